@@ -1,0 +1,266 @@
+"""The typed parameters: one frozen model per top-level key of conf/*/parameters.
+
+Configuration stops here: below the pipelines, functions take plain keyword arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from alpkd_pipeline.errors import UserError
+
+TOP_LEVEL = ("task", "teacher", "student", "method", "training", "seed", "run")
+COMMIT = r"^[0-9a-f]{40}$"
+SHA256 = r"^[0-9a-f]{64}$"
+NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+
+def _refuse_text(value: Any) -> Any:
+    # YAML 1.1 reads `1e-5` as text; a silent float() would hide the same slip where text is legal.
+    if isinstance(value, str):
+        raise ValueError("should be a number, not text (in YAML write 1.0e-5, not 1e-5)")
+    if isinstance(value, bool):
+        raise ValueError("should be a number, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_refuse_text), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_refuse_text)]
+Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
+
+
+class TaskParams(_Block):
+    """The task, where its rows come from, and how they are checked and cut."""
+
+    name: str = Field(pattern=NAME)
+    source: Literal["demo", "hub", "folder", "table"]
+    dataset: str | None = None
+    config: str | None = None
+    revision: str | None = Field(default=None, pattern=COMMIT)
+    path: str | None = None
+    files: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    text_columns: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=2)
+    labels: tuple[str, ...] | None = None
+    kind: Literal["classification", "regression"] | None = None
+    label_range: tuple[Number, Number] | None = None
+    metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
+    max_length: Annotated[Whole, Field(ge=4, le=8192)]
+    train_rows: Annotated[Whole, Field(ge=1)] | None = None
+    dev_fraction: Share = 0.1
+    max_overlap: Share = 0.1
+
+
+class TrainingParams(_Block):
+    """How one model is trained; the teacher and the student each have such a block."""
+
+    epochs: Annotated[Whole, Field(ge=1)]
+    batch_size: Annotated[Whole, Field(ge=1)]
+    accumulation: Annotated[Whole, Field(ge=1)] = 1
+    lr: Annotated[Number, Field(gt=0)]
+    warmup_ratio: Share
+    weight_decay: Annotated[Number, Field(ge=0)]
+    max_grad_norm: Annotated[Number, Field(gt=0)]
+    eval_batch_size: Annotated[Whole, Field(ge=1)] = 64
+    eval_every: Annotated[Whole, Field(ge=1)] | Literal["epoch"] = "epoch"
+    selection: Literal["dev", "holdout"]
+    holdout_fraction: Share = 0.1
+    patience: Annotated[Whole, Field(ge=1)] | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
+    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
+    log_every: Annotated[Whole, Field(ge=1)] = 10
+
+
+class TeacherParams(_Block):
+    """The encoder that teaches: fine-tuned here, or brought already fine-tuned."""
+
+    model: str = Field(min_length=1)
+    revision: str | None = Field(default=None, pattern=COMMIT)
+    sha256: str | None = Field(default=None, pattern=SHA256)
+    finetuned: bool = False
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    training: TrainingParams
+
+
+class StudentParams(_Block):
+    """The student's depth and its weights at step 0."""
+
+    layers: Annotated[Whole, Field(ge=1)]
+    init: Literal["first", "skip", "last", "random", "checkpoint"] = "first"
+    init_from: Literal["teacher", "pretrained"] = "teacher"
+    head: Literal["teacher", "fresh"] = "teacher"
+    hidden_size: Annotated[Whole, Field(ge=1)] | None = None
+    heads: Annotated[Whole, Field(ge=1)] | None = None
+    intermediate_size: Annotated[Whole, Field(ge=1)] | None = None
+    checkpoint: str | None = None
+    checkpoint_revision: str | None = Field(default=None, pattern=COMMIT)
+
+
+class MethodParams(BaseModel):
+    """The distillation method, its weights and its own options (method_table.py lists them)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, validate_by_name=True)
+
+    name: str
+    beta: Annotated[Number, Field(ge=0)] | None = None
+    eta: Annotated[Number, Field(ge=0)] | None = None
+    lambda_: Annotated[Number, Field(ge=0)] | None = Field(default=None, alias="lambda")
+    temperature: Annotated[Number, Field(gt=0)] | None = None
+    pooling: Literal["cls", "mean"] = "cls"
+    projection: Literal["none", "linear"] = "none"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's own options, as given."""
+        return dict(self.model_extra or {})
+
+
+class SignalParams(_Block):
+    """What is kept of the teacher for its students."""
+
+    source: Literal["cache", "live"] = "cache"
+    dtype: Literal["fp16", "fp32"] = "fp32"
+
+
+class RunParams(_Block):
+    """Where results and tracking go; nothing here changes a result."""
+
+    store: str = "data"
+    tracking: str = "sqlite"
+    experiment: str = Field(default="alpkd", min_length=1)
+
+
+class Params(_Block):
+    """Everything that defines one cell."""
+
+    task: TaskParams
+    teacher: TeacherParams
+    student: StudentParams
+    method: MethodParams
+    training: TrainingParams
+    signals: SignalParams = SignalParams()
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    run: RunParams = RunParams()
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready values with the names that users write."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def check(raw: dict[str, Any]) -> Params:
+    """Turn merged configuration into checked parameters.
+
+    Args:
+        raw: nested dictionaries as read from YAML and the command line. The key `methods` holds
+            each method's preset; the chosen method's preset fills in what `method` leaves open.
+
+    Raises:
+        UserError: one line that names the first wrong key, its value and what is allowed.
+    """
+    values = {key: value for key, value in raw.items() if key != "methods"}
+    presets = raw.get("methods") or {}
+    method = values.get("method")
+    if isinstance(method, dict):
+        preset = presets.get(method.get("name")) or {}
+        values["method"] = {**preset, **method}
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_one_line(error)) from None
+    _check_method(params.method)
+    _check_student(params.student)
+    return params
+
+
+def _check_method(method: MethodParams) -> None:
+    from alpkd_pipeline.distillation.method_table import check_method
+
+    weights = {"beta": method.beta, "eta": method.eta, "lambda": method.lambda_}
+    check_method(
+        method.name,
+        weights={name: value for name, value in weights.items() if value is not None},
+        temperature=method.temperature,
+        options=method.options,
+    )
+
+
+def _check_student(student: StudentParams) -> None:
+    if student.init == "checkpoint" and student.checkpoint is None:
+        raise UserError(
+            "parameter 'student.init' = 'checkpoint' needs 'student.checkpoint':"
+            " a hub id or a folder with a smaller pretrained encoder"
+        )
+    if student.init != "checkpoint" and student.checkpoint is not None:
+        raise UserError(
+            f"parameter 'student.checkpoint' is only read with student.init=checkpoint,"
+            f" and 'student.init' = {student.init!r}: set it, or leave 'student.checkpoint' out"
+        )
+    sizes = [n for n in ("hidden_size", "heads", "intermediate_size") if getattr(student, n)]
+    if sizes and student.init != "random":
+        raise UserError(
+            f"parameter 'student.{sizes[0]}' is only read with student.init=random,"
+            f" and 'student.init' = {student.init!r}: set it, or leave 'student.{sizes[0]}' out"
+        )
+
+
+def _one_line(error: ValidationError) -> str:
+    problems = error.errors()
+    # An unknown key is the likelier slip than the value that is missing because of it.
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return _sentence(first) + more
+
+
+def _sentence(problem: Any) -> str:
+    path = [str(part) for part in problem["loc"]]
+    # A union reports each branch under its own type name: the key is what comes before it.
+    name = ".".join(part for part in path if not part.startswith(("constrained-", "function-", "literal[")))
+    name = name.removesuffix(".int").removesuffix(".float").removesuffix(".lambda_")
+    if problem["type"] == "extra_forbidden":
+        return _unknown(path)
+    if problem["type"] == "missing":
+        return f"parameter '{name}' is missing: set it in conf/ or with --params={name}=..."
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"parameter '{name}' = {problem['input']!r}: {message}"
+
+
+def _unknown(path: list[str]) -> str:
+    name = ".".join(path)
+    if ":" in path[0]:
+        return f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
+    guess = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.6)
+    hint = f"; did you mean '{guess[0]}'?" if guess else f"; known: {', '.join(_siblings(path))}"
+    return f"unknown parameter '{name}'{hint}"
+
+
+def known_names() -> list[str]:
+    """Every parameter's dotted name."""
+    return sorted(_names(Params, ""))
+
+
+def _names(model: type[BaseModel], prefix: str) -> list[str]:
+    found: list[str] = []
+    for field, info in model.model_fields.items():
+        name = f"{prefix}{info.alias or field}"
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += [name, *_names(inner, f"{name}.")]
+        else:
+            found.append(name)
+    return found
+
+
+def _siblings(path: list[str]) -> list[str]:
+    prefix = ".".join(path[:-1])
+    start = f"{prefix}." if prefix else ""
+    names = [n for n in known_names() if n.startswith(start)]
+    return sorted({start + n.removeprefix(start).split(".")[0] for n in names})

@@ -1,0 +1,72 @@
+"""The journal of a training: one JSON object a line, appended while it runs.
+
+The journal is the truth about a training; MLflow is filled from it. Each line has `event`
+(`start`, `step`, `eval`, `system`, `end`), `time` (seconds since the epoch) and the event's own fields.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+JOURNAL = "events.jsonl"
+
+
+class Journal:
+    """Appends events to a run folder's journal; each line is flushed, so that readers see it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / JOURNAL).open("a", encoding="utf-8", buffering=1)
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one event. Values that are not finite are written as strings (`nan`, `inf`)."""
+        line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+
+    def close(self) -> None:
+        """Close the file; more events may not be written."""
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def read_journal(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The whole lines of a journal from a byte offset on.
+
+    A last line that is still being written is left for the next call.
+
+    Returns:
+        The events and the offset at which to go on.
+    """
+    path = folder / JOURNAL
+    if not path.is_file():
+        return [], offset
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    return list(_parse(whole)), offset + len(whole)
+
+
+def _parse(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        yield json.loads(line)

@@ -1,0 +1,151 @@
+"""A folder's manifest: the list of its files with sizes and sha256, written last.
+
+A folder without a valid manifest does not exist as far as the pipelines are concerned, so a
+half-written result is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+
+MANIFEST = "manifest.json"
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Every result file below a folder in sorted order; names that start with a dot do not count."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and path.name != MANIFEST
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def describe(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and sha256 of each file of a folder, by its name relative to the folder."""
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": sha256_file(path),
+        }
+        for path in list_files(folder)
+    }
+
+
+def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest of a finished folder: `facts` (its key, inputs, ...) and its files.
+
+    Returns:
+        The manifest as written.
+    """
+    manifest = {**facts, "files": describe(folder)}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a folder, or None when there is none or it cannot be read."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "files" in found else None
+
+
+def is_complete(folder: Path, key: str | None = None) -> bool:
+    """Whether a folder is published: a readable manifest, every file there with its size.
+
+    The bytes themselves are checked by `verify`, which reads them all.
+
+    Args:
+        folder: the folder.
+        key: when given, the manifest must carry this key.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None or (key is not None and manifest.get("key") != key):
+        return False
+    for name, facts in manifest["files"].items():
+        try:
+            if (folder / name).stat().st_size != facts["bytes"]:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def verify(folder: Path, names: list[str] | None = None) -> None:
+    """Compare files with their recorded hashes.
+
+    Args:
+        folder: a sealed folder.
+        names: the files to read; all of them by default.
+
+    Raises:
+        UserError: names the first file that is missing or differs.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UserError(f"{folder} has no readable {MANIFEST}: it was never finished; make it again")
+    for name in names if names is not None else manifest["files"]:
+        facts = manifest["files"].get(name)
+        path = folder / name
+        if facts is None or not path.is_file():
+            raise UserError(f"{path} is missing; delete {folder} and make it again")
+        found = sha256_file(path)
+        if found != facts["sha256"]:
+            raise UserError(
+                f"{path} is damaged: sha256 {found[:12]}... instead of {facts['sha256'][:12]}...;"
+                f" delete {folder} and make it again"
+            )
+
+
+def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:
+    """Seal a finished work folder and put it in place by rename; an older result steps aside first.
+
+    Args:
+        work: the folder that holds the finished files, on the same file system as `final`.
+        final: where it belongs.
+        facts: what the manifest says beside the files.
+    """
+    seal(work, facts)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    old = final.with_name(f".{final.name}.{uuid.uuid4().hex}.old")
+    if final.exists():
+        os.rename(final, old)
+    os.rename(work, final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees either the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, ensure_ascii=False, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file written by `write_json`."""
+    return json.loads(path.read_text("utf-8"))
