@@ -12,7 +12,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from alpkd_pipeline.errors import UserError
 
-TOP_LEVEL = ("task", "teacher", "student", "method", "training", "seed", "run")
 COMMIT = r"^[0-9a-f]{40}$"
 SHA256 = r"^[0-9a-f]{64}$"
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -155,41 +154,18 @@ class Params(_Block):
         return self.model_dump(mode="json", by_alias=True)
 
 
-def check(raw: dict[str, Any]) -> Params:
-    """Turn merged configuration into checked parameters.
-
-    Args:
-        raw: nested dictionaries as read from YAML and the command line. The key `methods` holds
-            each method's preset; the chosen method's preset fills in what `method` leaves open.
+def validate(values: dict[str, Any]) -> Params:
+    """Turn nested dictionaries into typed parameters.
 
     Raises:
         UserError: one line that names the first wrong key, its value and what is allowed.
     """
-    values = {key: value for key, value in raw.items() if key != "methods"}
-    presets = raw.get("methods") or {}
-    method = values.get("method")
-    if isinstance(method, dict):
-        preset = presets.get(method.get("name")) or {}
-        values["method"] = {**preset, **method}
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
         raise UserError(_one_line(error)) from None
-    _check_method(params.method)
     _check_student(params.student)
     return params
-
-
-def _check_method(method: MethodParams) -> None:
-    from alpkd_pipeline.distillation.method_table import check_method
-
-    weights = {"beta": method.beta, "eta": method.eta, "lambda": method.lambda_}
-    check_method(
-        method.name,
-        weights={name: value for name, value in weights.items() if value is not None},
-        temperature=method.temperature,
-        options=method.options,
-    )
 
 
 def _check_student(student: StudentParams) -> None:
@@ -222,7 +198,9 @@ def _one_line(error: ValidationError) -> str:
 def _sentence(problem: Any) -> str:
     path = [str(part) for part in problem["loc"]]
     # A union reports each branch under its own type name: the key is what comes before it.
-    name = ".".join(part for part in path if not part.startswith(("constrained-", "function-", "literal[")))
+    name = ".".join(
+        part for part in path if not part.startswith(("constrained-", "function-", "literal["))
+    )
     name = name.removesuffix(".int").removesuffix(".float").removesuffix(".lambda_")
     if problem["type"] == "extra_forbidden":
         return _unknown(path)
@@ -236,7 +214,9 @@ def _sentence(problem: Any) -> str:
 def _unknown(path: list[str]) -> str:
     name = ".".join(path)
     if ":" in path[0]:
-        return f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
+        return (
+            f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
+        )
     guess = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.6)
     hint = f"; did you mean '{guess[0]}'?" if guess else f"; known: {', '.join(_siblings(path))}"
     return f"unknown parameter '{name}'{hint}"

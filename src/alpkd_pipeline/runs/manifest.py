@@ -100,7 +100,9 @@ def verify(folder: Path, names: list[str] | None = None) -> None:
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        raise UserError(f"{folder} has no readable {MANIFEST}: it was never finished; make it again")
+        raise UserError(
+            f"{folder} has no readable {MANIFEST}: it was never finished; make it again"
+        )
     for name in names if names is not None else manifest["files"]:
         facts = manifest["files"].get(name)
         path = folder / name

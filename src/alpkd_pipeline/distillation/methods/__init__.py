@@ -1,0 +1,1 @@
+"""The methods: one family a file. They never import one another."""

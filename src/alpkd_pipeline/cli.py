@@ -1,0 +1,32 @@
+"""The project's kedro commands, each imported only when it is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
+
+COMMANDS = {
+    "run": "alpkd_pipeline.commands.run.run",
+    "sync": "alpkd_pipeline.commands.sync.sync",
+}
+
+
+@click.group(
+    name="alpkd_pipeline",
+    cls=LazyGroup,
+    lazy_subcommands=COMMANDS,
+    context_settings=CONTEXT_SETTINGS,
+)
+def cli() -> None:
+    """Commands of alpkd_pipeline."""
+
+
+def __getattr__(name: str) -> Any:
+    # `python -m alpkd_pipeline` looks for `run` here.
+    if name == "run":
+        from alpkd_pipeline.commands.run import run
+
+        return run
+    raise AttributeError(name)

@@ -1,0 +1,53 @@
+"""A finished result: a folder that counts as existing only with its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from alpkd_pipeline.runs.manifest import is_complete, publish
+
+
+class FolderDataset(AbstractDataset[Path, Path | None]):
+    """A folder whose path carries the key of its contents.
+
+    `save` takes the work folder in which the result was made and publishes it under its final
+    name; `load` gives the path, since models and arrays are too large to hand around in memory.
+    """
+
+    def __init__(
+        self, *, filepath: str, facts: dict[str, Any], used: bool = True, metadata: Any = None
+    ) -> None:
+        """Describe the folder; nothing is touched yet.
+
+        Args:
+            filepath: the folder's final path.
+            facts: what the manifest says about it: `key`, `stage`, `made_from`.
+            used: False if this cell does without: it then counts as there, and loads as None.
+            metadata: free for Kedro plugins.
+        """
+        self.path = Path(filepath)
+        self.facts = dict(facts)
+        self.metadata = metadata
+        self.force = False
+        """Whether the result is to be made again although it is there; `save` takes it back."""
+        self._used = used
+
+    def load(self) -> Path | None:
+        """The folder's path, or None if this cell does without it."""
+        return self.path if self._used else None
+
+    def save(self, data: Path) -> None:
+        """Publish the work folder `data` as this result."""
+        publish(data, self.path, self.facts)
+        self.force = False
+
+    def _exists(self) -> bool:
+        if not self._used:
+            return True
+        return not self.force and is_complete(self.path, self.facts["key"])
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path), "key": self.facts["key"][:8], "used": self._used}

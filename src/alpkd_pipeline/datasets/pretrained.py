@@ -1,0 +1,56 @@
+"""An encoder from outside: shipped, from a package, a local folder or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset
+
+from alpkd_pipeline.models.identity import verify_weights
+from alpkd_pipeline.models.source import ModelRef, locate
+
+
+class PretrainedDataset(AbstractDataset[NoReturn, Path | None]):
+    """Loads as the folder that holds the encoder; a hub model is downloaded if need be."""
+
+    def __init__(
+        self,
+        *,
+        model: str | None,
+        revision: str | None,
+        project: str,
+        sha256: str | None = None,
+        used: bool = True,
+        metadata: Any = None,
+    ) -> None:
+        """Name the encoder; nothing is looked up yet.
+
+        Args:
+            model: what `teacher.model` allows.
+            revision: the commit of a hub model.
+            project: where relative folders start.
+            sha256: what the weights must hash to, if the user pinned it.
+            used: False if this cell does without: it then loads as None.
+            metadata: free for Kedro plugins.
+        """
+        self.metadata = metadata
+        self._model, self._revision, self._sha256 = model, revision, sha256
+        self._project = Path(project)
+        self._used = used and model is not None
+
+    def load(self) -> Path | None:
+        """The folder with config.json, safetensors and tokenizer, its hash checked if pinned."""
+        if not self._used or self._model is None:
+            return None
+        folder = locate(ModelRef(self._model, self._revision), self._project, download=True)
+        if self._sha256 is not None:
+            verify_weights(folder, self._sha256)
+        return folder
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: encoders come from outside."""
+        raise NotImplementedError("a pretrained encoder is only an input")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"model": self._model, "revision": self._revision, "used": self._used}

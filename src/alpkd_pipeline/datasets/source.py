@@ -1,0 +1,45 @@
+"""The raw rows of a task, wherever they come from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kedro.io import AbstractDataset
+
+from alpkd_pipeline.tasks.sources import load_splits
+from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SourceDataset(AbstractDataset[NoReturn, "dict[str, pd.DataFrame]"]):
+    """Loads as the splits of the demo, a hub data set, a GLUE folder or the user's own files."""
+
+    def __init__(self, *, source: str, task: str, project: str, metadata: Any = None) -> None:
+        """Name the source; nothing is read yet.
+
+        Args:
+            source: a `SourceSpec` as JSON.
+            task: a `Task` as JSON.
+            project: where relative paths start.
+            metadata: free for Kedro plugins.
+        """
+        self.metadata = metadata
+        self._spec = SourceSpec(**json.loads(source))
+        self._task = Task.from_dict(json.loads(task))
+        self._project = Path(project)
+
+    def load(self) -> dict[str, pd.DataFrame]:
+        """The splits, one frame each, not yet checked."""
+        return load_splits(self._spec, self._task, self._project)
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: raw data comes from outside."""
+        raise NotImplementedError("raw data is only an input")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"source": self._spec.kind, "task": self._task.name}

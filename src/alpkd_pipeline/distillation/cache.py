@@ -1,0 +1,125 @@
+"""The teacher's signals on disk: one teacher pass serves every student, method and seed.
+
+For each split two memory-mapped NumPy arrays lie in the folder, in the order of the split:
+`<split>.logits.npy` (N, C) float32 and `<split>.layers.npy` (N, n, D) float16 or float32, where
+n counts the teacher's layers and D is its width. A student's batch reads only its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from alpkd_pipeline.distillation.signals import Signal
+from alpkd_pipeline.errors import UserError
+
+DTYPES = {"fp16": np.float16, "fp32": np.float32}
+
+
+class _Output(Protocol):
+    @property
+    def rows(self) -> np.ndarray: ...
+    @property
+    def logits(self) -> Tensor: ...
+    @property
+    def layers(self) -> Tensor | None: ...
+
+
+def write_signals(
+    folder: Path, split: str, rows: int, outputs: Iterable[_Output], dtype: str
+) -> None:
+    """Write a teacher's outputs for one split.
+
+    Args:
+        folder: where the arrays go; made if it is not there.
+        split: the split's name.
+        rows: N, the number of rows of the split.
+        outputs: batches of outputs that together cover each row once, in any order.
+        dtype: `fp16` or `fp32`, of the layers; logits are always fp32.
+
+    Raises:
+        UserError: the teacher said NaN or infinity, or a value that fp16 cannot hold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    logits = layers = None
+    for out in outputs:
+        assert out.layers is not None
+        said, states = out.logits.cpu().numpy(), out.layers.cpu().numpy().astype(DTYPES[dtype])
+        _require_finite(said, states, split, dtype)
+        if logits is None or layers is None:
+            logits = _create(folder / f"{split}.logits.npy", np.float32, (rows, *said.shape[1:]))
+            layers = _create(
+                folder / f"{split}.layers.npy", DTYPES[dtype], (rows, *states.shape[1:])
+            )
+        logits[out.rows], layers[out.rows] = said, states
+    for array in (logits, layers):
+        if array is not None:
+            array.flush()
+
+
+def _create(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
+    return open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _require_finite(logits: np.ndarray, layers: np.ndarray, split: str, dtype: str) -> None:
+    if not np.isfinite(logits).all():
+        raise UserError(
+            f"the teacher's outputs on split '{split}' are not finite: its weights are damaged or"
+            " its training diverged; make the teacher again with a lower teacher.training.lr"
+        )
+    if not np.isfinite(layers).all():
+        raise UserError(
+            f"the teacher's states on split '{split}' do not fit into {dtype}:"
+            " set signals.dtype=fp32"
+        )
+
+
+class CachedSignals:
+    """Teacher signals of one split, read from the cache."""
+
+    def __init__(self, folder: Path, split: str, device: torch.device, *, layers: bool) -> None:
+        """Open the arrays of a split; nothing is read into memory yet.
+
+        Args:
+            folder: a folder written by `write_signals`.
+            split: the split's name.
+            device: where the signals are put.
+            layers: whether the layers are wanted, or only the logits.
+
+        Raises:
+            UserError: the cache lacks this split.
+        """
+        self._device = device
+        self._logits = _open(folder / f"{split}.logits.npy")
+        self._layers = _open(folder / f"{split}.layers.npy") if layers else None
+
+    def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
+        """The signals of these rows in fp32; the inputs are not looked at."""
+        return self.read(rows.numpy())
+
+    def read(self, rows: np.ndarray) -> Signal:
+        """Logits (B, C) and layers (B, n, D) or None, fp32, for B rows of the split."""
+        layers = None if self._layers is None else self._tensor(self._layers[rows])
+        return Signal(logits=self._tensor(self._logits[rows]), layers=layers)
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self._device, non_blocking=True).float()
+
+    def __len__(self) -> int:
+        return len(self._logits)
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"teacher signals {path} cannot be read ({error}): make them again with"
+            " `kedro run --pipeline=distill --force signals`"
+        ) from None

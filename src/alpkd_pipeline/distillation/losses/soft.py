@@ -1,0 +1,54 @@
+"""The loss against the teacher's outputs.
+
+    classes:     L_soft = T^2 * 1/B sum_b KL( softmax(z_T,b / T) || softmax(z_S,b / T) )
+    regression:  L_soft = 1/B sum_b (z_S,b - z_T,b)^2, T has no effect
+
+Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the factor T^2 keeps the size of
+the gradient from shrinking with 1/T^2. Equation 2 of ALP-KD (Passban et al., AAAI 2021,
+arXiv 2012.14022) writes the cross-entropy with the teacher's distribution instead: it differs by
+the teacher's entropy, which the student cannot change, so the gradient is the same but for T^2.
+`hard` compares with the labels; no layer is looked at here.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from alpkd_pipeline.distillation.losses.precision import raised
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.task import TaskKind
+
+
+def soft_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float,
+    task: TaskKind = "classification",
+) -> Tensor:
+    """The divergence of the student's softened outputs from the teacher's.
+
+    Args:
+        student_logits: (B, C); C = 1 for a regression.
+        teacher_logits: (B, C).
+        temperature: T > 0.
+        task: `classification` or `regression`.
+
+    Returns:
+        A scalar, in nats times T^2 or in squared units of the label.
+
+    Raises:
+        UserError: T is not positive, which would turn the teacher's ranking around or divide by 0.
+    """
+    if not temperature > 0:
+        raise UserError(f"temperature={temperature!r} is refused: use a number > 0")
+    student_logits, teacher_logits = raised(student_logits, teacher_logits)
+    if task == "regression":
+        return F.mse_loss(student_logits, teacher_logits)
+    divergence = F.kl_div(
+        F.log_softmax(student_logits / temperature, dim=1),
+        F.log_softmax(teacher_logits / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return divergence * temperature**2

@@ -1,0 +1,132 @@
+"""What every distillation method has in common: three terms and their weights.
+
+    L = beta * L_hard + eta * L_soft + lambda * L_inter
+
+Shapes: B examples, C classes (1 for a regression); m student layers of width D_S, n teacher
+layers of width D_T.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from alpkd_pipeline.distillation.buckets import Buckets
+from alpkd_pipeline.distillation.losses.hard import hard_loss
+from alpkd_pipeline.distillation.losses.soft import soft_loss
+from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings
+from alpkd_pipeline.distillation.signal_checks import (
+    Sizes,
+    check_outputs,
+    layer_signals,
+    teacher_logits,
+)
+from alpkd_pipeline.distillation.signals import LossTerms, Signal
+from alpkd_pipeline.tasks.task import TaskKind
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What every method is built from.
+
+    Attributes:
+        row: its row in the table of methods.
+        settings: its weights, temperature and options, complete.
+        sizes: depths and widths of the two models.
+        task: `classification` or `regression`.
+        seed: the run's seed, for methods that draw something.
+    """
+
+    row: MethodRow
+    settings: MethodSettings
+    sizes: Sizes
+    task: TaskKind
+    seed: int
+
+
+class Intermediate(NamedTuple):
+    """A method's own term: the loss before its weight, and attention weights (B, m, n) if any."""
+
+    loss: Tensor
+    weights: Tensor | None = None
+
+
+class Method(nn.Module):
+    """A distillation loss. A method's class adds `intermediate` and holds only what it learns.
+
+    Move it to the device of the signals and give its parameters to the student's optimiser: what
+    a method learns belongs to the training state, never to the exported student.
+
+    Attributes:
+        setup: what it was built from.
+        buckets: A(j) of every student layer; only methods that use buckets have it.
+    """
+
+    buckets: Buckets
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        self.setup = setup
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The teacher's signals that are read, out of `logits` and `layers`."""
+        return self.setup.row.needs
+
+    @property
+    def needs_student_layers(self) -> bool:
+        """Whether the student's pooled layers are read."""
+        return "intermediate" in self.setup.row.terms
+
+    @property
+    def learned(self) -> tuple[nn.Parameter, ...]:
+        """What the method itself learns; empty for most methods."""
+        return tuple(self.parameters())
+
+    def forward(self, student: Signal, teacher: Signal | None, labels: Tensor) -> LossTerms:
+        """The loss of one batch.
+
+        Args:
+            student: logits (B, C); layers (B, m, D_S) where `needs_student_layers` says so.
+            teacher: logits (B, C) and layers (B, n, D_T) as far as `needs` says so; no gradient
+                ever reaches it. None if `needs` is empty.
+            labels: (B,), int64 class ids or the real numbers of a regression.
+
+        Returns:
+            Each term before its weight, and the weighted total.
+
+        Raises:
+            UserError: a signal is missing or has an unexpected shape. Values are not looked at,
+                which would make the device wait in every step.
+        """
+        settings, task = self.setup.settings, self.setup.task
+        check_outputs(student.logits, labels, task)
+        hard = hard_loss(student.logits, labels, task)
+        total = settings.beta * hard
+        soft, own = None, None
+        if settings.eta is not None and settings.temperature is not None:
+            targets = teacher_logits(settings.name, teacher, student.logits)
+            soft = soft_loss(student.logits, targets, settings.temperature, task)
+            total = total + settings.eta * soft
+        if settings.lambda_ is not None:
+            layers = layer_signals(settings.name, teacher, student, self.setup.sizes)
+            own = self.intermediate(*layers)
+            total = total + settings.lambda_ * own.loss
+        return LossTerms(
+            hard=hard,
+            soft=soft,
+            intermediate=own.loss if own else None,
+            total=total,
+            weights=own.weights if own else None,
+        )
+
+    def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
+        """The method's own term; only called where its row has one.
+
+        Args:
+            student: (B, m, D_S).
+            teacher: (B, n, D_T), cut off from the teacher's gradients.
+        """
+        raise NotImplementedError

@@ -1,0 +1,332 @@
+"""The table of distillation methods and the checks of their settings. Standard library only.
+
+A new method is one file in `methods/`, one row here, and one test.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from alpkd_pipeline.distillation.method_row import (
+    BucketKind,
+    MethodRow,
+    MethodSettings,
+    Option,
+    OptionValue,
+    Term,
+)
+from alpkd_pipeline.errors import UserError
+
+ETA: Final = 0.7
+LAMBDA: Final = 0.2
+TEMPERATURE: Final = 10.0
+
+WEIGHTS: Final[Mapping[str, Term]] = {"beta": "hard", "eta": "soft", "lambda": "intermediate"}
+"""The weight of each term of the loss, by the name that users give it."""
+
+PROJECTION: Final = Option(
+    "none",
+    "linear: learn one map per student layer onto the teacher's width; a method that does not"
+    " compare layers directly accepts it and makes no use of it",
+    choices=("none", "linear"),
+)
+
+_REDUCTION = {
+    "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean")),
+}
+_OVERLAP = {
+    "overlap": Option(1, "layers by which a bucket grows on both sides", minimum=1),
+}
+_MATCHED = {
+    "layers": Option(
+        "skip",
+        "teacher layers to match: spread evenly (skip) or those just below the last (last)",
+        choices=("skip", "last"),
+    ),
+}
+_SIDE = {
+    "projection_side": Option(
+        "student",
+        "what is mapped: the student's vector onto the concatenation (student) or the"
+        " concatenation onto the student's width (teacher)",
+        choices=("student", "teacher"),
+    ),
+}
+_ATTENTION = {
+    "scale": Option(
+        "none",
+        "divisor of the dot products: 1, as in the paper (none), or the root of the width (sqrt_d)",
+        choices=("none", "sqrt_d"),
+    ),
+    "detach_weights": Option(False, "let no gradient flow through the attention weights"),
+}
+
+_METHODS = "alpkd_pipeline.distillation.methods"
+_ALP = "Passban et al., AAAI 2021, arXiv 2012.14022"
+_CKD = "Wu et al., EMNLP 2020, Why Skip If You Can Combine"
+_CONTROL = "a control, not from a paper"
+
+
+def _layered(
+    name: str,
+    file: str,
+    class_name: str,
+    *,
+    summary: str,
+    source: str,
+    measure: str,
+    bucket: BucketKind | None = None,
+    learned: str = "",
+    compares_layers: bool = True,
+    attention: bool = False,
+    options: Mapping[str, Option],
+) -> MethodRow:
+    """A method with all three terms."""
+    return MethodRow(
+        name=name,
+        module=f"{_METHODS}.{file}",
+        class_name=class_name,
+        terms=frozenset({"hard", "soft", "intermediate"}),
+        needs=frozenset({"logits", "layers"}),
+        summary=summary,
+        source=source,
+        bucket=bucket,
+        measure=measure,
+        learned=learned,
+        compares_layers=compares_layers,
+        attention=attention,
+        options=options,
+    )
+
+
+def _ckd(name: str, bucket: BucketKind, summary: str, own: dict[str, Option]) -> MethodRow:
+    return _layered(
+        name,
+        "ckd",
+        "Ckd",
+        summary=summary,
+        source=_CKD,
+        measure="distance",
+        bucket=bucket,
+        learned="W_j and b_j of every student layer",
+        compares_layers=False,
+        options=_SIDE | _REDUCTION | own,
+    )
+
+
+def _alp(name: str, bucket: BucketKind, summary: str, own: dict[str, Option]) -> MethodRow:
+    return _layered(
+        name,
+        "alp",
+        "Alp",
+        summary=summary,
+        source=_ALP,
+        measure="MSE",
+        bucket=bucket,
+        attention=True,
+        options=_ATTENTION | _REDUCTION | own,
+    )
+
+
+_ROWS = (
+    MethodRow(
+        name="no_kd",
+        module=f"{_METHODS}.no_kd",
+        class_name="NoKd",
+        terms=frozenset({"hard"}),
+        needs=frozenset(),
+        summary="Plain fine-tuning of the same student from the same starting weights.",
+        source="the baseline without a teacher",
+        beta=1.0,
+    ),
+    MethodRow(
+        name="kd",
+        module=f"{_METHODS}.kd",
+        class_name="Kd",
+        terms=frozenset({"hard", "soft"}),
+        needs=frozenset({"logits"}),
+        summary="The student learns from labels and from the teacher's softened outputs.",
+        source="Hinton et al. 2015, arXiv 1503.02531",
+    ),
+    _layered(
+        "pkd",
+        "pkd",
+        "Pkd",
+        summary="Each student layer but the last follows one teacher layer, as unit vectors.",
+        source="Sun et al., EMNLP 2019, arXiv 1908.09355",
+        measure="distance",
+        options=_MATCHED | _REDUCTION,
+    ),
+    _ckd("ckd", "all", "Each student layer predicts all teacher layers, concatenated.", {}),
+    _ckd("ckd_no", "no", "As ckd, from its own group of teacher layers.", {}),
+    _ckd("ckd_po", "po", "As ckd_no, with overlapping groups.", _OVERLAP),
+    _alp("alp_kd", "all", "Each student layer follows its attention over all teacher layers.", {}),
+    _alp("alp_no", "no", "As alp_kd, over its own group of teacher layers.", {}),
+    _alp("alp_po", "po", "As alp_no, with overlapping groups.", _OVERLAP),
+    _layered(
+        "uniform",
+        "uniform",
+        "Uniform",
+        summary="As alp_kd with equal weights instead of attention.",
+        source=_CONTROL,
+        measure="MSE",
+        bucket="all",
+        options=_REDUCTION,
+    ),
+    _layered(
+        "random_layer",
+        "random_layer",
+        "RandomLayer",
+        summary="Each student layer follows a teacher layer drawn from the seed, in order.",
+        source=_CONTROL,
+        measure="MSE",
+        options=_REDUCTION,
+    ),
+    _layered(
+        "last_layer",
+        "last_layer",
+        "LastLayer",
+        summary="Only the last student layer follows a teacher layer, the last one.",
+        source="a control; found strong in arXiv 2302.01530",
+        measure="MSE",
+        options=_REDUCTION,
+    ),
+    _layered(
+        "reversed",
+        "reversed",
+        "Reversed",
+        summary="Layers are matched evenly spread, but in the wrong order.",
+        source="a control; found surprisingly good in arXiv 2502.04499",
+        measure="MSE",
+        options=_REDUCTION,
+    ),
+)
+
+METHODS: Final[Mapping[str, MethodRow]] = {row.name: row for row in _ROWS}
+"""Every method by name."""
+
+
+def suggest(name: str) -> str | None:
+    """The known method whose name is closest to `name`, or None if none is close."""
+    return _closest(name, METHODS)
+
+
+def get_row(name: str) -> MethodRow:
+    """The row of a method.
+
+    Raises:
+        UserError: no such method; names the closest one and all known ones.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    raise UserError(f"unknown method {name!r}{_hint(name, METHODS)}; known: {_names(METHODS)}")
+
+
+def check_method(
+    name: str,
+    weights: Mapping[str, float | None],
+    temperature: float | None,
+    options: Mapping[str, OptionValue],
+) -> None:
+    """Refuse settings that `resolve_method` would refuse; same arguments.
+
+    Raises:
+        UserError: names the setting, what is wrong and what is allowed.
+    """
+    resolve_method(name, weights, temperature, options)
+
+
+def resolve_method(
+    name: str,
+    weights: Mapping[str, float | None],
+    temperature: float | None,
+    options: Mapping[str, OptionValue],
+) -> MethodSettings:
+    """Check the settings of a method and fill in its defaults.
+
+    A weight for a term that the method lacks is refused. A temperature is accepted by every
+    method and dropped where there is no soft term, and so is `projection` where no layers are
+    compared directly: one setting can then serve a comparison of many methods.
+
+    Args:
+        name: a key of `METHODS`.
+        weights: values of `beta`, `eta`, `lambda`; None or absent means the default.
+        temperature: T > 0, or None for the default.
+        options: `projection` and the method's own options; absent means the default.
+
+    Returns:
+        The settings that have an effect, complete.
+
+    Raises:
+        UserError: names the setting, what is wrong and what is allowed.
+    """
+    row = get_row(name)
+    given = {key: value for key, value in weights.items() if value is not None}
+    _check_weights(row, given)
+    _check_temperature(temperature)
+    _check_options(row, options)
+    soft, layered = "soft" in row.terms, "intermediate" in row.terms
+    own = {key: options.get(key, option.default) for key, option in row.options.items()}
+    return MethodSettings(
+        name=name,
+        beta=float(given.get("beta", row.beta)),
+        eta=float(given.get("eta", ETA)) if soft else None,
+        lambda_=float(given.get("lambda", LAMBDA)) if layered else None,
+        temperature=float(TEMPERATURE if temperature is None else temperature) if soft else None,
+        projection=str(options.get("projection", "none")) if row.compares_layers else None,
+        options=own,
+    )
+
+
+def _check_weights(row: MethodRow, given: Mapping[str, float]) -> None:
+    for key, value in given.items():
+        if key not in WEIGHTS:
+            raise UserError(
+                f"unknown weight {key!r}{_hint(key, WEIGHTS)}; known: {_names(WEIGHTS)}"
+            )
+        if WEIGHTS[key] not in row.terms:
+            raise UserError(
+                f"method {row.name!r} has no {WEIGHTS[key]} term: leave out its weight"
+                f" {key} (given: {value!r})"
+            )
+        if not _is_finite(value) or value < 0:
+            raise UserError(f"weight {key}={value!r} is refused: use a finite number >= 0")
+
+
+def _check_temperature(temperature: float | None) -> None:
+    if temperature is not None and not (_is_finite(temperature) and temperature > 0):
+        raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
+
+
+def _check_options(row: MethodRow, given: Mapping[str, OptionValue]) -> None:
+    known = {"projection": PROJECTION, **row.options}
+    for key, value in given.items():
+        if key not in known:
+            raise UserError(
+                f"method {row.name!r} has no option {key!r}{_hint(key, known)};"
+                f" its options: {_names(known)}"
+            )
+        known[key].check(key, value)
+
+
+def _is_finite(value: object) -> bool:
+    """Whether a value is a finite number; bool and text are not numbers here."""
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def _closest(word: str, known: Iterable[str]) -> str | None:
+    plain = word.lower().replace("-", "_")
+    by_start = (name for name in known if plain and name.startswith(plain))
+    return next(by_start, None) or next(iter(difflib.get_close_matches(plain, known, n=1)), None)
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    closest = _closest(word, known)
+    return f" (did you mean {closest!r}?)" if closest else ""
+
+
+def _names(known: Iterable[str]) -> str:
+    return ", ".join(known)

@@ -1,0 +1,77 @@
+"""From a method's name to the loss that runs. The table itself is in `method_table`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from alpkd_pipeline.distillation.buckets import check_depths
+from alpkd_pipeline.distillation.learned_maps import drawn_from
+from alpkd_pipeline.distillation.method import Method, Setup
+from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue
+from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
+from alpkd_pipeline.distillation.signal_checks import Sizes
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.task import TaskKind
+
+__all__ = ["METHODS", "build_method", "method_class"]
+
+
+def method_class(row: MethodRow) -> type[Method]:
+    """The class of a method; only its own file is imported."""
+    found: type[Method] = getattr(import_module(row.module), row.class_name)
+    return found
+
+
+def build_method(
+    name: str,
+    *,
+    teacher_layers: int,
+    student_layers: int,
+    teacher_width: int,
+    student_width: int,
+    task: TaskKind = "classification",
+    beta: float | None = None,
+    eta: float | None = None,
+    lambda_: float | None = None,
+    temperature: float | None = None,
+    seed: int = 0,
+    projection: str = "none",
+    **options: OptionValue,
+) -> Method:
+    """Build a distillation method by name.
+
+    Args:
+        name: a key of `METHODS`, for example `alp_kd`.
+        teacher_layers: n, without the embedding output.
+        student_layers: m, at most n.
+        teacher_width: D_T.
+        student_width: D_S.
+        task: `classification` or `regression`.
+        beta: weight of the hard term; None means the default (0.1, or 1 for `no_kd`).
+        eta: weight of the soft term; None means 0.7.
+        lambda_: weight of the intermediate term; None means 0.2.
+        temperature: T of the soft term; None means 10. No effect on a regression.
+        seed: draws what the method learns and what it picks at random. PyTorch's global random
+            numbers are neither read nor moved.
+        projection: `linear` learns one map per student layer onto the teacher's width; needed
+            where the widths differ and the method compares layers directly.
+        options: the method's own options, see `METHODS[name].options`.
+
+    Returns:
+        The method, on the CPU: `method(student=..., teacher=..., labels=...)` gives `LossTerms`.
+
+    Raises:
+        UserError: an unknown method or option, a weight for a term that the method lacks, a value
+            out of range, a student deeper than its teacher, or widths that differ without a
+            projection.
+    """
+    row = get_row(name)
+    weights = {"beta": beta, "eta": eta, "lambda": lambda_}
+    settings = resolve_method(name, weights, temperature, {"projection": projection, **options})
+    if task not in ("classification", "regression"):
+        raise UserError(f"unknown task {task!r}: use classification or regression")
+    check_depths(student_layers, teacher_layers)
+    sizes = Sizes(teacher_layers, student_layers, teacher_width, student_width)
+    setup = Setup(row, settings, sizes, task, seed)
+    with drawn_from(seed):
+        return method_class(row)(setup, **settings.options)

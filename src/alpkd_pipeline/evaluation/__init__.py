@@ -1,0 +1,1 @@
+"""What a finished model is worth: scores, predictions, size and speed."""

@@ -1,0 +1,64 @@
+"""Scoring, evaluating and timing a saved model, as a folder's run.json asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.evaluation.score import score_splits
+from alpkd_pipeline.training.run_config import RunConfig, read_config
+
+
+def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
+    """Score a saved model on the dev splits.
+
+    Args:
+        model: the model's folder.
+        encoded: the encoded splits.
+        folder: a begun work folder; scores and predictions are written here.
+        splits: `dev`, or `all` to predict the test splits too.
+
+    Returns:
+        The folder.
+    """
+    run = read_config(folder)
+    names = [*run.task.dev_splits]
+    if splits == "all":
+        names = ["train", *names, *run.task.test_splits]
+    score_splits(model, encoded, run.task, folder, splits=names, **_hardware(run))
+    return folder
+
+
+def evaluate_run(model: Path, encoded: Path, folder: Path) -> Path:
+    """Predictions and scores on every split, GLUE submission files, size."""
+    from alpkd_pipeline.evaluation.size import model_size
+    from alpkd_pipeline.evaluation.submission import submit_folder
+    from alpkd_pipeline.runs.manifest import write_json
+
+    score_run(model, encoded, folder, splits="all")
+    submit_folder(read_config(folder).task, folder)
+    write_json(folder / "size.json", model_size(model))
+    return folder
+
+
+def time_run(model: Path, encoded: Path, folder: Path) -> Path:
+    """Latency and throughput on this machine."""
+    from alpkd_pipeline.evaluation.latency import measure_latency
+    from alpkd_pipeline.runs.manifest import write_json
+
+    run = read_config(folder)
+    asked = _hardware(run)
+    del asked["batch_size"]
+    write_json(folder / "latency.json", measure_latency(model, encoded, run.task, **asked))
+    return folder
+
+
+def _hardware(run: RunConfig) -> dict[str, Any]:
+    # Teacher and student under the same conditions: those of the student's training.
+    asked = run.params["training"]
+    return {
+        "batch_size": asked["eval_batch_size"],
+        "device": asked["device"],
+        "precision": asked["precision"],
+        "threads": asked["threads"],
+    }

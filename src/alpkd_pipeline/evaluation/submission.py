@@ -1,0 +1,116 @@
+"""The files that GLUE's leader board takes: one table of predictions for each hidden test split.
+
+Format: https://gluebenchmark.com/faq, a header `index<TAB>prediction`, rows numbered from 0.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.glue import GLUE, GlueTask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEST_ROWS: dict[str, dict[str, int]] = {
+    "cola": {"test": 1_063},
+    "sst2": {"test": 1_821},
+    "mrpc": {"test": 1_725},
+    "stsb": {"test": 1_379},
+    "qqp": {"test": 390_965},
+    "mnli": {"test": 9_796, "test_mismatched": 9_847},
+    "qnli": {"test": 5_463},
+    "rte": {"test": 3_000},
+    "wnli": {"test": 146},
+}
+"""Rows of GLUE's test splits; the leader board refuses files with any other number."""
+
+
+def write_submission(
+    task_name: str,
+    predictions: Mapping[str, pd.DataFrame],
+    out: Path,
+    *,
+    rows: Mapping[str, int] | None = None,
+) -> list[Path]:
+    """Write a GLUE task's submission files, such as `RTE.tsv`.
+
+    All predictions are checked before the first file is written.
+
+    Args:
+        task_name: a GLUE task.
+        predictions: test split -> predictions as `predictions_frame` makes them (columns `idx` and
+            `prediction`, rows in any order); other splits are not looked at.
+        out: the folder, made if it is not there.
+        rows: test split -> rows that it must have; GLUE's own numbers by default.
+
+    Returns:
+        The files, two for MNLI.
+
+    Raises:
+        UserError: not a GLUE task, a test split is missing, or its rows are not 0 to n - 1, once
+            each, with a prediction that the task knows.
+    """
+    glue = _glue_task(task_name)
+    expected = TEST_ROWS[task_name] if rows is None else rows
+    tables = {}
+    for split, name in glue.submission.items():
+        if split not in predictions:
+            raise UserError(
+                f"a {task_name} submission needs predictions of split '{split}';"
+                " `kedro run --pipeline=evaluate` makes them where the data has that split"
+            )
+        ordered = _in_order(predictions[split], f"{task_name} {split}", expected[split])
+        answers = _answers(ordered, glue, f"{task_name} {split}")
+        tables[name] = "".join(f"{i}\t{answer}\n" for i, answer in enumerate(answers))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, lines in tables.items():
+        (out / name).write_text(f"index\tprediction\n{lines}", encoding="utf-8", newline="\n")
+    return [out / name for name in tables]
+
+
+def _glue_task(name: str) -> GlueTask:
+    if name not in GLUE:
+        close = difflib.get_close_matches(name, GLUE, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(GLUE)}"
+        raise UserError(f"there is no GLUE submission for task '{name}'; {hint}")
+    return GLUE[name]
+
+
+def _in_order(frame: pd.DataFrame, what: str, rows: int) -> pd.DataFrame:
+    """The rows sorted by their index, which must be 0 to rows - 1."""
+    if len(frame) != rows:
+        raise UserError(
+            f"predictions of {what} have {len(frame)} rows, but GLUE's split has {rows}:"
+            " the leader board would refuse them; predict the whole split"
+        )
+    ordered = frame.sort_values("idx")
+    wrong = [i for i, idx in enumerate(ordered["idx"]) if idx != i]
+    if wrong:
+        raise UserError(
+            f"predictions of {what} are not numbered 0 to {rows - 1}, once each:"
+            f" {wrong[0]} is missing or stands twice in column 'idx'"
+        )
+    return ordered
+
+
+def _answers(frame: pd.DataFrame, glue: GlueTask, what: str) -> list[str]:
+    values = frame["prediction"].tolist()
+    if glue.task.kind == "regression":
+        if not all(math.isfinite(value) for value in values):
+            raise UserError(f"predictions of {what} hold NaN or infinity: the model diverged")
+        low, high = glue.task.label_range or (-math.inf, math.inf)
+        return [f"{min(max(value, low), high):.3f}" for value in values]
+    words = dict(enumerate(glue.submission_words))
+    unknown = [value for value in values if value not in words]
+    if unknown:
+        raise UserError(
+            f"predictions of {what} hold {unknown[0]!r}, which is no class id:"
+            f" 0 to {len(words) - 1} are"
+        )
+    return [words[value] for value in values]

@@ -1,0 +1,115 @@
+"""Around a run: MLflow is filled from the run folders, and the end is summed up on the terminal."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from alpkd_pipeline.runs.run_folder import Work
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.tracking.mlflow_sync import LiveSync
+    from alpkd_pipeline.tracking.settings import TrackingSettings
+
+log = logging.getLogger(__name__)
+
+TRAINING = "training"
+"""The tag of nodes that train: each is a tracked run of its own."""
+
+COMPARISON = "comparison"
+"""The dataset of the comparison, tracked as a run of its own."""
+
+
+class TrackingHooks:
+    """Opens a tracked run beside each training and closes it once the result is on disk.
+
+    One instance serves all sessions of a process, so each run starts afresh. Nothing of MLflow is
+    imported unless something is trained or compared.
+    """
+
+    def __init__(self) -> None:
+        self._settings: TrackingSettings | None = None
+        self._catalog: Any = None
+        self._open: dict[str, LiveSync] = {}
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Read where tracking goes."""
+        from alpkd_pipeline.tracking.settings import tracking_settings
+
+        place = catalog.load("tracking")
+        self._settings = tracking_settings(
+            place["tracking"], place["experiment"], Path(place["project"])
+        )
+        self._catalog, self._open = catalog, {}
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
+        """Start the sync beside a training."""
+        if TRAINING not in node.tags or self._settings is None:
+            return
+        from alpkd_pipeline.tracking.mlflow_sync import LiveSync
+
+        work = next(value for value in inputs.values() if isinstance(value, Work))
+        sync = LiveSync(work.folder, self._settings, pictures=run_pictures_of)
+        sync.start()
+        self._open[node.name] = sync
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Close the run of a training whose result is published; track a new comparison."""
+        sync = self._open.pop(node.name, None)
+        if sync is not None:
+            sync.finish(self._catalog[dataset_name].path)
+        if dataset_name == COMPARISON and self._settings is not None:
+            from alpkd_pipeline.tracking.comparison import track_comparison
+
+            track_comparison(self._catalog[COMPARISON].path, self._settings)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Sum up teacher and student on the terminal."""
+        if "student" in pipeline.outputs() | pipeline.inputs() | _made(pipeline):
+            _sum_up(catalog, self._settings)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close what is still open as failed; a save that fails ends up here too."""
+        for sync in self._open.values():
+            sync.fail(error)
+        self._open = {}
+
+
+def _made(pipeline: Pipeline) -> set[str]:
+    return {name for node in pipeline.nodes for name in node.outputs}
+
+
+def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None) -> None:
+    from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
+    from alpkd_pipeline.reporting.terminal import print_summary
+
+    names = ("teacher", "student")
+    models = {name: catalog[name].path for name in names}
+    scores = {name: catalog[f"{name}_scores"].path for name in names}
+    rows = cell_summary(models, scores)
+    if not rows:
+        return
+    print_summary(rows)
+    student = models["student"] if models["student"].is_dir() else None
+    for line in closing_lines(student, settings.ui_command if settings else None):
+        print(line)  # noqa: T201
+
+
+def run_pictures_of(folder: Path) -> dict[str, bytes]:
+    """The pictures of a finished training, by file name."""
+    from alpkd_pipeline.reporting.run_pictures import run_pictures
+
+    return run_pictures(folder)

@@ -1,0 +1,33 @@
+"""The folder of encoded splits: the checked rows as a model's token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.models.encoder import load_tokenizer
+from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.tasks.encode import encode_splits
+from alpkd_pipeline.tasks.splits import REPORT
+from alpkd_pipeline.tasks.task import Task
+
+
+def encode_folder(
+    splits: Path, task: Mapping[str, Any], pretrained: Path, max_length: int, folder: Path
+) -> None:
+    """Encode every split of a folder written by `write_splits`.
+
+    Args:
+        splits: the folder of Parquet files.
+        task: `Task.to_dict()`.
+        pretrained: the folder whose tokenizer is used.
+        max_length: tokens at most, special ones included.
+        folder: where the Arrow files and the report go.
+    """
+    import pandas as pd
+
+    frames = {path.stem: pd.read_parquet(path) for path in sorted(splits.glob("*.parquet"))}
+    tokenizer = load_tokenizer(pretrained)
+    report = encode_splits(frames, Task.from_dict(dict(task)), tokenizer, max_length, folder)
+    write_json(folder / REPORT, report)

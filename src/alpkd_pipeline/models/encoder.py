@@ -1,0 +1,224 @@
+"""Loading and saving sequence classifiers and their tokenizers.
+
+Always from a local folder, always safetensors, never remote code, always in fp32. A folder comes
+from `source.locate` or from an earlier training.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as library_logging
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import family_of
+from alpkd_pipeline.models.source import check_folder
+from alpkd_pipeline.tasks.task import Task
+
+VALUE_NAME = "value"
+"""The name of a regression's single output in saved configurations."""
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder, in its fast form, padding on the right.
+
+    Raises:
+        UserError: the folder is not a whole model, or its tokenizer is slow, broken or cannot pad.
+    """
+    check_folder(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:
+        # The tokenizers library raises bare exceptions for files that it cannot parse.
+        raise UserError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from None
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise UserError(f"{folder}: a fast tokenizer with a padding token is needed")
+    # Position 0 is what `cls` pooling reads: it must never be padding.
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def load_classifier(folder: Path, task: Task, seed: int) -> PreTrainedModel:
+    """A pretrained encoder with a fresh classification head for a task.
+
+    The head is drawn from the seed even where the checkpoint has one, because a head of another
+    task or of the pre-training may have the very same shape. So is a pooler that the checkpoint
+    lacks. The global random state is left as it was.
+
+    Args:
+        folder: a model folder; its weights may be of any task and precision.
+        task: gives the number, names and order of the labels.
+        seed: what fresh weights are drawn from.
+
+    Returns:
+        The model in fp32 and evaluation mode.
+
+    Raises:
+        UserError: the folder is refused, its family is unknown, or it lacks weights of the encoder.
+    """
+    config = _load_config(folder)
+    name_outputs(config, task)
+    pretrained, missing = _load(folder, config)
+    model = fresh_model(type(pretrained), pretrained.config, seed)
+    lost = [key for key in missing if not is_head(model, key)]
+    if lost:
+        raise UserError(f"{folder} is not a whole encoder: {_some(lost)} missing in its weights")
+    kept = {
+        key: value
+        for key, value in pretrained.state_dict().items()
+        if key not in missing and key.startswith(model.base_model_prefix + ".")
+    }
+    model.load_state_dict(kept, strict=False)
+    return model
+
+
+def load_finetuned(folder: Path) -> PreTrainedModel:
+    """A sequence classifier with the head that it was trained with, in fp32 and evaluation mode.
+
+    Raises:
+        UserError: the folder is refused, or any weight is missing: a random head would teach noise.
+    """
+    model, missing = _load(folder, _load_config(folder))
+    if missing:
+        raise UserError(
+            f"{folder} is not a fine-tuned classifier: {_some(missing)} missing in its weights and"
+            " would be random; fine-tune it first"
+        )
+    return model
+
+
+def save_classifier(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Write config.json, model.safetensors and the tokenizer.
+
+    `from_pretrained` and `pipeline("text-classification")` load what is written.
+    """
+    with _quiet():
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def fresh_model(
+    kind: type[PreTrainedModel], config: PretrainedConfig, seed: int
+) -> PreTrainedModel:
+    """A model with random weights that depend on the configuration and the seed alone.
+
+    The global random state is left as it was. In fp32 and evaluation mode.
+    """
+    config = copy.deepcopy(config)
+    # Configurations remember where they were loaded from; a path has no place in an export.
+    config._name_or_path = ""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return kind(config).train(False)
+
+
+def adopt_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:
+    """Make a classifier from elsewhere speak of a task: its outputs, their names, problem type.
+
+    Args:
+        model: a sequence classifier with as many outputs as the task; changed in place.
+        task: the task.
+        order: output i becomes what output `order[i]` was, as `teacher_checks.label_order` says.
+    """
+    head = model.get_submodule(family_of(model.config.model_type).classifier)
+    with torch.no_grad():
+        for weights in head.parameters():
+            weights.copy_(weights[list(order)])
+    name_outputs(model.config, task)
+
+
+def name_outputs(config: PretrainedConfig, task: Task) -> None:
+    """Give a configuration the labels and the problem type of a task, in place."""
+    names = task.label_names or (VALUE_NAME,)
+    config.num_labels = task.num_labels
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: i for i, name in enumerate(names)}
+    # Without it `pipeline` squashes a regression through a sigmoid.
+    regression = task.kind == "regression"
+    config.problem_type = "regression" if regression else "single_label_classification"
+
+
+def is_head(model: PreTrainedModel, key: str) -> bool:
+    """Whether a weight belongs to the classification head: pooler or outside the backbone."""
+    prefix = model.base_model_prefix + "."
+    return not key.startswith(prefix) or key.startswith(prefix + "pooler.")
+
+
+def _load_config(folder: Path) -> PretrainedConfig:
+    check_folder(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from None
+    family_of(config.model_type)  # refuses families that cannot be cut
+    return config
+
+
+def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[str]]:
+    """The model and the names of the weights that the folder lacks or has in another shape."""
+    try:
+        with _quiet():
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except Exception as error:
+        # A damaged file surfaces as SafetensorError, RuntimeError or OSError, by the damage.
+        raise UserError(f"{folder}: the weights cannot be loaded: {_first_line(error)}") from None
+    mismatched = {key for key, *_ in report["mismatched_keys"]}
+    return model.eval(), {*report["missing_keys"], *mismatched}
+
+
+class _NoReport(logging.Filter):
+    """Drops the table of fresh and unused weights: both are looked at here, key by key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger, drop = logging.getLogger("transformers.modeling_utils"), _NoReport()
+    bars = library_logging.is_progress_bar_enabled()
+    logger.addFilter(drop)
+    library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)
+        if bars:
+            library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _some(keys: Iterable[Any]) -> str:
+    names = sorted(keys)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

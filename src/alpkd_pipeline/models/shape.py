@@ -1,0 +1,111 @@
+"""The families of encoders that can be distilled, and the shape of a model from its config.json.
+
+Standard library only: the configuration is checked before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where a family of encoders keeps what the rest of the project asks for.
+
+    Attributes:
+        layers_path: the list of layers inside the backbone, `encoder.layer`.
+        classifier: the last linear layer of the sequence classifier, which gives the logits.
+        layers: the config's name for the number of layers.
+        width: the config's name for the width of the hidden states.
+        heads: the config's name for the number of attention heads.
+        inner: the config's name for the width of the feed-forward part.
+        defaults: layers, width, heads and vocabulary of a config that does not say them.
+        per_layer: names of config lists that have one entry a layer.
+        final_norm: the backbone's norm that only the last hidden state has passed.
+        first_lacks_norm: the norm inside a layer that the first layer alone does not have.
+    """
+
+    layers_path: str
+    classifier: str
+    defaults: tuple[int, int, int, int]
+    layers: str = "num_hidden_layers"
+    width: str = "hidden_size"
+    heads: str = "num_attention_heads"
+    inner: str = "intermediate_size"
+    per_layer: tuple[str, ...] = ()
+    final_norm: str | None = None
+    first_lacks_norm: str | None = None
+
+
+FAMILIES: dict[str, Family] = {
+    "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522)),
+    "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265)),
+    "distilbert": Family(
+        "transformer.layer",
+        "classifier",
+        (6, 768, 12, 30522),
+        layers="n_layers",
+        width="dim",
+        heads="n_heads",
+        inner="hidden_dim",
+    ),
+    "electra": Family("encoder.layer", "classifier.out_proj", (12, 256, 4, 30522)),
+    "deberta-v2": Family("encoder.layer", "classifier", (24, 1536, 24, 128100)),
+    "modernbert": Family(
+        "layers",
+        "classifier",
+        (22, 768, 12, 50368),
+        per_layer=("layer_types",),
+        final_norm="final_norm",
+        first_lacks_norm="attn_norm",
+    ),
+}
+"""By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The size of an encoder: layers, width of the hidden states, attention heads, vocabulary."""
+
+    model_type: str
+    layers: int
+    width: int
+    heads: int
+    vocab_size: int
+
+
+def family_of(model_type: str | None) -> Family:
+    """The family of a config's `model_type`.
+
+    Raises:
+        UserError: a family that cannot be cut into students; names those that can.
+    """
+    try:
+        return FAMILIES[model_type or ""]
+    except KeyError:
+        raise UserError(
+            f"model_type {model_type!r} cannot be distilled here; supported: {', '.join(FAMILIES)}"
+        ) from None
+
+
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The shape that a model's config.json describes.
+
+    Args:
+        config: the parsed config.json.
+
+    Raises:
+        UserError: unknown family, or a size that is not a positive integer.
+    """
+    model_type = config.get("model_type")
+    family = family_of(model_type)
+    names = (family.layers, family.width, family.heads, "vocab_size")
+    sizes = [config.get(name, known) for name, known in zip(names, family.defaults, strict=True)]
+    for name, size in zip(names, sizes, strict=True):
+        if not isinstance(size, int) or size < 1:
+            raise UserError(f"config.json says {name} = {size!r}; a positive integer is needed")
+    return Shape(str(model_type), *sizes)

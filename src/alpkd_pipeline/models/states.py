@@ -1,0 +1,98 @@
+"""A model's pooled layer states: what a distillation loss compares.
+
+Shapes: B examples, S tokens, L layers, D width, C classes (1 for a regression).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import family_of
+
+
+def forward_signal(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], pooling: str, layers: bool
+) -> tuple[Tensor, Tensor | None]:
+    """One forward pass.
+
+    Args:
+        model: a sequence classifier of a known family.
+        inputs: padded `input_ids` and `attention_mask` (B, S), with `token_type_ids` if the
+            tokenizer makes them; those that the model has no use for are left out.
+        pooling: `cls` or `mean`, see `pooled_layers`.
+        layers: whether the pooled states are wanted; without them less memory is held.
+
+    Returns:
+        The logits (B, C) and the pooled states (B, L, D) or None.
+    """
+    fed = model_inputs(model, inputs)
+    outputs = model(**fed, output_hidden_states=layers, return_dict=True)
+    if not layers:
+        return outputs.logits, None
+    pooled = pooled_layers(model, outputs.hidden_states, inputs["attention_mask"], pooling)
+    return outputs.logits, pooled
+
+
+def model_inputs(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inputs that a model takes.
+
+    A split is encoded once, with the teacher's tokenizer; a student of another family may know no
+    token types, or a single one.
+    """
+    known = inspect.signature(model.forward).parameters
+    if getattr(model.config, "type_vocab_size", 0) < 2 or "token_type_ids" not in known:
+        return {name: value for name, value in inputs.items() if name != "token_type_ids"}
+    return dict(inputs)
+
+
+def pooled_layers(
+    model: PreTrainedModel,
+    hidden_states: Sequence[Tensor],
+    attention_mask: Tensor,
+    pooling: str,
+) -> Tensor:
+    """The pooled output of every layer.
+
+    Where the last state alone has passed a final norm (ModernBERT), the other layers get the same
+    norm, so that all are on one scale.
+
+    Args:
+        model: the model that made the states.
+        hidden_states: L + 1 tensors (B, S, D) as the model returns them; the first one, the
+            output of the embeddings, is no layer.
+        attention_mask: (B, S), 1 for tokens and 0 for padding.
+        pooling: `cls` takes position 0; `mean` averages over the tokens, special ones included.
+
+    Returns:
+        (B, L, D), first layer first.
+
+    Raises:
+        UserError: unknown pooling.
+    """
+    states = hidden_states[1:]
+    norm = _final_norm(model)
+    if pooling == "cls":
+        # Slicing comes first: the other positions would be copied and normed for nothing.
+        cut = [state[:, 0] for state in states]
+        return torch.stack([*(norm(state) for state in cut[:-1]), cut[-1]], dim=1)
+    if pooling == "mean":
+        normed = [*(norm(state) for state in states[:-1]), states[-1]]
+        return torch.stack([_mean(state, attention_mask) for state in normed], dim=1)
+    raise UserError(f"pooling {pooling!r} is unknown; choose cls or mean")
+
+
+def _mean(state: Tensor, attention_mask: Tensor) -> Tensor:
+    # Multiplied and summed, not einsum: autocast would add up in half precision.
+    kept = attention_mask[..., None].to(torch.promote_types(state.dtype, torch.float32))
+    return (state * kept).sum(dim=1) / kept.sum(dim=1)
+
+
+def _final_norm(model: PreTrainedModel) -> torch.nn.Module:
+    name = family_of(model.config.model_type).final_norm
+    return model.base_model.get_submodule(name) if name else torch.nn.Identity()

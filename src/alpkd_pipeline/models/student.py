@@ -1,0 +1,200 @@
+"""Cutting a student out of its teacher."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models import layer_choice
+from alpkd_pipeline.models.encoder import fresh_model, is_head
+from alpkd_pipeline.models.shape import Family, family_of
+
+log = logging.getLogger(__name__)
+
+Init = Literal["first", "skip", "last", "random", "checkpoint"]
+Head = Literal["teacher", "fresh"]
+
+CHOICES = {
+    "first": layer_choice.first,
+    "skip": layer_choice.spread,
+    "last": layer_choice.last,
+}
+"""Which of the source's layers a student takes over, by `init`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSizes:
+    """The size of a student with random weights; None keeps the teacher's."""
+
+    hidden_size: int | None = None
+    heads: int | None = None
+    intermediate_size: int | None = None
+
+
+def build_student(
+    start_from: PreTrainedModel,
+    *,
+    layers: int,
+    init: Init,
+    head: Head,
+    seed: int,
+    sizes: EncoderSizes | None = None,
+    checkpoint: PreTrainedModel | None = None,
+) -> PreTrainedModel:
+    """A student of m layers with its weights at step 0.
+
+    Args:
+        start_from: the teacher with n layers, fine-tuned or freshly loaded from its backbone.
+        layers: m, at most n.
+        init: `first`, `skip` or `last` copy everything but the other layers; `random` draws a new
+            encoder and keeps the teacher's embeddings where their shapes allow; `checkpoint` takes
+            the first m layers of another encoder with the same tokenizer.
+        head: `teacher` copies the classification head when it fits as a whole, `fresh` draws it.
+            A pooler inside the backbone (BERT) is copied with its layers either way.
+        seed: what fresh weights are drawn from; the global random state is left as it was.
+        sizes: the encoder's size for `random`.
+        checkpoint: the encoder for `checkpoint`, as `load_classifier` returns it.
+
+    Returns:
+        A model of the source's class in fp32 and evaluation mode; it shares no weights with it.
+
+    Raises:
+        UserError: more layers than the source or the teacher has, sizes without `random` or that
+            do not fit together, no checkpoint for `checkpoint`.
+    """
+    source = start_from
+    if init == "checkpoint":
+        if checkpoint is None:
+            raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
+        source = checkpoint
+    _check_layers(layers, start_from, "teacher")
+    _check_layers(layers, source, "checkpoint")
+    if sizes not in (None, EncoderSizes()) and init != "random":
+        raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
+    total = source.config.num_hidden_layers
+    chosen = CHOICES.get(init, layer_choice.first)(layers, total)
+    config = _cut_config(source.config, chosen)
+    if init == "random":
+        config = _resized(config, sizes or EncoderSizes())
+    student = fresh_model(type(source), config, seed)
+    if init == "random":
+        _keep_embeddings(student, source)
+    else:
+        _keep_layers(student, _cut_weights(source, chosen))
+    if head == "teacher":
+        _keep_head(student, start_from)
+    return student
+
+
+def _check_layers(layers: int, model: PreTrainedModel, what: str) -> None:
+    has = model.config.num_hidden_layers
+    if not 1 <= layers <= has:
+        raise UserError(f"student.layers = {layers}, but the {what} has {has}; choose 1 to {has}")
+
+
+def _cut_config(config: PretrainedConfig, chosen: Sequence[int]) -> PretrainedConfig:
+    """The configuration of an encoder that has only some layers, numbered from 1."""
+    config = copy.deepcopy(config)
+    family = family_of(config.model_type)
+    for name in family.per_layer:
+        values = getattr(config, name)
+        setattr(config, name, [values[k - 1] for k in chosen])
+    setattr(config, family.layers, len(chosen))
+    return config
+
+
+def _resized(config: PretrainedConfig, sizes: EncoderSizes) -> PretrainedConfig:
+    config = copy.deepcopy(config)
+    family = family_of(config.model_type)
+    asked = {
+        family.width: sizes.hidden_size,
+        family.heads: sizes.heads,
+        family.inner: sizes.intermediate_size,
+    }
+    for name, value in asked.items():
+        if value is not None:
+            setattr(config, name, value)
+    width, heads = config.hidden_size, config.num_attention_heads
+    # Rotary positions turn the channels of a head in pairs.
+    parts = 2 * heads if hasattr(config, "rope_parameters") else heads
+    if width % parts:
+        raise UserError(f"hidden_size {width} must be a multiple of {parts} for {heads} heads")
+    if hasattr(config, "pooler_hidden_size"):
+        config.pooler_hidden_size = width
+    return config
+
+
+def _cut_weights(source: PreTrainedModel, chosen: Sequence[int]) -> dict[str, Tensor]:
+    """The backbone's weights with the chosen layers renumbered and the others left out."""
+    family = family_of(source.config.model_type)
+    layers = f"{source.base_model_prefix}.{family.layers_path}."
+    place = {k - 1: j for j, k in enumerate(chosen)}
+    cut = {}
+    for key, value in _backbone(source):
+        if not key.startswith(layers):
+            cut[key] = value
+            continue
+        number, rest = key.removeprefix(layers).split(".", 1)
+        if int(number) in place:
+            cut[f"{layers}{place[int(number)]}.{rest}"] = value
+    return _fold_first_norm(cut, family, layers)
+
+
+def _fold_first_norm(weights: dict[str, Tensor], family: Family, layers: str) -> dict[str, Tensor]:
+    """Put a middle layer in the place of the first one where that has one norm less.
+
+    ModernBERT's first layer reads the normed embeddings x = g_e * n as they are, all others read
+    g_a * LN(x). With LN(x) close to x / rms(g_e), the factor g_a / rms(g_e) goes into the
+    attention's input weights; it is exact where g_e is the same for all channels.
+    """
+    norm = f"{layers}0.{family.first_lacks_norm}."
+    if norm + "weight" not in weights:
+        return weights
+    embedding = weights[f"{layers.split('.')[0]}.embeddings.norm.weight"]
+    factor = weights[norm + "weight"] / embedding.pow(2).mean().sqrt()
+    attention = f"{layers}0.attn.Wqkv.weight"
+    kept = {key: value for key, value in weights.items() if not key.startswith(norm)}
+    return {**kept, attention: weights[attention] * factor}
+
+
+def _keep_layers(student: PreTrainedModel, weights: dict[str, Tensor]) -> None:
+    report = student.load_state_dict(weights, strict=False)
+    lost = [key for key in report.missing_keys if not is_head(student, key)]
+    if lost or report.unexpected_keys:
+        raise UserError(f"layers do not fit their new place: {[*lost, *report.unexpected_keys]}")
+
+
+def _keep_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+    for part in ("embeddings", "embeddings_project"):
+        start = f"{teacher.base_model_prefix}.{part}."
+        theirs = {key: value for key, value in _backbone(teacher) if key.startswith(start)}
+        if _fits(student, theirs):
+            student.load_state_dict(theirs, strict=False)
+
+
+def _keep_head(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
+    own = {key for key in student.state_dict() if is_head(student, key)}
+    theirs = {key: value for key, value in teacher.state_dict().items() if is_head(teacher, key)}
+    if own == set(theirs) and _fits(student, theirs):
+        student.load_state_dict(theirs, strict=False)
+    else:
+        log.info("the teacher's head does not fit the student; it starts with a fresh one")
+
+
+def _fits(model: PreTrainedModel, weights: dict[str, Tensor]) -> bool:
+    own = model.state_dict()
+    return all(key in own and own[key].shape == value.shape for key, value in weights.items())
+
+
+def _backbone(source: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
+    prefix = source.base_model_prefix + "."
+    for key, value in source.state_dict().items():
+        if key.startswith(prefix):
+            yield key, value

@@ -1,0 +1,197 @@
+"""Is this model really a teacher for this task? What would otherwise go wrong without a word.
+
+Three looks, each refusing with what would have happened: at the folder before anything is loaded
+(`check_head`, `label_order`), at the tokenizer (`check_vocabulary`), and at the answers on dev
+(`check_answers`). Pure functions on dicts and arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import family_of
+from alpkd_pipeline.models.source import weight_files
+from alpkd_pipeline.tasks.task import Task
+
+MOST_PERMUTED = 5
+"""Up to this many classes every order of the labels is tried: 120 orders."""
+
+Score = Callable[[Task, "np.ndarray", "np.ndarray"], Mapping[str, float]]
+"""`tasks.metrics.score`: (task, logits (N, C), labels (N,)) -> value by metric."""
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a model's weights, from the headers of its safetensors files.
+
+    Raises:
+        UserError: a file is not safetensors.
+    """
+    return {name: shape for path in weight_files(folder) for name, shape in _header(path)}
+
+
+def check_head(
+    config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], task: Task
+) -> None:
+    """Refuse a teacher without a classification head, or with one for another kind of task.
+
+    Args:
+        config: the teacher's config.json.
+        shapes: its weights, from `tensor_shapes`.
+        task: the task.
+
+    Raises:
+        UserError: no head, the head of another kind of model, or another number of outputs.
+    """
+    name = family_of(config.get("model_type")).classifier
+    rows = shapes.get(f"{name}.weight")
+    kinds = config.get("architectures") or []
+    wrong = [kind for kind in kinds if not kind.endswith("ForSequenceClassification")]
+    if rows is None or wrong:
+        raise UserError(
+            f"the teacher is not fine-tuned: it has no head for sentence classification"
+            f" ({', '.join(wrong) or 'no ' + name}); a random head would have taught noise."
+            " Fine-tune it first, or choose a checkpoint that is"
+        )
+    outputs = rows[0]
+    if outputs == task.num_labels:
+        return
+    if task.kind == "regression":
+        raise UserError(
+            f"the teacher has a softmax head of {outputs} outputs, but {task.name} is a regression:"
+            " its first logit would have been taken for the value; choose a teacher with one output"
+        )
+    raise UserError(
+        f"the teacher has {outputs} outputs, but {task.name} has {task.num_labels} labels"
+        f" ({', '.join(task.label_names)}): its logits would have been read as other labels"
+    )
+
+
+def label_order(config: Mapping[str, Any], task: Task) -> tuple[int, ...] | None:
+    """How a teacher's outputs have to be permuted to follow the task's label order, by their names.
+
+    Args:
+        config: the teacher's config.json with `id2label`.
+        task: the task.
+
+    Returns:
+        For each label of the task the output that means it, so (0, 1, ...) when the orders agree;
+        None when the names do not tell (LABEL_0, or other words): then only the answers can.
+    """
+    if task.kind == "regression":
+        return (0,)
+    found = config.get("id2label") or {}
+    outputs = {_plain(name): int(number) for number, name in found.items()}
+    wanted = [_plain(name) for name in task.label_names]
+    if set(outputs) != set(wanted) or sorted(outputs.values()) != list(range(len(wanted))):
+        return None
+    return tuple(outputs[name] for name in wanted)
+
+
+def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
+    """Refuse a tokenizer that makes ids which the model has no embedding for.
+
+    Args:
+        tokenizer_size: the highest token id + 1, `len(tokenizer)`.
+        embedding_rows: rows of the embedding table, the config's `vocab_size`.
+
+    Raises:
+        UserError: the tokenizer is larger.
+    """
+    if tokenizer_size > embedding_rows:
+        raise UserError(
+            f"the tokenizer knows {tokenizer_size} tokens, the teacher only {embedding_rows}: it is"
+            " another model's tokenizer, and ids above the table would have stopped the training"
+        )
+
+
+def check_answers(task: Task, logits: np.ndarray, labels: np.ndarray, score: Score) -> None:
+    """Refuse a teacher whose answers on dev say that it was not trained for this task.
+
+    Args:
+        task: the task.
+        logits: (N, C) on the dev split, after any permutation of the outputs.
+        labels: (N,) public labels.
+        score: scores logits against labels.
+
+    Raises:
+        UserError: answers that are not finite, that fit another order of the labels better, that
+            are on another scale than the labels, or no better than a constant answer.
+    """
+    if not np.isfinite(logits).all():
+        raise UserError("the teacher's logits on dev are not finite: its weights are damaged")
+    if task.kind == "regression":
+        _check_scale(task, logits[:, 0], labels)
+    else:
+        _check_order(task, logits, labels)
+    name = task.deciding_metric
+    found = score(task, logits, labels)[name]
+    constant = best_constant(task, labels, score)
+    if found <= constant:
+        raise UserError(
+            f"the teacher's {name} on {task.name} dev is {found:.4f}, a constant answer has"
+            f" {constant:.4f}: it is not fine-tuned for this task and would have taught noise"
+        )
+
+
+def best_constant(task: Task, labels: np.ndarray, score: Score) -> float:
+    """The best value of the deciding metric that always giving the same answer can reach."""
+    name = task.deciding_metric
+    if task.kind == "regression":
+        return float(score(task, np.zeros((len(labels), 1)), labels)[name])
+    answers = (np.tile(row, (len(labels), 1)) for row in np.eye(task.num_labels))
+    return max(float(score(task, logits, labels)[name]) for logits in answers)
+
+
+def _check_order(task: Task, logits: np.ndarray, labels: np.ndarray) -> None:
+    classes = task.num_labels
+    if classes > MOST_PERMUTED:
+        return
+    # hits[i, j]: how often output i was highest on an example of label j
+    hits = np.zeros((classes, classes), dtype=int)
+    np.add.at(hits, (logits.argmax(axis=1), labels.astype(int)), 1)
+    orders = permutations(range(classes))
+    right = {order: sum(hits[i, j] for j, i in enumerate(order)) for order in orders}
+    best = max(right, key=lambda order: right[order])
+    given = right[tuple(range(classes))]
+    if right[best] > given:
+        meant = ", ".join(task.label_names[best.index(i)] for i in range(classes))
+        raise UserError(
+            f"the teacher's labels seem to be in another order: accuracy on {task.name} dev is"
+            f" {given / len(labels):.3f} as given, {right[best] / len(labels):.3f} if its outputs"
+            f" mean {meant}; write that order into id2label of its config.json"
+        )
+
+
+def _check_scale(task: Task, values: np.ndarray, labels: np.ndarray) -> None:
+    error, spread = float(np.mean((values - labels) ** 2)), float(np.var(labels))
+    if error >= spread:
+        low, high = float(values.min()), float(values.max())
+        raise UserError(
+            f"the teacher's mean squared error on {task.name} dev is {error:.3f}, a constant has"
+            f" {spread:.3f} (its values: {low:.2f} to {high:.2f}, the labels: {labels.min():.2f} to"
+            f" {labels.max():.2f}): not fine-tuned, or for another scale of the labels"
+        )
+
+
+def _plain(name: object) -> str:
+    return str(name).strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def _header(path: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """What a safetensors file begins with: 8 bytes of length, then that many bytes of JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError(length)
+            header = json.loads(file.read(length))
+        return [(k, tuple(facts["shape"])) for k, facts in header.items() if k != "__metadata__"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"{path} is not a safetensors file; weights only as such") from None

@@ -1,0 +1,185 @@
+"""Whether two checkpoints turn text into the same ids. Standard library only.
+
+The digest is taken over what a tokenizer does, not over its files: padding and truncation, the
+layout of the JSON and the library version that wrote it do not count. Vocabulary, merges,
+normalisation, splitting, special tokens and the tokens put around a text do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.source import (
+    TOKENIZER_FILES,
+    ModelRef,
+    hub_snapshot,
+    kind_of,
+    locate,
+    read_json_object,
+)
+from alpkd_pipeline.runs.manifest import sha256_file
+
+_BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_OVERRIDES = {
+    "BertNormalizer": {
+        "do_lower_case": "lowercase",
+        "strip_accents": "strip_accents",
+        "tokenize_chinese_chars": "handle_chinese_chars",
+    },
+    "ByteLevel": {"add_prefix_space": "add_prefix_space"},
+}
+"""Settings of tokenizer_config.json that win over the same setting in tokenizer.json."""
+
+_FLAGS = ("do_lower_case", "strip_accents", "add_prefix_space", "split_by_punct")
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """A hash that two tokenizers share exactly if they cut and number text alike.
+
+    Reads tokenizer.json; without one, vocab.txt as a BERT tokenizer, or else the bytes of the
+    vocabulary files.
+
+    Args:
+        folder: a model folder.
+
+    Returns:
+        64 hex digits.
+
+    Raises:
+        UserError: the folder has no tokenizer, or one of its files is broken.
+    """
+    settings = read_json_object(folder / "tokenizer_config.json") or {}
+    definition = read_json_object(folder / "tokenizer.json")
+    if definition is not None:
+        return _digest(_behaviour(definition, settings))
+    if (folder / "vocab.txt").is_file():
+        return _digest(_behaviour(_bert_definition(folder / "vocab.txt"), settings))
+    files = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    if not files:
+        raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
+    flags = {name: settings[name] for name in _FLAGS if settings.get(name)}
+    return _digest({"files": {p.name: sha256_file(p) for p in files}, "flags": flags})
+
+
+def tokenizer_key(ref: ModelRef, project: Path) -> str:
+    """A tokenizer's identity for keys: it does not change when a hub model gets downloaded.
+
+    Args:
+        ref: the model that brings the tokenizer.
+        project: where relative folders start.
+
+    Raises:
+        UserError: as `locate` does; a hub model may be one that is not downloaded yet.
+    """
+    if kind_of(ref, project) == "hub":
+        hub_snapshot(ref)  # refuses a revision that is not a commit
+        return _digest({"hub": ref.model, "revision": ref.revision})
+    return tokenizer_digest(locate(ref, project, download=False))
+
+
+def check_same_tokenizer(teacher: Path, student: Path) -> None:
+    """Refuse a student whose tokenizer is not its teacher's.
+
+    Args:
+        teacher: the teacher's model folder.
+        student: the folder of the checkpoint that the student starts from.
+
+    Raises:
+        UserError: the tokenizers differ.
+    """
+    if tokenizer_digest(teacher) != tokenizer_digest(student):
+        raise UserError(
+            f"{student} has another tokenizer than the teacher in {teacher}: the student would read"
+            " the teacher's token ids as other words; choose a checkpoint with the same tokenizer"
+        )
+
+
+def _behaviour(definition: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a tokenizer.json decides about ids, in one form for all versions of the file."""
+    cutting = {
+        "normalizer": _with_overrides(definition.get("normalizer"), settings),
+        "pre_tokenizer": _with_overrides(definition.get("pre_tokenizer"), settings),
+    }
+    known = definition.get("added_tokens") or []
+    return {
+        **cutting,
+        "model": _model(definition.get("model") or {}),
+        "added": sorted((token["id"], token["content"]) for token in known),
+        "around": sorted(set(_around(definition.get("post_processor")))),
+    }
+
+
+def _model(model: Mapping[str, Any]) -> dict[str, Any]:
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model.get("merges") or []]
+    kind = model.get("type") or _guess_kind(model)
+    # Versions differ in whether they write settings that are off.
+    rest = {k: v for k, v in model.items() if v not in (None, False, "")}
+    return {**rest, "type": kind, "merges": merges}
+
+
+def _guess_kind(model: Mapping[str, Any]) -> str:
+    if "merges" in model:
+        return "BPE"
+    if isinstance(model.get("vocab"), list):
+        return "Unigram"
+    return "WordPiece" if "continuing_subword_prefix" in model else "WordLevel"
+
+
+def _with_overrides(part: Any, settings: Mapping[str, Any]) -> Any:
+    """A normaliser or pre-tokenizer, inner parts included, as tokenizer_config.json changes it."""
+    if isinstance(part, list):
+        return [_with_overrides(one, settings) for one in part]
+    if not isinstance(part, dict):
+        return part
+    inner = {name: _with_overrides(value, settings) for name, value in part.items()}
+    wins = _OVERRIDES.get(str(part.get("type")), {})
+    changed = {ours: settings[name] for name, ours in wins.items() if name in settings}
+    return {name: value for name, value in {**inner, **changed}.items() if value is not None}
+
+
+def _around(part: Any) -> Iterator[tuple[str, int]]:
+    """The tokens that a post-processor puts around a text: pairs of token and id."""
+    if isinstance(part, list):
+        for one in part:
+            yield from _around(one)
+    elif isinstance(part, dict):
+        for name in ("cls", "sep"):
+            if name in part:
+                yield part[name][0], part[name][1]
+        for token, facts in (part.get("special_tokens") or {}).items():
+            yield token, facts["ids"][0]
+        yield from _around(part.get("processors"))
+
+
+def _bert_definition(vocab: Path) -> dict[str, Any]:
+    """The tokenizer.json that the library makes of a BERT vocab.txt, one token a line."""
+    tokens = vocab.read_text("utf-8").split("\n")
+    ids = {token: i for i, token in enumerate(tokens) if token}
+    specials = [(ids[token], token) for token in _BERT_SPECIALS if token in ids]
+    return {
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "lowercase": True,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": ids,
+        },
+        "added_tokens": [{"id": number, "content": token} for number, token in specials],
+        "post_processor": {"sep": ["[SEP]", ids.get("[SEP]")], "cls": ["[CLS]", ids.get("[CLS]")]},
+    }
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,70 @@
+"""Contradictions between parameters that no single parameter shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.cell import Cell
+
+
+def check_cell(cell: Cell) -> None:
+    """Refuse a cell that cannot work; each check says what to change.
+
+    Raises:
+        UserError: one line.
+    """
+    _check_source(cell)
+    _check_depth(cell)
+    _check_widths(cell)
+
+
+def _check_source(cell: Cell) -> None:
+    given = cell.params.task
+    demo_task = cell.task.name == DEMO.name
+    if demo_task != (given.source == "demo"):
+        raise UserError(
+            f"parameter 'task.name' = '{given.name}' does not come from task.source='{given.source}':"
+            " the source demo has the task demo and nothing else;"
+            " for GLUE add --env=minilm or --env=paper, or set task.source=folder or hub"
+        )
+    if cell.kind_of_model() == "demo" and not demo_task:
+        raise UserError(
+            f"parameter 'teacher.model' = 'demo' knows 314 made-up words and cannot read task"
+            f" '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
+        )
+    if given.source == "hub" and not (given.dataset and given.revision):
+        raise UserError(
+            "task.source=hub needs task.dataset (for GLUE: nyu-mll/glue) and task.revision,"
+            " a 40-digit commit of that data set, so that a rerun reads the same rows"
+        )
+    if cell.kind_of_model() == "hub" and cell.params.teacher.revision is None:
+        raise UserError(
+            f"parameter 'teacher.model' = '{cell.params.teacher.model}' is a hub id and needs"
+            " 'teacher.revision', a 40-digit commit of that repository (or give a local folder)"
+        )
+
+
+def _check_depth(cell: Cell) -> None:
+    teacher, layers = cell.teacher_shape, cell.params.student.layers
+    if teacher is not None and layers > teacher.layers:
+        raise UserError(
+            f"parameter 'student.layers' = {layers}: the teacher {cell.params.teacher.model} has"
+            f" {teacher.layers} layers; a student has 1 to {teacher.layers}"
+        )
+
+
+def _check_widths(cell: Cell) -> None:
+    method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
+    row = get_row(method.name)
+    if teacher is None or width is None or not row.compares_layers:
+        return
+    if width != teacher.width and method.projection == "none":
+        raise UserError(
+            f"method '{method.name}' compares states of the student (width {width}) with states"
+            f" of the teacher (width {teacher.width}): set method.projection=linear"
+        )

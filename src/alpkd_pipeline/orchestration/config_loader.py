@@ -1,0 +1,79 @@
+"""Kedro's configuration, with checked parameters and paths that carry each result's key."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
+from omegaconf import OmegaConf
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.check import check
+from alpkd_pipeline.params import Params
+
+EXACT = "exact"
+"""A runtime parameter that replaces the whole parameter tree: nothing of conf/ is mixed in."""
+
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+class ConfigError(click.ClickException, UserError):
+    """A wrong configuration: click prints its line, without a traceback, in every command."""
+
+
+class CellConfigLoader(OmegaConfigLoader):
+    """Gives the catalog the paths of the cell that these parameters define.
+
+    The parameters are checked before anything else is loaded. `${cell:...}` in the catalog reads
+    from this loader's own cell: resolvers are global to the process, so each loader binds its own
+    before it resolves.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """The merged configuration of one kind: checked parameters, or the catalog with keys."""
+        if key == "parameters":
+            return self.params.plain()
+        if key == "catalog":
+            OmegaConf.register_resolver("cell", self._lookup, replace=True)
+        return super().__getitem__(key)
+
+    @cached_property
+    def params(self) -> Params:
+        """The checked parameters: from the exact set if one was handed over, else from conf/."""
+        try:
+            given = self.runtime_params or {}
+            if EXACT in given:
+                return check(given[EXACT])
+            self.runtime_params = _words_to_values(given)
+            return check(super().__getitem__("parameters"))
+        except UserError as error:
+            raise ConfigError(str(error)) from None
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The cell that the parameters define, checked as far as this machine's files allow."""
+        project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
+        try:
+            cell = Cell(self.params, project)
+            cell.check()
+        except UserError as error:
+            raise ConfigError(str(error)) from None
+        return cell
+
+    def _lookup(self, name: str) -> Any:
+        try:
+            return self.cell.lookup(name)
+        except UserError as error:
+            raise ConfigError(str(error)) from None
+
+
+def _words_to_values(given: Any) -> Any:
+    """Kedro turns numbers on the command line into numbers; this adds true, false and null."""
+    if isinstance(given, dict):
+        return {key: _words_to_values(value) for key, value in given.items()}
+    return _WORDS.get(given, given) if isinstance(given, str) else given

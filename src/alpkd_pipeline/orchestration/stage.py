@@ -1,0 +1,37 @@
+"""A stage of a cell: what it is called, what it depends on, where its result lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
+"""The stages as users name them for `--force`; nodes carry them as tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One result of a cell.
+
+    Attributes:
+        name: the name of its dataset in the catalog.
+        key: the hash of everything that the result depends on.
+        path: the folder of the finished result; its name ends with the key's first 8 digits.
+        made_from: the keys of the results that it was made from, by stage name.
+    """
+
+    name: str
+    key: str
+    path: Path
+    made_from: dict[str, str]
+
+    @property
+    def work(self) -> Path:
+        """The folder in which the result is made, renamed to `path` when it is finished."""
+        return self.path.with_name(f"{self.path.name}.work")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says about the result beside its files."""
+        return {"stage": self.name, "key": self.key, "made_from": self.made_from}

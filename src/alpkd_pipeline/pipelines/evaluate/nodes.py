@@ -1,0 +1,21 @@
+"""Nodes of evaluation: every split, size, submission files, latency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alpkd_pipeline.runs.run_folder import Work
+
+
+def evaluate_model(model: Path, encoded: Path, work: Work) -> Path:
+    """Predictions and scores on every split, GLUE submission files, size."""
+    from alpkd_pipeline.evaluation.run import evaluate_run
+
+    return evaluate_run(model, encoded, work.begin(model=model, encoded=encoded))
+
+
+def time_model(model: Path, encoded: Path, work: Work) -> Path:
+    """Latency and throughput on this machine, on real dev lengths."""
+    from alpkd_pipeline.evaluation.run import time_run
+
+    return time_run(model, encoded, work.begin(model=model, encoded=encoded))

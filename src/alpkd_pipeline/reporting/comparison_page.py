@@ -1,0 +1,149 @@
+"""The comparison as a Markdown page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.reporting.comparison_tables import (
+    CELL,
+    ENOUGH_SEEDS,
+    grouped_table,
+    left_out,
+    score_columns,
+    students_table,
+)
+from alpkd_pipeline.reporting.markdown import markdown_table
+from alpkd_pipeline.reporting.numbers import millions, score_text, seconds_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEXT = ("method", "teacher", "differs", "run")
+
+
+def comparison_page(df: pd.DataFrame) -> str:
+    """A section for each task: means over seeds, then each run; notes at the end.
+
+    Args:
+        df: what `collect` returned.
+    """
+    cells = df[df["generation"] == CELL]
+    parts = ["# Comparison of students\n"]
+    if cells.empty:
+        parts.append("No student has been trained and scored yet.\n")
+    for task, of_task in cells.groupby("task"):
+        parts += [f"## {task}\n", _group_section(of_task), _student_section(of_task)]
+    parts.append(_notes(df))
+    return "\n".join(part for part in parts if part)
+
+
+def _group_section(cells: pd.DataFrame) -> str:
+    groups = grouped_table(cells)
+    scores = [name for name in score_columns(cells) if cells[name].notna().any()]
+    rows = [_group_row(row, scores) for row in groups.to_dict("records")]
+    return f"### Means over seeds\n\n{_table(rows)}\n{_seed_line(groups['seeds'])}"
+
+
+def _group_row(row: dict[Any, Any], scores: list[str]) -> dict[str, str]:
+    return {
+        "method": row["method"],
+        "layers": _depth(row),
+        "seeds": str(row["seeds"]),
+        **{name: _mean_std(row[f"{name} mean"], row[f"{name} std"]) for name in scores},
+        **_shared(row),
+        "differs": row["differs"],
+    }
+
+
+def _student_section(cells: pd.DataFrame) -> str:
+    students = students_table(cells)
+    scores = score_columns(students)
+    rows = [
+        {
+            "method": row["method"],
+            "layers": _depth(row),
+            "seed": str(row["seed"]),
+            **{name: score_text(row[name]) for name in scores},
+            **_shared(row),
+            "differs": row["differs"],
+            "run": row["path"].rpartition("/")[2],
+        }
+        for row in students.to_dict("records")
+    ]
+    return f"### Each student\n\n{_table(rows)}"
+
+
+def _shared(row: dict[Any, Any]) -> dict[str, str]:
+    return {
+        "teacher": str(row["teacher"]),
+        "teacher's score": score_text(_known(row.get("teacher_score"))),
+        "parameters": millions(_known(row.get("parameters"))),
+        "seconds": seconds_text(_known(row.get("seconds"))),
+        "speed-up": _times(_known(row.get("speed_up"))),
+    }
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    """A table of the columns in which something is said."""
+    headings = [name for name in rows[0] if any(row[name] not in {"", "-"} for row in rows)]
+    return markdown_table(
+        headings,
+        [[row[name] for name in headings] for row in rows],
+        right=[name for name in headings if name not in _TEXT],
+    )
+
+
+def _known(value: Any) -> float | None:
+    """The number, or None for each of the ways in which a table says that there is none."""
+    import pandas as pd
+
+    return None if pd.isna(value) else float(value)
+
+
+def _depth(row: dict[Any, Any]) -> str:
+    teacher = _known(row.get("teacher_layers"))
+    return str(row["layers"]) if teacher is None else f"{row['layers']} of {teacher:.0f}"
+
+
+def _times(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}x"
+
+
+def _mean_std(mean: float, std: float) -> str:
+    return score_text(mean) if _known(std) is None else f"{score_text(mean)} ± {std:.4f}"
+
+
+def _seed_line(seeds: pd.Series[int]) -> str:
+    few, most = seeds[seeds < ENOUGH_SEEDS], int(seeds.max())
+    lines = ["Mean ± sample standard deviation over seeds."] if most > 1 else []
+    if len(few) == len(seeds):
+        counted = "1 seed" if most == 1 else f"{most} seeds"
+        lines.append(f"{counted}: nothing can be said about differences.")
+    elif len(few):
+        lines.append(
+            f"{len(few)} of {len(seeds)} rows rest on fewer than {ENOUGH_SEEDS} seeds:"
+            " nothing can be said about their differences."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _notes(df: pd.DataFrame) -> str:
+    cells = df[df["generation"] == CELL]
+    notes = []
+    if (cells["selection"] == "dev").any():
+        notes.append(
+            "The best epoch was chosen on the dev split whose score is shown, as the papers do:"
+            " these scores are optimistic."
+        )
+    if (cells["differs"] != "").any():
+        notes.append(
+            "Runs of one method and depth that differ in more than the seed are never averaged;"
+            " the column `differs` says in what."
+        )
+    if cells["speed_up"].notna().any():
+        notes.append("Speed-up: the teacher's median time for one example over the student's.")
+    others = left_out(df)
+    if others:
+        counted = ", ".join(f"{name} {count}" for name, count in others.items())
+        notes.append(f"Runs of other kinds, counted but not shown: {counted}.")
+    return "## Notes\n\n" + "".join(f"- {note}\n" for note in notes) if notes else ""

@@ -1,0 +1,59 @@
+"""What a run says when it is done: teacher and student side by side, and where things are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.reporting.terminal import ModelSummary
+from alpkd_pipeline.runs.manifest import read_json
+
+
+def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
+    """One line a model that has been scored.
+
+    Args:
+        models: model folders by what they are called in the table.
+        scores: the folders of their dev scores, under the same names; those that are not there
+            yet are left out, and so is their line.
+    """
+    return [
+        _line(name, folder, scores[name])
+        for name, folder in models.items()
+        if name in scores and (scores[name] / "scores.json").is_file() and folder.is_dir()
+    ]
+
+
+def _line(name: str, folder: Path, scored: Path) -> ModelSummary:
+    metrics = read_json(folder / "metrics.json")
+    found = read_json(scored / "scores.json")["splits"]
+    return ModelSummary(
+        model=name,
+        layers=shape_of(read_json(folder / "config.json")).layers,
+        parameters=metrics["parameters"]["total"],
+        scores=_flat(found),
+        seconds=metrics.get("seconds"),
+    )
+
+
+def _flat(splits: dict[str, Any]) -> dict[str, float]:
+    return {
+        f"{split} {metric}": value
+        for split, facts in splits.items()
+        for metric, value in (facts["scores"] or {}).items()
+    }
+
+
+def closing_lines(student: Path | None, mlflow_command: str | None) -> list[str]:
+    """The folder of the student, and the line that opens MLflow."""
+    lines = [] if student is None else [f"student: {_shown(student)}"]
+    return lines if mlflow_command is None else [*lines, f"compare: {mlflow_command}"]
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be typed from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

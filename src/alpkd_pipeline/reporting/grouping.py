@@ -1,0 +1,100 @@
+"""Which runs are the same but for their seed, and what tells the others apart.
+
+A mean over seeds is honest only where nothing else differs: parameters, data, teacher, code,
+libraries, and what `auto` became on the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from alpkd_pipeline.reporting.store import RunRecord
+
+UPSTREAM = ("encoded", "teacher", "signals")
+"""Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
+
+NO_EFFECT = {
+    f"{block}{name}"
+    for block in ("training.", "teacher.training.")
+    for name in ("threads", "device", "log_every")
+}
+"""Parameters that say where and how loudly a model is trained."""
+
+
+def facts_but_seed(record: RunRecord) -> dict[str, str]:
+    """Everything that defines a student but its seed, as flat names and short texts.
+
+    The teacher and the data stand in by their keys, the code by `identity.code`. Where a run does
+    not carry that, its commit stands for the code, and its own key if files had changed since:
+    such a run is never pooled. Where a run was made (threads, the kind of processor) is no
+    difference, its precision and the type of its device are.
+    """
+    identity, provenance = record.run["identity"], record.run.get("provenance") or {}
+    keys = identity.get("keys") or {}
+    libraries = provenance.get("libraries") or {}
+    environment = record.metrics.get("environment") or {}
+    facts = flat(
+        {
+            **record.run["params"],
+            "generation": identity.get("generation"),
+            "code": identity.get("code") or _commit(provenance) or record.key,
+            "key": {name: keys[name] for name in UPSTREAM if name in keys},
+            # 2.13.0 and 2.13.0+cpu are the same release.
+            "library": {name: str(v).partition("+")[0] for name, v in libraries.items()},
+            "precision": environment.get("precision"),
+            "device": str(environment.get("device")).partition(":")[0],
+        }
+    )
+    return {name: value for name, value in facts.items() if not _has_no_effect(name)}
+
+
+def _has_no_effect(name: str) -> bool:
+    return name == "seed" or name.startswith("run.") or name in NO_EFFECT
+
+
+def _commit(provenance: Mapping[str, Any]) -> str | None:
+    """The commit that ran, if no file had changed since."""
+    return provenance.get("git_commit") if provenance.get("git_dirty") is False else None
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested values under dotted names, each as compact JSON: `{"training.lr": "0.0004"}`."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = json.dumps(value)
+    return found
+
+
+def group_id(facts: Mapping[str, str]) -> str:
+    """Twelve hex digits that two runs share when all of these facts are the same."""
+    return hashlib.sha256(json.dumps(dict(sorted(facts.items()))).encode()).hexdigest()[:12]
+
+
+def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Say for each group what its rivals have otherwise.
+
+    Args:
+        groups: group id -> facts, of groups that carry the same task, method and depth.
+
+    Returns:
+        group id -> `training.lr=0.0001, library.torch=2.13.0`; empty for a group without rivals.
+    """
+    names = sorted({name for facts in groups.values() for name in facts})
+    differ = [n for n in names if len({facts.get(n) for facts in groups.values()}) > 1]
+    # Keys follow from the rest: they are worth a word only where nothing else explains them.
+    told = [n for n in differ if not n.startswith("key.")] or differ
+    return {
+        group: ", ".join(f"{name}={_short(facts.get(name, '-'))}" for name in told)
+        for group, facts in groups.items()
+    }
+
+
+def _short(text: str) -> str:
+    bare = text.strip('"')
+    return bare[:8] if len(bare) == 64 or len(bare) == 40 else bare

@@ -1,0 +1,129 @@
+"""Where the folders of a store lie, and what their small JSON files say. Reads no models."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+
+log = logging.getLogger(__name__)
+
+TEACHERS = "06_models/teachers"
+STUDENTS = "06_models/students"
+SCORES = ("07_model_output/scores", "07_model_output/evaluation")
+"""Folders with scores.json; both hold the same dev scores, the second one all splits."""
+LATENCY = "07_model_output/latency"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a finished training and its evaluation left behind.
+
+    Attributes:
+        path: the run folder.
+        key: the key of the run.
+        run: its run.json.
+        metrics: its metrics.json.
+        scores: dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the
+            run was neither evaluated nor measured on dev while it trained.
+        latencies: what each latency.json of the run says, the newest first.
+    """
+
+    path: Path
+    key: str
+    run: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    scores: Mapping[str, float]
+    latencies: tuple[Mapping[str, Any], ...]
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that ranks the models of this task."""
+        return str(self.run["task"]["metrics"][0])
+
+    @property
+    def deciding_score(self) -> float | None:
+        """The deciding metric on the first dev split."""
+        return self.scores.get(f"{self.run['task']['dev_splits'][0]}.{self.deciding_metric}")
+
+
+def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
+    """Every published run folder of a store, in the order of the paths.
+
+    A folder that is still at work or half there is passed over. So is one that cannot be read,
+    with a warning: a comparison must not fail because of one bad folder.
+
+    Args:
+        store: the folder of all results.
+        kind: `TEACHERS` or `STUDENTS`.
+    """
+    scored = _results(store, *SCORES)
+    timed = _results(store, LATENCY)
+    for folder in _published(store / kind):
+        if not is_complete(folder):
+            continue
+        try:
+            record = _read(folder, scored, timed)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s is left out, its files cannot be read: %r", folder, error)
+        else:
+            yield record
+
+
+def _published(place: Path) -> list[Path]:
+    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`."""
+    found = (manifest.parent for manifest in place.glob(f"*/*/{MANIFEST}"))
+    return sorted(f for f in found if not f.name.startswith(".") and f.suffix != ".work")
+
+
+def _results(store: Path, *places: str) -> dict[str, list[Path]]:
+    """Key of a run -> the folders of results that were made from it, the newest first."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for place in places:
+        newest_first = sorted(
+            _published(store / place),
+            key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns,
+            reverse=True,
+        )
+        for folder in newest_first:
+            made_from = (read_manifest(folder) or {}).get("made_from") or {}
+            for stage in ("teacher", "student"):
+                if stage in made_from:
+                    found[made_from[stage]].append(folder)
+    return found
+
+
+def _read(
+    folder: Path, scored: Mapping[str, list[Path]], timed: Mapping[str, list[Path]]
+) -> RunRecord:
+    run, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    key = run["identity"]["key"]
+    evaluated = [read_json(result / "scores.json") for result in scored.get(key, [])[:1]]
+    return RunRecord(
+        path=folder,
+        key=key,
+        run=run,
+        metrics=metrics,
+        scores=_dev_scores(run["task"], metrics, *evaluated),
+        latencies=tuple(read_json(result / "latency.json") for result in timed.get(key, [])),
+    )
+
+
+def _dev_scores(
+    task: Mapping[str, Any], metrics: Mapping[str, Any], *evaluated: Mapping[str, Any]
+) -> dict[str, float]:
+    """The evaluation's scores; before it those that chose the best epoch, if measured on dev."""
+    found = dict(metrics.get("scores") or {})
+    for evaluation in evaluated:
+        found = {name: split["scores"] or {} for name, split in evaluation["splits"].items()}
+    return {
+        f"{split}.{metric}": float(found[split][metric])
+        for split in task["dev_splits"]
+        for metric in task["metrics"]
+        if metric in found.get(split, {})
+    }

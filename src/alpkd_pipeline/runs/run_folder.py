@@ -1,0 +1,48 @@
+"""The folder in which a result is made, and the run.json with which a training's begins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.runs.manifest import write_json
+
+RUN_CONFIG = "run.json"
+"""Not config.json: that name belongs to Hugging Face in a folder that `from_pretrained` loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A folder to work in, and what the result is.
+
+    Attributes:
+        folder: where the files go; it is renamed to its final place when it is finished.
+        facts: JSON-ready: the task, the parameters, the name, the keys.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def begin(self, **inputs: Path | None) -> Path:
+        """Empty the folder and write its run.json.
+
+        Args:
+            **inputs: the folders that the work reads, by name; None is left out. They are
+                written relative to the folder, so that a whole store can be moved.
+
+        Returns:
+            The folder.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        places = {
+            name: os.path.relpath(path, self.folder)
+            for name, path in inputs.items()
+            if path is not None
+        }
+        write_json(self.folder / RUN_CONFIG, {**self.facts, "inputs": places})
+        return self.folder

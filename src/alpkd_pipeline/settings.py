@@ -1,0 +1,19 @@
+"""Kedro's settings of this project."""
+
+import warnings
+
+# omegaconf has renamed a function that Kedro still calls by its old name.
+warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
+
+from alpkd_pipeline.hooks import TrackingHooks  # noqa: E402
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
+
+HOOKS = (TrackingHooks(),)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+CONFIG_LOADER_CLASS = CellConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # An environment adds to base; the default would drop the rest of each block it touches.
+    "merge_strategy": {"parameters": "soft"},
+}

@@ -1,0 +1,222 @@
+"""Splits as token ids: tokenised once, kept as one Arrow file each, read through memory maps.
+
+The reading side needs numpy and pyarrow only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from tokenizers import Encoding
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 1000
+"""Rows given to the tokenizer in one call: enough to be fast, few enough to fit anywhere."""
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """N rows of token ids, unpadded and end to end; T tokens in all.
+
+    Attributes:
+        offsets: (N + 1,) int64; row i holds the tokens from offsets[i] up to offsets[i + 1].
+        input_ids: (T,) int32.
+        token_type_ids: (T,) int8, or None if the tokenizer makes none.
+        labels: (N,) int64 class ids or float64 numbers, hidden ones as in the split.
+        idx: (N,) int64, the rows' numbers in the data set.
+        max_length: the most tokens a row may have, special ones included.
+        cut_rows: how many rows lost tokens to that limit.
+    """
+
+    offsets: np.ndarray
+    input_ids: np.ndarray
+    token_type_ids: np.ndarray | None
+    labels: np.ndarray
+    idx: np.ndarray
+    max_length: int
+    cut_rows: int
+
+    def __len__(self) -> int:
+        return len(self.idx)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """(N,) int64, the tokens of each row."""
+        return np.diff(self.offsets)
+
+
+def encode_split(
+    frame: pd.DataFrame, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> EncodedSplit:
+    """Tokenise a checked split, longest text of a pair cut first where a row is too long.
+
+    Args:
+        frame: a split frame with N rows.
+        task: names the text columns in the order in which they are fed to the encoder.
+        tokenizer: a fast tokenizer.
+        max_length: the most tokens a row may have, special ones included.
+
+    Raises:
+        UserError: not a fast tokenizer, or a limit that it cannot keep.
+    """
+    _check_tokenizer(tokenizer, task, max_length)
+    lengths, ids, types, cut_rows = [0], [], [], 0
+    wants_types = "token_type_ids" in tokenizer.model_input_names
+    for encoding in _encodings(frame, task, tokenizer, max_length):
+        lengths.append(len(encoding.ids))
+        ids.append(np.array(encoding.ids, dtype=np.int32))
+        if wants_types:
+            types.append(np.array(encoding.type_ids, dtype=np.int8))
+        cut_rows += bool(encoding.overflowing)
+    return EncodedSplit(
+        offsets=np.cumsum(lengths, dtype=np.int64),
+        input_ids=np.concatenate([*ids, np.empty(0, np.int32)]),
+        token_type_ids=np.concatenate([*types, np.empty(0, np.int8)]) if wants_types else None,
+        labels=frame["label"].to_numpy(),
+        idx=frame["idx"].to_numpy(),
+        max_length=max_length,
+        cut_rows=cut_rows,
+    )
+
+
+def encode_splits(
+    splits: Mapping[str, pd.DataFrame],
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    folder: Path,
+) -> dict[str, dict[str, Any]]:
+    """Encode every split into a folder, and log each one that lost tokens.
+
+    Returns:
+        For each split, JSON-ready: rows, tokens, cut_rows, mean_length, max_length (the longest
+        row, in tokens).
+    """
+    report = {}
+    for split, frame in splits.items():
+        encoded = encode_split(frame, task, tokenizer, max_length)
+        write_encoded(folder, split, encoded)
+        report[split] = {
+            "rows": len(encoded),
+            "tokens": len(encoded.input_ids),
+            "cut_rows": encoded.cut_rows,
+            "mean_length": float(encoded.lengths.mean()) if len(encoded) else 0.0,
+            "max_length": int(encoded.lengths.max(initial=0)),
+        }
+        if encoded.cut_rows:
+            log.warning(
+                "%s, %s: %d of %d rows are longer than max_length %d and lost their end",
+                task.name,
+                split,
+                encoded.cut_rows,
+                len(encoded),
+                max_length,
+            )
+    return report
+
+
+def write_encoded(folder: Path, name: str, encoded: EncodedSplit) -> None:
+    """Write `<folder>/<name>.arrow`, one record batch, so that reading it copies nothing."""
+    import pyarrow as pa
+
+    columns = {"input_ids": _ragged(encoded.offsets, encoded.input_ids)}
+    if encoded.token_type_ids is not None:
+        columns["token_type_ids"] = _ragged(encoded.offsets, encoded.token_type_ids)
+    columns |= {"label": pa.array(encoded.labels), "idx": pa.array(encoded.idx)}
+    batch = pa.RecordBatch.from_pydict(
+        columns,
+        metadata={"max_length": str(encoded.max_length), "cut_rows": str(encoded.cut_rows)},
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        pa.OSFile(str(_file(folder, name)), "wb") as sink,
+        pa.ipc.new_file(sink, batch.schema) as writer,
+    ):
+        writer.write_batch(batch)
+
+
+def read_encoded(folder: Path, name: str) -> EncodedSplit:
+    """Open `<folder>/<name>.arrow`; the arrays are views of the memory-mapped file.
+
+    Raises:
+        UserError: the file is missing or is not an encoded split.
+    """
+    import pyarrow as pa
+
+    path = _file(folder, name)
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        batch = reader.get_batch(0)
+        facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
+        ids = batch.column("input_ids")
+        has_types = "token_type_ids" in reader.schema.names
+        return EncodedSplit(
+            offsets=ids.offsets.to_numpy(),
+            input_ids=ids.values.to_numpy(),
+            token_type_ids=batch.column("token_type_ids").values.to_numpy() if has_types else None,
+            labels=batch.column("label").to_numpy(),
+            idx=batch.column("idx").to_numpy(),
+            max_length=facts["max_length"],
+            cut_rows=facts["cut_rows"],
+        )
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; run data preparation again") from None
+    except (pa.ArrowException, KeyError, ValueError, AttributeError, OSError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{path} is not an encoded split ({type(error).__name__}: {reason}); delete its folder"
+            " and run data preparation again"
+        ) from None
+
+
+def _encodings(
+    frame: pd.DataFrame, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> Iterator[Encoding]:
+    texts = [frame[name].tolist() for name in task.text_columns]
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = [column[start : start + ROWS_AT_ONCE] for column in texts]
+        batch = tokenizer(*part, truncation="longest_first", max_length=max_length)
+        yield from batch.encodings or ()
+
+
+def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int) -> None:
+    name = tokenizer.name_or_path or type(tokenizer).__name__
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"the tokenizer {name} is not a fast one; add its tokenizer.json to the model's folder"
+        )
+    special = tokenizer.num_special_tokens_to_add(pair=len(task.text_columns) > 1)
+    if max_length <= special:
+        raise UserError(
+            f"task.max_length {max_length} leaves no room for text: {special} tokens are special"
+        )
+    if max_length > tokenizer.model_max_length:
+        raise UserError(
+            f"task.max_length {max_length} is more than the {tokenizer.model_max_length} tokens"
+            f" that the model of {name} reads; set it to {tokenizer.model_max_length} or less"
+        )
+
+
+def _ragged(offsets: np.ndarray, values: np.ndarray) -> pa.LargeListArray:
+    import pyarrow as pa
+
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.arrow"

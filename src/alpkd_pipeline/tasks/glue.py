@@ -1,0 +1,186 @@
+"""The nine GLUE tasks: columns, labels, metrics, and how the hub and the original files name them.
+
+Label orders are those of the Hugging Face data set `nyu-mll/glue`, so that checkpoints fine-tuned
+on it fit. File layouts and submission words are those of the original GLUE download and of
+gluebenchmark.com (Wang et al. 2019, https://arxiv.org/abs/1804.07461).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from alpkd_pipeline.tasks.task import Task
+
+HUB_DATASET = "nyu-mll/glue"
+HUB_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+
+Columns = Mapping[str, str | int]
+"""Our column -> the file's column: a name out of the header, or a position without a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class TsvFile:
+    """One file of the original download.
+
+    Attributes:
+        name: the file's name inside the task's folder.
+        columns: where each of our columns is. Positions (from 0) mean that there is no header.
+    """
+
+    name: str
+    columns: Columns
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first line holds column names."""
+        return all(isinstance(column, str) for column in self.columns.values())
+
+
+@dataclass(frozen=True, slots=True)
+class GlueTask:
+    """One GLUE task and the names that others have for its parts.
+
+    Attributes:
+        task: the task itself.
+        folder: the folder of the original download, also the stem of the submission file.
+        tsv: our split -> file of the original download.
+        hub_splits: our split -> split of the hub data set, also the stem of its parquet files.
+        submission: test split -> file name inside a leader board submission.
+        submission_words: what a submission writes for each class, in label order; empty for a
+            regression, which writes the number.
+        broken_rows: the published train and dev files hold rows without a text; these are left
+            out, as no model can learn from them.
+    """
+
+    task: Task
+    folder: str
+    tsv: Mapping[str, TsvFile]
+    hub_splits: Mapping[str, str]
+    submission: Mapping[str, str]
+    submission_words: tuple[str, ...] = ()
+    broken_rows: bool = False
+
+    @property
+    def hub_config(self) -> str:
+        """The configuration of the hub data set."""
+        return self.task.name
+
+
+_PAIR = ("sentence1", "sentence2")
+_ENTAILMENT = ("entailment", "not_entailment")
+_HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+_MNLI_SPLITS = {
+    "train": "train",
+    "dev": "validation_matched",
+    "dev_mismatched": "validation_mismatched",
+    "test": "test_matched",
+    "test_mismatched": "test_mismatched",
+}
+
+
+def _glue(
+    task: Task,
+    folder: str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    tsv: Mapping[str, TsvFile] | None = None,
+    hub_splits: Mapping[str, str] | None = None,
+    submission: Mapping[str, str] | None = None,
+    words: tuple[str, ...] | None = None,
+    broken_rows: bool = False,
+) -> GlueTask:
+    """Fill in what most tasks have in common.
+
+    Args:
+        task: the task.
+        folder: the folder of the original download.
+        columns: our column -> name in the header, where the two differ.
+        tsv: the files, where they are not train.tsv, dev.tsv and test.tsv with a header.
+        hub_splits: the hub's split names, where they are not the usual three.
+        submission: the submission files, where there is not just one named like the folder.
+        words: what a submission writes for each class, where it is not the class id.
+        broken_rows: see `GlueTask`.
+    """
+    splits = hub_splits or _HUB_SPLITS
+    names = {name: (columns or {}).get(name, name) for name in (*task.text_columns, "label")}
+    return GlueTask(
+        task=task,
+        folder=folder,
+        tsv=tsv
+        or {
+            ours: TsvFile(f"{theirs.replace('validation', 'dev')}.tsv", names)
+            for ours, theirs in splits.items()
+        },
+        hub_splits=splits,
+        submission=submission or {"test": f"{folder}.tsv"},
+        submission_words=words or tuple(str(i) for i in range(len(task.label_names))),
+        broken_rows=broken_rows,
+    )
+
+
+def _classes(
+    name: str,
+    texts: tuple[str, ...],
+    labels: tuple[str, ...],
+    metrics: tuple[str, ...] = ("accuracy",),
+) -> Task:
+    return Task(name, "classification", texts, labels, metrics)
+
+
+_MNLI_LABELS = ("entailment", "neutral", "contradiction")
+_MNLI = Task(
+    "mnli",
+    "classification",
+    ("premise", "hypothesis"),
+    _MNLI_LABELS,
+    ("accuracy",),
+    dev_splits=("dev", "dev_mismatched"),
+    test_splits=("test", "test_mismatched"),
+)
+_STSB = Task("stsb", "regression", _PAIR, (), ("pearson", "spearman"), label_range=(0.0, 5.0))
+_COLA_POSITIONS = {"sentence": 3, "label": 1}
+
+GLUE: dict[str, GlueTask] = {
+    "cola": _glue(
+        _classes("cola", ("sentence",), ("unacceptable", "acceptable"), ("matthews",)),
+        "CoLA",
+        tsv={
+            "train": TsvFile("train.tsv", _COLA_POSITIONS),
+            "dev": TsvFile("dev.tsv", _COLA_POSITIONS),
+            "test": TsvFile("test.tsv", {"sentence": "sentence", "label": "label"}),
+        },
+    ),
+    "sst2": _glue(_classes("sst2", ("sentence",), ("negative", "positive")), "SST-2"),
+    "mrpc": _glue(
+        _classes("mrpc", _PAIR, ("not_equivalent", "equivalent"), ("accuracy", "f1")),
+        "MRPC",
+        columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"},
+    ),
+    "stsb": _glue(_STSB, "STS-B", columns={"label": "score"}),
+    "qqp": _glue(
+        _classes(
+            "qqp",
+            ("question1", "question2"),
+            ("not_duplicate", "duplicate"),
+            ("accuracy", "f1"),
+        ),
+        "QQP",
+        columns={"label": "is_duplicate"},
+        broken_rows=True,
+    ),
+    "mnli": _glue(
+        _MNLI,
+        "MNLI",
+        columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"},
+        hub_splits=_MNLI_SPLITS,
+        submission={"test": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
+        words=_MNLI_LABELS,
+    ),
+    "qnli": _glue(
+        _classes("qnli", ("question", "sentence"), _ENTAILMENT), "QNLI", words=_ENTAILMENT
+    ),
+    "rte": _glue(_classes("rte", _PAIR, _ENTAILMENT), "RTE", words=_ENTAILMENT),
+    "wnli": _glue(_classes("wnli", _PAIR, ("not_entailment", "entailment")), "WNLI"),
+}
+"""The nine tasks by the names that users give them."""

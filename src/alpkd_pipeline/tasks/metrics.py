@@ -1,0 +1,171 @@
+"""Scores on a whole split: plain functions of predictions and labels.
+
+scikit-learn and scipy are imported where they are used, so that names and rules cost nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.labels import hidden_label
+from alpkd_pipeline.tasks.task import Task, TaskKind
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One score, the higher the better.
+
+    Attributes:
+        function: (N,) predictions and (N,) labels -> the score. Class ids for a classification,
+            numbers for a regression.
+        kind: the kind of task that it fits.
+        binary: it needs exactly two classes.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray], float]
+    kind: TaskKind
+    binary: bool = False
+
+    def __call__(self, predictions: np.ndarray, labels: np.ndarray) -> float:
+        """The score of predictions."""
+        return self.function(np.asarray(predictions), np.asarray(labels))
+
+
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """The share of right answers, 0 to 1."""
+    return float(np.mean(predictions == labels))
+
+
+def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """F1 of class 1 among two classes, 0 to 1; 0 where class 1 is neither given nor predicted."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, pos_label=1, zero_division=0.0))
+
+
+def f1_macro(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """The mean of every class's F1, over the classes that are given or predicted, 0 to 1."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
+
+
+def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Matthews correlation, -1 to 1; 0 where all predictions or all labels are the same."""
+    from sklearn.metrics import matthews_corrcoef
+
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return float(matthews_corrcoef(labels, predictions))
+
+
+def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Pearson correlation, -1 to 1; 0 where it is not defined."""
+    from scipy.stats import pearsonr
+
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return _defined(pearsonr(predictions, labels).statistic)
+
+
+def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Spearman rank correlation, -1 to 1; 0 where it is not defined."""
+    from scipy.stats import spearmanr
+
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return _defined(spearmanr(predictions, labels).statistic)
+
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric(accuracy, "classification"),
+    "f1": Metric(f1, "classification", binary=True),
+    "f1_macro": Metric(f1_macro, "classification"),
+    "matthews": Metric(matthews, "classification"),
+    "pearson": Metric(pearson, "regression"),
+    "spearman": Metric(spearman, "regression"),
+}
+
+
+def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None:
+    """Refuse metrics that are unknown or do not fit a task.
+
+    Args:
+        names: the task's metrics.
+        kind: the task's kind.
+        num_labels: its number of classes.
+
+    Raises:
+        UserError: names the metric and what fits instead.
+    """
+    fitting = [
+        name
+        for name, metric in METRICS.items()
+        if metric.kind == kind and (num_labels == 2 or not metric.binary)
+    ]
+    if not names:
+        raise UserError(f"task.metrics is empty; choose from {', '.join(fitting)}")
+    for name in names:
+        if name not in METRICS:
+            close = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            raise UserError(f"unknown metric '{name}'{hint}; choose from {', '.join(fitting)}")
+        if name not in fitting:
+            shape = kind if kind == "regression" else f"{kind} with {num_labels} classes"
+            raise UserError(
+                f"the metric '{name}' does not fit a {shape}; choose from {', '.join(fitting)}"
+            )
+
+
+def score(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The task's metrics of a model's outputs.
+
+    Args:
+        task: the task.
+        logits: (N, C), or (N, 1) for a regression.
+        labels: (N,) class ids or numbers.
+
+    Raises:
+        UserError: hidden labels, no rows, outputs that are not finite, or shapes that do not fit.
+    """
+    if logits.shape != (len(labels), task.num_labels):
+        raise UserError(
+            f"outputs of shape {logits.shape} do not fit {len(labels)} labels of task"
+            f" '{task.name}' with {task.num_labels} outputs"
+        )
+    if not np.isfinite(logits).all():
+        raise UserError(f"the model's outputs on task '{task.name}' are not finite; it diverged")
+    answers = logits.argmax(axis=1) if task.kind == "classification" else logits[:, 0]
+    return score_answers(task, answers, labels)
+
+
+def score_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The task's metrics of given answers: (N,) class ids or numbers against (N,) labels.
+
+    Raises:
+        UserError: hidden labels or no rows.
+    """
+    if not len(labels):
+        raise UserError(f"task '{task.name}': there are no rows to score")
+    hidden = np.isnan(labels) | (labels == hidden_label(task))
+    if hidden.any():
+        raise UserError(
+            f"task '{task.name}': {int(hidden.sum())} of {len(labels)} labels are hidden; test"
+            " splits without labels cannot be scored"
+        )
+    return {name: METRICS[name](answers, labels) for name in task.metrics}
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(np.all(values == values[:1]))
+
+
+def _defined(value: float) -> float:
+    """A correlation that is not defined after all counts as none."""
+    return 0.0 if math.isnan(value) else float(value)

@@ -1,0 +1,45 @@
+"""Predictions as a table: one row an example, readable by people and by any tool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities (N, C) of logits (N, C), in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    odds = np.exp(shifted)
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def predictions_frame(
+    task: Task, idx: np.ndarray, labels: np.ndarray, logits: np.ndarray
+) -> pd.DataFrame:
+    """A model's answers.
+
+    Args:
+        task: the task.
+        idx: (N,) example ids.
+        labels: (N,) gold labels, -1 where hidden.
+        logits: (N, C).
+
+    Returns:
+        Columns idx, label, prediction (class id, or the predicted value), and for
+        classification one column `p_<label name>` a class with its probability.
+    """
+    import pandas as pd
+
+    if task.kind == "regression":
+        return pd.DataFrame({"idx": idx, "label": labels, "prediction": logits[:, 0]})
+    probabilities = softmax(logits)
+    columns = {f"p_{name}": probabilities[:, c] for c, name in enumerate(task.label_names)}
+    return pd.DataFrame(
+        {"idx": idx, "label": labels, "prediction": logits.argmax(axis=1), **columns}
+    )

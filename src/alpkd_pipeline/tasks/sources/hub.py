@@ -1,0 +1,262 @@
+"""Hugging Face data sets, pinned to a commit and read from the hub's cache once they are there."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
+from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
+from alpkd_pipeline.tasks.sources.raw import RawTable
+from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset, DatasetDict
+
+PROBE_SECONDS = 5.0
+"""How long the hub may take to answer the first request; its own client would wait for minutes."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_OWN_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class HubRef:
+    """What to fetch.
+
+    Attributes:
+        dataset: the repository, `owner/name`.
+        revision: a commit of it.
+        config: the configuration; None for the only or default one.
+        splits: our split -> theirs.
+        required: our splits that must be there.
+    """
+
+    dataset: str
+    revision: str
+    config: str | None
+    splits: Mapping[str, str]
+    required: tuple[str, ...] = ("train",)
+
+
+def resolve(spec: SourceSpec, task: Task) -> HubRef:
+    """Fill in what GLUE tasks know about themselves.
+
+    Raises:
+        UserError: no repository, or a revision that is not a commit.
+    """
+    dataset = spec.dataset or (HUB_DATASET if task.name in GLUE else None)
+    if dataset is None:
+        raise UserError("task.dataset is missing: name the Hugging Face data set, owner/name")
+    is_glue = dataset == HUB_DATASET and task.name in GLUE
+    revision = spec.revision or (HUB_REVISION if is_glue else "")
+    if not _COMMIT.fullmatch(revision):
+        raise UserError(
+            f"task.revision {spec.revision!r} of the data set {dataset} is not a commit of 40 hex"
+            " digits, so it could change under your results; copy one from the 'History' of the"
+            " data set's page ('Files and versions')"
+        )
+    if is_glue:
+        glue = GLUE[task.name]
+        required = ("train", *task.dev_splits)
+        return HubRef(dataset, revision, glue.hub_config, glue.hub_splits, required)
+    splits = {**_OWN_SPLITS, **spec.files}
+    required = tuple(dict.fromkeys(("train", *spec.files)))
+    return HubRef(dataset, revision, spec.config, splits, required)
+
+
+def load(
+    spec: SourceSpec, task: Task, project: Path, *, cache_dir: Path | None = None
+) -> dict[str, pd.DataFrame]:
+    """Fetch (or find in the cache) and read the splits of a hub data set.
+
+    Only data files are read; code in a repository is never run.
+
+    Args:
+        spec: the source.
+        task: the task.
+        project: unused; the hub's cache is shared between projects.
+        cache_dir: the hub's cache; by default the one of HF_HUB_CACHE or HF_HOME.
+
+    Raises:
+        UserError: the data set is neither in the cache nor can it be fetched, or it does not fit
+            the task.
+    """
+    ref = resolve(spec, task)
+    columns = wanted_columns(task, spec.columns)
+    broken = ref.dataset == HUB_DATASET and task.name in GLUE and GLUE[task.name].broken_rows
+    with tempfile.TemporaryDirectory(prefix="alpkd-hub-") as scratch:
+        found = _read(ref, cache_dir, scratch)
+        _refuse_missing_splits(ref, found)
+        frames = {}
+        for ours, theirs in ref.splits.items():
+            if theirs in found:
+                raw = _raw_table(ref, found[theirs], theirs, columns, task)
+                frame = split_frame(raw, task, ours, columns)
+                frames[ours] = without_broken_rows(frame, task, ours) if broken else frame
+    return frames
+
+
+def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None = None) -> Path:
+    """The folder that holds a commit's files, from the cache or else from the hub.
+
+    Args:
+        ref: repository and commit.
+        patterns: the files to fetch; all of them when None.
+        cache_dir: the hub's cache.
+
+    Raises:
+        UserError: neither the cache nor the hub has it.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    arguments: dict[str, Any] = {
+        "repo_id": ref.dataset,
+        "repo_type": "dataset",
+        "revision": ref.revision,
+        "allow_patterns": patterns,
+        "cache_dir": cache_dir,
+    }
+    try:
+        return Path(snapshot_download(**arguments, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        # Without this probe a machine without network waits through the client's retries.
+        HfApi().dataset_info(ref.dataset, revision=ref.revision, timeout=PROBE_SECONDS)
+        return Path(snapshot_download(**arguments))
+    # The HTTP library under the hub's client, and so its error types, changes between versions.
+    except Exception as error:
+        raise UserError(_unreachable(ref, cache_dir, error)) from None
+
+
+def _unreachable(ref: HubRef, cache_dir: Path | None, error: Exception) -> str:
+    from huggingface_hub import constants
+
+    cache = cache_dir or constants.HF_HUB_CACHE
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return (
+        f"the data set {ref.dataset} at revision {ref.revision} is not in the cache {cache}"
+        f" (set by HF_HOME or HF_HUB_CACHE) and could not be fetched"
+        f" ({type(error).__name__}: {reason}); connect once, copy that cache here, or use another"
+        " task.source: demo, folder or table"
+    )
+
+
+def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
+    """Read the configuration's files into Arrow files below `scratch`."""
+    import datasets
+
+    card = snapshot(ref, ["README.md"], cache_dir) / "README.md"
+    config, data_files = _card_config(ref, card)
+    patterns = ["README.md", *(one for many in (data_files or {}).values() for one in many)]
+    folder = snapshot(ref, patterns if data_files else None, cache_dir)
+    features = _card_features(card, config) if data_files else None
+    quiet = datasets.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        found = datasets.load_dataset(
+            str(folder), config, data_files=data_files, features=features, cache_dir=scratch
+        )
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"the data set {ref.dataset} at revision {ref.revision}, configuration {config}, in"
+            f" {folder} cannot be read ({type(error).__name__}: {reason})"
+        ) from None
+    finally:
+        if quiet:
+            datasets.enable_progress_bars()
+    return found
+
+
+def _card_config(ref: HubRef, card: Path) -> tuple[str | None, dict[str, list[str]] | None]:
+    """The configuration to read and, where the data set's card lists them, its files by split.
+
+    Naming the files avoids fetching (and looking for) those of every other configuration.
+    """
+    from huggingface_hub import metadata_load
+
+    metadata = metadata_load(card) if card.is_file() else None
+    entries = {entry["config_name"]: entry for entry in (metadata or {}).get("configs", [])}
+    if not entries:
+        return ref.config, None
+    name = ref.config or _default_config(entries)
+    if name not in entries:
+        raise UserError(
+            f"the data set {ref.dataset} has no configuration {name!r}; set task.config to one of"
+            f" {', '.join(sorted(entries))}"
+        )
+    files = entries[name].get("data_files")
+    if files is None or "data_dir" in entries[name]:
+        return name, None
+    return name, _files_by_split(files)
+
+
+def _default_config(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The configuration that is meant when none is named; None when that is open."""
+    if len(entries) == 1:
+        return next(iter(entries))
+    flagged = [name for name, entry in entries.items() if entry.get("default")]
+    return flagged[0] if flagged else ("default" if "default" in entries else None)
+
+
+def _files_by_split(files: str | Sequence[Any]) -> dict[str, list[str]]:
+    """A card's `data_files` in its one full form: split -> patterns."""
+    found: dict[str, list[str]] = {}
+    for entry in [files] if isinstance(files, str) else files:
+        whole = {"split": "train", "path": entry} if isinstance(entry, str) else entry
+        paths = [whole["path"]] if isinstance(whole["path"], str) else whole["path"]
+        found.setdefault(whole["split"], []).extend(paths)
+    return found
+
+
+def _card_features(card: Path, config: str | None) -> Any:
+    """The column types that the card states for a configuration; None when it states none."""
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCard
+
+    infos = DatasetInfosDict.from_dataset_card_data(DatasetCard.load(card).data)
+    return infos[config].features if config in infos else None
+
+
+def _refuse_missing_splits(ref: HubRef, found: DatasetDict) -> None:
+    for ours in ref.required:
+        if ref.splits[ours] not in found:
+            raise UserError(
+                f"the data set {ref.dataset} has no split '{ref.splits[ours]}' for '{ours}'; it has"
+                f" {', '.join(found)}; name the right one in task.files.{ours}"
+            )
+
+
+def _raw_table(
+    ref: HubRef, data: Dataset, split: str, columns: Mapping[str, str], task: Task
+) -> RawTable:
+    place = f"{ref.dataset}@{ref.revision[:8]}, split {split}"
+    names = tuple(data.column_names)
+    table = data.with_format("arrow")[:]
+    cells = {name: table.column(name).to_pylist() for name in names if name in columns.values()}
+    label = columns["label"]
+    classes = getattr(data.features.get(label), "names", None)
+    if classes is not None and label in cells:
+        _refuse_other_classes(place, classes, task)
+        cells[label] = [
+            classes[value] if value is not None and value >= 0 else value for value in cells[label]
+        ]
+    return RawTable(place, names, cells, range(1, len(data) + 1), "row")
+
+
+def _refuse_other_classes(place: str, classes: Sequence[str], task: Task) -> None:
+    if set(classes) != set(task.label_names):
+        raise UserError(
+            f"{place}: the labels are {', '.join(classes)}, but task '{task.name}' has"
+            f" {', '.join(task.label_names) or 'numbers'}; correct task.label_names"
+        )

@@ -1,0 +1,53 @@
+"""A user's own files: CSV, TSV, JSON lines or parquet, one per split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns
+from alpkd_pipeline.tasks.sources.raw import read_table
+from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
+    """The file of each split.
+
+    Raises:
+        UserError: no train file, a split that the task does not have, or a file that is not there.
+    """
+    allowed = ("train", *task.dev_splits, *task.test_splits)
+    if "train" not in spec.files:
+        raise UserError("task.files names no file for 'train'; give at least task.files.train")
+    files = {}
+    for split, name in spec.files.items():
+        if split not in allowed:
+            raise UserError(
+                f"task.files names the split '{split}', which task '{task.name}' does not have;"
+                f" choose from {', '.join(allowed)}"
+            )
+        files[split] = spec.folder(project) / Path(name).expanduser()
+        if not files[split].is_file():
+            raise UserError(f"task.files.{split}: the file {files[split]} does not exist")
+    return files
+
+
+def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
+    """Read every split's file; see `frames.split_frame` for what a frame holds.
+
+    Quotes are special in .csv only. Labels are class names, class ids, or numbers for a
+    regression.
+
+    Raises:
+        UserError: a file or column is missing, or a line is no table row.
+    """
+    columns = wanted_columns(task, spec.columns)
+    return {
+        split: split_frame(read_table(path, columns.values()), task, split, columns)
+        for split, path in find_files(spec, task, project).items()
+    }

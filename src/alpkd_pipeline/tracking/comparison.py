@@ -1,0 +1,78 @@
+"""One MLflow run for a comparison of students: its table and its files."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
+from alpkd_pipeline.tracking.folder_sync import one_line
+from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
+from alpkd_pipeline.tracking.settings import TrackingSettings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+STAGE = "compare"
+TABLE = "table.json"
+
+
+def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
+    """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
+
+    The same comparison again gives the run that it has.
+
+    Args:
+        folder: the comparison's folder.
+        settings: where to push to.
+        table: the comparison, one row per student.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    try:
+        return _log(prepare_store(settings), folder, table)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"the comparison {folder} did not get into MLflow at {settings.shown}:"
+            f" {one_line(error)}; its files are complete, compare again when MLflow works"
+        ) from None
+
+
+def _log(store: MlflowStore, folder: Path, table: Any) -> str:
+    key = _key(folder)
+    run_id = store.find(key)
+    facts = store.facts(run_id) if run_id else None
+    if run_id and facts and "complete" in facts.tags:
+        return run_id
+    now_ms = round(time.time() * 1000)
+    if run_id is None:
+        tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
+        run_id = store.create("comparison", now_ms, tags)
+    store.log_table(run_id, table, TABLE)
+    with tempfile.TemporaryDirectory() as name:
+        for path in list_files(folder):
+            copy = Path(name) / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        store.log_files(run_id, Path(name))
+    store.set_tags(run_id, {"complete": "true"})
+    store.end(run_id, "FINISHED", round(time.time() * 1000))
+    return run_id
+
+
+def _key(folder: Path) -> str:
+    """What is compared: the manifest's key, or the digest of the folder's files."""
+    key = (read_manifest(folder) or {}).get("key")
+    files = sorted((name, facts["sha256"]) for name, facts in describe(folder).items())
+    return str(key or hashlib.sha256(repr(files).encode()).hexdigest())

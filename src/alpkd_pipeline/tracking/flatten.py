@@ -1,0 +1,150 @@
+"""From a run folder's run.json to MLflow's parameters and tags: pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.tracking.settings import mask_credentials
+
+NOTHING = "-"
+"""The value of a parameter that is not set or does not apply."""
+
+MAX_PARAM = 6000
+MAX_TAG = 8000
+"""MLflow's limits in characters; run.json, an artifact of the run, holds the whole values."""
+
+TEACHER_BLOCKS = ("task", "teacher")
+"""The parameters that a teacher depends on; the rest belongs to whichever student asked for it."""
+
+UNTRACKED_BLOCK = "run"
+"""Where results go changes no result, and an address may hold credentials."""
+
+
+def training_id(key: str, first_event: Mapping[str, Any]) -> str:
+    """What tells a training from every other: its key and when it began.
+
+    It follows from files alone, so that a copy of a run folder finds the same MLflow run.
+    """
+    return hashlib.sha256(f"{key} {first_event['time']}".encode()).hexdigest()[:32]
+
+
+def selection_name(run: Mapping[str, Any]) -> str:
+    """What the selecting rows of this training are called, `dev` or `holdout`."""
+    block = run["params"]["teacher"] if run["stage"] == "teacher" else run["params"]
+    return str(block.get("training", {}).get("selection", "dev"))
+
+
+def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
+    """Every parameter under its dotted name, the same names for all trainings.
+
+    Args:
+        run: the content of run.json.
+    """
+    blocks = TEACHER_BLOCKS if run["stage"] == "teacher" else tuple(run["params"])
+    known = set(_known_names())
+    own = {name: block for name, block in run["params"].items() if name in blocks}
+    found = dict(_leaves("", own, known))
+    names = {name for name in known | set(found) if name.partition(".")[0] != UNTRACKED_BLOCK}
+    return {name: _cut(found.get(name, NOTHING), MAX_PARAM) for name in sorted(names)}
+
+
+def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
+    """What people filter and group runs by; what does not apply is left out.
+
+    Args:
+        run: the content of run.json.
+    """
+    params, identity = run["params"], run["identity"]
+    keys, provenance = identity.get("keys", {}), run.get("provenance", {})
+    student = run["stage"] == "student"
+    seed = params.get("seed") if student else params["teacher"].get("seed")
+    return _texts(
+        {
+            "stage": run["stage"],
+            "task": run["task"]["name"],
+            "method": params["method"]["name"] if student else None,
+            "layers": params["student"]["layers"] if student else identity.get("teacher_layers"),
+            "teacher_layers": identity.get("teacher_layers"),
+            "seed": seed,
+            "teacher_seed": params["teacher"].get("seed"),
+            "key": identity["key"],
+            "parent_key": keys.get("teacher") if student else None,
+            "data_key": keys.get("splits"),
+            "generation": identity.get("generation"),
+            "git_commit": provenance.get("git_commit"),
+            "git_dirty": provenance.get("git_dirty"),
+            "lock": provenance.get("lock"),
+            "python": provenance.get("python"),
+            **_libraries(provenance),
+            "mlflow.note.content": note(run),
+            "mlflow.source.name": "alpkd_pipeline",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": provenance.get("git_commit"),
+        }
+    )
+
+
+def environment_tags(start: Mapping[str, Any]) -> dict[str, str]:
+    """Hardware and library versions from the journal's `start` line."""
+    names = ("device", "device_name", "precision", "threads", "python", "platform")
+    return _texts({name: start.get(name) for name in names} | _libraries(start))
+
+
+def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict[str, str]:
+    """Where the model lies, relative to the project, and the sha256 of its weights."""
+    weights = manifest["files"].get("model.safetensors", {})
+    inside = folder.resolve().is_relative_to(project)
+    path = folder.resolve().relative_to(project).as_posix() if inside else folder.name
+    return _texts({"model_path": path, "model_sha256": weights.get("sha256")})
+
+
+def note(run: Mapping[str, Any]) -> str:
+    """The run's description for people, in Markdown, with the command that repeats it."""
+    command = run.get("command")
+    repeat = f"\n\nRepeat it with:\n\n```\n{command}\n```" if command else ""
+    return f"{run.get('description', '')}{repeat}".strip()
+
+
+def _known_names() -> Iterator[str]:
+    from alpkd_pipeline.distillation.method_table import METHODS
+    from alpkd_pipeline.params import known_names
+
+    names = known_names()
+    parents = {name.rpartition(".")[0] for name in names}
+    yield from (name for name in names if name not in parents)
+    for row in METHODS.values():
+        yield from (f"method.{option}" for option in row.options)
+
+
+def _leaves(prefix: str, value: Any, known: set[str]) -> Iterator[tuple[str, str]]:
+    # A known name is one parameter even where its value is a dictionary (task.columns).
+    if isinstance(value, Mapping) and prefix not in known:
+        for key, inner in value.items():
+            yield from _leaves(f"{prefix}.{key}" if prefix else str(key), inner, known)
+    elif prefix:
+        yield prefix, _text(value) or NOTHING
+
+
+def _libraries(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"lib.{name}": version for name, version in facts.get("libraries", {}).items()}
+
+
+def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
+    texts = {name: _text(value) for name, value in tags.items()}
+    return {name: _cut(text, MAX_TAG) for name, text in texts.items() if text}
+
+
+def _text(value: Any) -> str:
+    """A value as people write it; empty for nothing."""
+    if value is None or value in ("", [], (), {}):
+        return ""
+    plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return mask_credentials(plain)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

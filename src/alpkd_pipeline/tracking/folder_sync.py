@@ -1,0 +1,320 @@
+"""Fills one MLflow run from one run folder, as often as wanted: twice is the same as once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.journal import JOURNAL, read_journal
+from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.tracking.flatten import (
+    environment_tags,
+    flat_params,
+    model_tags,
+    run_tags,
+    selection_name,
+    training_id,
+)
+from alpkd_pipeline.tracking.lineage import dataset_facts
+from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_busy, prepare_store
+from alpkd_pipeline.tracking.points import closing_points, new_batches, time_ms
+from alpkd_pipeline.tracking.settings import (
+    SYNC_COMMAND,
+    TrackingSettings,
+    mask_credentials,
+)
+from alpkd_pipeline.tracking.sync_state import Ended, read_state, write_state
+
+log = logging.getLogger(__name__)
+
+RUN = "run.json"
+METRICS = "metrics.json"
+WORK_SUFFIX = ".work"
+
+LOCK_TIMEOUT = 15.0
+"""Seconds to wait for another process that is pushing the same folder."""
+
+BUSY_ATTEMPTS, BUSY_PAUSE = 5, 1.0
+"""How often, and after how many seconds, a busy database is tried again."""
+
+Pictures = Callable[[Path], dict[str, bytes]]
+"""Draws the pictures of a finished run folder: file name -> bytes."""
+
+
+class FolderSync:
+    """One run folder and its MLflow run.
+
+    The run is found by the training's id, a tag that follows from run.json and the journal's
+    first line. So the files alone decide: a folder that was copied, whose state was lost, or
+    whose training was killed and resumed goes on in the run it had.
+
+    Args:
+        folder: the run folder, finished or at work.
+        settings: where to push to.
+        pictures: draws pictures of the finished folder.
+        live: whether the training runs now, so that the run's status should be RUNNING.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: TrackingSettings,
+        pictures: Pictures | None = None,
+        *,
+        live: bool = False,
+    ) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._pictures = pictures
+        self._live = live
+        self._state = read_state(folder)
+        self._state_lock = threading.Lock()
+        self._offset = 0
+        self._last_ms = 0
+        self._attached: MlflowStore | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the training is known to have stopped before its end."""
+        return self._state.ended is not None
+
+    def note_end(self, ended: Ended | None) -> None:
+        """Remember in the folder how the training stopped, or that it goes on."""
+        if ended != self._state.ended and self.folder.is_dir():
+            self._remember(ended=ended)
+
+    def catch_up(self) -> str | None:
+        """Push the journal's new lines.
+
+        Returns:
+            The run's id; None as long as the training has not begun.
+        """
+        if not self.folder.is_dir():
+            return None  # not begun, or published a moment ago
+        with self._held():
+            run_id = self._attach()
+            if run_id is not None:
+                self._push_events(run_id)
+        return run_id
+
+    def end(self) -> str | None:
+        """Push what is there and give the run the status that `note_end` was told."""
+        ended = self._state.ended
+        if ended is None:
+            return None
+        with self._held():
+            run_id = self._attach()
+            if run_id is None:
+                return None
+            self._push_events(run_id)
+            self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
+            self._store.end(run_id, ended.status, ended.time_ms)
+        return run_id
+
+    def close(self, final: Path) -> str | None:
+        """Push everything of a published folder and set the run's status to FINISHED.
+
+        Args:
+            final: where the folder is now.
+
+        Returns:
+            The run's id; None when the folder holds no training.
+        """
+        self.folder = final
+        with self._held():
+            run_id = self._attach()
+            if run_id is None or self._state.finished:
+                return run_id
+            self._push_events(run_id)
+            run, metrics = read_json(final / RUN), _read_optional(final / METRICS)
+            self._store.log_points(run_id, closing_points(metrics, self._last_ms))
+            manifest = read_manifest(final) or {"files": {}}
+            self._store.set_tags(run_id, model_tags(final, manifest, self._settings.project))
+            self._store.log_datasets(run_id, dataset_facts(run))
+            self._push_files(run_id, metrics)
+            self._store.delete_doubles(self._state.training, run_id)
+            self._store.end(run_id, "FINISHED", self._last_ms)
+            self._remember(finished=True, ended=None)
+        return run_id
+
+    @property
+    def _store(self) -> MlflowStore:
+        assert self._attached is not None
+        return self._attached
+
+    def _held(self) -> FileLock:
+        locks = self.folder.parent / ".locks"
+        locks.mkdir(exist_ok=True)
+        name = self.folder.name.removesuffix(WORK_SUFFIX)
+        return FileLock(locks / f"{name}.mlflow.lock", timeout=LOCK_TIMEOUT)
+
+    def _remember(self, **changes: Any) -> None:
+        # The training's own thread and the pushing one both come here.
+        with self._state_lock:
+            self._state = replace(self._state, **changes)
+            write_state(self.folder, self._state)
+
+    def _attach(self) -> str | None:
+        """The folder's run: the known one, one found in MLflow, or a new one."""
+        if self._attached is not None:
+            return self._state.run_id
+        if not (self.folder / RUN).is_file():
+            return None
+        first = next(iter(read_journal(self.folder)[0]), None)
+        if first is None and not self.ended:
+            return None
+        run = read_json(self.folder / RUN)
+        training = training_id(run["identity"]["key"], first) if first else ""
+        store = prepare_store(self._settings)
+        self._choose_run(store, training)
+        run_id = self._state.run_id or self._create(store, run, training, first)
+        self._complete(store, run_id, run)
+        self._attached = store
+        return run_id
+
+    def _choose_run(self, store: MlflowStore, training: str) -> None:
+        state = self._state
+        # A training that failed before its first line got its run before its id.
+        same = state.store == store.token and state.training in {training, ""}
+        if same and state.run_id and (state.finished or store.facts(state.run_id)):
+            if training != state.training:
+                store.set_tags(state.run_id, {IDENTITY_TAG: training})
+                self._remember(training=training)
+            return
+        run_id = store.find(training) if training else None
+        pushed = self._pushed_steps(store, run_id) if run_id else {}
+        self._remember(
+            store=store.token, training=training, run_id=run_id, pushed=pushed, finished=False
+        )
+
+    def _pushed_steps(self, store: MlflowStore, run_id: str) -> dict[str, int]:
+        selection = selection_name(read_json(self.folder / RUN))
+        return {
+            "step": store.last_step(run_id, "loss.total"),
+            "eval": store.last_step(run_id, f"{selection}.epoch"),
+        }
+
+    def _create(
+        self,
+        store: MlflowStore,
+        run: Mapping[str, Any],
+        training: str,
+        first: Mapping[str, Any] | None,
+    ) -> str:
+        start_ms = time_ms(first) if first else _now_ms()
+        key, generation = run["identity"]["key"], run["identity"].get("generation")
+        store.end_abandoned(key, generation, start_ms)
+        folder = self.folder.name.removesuffix(WORK_SUFFIX)
+        tags = {**run_tags(run), "folder": folder, IDENTITY_TAG: training}
+        run_id = store.create(run["name"], start_ms, {k: v for k, v in tags.items() if v})
+        self._remember(run_id=run_id)
+        return run_id
+
+    def _complete(self, store: MlflowStore, run_id: str, run: Mapping[str, Any]) -> None:
+        """Add what a run lacks: one that was cut off while it was made, or goes on after a stop."""
+        facts = store.facts(run_id) if not self._state.finished else None
+        if facts is None:
+            return
+        params = flat_params(run)
+        store.log_params(run_id, {n: v for n, v in params.items() if n not in facts.params})
+        if self._live:
+            store.resume(run_id)
+            if "error" in facts.tags:
+                store.delete_tag(run_id, "error")
+
+    def _push_events(self, run_id: str) -> None:
+        journal = self.folder / JOURNAL
+        if journal.is_file() and journal.stat().st_size < self._offset:
+            self._offset = 0  # a resumed training cut off what its checkpoint does not cover
+        events, offset = read_journal(self.folder, self._offset)
+        starts = [event for event in events if event["event"] == "start"]
+        if starts:
+            self._store.set_tags(run_id, environment_tags(starts[-1]))
+        selection = selection_name(read_json(self.folder / RUN)) if events else ""
+        for batch in new_batches(events, selection, self._state.pushed):
+            self._store.log_points(run_id, batch.points)
+            self._remember(pushed=batch.pushed)
+        self._offset = offset
+        self._last_ms = max([self._last_ms, *map(time_ms, events)])
+
+    def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            text = (self.folder / RUN).read_text("utf-8")
+            (folder / RUN).write_text(mask_credentials(text), "utf-8")
+            for file in (METRICS, JOURNAL):
+                if (self.folder / file).is_file():
+                    shutil.copyfile(self.folder / file, folder / file)
+            if metrics.get("attention"):
+                attention = json.dumps(metrics["attention"], indent=1)
+                (folder / "attention.json").write_text(attention, "utf-8")
+            for file, content in self._draw().items():
+                (folder / file).write_bytes(content)
+            self._store.log_files(run_id, folder)
+
+    def _draw(self) -> dict[str, bytes]:
+        try:
+            return self._pictures(self.folder) if self._pictures else {}
+        except Exception as error:
+            log.warning("no pictures of %s in MLflow: %s", self.folder.name, one_line(error))
+            return {}
+
+
+def sync_folder(
+    folder: Path, settings: TrackingSettings, pictures: Pictures | None = None
+) -> str | None:
+    """Bring MLflow up to date with a run folder, finished or not.
+
+    Args:
+        folder: the run folder.
+        settings: where to push to.
+        pictures: draws pictures of the finished folder.
+
+    Returns:
+        The run's id; None when there is nothing to track.
+
+    Raises:
+        UserError: the store cannot be reached, or the folder cannot be read or written.
+    """
+    sync = FolderSync(folder, settings, pictures)
+    for attempt in range(1, BUSY_ATTEMPTS + 1):
+        try:
+            if is_complete(folder):
+                return sync.close(folder)
+            return sync.end() if sync.ended else sync.catch_up()
+        except UserError:
+            raise
+        except Exception as error:
+            if is_busy(error) and attempt < BUSY_ATTEMPTS:
+                time.sleep(BUSY_PAUSE)
+                continue
+            raise UserError(
+                f"{folder.name} did not get into MLflow at {settings.shown}: {one_line(error)};"
+                f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
+            ) from None
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and first line, without credentials."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return mask_credentials(f"{type(error).__name__}: {first}")[:300]
+
+
+def _read_optional(path: Path) -> dict[str, Any]:
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

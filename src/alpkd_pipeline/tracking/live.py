@@ -1,0 +1,149 @@
+"""Pushes a run folder to MLflow while its training runs, from a thread nobody waits for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures, one_line
+from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
+from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
+from alpkd_pipeline.tracking.sync_state import Ended
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 30.0
+FAIL_SECONDS = 10.0
+"""How long the end of a training waits for the tracking store; after that a later sync does it."""
+
+RETRY_SECONDS = 0.5
+LONGEST_PAUSE = 60.0
+FAILURES_BEFORE_WARNING = 2
+"""One failed push is nothing to tell: a connection may have been closed meanwhile."""
+
+CLOSING_FAILURES = 3
+"""A store that fails so often in a row is away: the next training need not wait for it."""
+
+
+class LiveSync:
+    """The live view of one training in MLflow.
+
+    No method raises, and none waits for the store longer than it says. What could not be pushed
+    stays in the run folder for a later sync.
+
+    Args:
+        folder: the training's work folder.
+        settings: where to push to.
+        poll_seconds: pause between two looks at the journal.
+        pictures: draws pictures of the finished folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: TrackingSettings,
+        poll_seconds: float = 2.0,
+        pictures: Pictures | None = None,
+    ) -> None:
+        self._settings = settings
+        self._poll_seconds = poll_seconds
+        self._sync = FolderSync(folder, settings, pictures, live=True)
+        self._name = folder.name
+        self._wake = threading.Event()
+        self._closing: Callable[[], object] | None = None
+        self._deadline = 0.0
+        self._closed = False
+        self._failures = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to push. Imports MLflow first, which takes a second or two once per process."""
+        try:
+            if self._sync.ended:
+                self._sync.note_end(None)
+            load_mlflow(self._settings)
+        except Exception as error:
+            log.warning("%s is not tracked while it runs: %s", self._name, one_line(error))
+            return
+        self._thread = threading.Thread(target=self._loop, name="mlflow-sync", daemon=True)
+        self._thread.start()
+
+    def finish(self, final_folder: Path, seconds: float = FINISH_SECONDS) -> None:
+        """Push the rest of a published folder and mark the run FINISHED.
+
+        Args:
+            final_folder: where the folder was published.
+            seconds: how long to wait for the store.
+        """
+        self._close(lambda: self._sync.close(final_folder), seconds)
+
+    def fail(
+        self, reason: BaseException | str, *, killed: bool = False, seconds: float = FAIL_SECONDS
+    ) -> None:
+        """Push what is there and mark the run FAILED, or KILLED when somebody stopped it.
+
+        Args:
+            reason: the exception, or a line for people.
+            killed: whether it was stopped from outside; KeyboardInterrupt and SystemExit say so.
+            seconds: how long to wait for the store.
+        """
+        stopped = killed or isinstance(reason, KeyboardInterrupt | SystemExit)
+        text = one_line(reason) if isinstance(reason, BaseException) else reason
+        ended = Ended("KILLED" if stopped else "FAILED", text, round(time.time() * 1000))
+        try:
+            self._sync.note_end(ended)
+        except OSError as error:
+            log.warning("%s: its failure could not be noted: %s", self._name, one_line(error))
+        self._close(self._sync.end, seconds)
+
+    def _close(self, action: Callable[[], object], seconds: float) -> None:
+        if self._thread is not None:
+            self._deadline = time.monotonic() + seconds
+            self._closing = action
+            self._wake.set()
+            self._thread.join(seconds)
+        if not self._closed:
+            log.warning(
+                "MLflow at %s does not have all of %s yet; nothing is lost, `%s` catches up later",
+                self._settings.shown,
+                self._name,
+                SYNC_COMMAND,
+            )
+
+    def _loop(self) -> None:
+        while self._closing is None:
+            self._attempt(self._sync.catch_up)
+            self._wake.wait(self._pause())
+        self._closed = self._attempt(self._closing)
+        while (
+            not self._closed
+            and self._failures < CLOSING_FAILURES
+            and time.monotonic() < self._deadline
+        ):
+            time.sleep(RETRY_SECONDS)
+            self._closed = self._attempt(self._closing)
+
+    def _pause(self) -> float:
+        return min(LONGEST_PAUSE, self._poll_seconds * 2 ** min(self._failures, 10))
+
+    def _attempt(self, action: Callable[[], object]) -> bool:
+        try:
+            action()
+        except Exception as error:
+            if is_busy(error):
+                return False
+            self._failures += 1
+            if self._failures == FAILURES_BEFORE_WARNING:
+                log.warning(
+                    "MLflow at %s takes nothing at the moment (%s); training goes on",
+                    self._settings.shown,
+                    one_line(error),
+                )
+            return False
+        if self._failures >= FAILURES_BEFORE_WARNING:
+            log.info("MLflow at %s works again", self._settings.shown)
+        self._failures = 0
+        return True

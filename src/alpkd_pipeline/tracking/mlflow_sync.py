@@ -1,0 +1,282 @@
+"""The one file that talks to MLflow: a tracking store, reduced to what run folders need.
+
+Always explicit run ids: MLflow's fluent interface keeps the active run per thread, and Kedro may
+run nodes in threads of its own. MLflow is imported inside functions, since that takes over a
+second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tracking.lineage import DatasetFacts
+from alpkd_pipeline.tracking.points import Point
+from alpkd_pipeline.tracking.settings import TrackingSettings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+CLIENT_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # A repeated request to create a run would leave two runs; the sync itself tries again.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+}
+"""How MLflow's client behaves here, unless the user's environment says otherwise. Its own defaults
+would wait four minutes for a server that is down."""
+
+IDENTITY_TAG = "identity"
+"""The tag by which a run is found again: no two trainings share its value."""
+
+MAX_PER_BATCH = 100
+"""MLflow's limit for parameters, and for tags, in one request."""
+
+SETUP_TIMEOUT = 120.0
+"""Seconds to wait for another process that sets the database up."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a store knows of a run."""
+
+    params: frozenset[str]
+    tags: frozenset[str]
+
+
+def load_mlflow(settings: TrackingSettings) -> None:
+    """Import what a store of this kind needs.
+
+    For callers that start a thread: the same packages imported from two threads at once may meet
+    half-made modules.
+    """
+    _client_class()
+    if settings.artifact_root is not None:
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+
+@cache
+def prepare_store(settings: TrackingSettings) -> MlflowStore:
+    """Open a store once per process; make its database and its experiment where they are missing.
+
+    Any number of processes may call this at once on a database that does not exist yet.
+
+    Raises:
+        UserError: the experiment was deleted.
+        Exception: whatever MLflow raises when the store cannot be reached.
+    """
+    database = settings.database
+    lock = FileLock(f"{database}.lock", timeout=SETUP_TIMEOUT) if database else nullcontext()
+    if database:
+        database.parent.mkdir(parents=True, exist_ok=True)
+    with lock:
+        if database and not database.exists():
+            _make_database(database)
+        client = _client_class()(tracking_uri=settings.uri)
+        experiment = _experiment(client, settings)
+    return MlflowStore(client, str(experiment.experiment_id), _token(settings, experiment))
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether a store refused only for the moment, because others were writing."""
+    return getattr(error, "error_code", None) == "TEMPORARILY_UNAVAILABLE"
+
+
+class MlflowStore:
+    """A tracking store and one experiment in it.
+
+    Every method raises what MLflow raises; none waits longer than the client's time-outs.
+
+    Attributes:
+        token: tells this experiment of this store from every other, also from one of the same
+            name in a database that was deleted and made again.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, token: str) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self.token = token
+
+    def create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
+        """Make a run with status RUNNING; returns its id."""
+        run = self._client.create_run(
+            self._experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
+        )
+        return str(run.info.run_id)
+
+    def find(self, identity: str) -> str | None:
+        """The oldest run with an identity."""
+        return next(iter(self._runs_of(identity)), None)
+
+    def facts(self, run_id: str) -> RunFacts | None:
+        """What is stored of a run; None when it is gone or was deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        if run.info.lifecycle_stage != "active":
+            return None
+        return RunFacts(frozenset(run.data.params), frozenset(run.data.tags))
+
+    def last_step(self, run_id: str, metric: str) -> int:
+        """The last step of a metric; -1 when there is none."""
+        history = self._client.get_metric_history(run_id, metric)
+        return max((point.step for point in history), default=-1)
+
+    def log_points(self, run_id: str, points: Iterable[Point]) -> None:
+        """Add points, at most `points.MAX_POINTS`; those that are there already stay single."""
+        from mlflow.entities import Metric
+
+        metrics = [Metric(p.name, p.value, p.time_ms, p.step) for p in points]
+        if metrics:
+            self._client.log_batch(run_id, metrics=metrics, synchronous=True)
+
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        """Add parameters; MLflow refuses to change one that is there."""
+        from mlflow.entities import Param
+
+        for part in _parts([Param(*pair) for pair in params.items()]):
+            self._client.log_batch(run_id, params=part, synchronous=True)
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags, replacing those of the same names."""
+        from mlflow.entities import RunTag
+
+        for part in _parts([RunTag(*pair) for pair in tags.items()]):
+            self._client.log_batch(run_id, tags=part, synchronous=True)
+
+    def delete_tag(self, run_id: str, name: str) -> None:
+        """Take a tag off a run that has it."""
+        self._client.delete_tag(run_id, name)
+
+    def log_datasets(self, run_id: str, datasets: Iterable[DatasetFacts]) -> None:
+        """Record what a run read; a data set that is recorded already stays single."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+
+        inputs = [
+            DatasetInput(
+                Dataset(d.name, d.digest, d.source_type, d.source, schema=d.schema),
+                [InputTag(MLFLOW_DATASET_CONTEXT, d.context)],
+            )
+            for d in datasets
+        ]
+        if inputs:
+            self._client.log_inputs(run_id, inputs)
+
+    def log_files(self, run_id: str, folder: Path) -> None:
+        """Copy all files of a folder to the run's artifacts."""
+        self._client.log_artifacts(run_id, str(folder))
+
+    def log_table(self, run_id: str, table: Any, file: str) -> None:
+        """Store a data frame as a table that MLflow can show, once.
+
+        MLflow would append to a table that is there.
+        """
+        if file in (found.path for found in self._client.list_artifacts(run_id)):
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow's use of pandas is not ours to fix
+            self._client.log_table(run_id, table.copy(), file)
+
+    def resume(self, run_id: str) -> None:
+        """Set a run back to RUNNING."""
+        self._client.update_run(run_id, status="RUNNING")
+
+    def end(self, run_id: str, status: str, at_ms: int) -> None:
+        """Give a run its final status: FINISHED, FAILED or KILLED."""
+        self._client.set_terminated(run_id, status, end_time=at_ms)
+
+    def end_abandoned(self, key: str, generation: str | None, at_ms: int) -> None:
+        """Mark RUNNING runs of a key as KILLED: their folder is gone, nobody goes on with them."""
+        running = f"tags.key = '{key}' and attributes.status = 'RUNNING'"
+        for run in self._client.search_runs([self._experiment_id], running):
+            if run.data.tags.get("generation") == generation:
+                self.end(str(run.info.run_id), "KILLED", at_ms)
+
+    def delete_doubles(self, identity: str, keep: str) -> None:
+        """Delete runs that a slow server made of a request that had been given up."""
+        for run_id in self._runs_of(identity):
+            if run_id != keep:
+                self._client.delete_run(run_id)
+
+    def _runs_of(self, identity: str) -> list[str]:
+        found = self._client.search_runs(
+            [self._experiment_id],
+            f"tags.{IDENTITY_TAG} = '{identity}'",
+            order_by=["attributes.start_time ASC"],
+        )
+        return [str(run.info.run_id) for run in found]
+
+
+def _client_class() -> type[MlflowClient]:
+    for name, value in CLIENT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    return MlflowClient
+
+
+def _make_database(database: Path) -> None:
+    """Make a new database beside its place and put it there by rename.
+
+    A process that is killed while MLflow creates its tables leaves a database that MLflow can
+    never open again.
+    """
+    for leftover in database.parent.glob(f"{database.name}.*.tmp*"):
+        leftover.unlink()
+    temporary = database.with_name(f"{database.name}.{uuid.uuid4().hex}.tmp")
+    client = _client_class()(tracking_uri=f"sqlite:///{temporary.as_posix()}")
+    client.search_experiments(max_results=1)
+    os.replace(temporary, database)
+
+
+def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
+    from mlflow.exceptions import MlflowException
+
+    name, root = settings.experiment, settings.artifact_root
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            client.create_experiment(name, artifact_location=root.as_uri() if root else None)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
+                raise
+        found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage != "active":
+        raise UserError(
+            f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
+            " --params=run.experiment=..."
+        )
+    return found
+
+
+def _token(settings: TrackingSettings, experiment: Experiment) -> str:
+    parts = (
+        settings.shown,
+        settings.experiment,
+        experiment.experiment_id,
+        experiment.creation_time,
+    )
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def _parts(values: Sequence[Any]) -> list[Any]:
+    return [values[i : i + MAX_PER_BATCH] for i in range(0, len(values), MAX_PER_BATCH)]

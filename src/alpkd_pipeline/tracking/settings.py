@@ -1,0 +1,90 @@
+"""Where runs are tracked: off, a database in the project, or a server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alpkd_pipeline.errors import UserError
+
+SYNC_COMMAND = "kedro sync"
+"""The command that fills MLflow from run folders; messages name it."""
+
+SERVERS = ("http", "https", "databricks")
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
+_SECRET_OPTION = re.compile(r"([?&]\w*(?:password|passwd|pwd|token|secret)=)[^&\s\"'<>]*", re.I)
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?P<options>\?.*)?")
+
+
+def mask_credentials(text: str) -> str:
+    """A text whose addresses carry no user names, passwords or tokens any more."""
+    return _SECRET_OPTION.sub(r"\1***", _USER_INFO.sub("***@", text))
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingSettings:
+    """A tracking store and the experiment in it.
+
+    Attributes:
+        uri: the store's address; it may hold credentials, so it is never printed: see `shown`.
+        experiment: the experiment's name.
+        artifact_root: the folder for artifacts when we create the experiment; None leaves that
+            to the server.
+        project: the project's folder; paths in tags are relative to it.
+    """
+
+    uri: str = field(repr=False)
+    experiment: str
+    artifact_root: Path | None
+    project: Path
+
+    @property
+    def shown(self) -> str:
+        """The address without credentials, for messages and for telling stores apart."""
+        return mask_credentials(self.uri)
+
+    @property
+    def database(self) -> Path | None:
+        """The file of an sqlite database; None for every other store."""
+        found = _SQLITE.fullmatch(self.uri)
+        return Path(found["path"]) if found else None
+
+
+def tracking_settings(tracking: str, experiment: str, project: Path) -> TrackingSettings | None:
+    """Turn the parameters `run.tracking` and `run.experiment` into settings.
+
+    Paths are made absolute: MLflow would read them from the working directory of the moment.
+
+    Args:
+        tracking: `off`, `sqlite` (`mlflow.db` in the project) or the address of a store.
+        experiment: the experiment's name.
+        project: the project's folder.
+
+    Returns:
+        The settings, or None when tracking is off.
+
+    Raises:
+        UserError: the value is none of these.
+    """
+    project = project.resolve()
+    if tracking == "off":
+        return None
+    uri = "sqlite:///mlflow.db" if tracking == "sqlite" else tracking
+    scheme, separator, _ = uri.partition(":")
+    kind = scheme.partition("+")[0]
+    known = separator and kind in (*SERVERS, *DATABASES)
+    if kind == "sqlite" and (found := _SQLITE.fullmatch(uri)):
+        database = project / found["path"]
+        address = f"sqlite:///{database.as_posix()}{found['options'] or ''}"
+        return TrackingSettings(address, experiment, database.parent / "mlartifacts", project)
+    if not known or kind == "sqlite":
+        raise UserError(
+            f"parameter 'run.tracking' = {mask_credentials(tracking)!r}: should be off, sqlite or"
+            " the address of a tracking store, such as http://localhost:5000"
+            " or sqlite:///folder/mlflow.db"
+        )
+    root = project / "mlartifacts" if kind in DATABASES else None
+    return TrackingSettings(uri, experiment, root, project)

@@ -1,0 +1,103 @@
+"""Which rows form a batch, and how rows become padded tensors.
+
+The order is a pure function of (seed, epoch): nothing of it has to be saved to resume a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alpkd_pipeline.tasks.encode import EncodedSplit
+
+MEGA_BATCH = 16
+"""Batches that are sorted by length together: little padding, and still a random order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of B examples, padded to the longest of them.
+
+    Attributes:
+        rows: (B,) int64, positions in the split.
+        inputs: the encoder's inputs, each (B, T): input_ids, attention_mask, token_type_ids.
+        labels: (B,), int64 classes or float32 targets.
+    """
+
+    rows: Tensor
+    inputs: dict[str, Tensor]
+    labels: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device; `rows` stay where they are."""
+        if device.type == "cpu":
+            return self
+        move = {name: value.to(device, non_blocking=True) for name, value in self.inputs.items()}
+        return Batch(self.rows, move, self.labels.to(device, non_blocking=True))
+
+
+def epoch_batches(
+    lengths: np.ndarray, rows: np.ndarray, batch_size: int, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """The batches of one epoch: shuffled rows, grouped by length within mega-batches.
+
+    Args:
+        lengths: (N,) tokens of each row of the split.
+        rows: (R,) the rows to train on.
+        batch_size: examples in a batch; the last batch of the epoch may hold fewer.
+        seed: the run's seed.
+        epoch: 0 for the first.
+
+    Returns:
+        Arrays of rows; every row occurs exactly once.
+    """
+    draw = np.random.Generator(np.random.PCG64([seed, epoch]))
+    order = draw.permutation(rows)
+    batches = []
+    for start in range(0, len(order), batch_size * MEGA_BATCH):
+        mega = order[start : start + batch_size * MEGA_BATCH]
+        mega = mega[np.argsort(lengths[mega], kind="stable")]
+        batches += [mega[i : i + batch_size] for i in range(0, len(mega), batch_size)]
+    return [batches[i] for i in draw.permutation(len(batches))]
+
+
+def steps_per_epoch(rows: int, batch_size: int, accumulation: int) -> int:
+    """Optimiser steps in an epoch of `rows` examples."""
+    return math.ceil(math.ceil(rows / batch_size) / accumulation)
+
+
+def sorted_batches(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Every row once, longest first, for passes in which the order does not matter.
+
+    Longest first, so that a batch that does not fit into memory shows at once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+def collate(split: EncodedSplit, rows: np.ndarray, pad_id: int) -> Batch:
+    """Gather rows of an encoded split and pad them on the right to the longest one."""
+    lengths = split.lengths[rows]
+    width = int(lengths.max())
+    filled = np.arange(width) < lengths[:, None]
+    where = (split.offsets[rows][:, None] + np.arange(width))[filled]
+    inputs = {"input_ids": _pad(split.input_ids[where], filled, pad_id)}
+    inputs["attention_mask"] = torch.from_numpy(filled.astype(np.int64))
+    if split.token_type_ids is not None:
+        inputs["token_type_ids"] = _pad(split.token_type_ids[where], filled, 0)
+    labels = torch.from_numpy(np.array(split.labels[rows]))
+    if labels.is_floating_point():
+        labels = labels.float()
+    return Batch(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)), inputs, labels)
+
+
+def _pad(values: np.ndarray, filled: np.ndarray, fill: int) -> Tensor:
+    table = np.full(filled.shape, fill, dtype=np.int64)
+    table[filled] = values
+    return torch.from_numpy(table)

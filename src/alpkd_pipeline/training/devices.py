@@ -1,0 +1,139 @@
+"""The device, precision and threads of a run: what was asked for, and what it became here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
+
+from alpkd_pipeline.errors import UserError
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "safetensors", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a run really used; recorded with its results, because results depend on it."""
+
+    device: str
+    device_name: str
+    precision: str
+    threads: int
+
+
+def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardware:
+    """Turn `auto` into this machine's choice.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        precision: `auto`, `fp32` or `bf16`.
+        threads: `auto` (every core this process may use) or a number.
+
+    Raises:
+        UserError: the device is not on this machine.
+    """
+    chosen = _device(device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Hardware(
+        device=chosen,
+        device_name=_device_name(chosen),
+        precision=_precision(precision, chosen),
+        threads=int(threads) if threads != "auto" else (cores or 1),
+    )
+
+
+def _device(asked: str) -> str:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if asked == "auto":
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    family, _, number = asked.partition(":")
+    there = {"cpu": True, "cuda": cuda, "mps": mps}[family]
+    if not there or (number and int(number) >= torch.cuda.device_count()):
+        raise UserError(
+            f"parameter 'training.device' = {asked!r}: this machine has no such device"
+            f" (torch {torch.__version__}); use auto or cpu"
+        )
+    return asked
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(torch.device(device))
+    return _cpu_name()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _precision(asked: str, device: str) -> str:
+    if asked != "auto":
+        return asked
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    # CPUs without native bf16 emulate it, slower than fp32.
+    native = torch.backends.cpu.get_cpu_capability() in {"AVX512"} and _cpu_has_bf16()
+    return "bf16" if device == "cpu" and native else "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(check and check())
+
+
+@contextmanager
+def accelerator_for(hardware: Hardware) -> Iterator[Accelerator]:
+    """An Accelerator for exactly this hardware, and torch's thread count while it is open.
+
+    accelerate keeps its state for the whole process and refuses another precision later; a
+    process that trains several cells needs it fresh each time.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(hardware.threads)
+    _forget_accelerate()
+    if ":" in hardware.device:
+        torch.cuda.set_device(torch.device(hardware.device))
+    try:
+        yield Accelerator(
+            cpu=hardware.device == "cpu",
+            mixed_precision="bf16" if hardware.precision == "bf16" else "no",
+        )
+    finally:
+        _forget_accelerate()
+        torch.set_num_threads(before)
+
+
+def _forget_accelerate() -> None:
+    AcceleratorState._reset_state()
+    PartialState._reset_state()
+
+
+def environment(hardware: Hardware) -> dict[str, Any]:
+    """Hardware, Python and library versions, as recorded in a run's journal and manifest."""
+    return {
+        **asdict(hardware),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "libraries": {name: _version(name) for name in LIBRARIES},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "missing"

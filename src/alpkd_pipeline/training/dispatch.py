@@ -1,0 +1,40 @@
+"""From a run folder to the training that its run.json asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import read_json, seal
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.training.run_config import read_config
+from alpkd_pipeline.training.signals import record_signals
+from alpkd_pipeline.training.student import train_student
+from alpkd_pipeline.training.teacher import train_teacher
+
+
+def run_stage(folder: Path) -> Path:
+    """Make what the folder's run.json asks for; the folder is not sealed yet.
+
+    Raises:
+        UserError: run.json is missing, damaged, or names an unknown stage.
+    """
+    run = read_config(folder)
+    if run.stage == "teacher":
+        train_teacher(run)
+    elif run.stage == "signals":
+        record_signals(run, folder)
+    elif run.stage == "student":
+        train_student(run)
+    else:
+        raise UserError(f"{folder / RUN_CONFIG}: unknown stage {run.stage!r}")
+    return folder
+
+
+def train_folder(folder: Path) -> None:
+    """Make it and seal it with its manifest, as the pipelines would on publishing."""
+    run_stage(folder)
+    identity = read_json(folder / RUN_CONFIG)["identity"]
+    made_from = {name: key for name, key in identity["keys"].items() if key != identity["key"]}
+    facts = {"stage": read_config(folder).stage, "key": identity["key"], "made_from": made_from}
+    seal(folder, facts)

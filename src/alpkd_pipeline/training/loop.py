@@ -1,0 +1,294 @@
+"""The training loop, one function for teachers and students; what differs is the step it is given."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from alpkd_pipeline.distillation.signals import LossTerms
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.batching import Batch, collate, epoch_batches, steps_per_epoch
+from alpkd_pipeline.training.optim import lr_factor, make_adamw, set_lr, warmup_steps
+from alpkd_pipeline.training.step import Step
+from alpkd_pipeline.training.usage import Usage
+
+log = logging.getLogger(__name__)
+
+TERMS = ("hard", "soft", "intermediate", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """The numbers of one training; see the parameter block `training` for their meaning."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    accumulation: int = 1
+    eval_every: int | str = "epoch"
+    patience: int | None = None
+    log_every: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores on the split that selects the best checkpoint; the first score decides."""
+
+    scores: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def deciding(self) -> float:
+        """The value of the deciding metric; larger is better for every metric of this project."""
+        return next(iter(self.scores.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """What a training came to; steps and epochs count from 1."""
+
+    best: Evaluation
+    best_step: int
+    best_epoch: int
+    steps: int
+    epochs: int
+    examples: int
+    seconds: float
+    evaluation_seconds: float
+
+
+class LossDiverged(UserError):
+    """The loss became NaN or infinite."""
+
+
+def fit(
+    *,
+    model: nn.Module,
+    parameters: list[nn.Parameter],
+    step: Step,
+    train: EncodedSplit,
+    rows: np.ndarray,
+    pad_id: int,
+    evaluate: Callable[[], Evaluation],
+    keep_best: Callable[[Evaluation], None],
+    settings: FitSettings,
+    term_weights: dict[str, float],
+    seed: int,
+    accelerator: Accelerator,
+    journal: Journal,
+    title: str,
+) -> FitResult:
+    """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
+
+    Args:
+        model: the model in training, on the accelerator's device.
+        parameters: everything the optimiser trains: the model's and the method's.
+        step: turns a batch into its losses.
+        train: the encoded train split.
+        rows: which of its rows to train on.
+        pad_id: the tokenizer's padding id.
+        evaluate: scores the model as it is now.
+        keep_best: called with each evaluation that beats all before it.
+        settings: the numbers.
+        term_weights: the weight of each loss term, for the weighted values in the journal.
+        seed: fixes the order of the batches.
+        accelerator: device and precision.
+        journal: where every logged step and evaluation goes.
+        title: shown beside the progress bar.
+
+    Raises:
+        LossDiverged: at the first step whose loss is not finite.
+    """
+    run = _Fit(settings, len(rows), term_weights, journal, Usage(accelerator.device))
+    optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
+    bar = tqdm(total=run.total_steps, desc=title, unit="step", disable=None, leave=False)
+    model.train()
+    with bar:
+        for epoch in range(settings.epochs):
+            batches = epoch_batches(train.lengths, rows, settings.batch_size, seed, epoch)
+            for group in _groups(batches, settings.accumulation):
+                lr = settings.lr * lr_factor(run.steps, run.total_steps, run.warmup)
+                set_lr(optimiser, lr)
+                for members in group:
+                    batch = collate(train, members, pad_id).to(accelerator.device)
+                    terms = step(batch)
+                    _require_finite(terms.total, run.steps + 1, epoch + 1, train.idx[members])
+                    accelerator.backward(terms.total / len(group))
+                    run.add(terms, batch)
+                norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+                optimiser.step()
+                optimiser.zero_grad(set_to_none=True)
+                run.steps += 1
+                run.log_step(lr, norm, epoch, bar)
+                if settings.eval_every != "epoch" and run.steps % int(settings.eval_every) == 0:
+                    run.consider(evaluate, keep_best, epoch, bar)
+            if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
+                run.consider(evaluate, keep_best, epoch, bar)
+            log.info("%s: %s", title, run.summary(epoch))
+            if run.out_of_patience:
+                break
+    return run.result(epoch + 1)
+
+
+class _Fit:
+    """The bookkeeping of one call of `fit`: counters, running sums, the best so far."""
+
+    def __init__(
+        self,
+        settings: FitSettings,
+        rows: int,
+        term_weights: dict[str, float],
+        journal: Journal,
+        usage: Usage,
+    ) -> None:
+        per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
+        self.total_steps = settings.epochs * per_epoch
+        self.warmup = warmup_steps(self.total_steps, settings.warmup_ratio)
+        self.steps = 0
+        self._settings = settings
+        self._term_weights = term_weights
+        self._journal = journal
+        self._usage = usage
+        self._examples = 0
+        self._started = self._last_log = time.perf_counter()
+        self._evaluation_seconds = 0.0
+        self._sums: dict[str, Tensor] = {}
+        self._since_log = {"batches": 0, "examples": 0, "steps": 0}
+        self._best: Evaluation | None = None
+        self._best_at = (0, 0)
+        self._last: Evaluation | None = None
+        self._evaluated_at = -1
+        self._without_gain = 0
+
+    @property
+    def out_of_patience(self) -> bool:
+        patience = self._settings.patience
+        return patience is not None and self._without_gain >= patience
+
+    def add(self, terms: LossTerms, batch: Batch) -> None:
+        """Add a batch to the running sums, on its device: reading them would stall a GPU."""
+        for name in TERMS:
+            value = getattr(terms, name)
+            if value is not None:
+                self._sums[name] = self._sums.get(name, 0) + value.detach()
+        self._examples += len(batch.rows)
+        self._since_log["batches"] += 1
+        self._since_log["examples"] += len(batch.rows)
+
+    def log_step(self, lr: float, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
+        """Write the mean losses since the last line, at every `log_every` steps and the last."""
+        bar.update()
+        due = self.steps % self._settings.log_every == 0
+        if not (due or self.steps in {1, self.total_steps}):
+            return
+        now = time.perf_counter()
+        raw = {name: float(s) / self._since_log["batches"] for name, s in self._sums.items()}
+        weighted = {n: raw[n] * w for n, w in self._term_weights.items() if n in raw}
+        self._journal.write(
+            "step",
+            step=self.steps,
+            epoch=round(epoch + self._share_of_epoch(), 4),
+            loss=raw,
+            weighted=weighted,
+            lr=lr,
+            grad_norm=float(norm),
+            examples_per_second=round(
+                self._since_log["examples"] / max(1e-9, now - self._last_log), 1
+            ),
+            **self._usage.sample(),
+        )
+        bar.set_postfix_str(self._postfix(raw["total"]))
+        self._sums, self._last_log = {}, now
+        self._since_log = dict.fromkeys(self._since_log, 0)
+
+    def _share_of_epoch(self) -> float:
+        per_epoch = self.total_steps // self._settings.epochs
+        return ((self.steps - 1) % per_epoch + 1) / per_epoch
+
+    def _postfix(self, loss: float) -> str:
+        score = f", dev {self._last.deciding:.4f}" if self._last else ""
+        return f"loss {loss:.4f}{score}"
+
+    def consider(
+        self,
+        evaluate: Callable[[], Evaluation],
+        keep_best: Callable[[Evaluation], None],
+        epoch: int,
+        bar: tqdm[Any],
+    ) -> None:
+        """Evaluate, write it down, and keep the weights if they are the best so far."""
+        if self._evaluated_at == self.steps:
+            return
+        started = time.perf_counter()
+        found = evaluate()
+        self._evaluated_at, self._last = self.steps, found
+        better = self._best is None or found.deciding > self._best.deciding
+        self._journal.write(
+            "eval",
+            step=self.steps,
+            epoch=epoch + 1,
+            scores=found.scores,
+            best=better,
+            **found.details,
+        )
+        if better:
+            self._best, self._best_at, self._without_gain = found, (self.steps, epoch + 1), 0
+            keep_best(found)
+        else:
+            self._without_gain += 1
+        spent = time.perf_counter() - started
+        self._evaluation_seconds += spent
+        self._last_log += spent  # evaluation must not look like slow training
+        bar.set_postfix_str(f"dev {found.deciding:.4f}")
+
+    def summary(self, epoch: int) -> str:
+        """One line about the epoch that just ended."""
+        scores = self._last.scores if self._last else {}
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        seconds = time.perf_counter() - self._started
+        return f"epoch {epoch + 1}/{self._settings.epochs}, dev {shown}, {seconds:.0f} s"
+
+    def result(self, epochs: int) -> FitResult:
+        """The outcome; there is a best evaluation, since the last epoch always evaluates."""
+        assert self._best is not None
+        return FitResult(
+            best=self._best,
+            best_step=self._best_at[0],
+            best_epoch=self._best_at[1],
+            steps=self.steps,
+            epochs=epochs,
+            examples=self._examples,
+            seconds=round(time.perf_counter() - self._started, 3),
+            evaluation_seconds=round(self._evaluation_seconds, 3),
+        )
+
+
+def _groups(batches: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
+    for start in range(0, len(batches), size):
+        yield batches[start : start + size]
+
+
+def _require_finite(total: Tensor, step: int, epoch: int, ids: np.ndarray) -> None:
+    value = float(total.detach())
+    if math.isfinite(value):
+        return
+    raise LossDiverged(
+        f"the loss became {value} at step {step} (epoch {epoch}), in the batch with the"
+        f" example ids {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
+        " lower the learning rate, or look at these rows; the best weights so far were kept"
+    )

@@ -1,0 +1,38 @@
+"""AdamW and its learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def make_adamw(
+    parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
+) -> torch.optim.AdamW:
+    """AdamW that decays matrices only: biases and LayerNorm weights (vectors) are left alone."""
+    trained = [p for p in parameters if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=lr, fused=True)
+
+
+def warmup_steps(total: int, ratio: float) -> int:
+    """Steps of linear warm-up: a share of all steps, rounded down."""
+    return int(total * ratio)
+
+
+def lr_factor(step: int, total: int, warmup: int) -> float:
+    """Linear warm-up to 1, then linear decay to 0 at `total`; `step` counts from 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (total - step) / max(1, total - warmup))
+
+
+def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Give every parameter group the same learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr

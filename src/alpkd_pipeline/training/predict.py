@@ -1,0 +1,80 @@
+"""A model's outputs on a whole split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from alpkd_pipeline.models.states import forward_signal
+from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.batching import collate, sorted_batches
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutput:
+    """Outputs for some rows of a split: rows (B,), logits (B, C), layers (B, L, D) or None."""
+
+    rows: np.ndarray
+    logits: Tensor
+    layers: Tensor | None
+
+
+def iterate_outputs(
+    model: PreTrainedModel,
+    split: EncodedSplit,
+    accelerator: Accelerator,
+    *,
+    batch_size: int,
+    pad_id: int,
+    pooling: str = "cls",
+    layers: bool = False,
+    only: np.ndarray | None = None,
+) -> Iterator[BatchOutput]:
+    """Outputs batch by batch in evaluation mode, in fp32; the model's mode is restored after.
+
+    Args:
+        model: the model, on the accelerator's device.
+        split: the encoded rows.
+        accelerator: device and precision.
+        batch_size: rows in a batch.
+        pad_id: the tokenizer's padding id.
+        pooling: how a layer's states become one vector, `cls` or `mean`.
+        layers: whether the pooled states of every layer are wanted.
+        only: the rows to look at; all of them by default.
+    """
+    chosen = np.arange(len(split)) if only is None else only
+    was_training = model.training
+    model.train(False)
+    try:
+        for picked in sorted_batches(split.lengths[chosen], batch_size):
+            rows = chosen[picked]
+            batch = collate(split, rows, pad_id).to(accelerator.device)
+            with torch.no_grad(), accelerator.autocast():
+                logits, states = forward_signal(model, batch.inputs, pooling=pooling, layers=layers)
+            yield BatchOutput(rows, logits.float(), None if states is None else states.float())
+    finally:
+        model.train(was_training)
+
+
+def predict(
+    model: PreTrainedModel,
+    split: EncodedSplit,
+    accelerator: Accelerator,
+    *,
+    batch_size: int,
+    pad_id: int,
+) -> np.ndarray:
+    """The logits of every row, (N, C) float32, in the order of the split."""
+    logits: np.ndarray | None = None
+    for out in iterate_outputs(model, split, accelerator, batch_size=batch_size, pad_id=pad_id):
+        values = out.logits.cpu().numpy()
+        if logits is None:
+            logits = np.empty((len(split), values.shape[1]), dtype=np.float32)
+        logits[out.rows] = values
+    return logits if logits is not None else np.empty((0, 1), dtype=np.float32)

@@ -1,0 +1,144 @@
+"""One training from its run folder's run.json to its finished files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from accelerate import Accelerator
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from alpkd_pipeline.models.encoder import save_classifier
+from alpkd_pipeline.models.size import count_parameters
+from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.metrics import score
+from alpkd_pipeline.tasks.predictions import predictions_frame
+from alpkd_pipeline.training.devices import Hardware, environment
+from alpkd_pipeline.training.loop import Evaluation, FitResult, fit
+from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
+from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.seed import seed_everything
+from alpkd_pipeline.training.selection import Selection, choose_rows
+from alpkd_pipeline.training.step import Step
+
+METRICS = "metrics.json"
+
+Observer = Callable[[list[BatchOutput]], dict[str, Any]]
+"""Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""
+
+
+def train_and_write(
+    run: RunConfig,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    step: Step,
+    learned: list[nn.Parameter],
+    term_weights: dict[str, float],
+    accelerator: Accelerator,
+    hardware: Hardware,
+    observer: Callable[[Selection], Observer] | None = None,
+) -> FitResult:
+    """Train a model and write all of its run folder but the manifest.
+
+    Args:
+        run: the run.
+        model: the model in training, on the accelerator's device.
+        tokenizer: saved beside the model.
+        step: turns a batch into its losses.
+        learned: parameters that belong to the method; trained, but not saved with the model.
+        term_weights: weight of each loss term, for the journal.
+        accelerator: device and precision.
+        hardware: what `auto` became, for the record.
+        observer: made once for the selecting rows; sees the layers at each evaluation.
+    """
+    train = read_encoded(run.inputs["encoded"], "train")
+    dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
+    chosen = choose_rows(
+        train, dev, run.task, run.training["selection"], run.training["holdout_fraction"], run.seed
+    )
+    selecting = train if chosen.split == "train" else dev
+    pad_id = int(tokenizer.pad_token_id)
+    watch = observer(chosen) if observer else None
+    logits = np.empty((len(selecting), run.task.num_labels), dtype=np.float32)
+
+    def evaluate() -> Evaluation:
+        outputs = []
+        for out in iterate_outputs(
+            model,
+            selecting,
+            accelerator,
+            batch_size=run.training["eval_batch_size"],
+            pad_id=pad_id,
+            pooling=run.params["method"]["pooling"],
+            layers=watch is not None,
+            only=chosen.rows,
+        ):
+            logits[out.rows] = out.logits.cpu().numpy()
+            if watch is not None:
+                outputs.append(out)
+        scores = score(run.task, logits[chosen.rows], selecting.labels[chosen.rows])
+        return Evaluation(scores, watch(outputs) if watch is not None else {})
+
+    def keep_best(found: Evaluation) -> None:
+        save_classifier(model, tokenizer, run.folder)
+        _write_predictions(run, chosen, selecting, logits)
+
+    environ = environment(hardware)
+    with Journal(run.folder) as journal:
+        journal.write("start", name=run.name, stage=run.stage, **environ)
+        # The weights are in place: from here on randomness belongs to the training alone.
+        seed_everything(run.seed)
+        result = fit(
+            model=model,
+            parameters=[*model.parameters(), *learned],
+            step=step,
+            train=train,
+            rows=chosen.train_rows,
+            pad_id=pad_id,
+            evaluate=evaluate,
+            keep_best=keep_best,
+            settings=run.fit_settings,
+            term_weights=term_weights,
+            seed=run.seed,
+            accelerator=accelerator,
+            journal=journal,
+            title=run.name,
+        )
+        metrics = training_metrics(result, chosen.name, model, environ)
+        write_json(run.folder / METRICS, metrics)
+        journal.write("end", seconds=result.seconds, steps=result.steps)
+    return result
+
+
+def training_metrics(
+    result: FitResult, selection: str, model: nn.Module, environ: dict[str, Any]
+) -> dict[str, Any]:
+    """What metrics.json says of a training."""
+    facts = asdict(result)
+    best = facts.pop("best")
+    trained = result.seconds - result.evaluation_seconds
+    return {
+        **facts,
+        "selection": selection,
+        "scores": {selection: best["scores"]},
+        **best["details"],
+        "examples_per_second": round(result.examples / max(1e-9, trained), 1),
+        "parameters": count_parameters(model),
+        "environment": environ,
+    }
+
+
+def _write_predictions(
+    run: RunConfig, chosen: Selection, split: EncodedSplit, logits: np.ndarray
+) -> None:
+    rows = chosen.rows
+    frame = predictions_frame(run.task, split.idx[rows], split.labels[rows], logits[rows])
+    folder = run.folder / "predictions"
+    folder.mkdir(exist_ok=True)
+    frame.to_csv(folder / f"{chosen.name}.csv", index=False)

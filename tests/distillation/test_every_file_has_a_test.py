@@ -1,0 +1,37 @@
+"""Fails for a loss or a method without a test of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline import distillation
+from alpkd_pipeline.distillation.method_table import METHODS
+
+SOURCE = Path(distillation.__file__).parent
+TESTS = Path(__file__).parent
+GOLDEN = TESTS.parent / "golden" / "method_losses.json"
+
+
+def stems(folder):
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize(
+    ("folder", "stem"),
+    [(folder, stem) for folder in ("losses", "methods") for stem in stems(SOURCE / folder)],
+)
+def test_file_has_a_test_beside_it(folder, stem):
+    path = TESTS / folder / f"test_{stem}.py"
+    assert path.is_file(), f"write {path}"
+    assert "def test_" in path.read_text("utf-8"), f"{path} tests nothing"
+
+
+def test_every_method_file_is_in_the_table_and_every_row_has_its_file():
+    assert {row.module.rsplit(".", 1)[1] for row in METHODS.values()} == set(
+        stems(SOURCE / "methods")
+    )
+
+
+def test_every_method_has_golden_losses():
+    assert set(METHODS) <= set(json.loads(GOLDEN.read_text("utf-8")))

@@ -1,0 +1,55 @@
+"""The first losses of every method on fixed numbers, kept in tests/golden/method_losses.json.
+
+After a deliberate change of a loss, write them again and read the difference before committing:
+
+    ALPKD_WRITE_GOLDEN=1 python -m pytest tests/distillation/test_golden_losses.py
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from alpkd_pipeline.distillation import build_method
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.runs.manifest import write_json
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "method_losses.json"
+CASES = {name: (name, {}) for name in METHODS} | {
+    "alp_kd, scaled": ("alp_kd", {"scale": "sqrt_d"}),
+    "alp_kd, projected": ("alp_kd", {"student_width": 3, "projection": "linear"}),
+    "alp_po, regression": ("alp_po", {"task": "regression"}),
+    "ckd_no, teacher side": ("ckd_no", {"projection_side": "teacher"}),
+    "pkd, last": ("pkd", {"layers": "last"}),
+}
+SIZES = {"teacher_layers": 7, "student_layers": 3, "teacher_width": 4, "student_width": 4}
+
+
+def first_losses(wavy, name, changes):
+    sizes = SIZES | {key: value for key, value in changes.items() if key in SIZES}
+    task = changes.get("task", "classification")
+    classes = 1 if task == "regression" else 3
+    labels = torch.tensor([0.5, 2.0, 4.5] if task == "regression" else [0, 2, 1])
+    student = wavy(sizes["student_layers"], sizes["student_width"], classes=classes)
+    teacher = wavy(sizes["teacher_layers"], sizes["teacher_width"], classes=classes, phase=2)
+    terms = build_method(name, **(sizes | changes), seed=11)(student, teacher, labels)
+    parts = {key: getattr(terms, key) for key in ("hard", "soft", "intermediate", "total")}
+    return {key: value.item() for key, value in parts.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def golden(wavy):
+    if os.environ.get("ALPKD_WRITE_GOLDEN"):
+        write_json(GOLDEN, {case: first_losses(wavy, *CASES[case]) for case in CASES})
+    return json.loads(GOLDEN.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_first_losses(case, golden, wavy):
+    assert first_losses(wavy, *CASES[case]) == pytest.approx(golden[case], rel=1e-6)
+
+
+def test_no_case_is_left_over(golden):
+    assert set(golden) == set(CASES)

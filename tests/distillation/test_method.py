@@ -1,0 +1,153 @@
+"""What holds for every method of the table."""
+
+import pytest
+import torch
+from torch import nn
+
+from alpkd_pipeline.distillation import Signal
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import UserError
+
+LABELS = torch.tensor([0, 1, 1])
+RATINGS = torch.tensor([0.5, 2.0, 4.5])
+WITH_LAYERS = [name for name, row in METHODS.items() if "layers" in row.needs]
+CHANGES = {
+    "ckd": {"projection_side": "teacher"},
+    "alp_kd": {"projection": "linear"},
+    "pkd": {"projection": "linear"},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_total_is_the_weighted_sum_of_the_terms(name, build, wavy):
+    given = {"beta": 0.3, "eta": 0.5, "lambda_": 0.4}
+    given = {key: given[key] for key in weights_of(name)}
+    terms = build(name, temperature=2.0, **given)(wavy(3), wavy(6, phase=2), LABELS)
+    parts = {"beta": terms.hard, "eta": terms.soft, "lambda_": terms.intermediate}
+    expected = sum(weight * parts[key] for key, weight in given.items())
+    torch.testing.assert_close(terms.total, expected)
+    for key, part in parts.items():
+        assert (part is None) == (key not in given)
+
+
+def weights_of(name):
+    keys = {"hard": "beta", "soft": "eta", "intermediate": "lambda_"}
+    return [key for term, key in keys.items() if term in METHODS[name].terms]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_term_is_a_finite_float64_scalar(name, build, wavy):
+    terms = build(name)(wavy(3), wavy(6, phase=2), LABELS)
+    for part in (terms.hard, terms.soft, terms.intermediate, terms.total):
+        if part is not None:
+            assert part.shape == ()
+            assert part.dtype == torch.float64
+            assert part.isfinite()
+            assert part > 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_reach_the_student_and_never_the_teacher(name, build, wavy):
+    student, teacher = wavy(3, grad=True), wavy(6, phase=2, grad=True)
+    build(name)(student, teacher, LABELS).total.backward()
+    assert student.logits.grad is not None
+    assert teacher.logits.grad is None
+    assert teacher.layers.grad is None
+    if name in WITH_LAYERS:
+        assert student.layers.grad.abs().sum() > 0
+    else:
+        assert student.layers.grad is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_learned_is_learned_and_saved(name, build, wavy):
+    method = build(name, seed=1, **CHANGES.get(name, {}))
+    learns = name.startswith("ckd") or name in CHANGES
+    assert bool(method.learned) == learns
+    method(wavy(3, grad=True), wavy(6, phase=2), LABELS).total.backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in method.learned)
+
+    other = build(name, seed=2, **CHANGES.get(name, {}))
+    other.load_state_dict(method.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(method.learned, other.learned, strict=True))
+    assert len(method.state_dict()) == len(method.learned)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_inputs_give_the_loss_of_the_same_numbers_in_fp32(name, dtype, build, wavy):
+    def cast(signal, to):
+        return Signal(signal.logits.to(to), signal.layers.to(to))
+
+    student, teacher = cast(wavy(3), dtype), cast(wavy(6, phase=2), dtype)
+    method = build(name)
+    half = method(student, teacher, LABELS).total
+    full = method(cast(student, torch.float32), cast(teacher, torch.float32), LABELS).total
+    assert half.dtype == torch.float32
+    assert torch.equal(half, full)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_mixed_precision_changes_nothing(name, build, wavy):
+    student, teacher = wavy(3, width=32), wavy(6, width=32, phase=2)
+    student = Signal(student.logits.float(), student.layers.float())
+    method = build(name, teacher_width=32, student_width=32)
+    expected = method(student, teacher, LABELS).total
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(method(student, teacher, LABELS).total, expected)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_regression(name, build, wavy):
+    student, teacher = wavy(3, classes=1), wavy(6, classes=1, phase=2)
+    terms = build(name, task="regression")(student, teacher, RATINGS)
+    expected = (student.logits[:, 0] - RATINGS).square().mean()
+    torch.testing.assert_close(terms.hard, expected)
+    if terms.soft is not None:
+        expected = (student.logits - teacher.logits).square().mean()
+        torch.testing.assert_close(terms.soft, expected)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_needs(name, build):
+    method = build(name)
+    assert method.needs == METHODS[name].needs
+    assert method.needs_student_layers == (name in WITH_LAYERS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_not_needed_may_be_missing_and_what_is_needed_may_not(name, build, wavy):
+    method = build(name)
+    student = wavy(3) if method.needs_student_layers else wavy()
+    teacher = wavy(6) if "layers" in method.needs else wavy()
+    method(student, teacher if method.needs else None, LABELS)
+    if method.needs:
+        with pytest.raises(UserError, match="teacher=Signal"):
+            method(student, None, LABELS)
+    if "layers" in method.needs:
+        with pytest.raises(UserError, match="teacher's layers"):
+            method(student, wavy(), LABELS)
+        with pytest.raises(UserError, match="student's layers"):
+            method(wavy(), teacher, LABELS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_outputs_are_checked_at_the_door(name, build, wavy):
+    with pytest.raises(UserError, match="labels have shape"):
+        build(name)(wavy(3), wavy(6), LABELS[:2])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_attention_weights_are_reported_by_alp_alone_and_hold_no_graph(name, build, wavy):
+    weights = build(name)(wavy(3, grad=True), wavy(6), LABELS).weights
+    if name.startswith("alp"):
+        assert weights.shape == (3, 3, 6)
+        assert not weights.requires_grad
+    else:
+        assert weights is None
+
+
+def test_a_method_is_no_part_of_the_student(build):
+    student = nn.Linear(4, 2)
+    build("ckd")
+    assert set(student.state_dict()) == {"weight", "bias"}

@@ -1,0 +1,171 @@
+import math
+import subprocess
+import sys
+
+import pytest
+
+from alpkd_pipeline.distillation.method_table import (
+    METHODS,
+    check_method,
+    get_row,
+    resolve_method,
+    suggest,
+)
+from alpkd_pipeline.errors import UserError
+
+WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
+
+
+def refusal(name, weights=None, temperature=None, options=None):
+    with pytest.raises(UserError) as caught:
+        check_method(name, weights or {}, temperature, options or {})
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_table_is_read_without_torch():
+    code = (
+        "import sys; from alpkd_pipeline.distillation.method_table import check_method;"
+        " check_method('alp_kd', {}, None, {}); print(sorted({'torch', 'numpy', 'pydantic'}"
+        " & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_method_is_there():
+    assert list(METHODS) == [
+        *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
+        *("uniform", "random_layer", "last_layer", "reversed"),
+    ]
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_a_method_needs_the_signals_of_its_terms_and_no_others(row):
+    needs = {"soft": "logits", "intermediate": "layers"}
+    assert row.needs == {needs[term] for term in row.terms if term != "hard"}
+    assert "hard" in row.terms
+
+
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_defaults_are_accepted_by_their_own_options(row):
+    for name, option in row.options.items():
+        option.check(name, option.default)
+        assert option.doc
+
+
+def test_default_settings():
+    assert resolve_method("no_kd", {}, None, {}).to_dict() == {"name": "no_kd", "beta": 1.0}
+    assert resolve_method("kd", {}, None, {}).to_dict() == {
+        "name": "kd",
+        "beta": 0.1,
+        "eta": 0.7,
+        "temperature": 10.0,
+    }
+    assert resolve_method("alp_po", {}, None, {}).to_dict() == {
+        "name": "alp_po",
+        "beta": 0.1,
+        "eta": 0.7,
+        "lambda": 0.2,
+        "temperature": 10.0,
+        "projection": "none",
+        "scale": "none",
+        "detach_weights": False,
+        "reduction": "sum",
+        "overlap": 1,
+    }
+
+
+def test_given_settings_win_and_none_means_the_default():
+    settings = resolve_method("pkd", {"beta": 0, "eta": None, "lambda": 0.5}, 5, {"layers": "last"})
+    assert (settings.beta, settings.eta, settings.lambda_) == (0.0, 0.7, 0.5)
+    assert settings.temperature == 5.0
+    assert isinstance(settings.temperature, float)
+    assert settings.options == {"layers": "last", "reduction": "sum"}
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [
+        ("alp_kdd", "alp_kd"),
+        ("alp", "alp_kd"),
+        ("ALP-KD", "alp_kd"),
+        ("randomlayer", "random_layer"),
+    ],
+)
+def test_unknown_method(typo, meant):
+    assert suggest(typo) == meant
+    message = refusal(typo)
+    assert message.startswith(
+        f"unknown method {typo!r} (did you mean {meant!r}?); known: no_kd, kd"
+    )
+
+
+@pytest.mark.parametrize("nonsense", ["", "zzz"])
+def test_nothing_is_suggested_for_nonsense(nonsense):
+    assert suggest(nonsense) is None
+    with pytest.raises(UserError, match="known: no_kd"):
+        get_row(nonsense)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "term"),
+    [
+        ("no_kd", "eta", "soft"),
+        ("no_kd", "lambda", "intermediate"),
+        ("kd", "lambda", "intermediate"),
+    ],
+)
+@pytest.mark.parametrize("value", [0.5, 0.0])
+def test_a_weight_for_a_term_that_the_method_lacks(name, weight, term, value):
+    expected = f"method {name!r} has no {term} term: leave out its weight {weight} (given: {value})"
+    assert refusal(name, {weight: value}) == expected
+
+
+@pytest.mark.parametrize("weight", ["beta", "eta", "lambda"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, "1e-5", True])
+def test_a_weight_that_is_no_weight(weight, value):
+    assert refusal("alp_kd", {weight: value}) == (
+        f"weight {weight}={value!r} is refused: use a finite number >= 0"
+    )
+
+
+def test_an_unknown_weight():
+    assert refusal("kd", {"beat": 1.0}) == (
+        "unknown weight 'beat' (did you mean 'beta'?); known: beta, eta, lambda"
+    )
+
+
+@pytest.mark.parametrize("name", ["no_kd", "kd", "alp_kd"])
+@pytest.mark.parametrize("value", [0, -2.0, math.nan, math.inf, "10"])
+def test_a_temperature_that_is_no_temperature(name, value):
+    assert refusal(name, temperature=value) == (
+        f"temperature={value!r} is refused: use a finite number > 0"
+    )
+
+
+def test_an_unknown_option_names_the_closest_and_all():
+    assert refusal("alp_po", options={"overlp": 2}) == (
+        "method 'alp_po' has no option 'overlp' (did you mean 'overlap'?);"
+        " its options: projection, scale, detach_weights, reduction, overlap"
+    )
+
+
+def test_an_option_of_another_method_is_refused():
+    assert "method 'alp_kd' has no option 'overlap'" in refusal("alp_kd", options={"overlap": 1})
+    assert "method 'kd' has no option 'reduction'" in refusal("kd", options={"reduction": "sum"})
+
+
+def test_an_option_value_that_is_not_allowed():
+    assert refusal("ckd", options={"projection_side": "both"}) == (
+        "option projection_side='both' is refused: use student or teacher"
+    )
+    assert "use none or linear" in refusal("alp_kd", options={"projection": "mlp"})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_projection_and_temperature_are_kept_only_where_they_have_an_effect(name):
+    settings = resolve_method(name, {}, 4.0, {"projection": "linear"}).to_dict()
+    compares = name in WITH_LAYERS and not name.startswith("ckd")
+    assert ("projection" in settings) == compares
+    assert ("temperature" in settings) == (name != "no_kd")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.identity import model_digest, verify_weights
+from alpkd_pipeline.models.source import ModelRef
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def make_folder(folder: Path, weights: bytes = b"weights") -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+def digest(name: str, project: Path) -> dict[str, Any]:
+    return model_digest(ModelRef(name), project, project / "cache.json")
+
+
+def test_a_folder_is_its_bytes(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a")
+    assert digest("./a", tmp_path) == {
+        "files": {
+            "config.json": hashlib.sha256(b'{"model_type": "bert"}').hexdigest(),
+            "model.safetensors": hashlib.sha256(b"weights").hexdigest(),
+        }
+    }
+
+
+def test_a_moved_folder_is_the_same_and_a_changed_one_is_not(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a")
+    before = digest("./a", tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert digest("./b", tmp_path) == before
+    (tmp_path / "b" / "model.safetensors").write_bytes(b"weightz")
+    changed = digest("./b", tmp_path)
+    assert changed != before
+    (tmp_path / "b" / "config.json").write_text('{"model_type": "roberta"}')
+    assert digest("./b", tmp_path)["files"]["config.json"] != changed["files"]["config.json"]
+
+
+def test_a_hub_model_is_its_commit_before_and_after_the_download(tmp_path: Path) -> None:
+    ref = ModelRef("org/name", COMMIT)
+    assert model_digest(ref, tmp_path) == {"hub": "org/name", "revision": COMMIT}
+
+
+def test_a_hub_model_without_a_commit_has_no_identity(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="40 hex digits"):
+        model_digest(ModelRef("org/name", "main"), tmp_path)
+
+
+def test_a_missing_folder_has_no_identity(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        digest("./a", tmp_path)
+
+
+def test_pinned_weights(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a")
+    pinned = hashlib.sha256(b"weights").hexdigest()
+    verify_weights(folder, pinned)
+    verify_weights(folder, pinned.upper())
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    with pytest.raises(UserError, match="not the pinned " + pinned):
+        verify_weights(folder, pinned)
+
+
+def test_weights_in_several_files_cannot_be_pinned_by_one_hash(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="0 weight files"):
+        verify_weights(folder, "0" * 64)

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.encoder import adopt_task
+from alpkd_pipeline.models.shape import FAMILIES
+from alpkd_pipeline.models.source import read_config
+from alpkd_pipeline.models.teacher_checks import (
+    best_constant,
+    check_answers,
+    check_head,
+    check_vocabulary,
+    label_order,
+    tensor_shapes,
+)
+from alpkd_pipeline.tasks.task import Task
+
+Save = Callable[..., Path]
+PAIR = Task("tiny_pair", "classification", ("sentence",), ("no", "yes"), ("accuracy",))
+
+
+def accuracy(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return {"accuracy": float(np.mean(logits.argmax(1) == labels))}
+
+
+def f1(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    said, true = logits.argmax(1) == 1, labels == 1
+    both = float(np.sum(said & true))
+    return {"f1": 2 * both / float(said.sum() + true.sum()) if both else 0.0}
+
+
+def pearson(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    value = logits[:, 0]
+    return {"pearson": float(np.corrcoef(value, labels)[0, 1]) if value.std() else 0.0}
+
+
+def says(answers: list[int], classes: int) -> np.ndarray:
+    return np.eye(classes)[answers]
+
+
+def refusal(check: Callable[..., Any], *args: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        check(*args)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_shapes_are_read_from_the_headers(
+    family: str, make_model: Any, save_folder: Save, nli: Task
+) -> None:
+    model = make_model(family)
+    folder = save_folder(model)
+    shapes = tensor_shapes(folder)
+    assert shapes == {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    check_head(read_config(folder), shapes, nli)
+
+
+def test_shapes_of_weights_in_several_files(make_model: Any, tmp_path: Path) -> None:
+    model = make_model("bert")
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    assert set(tensor_shapes(tmp_path)) == set(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x04K\x01.", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"[]"]
+)
+def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(data)
+    assert "not a safetensors file" in refusal(tensor_shapes, tmp_path)
+
+
+def test_a_backbone_is_not_a_teacher(family: str, nli: Task) -> None:
+    config = {"model_type": family, "architectures": ["SomeModel"]}
+    said = refusal(check_head, config, {"embeddings.weight": (60, 32)}, nli)
+    assert "not fine-tuned" in said
+    assert "random head would have taught noise" in said
+
+
+def test_a_head_of_another_kind_is_not_a_teacher_s(nli: Task) -> None:
+    """A token classifier has a `classifier.weight` of the right shape."""
+    config = {"model_type": "bert", "architectures": ["BertForTokenClassification"]}
+    said = refusal(check_head, config, {"classifier.weight": (3, 32)}, nli)
+    assert "BertForTokenClassification" in said
+
+
+def test_a_config_without_architectures_is_judged_by_its_weights(nli: Task) -> None:
+    check_head({"model_type": "bert"}, {"classifier.weight": (3, 32)}, nli)
+    refusal(check_head, {"model_type": "bert"}, {}, nli)
+
+
+@pytest.mark.parametrize("family_name", sorted(FAMILIES))
+def test_the_number_of_outputs(family_name: str, nli: Task, sts: Task) -> None:
+    config = {"model_type": family_name}
+    name = FAMILIES[family_name].classifier + ".weight"
+    check_head(config, {name: (3, 32)}, nli)
+    check_head(config, {name: (1, 32)}, sts)
+    said = refusal(check_head, config, {name: (2, 32)}, nli)
+    assert "2 outputs, but tiny_nli has 3 labels" in said
+    said = refusal(check_head, config, {name: (1, 32)}, nli)
+    assert "1 outputs" in said
+    said = refusal(check_head, config, {name: (2, 32)}, sts)
+    assert "softmax head" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (["entailment", "neutral", "contradiction"], (0, 1, 2)),
+        (["ENTAILMENT", " Neutral ", "contradiction"], (0, 1, 2)),
+        (["contradiction", "entailment", "neutral"], (1, 2, 0)),
+        (["contradiction", "neutral", "entailment"], (2, 1, 0)),
+        (["LABEL_0", "LABEL_1", "LABEL_2"], None),
+        (["entailment", "neutral"], None),
+        (["entailment", "neutral", "neutral"], None),
+        (["yes", "maybe", "no"], None),
+    ],
+)
+def test_the_order_of_the_labels(
+    nli: Task, names: list[str], order: tuple[int, ...] | None
+) -> None:
+    config = {"id2label": {str(i): name for i, name in enumerate(names)}}
+    assert label_order(config, nli) == order
+
+
+def test_words_of_a_label_may_be_joined_in_any_way() -> None:
+    task = Task("t", "classification", ("sentence",), ("not_equivalent", "equivalent"), ("f1",))
+    config = {"id2label": {"0": "Equivalent", "1": "not-equivalent"}}
+    assert label_order(config, task) == (1, 0)
+
+
+def test_a_config_without_names_tells_nothing(nli: Task, sts: Task) -> None:
+    assert label_order({}, nli) is None
+    assert label_order({}, sts) == (0,)
+
+
+def test_names_in_another_order_make_the_right_outputs(make_model: Any, nli: Task) -> None:
+    """The order found by name, applied to the head, gives the answers the names promised."""
+    names = ("contradiction", "entailment", "neutral")
+    model = make_model("roberta")
+    model.config.id2label = dict(enumerate(names))
+    inputs = model.dummy_inputs
+    before = {name: model(**inputs).logits[:, i] for i, name in enumerate(names)}
+    order = label_order(json.loads(model.config.to_json_string(use_diff=False)), nli)
+    assert order is not None
+    adopt_task(model, nli, order)
+    after = model(**inputs).logits
+    for i, name in enumerate(nli.label_names):
+        np.testing.assert_allclose(
+            after[:, i].detach(), before[name].detach(), rtol=1e-5, atol=1e-6
+        )
+
+
+def test_a_tokenizer_larger_than_the_table() -> None:
+    check_vocabulary(60, 60)
+    check_vocabulary(60, 64)
+    said = refusal(check_vocabulary, 61, 60)
+    assert "61 tokens" in said
+    assert "only 60" in said
+
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+
+
+def test_a_good_teacher_passes(nli: Task) -> None:
+    check_answers(nli, says([0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 3), LABELS, accuracy)
+
+
+@pytest.mark.parametrize("order", [p for p in permutations(range(3)) if p != (0, 1, 2)])
+def test_every_other_order_of_the_labels_is_found(nli: Task, order: tuple[int, ...]) -> None:
+    """Output order[j] means label j; one answer of ten is wrong."""
+    right = [0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
+    said = refusal(check_answers, nli, says([order[j] for j in right], 3), LABELS, accuracy)
+    meant = ", ".join(nli.label_names[order.index(i)] for i in range(3))
+    assert "0.900" in said
+    assert f"outputs mean {meant};" in said
+
+
+def test_a_binary_teacher_worse_than_a_coin_has_its_labels_swapped() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    said = refusal(check_answers, PAIR, says([1, 1, 1, 0, 0, 1], 2), labels, accuracy)
+    assert "another order" in said
+    assert "0.167 as given, 0.833" in said
+
+
+def test_with_many_classes_the_orders_are_not_tried() -> None:
+    names = tuple("abcdef")
+    task = Task("many", "classification", ("sentence",), names, ("accuracy",))
+    labels = np.arange(6)
+    said = refusal(check_answers, task, says([1, 2, 3, 4, 5, 0], 6), labels, accuracy)
+    assert "constant answer" in said
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2])
+def test_a_constant_answer_is_no_teacher(nli: Task, answer: int) -> None:
+    said = refusal(check_answers, nli, says([answer] * 10, 3), LABELS, accuracy)
+    assert "another order" in said if answer else "0.4000, a constant answer has 0.4000" in said
+
+
+def test_the_best_constant_follows_the_deciding_metric() -> None:
+    task = Task("rare", "classification", ("sentence",), ("no", "yes"), ("f1",))
+    labels = np.array([0] * 8 + [1] * 2)
+    # always yes: precision 2/10, recall 1, F1 = 2 * 2 / (10 + 2)
+    assert best_constant(task, labels, f1) == pytest.approx(1 / 3)
+    assert best_constant(PAIR, labels, accuracy) == 0.8
+
+
+def test_a_useful_teacher_of_a_rare_class_passes_below_the_majority() -> None:
+    """Accuracy 0.7 is under the majority's 0.8, but F1 decides and the rare class is found."""
+    task = Task("rare", "classification", ("sentence",), ("no", "yes"), ("f1",))
+    labels = np.array([0] * 8 + [1] * 2)
+    check_answers(task, says([0] * 5 + [1] * 5, 2), labels, f1)
+
+
+def test_a_regression_teacher(sts: Task) -> None:
+    labels = np.array([0.0, 1, 2, 3, 4, 5])
+    check_answers(sts, (labels + 0.3)[:, None], labels, pearson)
+    said = refusal(check_answers, sts, (labels / 5)[:, None], labels, pearson)
+    assert "another scale" in said
+    assert "0.00 to 1.00" in said
+    said = refusal(check_answers, sts, np.full((6, 1), 2.5), labels, pearson)
+    assert "not fine-tuned" in said
+
+
+def test_a_regression_teacher_that_runs_backwards(sts: Task) -> None:
+    """Near enough for the scale, and still no better than a constant."""
+    labels = np.array([0.0, 5, 5, 5, 5, 5])
+    values = np.array([4.17, 4.17, 4.17, 4.17, 4.17, 4.16])
+    said = refusal(check_answers, sts, values[:, None], labels, pearson)
+    assert "mean squared error" in said
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_answers_that_are_not_finite(nli: Task, bad: float) -> None:
+    logits = says([0] * 10, 3)
+    logits[4, 1] = bad
+    assert "not finite" in refusal(check_answers, nli, logits, LABELS, accuracy)

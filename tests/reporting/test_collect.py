@@ -1,0 +1,137 @@
+import logging
+import time
+
+import pandas as pd
+import pytest
+
+from alpkd_pipeline.reporting.collect import AFTER_SCORES, BEFORE_SCORES, collect
+from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+
+
+def test_a_row_tells_all_about_a_student(store):
+    store.teacher(accuracy=0.9, p50_ms=12.0)
+    folder = store.student(seed=3, accuracy=0.8, f1=0.85, p50_ms=4.0)
+    row = collect(store.root).iloc[0].to_dict()
+    assert len(row.pop("group")) == 12
+    assert row == {
+        "task": "mrpc",
+        "method": "kd",
+        "layers": 4,
+        "teacher_layers": 12,
+        "seed": 3,
+        "teacher_seed": 0,
+        "metric": "accuracy",
+        "score": 0.8,
+        "dev.accuracy": 0.8,
+        "dev.f1": 0.85,
+        "teacher": "mrpc-teacher-demo-s0",
+        "teacher_score": 0.9,
+        "parameters": 410_000,
+        "teacher_parameters": 600_000,
+        "seconds": 7.0,
+        "latency_ms": 4.0,
+        "speed_up": 3.0,
+        "selection": "dev",
+        "generation": "cell",
+        "differs": "",
+        "key": f"{1:064x}",
+        "name": "mrpc-12to4-kd-s3",
+        "path": f"06_models/students/mrpc/{folder.name}",
+    }
+
+
+def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):
+    frame = collect(tmp_path)
+    assert list(frame.columns) == [*BEFORE_SCORES, "score", *AFTER_SCORES]
+    assert frame.empty
+
+
+def test_a_teacher_that_is_gone_leaves_its_model_name(store):
+    store.student()
+    row = collect(store.root).iloc[0]
+    assert row["teacher"] == "demo"
+    assert pd.isna(row["teacher_score"])
+    assert pd.isna(row["teacher_parameters"])
+
+
+def test_speeds_of_different_machines_are_not_compared(store):
+    teacher = store.teacher()
+    store.latency(teacher, 12.0, threads=8)
+    store.student(p50_ms=4.0)
+    row = collect(store.root).iloc[0]
+    assert row["latency_ms"] == 4.0
+    assert pd.isna(row["speed_up"])
+
+
+def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
+    store.student(0)
+    folder = store.student(1)
+    metrics = read_json(folder / "metrics.json")
+    write_json(folder / "metrics.json", metrics | {"scores": {"holdout": {"accuracy": 0.9}}})
+    seal(folder, {})
+    with caplog.at_level(logging.WARNING):
+        assert collect(store.root)["seed"].tolist() == [0]
+    assert "1 finished students have no dev scores" in caplog.text
+
+
+def test_groups_that_look_alike_say_what_differs(store):
+    def slower(params, run):
+        params["training"]["lr"] = 0.0002
+
+    store.student(0)
+    store.student(1)
+    store.student(0, change=slower)
+    frame = collect(store.root).set_index("key")
+    assert frame["group"].nunique() == 2
+    assert frame.loc[f"{1:064x}", "differs"] == "training.lr=0.0004"
+    assert frame.loc[f"{3:064x}", "differs"] == "training.lr=0.0002"
+
+
+def test_a_seed_that_occurs_twice_shows_an_unrecorded_difference(store):
+    for seed in (0, 1, 1):
+        store.student(seed)
+    assert collect(store.root)["group"].nunique() == 3
+
+
+def test_the_same_seed_as_a_rerun_leaves_the_cells_alone(store):
+    store.student(0)
+    store.student(1)
+    store.student(1, generation="rerun")
+    cells = collect(store.root).query("generation == 'cell'")
+    assert cells["group"].nunique() == 1
+
+
+def test_order_is_depth_then_method_then_seed(store):
+    def shallow(params, run):
+        params["student"]["layers"] = 2
+
+    def alp(params, run):
+        params["method"]["name"] = "alp_kd"
+
+    store.student(1)
+    store.student(0, change=shallow)
+    store.student(0)
+    store.student(0, change=alp)
+    frame = collect(store.root)
+    found = list(zip(frame["layers"], frame["method"], frame["seed"], strict=True))
+    assert found == [(4, "alp_kd", 0), (4, "kd", 0), (4, "kd", 1), (2, "kd", 0)]
+
+
+def test_the_latency_that_can_be_compared_is_taken(store):
+    teacher = store.teacher()
+    store.latency(teacher, 12.0, threads=8)
+    folder = store.student()
+    store.latency(folder, 2.0, threads=8)
+    store.latency(folder, 4.0, threads=1)
+    row = collect(store.root).iloc[0]
+    assert (row["latency_ms"], row["speed_up"]) == (2.0, 6.0)
+
+
+@pytest.mark.slow
+def test_a_thousand_runs_take_seconds(store):
+    store.teacher()
+    for seed in range(1000):
+        store.student(seed, key=f"{seed:064x}")
+    started = time.perf_counter()
+    assert len(collect(store.root)) == 1000
+    assert time.perf_counter() - started < 20

@@ -1,0 +1,152 @@
+import io
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from alpkd_pipeline.reporting.comparison import (
+    collect,
+    grouped_table,
+    students_table,
+    write_comparison,
+)
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "comparison.md"
+
+
+def _shallow_alp(params, run):
+    params["method"]["name"] = "alp_kd"
+    params["student"]["layers"] = 2
+
+
+def _slower(params, run):
+    params["training"]["lr"] = 0.0002
+
+
+@pytest.fixture
+def full_store(store):
+    """Three seeds of one cell, one seed with another learning rate, two of a shallow student."""
+    store.teacher(accuracy=0.9, p50_ms=12.0)
+    for seed, accuracy in enumerate((0.80, 0.82, 0.84)):
+        store.student(seed, accuracy, accuracy + 0.05, p50_ms=4.0, seconds=7.0 + seed)
+    store.student(0, 0.81, 0.86, change=_slower)
+    store.student(0, 0.70, 0.75, change=_shallow_alp)
+    store.student(1, 0.74, 0.78, change=_shallow_alp)
+    for trial in range(4):
+        store.student(trial, 0.99, 0.99, generation="trial")
+    store.student(0, 0.99, 0.99, generation="rerun")
+    return store
+
+
+@pytest.fixture
+def frame(full_store):
+    return collect(full_store.root)
+
+
+def test_mean_and_deviation_over_seeds(frame):
+    row = grouped_table(frame).query("seeds == 3").iloc[0]
+    assert row["dev.accuracy mean"] == pytest.approx(0.82)  # (.80 + .82 + .84) / 3
+    assert row["dev.accuracy std"] == pytest.approx(0.02)  # sqrt((.02^2 + 0 + .02^2) / 2)
+    assert row["dev.f1 mean"] == pytest.approx(0.87)
+    assert row["seconds"] == pytest.approx(8.0)
+    assert row["teacher_score"] == 0.9
+    assert row["speed_up"] == pytest.approx(3.0)
+
+
+def test_one_seed_has_no_deviation(frame):
+    row = grouped_table(frame).query("seeds == 1").iloc[0]
+    assert row["dev.accuracy mean"] == 0.81
+    assert math.isnan(row["dev.accuracy std"])
+
+
+def test_groups_stand_apart(frame):
+    table = grouped_table(frame)
+    assert sorted(table["seeds"]) == [1, 2, 3]
+    assert set(table["differs"]) == {"training.lr=0.0004", "training.lr=0.0002", ""}
+
+
+def test_trials_and_reruns_enter_no_table(frame):
+    assert len(students_table(frame)) == 6
+    assert 0.99 not in set(students_table(frame)["dev.accuracy"])
+    assert grouped_table(frame)["seeds"].sum() == 6
+
+
+def test_columns_without_a_value_are_left_out_of_the_students_table(store):
+    store.student()
+    assert "speed_up" not in students_table(collect(store.root)).columns
+
+
+def test_files(frame, tmp_path):
+    written = write_comparison(frame, tmp_path / "out")
+    assert [path.name for path in written] == [
+        "comparison.md",
+        "comparison.json",
+        "students.csv",
+        "groups.csv",
+    ]
+    assert all(path.is_file() for path in written)
+
+
+def test_json_holds_all_tables_and_null_for_what_is_missing(frame, tmp_path):
+    _, path, *_ = write_comparison(frame, tmp_path)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    found = json.loads(path.read_text("utf-8"), parse_constant=refuse)
+    assert found["left_out"] == {"rerun": 1, "trial": 4}
+    assert len(found["students"]) == 6
+    lone = next(group for group in found["groups"] if group["seeds"] == 1)
+    assert lone["dev.accuracy std"] is None
+    assert lone["dev.accuracy mean"] == 0.81
+
+
+def test_csv_holds_every_run_with_its_generation(frame, tmp_path):
+    path = write_comparison(frame, tmp_path)[2]
+    found = pd.read_csv(io.StringIO(path.read_text("utf-8")))
+    assert found["generation"].value_counts().to_dict() == {"cell": 6, "trial": 4, "rerun": 1}
+    assert found["dev.accuracy"].tolist() == frame["dev.accuracy"].tolist()
+
+
+def test_page_is_as_it_was(frame, tmp_path):
+    page = write_comparison(frame, tmp_path)[0].read_text("utf-8")
+    assert page == GOLDEN.read_text("utf-8")
+
+
+def page_of(store):
+    folder = store.root / "comparison"
+    return write_comparison(collect(store.root), folder)[0].read_text("utf-8")
+
+
+@pytest.mark.parametrize(("seeds", "words"), [(1, "1 seed: nothing"), (2, "2 seeds: nothing")])
+def test_few_seeds_say_nothing(store, seeds, words):
+    for seed in range(seeds):
+        store.student(seed)
+    assert f"{words} can be said about differences." in page_of(store)
+
+
+def test_three_seeds_are_not_warned_about(store):
+    for seed in range(3):
+        store.student(seed)
+    page = page_of(store)
+    assert "nothing can be said" not in page
+    assert "Mean ± sample standard deviation over seeds." in page
+
+
+def test_an_empty_store_has_a_page_and_tables(store):
+    assert "No student has been trained and scored yet." in page_of(store)
+    assert grouped_table(collect(store.root)).empty
+    assert students_table(collect(store.root)).empty
+
+
+def test_tasks_have_their_own_sections_and_scores(store):
+    def rte(params, run):
+        run["task"] |= {"name": "rte", "metrics": ["accuracy"]}
+
+    store.student(0)
+    store.student(1, change=rte)
+    mrpc, other = page_of(store).split("## rte")
+    assert "dev.f1" in mrpc
+    assert "dev.f1" not in other

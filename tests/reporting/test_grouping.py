@@ -1,0 +1,110 @@
+import copy
+
+import pytest
+
+from alpkd_pipeline.reporting.grouping import differences, facts_but_seed, flat, group_id
+from alpkd_pipeline.reporting.store import STUDENTS, finished_runs
+
+
+def group(store, **options):
+    folder = store.student(**options)
+    record = next(r for r in finished_runs(store.root, STUDENTS) if r.path == folder)
+    return group_id(facts_but_seed(record))
+
+
+def test_seeds_share_a_group(store):
+    assert group(store, seed=0) == group(store, seed=1)
+
+
+def test_where_a_run_was_made_does_not_matter(store):
+    def elsewhere(params, run):
+        params["run"]["store"] = "/mnt/results"
+        params["training"]["threads"] = 8
+        params["teacher"]["training"]["device"] = "cpu"
+
+    assert group(store, seed=0) == group(store, seed=1, change=elsewhere)
+
+
+def test_a_build_suffix_is_not_another_release(store):
+    def cuda(params, run):
+        run["provenance"]["libraries"]["torch"] = "2.13.0+cu130"
+
+    assert group(store, seed=0) == group(store, seed=1, change=cuda)
+
+
+def _method_option(params, run):
+    params["method"]["temperature"] = 10.0
+
+
+def _learning_rate(params, run):
+    params["training"]["lr"] = 0.0002
+
+
+def _data(params, run):
+    run["identity"]["keys"]["encoded"] = "1" * 64
+
+
+def _teacher(params, run):
+    run["identity"]["keys"]["teacher"] = "2" * 64
+
+
+def _code(params, run):
+    run["identity"]["code"] = "3" * 64
+
+
+def _library(params, run):
+    run["provenance"]["libraries"]["torch"] = "2.12.0"
+
+
+@pytest.mark.parametrize(
+    "change", [_method_option, _learning_rate, _data, _teacher, _code, _library]
+)
+def test_anything_else_makes_another_group(store, change):
+    assert group(store, seed=0) != group(store, seed=1, change=change)
+
+
+def test_generations_never_mix(store):
+    assert group(store, seed=0) != group(store, seed=1, generation="trial")
+
+
+def test_without_a_hash_of_the_code_the_clean_commit_stands_for_the_code(store):
+    def no_hash(params, run):
+        del run["identity"]["code"]
+
+    def other_commit(params, run):
+        no_hash(params, run)
+        run["provenance"]["git_commit"] = "0" * 40
+
+    first = group(store, seed=0, change=no_hash)
+    assert first == group(store, seed=1, change=no_hash)
+    assert first != group(store, seed=2, change=other_commit)
+
+
+def test_edited_code_without_a_hash_is_never_pooled(store):
+    def edited(params, run):
+        del run["identity"]["code"]
+        run["provenance"]["git_dirty"] = True
+
+    assert group(store, seed=0, change=edited) != group(store, seed=1, change=edited)
+
+
+def test_flat_names():
+    assert flat({"a": {"b": 1.0, "c": [1]}, "d": None}) == {"a.b": "1.0", "a.c": "[1]", "d": "null"}
+
+
+def test_differences_name_what_was_set():
+    base = flat({"training": {"lr": 0.0004}, "library": {"torch": "2.13.0"}, "key": {"x": "1"}})
+    other = copy.copy(base) | {"training.lr": "0.0002", "key.x": "2"}
+    assert differences({"g": base, "h": other}) == {
+        "g": "training.lr=0.0004",
+        "h": "training.lr=0.0002",
+    }
+
+
+def test_differences_fall_back_on_keys():
+    found = differences({"g": {"key.encoded": f'"{"a" * 64}"'}, "h": {}})
+    assert found == {"g": "key.encoded=aaaaaaaa", "h": "key.encoded=-"}
+
+
+def test_a_lone_group_differs_in_nothing():
+    assert differences({"g": {"training.lr": "1"}}) == {"g": ""}

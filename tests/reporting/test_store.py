@@ -1,0 +1,92 @@
+import json
+import logging
+
+from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS, finished_runs
+
+
+def names(store, kind=STUDENTS):
+    return [record.path.name for record in finished_runs(store.root, kind)]
+
+
+def test_a_store_that_is_not_there_holds_nothing(tmp_path):
+    assert list(finished_runs(tmp_path / "none", STUDENTS)) == []
+
+
+def test_teachers_and_students_are_told_apart(store):
+    store.teacher()
+    student = store.student()
+    assert names(store) == [student.name]
+    assert names(store, TEACHERS) == ["demo-s0-aaaaaaaa"]
+
+
+def test_unfinished_folders_are_passed_over(store):
+    whole = store.student(0)
+    store.student(1).joinpath("manifest.json").unlink()
+    store.student(2).joinpath("metrics.json").unlink()
+    at_work = store.student(3)
+    at_work.rename(at_work.with_name(at_work.name + ".work"))
+    aside = store.student(4)
+    aside.rename(aside.with_name(f".{aside.name}.0.old"))
+    assert names(store) == [whole.name]
+
+
+def test_an_unreadable_folder_is_named_and_left_out(store, caplog):
+    good, bad = store.student(0), store.student(1)
+    text = (bad / "run.json").read_text()
+    (bad / "run.json").write_text(text.replace("{", "[", 1))
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [good.name]
+    assert bad.name in caplog.text
+
+
+def test_a_folder_of_another_shape_is_left_out(store, caplog):
+    bad = store.student(1)
+    manifest = json.loads((bad / "manifest.json").read_text())
+    (bad / "run.json").write_text("{}")
+    manifest["files"]["run.json"]["bytes"] = 2
+    (bad / "manifest.json").write_text(json.dumps(manifest))
+    assert names(store) == []
+    assert "identity" in caplog.text
+
+
+def test_scores_of_the_evaluation_come_first(store):
+    folder = store.student(accuracy=0.5, f1=0.6)
+    store.scores(
+        folder,
+        {
+            "test": {"rows": 9, "scores": None},
+            "dev": {"rows": 408, "scores": {"f1": 0.7, "accuracy": 0.75}},
+        },
+    )
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert list(record.scores.items()) == [("dev.accuracy", 0.75), ("dev.f1", 0.7)]
+    assert record.deciding_score == 0.75
+
+
+def test_before_an_evaluation_the_training_speaks(store):
+    store.student(accuracy=0.5, f1=0.6)
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.scores == {"dev.accuracy": 0.5, "dev.f1": 0.6}
+
+
+def test_a_run_that_was_scored_twice_has_its_newest_scores(store):
+    folder = store.student()
+    store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.1}}})
+    store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.2}}})
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.scores == {"dev.accuracy": 0.2}
+
+
+def test_an_evaluation_of_every_split_is_enough(store):
+    folder = store.student()
+    store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.3}}}, place=SCORES[1])
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.scores == {"dev.accuracy": 0.3}
+
+
+def test_results_still_at_work_are_passed_over(store):
+    folder = store.student(accuracy=0.5, f1=0.6)
+    result = store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.3}}})
+    result.rename(result.with_name(f"{result.name}.work"))
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.scores["dev.accuracy"] == 0.5

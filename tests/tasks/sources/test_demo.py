@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.sources import demo
+from alpkd_pipeline.tasks.sources.demo_language import sentences
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL
+
+DIGEST = "b0e14b986fb46611b6a6597e7cbcdbffb4aae8e6e5a824677eff13ced25b032e"
+
+
+@pytest.fixture
+def fresh_digest() -> Iterator[None]:
+    demo.digest.cache_clear()
+    yield
+    demo.digest.cache_clear()
+
+
+def test_splits_have_the_promised_rows_and_columns() -> None:
+    frames = demo.load()
+    assert {split: len(frame) for split, frame in frames.items()} == {
+        "train": 2500,
+        "dev": 1000,
+        "test": 500,
+    }
+    for frame in frames.values():
+        assert list(frame.columns) == ["sentence", "label", "idx"]
+        assert all(isinstance(text, str) for text in frame["sentence"])
+        assert frame["label"].dtype == frame["idx"].dtype == "int64"
+        assert frame["idx"].tolist() == list(range(len(frame)))
+
+
+def test_labels_are_known_but_in_test() -> None:
+    frames = demo.load()
+    assert set(frames["train"]["label"]) == set(frames["dev"]["label"]) == {0, 1}
+    assert set(frames["test"]["label"]) == {HIDDEN_LABEL}
+    assert 0.45 < frames["dev"]["label"].mean() < 0.55
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_sentence_is_in_two_splits(seed: int) -> None:
+    texts = {
+        split: {" ".join(text.lower().split()) for text in frame["sentence"]}
+        for split, frame in demo.load(seed).items()
+    }
+    assert [len(found) for found in texts.values()] == [2500, 1000, 500]
+    assert len(set.union(*texts.values())) == 4000
+
+
+def test_a_tenth_of_the_train_labels_is_wrong_and_none_of_dev() -> None:
+    clean = {row.text: row.label for row in sentences(3000, 0, short_share=0.5)}
+    clean |= {row.text: row.label for row in sentences(1000, demo.DEV_SEED)}
+    frames = demo.load()
+    wrong = {
+        split: (frames[split]["sentence"].map(clean) != frames[split]["label"]).mean()
+        for split in ("train", "dev")
+    }
+    assert 0.08 < wrong["train"] < 0.12
+    assert wrong["dev"] == 0
+
+
+def test_the_seed_changes_the_training_data_alone() -> None:
+    zero, one = demo.load(0), demo.load(1)
+    assert zero["dev"].equals(one["dev"])
+    assert zero["test"].equals(one["test"])
+    shared = set(zero["train"]["sentence"]) & set(one["train"]["sentence"])
+    assert len(shared) < 100
+
+
+def test_loading_twice_gives_the_same() -> None:
+    assert all(demo.load()[split].equals(frame) for split, frame in demo.load().items())
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(UserError, match="seed -1"):
+        demo.load(-1)
+
+
+def test_the_digest_is_pinned() -> None:
+    """Other data need a new checkpoint, newly measured scores in docs/demo.md, and a new pin."""
+    assert demo.digest() == DIGEST
+
+
+@pytest.mark.usefixtures("fresh_digest")
+@pytest.mark.parametrize(
+    ("setting", "value"), [("LABEL_NOISE", 0.11), ("TRAIN_ROWS", 2499), ("SHORT_SHARE", 0.4)]
+)
+def test_the_digest_changes_with_the_data(
+    setting: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, setting, value)
+    assert demo.digest() != DIGEST
+
+
+def test_the_digest_knows_the_seed() -> None:
+    assert demo.digest(1) != demo.digest(0)
+
+
+def test_the_task_describes_the_frames() -> None:
+    assert demo.TASK.name == "demo"
+    assert demo.TASK.num_labels == 2
+    assert demo.TASK.deciding_metric == "accuracy"
+    frames = demo.load()
+    assert set(demo.TASK.text_columns) <= set(frames["train"].columns)
+    assert {"train", *demo.TASK.dev_splits, *demo.TASK.test_splits} == set(frames)
+
+
+def test_a_digest_costs_no_pandas() -> None:
+    code = (
+        "import sys; from alpkd_pipeline.tasks.sources import demo; demo.digest();"
+        " sys.exit('pandas' in sys.modules or 'numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

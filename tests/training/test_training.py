@@ -1,0 +1,213 @@
+"""Real short trainings of the demo encoder: what they write, and that they repeat themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
+from alpkd_pipeline.tasks.encode import read_encoded
+from alpkd_pipeline.tasks.sources.demo import TASK
+from alpkd_pipeline.training.dispatch import run_stage, train_folder
+from alpkd_pipeline.training.loop import LossDiverged
+
+
+def weights(folder: Path) -> str:
+    return sha256_file(folder / "model.safetensors")
+
+
+def steps(folder: Path) -> list[dict]:
+    return [event for event in read_journal(folder)[0] if event["event"] == "step"]
+
+
+def test_a_teacher_leaves_a_whole_folder(teacher: Path) -> None:
+    metrics = read_json(teacher / "metrics.json")
+    assert metrics["steps"] == 6
+    assert metrics["parameters"]["total"] > metrics["parameters"]["without_embeddings"] > 600_000
+    assert 0 <= metrics["scores"]["dev"]["accuracy"] <= 1
+    model = AutoModelForSequenceClassification.from_pretrained(teacher)
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+    assert AutoTokenizer.from_pretrained(teacher)("the film was good")["input_ids"][0] == 2
+
+
+def test_the_journal_tells_every_logged_step(teacher: Path) -> None:
+    logged = steps(teacher)
+    assert [event["step"] for event in logged] == [1, 2, 4, 6]
+    assert logged[-1]["epoch"] == 1.0
+    assert logged[0]["loss"]["hard"] == logged[0]["loss"]["total"] > 0
+    assert {"lr", "grad_norm", "examples_per_second", "memory_mb"} <= set(logged[0])
+
+
+def test_predictions_are_those_of_the_saved_weights(teacher: Path, encoded: Path) -> None:
+    frame = pd.read_csv(teacher / "predictions" / "dev.csv")
+    dev = read_encoded(encoded, "dev")
+    assert frame["idx"].tolist() == dev.idx.tolist()
+    model = AutoModelForSequenceClassification.from_pretrained(teacher).eval()
+    first = torch.tensor(dev.input_ids[: dev.offsets[1]][None].astype(np.int64))
+    with torch.no_grad():
+        odds = model(input_ids=first).logits.softmax(-1)[0]
+    assert frame.loc[0, ["p_negative", "p_positive"]].tolist() == pytest.approx(
+        odds.tolist(), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_trains(name, begin, encoded, teacher, signals) -> None:
+    row = METHODS[name]
+    method = {"name": name, "pooling": "cls", "projection": "none", "beta": 1.0}
+    if "soft" in row.terms:
+        method |= {"beta": 0.2, "eta": 0.8, "temperature": 2.0}
+    if "intermediate" in row.terms:
+        method |= {"lambda": 0.5}
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = run_stage(begin(name, "student", inputs, method=method))
+    last = steps(folder)[-1]
+    assert set(last["loss"]) == {*row.terms, "total"}
+    assert set(last["weighted"]) == set(row.terms)
+    assert last["loss"]["total"] == pytest.approx(sum(last["weighted"].values()), rel=1e-4)
+    exported = load_file(folder / "model.safetensors")
+    assert {key.split(".")[0] for key in exported} == {"bert", "classifier"}
+    assert "bert.encoder.layer.1.output.dense.weight" in exported
+    assert "bert.encoder.layer.2.output.dense.weight" not in exported
+
+
+def test_two_runs_of_one_cell_are_bitwise_equal(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    one = run_stage(begin("one", "student", inputs, training__epochs=2))
+    two = run_stage(begin("two", "student", inputs, training__epochs=2))
+    other = run_stage(begin("other", "student", inputs, training__epochs=2, seed=2))
+    assert weights(one) == weights(two) != weights(other)
+    assert [e["loss"] for e in steps(one)] == [e["loss"] for e in steps(two)]
+
+
+def test_a_live_teacher_says_what_the_cache_says(begin, encoded, teacher, signals) -> None:
+    cached = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    live = {"encoded": encoded, "teacher": teacher}
+    one = steps(run_stage(begin("cached", "student", cached)))
+    two = steps(run_stage(begin("live", "student", live)))
+    for left, right in zip(one, two, strict=True):
+        assert left["loss"]["total"] == pytest.approx(right["loss"]["total"], rel=1e-5)
+
+
+def test_attention_is_looked_at_on_dev(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = run_stage(begin("alp", "student", inputs))
+    attention = read_json(folder / "metrics.json")["attention"]
+    table = np.array(attention["weights"])
+    assert table.shape == (2, 12)
+    assert table.sum(axis=1) == pytest.approx([1, 1])
+    assert attention["examples"] == 48
+    assert attention["max_entropy"] == pytest.approx([np.log(12)] * 2)
+    assert all(0 <= e <= np.log(12) for e in attention["entropy"])
+
+
+def test_a_holdout_leaves_dev_alone(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = run_stage(begin("held", "student", inputs, training__selection="holdout"))
+    metrics = read_json(folder / "metrics.json")
+    assert list(metrics["scores"]) == ["holdout"]
+    assert len(pd.read_csv(folder / "predictions" / "holdout.csv")) == 24
+    assert metrics["examples"] == 72
+
+
+def test_accumulation_makes_fewer_steps(begin, encoded, teacher) -> None:
+    inputs = {"encoded": encoded, "model": DEMO_FOLDER}
+    folder = run_stage(begin("acc", "teacher", inputs, teacher__training__accumulation=2))
+    assert read_json(folder / "metrics.json")["steps"] == 3
+
+
+def test_evaluation_every_n_steps_and_patience(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    changes = {"training__eval_every": 2, "training__patience": 1, "training__lr": 1e-12}
+    folder = run_stage(begin("patient", "student", inputs, training__epochs=4, **changes))
+    evals = [e for e in read_journal(folder)[0] if e["event"] == "eval"]
+    assert [e["step"] for e in evals] == [2, 4, 6]
+    assert [e["best"] for e in evals] == [True, False, False]
+    assert read_json(folder / "metrics.json")["epochs"] == 1
+
+
+def test_bf16_trains(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = run_stage(begin("bf16", "student", inputs, training__precision="bf16"))
+    assert read_json(folder / "metrics.json")["environment"]["precision"] == "bf16"
+    exported = load_file(folder / "model.safetensors")
+    assert {t.dtype for t in exported.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("changes", "layers", "width"),
+    [
+        ({"student__init": "skip"}, 2, 64),
+        ({"student__init": "last", "student__head": "teacher"}, 2, 64),
+        ({"student__init": "random"}, 2, 64),
+        (
+            {
+                "student__init": "random",
+                "student__hidden_size": 32,
+                "student__heads": 2,
+                "student__intermediate_size": 64,
+                "method__projection": "linear",
+            },
+            2,
+            32,
+        ),
+        ({"student__init_from": "pretrained"}, 2, 64),
+        ({"student__init": "checkpoint"}, 2, 64),
+    ],
+    ids=["skip", "last", "random", "narrower", "pretrained", "checkpoint"],
+)
+def test_every_start(changes, layers, width, begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    inputs |= {"model": DEMO_FOLDER, "checkpoint": DEMO_FOLDER}
+    folder = run_stage(begin("start", "student", inputs, **changes))
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["hidden_size"]) == (layers, width)
+
+
+def test_a_poisoned_teacher_is_named(begin, encoded, teacher, tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    poisoned = tmp_path / "poisoned"
+    poisoned.mkdir()
+    for path in teacher.iterdir():
+        if path.is_file():
+            (poisoned / path.name).write_bytes(path.read_bytes())
+    state = load_file(poisoned / "model.safetensors")
+    state["bert.encoder.layer.3.output.dense.bias"][0] = float("nan")
+    save_file(state, poisoned / "model.safetensors", metadata={"format": "pt"})
+    folder = begin("signals", "signals", {"encoded": encoded, "teacher": poisoned})
+    with pytest.raises(UserError, match="not finite"):
+        run_stage(folder)
+
+
+def test_a_loss_that_diverges_stops_at_that_step(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = begin("nan", "student", inputs, method__lambda=1e38, training__lr=1e30)
+    with pytest.raises(LossDiverged, match=r"at step \d+ \(epoch 1\).*example ids \d+"):
+        run_stage(folder)
+
+
+def test_train_folder_seals_what_it_made(begin, encoded) -> None:
+    folder = begin("sealed", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
+    train_folder(folder)
+    assert is_complete(folder, "sealed")
+
+
+def test_a_folder_without_run_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"run\.json does not exist"):
+        train_folder(tmp_path)
+
+
+def test_the_task_travels_with_the_model(teacher: Path) -> None:
+    assert read_json(teacher / "run.json")["task"]["label_names"] == list(TASK.label_names)
