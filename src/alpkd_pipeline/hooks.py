@@ -11,10 +11,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.run_folder import Work
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.tracking.mlflow_sync import LiveSync
+    from alpkd_pipeline.tracking.live import LiveSync
     from alpkd_pipeline.tracking.settings import TrackingSettings
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class TrackingHooks:
         """Start the sync beside a training."""
         if TRAINING not in node.tags or self._settings is None:
             return
-        from alpkd_pipeline.tracking.mlflow_sync import LiveSync
+        from alpkd_pipeline.tracking.live import LiveSync
 
         work = next(value for value in inputs.values() if isinstance(value, Work))
         sync = LiveSync(work.folder, self._settings, pictures=run_pictures_of)
@@ -70,9 +71,7 @@ class TrackingHooks:
         if sync is not None:
             sync.finish(self._catalog[dataset_name].path)
         if dataset_name == COMPARISON and self._settings is not None:
-            from alpkd_pipeline.tracking.comparison import track_comparison
-
-            track_comparison(self._catalog[COMPARISON].path, self._settings)
+            _track_comparison(self._catalog[COMPARISON].path, self._settings)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -88,6 +87,18 @@ class TrackingHooks:
         self._open = {}
 
 
+def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
+    """Track the tables; a tracking store that is away does not undo the comparison."""
+    import pandas as pd
+
+    from alpkd_pipeline.tracking.comparison import log_comparison
+
+    try:
+        log_comparison(folder, settings, pd.read_csv(folder / "students.csv"))
+    except UserError as error:
+        log.warning("%s", error)
+
+
 def _made(pipeline: Pipeline) -> set[str]:
     return {name for node in pipeline.nodes for name in node.outputs}
 
@@ -96,9 +107,8 @@ def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None) -> None:
     from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
     from alpkd_pipeline.reporting.terminal import print_summary
 
-    names = ("teacher", "student")
-    models = {name: catalog[name].path for name in names}
-    scores = {name: catalog[f"{name}_scores"].path for name in names}
+    models = {name: _path(catalog, name) for name in ("teacher", "student")}
+    scores = {name: _path(catalog, f"{name}_scores") for name in models}
     rows = cell_summary(models, scores)
     if not rows:
         return
@@ -106,6 +116,12 @@ def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None) -> None:
     student = models["student"] if models["student"].is_dir() else None
     for line in closing_lines(student, settings.ui_command if settings else None):
         print(line)  # noqa: T201
+
+
+def _path(catalog: DataCatalog, name: str) -> Path:
+    """Where a result lies, whether it is there yet or not."""
+    dataset: Any = catalog[name]
+    return Path(dataset.path)
 
 
 def run_pictures_of(folder: Path) -> dict[str, bytes]:

@@ -9,7 +9,8 @@ from alpkd_pipeline.hooks import TrackingHooks  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 
 HOOKS = (TrackingHooks(),)
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+# Neither has anything to add to a run: one reports usage, one draws finished pipelines.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 CONFIG_LOADER_CLASS = CellConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

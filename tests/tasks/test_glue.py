@@ -5,7 +5,7 @@ from alpkd_pipeline.tasks.metrics import check_metrics
 
 
 def test_the_nine_tasks() -> None:
-    assert list(GLUE) == "cola sst2 mrpc stsb qqp mnli qnli rte wnli".split()
+    assert list(GLUE) == ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_missing_label_is_hidden_in_test_splits_only(mood: Task, raw: object) ->
 
 @pytest.mark.parametrize("raw", ["negative|positive", "positive, negative", ["positive"], {"a": 1}])
 def test_several_labels_are_refused(mood: Task, raw: object) -> None:
-    with pytest.raises(UserError, match="holds several values.*one label per row") as caught:
+    with pytest.raises(UserError, match=r"holds several values.*one label per row") as caught:
         read_label(raw, mood, may_hide=False)
     assert "\n" not in str(caught.value)
 

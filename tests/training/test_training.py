@@ -20,7 +20,7 @@ from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
-from alpkd_pipeline.training.loop import LossDiverged
+from alpkd_pipeline.training.loop import DivergedError
 
 
 def weights(folder: Path) -> str:
@@ -194,7 +194,7 @@ def test_a_poisoned_teacher_is_named(begin, encoded, teacher, tmp_path) -> None:
 def test_a_loss_that_diverges_stops_at_that_step(begin, encoded, teacher, signals) -> None:
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     folder = begin("nan", "student", inputs, method__lambda=1e38, training__lr=1e30)
-    with pytest.raises(LossDiverged, match=r"at step \d+ \(epoch 1\).*example ids \d+"):
+    with pytest.raises(DivergedError, match=r"at step \d+ \(epoch 1\).*example ids \d+"):
         run_stage(folder)
 
 

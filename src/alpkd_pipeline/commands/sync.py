@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,11 +18,12 @@ def sync(metadata: object, env: str | None) -> None:
     from kedro.framework.session import KedroSession
 
     from alpkd_pipeline.hooks import run_pictures_of
-    from alpkd_pipeline.tracking.mlflow_sync import sync_folder
+    from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
-    with KedroSession.create(project_path=project, env=env, save_on_close=False) as session:
+    with KedroSession.create(project, env=env, save_on_close=False) as opened:
+        session: Any = opened
         catalog = session.load_context().catalog
         place, store = catalog.load("tracking"), catalog.load("store")
     settings = tracking_settings(place["tracking"], place["experiment"], project)

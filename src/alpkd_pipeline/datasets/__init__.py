@@ -1,0 +1,1 @@
+"""Kedro datasets: result folders, work folders, sources, encoders."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.evaluation.score import score_splits
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.run_config import RunConfig, read_config
+
+log = logging.getLogger(__name__)
 
 
 def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
@@ -32,13 +38,28 @@ def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
 def evaluate_run(model: Path, encoded: Path, folder: Path) -> Path:
     """Predictions and scores on every split, GLUE submission files, size."""
     from alpkd_pipeline.evaluation.size import model_size
-    from alpkd_pipeline.evaluation.submission import submit_folder
     from alpkd_pipeline.runs.manifest import write_json
 
     score_run(model, encoded, folder, splits="all")
-    submit_folder(read_config(folder).task, folder)
+    _submit(read_config(folder).task, folder)
     write_json(folder / "size.json", model_size(model))
     return folder
+
+
+def _submit(task: Task, folder: Path) -> None:
+    """GLUE's submission files beside the predictions, for GLUE tasks with their test splits."""
+    import pandas as pd
+
+    from alpkd_pipeline.evaluation.submission import write_submission
+
+    files = {split: folder / "predictions" / f"{split}.csv" for split in task.test_splits}
+    if task.name not in GLUE or not all(path.is_file() for path in files.values()):
+        return
+    try:
+        frames = {split: pd.read_csv(path) for split, path in files.items()}
+        write_submission(task.name, frames, folder / "submission")
+    except UserError as error:
+        log.warning("no submission files: %s", error)
 
 
 def time_run(model: Path, encoded: Path, folder: Path) -> Path:

@@ -49,21 +49,20 @@ def model_size(folder: Path) -> dict[str, int]:
 
 def _parameters(path: Path) -> dict[str, int]:
     """Tensor name -> number of values; whole numbers are buffers, such as position ids."""
-    header = {name: entry for name, entry in _header(path).items() if name != "__metadata__"}
-    return {
-        name: math.prod(entry["shape"])
-        for name, entry in header.items()
-        if "F" in entry["dtype"]  # F16, BF16, F32, F64, F8_...
-    }
+    try:
+        return {
+            name: math.prod(entry["shape"])
+            for name, entry in _header(path).items()
+            if name != "__metadata__" and "F" in entry["dtype"]  # F16, BF16, F32, F64, F8_...
+        }
+    except (struct.error, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not a safetensors file: {error!r}") from None
 
 
 def _header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LONGEST_HEADER:
-                raise ValueError(f"a header of {length} bytes")
-            return dict(json.loads(file.read(length)))
-    except (struct.error, ValueError) as error:
-        raise UserError(f"{path} is not a safetensors file: {error}") from None
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > _LONGEST_HEADER:
+            raise ValueError(f"a header of {length} bytes")
+        return dict(json.loads(file.read(length)))

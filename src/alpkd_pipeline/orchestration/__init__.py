@@ -1,0 +1,1 @@
+"""What to run: cells, keys, the runner, the configuration."""

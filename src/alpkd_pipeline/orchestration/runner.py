@@ -6,10 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
-from kedro.io import DataCatalog
+from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
@@ -19,6 +19,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
 
 log = logging.getLogger(__name__)
+
+Catalog: TypeAlias = "CatalogProtocol[Any, Any] | SharedMemoryCatalogProtocol"
 
 LATE = "stage.compare"
 """The tag of nodes whose need shows only after what runs before them."""
@@ -48,7 +50,7 @@ class StageRunner(SequentialRunner):
     def run(
         self,
         pipeline: Pipeline,
-        catalog: DataCatalog,
+        catalog: Catalog,
         hook_manager: PluginManager | None = None,
         run_id: str | None = None,
         only_missing_outputs: bool = False,
@@ -68,7 +70,7 @@ class StageRunner(SequentialRunner):
         return {name: catalog[name] for name in pipeline.outputs()}
 
     def _suggest_resume_scenario(
-        self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: DataCatalog
+        self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Catalog
     ) -> None:
         """Nothing to suggest: the same command goes on where this one stopped."""
 
@@ -91,7 +93,7 @@ def parse_force(text: str) -> tuple[str, ...]:
     return names
 
 
-def force_outputs(pipeline: Pipeline, catalog: DataCatalog, stages: Iterable[str]) -> None:
+def force_outputs(pipeline: Pipeline, catalog: Catalog, stages: Iterable[str]) -> None:
     """Mark the outputs of some stages, and of everything after them, as to be made again."""
     chosen = {node.name for node in pipeline.nodes if stages_of(node) & set(stages)}
     if not chosen:
@@ -108,7 +110,7 @@ def stages_of(node: Node) -> set[str]:
     return {tag.removeprefix("stage.") for tag in node.tags if tag.startswith("stage.")}
 
 
-def needed(pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:
+def needed(pipeline: Pipeline, catalog: Catalog) -> Pipeline:
     """The nodes to run: those whose missing results somebody wants.
 
     Wanted are the pipeline's final results and whatever a needed node reads. A result that is
@@ -129,12 +131,12 @@ def needed(pipeline: Pipeline, catalog: DataCatalog) -> Pipeline:
     return pipeline.only_nodes(*todo) if todo else Pipeline([])
 
 
-def _is_there(catalog: DataCatalog, name: str) -> bool:
+def _is_there(catalog: Catalog, name: str) -> bool:
     return name in catalog and catalog.exists(name)
 
 
 @contextmanager
-def _held(node: Node, catalog: DataCatalog) -> Iterator[None]:
+def _held(node: Node, catalog: Catalog) -> Iterator[None]:
     """Hold the lock of the folder that a node makes; say so while another process holds it."""
     path: Path | None = getattr(catalog.get(node.outputs[0]), "path", None)
     if path is None:

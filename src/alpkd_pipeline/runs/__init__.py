@@ -1,0 +1,1 @@
+"""Run folders: journal, manifest, keys. Standard library only."""

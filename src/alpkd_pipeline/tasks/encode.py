@@ -159,6 +159,7 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     import pyarrow as pa
 
     path = _file(folder, name)
+    # from_dlpack and not to_numpy, which imports pandas on the way.
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         batch = reader.get_batch(0)
@@ -166,11 +167,13 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
         ids = batch.column("input_ids")
         has_types = "token_type_ids" in reader.schema.names
         return EncodedSplit(
-            offsets=ids.offsets.to_numpy(),
-            input_ids=ids.values.to_numpy(),
-            token_type_ids=batch.column("token_type_ids").values.to_numpy() if has_types else None,
-            labels=batch.column("label").to_numpy(),
-            idx=batch.column("idx").to_numpy(),
+            offsets=np.from_dlpack(ids.offsets),
+            input_ids=np.from_dlpack(ids.values),
+            token_type_ids=(
+                np.from_dlpack(batch.column("token_type_ids").values) if has_types else None
+            ),
+            labels=np.from_dlpack(batch.column("label")),
+            idx=np.from_dlpack(batch.column("idx")),
             max_length=facts["max_length"],
             cut_rows=facts["cut_rows"],
         )

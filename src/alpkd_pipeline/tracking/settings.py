@@ -47,6 +47,15 @@ class TrackingSettings:
         return mask_credentials(self.uri)
 
     @property
+    def ui_command(self) -> str:
+        """What opens the tracking UI: a command for our own database, else the server's address."""
+        if self.database is not None and self.database == self.project / "mlflow.db":
+            return "make mlflow"
+        if self.database is not None:
+            return f"mlflow server --backend-store-uri {self.shown} --host 127.0.0.1"
+        return self.shown
+
+    @property
     def database(self) -> Path | None:
         """The file of an sqlite database; None for every other store."""
         found = _SQLITE.fullmatch(self.uri)

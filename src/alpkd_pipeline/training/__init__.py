@@ -1,0 +1,1 @@
+"""Training: one plain loop for teachers and students, without Kedro and MLflow."""

@@ -1,4 +1,4 @@
-"""The training loop, one function for teachers and students; what differs is the step it is given."""
+"""The training loop: one function for teachers and students; they differ in the step it is given."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class FitResult:
     evaluation_seconds: float
 
 
-class LossDiverged(UserError):
+class DivergedError(UserError):
     """The loss became NaN or infinite."""
 
 
@@ -112,7 +112,7 @@ def fit(
         title: shown beside the progress bar.
 
     Raises:
-        LossDiverged: at the first step whose loss is not finite.
+        DivergedError: at the first step whose loss is not finite.
     """
     run = _Fit(settings, len(rows), term_weights, journal, Usage(accelerator.device))
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
@@ -287,7 +287,7 @@ def _require_finite(total: Tensor, step: int, epoch: int, ids: np.ndarray) -> No
     value = float(total.detach())
     if math.isfinite(value):
         return
-    raise LossDiverged(
+    raise DivergedError(
         f"the loss became {value} at step {step} (epoch {epoch}), in the batch with the"
         f" example ids {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
         " lower the learning rate, or look at these rows; the best weights so far were kept"

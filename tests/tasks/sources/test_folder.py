@@ -196,7 +196,7 @@ def test_short_line_elsewhere_is_a_fault_with_its_line(root: Path) -> None:
 def test_bad_bytes_and_unknown_labels_are_reported_with_file_and_line(root: Path) -> None:
     write_rte(root / "RTE")
     header = "index\tsentence1\tsentence2\tlabel"
-    write(root / "RTE" / "train.tsv", header, "0\tb\udce4d\tc\tentailment", "1\td\te\tmaybe")
+    write(root / "RTE" / "train.tsv", header, "0\tb\udce4d\tc\tentailment", "1\tx\ty\tmaybe")
     with pytest.raises(UserError) as caught:
         check_splits(read(root, RTE), RTE, 0.0)
     train = root / "RTE" / "train.tsv"

@@ -105,7 +105,7 @@ def test_digest_of_the_other_kinds(tmp_path: Path) -> None:
 
 
 def test_digest_of_a_missing_file(tmp_path: Path, mood: Task) -> None:
-    with pytest.raises(UserError, match="t.csv does not exist"):
+    with pytest.raises(UserError, match=r"t\.csv does not exist"):
         source_digest(table(train="t.csv"), mood, tmp_path)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+# Kedro resolves the hints of nodes, and its catalog imports pandas anyway.
+import pandas as pd
 
 from alpkd_pipeline.runs.run_folder import Work
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def prepare_splits(raw: dict[str, pd.DataFrame], work: Work) -> Path:

@@ -1,0 +1,1 @@
+"""Teacher signals and the student."""

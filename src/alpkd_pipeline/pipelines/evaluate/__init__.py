@@ -1,0 +1,1 @@
+"""Every split, size and speed."""

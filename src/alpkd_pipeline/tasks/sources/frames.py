@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
@@ -50,8 +50,8 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
         raw: the cells.
         task: the task.
         split: our name of the split; in test splits a missing label is a hidden one.
-        columns: our column -> theirs. `idx` may be missing (rows are then numbered from 0), and
-            `label` too in test splits.
+        columns: our column -> theirs. `label` may be missing in test splits, and `idx` where it
+            keeps its name: rows are then numbered from 0.
 
     Raises:
         UserError: a column is missing, or a row has several labels.
@@ -59,7 +59,7 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     import pandas as pd
 
     may_hide = split in task.test_splits
-    _refuse_missing_columns(raw, columns, {"idx", "label"} if may_hide else {"idx"})
+    _refuse_missing_columns(raw, columns, may_hide)
     data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
     data["label"] = _label_series(raw, task, columns["label"], may_hide)
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
@@ -139,11 +139,10 @@ def _whole_numbers(values: Sequence[object]) -> pd.Series:
     return pd.Series(list(values), dtype="object")
 
 
-def _refuse_missing_columns(
-    raw: RawTable, columns: Mapping[str, str], optional: Collection[str]
-) -> None:
+def _refuse_missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> None:
     for ours, theirs in columns.items():
-        if theirs in raw.names or (ours in optional and ours == theirs):
+        optional = (may_hide and ours == "label") or ours == theirs == "idx"
+        if theirs in raw.names or optional:
             continue
         close = difflib.get_close_matches(theirs, raw.names, n=1)
         hint = f" (did you mean '{close[0]}'?)" if close else ""

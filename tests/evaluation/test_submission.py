@@ -1,0 +1,116 @@
+import logging
+
+import pandas as pd
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.evaluation.submission import TEST_ROWS, submit_folder, write_submission
+from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.task import Task
+
+THREE = {"test": 3, "test_mismatched": 3}
+
+
+def answers(*values, idx=None):
+    return pd.DataFrame({"idx": idx or range(len(values)), "label": -1, "prediction": values})
+
+
+def written(task, predictions, out):
+    return {p.name: p.read_bytes() for p in write_submission(task, predictions, out, rows=THREE)}
+
+
+def test_rte_speaks_in_words(tmp_path):
+    assert written("rte", {"test": answers(0, 1, 1)}, tmp_path) == {
+        "RTE.tsv": b"index\tprediction\n0\tentailment\n1\tnot_entailment\n2\tnot_entailment\n"
+    }
+
+
+@pytest.mark.parametrize("task", ["cola", "sst2", "mrpc", "qqp", "wnli"])
+def test_these_tasks_speak_in_class_ids(task, tmp_path):
+    (text,) = written(task, {"test": answers(1, 0, 1)}, tmp_path).values()
+    assert text == b"index\tprediction\n0\t1\n1\t0\n2\t1\n"
+
+
+def test_mnli_has_a_file_for_each_genre(tmp_path):
+    found = written(
+        "mnli", {"test": answers(0, 1, 2), "test_mismatched": answers(2, 2, 0)}, tmp_path
+    )
+    assert found == {
+        "MNLI-m.tsv": b"index\tprediction\n0\tentailment\n1\tneutral\n2\tcontradiction\n",
+        "MNLI-mm.tsv": b"index\tprediction\n0\tcontradiction\n1\tcontradiction\n2\tentailment\n",
+    }
+
+
+def test_stsb_has_three_decimals_between_0_and_5(tmp_path):
+    found = written("stsb", {"test": answers(-0.2, 5.31, 2.71828)}, tmp_path)
+    assert found == {"STS-B.tsv": b"index\tprediction\n0\t0.000\n1\t5.000\n2\t2.718\n"}
+
+
+def test_rows_are_put_in_order(tmp_path):
+    found = written("rte", {"test": answers(1, 0, 0, idx=[2, 0, 1])}, tmp_path)
+    assert found["RTE.tsv"].endswith(b"0\tentailment\n1\tentailment\n2\tnot_entailment\n")
+
+
+def test_every_glue_task_has_its_rows():
+    assert {name: set(rows) for name, rows in TEST_ROWS.items()} == {
+        name: set(glue.submission) for name, glue in GLUE.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "predictions", "words"),
+    [
+        ("rtee", {}, "did you mean 'rte'"),
+        ("demo", {}, "choose from cola"),
+        ("rte", {}, "split 'test'"),
+        ("mnli", {"test": answers(0, 1, 2)}, "split 'test_mismatched'"),
+        ("rte", {"test": answers(0, 1)}, "2 rows, but GLUE's split has 3"),
+        ("rte", {"test": answers(0, 1, 0, idx=[0, 1, 1])}, "not numbered 0 to 2"),
+        ("rte", {"test": answers(0, 1, 0, idx=[1, 2, 3])}, "not numbered 0 to 2.* 0 is missing"),
+        ("rte", {"test": answers(0, 1, 2)}, "2, which is no class id: 0 to 1 are"),
+        ("stsb", {"test": answers(0.0, float("nan"), 1.0)}, "NaN"),
+    ],
+)
+def test_what_the_leader_board_would_refuse_is_refused_here(task, predictions, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        write_submission(task, predictions, tmp_path / "out", rows=THREE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_default_is_glue_s_own_number_of_rows(tmp_path):
+    with pytest.raises(UserError, match="GLUE's split has 3000"):
+        write_submission("rte", {"test": answers(0, 1)}, tmp_path)
+
+
+def predict_into(folder, count, split="test"):
+    (folder / "predictions").mkdir(exist_ok=True)
+    answers(*[1] * count).to_csv(folder / "predictions" / f"{split}.csv", index=False)
+
+
+def test_a_folder_of_predictions_becomes_a_submission(tmp_path):
+    predict_into(tmp_path, 146)
+    (path,) = submit_folder(GLUE["wnli"].task, tmp_path)
+    assert path == tmp_path / "submission" / "WNLI.tsv"
+    assert len(path.read_text().splitlines()) == 147
+
+
+def test_part_of_a_split_makes_no_submission_and_says_so(tmp_path, caplog):
+    predict_into(tmp_path, 5)
+    with caplog.at_level(logging.WARNING):
+        assert submit_folder(GLUE["wnli"].task, tmp_path) == []
+    assert "5 rows, but GLUE's split has 146" in caplog.text
+    assert not (tmp_path / "submission").exists()
+
+
+def test_no_submission_without_test_predictions(tmp_path):
+    assert submit_folder(GLUE["wnli"].task, tmp_path) == []
+    predict_into(tmp_path, 9796)
+    assert submit_folder(GLUE["mnli"].task, tmp_path) == []
+
+
+def test_no_submission_for_tasks_of_one_s_own(tmp_path):
+    predict_into(tmp_path, 146)
+    own = Task("demo", "classification", ("sentence",), ("negative", "positive"), ("accuracy",))
+    assert submit_folder(own, tmp_path) == []
+    namesake = Task("wnli", "classification", ("sentence",), ("no", "yes"), ("accuracy",))
+    assert submit_folder(namesake, tmp_path) == []

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpkd_pipeline.tracking.flatten import (
+    MAX_PARAM,
+    MAX_TAG,
+    environment_tags,
+    flat_params,
+    model_tags,
+    note,
+    run_tags,
+    selection_name,
+    training_id,
+)
+
+
+def run_json(stage: str = "student", **params: Any) -> dict[str, Any]:
+    return {
+        "stage": stage,
+        "name": "n",
+        "description": "Why.",
+        "command": "kedro run",
+        "task": {"name": "mrpc"},
+        "params": {
+            "task": {"name": "mrpc", "columns": {"a": "b"}, "labels": ["no", "yes"]},
+            "teacher": {"model": "demo", "seed": 4, "training": {"lr": 4e-05, "selection": "dev"}},
+            "student": {"layers": 3},
+            "method": {"name": "alp_kd", "lambda": 0.5, "detach_weights": True},
+            "training": {"epochs": 2, "selection": "holdout"},
+            "seed": 0,
+            "run": {"tracking": "http://u:pw@host"},
+            **params,
+        },
+        "identity": {
+            "key": "k" * 64,
+            "keys": {"splits": "d", "teacher": "t"},
+            "teacher_layers": 6,
+            "generation": "cell",
+        },
+        "provenance": {
+            "git_commit": "c0ffee",
+            "git_dirty": True,
+            "lock": None,
+            "libraries": {"torch": "2.13"},
+            "python": "3.11.7",
+        },
+    }
+
+
+def test_values_are_written_as_people_write_them() -> None:
+    found = flat_params(run_json())
+    assert found["task.columns"] == '{"a": "b"}'
+    assert found["task.labels"] == '["no", "yes"]'
+    assert found["teacher.training.lr"] == "4e-05"
+    assert found["method.lambda"] == "0.5"
+    assert found["method.detach_weights"] == "true"
+    assert found["seed"] == "0"
+
+
+def test_what_is_not_set_is_a_dash() -> None:
+    found = flat_params(run_json())
+    assert found["student.hidden_size"] == "-"
+    assert found["method.overlap"] == "-"
+    assert flat_params(run_json(student={"layers": None}))["student.layers"] == "-"
+
+
+def test_every_training_has_the_same_names() -> None:
+    student, teacher = flat_params(run_json()), flat_params(run_json("teacher"))
+    other = flat_params(run_json(method={"name": "pkd", "layers": "last", "reduction": "mean"}))
+    assert set(student) == set(teacher) == set(other)
+
+
+def test_a_teacher_does_not_carry_the_settings_of_the_student_that_asked_for_it() -> None:
+    found = flat_params(run_json("teacher"))
+    assert found["teacher.seed"] == "4"
+    assert found["task.name"] == "mrpc"
+    set_names = {name for name, value in found.items() if value != "-"}
+    assert {name.split(".")[0] for name in set_names} == {"task", "teacher"}
+
+
+def test_a_parameter_that_this_version_does_not_know_is_kept() -> None:
+    assert flat_params(run_json(student={"future": {"a": 1}}))["student.future.a"] == "1"
+
+
+def test_where_results_go_is_no_parameter_of_a_training() -> None:
+    found = flat_params(run_json())
+    assert not [name for name in found if name.startswith("run")]
+    assert "pw" not in str(found)
+
+
+def test_limits_are_those_of_mlflow() -> None:
+    from mlflow.utils import validation
+
+    assert MAX_PARAM == validation.MAX_PARAM_VAL_LENGTH
+    assert MAX_TAG == validation.MAX_TAG_VAL_LENGTH
+
+
+def test_long_values_are_cut() -> None:
+    found = flat_params(run_json(task={"path": "x" * 7000}))["task.path"]
+    assert len(found) == MAX_PARAM
+    assert found.endswith("x...")
+
+
+def test_tags_of_a_student() -> None:
+    found = run_tags(run_json())
+    expected = {
+        "stage": "student",
+        "task": "mrpc",
+        "method": "alp_kd",
+        "layers": "3",
+        "teacher_layers": "6",
+        "seed": "0",
+        "teacher_seed": "4",
+        "key": "k" * 64,
+        "parent_key": "t",
+        "data_key": "d",
+        "generation": "cell",
+        "git_commit": "c0ffee",
+        "git_dirty": "true",
+        "python": "3.11.7",
+        "lib.torch": "2.13",
+        "mlflow.note.content": "Why.\n\nRepeat it with:\n\n```\nkedro run\n```",
+        "mlflow.source.name": "alpkd_pipeline",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.git.commit": "c0ffee",
+    }
+    assert found == expected  # no tag "lock": it is not known
+
+
+def test_tags_of_a_teacher() -> None:
+    found = run_tags(run_json("teacher"))
+    assert (found["layers"], found["seed"], found["teacher_seed"]) == ("6", "4", "4")
+    assert not {"method", "parent_key"} & set(found)
+
+
+def test_a_command_loses_its_credentials() -> None:
+    run = run_json() | {"command": "kedro run --params=run.tracking=http://u:pw@host"}
+    assert "http://***@host" in run_tags(run)["mlflow.note.content"]
+
+
+def test_a_long_description_is_cut() -> None:
+    assert len(run_tags(run_json() | {"description": "x" * 9000})["mlflow.note.content"]) == MAX_TAG
+
+
+def test_a_note_without_a_command() -> None:
+    assert note({"description": "Why."}) == "Why."
+
+
+def test_environment() -> None:
+    start = {"device": "cuda:0", "device_name": "H200", "threads": 2, "libraries": {"numpy": "2"}}
+    assert environment_tags(start) == {
+        "device": "cuda:0",
+        "device_name": "H200",
+        "threads": "2",
+        "lib.numpy": "2",
+    }
+
+
+def test_the_model_is_named_relative_to_the_project(tmp_path: Path) -> None:
+    manifest = {"files": {"model.safetensors": {"sha256": "ab"}}}
+    inside = model_tags(tmp_path / "data" / "x", manifest, tmp_path)
+    assert inside == {"model_path": "data/x", "model_sha256": "ab"}
+    assert model_tags(tmp_path / "x", {"files": {}}, tmp_path / "p") == {"model_path": "x"}
+
+
+@pytest.mark.parametrize(("stage", "name"), [("teacher", "dev"), ("student", "holdout")])
+def test_the_selecting_rows_are_those_of_the_training_itself(stage: str, name: str) -> None:
+    assert selection_name(run_json(stage)) == name
+
+
+def test_a_training_is_told_by_its_key_and_its_beginning() -> None:
+    ids = {training_id(key, {"time": time}) for key in ("a", "b") for time in (1.0, 1.001)}
+    assert len(ids) == 4
+    assert training_id("a", {"time": 1.0, "x": 1}) in ids

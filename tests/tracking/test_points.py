@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from alpkd_pipeline.tracking.points import (
+    Batch,
+    Point,
+    closing_points,
+    event_points,
+    new_batches,
+)
+
+
+def step(n: int, **fields: Any) -> dict[str, Any]:
+    return {"event": "step", "time": 10.0 + n, "step": n, "loss": {"total": float(n)}, **fields}
+
+
+def test_a_step_gives_one_point_per_number() -> None:
+    event = {
+        "event": "step",
+        "time": 1700000000.1234,
+        "step": 7,
+        "epoch": 0.5,
+        "loss": {"hard": 0.25, "soft": None},
+        "lr": 1e-4,
+    }
+    at = 1700000000123
+    assert event_points(event, "dev") == [
+        Point("epoch", 0.5, at, 7),
+        Point("loss.hard", 0.25, at, 7),
+        Point("lr", 1e-4, at, 7),
+    ]
+
+
+def test_an_evaluation_leads_its_scores_with_the_name_of_the_selecting_rows() -> None:
+    event = {
+        "event": "eval",
+        "time": 2.0,
+        "step": 9,
+        "epoch": 1,
+        "scores": {"f1": 0.5},
+        "best": True,
+        "attention": {"weights": [[1.0]], "entropy": [0.1, 0.2], "max_entropy": [1, 1]},
+    }
+    assert event_points(event, "holdout") == [
+        Point("holdout.f1", 0.5, 2000, 9),
+        Point("holdout.epoch", 1.0, 2000, 9),
+        Point("attention.entropy.1", 0.1, 2000, 9),
+        Point("attention.entropy.2", 0.2, 2000, 9),
+    ]
+
+
+def test_values_that_are_not_finite_come_back_from_text() -> None:
+    nan, inf = event_points({"event": "step", "time": 0, "step": 1, "a": "nan", "b": "-inf"}, "dev")
+    assert math.isnan(nan.value)
+    assert inf.value == -math.inf
+
+
+def test_text_and_truth_values_are_no_metrics() -> None:
+    event = {"event": "step", "time": 0, "step": 1, "a": "word", "b": True, "c": None}
+    assert event_points(event, "dev") == []
+
+
+def test_odd_characters_leave_names() -> None:
+    (point,) = event_points({"event": "step", "time": 0, "step": 1, "a(b)": 1}, "dev")
+    assert point.name == "a_b_"
+
+
+def test_start_and_end_have_no_points() -> None:
+    for kind in ("start", "end"):
+        assert event_points({"event": kind, "time": 0, "seconds": 3, "steps": 2}, "dev") == []
+
+
+def test_the_close_of_a_training() -> None:
+    metrics = {
+        "scores": {"dev": {"accuracy": 0.75}},
+        "best_step": 6,
+        "best_epoch": 2,
+        "steps": 9,
+        "seconds": 3.5,
+        "parameters": {"total": 1000},
+        "environment": {"threads": 1},
+    }
+    found = {(p.name, p.value) for p in closing_points(metrics, 5)}
+    assert found == {
+        ("best.dev.accuracy", 0.75),
+        ("best.step", 6.0),
+        ("best.epoch", 2.0),
+        ("steps", 9.0),
+        ("seconds", 3.5),
+        ("parameters.total", 1000.0),
+    }
+    assert {(p.time_ms, p.step) for p in closing_points(metrics, 5)} == {(5, 9)}
+
+
+def test_no_metrics_no_points() -> None:
+    assert closing_points({}, 5) == []
+
+
+def test_batches_keep_events_whole_and_stay_below_the_limit() -> None:
+    events = [step(n, lr=0.1) for n in range(1, 6)]  # two points each
+    batches = list(new_batches(events, "dev", {}, limit=5))
+    assert [len(batch.points) for batch in batches] == [4, 4, 2]
+    assert [batch.pushed for batch in batches] == [{"step": 2}, {"step": 4}, {"step": 5}]
+
+
+def test_what_is_pushed_stays_pushed() -> None:
+    evaluation = {"event": "eval", "time": 1, "step": 2, "epoch": 1, "scores": {"f1": 0.5}}
+    (batch,) = new_batches([step(1), step(2), evaluation], "dev", {"step": 2})
+    assert {point.name for point in batch.points} == {"dev.f1", "dev.epoch"}
+    assert batch.pushed == {"step": 2, "eval": 2}
+
+
+def test_a_step_that_was_written_twice_counts_once() -> None:
+    (batch,) = new_batches([step(1), step(2), step(2, time=99.0), step(3)], "dev", {})
+    assert Counter(point.step for point in batch.points) == {1: 1, 2: 1, 3: 1}
+    assert [p.time_ms for p in batch.points if p.step == 2] == [12000]
+
+
+def test_nothing_new_gives_no_batch() -> None:
+    assert list(new_batches([step(1)], "dev", {"step": 1})) == []
+    assert list(new_batches([], "dev", {})) == []
+
+
+def test_an_event_larger_than_the_limit_is_a_batch_of_its_own() -> None:
+    event = {"event": "step", "time": 1.0, "step": 1, "a": 1, "b": 2, "c": 3}
+    assert [len(batch.points) for batch in new_batches([event, step(2)], "dev", {}, limit=2)] == [
+        3,
+        1,
+    ]
+    assert isinstance(next(new_batches([event], "dev", {}, limit=2)), Batch)
