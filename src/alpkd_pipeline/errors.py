@@ -8,3 +8,12 @@ class UserError(ValueError):
 
     Commands print its text alone; a traceback would only hide it.
     """
+
+
+def user_error(error: BaseException | None) -> UserError | None:
+    """The user's error behind an exception, if there is one: frameworks wrap what code raises."""
+    while error is not None:
+        if isinstance(error, UserError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

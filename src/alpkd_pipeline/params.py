@@ -54,7 +54,7 @@ class TaskParams(_Block):
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
     dev_fraction: Share = 0.1
-    max_overlap: Share = 0.1
+    max_overlap: Share = 0.02
 
 
 class TrainingParams(_Block):

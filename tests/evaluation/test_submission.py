@@ -1,12 +1,9 @@
-import logging
-
 import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.submission import TEST_ROWS, submit_folder, write_submission
+from alpkd_pipeline.evaluation.submission import TEST_ROWS, write_submission
 from alpkd_pipeline.tasks.glue import GLUE
-from alpkd_pipeline.tasks.task import Task
 
 THREE = {"test": 3, "test_mismatched": 3}
 
@@ -80,37 +77,3 @@ def test_what_the_leader_board_would_refuse_is_refused_here(task, predictions, w
 def test_the_default_is_glue_s_own_number_of_rows(tmp_path):
     with pytest.raises(UserError, match="GLUE's split has 3000"):
         write_submission("rte", {"test": answers(0, 1)}, tmp_path)
-
-
-def predict_into(folder, count, split="test"):
-    (folder / "predictions").mkdir(exist_ok=True)
-    answers(*[1] * count).to_csv(folder / "predictions" / f"{split}.csv", index=False)
-
-
-def test_a_folder_of_predictions_becomes_a_submission(tmp_path):
-    predict_into(tmp_path, 146)
-    (path,) = submit_folder(GLUE["wnli"].task, tmp_path)
-    assert path == tmp_path / "submission" / "WNLI.tsv"
-    assert len(path.read_text().splitlines()) == 147
-
-
-def test_part_of_a_split_makes_no_submission_and_says_so(tmp_path, caplog):
-    predict_into(tmp_path, 5)
-    with caplog.at_level(logging.WARNING):
-        assert submit_folder(GLUE["wnli"].task, tmp_path) == []
-    assert "5 rows, but GLUE's split has 146" in caplog.text
-    assert not (tmp_path / "submission").exists()
-
-
-def test_no_submission_without_test_predictions(tmp_path):
-    assert submit_folder(GLUE["wnli"].task, tmp_path) == []
-    predict_into(tmp_path, 9796)
-    assert submit_folder(GLUE["mnli"].task, tmp_path) == []
-
-
-def test_no_submission_for_tasks_of_one_s_own(tmp_path):
-    predict_into(tmp_path, 146)
-    own = Task("demo", "classification", ("sentence",), ("negative", "positive"), ("accuracy",))
-    assert submit_folder(own, tmp_path) == []
-    namesake = Task("wnli", "classification", ("sentence",), ("no", "yes"), ("accuracy",))
-    assert submit_folder(namesake, tmp_path) == []

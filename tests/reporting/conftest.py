@@ -31,7 +31,13 @@ PARAMS = {
     "seed": 0,
     "run": {"store": "data", "tracking": "off"},
 }
-ENVIRONMENT = {"device": "cpu", "device_name": "x86_64", "precision": "fp32", "threads": 1}
+ENVIRONMENT = {
+    "device": "cpu",
+    "device_name": "x86_64",
+    "precision": "fp32",
+    "threads": 1,
+    "libraries": LIBRARIES,
+}
 
 
 class Store:
@@ -44,7 +50,7 @@ class Store:
     def teacher(self, accuracy: float = 0.9, p50_ms: float | None = None) -> Path:
         folder = self.root / TEACHERS / "mrpc" / "demo-s0-aaaaaaaa"
         run = self._run("teacher", "mrpc-teacher-demo-s0", "a" * 64, PARAMS)
-        self._write(folder, run, {"accuracy": accuracy, "f1": 0.92}, 600_000, 12.0)
+        self._write(folder, run, {"accuracy": accuracy, "f1": 0.92}, 600_000, 12.0, {})
         self.latency(folder, p50_ms)
         return folder
 
@@ -57,6 +63,7 @@ class Store:
         key: str | None = None,
         generation: str = "cell",
         change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda params, run: None,
+        environment: dict[str, Any] | None = None,
         p50_ms: float | None = None,
         seconds: float = 7.0,
     ) -> Path:
@@ -70,7 +77,8 @@ class Store:
         run["identity"]["keys"]["student"] = key
         name = f"{params['method']['name']}-{params['student']['layers']}L-s{seed}-{key[-8:]}"
         folder = self.root / STUDENTS / "mrpc" / name
-        self._write(folder, run, {"accuracy": accuracy, "f1": f1}, 410_000, seconds)
+        scores = {"accuracy": accuracy, "f1": f1}
+        self._write(folder, run, scores, 410_000, seconds, environment or {})
         self.latency(folder, p50_ms)
         return folder
 
@@ -112,7 +120,6 @@ class Store:
             "provenance": {
                 "git_commit": "f" * 40,
                 "git_dirty": False,
-                "libraries": dict(LIBRARIES),
                 "python": "3.11.7",
             },
         }
@@ -124,6 +131,7 @@ class Store:
         scores: dict[str, float],
         parameters: int,
         seconds: float,
+        environment: dict[str, Any],
     ) -> None:
         write_json(folder / "run.json", run)
         metrics = {
@@ -131,7 +139,7 @@ class Store:
             "selection": "dev",
             "parameters": {"total": parameters, "without_embeddings": parameters // 2},
             "seconds": seconds,
-            "environment": ENVIRONMENT,
+            "environment": ENVIRONMENT | environment,
         }
         write_json(folder / "metrics.json", metrics)
         seal(folder, {"key": run["identity"]["key"]})

@@ -186,7 +186,7 @@ def test_five_planted_rows_are_counted_and_logged(
 
 def test_five_planted_rows_are_refused_over_the_limit(mood: Task) -> None:
     assert faults_of(mood, max_overlap=0.09, **planted(mood)) == [
-        "dev: 5 of 50 rows (10.00%) are also in train, more than max_overlap allows (9.00%);"
+        "dev: 5 of 50 rows (10.00%) are also in train, more than task.max_overlap allows (9.00%);"
         " take them out of train"
     ]
 

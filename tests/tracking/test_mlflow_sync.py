@@ -147,7 +147,10 @@ def test_abandoned_runs_are_those_of_the_same_key_and_generation(
     others = [run("k", "rerun"), run("other", "cell")]
     store.end(done, "FINISHED", 3)
     store.end_abandoned("k", "cell", 9)
-    found = {name: (status, end) for name, status, end in rows("select run_uuid, status, end_time from runs")}
+    found = {
+        name: (status, end)
+        for name, status, end in rows("select run_uuid, status, end_time from runs")
+    }
     assert found == {
         mine: ("KILLED", 9),
         done: ("FINISHED", 3),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import user_error
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
 FORCE_HELP = (
@@ -68,15 +68,6 @@ def _check_pipelines(names: list[str]) -> None:
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(143)
-
-
-def user_error(error: BaseException | None) -> UserError | None:
-    """The user's error behind an exception: Kedro wraps what a dataset raises."""
-    while error is not None:
-        if isinstance(error, UserError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 run = click.Command("run", params=_options(), callback=run_callback, help=run_callback.__doc__)

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from alpkd_pipeline.distillation.losses.precision import no_autocast, raised
 
-
 STREAM = 1_000_003
 """Added to the seed: fresh weights of the student are drawn from the seed itself, and a learned
 map that began with the same numbers would be tied to them."""

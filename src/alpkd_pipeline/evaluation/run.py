@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.evaluation.score import score_splits
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.evaluation.score import score_splits
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.run_config import RunConfig, read_config

@@ -6,7 +6,6 @@ Format: https://gluebenchmark.com/faq, a header `index<TAB>prediction`, rows num
 from __future__ import annotations
 
 import difflib
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,15 +13,9 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, GlueTask
-from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-log = logging.getLogger(__name__)
-
-PREDICTIONS = "predictions"
-SUBMISSION = "submission"
 
 TEST_ROWS: dict[str, dict[str, int]] = {
     "cola": {"test": 1_063},
@@ -79,35 +72,6 @@ def write_submission(
     for name, lines in tables.items():
         (out / name).write_text(f"index\tprediction\n{lines}", encoding="utf-8", newline="\n")
     return [out / name for name in tables]
-
-
-def submit_folder(task: Task, folder: Path) -> list[Path]:
-    """Write the submission files of a GLUE task from a folder of predictions, if they are due.
-
-    They are not for a task of one's own and for data without test splits; where the predictions
-    are not GLUE's test splits row for row, the log says why there is no submission.
-
-    Args:
-        task: the task.
-        folder: holds `predictions/<split>.csv`; the files go to `submission/` beside it.
-
-    Returns:
-        The files written, none or all.
-    """
-    import pandas as pd
-
-    glue = GLUE.get(task.name)
-    if glue is None or glue.task.label_names != task.label_names:
-        return []
-    tables = {split: folder / PREDICTIONS / f"{split}.csv" for split in glue.submission}
-    if not all(path.is_file() for path in tables.values()):
-        return []
-    try:
-        read = {s: pd.read_csv(p, usecols=["idx", "prediction"]) for s, p in tables.items()}
-        return write_submission(task.name, read, folder / SUBMISSION)
-    except UserError as error:
-        log.warning("no files for GLUE's leader board: %s", error)
-        return []
 
 
 def _glue_task(name: str) -> GlueTask:

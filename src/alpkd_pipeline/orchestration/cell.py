@@ -16,8 +16,8 @@ from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.identity import model_digest
+from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.provenance import provenance
@@ -54,15 +54,17 @@ _NO_EFFECT = {"threads", "device", "log_every"}
 class Cell:
     """The results that a set of parameters defines, each with its key and folder."""
 
-    def __init__(self, params: Params, project: Path) -> None:
+    def __init__(self, params: Params, project: Path, command: str = "") -> None:
         """Nothing is read yet; keys are computed when they are asked for.
 
         Args:
             params: the checked parameters.
             project: the project's root; relative paths start here.
+            command: what makes this cell, for people to repeat it.
         """
         self.params = params
         self.project = project
+        self.command = command
 
     # What the parameters name ---------------------------------------------------------------
 
@@ -185,7 +187,9 @@ class Cell:
             "dev_fraction": given.dev_fraction,
             "max_overlap": given.max_overlap,
             "code": self._code(
-                f"alpkd_pipeline.tasks.sources.{given.source}", "alpkd_pipeline.tasks.validate"
+                f"alpkd_pipeline.tasks.sources.{given.source}",
+                "alpkd_pipeline.tasks.sources.dev_cut",
+                "alpkd_pipeline.tasks.validate",
             ),
         }
         return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
@@ -380,17 +384,6 @@ class Cell:
         return (
             f"Student of {given.student.layers} layers by {given.method.name}, seed {given.seed}."
             f" {get_row(given.method.name).summary} Teacher: {teacher}."
-        )
-
-    @property
-    def command(self) -> str:
-        """The command that makes this cell, for people to repeat it."""
-        given = self.params
-        return (
-            "kedro run --pipeline=distill"
-            f" --params=task.name={given.task.name},task.source={given.task.source},"
-            f"student.layers={given.student.layers},method.name={given.method.name},"
-            f"seed={given.seed}"
         )
 
     @property

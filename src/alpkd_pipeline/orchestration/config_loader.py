@@ -11,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.params import Params
@@ -38,9 +38,16 @@ class CellConfigLoader(OmegaConfigLoader):
         """The merged configuration of one kind: checked parameters, or the catalog with keys."""
         if key == "parameters":
             return self.params.plain()
-        if key == "catalog":
-            OmegaConf.register_resolver("cell", self._lookup, replace=True)
-        return super().__getitem__(key)
+        if key != "catalog":
+            return super().__getitem__(key)
+        OmegaConf.register_resolver("cell", self.cell.lookup, replace=True)
+        try:
+            return super().__getitem__(key)
+        except Exception as error:  # OmegaConf wraps what a resolver raises
+            cause = user_error(error)
+            if cause is None:
+                raise
+            raise ConfigError(str(cause)) from None
 
     @cached_property
     def params(self) -> Params:
@@ -59,17 +66,29 @@ class CellConfigLoader(OmegaConfigLoader):
         """The cell that the parameters define, checked as far as this machine's files allow."""
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
         try:
-            cell = Cell(self.params, project)
+            cell = Cell(self.params, project, self._command())
             cell.check()
         except UserError as error:
             raise ConfigError(str(error)) from None
         return cell
 
-    def _lookup(self, name: str) -> Any:
-        try:
-            return self.cell.lookup(name)
-        except UserError as error:
-            raise ConfigError(str(error)) from None
+    def _command(self) -> str:
+        """The command line that gives these parameters from this configuration."""
+        given = _flat({k: v for k, v in (self.runtime_params or {}).items() if k != "run"})
+        parts = ["kedro run --pipeline=distill"]
+        if self.env:
+            parts.append(f"--env={self.env}")
+        if given and EXACT not in (self.runtime_params or {}):
+            parts.append("--params=" + ",".join(f"{name}={value}" for name, value in given.items()))
+        return " ".join(parts)
+
+
+def _flat(given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
+        found |= inner or {f"{prefix}{key}": value}
+    return found
 
 
 def _words_to_values(given: Any) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WHOLE = ("layers", "teacher_layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
+REAL = ("score", "teacher_score", "seconds", "latency_ms", "speed_up")
 BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
 AFTER_SCORES = (
     "teacher",
@@ -62,7 +63,7 @@ def collect(store: Path) -> pd.DataFrame:
     _add_groups(rows, scored)
     names = dict.fromkeys(name for record in scored for name in record.scores)
     frame = pd.DataFrame(rows, columns=[*BEFORE_SCORES, "score", *names, *AFTER_SCORES])
-    frame = frame.astype(dict.fromkeys(WHOLE, "Int64"))
+    frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64"))
     return frame.sort_values(
         ["task", "layers", "method", "differs", "group", "seed", "path"],
         ascending=[True, False, True, True, True, True, True],

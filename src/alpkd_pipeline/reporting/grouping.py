@@ -29,18 +29,18 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
 
     The teacher and the data stand in by their keys, the code by `identity.code`. Where a run does
     not carry that, its commit stands for the code, and its own key if files had changed since:
-    such a run is never pooled. Where a run was made (threads, the kind of processor) is no
-    difference, its precision and the type of its device are.
+    such a run is never pooled. Libraries, precision and the type of device are those that the
+    training found; its threads and the kind of processor are no difference.
     """
     identity, provenance = record.run["identity"], record.run.get("provenance") or {}
     keys = identity.get("keys") or {}
-    libraries = provenance.get("libraries") or {}
     environment = record.metrics.get("environment") or {}
+    libraries = environment.get("libraries") or {}
     facts = flat(
         {
             **record.run["params"],
             "generation": identity.get("generation"),
-            "code": identity.get("code") or _commit(provenance) or record.key,
+            "code": identity.get("code") or _commit(provenance) or f"uncommitted {record.key[:12]}",
             "key": {name: keys[name] for name in UPSTREAM if name in keys},
             # 2.13.0 and 2.13.0+cpu are the same release.
             "library": {name: str(v).partition("+")[0] for name, v in libraries.items()},

@@ -33,5 +33,8 @@ def write_splits(
 
     report = check_splits(frames, Task.from_dict(dict(task)), max_overlap)
     for name, frame in frames.items():
+        # What sources note about a frame, such as its file, has no place in a result.
+        frame = frame.reset_index(drop=True)
+        frame.attrs = {}
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_json(folder / REPORT, report.to_dict())

@@ -237,7 +237,7 @@ def _overlap_faults(
     log.warning("%s, %s: %s", task.name, split, said)
     if split not in task.dev_splits or count <= max_overlap * len(frame):
         return []
-    rule = f"{said}, more than max_overlap allows ({max_overlap:.2%}); take them out of train"
+    rule = f"{said}, more than task.max_overlap allows ({max_overlap:.2%}); take them out of train"
     return [Fault(split, str(frame.attrs.get("file", "")), rule)]
 
 

@@ -288,28 +288,39 @@ def sync_folder(
         UserError: the store cannot be reached, or the folder cannot be read or written.
     """
     sync = FolderSync(folder, settings, pictures)
-    for attempt in range(1, BUSY_ATTEMPTS + 1):
-        try:
-            if is_complete(folder):
-                return sync.close(folder)
-            return sync.end() if sync.ended else sync.catch_up()
-        except UserError:
-            raise
-        except Exception as error:
-            if is_busy(error) and attempt < BUSY_ATTEMPTS:
-                time.sleep(BUSY_PAUSE)
-                continue
-            raise UserError(
-                f"{folder.name} did not get into MLflow at {settings.shown}: {one_line(error)};"
-                f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
-            ) from None
-    return None
+
+    def push() -> str | None:
+        if is_complete(folder):
+            return sync.close(folder)
+        return sync.end() if sync.ended else sync.catch_up()
+
+    try:
+        return _patiently(push)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{folder.name} did not get into MLflow at {settings.shown}: {one_line(error)};"
+            f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
+        ) from None
 
 
 def one_line(error: BaseException) -> str:
     """An error's kind and first line, without credentials."""
     first = next(iter(str(error).strip().splitlines()), "")
-    return mask_credentials(f"{type(error).__name__}: {first}")[:300]
+    kind = type(error).__name__
+    return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
+
+
+def _patiently(push: Callable[[], str | None]) -> str | None:
+    for _ in range(BUSY_ATTEMPTS - 1):
+        try:
+            return push()
+        except Exception as error:
+            if not is_busy(error):
+                raise
+        time.sleep(BUSY_PAUSE)
+    return push()
 
 
 def _read_optional(path: Path) -> dict[str, Any]:

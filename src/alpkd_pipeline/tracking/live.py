@@ -24,8 +24,9 @@ LONGEST_PAUSE = 60.0
 FAILURES_BEFORE_WARNING = 2
 """One failed push is nothing to tell: a connection may have been closed meanwhile."""
 
-CLOSING_FAILURES = 3
-"""A store that fails so often in a row is away: the next training need not wait for it."""
+FAILURES_OF_A_STORE_THAT_IS_AWAY = 3
+AWAY_SECONDS = 2.0
+"""How long the end of a training waits for a store that did not answer before."""
 
 
 class LiveSync:
@@ -101,6 +102,7 @@ class LiveSync:
 
     def _close(self, action: Callable[[], object], seconds: float) -> None:
         if self._thread is not None:
+            seconds = min(seconds, AWAY_SECONDS) if self._away else seconds
             self._deadline = time.monotonic() + seconds
             self._closing = action
             self._wake.set()
@@ -118,13 +120,13 @@ class LiveSync:
             self._attempt(self._sync.catch_up)
             self._wake.wait(self._pause())
         self._closed = self._attempt(self._closing)
-        while (
-            not self._closed
-            and self._failures < CLOSING_FAILURES
-            and time.monotonic() < self._deadline
-        ):
+        while not self._closed and not self._away and time.monotonic() < self._deadline:
             time.sleep(RETRY_SECONDS)
             self._closed = self._attempt(self._closing)
+
+    @property
+    def _away(self) -> bool:
+        return self._failures >= FAILURES_OF_A_STORE_THAT_IS_AWAY
 
     def _pause(self) -> float:
         return min(LONGEST_PAUSE, self._poll_seconds * 2 ** min(self._failures, 10))

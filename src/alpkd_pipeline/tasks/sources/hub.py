@@ -258,5 +258,5 @@ def _refuse_other_classes(place: str, classes: Sequence[str], task: Task) -> Non
     if set(classes) != set(task.label_names):
         raise UserError(
             f"{place}: the labels are {', '.join(classes)}, but task '{task.name}' has"
-            f" {', '.join(task.label_names) or 'numbers'}; correct task.label_names"
+            f" {', '.join(task.label_names) or 'numbers'}; correct task.labels"
         )

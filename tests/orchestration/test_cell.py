@@ -1,0 +1,146 @@
+"""What a change makes again: keys move exactly where they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.orchestration.conftest import Load
+
+from alpkd_pipeline.distillation import method_table
+from alpkd_pipeline.orchestration import cell as cell_module
+from alpkd_pipeline.tasks import define
+
+STAGES = (
+    "splits",
+    "encoded",
+    "teacher",
+    "teacher_scores",
+    "signals",
+    "student",
+    "student_scores",
+)
+
+
+def moved(load: Load, change: dict, base: dict | None = None) -> set[str]:
+    """The stages whose keys differ after a change of parameters."""
+    before, after = load(base).cell, load({**(base or {}), **change}).cell
+    return {name for name in STAGES if before.stage(name).key != after.stage(name).key}
+
+
+STUDENT = {"student", "student_scores"}
+TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"seed": 1}, STUDENT),
+        ({"student.layers": 2}, STUDENT),
+        ({"method.name": "kd"}, STUDENT),
+        ({"method.lambda": 0.25}, STUDENT),
+        ({"training.lr": 1e-4}, STUDENT),
+        ({"signals.dtype": "fp16"}, {"signals", *STUDENT}),
+        ({"method.pooling": "mean"}, {"signals", *STUDENT}),
+        ({"teacher.seed": 1}, TEACHER),
+        ({"teacher.training.epochs": 2}, TEACHER),
+        ({"task.max_length": 32}, {"encoded", *TEACHER}),
+        ({"task.train_rows": 100}, set(STAGES)),
+        ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
+        ({"training.threads": 2}, set()),
+        ({"training.device": "cpu", "training.log_every": 1}, set()),
+        ({"run.experiment": "other", "run.tracking": "off"}, set()),
+        ({"training.accumulation": 1}, set()),
+    ],
+)
+def test_a_parameter_moves_its_stage_and_what_follows(
+    load: Load, change: dict, again: set[str]
+) -> None:
+    assert moved(load, change) == again
+
+
+def test_the_baseline_does_not_depend_on_the_signals(load: Load) -> None:
+    base = {"method.name": "no_kd"}
+    assert moved(load, {"signals.dtype": "fp16", "method.pooling": "mean"}, base) == {"signals"}
+    assert not load(base).cell.needs_signals
+
+
+def test_an_added_method_or_task_moves_nothing(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {name: load().cell.stage(name).key for name in STAGES}
+    row = replace(method_table.METHODS["kd"], name="new")
+    monkeypatch.setattr(method_table, "METHODS", {**method_table.METHODS, "new": row})
+    task = replace(define.KNOWN["demo"], name="new")
+    monkeypatch.setattr(define, "KNOWN", {**define.KNOWN, "new": task})
+    assert {name: load().cell.stage(name).key for name in STAGES} == before
+
+
+def test_tables_are_not_part_of_the_code(load: Load) -> None:
+    from alpkd_pipeline.runs.fingerprint import import_closure
+
+    reached = import_closure(
+        ["alpkd_pipeline.training.student", "alpkd_pipeline.distillation.methods.alp"],
+        cell_module.NO_RESULT,
+    )
+    names = {name for name, _ in reached}
+    assert "alpkd_pipeline.distillation.losses.layer_attention" in names
+    assert "alpkd_pipeline.training.loop" in names
+    assert "alpkd_pipeline.models.student" in names
+    assert not {name for name in names if name.endswith((".method_table", ".registry", ".glue"))}
+    assert "alpkd_pipeline.distillation.methods.ckd" not in names
+
+
+def table(path: Path, rows: int) -> str:
+    frame = pd.DataFrame({"text": [f"row {i}" for i in range(rows)], "label": [0, 1] * (rows // 2)})
+    frame.to_csv(path, index=False)
+    return str(path)
+
+
+def own_task(tmp_path: Path) -> dict:
+    return {
+        "task.name": "mine",
+        "task.source": "table",
+        "task.text_columns": ["text"],
+        "task.labels": ["no", "yes"],
+        "task.files": {"train": table(tmp_path / "train.csv", 40)},
+        "teacher.model": str(cell_module.__file__).replace(
+            "orchestration/cell.py", "models/demo_checkpoint"
+        ),
+    }
+
+
+def test_a_changed_row_moves_everything_and_a_touched_file_nothing(
+    load: Load, tmp_path: Path
+) -> None:
+    given = own_task(tmp_path)
+    before = {name: load(given).cell.stage(name).key for name in STAGES}
+    (tmp_path / "train.csv").touch()
+    assert {name: load(given).cell.stage(name).key for name in STAGES} == before
+    text = (tmp_path / "train.csv").read_text()
+    (tmp_path / "train.csv").write_text(text.replace("row 7", "row seven"))
+    after = {name: load(given).cell.stage(name).key for name in STAGES}
+    assert all(before[name] != after[name] for name in STAGES)
+
+
+def test_keys_do_not_depend_on_where_the_project_lies(load: Load, tmp_path: Path) -> None:
+    one = load().cell
+    other = cell_module.Cell(one.params, tmp_path)
+    assert [other.stage(n).key for n in STAGES] == [one.stage(n).key for n in STAGES]
+
+
+def test_folders_say_what_they_hold(load: Load) -> None:
+    cell = load({"seed": 3, "student.layers": 2}).cell
+    assert cell.student.path.parent.parts[-3:] == ("06_models", "students", "demo")
+    assert cell.student.path.name == f"alp_kd-2L-s3-{cell.student.key[:8]}"
+    assert cell.teacher.path.name == f"demo-s0-{cell.teacher.key[:8]}"
+    assert cell.student_name == "demo-12to2-alp_kd-s3"
+
+
+def test_run_facts_are_complete_json(load: Load) -> None:
+    import json
+
+    facts = load().cell.run_facts("student")
+    assert json.loads(json.dumps(facts)) == json.loads(json.dumps(facts))
+    assert set(facts["identity"]["keys"]) == {"splits", "encoded", "teacher", "signals", "student"}
+    assert facts["identity"]["keys"]["student"] == facts["identity"]["key"]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from tests.orchestration.conftest import Load
+
+from alpkd_pipeline.orchestration.config_loader import ConfigError
+
+
+def test_parameters_come_out_checked_and_complete(load: Load) -> None:
+    params = load({"method.name": "kd"})["parameters"]
+    assert params["method"]["temperature"] == 2.0
+    assert params["training"]["accumulation"] == 1
+    assert "methods" not in params
+
+
+@pytest.mark.parametrize(
+    ("flat", "line"),
+    [
+        ({"training.lrr": 1}, "unknown parameter 'training.lrr'; did you mean 'training.lr'?"),
+        ({"student:layers": 2}, "not student:layers"),
+        ({"training.lr": "1e-5"}, "parameter 'training.lr' = '1e-5'"),
+        ({"training.lr": float("nan")}, "finite"),
+        ({"training.epochs": 0}, "parameter 'training.epochs' = 0"),
+        ({"method.temperature": 0}, "parameter 'method.temperature' = 0"),
+        ({"method.name": "alp"}, "did you mean 'alp_kd'"),
+        ({"method.name": "kd", "method.lambda": 0.5}, "lambda"),
+        ({"method.name": "no_kd", "method.overlap": 2}, "overlap"),
+        ({"task.name": "../secret"}, "task.name"),
+        ({"task.source": "web"}, "task.source"),
+        ({"teacher.revision": "main"}, "teacher.revision"),
+        ({"student.init": "checkpoint"}, "student.checkpoint"),
+        ({"student.hidden_size": 32}, "student.hidden_size"),
+        ({"student.checkpoint": "x"}, "student.init"),
+    ],
+)
+def test_a_wrong_parameter_is_one_line(load: Load, flat: dict, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _ = load(flat)["parameters"]
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flat", "line"),
+    [
+        ({"student.layers": 13}, "has 12 layers"),
+        ({"task.name": "rte"}, "--env=minilm"),
+        ({"task.name": "rte", "task.source": "folder", "task.path": "."}, "314"),
+        (
+            {"student.init": "random", "student.hidden_size": 32, "student.heads": 2},
+            "method.projection=linear",
+        ),
+        ({"teacher.model": "./nowhere"}, "nowhere"),
+        ({"teacher.model": "org/name"}, "teacher.revision"),
+        ({"task.metrics": ["bleu"]}, "bleu"),
+        ({"task.name": "mine", "task.source": "table"}, "task.text_columns"),
+    ],
+)
+def test_a_contradiction_is_one_line(load: Load, flat: dict, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        _ = load(flat)["catalog"]
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_loaders_in_one_process_keep_their_own_paths(load: Load) -> None:
+    one, two = load({"seed": 1}), load({"seed": 2})
+    paths = [loader["catalog"]["student"]["filepath"] for loader in (one, two, one)]
+    assert "-s1-" in paths[0]
+    assert "-s2-" in paths[1]
+    assert paths[0] == paths[2]
+
+
+def test_words_on_the_command_line_become_values(load: Load) -> None:
+    params = load({"method.detach_weights": "true", "training.patience": "null"})["parameters"]
+    assert params["method"]["detach_weights"] is True
+    assert params["training"]["patience"] is None
+
+
+def test_an_exact_set_replaces_everything(load: Load) -> None:
+    exact = load({"seed": 7, "method.name": "kd"}).params.plain()
+    again = load({})
+    again.runtime_params = {"exact": exact}
+    assert again.params.plain() == exact
+
+
+def test_an_environment_adds_to_base(load: Load) -> None:
+    params = load(env="minilm")["parameters"]
+    assert params["task"]["name"] == "mrpc"
+    assert params["training"]["batch_size"] == 32
+    assert params["method"] | {"beta": 0.1, "temperature": 10.0} == params["method"]
+
+
+def test_the_command_repeats_environment_and_parameters(load: Load) -> None:
+    loader = load({"seed": 3, "method.name": "kd"}, env="minilm")
+    assert loader._command() == (
+        "kedro run --pipeline=distill --env=minilm --params=seed=3,method.name=kd"
+    )

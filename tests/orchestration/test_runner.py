@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+
+from alpkd_pipeline.datasets.folder import FolderDataset
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.runner import StageRunner, needed, parse_force
+from alpkd_pipeline.runs.manifest import is_complete
+
+
+class World:
+    """A chain data -> teacher -> student -> scores of folders, and a comparison of what is there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.made: list[str] = []
+        names = ("data", "teacher", "student", "scores", "table")
+        folders = {
+            name: FolderDataset(filepath=str(root / name), facts={"key": name, "stage": name})
+            for name in names
+        }
+        self.catalog = DataCatalog({**folders, "raw": MemoryDataset("raw")})
+        self.pipeline = Pipeline(
+            [
+                self.node("data", ["raw"], "stage.data_prep"),
+                self.node("teacher", ["data"], "stage.finetune_teacher"),
+                self.node("student", ["data", "teacher"], "stage.distill"),
+                self.node("scores", ["student"], "stage.distill"),
+                self.node("table", ["scores"], "stage.compare"),
+            ]
+        )
+
+    def node(self, name: str, inputs: list[str], tag: str):
+        def make(*_inputs: object) -> Path:
+            self.made.append(name)
+            work = self.root / f"{name}.work"
+            work.mkdir(parents=True)
+            (work / "made").write_text(str(len(self.made)))
+            return work
+
+        return node(make, inputs, name, name=name, tags=tag)
+
+    def run(self, force: str = "") -> list[str]:
+        self.made.clear()
+        StageRunner(force=force).run(self.pipeline, self.catalog)
+        return list(self.made)
+
+    def drop(self, name: str) -> None:
+        (self.root / name / "manifest.json").unlink()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+EVERYTHING = ["data", "teacher", "student", "scores", "table"]
+
+
+def test_everything_once_and_then_nothing(world: World) -> None:
+    assert world.run() == EVERYTHING
+    assert world.run() == []
+    assert all(is_complete(world.root / name, name) for name in EVERYTHING)
+
+
+def test_what_nobody_needs_is_not_made_again(world: World) -> None:
+    world.run()
+    world.drop("teacher")
+    world.drop("data")
+    assert world.run() == []
+
+
+def test_what_a_missing_result_needs_is_made_again(world: World) -> None:
+    world.run()
+    world.drop("teacher")
+    world.drop("scores")
+    assert world.run() == ["scores"]
+    world.drop("student")
+    world.drop("scores")
+    assert world.run() == ["teacher", "student", "scores"]
+
+
+def test_a_folder_without_its_file_is_made_again(world: World) -> None:
+    world.run()
+    (world.root / "scores" / "made").unlink()
+    assert world.run() == ["scores"]
+
+
+def test_force_makes_a_stage_and_what_follows(world: World) -> None:
+    world.run()
+    assert world.run(force="finetune_teacher") == ["teacher", "student", "scores", "table"]
+    assert world.run(force="compare") == ["table"]
+    assert world.run(force="distill") == ["student", "scores", "table"]
+    assert world.run(force="all") == EVERYTHING
+    assert world.run() == []
+
+
+def test_the_old_result_stays_until_the_new_one_is_there(world: World) -> None:
+    world.run()
+
+    def fail(*_inputs: object) -> Path:
+        assert is_complete(world.root / "student", "student")
+        raise RuntimeError("no power")
+
+    broken = node(fail, ["data", "teacher"], "student", name="student", tags="stage.distill")
+    others = [n for n in world.pipeline.nodes if n.name != "student"]
+    world.pipeline = Pipeline([*others, broken])
+    with pytest.raises(RuntimeError, match="no power"):
+        world.run(force="distill")
+    assert is_complete(world.root / "student", "student")
+
+
+def test_needed_of_an_empty_store_is_the_whole_pipeline(world: World) -> None:
+    assert [n.name for n in needed(world.pipeline, world.catalog).nodes] == EVERYTHING
+
+
+def test_a_second_process_waits_and_then_finds_the_result(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.run()
+    world.drop("scores")
+    # Locked below filelock, which would see that it is this very thread.
+    lock = (world.root / ".locks" / "scores.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def other_process() -> None:
+        work = world.root / "other"
+        work.mkdir()
+        (work / "made").write_text("elsewhere")
+        world.catalog["scores"].save(work)
+        lock.close()
+
+    timer = threading.Timer(0.3, other_process)
+    timer.start()
+    with caplog.at_level(logging.INFO):
+        assert world.run() == []
+    assert "waiting: another process is making scores" in caplog.text
+    assert (world.root / "scores" / "made").read_text() == "elsewhere"
+
+
+@pytest.mark.parametrize("text", ["student", "distill+teachers", "ALL"])
+def test_an_unknown_stage_is_one_line(text: str) -> None:
+    with pytest.raises(UserError, match=r"--force .*unknown stage; use data_prep"):
+        StageRunner(force=text)
+
+
+def test_force_takes_plus_and_comma() -> None:
+    assert parse_force("signals+distill") == ("signals", "distill")
+    assert parse_force("") == ()

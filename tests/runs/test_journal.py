@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from alpkd_pipeline.runs.journal import JOURNAL, Journal, read_journal
+
+
+def test_events_come_back_in_order(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.write("step", step=1, loss={"hard": 0.5})
+        journal.write("eval", scores={"accuracy": 1.0})
+    events, _ = read_journal(tmp_path)
+    assert [event["event"] for event in events] == ["step", "eval"]
+    assert events[0]["loss"] == {"hard": 0.5}
+    assert events[0]["time"] <= events[1]["time"]
+
+
+def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.write("step", step=1)
+        first, offset = read_journal(tmp_path)
+        journal.write("step", step=2)
+        second, end = read_journal(tmp_path, offset)
+    assert [e["step"] for e in first + second] == [1, 2]
+    assert read_journal(tmp_path, end) == ([], end)
+
+
+def test_a_line_that_is_still_being_written_waits(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(b'{"event": "step", "step": 1}\n{"event": "st')
+    events, offset = read_journal(tmp_path)
+    assert [e["step"] for e in events] == [1]
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(b'ep", "step": 2}\n')
+    assert read_journal(tmp_path, offset)[0][0]["step"] == 2
+
+
+def test_values_that_json_lacks_are_written_as_words(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.write("step", loss={"hard": float("nan")}, norms=[float("inf"), 1.0])
+    assert read_journal(tmp_path)[0][0]["loss"] == {"hard": "nan"}
+    assert read_journal(tmp_path)[0][0]["norms"] == ["inf", 1.0]
+
+
+def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_journal(tmp_path) == ([], 0)

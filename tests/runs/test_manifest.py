@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import (
+    describe,
+    is_complete,
+    publish,
+    read_manifest,
+    seal,
+    verify,
+    write_json,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "result"
+    (made / "sub").mkdir(parents=True)
+    (made / "a.bin").write_bytes(bytes(range(256)))
+    (made / "sub" / "b.txt").write_text("hello")
+    (made / ".state").write_text("not a result")
+    return made
+
+
+def test_seal_lists_every_file_but_dot_files(folder: Path) -> None:
+    manifest = seal(folder, {"key": "k"})
+    assert set(manifest["files"]) == {"a.bin", "sub/b.txt"}
+    assert manifest["files"]["sub/b.txt"]["bytes"] == 5
+    # sha256("hello")
+    assert manifest["files"]["sub/b.txt"]["sha256"].startswith("2cf24dba5fb0a30e26e83b2ac5b9e29e")
+
+
+def test_a_folder_without_a_manifest_is_not_there(folder: Path) -> None:
+    assert not is_complete(folder)
+    seal(folder, {"key": "k"})
+    assert is_complete(folder)
+    assert is_complete(folder, "k")
+    assert not is_complete(folder, "other")
+
+
+def test_a_missing_or_shorter_file_makes_it_incomplete(folder: Path) -> None:
+    seal(folder, {"key": "k"})
+    (folder / "a.bin").write_bytes(b"short")
+    assert not is_complete(folder)
+    (folder / "a.bin").unlink()
+    assert not is_complete(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "k"}'])
+def test_a_broken_manifest_is_none(folder: Path, text: str) -> None:
+    (folder / "manifest.json").write_text(text)
+    assert read_manifest(folder) is None
+    assert not is_complete(folder)
+
+
+def test_verify_finds_every_flipped_byte(folder: Path) -> None:
+    seal(folder, {"key": "k"})
+    verify(folder)
+    draw = random.Random(0)
+    original = (folder / "a.bin").read_bytes()
+    for _ in range(50):
+        damaged = bytearray(original)
+        damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
+        (folder / "a.bin").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.bin is damaged"):
+            verify(folder)
+
+
+def test_verify_names_a_missing_file(folder: Path) -> None:
+    seal(folder, {})
+    (folder / "a.bin").unlink()
+    with pytest.raises(UserError, match=r"a\.bin is missing"):
+        verify(folder)
+
+
+def test_publish_replaces_an_older_result_and_leaves_nothing_behind(folder: Path) -> None:
+    final = folder.parent / "final"
+    final.mkdir()
+    (final / "old.txt").write_text("old")
+    publish(folder, final, {"key": "new"})
+    assert is_complete(final, "new")
+    assert not (final / "old.txt").exists()
+    assert [p.name for p in final.parent.iterdir()] == ["final"]
+
+
+def test_write_json_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"good": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"bad": object()})
+    assert json.loads(path.read_text()) == {"good": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_describe_is_sorted_by_name(folder: Path) -> None:
+    assert list(describe(folder)) == ["a.bin", "sub/b.txt"]

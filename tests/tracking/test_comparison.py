@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tracking.comparison import log_comparison
+from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
+from alpkd_pipeline.tracking.settings import TrackingSettings
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "comparison"
+    (folder / "plots").mkdir(parents=True)
+    (folder / "students.csv").write_text("a\n1\n")
+    (folder / "plots" / "a.png").write_bytes(b"png")
+    (folder / ".hidden").write_text("x")
+    return folder
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame({"method": ["kd", "alp_kd"], "accuracy": [0.5, 0.75], "seed": [0, None]})
+
+
+def artifacts(project: Path) -> set[str]:
+    (root,) = (project / "mlartifacts").glob("*/artifacts")
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_comparison_is_one_run_with_table_and_files(
+    folder: Path, table: pd.DataFrame, settings: TrackingSettings, rows: Rows, tmp_path: Path
+) -> None:
+    run_id = log_comparison(folder, settings, table)
+    assert rows("select run_uuid, name, status from runs") == [(run_id, "comparison", "FINISHED")]
+    assert dict(rows("select key, value from tags"))["stage"] == "compare"
+    assert artifacts(tmp_path) == {"table.json", "students.csv", "plots/a.png"}
+    (stored,) = (tmp_path / "mlartifacts").glob("*/artifacts/table.json")
+    assert json.loads(stored.read_text())["data"] == [["kd", 0.5, 0.0], ["alp_kd", 0.75, None]]
+
+
+def test_the_same_comparison_is_recorded_once_and_another_one_again(
+    folder: Path, table: pd.DataFrame, settings: TrackingSettings, rows: Rows
+) -> None:
+    run_id = log_comparison(folder, settings, table)
+    assert log_comparison(folder, settings, table) == run_id
+    (folder / "students.csv").write_text("a\n2\n")
+    assert log_comparison(folder, settings, table) != run_id
+    assert rows("select status, count(*) from runs group by 1") == [("FINISHED", 2)]
+
+
+def test_a_record_that_was_cut_off_is_completed(
+    folder: Path,
+    table: pd.DataFrame,
+    settings: TrackingSettings,
+    rows: Rows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, calls = MlflowStore.log_files, iter([True])
+
+    def broken(self: MlflowStore, *args: Any) -> None:
+        if next(calls, False):
+            raise ConnectionError("gone")
+        real(self, *args)
+
+    monkeypatch.setattr(MlflowStore, "log_files", broken)
+    with pytest.raises(UserError, match="did not get into MLflow at .*ConnectionError: gone"):
+        log_comparison(folder, settings, table)
+    log_comparison(folder, settings, table)
+    assert rows("select status from runs") == [("FINISHED",)]
+    (stored,) = (tmp_path / "mlartifacts").glob("*/artifacts/table.json")
+    assert len(json.loads(stored.read_text())["data"]) == 2
+
+
+def test_a_server_that_is_away_gives_one_line(
+    folder: Path, table: pd.DataFrame, settings: TrackingSettings, closed_port: int
+) -> None:
+    uri = f"http://u:c4n4ry@127.0.0.1:{closed_port}"
+    with pytest.raises(UserError) as error:
+        log_comparison(folder, replace(settings, uri=uri, artifact_root=None), table)
+    assert "\n" not in str(error.value)
+    assert "c4n4ry" not in str(error.value)
+
+
+def test_tables_show_up_in_mlflow(
+    folder: Path, table: pd.DataFrame, settings: TrackingSettings
+) -> None:
+    run_id = log_comparison(folder, settings, table)
+    tags = prepare_store(settings)._client.get_run(run_id).data.tags
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "table.json", "type": "table"}]

@@ -1,0 +1,157 @@
+"""A real tracking server that is killed, restarted and frozen while a training runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpkd_pipeline.tracking.folder_sync import sync_folder
+from alpkd_pipeline.tracking.live import LiveSync
+from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
+
+pytestmark = pytest.mark.slow
+
+Make = Callable[..., Any]
+
+
+class Server:
+    """`mlflow server` in a process group of its own, so that its workers stop with it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self.database = folder / "mlflow.db"
+        program = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+        places = ["--backend-store-uri", f"sqlite:///{self.database}", "--artifacts-destination"]
+        self._command = [*program, *places, str(folder / "artifacts")]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 120
+        while not self._healthy():
+            assert time.monotonic() < deadline, "the server does not start"
+            assert self._process.poll() is None, "the server stopped"
+            time.sleep(0.2)
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+        self._process = None
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(self.database)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def server(tmp_path: Path, database: Path, closed_port: int) -> Iterator[Server]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes(database.read_bytes())
+    server = Server(folder, closed_port)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def remote(server: Server, tmp_path: Path) -> TrackingSettings:
+    found = tracking_settings(server.address, "alpkd", tmp_path)
+    assert found is not None
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def count(server: Server) -> int:
+    return int(server.rows("select count(*) from metrics")[0][0])
+
+
+def test_a_server_that_is_killed_and_comes_back(
+    server: Server, remote: TrackingSettings, training: Make
+) -> None:
+    made = training().begin().steps(1, 5)
+    sync = LiveSync(made.work, remote, poll_seconds=0.2)
+    sync.start()
+    wait_for(lambda: count(server) == 5 * made.step_points)
+    server.kill()
+    made.steps(6, 12)
+    time.sleep(1.0)
+    server.start()
+    made.steps(13, 20)
+    wait_for(lambda: count(server) == 20 * made.step_points + 2 * made.eval_points)
+    sync.finish(made.publish())
+    assert server.rows("select status from runs") == [("FINISHED",)]
+    assert count(server) == made.whole_points
+    assert (made.final / ".mlflow.json").is_file()
+    names = {path.name for path in (server.database.parent / "artifacts").rglob("*.json*")}
+    assert names == {"run.json", "metrics.json", "events.jsonl", "attention.json"}
+    assert server.rows("select count(*) from inputs") == [(2,)]
+
+
+def test_a_server_that_is_frozen_while_it_makes_the_run(
+    server: Server,
+    remote: TrackingSettings,
+    training: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    made = training().begin().steps(1, 20)
+    prior = training("other").begin()
+    sync_folder(prior.work, remote)  # the experiment is known, the run is what hangs
+    server.send(signal.SIGSTOP)
+    sync = LiveSync(made.work, remote, poll_seconds=0.1)
+    started = time.monotonic()
+    sync.start()
+    assert time.monotonic() - started < 1.0
+    wait_for(lambda: "takes nothing at the moment" in caplog.text)
+    started = time.monotonic()
+    sync.finish(made.publish(), seconds=4.0)
+    assert time.monotonic() - started < 6.0
+    server.send(signal.SIGCONT)
+    time.sleep(2.0)  # it now works through the requests that were given up
+    sync_folder(made.final, remote)
+    sync_folder(made.final, remote)
+    found = server.rows(
+        "select status, count(*) from runs where lifecycle_stage = 'active'"
+        " and name = 'mrpc-6to3-alp_kd-s1' and status = 'FINISHED' group by status"
+    )
+    assert found == [("FINISHED", 1)]
+    assert server.rows("select count(*) from runs where lifecycle_stage = 'active'") == [(2,)]
+    assert count(server) == made.whole_points
