@@ -55,11 +55,13 @@ class TrackingHooks:
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
         """Start the sync beside a training."""
-        if TRAINING not in node.tags or self._settings is None:
+        work = next((value for value in inputs.values() if isinstance(value, Work)), None)
+        if TRAINING not in node.tags or self._settings is None or work is None:
+            return
+        if not work.trains:
             return
         from alpkd_pipeline.tracking.live import LiveSync
 
-        work = next(value for value in inputs.values() if isinstance(value, Work))
         sync = LiveSync(work.folder, self._settings, pictures=run_pictures_of)
         sync.start()
         self._open[node.name] = sync

@@ -254,13 +254,11 @@ def test_the_head_of_each_family(family: str, make_model: Any) -> None:
     assert any("pooler" in key for key in head) == (family in ("bert", "deberta-v2"))
 
 
-def test_a_tokenizer_pads_on_the_right(
-    tmp_path: Path, make_model: Any, make_tokenizer: Any
-) -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.padding_side = "left"
-    save_classifier(make_model("bert"), tokenizer, tmp_path)
-    padded = load_tokenizer(tmp_path)(["w1", "w1 w2 w3"], padding=True)["input_ids"]
+def test_a_tokenizer_pads_on_the_right(make_model: Any, save_folder: Save) -> None:
+    folder = save_folder(make_model("bert"))
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "padding_side": "left"}))
+    padded = load_tokenizer(folder)(["w1", "w1 w2 w3"], padding=True)["input_ids"]
     assert padded[0] == [2, 6, 3, 0, 0]
 
 

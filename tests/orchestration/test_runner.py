@@ -16,7 +16,7 @@ from alpkd_pipeline.runs.manifest import is_complete
 
 
 class World:
-    """A chain data -> teacher -> student -> scores of folders, and a comparison of what is there."""
+    """A chain data -> teacher -> student -> scores of folders, and a late comparison."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

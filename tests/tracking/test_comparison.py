@@ -74,7 +74,7 @@ def test_a_record_that_was_cut_off_is_completed(
         real(self, *args)
 
     monkeypatch.setattr(MlflowStore, "log_files", broken)
-    with pytest.raises(UserError, match="did not get into MLflow at .*ConnectionError: gone"):
+    with pytest.raises(UserError, match=r"did not get into MLflow at .*ConnectionError: gone"):
         log_comparison(folder, settings, table)
     log_comparison(folder, settings, table)
     assert rows("select status from runs") == [("FINISHED",)]

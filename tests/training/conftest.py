@@ -120,3 +120,12 @@ def signals(encoded: Path, teacher: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("signals") / "signals"
     facts = {"stage": "signals", "name": "s", "task": TASK.to_dict(), "params": PARAMS}
     return run_stage(Work(folder, facts).begin(encoded=encoded, teacher=teacher))
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """A copy of a model folder to be spoilt."""
+    import shutil
+
+    return Path(
+        shutil.copytree(folder, to, ignore=shutil.ignore_patterns("predictions", "*.jsonl"))
+    )

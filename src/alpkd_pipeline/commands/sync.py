@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.run_folder import Work
 
 
 @click.command("sync")
@@ -31,10 +33,13 @@ def sync(metadata: object, env: str | None) -> None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to a server or sqlite"
         )
-    folders = sorted(store.glob("06_models/*/*/*/manifest.json"))
+    manifests = sorted(store.glob("06_models/*/*/*/manifest.json"))
+    folders = [
+        m.parent for m in manifests if Work(m.parent, read_json(m.parent / "run.json")).trains
+    ]
     try:
-        for manifest in folders:
-            sync_folder(manifest.parent, settings, pictures=run_pictures_of)
+        for folder in folders:
+            sync_folder(folder, settings, pictures=run_pictures_of)
     except UserError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{len(folders)} runs are in MLflow; open it with: {settings.ui_command}")

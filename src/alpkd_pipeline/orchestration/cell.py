@@ -218,7 +218,11 @@ class Cell:
             "seed": given.seed,
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
-            "code": self._code("alpkd_pipeline.training.teacher"),
+            "code": self._code(
+                "alpkd_pipeline.training.adopt"
+                if given.finetuned
+                else "alpkd_pipeline.training.teacher"
+            ),
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
         name = f"{self.model_label}-s{given.seed}"

@@ -28,8 +28,8 @@ def _check_source(cell: Cell) -> None:
     demo_task = cell.task.name == DEMO.name
     if demo_task != (given.source == "demo"):
         raise UserError(
-            f"parameter 'task.name' = '{given.name}' does not come from task.source='{given.source}':"
-            " the source demo has the task demo and nothing else;"
+            f"parameter 'task.name' = '{given.name}' does not come from"
+            f" task.source='{given.source}': the source demo has the task demo and nothing else;"
             " for GLUE add --env=minilm or --env=paper, or set task.source=folder or hub"
         )
     if cell.kind_of_model() == "demo" and not demo_task:

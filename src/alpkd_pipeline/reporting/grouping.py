@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from alpkd_pipeline.reporting.store import RunRecord
 
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
+
+_HASH = re.compile(r"[0-9a-f]{40,64}")
 
 NO_EFFECT = {
     f"{block}{name}"
@@ -40,7 +43,7 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
         {
             **record.run["params"],
             "generation": identity.get("generation"),
-            "code": identity.get("code") or _commit(provenance) or f"uncommitted {record.key[:12]}",
+            "code": identity.get("code") or _commit(provenance) or f"uncommitted {record.key}",
             "key": {name: keys[name] for name in UPSTREAM if name in keys},
             # 2.13.0 and 2.13.0+cpu are the same release.
             "library": {name: str(v).partition("+")[0] for name, v in libraries.items()},
@@ -96,5 +99,5 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def _short(text: str) -> str:
-    bare = text.strip('"')
-    return bare[:8] if len(bare) == 64 or len(bare) == 40 else bare
+    """A value as people would write it, hashes cut to their first 8 digits."""
+    return _HASH.sub(lambda found: found[0][:8], text.strip('"'))

@@ -1,7 +1,7 @@
 """Keys: short names for everything that a result depends on.
 
 A stage's key is the hash of its parameters, its data, its upstream keys, the code it runs and the
-versions of the libraries that compute. Equal keys mean: the same result, so it need not be made again.
+versions of the libraries that compute. Equal keys mean: the same result, not to be made again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def key_of(facts: Any) -> str:
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
-    """Installed versions without local parts: a CPU and a CUDA build of one release are one version."""
+    """Installed versions without local parts: CPU and CUDA builds of a release are one version."""
     return {name: _version(name) for name in names}
 
 

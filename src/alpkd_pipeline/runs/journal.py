@@ -1,7 +1,7 @@
 """The journal of a training: one JSON object a line, appended while it runs.
 
 The journal is the truth about a training; MLflow is filled from it. Each line has `event`
-(`start`, `step`, `eval`, `system`, `end`), `time` (seconds since the epoch) and the event's own fields.
+(`start`, `step`, `eval`, `end`), `time` (seconds since the epoch) and the event's own fields.
 """
 
 from __future__ import annotations

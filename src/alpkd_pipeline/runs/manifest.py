@@ -26,7 +26,7 @@ def sha256_file(path: Path) -> str:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Every result file below a folder in sorted order; names that start with a dot do not count."""
+    """Every result file below a folder, sorted; names that start with a dot do not count."""
     return sorted(
         path
         for path in folder.rglob("*")

@@ -27,6 +27,12 @@ class Work:
     folder: Path
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def trains(self) -> bool:
+        """Whether something is trained here; a teacher that was brought fine-tuned is not."""
+        stage, teacher = self.facts.get("stage"), self.facts.get("params", {}).get("teacher", {})
+        return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
+
     def begin(self, **inputs: Path | None) -> Path:
         """Empty the folder and write its run.json.
 

@@ -20,7 +20,7 @@ class Task:
         kind: `classification` (labels 0..C-1) or `regression` (labels are real numbers).
         text_columns: one or two column names, in the order in which they are fed to the encoder.
         label_names: the name of each class in label order; empty for regression.
-        metrics: names out of `tasks.metrics.METRICS`; the first one decides which checkpoint is best.
+        metrics: names out of `tasks.metrics.METRICS`; the first one decides what is best.
         label_range: lowest and highest allowed label of a regression, if it has limits.
         dev_splits: the splits with public labels that are scored; the first one decides.
         test_splits: the splits whose labels may be hidden.

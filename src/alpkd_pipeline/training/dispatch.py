@@ -7,6 +7,7 @@ from pathlib import Path
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json, seal
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.training.adopt import adopt_teacher
 from alpkd_pipeline.training.run_config import read_config
 from alpkd_pipeline.training.signals import record_signals
 from alpkd_pipeline.training.student import train_student
@@ -20,7 +21,9 @@ def run_stage(folder: Path) -> Path:
         UserError: run.json is missing, damaged, or names an unknown stage.
     """
     run = read_config(folder)
-    if run.stage == "teacher":
+    if run.stage == "teacher" and run.params["teacher"]["finetuned"]:
+        adopt_teacher(run)
+    elif run.stage == "teacher":
         train_teacher(run)
     elif run.stage == "signals":
         record_signals(run, folder)

@@ -1,4 +1,4 @@
-"""The training loop: one function for teachers and students; they differ in the step it is given."""
+"""The training loop: one function for teachers and students, which differ in their step."""
 
 from __future__ import annotations
 

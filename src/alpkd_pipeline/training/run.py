@@ -87,7 +87,7 @@ def train_and_write(
 
     def keep_best(found: Evaluation) -> None:
         save_classifier(model, tokenizer, run.folder)
-        _write_predictions(run, chosen, selecting, logits)
+        write_predictions(run, chosen.name, selecting, chosen.rows, logits)
 
     environ = environment(hardware)
     with Journal(run.folder) as journal:
@@ -134,11 +134,19 @@ def training_metrics(
     }
 
 
-def _write_predictions(
-    run: RunConfig, chosen: Selection, split: EncodedSplit, logits: np.ndarray
+def write_predictions(
+    run: RunConfig, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
 ) -> None:
-    rows = chosen.rows
+    """Write the answers on some rows of a split to `predictions/<name>.csv`.
+
+    Args:
+        run: the run.
+        name: the file's name.
+        split: the split.
+        rows: (R,) which of its N rows.
+        logits: (N, C), of the whole split.
+    """
     frame = predictions_frame(run.task, split.idx[rows], split.labels[rows], logits[rows])
     folder = run.folder / "predictions"
     folder.mkdir(exist_ok=True)
-    frame.to_csv(folder / f"{chosen.name}.csv", index=False)
+    frame.to_csv(folder / f"{name}.csv", index=False)

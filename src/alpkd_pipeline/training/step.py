@@ -1,4 +1,4 @@
-"""How a batch becomes a loss when a model learns from labels alone; see distill.py for a student."""
+"""How a batch becomes a loss when a model learns from labels alone; distill.py has the rest."""
 
 from __future__ import annotations
 
