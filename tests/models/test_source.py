@@ -188,7 +188,9 @@ def test_a_package_path_cannot_climb(tmp_path: Path, name: str) -> None:
     assert "package:<package>/<folder>" in refusal(ModelRef(name), tmp_path)
 
 
-@pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:39], COMMIT.upper()])
+@pytest.mark.parametrize(
+    "revision", [None, "main", COMMIT[:39], COMMIT + "0", COMMIT + "/..", COMMIT.upper()]
+)
 def test_a_hub_model_needs_a_commit(tmp_path: Path, revision: str | None) -> None:
     assert "40 hex digits" in refusal(ModelRef("org/name", revision), tmp_path, download=True)
 

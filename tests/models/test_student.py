@@ -275,6 +275,8 @@ def test_the_attention_code_is_the_teacher_s(make_model: Any) -> None:
         ({"layers": 7}, "student.layers = 7, but the teacher has 6"),
         ({"layers": 0}, "choose 1 to 6"),
         ({"layers": 7, "init": "random"}, "the teacher has 6"),
+        ({"init": "frist"}, "student.init 'frist' is unknown"),
+        ({"head": "own"}, "student.head 'own' is unknown"),
         ({"init": "checkpoint"}, "needs student.checkpoint"),
         ({"sizes": EncoderSizes(hidden_size=16)}, "student.init = random"),
         ({"init": "random", "sizes": EncoderSizes(hidden_size=30)}, "hidden_size 30"),

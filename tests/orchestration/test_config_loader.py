@@ -45,7 +45,7 @@ def test_a_wrong_parameter_is_one_line(load: Load, flat: dict, line: str) -> Non
     [
         ({"student.layers": 13}, "has 12 layers"),
         ({"task.name": "rte"}, "--env=minilm"),
-        ({"task.name": "rte", "task.source": "folder", "task.path": "."}, "314"),
+        ({"task.name": "rte", "task.source": "folder", "task.path": "."}, "made-up words"),
         (
             {"student.init": "random", "student.hidden_size": 32, "student.heads": 2},
             "method.projection=linear",

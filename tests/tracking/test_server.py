@@ -132,7 +132,7 @@ def test_a_server_that_freezes_when_it_is_to_make_the_run(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It works through the request later, when the client has long given up."""
+    """It may work through the request later, when the client has long given up."""
     prepare_store(remote)
     real = MlflowStore.create
 
@@ -153,8 +153,9 @@ def test_a_server_that_freezes_when_it_is_to_make_the_run(
         sync.finish(made.publish(), seconds=4.0)
         assert time.monotonic() - started < 6.0
     server.send(signal.SIGCONT)
-    wait_for(lambda: server.rows("select count(*) from runs") == [(1,)])
+    time.sleep(2.0)
     sync_folder(made.final, remote)
     sync_folder(made.final, remote)
-    assert server.rows("select status, lifecycle_stage from runs") == [("FINISHED", "active")]
+    active = "select status from runs where lifecycle_stage = 'active'"
+    assert server.rows(active) == [("FINISHED",)]
     assert count(server) == made.whole_points

@@ -53,7 +53,9 @@ def _submit(task: Task, folder: Path) -> None:
     from alpkd_pipeline.evaluation.submission import write_submission
 
     files = {split: folder / "predictions" / f"{split}.csv" for split in task.test_splits}
-    if task.name not in GLUE or not all(path.is_file() for path in files.values()):
+    if task.name not in GLUE or task.label_names != GLUE[task.name].task.label_names:
+        return
+    if not all(path.is_file() for path in files.values()):
         return
     try:
         frames = {split: pd.read_csv(path) for split, path in files.items()}

@@ -51,6 +51,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise UserError(f"{folder}: a fast tokenizer with a padding token is needed")
     # Position 0 is what `cls` pooling reads: it must never be padding.
     tokenizer.padding_side = "right"
+    # How it was loaded here would be saved with it.
+    tokenizer.init_kwargs.pop("local_files_only", None)
     return tokenizer
 
 
@@ -122,12 +124,9 @@ def fresh_model(
 
     The global random state is left as it was. In fp32 and evaluation mode.
     """
-    config = copy.deepcopy(config)
-    # Configurations remember where they were loaded from; a path has no place in an export.
-    config._name_or_path = ""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(config).train(False)
+        return kind(copy.deepcopy(config)).train(False)
 
 
 def adopt_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ import copy
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
@@ -67,22 +67,16 @@ def build_student(
 
     Raises:
         UserError: more layers than the source or the teacher has, sizes without `random` or that
-            do not fit together, no checkpoint for `checkpoint`.
+            do not fit together, no checkpoint for `checkpoint`, unknown `init` or `head`.
     """
-    source = start_from
-    if init == "checkpoint":
-        if checkpoint is None:
-            raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
-        source = checkpoint
+    source = _source(start_from, init, head, checkpoint)
     _check_layers(layers, start_from, "teacher")
     _check_layers(layers, source, "checkpoint")
     if sizes not in (None, EncoderSizes()) and init != "random":
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
-    total = source.config.num_hidden_layers
-    chosen = CHOICES.get(init, layer_choice.first)(layers, total)
-    config = _cut_config(source.config, chosen)
-    if init == "random":
-        config = _resized(config, sizes or EncoderSizes())
+    choose = CHOICES.get(init, layer_choice.first)
+    chosen = choose(layers, source.config.num_hidden_layers)
+    config = _resized(_cut_config(source.config, chosen), sizes or EncoderSizes())
     student = fresh_model(type(source), config, seed)
     if init == "random":
         _keep_embeddings(student, source)
@@ -91,6 +85,21 @@ def build_student(
     if head == "teacher":
         _keep_head(student, start_from)
     return student
+
+
+def _source(
+    start_from: PreTrainedModel, init: Init, head: Head, checkpoint: PreTrainedModel | None
+) -> PreTrainedModel:
+    """The model whose layers the student gets."""
+    if init not in get_args(Init):
+        raise UserError(f"student.init {init!r} is unknown; choose from {get_args(Init)}")
+    if head not in get_args(Head):
+        raise UserError(f"student.head {head!r} is unknown; choose from {get_args(Head)}")
+    if init != "checkpoint":
+        return start_from
+    if checkpoint is None:
+        raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
+    return checkpoint
 
 
 def _check_layers(layers: int, model: PreTrainedModel, what: str) -> None:
@@ -111,6 +120,8 @@ def _cut_config(config: PretrainedConfig, chosen: Sequence[int]) -> PretrainedCo
 
 
 def _resized(config: PretrainedConfig, sizes: EncoderSizes) -> PretrainedConfig:
+    if sizes == EncoderSizes():
+        return config
     config = copy.deepcopy(config)
     family = family_of(config.model_type)
     asked = {

@@ -218,11 +218,7 @@ class Cell:
             "seed": given.seed,
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
-            "code": self._code(
-                "alpkd_pipeline.training.adopt"
-                if given.finetuned
-                else "alpkd_pipeline.training.teacher"
-            ),
+            "code": self._teacher_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
         name = f"{self.model_label}-s{given.seed}"
@@ -257,7 +253,7 @@ class Cell:
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
             "seed": given.seed,
-            "code": self._code("alpkd_pipeline.training.student", row.module),
+            "code": self._student_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
         if self.checkpoint is not None:
@@ -266,6 +262,16 @@ class Cell:
             facts["pretrained"] = model_digest(self.model, self.project, self.digest_cache)
         name = f"{given.method.name}-{given.student.layers}L-s{given.seed}"
         return self._stage("student", facts, upstream, "06_models/students", name)
+
+    @cached_property
+    def _teacher_code(self) -> str:
+        adopted = self.params.teacher.finetuned
+        return self._code(f"alpkd_pipeline.training.{'adopt' if adopted else 'teacher'}")
+
+    @cached_property
+    def _student_code(self) -> str:
+        row = get_row(self.params.method.name)
+        return self._code("alpkd_pipeline.training.student", row.module)
 
     @cached_property
     def teacher_scores(self) -> Stage:
@@ -364,6 +370,7 @@ class Cell:
             "identity": {
                 "key": stage.key,
                 "keys": {**self._upstream_keys(stage), name: stage.key},
+                "code": self._student_code if about_student else self._teacher_code,
                 "teacher_layers": self.teacher_shape.layers if self.teacher_shape else None,
                 "generation": "cell",
             },

@@ -127,7 +127,7 @@ def _add_groups(rows: list[dict[str, Any]], records: list[RunRecord]) -> None:
     times = Counter(seeds)
     rivals: dict[tuple[Any, ...], dict[str, dict[str, str]]] = defaultdict(dict)
     for row, known, seed in zip(rows, facts, seeds, strict=True):
-        if False:
+        if times[seed] > 1:
             # One seed twice: something differs that was not recorded, so nothing may be pooled.
             known["key.student"] = f'"{row["key"]}"'
         row["group"] = group_id(known)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
-from alpkd_pipeline.tracking.folder_sync import one_line
+from alpkd_pipeline.tracking.folder_sync import store_fault
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -45,7 +45,7 @@ def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -
     except Exception as error:
         raise UserError(
             f"the comparison {folder} did not get into MLflow at {settings.shown}:"
-            f" {one_line(error)}; its files are complete, compare again when MLflow works"
+            f" {store_fault(error)}; its files are complete, compare again when MLflow works"
         ) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sqlite3
 import tempfile
 import threading
 import time
@@ -300,7 +301,7 @@ def sync_folder(
         raise
     except Exception as error:
         raise UserError(
-            f"{folder.name} did not get into MLflow at {settings.shown}: {one_line(error)};"
+            f"{folder.name} did not get into MLflow at {settings.shown}: {store_fault(error)};"
             f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
         ) from None
 
@@ -310,6 +311,15 @@ def one_line(error: BaseException) -> str:
     first = next(iter(str(error).strip().splitlines()), "")
     kind = type(error).__name__
     return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
+
+
+def store_fault(error: Exception) -> str:
+    """Why a store did not answer: `Connection refused`, not the four messages wrapped round it."""
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    outside = isinstance(inner, OSError | sqlite3.Error)
+    return one_line(inner if outside else error)
 
 
 def _patiently(push: Callable[[], str | None]) -> str | None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures, one_line
+from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures, one_line, store_fault
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended
@@ -142,7 +142,7 @@ class LiveSync:
                 log.warning(
                     "MLflow at %s takes nothing at the moment (%s); training goes on",
                     self._settings.shown,
-                    one_line(error),
+                    store_fault(error),
                 )
             return False
         if self._failures >= FAILURES_BEFORE_WARNING:

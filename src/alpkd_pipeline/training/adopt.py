@@ -14,7 +14,7 @@ from alpkd_pipeline.models.encoder import (
     save_classifier,
 )
 from alpkd_pipeline.models.size import count_parameters
-from alpkd_pipeline.models.source import read_config
+from alpkd_pipeline.models.source import check_folder, read_config
 from alpkd_pipeline.models.teacher_checks import (
     check_answers,
     check_head,
@@ -42,6 +42,7 @@ def adopt_teacher(run: RunConfig) -> None:
             tokenizer is another model's, or its answers are no better than a constant.
     """
     source, task = run.inputs["model"], run.task
+    check_folder(source)
     config = read_config(source)
     check_head(config, tensor_shapes(source), task)
     tokenizer = load_tokenizer(source)

@@ -12,12 +12,12 @@ The grammar, with S a sentence, C a clause, P one of `PEOPLE`, T one of `THINGS`
     C -> the T was [not] [very] good | the T [never] delighted the critics
 
 One part decides; the other one is there to mislead and has the opposite polarity more often than
-not. Each step into the deciding part adds 1 to the depth, so a sentence of depth 3 needs up to
-three decisions (keep or flip, this part or that one), and none can be made before the one further
-right: "nobody thought that the cook denied that ...". A bag of words says little about the label.
-A transformer layer can carry polarity over one or a few such steps, so a network with fewer
-layers reads fewer of the deep sentences right. This is what makes a shallow student lose
-something that a deep teacher knows.
+not. Each step into an inner S adds 1 to the depth, so a sentence of depth 3 needs up to three
+decisions (keep or flip, this part or that one), and most of them wait for the one further right:
+"nobody thought that the cook denied that ...". A bag of words says nothing about the label. A
+transformer layer can carry polarity over one or a few such steps, so a network with fewer layers
+reads fewer of the deep sentences right. This is what makes a shallow student lose something that
+a deep teacher knows.
 
 A phrase also carries one tag a word: the polarity of the phrase that the word heads, as in a
 sentiment treebank. The demo checkpoint is pre-trained on these tags; the task shows labels alone.
