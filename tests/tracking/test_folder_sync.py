@@ -374,9 +374,9 @@ def test_a_store_that_is_away_gives_one_line(
     text = str(error.value)
     assert text.startswith(f"{folder.name} did not get into MLflow at http://***@127.0.0.1")
     assert text.endswith(
-        ": ConnectionRefusedError: [Errno 111] Connection refused;"
-        " nothing is lost, run `kedro sync` again when it works"
+        "Connection refused; nothing is lost, run `kedro sync` again when it works"
     )
+    assert "Max retries" not in text
     assert "\n" not in text
     assert "c4n4ry" not in text
     assert read_state(folder).run_id is None

@@ -34,8 +34,8 @@ def _check_source(cell: Cell) -> None:
         )
     if cell.kind_of_model() == "demo" and not demo_task:
         raise UserError(
-            f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot read task"
-            f" '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
+            f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot"
+            f" read task '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
         )
     if given.source == "hub" and not (given.dataset and given.revision):
         raise UserError(

@@ -13,6 +13,7 @@ from alpkd_pipeline.models.encoder import (
     load_tokenizer,
     save_classifier,
 )
+from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.size import count_parameters
 from alpkd_pipeline.models.source import check_folder, read_config
 from alpkd_pipeline.models.teacher_checks import (
@@ -46,7 +47,7 @@ def adopt_teacher(run: RunConfig) -> None:
     config = read_config(source)
     check_head(config, tensor_shapes(source), task)
     tokenizer = load_tokenizer(source)
-    check_vocabulary(len(tokenizer), int(config["vocab_size"]))
+    check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
     order = label_order(config, task) or tuple(range(task.num_labels))
     if order != tuple(range(task.num_labels)):
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from alpkd_pipeline.distillation.losses.hard import hard_loss
 from alpkd_pipeline.distillation.signals import LossTerms
+from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.task import TaskKind
 from alpkd_pipeline.training.batching import Batch
 
@@ -20,7 +21,7 @@ def finetune_step(model: PreTrainedModel, accelerator: Accelerator, task_kind: T
 
     def step(batch: Batch) -> LossTerms:
         with accelerator.autocast():
-            logits = model(**batch.inputs).logits
+            logits, _ = forward_signal(model, batch.inputs, pooling="cls", layers=False)
         hard = hard_loss(logits, batch.labels, task_kind)
         return LossTerms(hard=hard, soft=None, intermediate=None, total=hard)
 
