@@ -84,6 +84,10 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Close what is still open as failed; a save that fails ends up here too."""
+        self.close_as_failed(error)
+
+    def close_as_failed(self, error: BaseException) -> None:
+        """Close open runs: FAILED, or KILLED after Ctrl-C and SIGTERM, of which Kedro tells no hook."""
         for sync in self._open.values():
             sync.fail(error)
         self._open = {}

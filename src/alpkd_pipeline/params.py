@@ -26,6 +26,11 @@ def _refuse_text(value: Any) -> Any:
     return value
 
 
+def _off(value: Any) -> Any:
+    # YAML 1.1 reads the word off as false.
+    return "off" if value is False else value
+
+
 Number = Annotated[float, BeforeValidator(_refuse_text), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_refuse_text)]
 Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
@@ -133,7 +138,7 @@ class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
     store: str = "data"
-    tracking: str = "sqlite"
+    tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
 
 

@@ -43,3 +43,10 @@ def test_values_that_json_lacks_are_written_as_words(tmp_path: Path) -> None:
 
 def test_no_journal_is_an_empty_one(tmp_path: Path) -> None:
     assert read_journal(tmp_path) == ([], 0)
+
+
+def test_a_torn_line_is_cut_before_more_is_written(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(b'{"event": "step", "step": 1}\n{"event": "st')
+    with Journal(tmp_path) as journal:
+        journal.write("step", step=2)
+    assert [event["step"] for event in read_journal(tmp_path)[0]] == [1, 2]

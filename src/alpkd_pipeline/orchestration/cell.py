@@ -366,7 +366,8 @@ class Cell:
             "stage": name,
             "name": self.student_name if about_student else self.teacher_name,
             "task": self.task.to_dict(),
-            "params": self.params.plain(),
+            # Where results go is not what they are, and an address may hold a password.
+            "params": {k: v for k, v in self.params.plain().items() if k != "run"},
             "identity": {
                 "key": stage.key,
                 "keys": {**self._upstream_keys(stage), name: stage.key},

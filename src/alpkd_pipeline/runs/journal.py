@@ -21,6 +21,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        _cut_torn_line(folder / JOURNAL)
         self._file = (folder / JOURNAL).open("a", encoding="utf-8", buffering=1)
 
     def write(self, event: str, **fields: Any) -> None:
@@ -37,6 +38,17 @@ class Journal:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Drop a last line that was never finished: the next event must not be glued to it."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
 
 
 def _plain(value: Any) -> Any:

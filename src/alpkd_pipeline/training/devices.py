@@ -36,7 +36,7 @@ def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardwar
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32` or `bf16`.
-        threads: `auto` (every core this process may use) or a number.
+        threads: `auto` (half the processors this process may use) or a number.
 
     Raises:
         UserError: the device is not on this machine.
@@ -47,7 +47,9 @@ def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardwar
         device=chosen,
         device_name=_device_name(chosen),
         precision=_precision(precision, chosen),
-        threads=int(threads) if threads != "auto" else (cores or 1),
+        # Half the processors: the other half are often the same cores' second threads, and where
+        # a neighbour keeps one busy, every step waits for it.
+        threads=int(threads) if threads != "auto" else max(1, (cores or 1) // 2),
     )
 
 

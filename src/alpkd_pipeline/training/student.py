@@ -11,7 +11,12 @@ from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
-from alpkd_pipeline.models.encoder import load_classifier, load_finetuned, load_tokenizer
+from alpkd_pipeline.models.encoder import (
+    load_classifier,
+    load_finetuned,
+    load_tokenizer,
+    name_outputs,
+)
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.student import EncoderSizes, Head, build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
@@ -111,7 +116,7 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
         checkpoint = load_classifier(run.inputs["checkpoint"], run.task, run.seed)
     # An encoder before fine-tuning has no head worth copying.
     head: Head = "fresh" if asked["init_from"] == "pretrained" else asked["head"]
-    return build_student(
+    student = build_student(
         start,
         layers=asked["layers"],
         init=asked["init"],
@@ -120,6 +125,9 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
         sizes=EncoderSizes(asked["hidden_size"], asked["heads"], asked["intermediate_size"]),
         checkpoint=checkpoint,
     )
+    # Label names travel with the model, wherever its layers come from.
+    name_outputs(student.config, run.task)
+    return student
 
 
 def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
