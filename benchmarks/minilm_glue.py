@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--part", default="0/1", help="k/n: every n-th cell, beginning with the k-th")
+    parser.add_argument("--part", default="0/1", help="k/n: every n-th cell from the k-th on")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     store = given.store.resolve()
