@@ -87,7 +87,7 @@ class TrackingHooks:
         self.close_as_failed(error)
 
     def close_as_failed(self, error: BaseException) -> None:
-        """Close open runs: FAILED, or KILLED after Ctrl-C and SIGTERM, which reach no Kedro hook."""
+        """Close open runs: FAILED, or KILLED after Ctrl-C and SIGTERM, which reach no hook."""
         for sync in self._open.values():
             sync.fail(error)
         self._open = {}

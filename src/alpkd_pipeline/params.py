@@ -36,6 +36,14 @@ Whole = Annotated[int, BeforeValidator(_refuse_text)]
 Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
 
 
+def _words(value: Any) -> Any:
+    # A comma separates parameters on the command line, so a list of words is written a|b there.
+    return tuple(value.split("|")) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
@@ -51,11 +59,11 @@ class TaskParams(_Block):
     path: str | None = None
     files: dict[str, str] = {}
     columns: dict[str, str] = {}
-    text_columns: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=2)
-    labels: tuple[str, ...] | None = None
+    text_columns: Annotated[Words, Field(min_length=1, max_length=2)] | None = None
+    labels: Words | None = None
     kind: Literal["classification", "regression"] | None = None
     label_range: tuple[Number, Number] | None = None
-    metrics: tuple[str, ...] | None = Field(default=None, min_length=1)
+    metrics: Annotated[Words, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
     dev_fraction: Share = 0.1
@@ -196,24 +204,31 @@ def _one_line(error: ValidationError) -> str:
     problems = error.errors()
     # An unknown key is the likelier slip than the value that is missing because of it.
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return _sentence(first) + more
+    # A value that may be of two kinds is reported once for each of them.
+    same = [p for p in problems if _name(p) == _name(first)]
+    others = len({_name(p) for p in problems}) - 1
+    return _sentence(same) + (f" (and {others} more)" if others else "")
 
 
-def _sentence(problem: Any) -> str:
+def _name(problem: Any) -> str:
+    """The dotted name of the parameter that a problem is about."""
+    # The kinds of a union follow the parameter's own name.
     path = [str(part) for part in problem["loc"]]
-    # A union reports each branch under its own type name: the key is what comes before it.
-    name = ".".join(
-        part for part in path if not part.startswith(("constrained-", "function-", "literal["))
-    )
-    name = name.removesuffix(".int").removesuffix(".float").removesuffix(".lambda_")
-    if problem["type"] == "extra_forbidden":
-        return _unknown(path)
-    if problem["type"] == "missing":
+    known = set(known_names())
+    while len(path) > 1 and ".".join(path) not in known and problem["type"] != "extra_forbidden":
+        path.pop()
+    return ".".join(path)
+
+
+def _sentence(problems: list[Any]) -> str:
+    first, name = problems[0], _name(problems[0])
+    if first["type"] == "extra_forbidden":
+        return _unknown([str(part) for part in first["loc"]])
+    if first["type"] == "missing":
         return f"parameter '{name}' is missing: set it in conf/ or with --params={name}=..."
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    return f"parameter '{name}' = {problem['input']!r}: {message}"
+    messages = [p["msg"].removeprefix("Value error, ") for p in problems]
+    told = " or ".join(message[0].lower() + message[1:] for message in messages)
+    return f"parameter '{name}' = {first['input']!r}: {told}"
 
 
 def _unknown(path: list[str]) -> str:

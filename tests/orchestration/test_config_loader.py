@@ -63,6 +63,11 @@ def test_a_contradiction_is_one_line(load: Load, flat: dict, line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_unknown_environment_is_one_line(load: Load) -> None:
+    with pytest.raises(ConfigError, match="no configuration environment 'papr'.*base.*paper"):
+        _ = load(env="papr")["parameters"]
+
+
 def test_two_loaders_in_one_process_keep_their_own_paths(load: Load) -> None:
     one, two = load({"seed": 1}), load({"seed": 2})
     paths = [loader["catalog"]["student"]["filepath"] for loader in (one, two, one)]

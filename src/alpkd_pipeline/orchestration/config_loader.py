@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.orchestration.cell import Cell
@@ -60,6 +61,14 @@ class CellConfigLoader(OmegaConfigLoader):
             return check(super().__getitem__("parameters"))
         except UserError as error:
             raise ConfigError(str(error)) from None
+        except MissingConfigException:
+            there = sorted(p.name for p in Path(self.conf_source).iterdir() if p.is_dir())
+            raise ConfigError(
+                f"no configuration environment '{self.env}' in {self.conf_source}; there are:"
+                f" {', '.join(there)}"
+            ) from None
+        except YAMLError as error:
+            raise ConfigError(f"conf/ is not valid YAML: {' '.join(str(error).split())}") from None
 
     @cached_property
     def cell(self) -> Cell:
