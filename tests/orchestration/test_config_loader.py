@@ -64,7 +64,7 @@ def test_a_contradiction_is_one_line(load: Load, flat: dict, line: str) -> None:
 
 
 def test_an_unknown_environment_is_one_line(load: Load) -> None:
-    with pytest.raises(ConfigError, match="no configuration environment 'papr'.*base.*paper"):
+    with pytest.raises(ConfigError, match=r"no configuration environment 'papr'.*base.*paper"):
         _ = load(env="papr")["parameters"]
 
 
