@@ -8,27 +8,33 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset
 
+from alpkd_pipeline.runs.provenance import provenance
 from alpkd_pipeline.runs.run_folder import Work
 
 
 class WorkDataset(AbstractDataset[NoReturn, Work]):
     """The stable folder beside the final one, and what its run.json will say."""
 
-    def __init__(self, *, filepath: str, run: str = "{}", metadata: Any = None) -> None:
+    def __init__(
+        self, *, filepath: str, project: str, run: str = "{}", metadata: Any = None
+    ) -> None:
         """Describe the folder; the node begins it.
 
         Args:
             filepath: the work folder.
+            project: the project's root, whose git commit is recorded.
             run: the facts of the run as JSON; OmegaConf would read `${...}` in a nested value.
             metadata: free for Kedro plugins.
         """
         self.path = Path(filepath)
         self.metadata = metadata
         self._run = run
+        self._project = Path(project)
 
     def load(self) -> Work:
-        """The folder and the facts."""
-        return Work(self.path, json.loads(self._run))
+        """The folder, the facts, and the code and libraries at work; asking git takes time."""
+        facts = json.loads(self._run)
+        return Work(self.path, {**facts, "provenance": provenance(self._project)})
 
     def save(self, data: NoReturn) -> None:
         """Refused: nodes write into the folder itself."""

@@ -20,9 +20,9 @@ from alpkd_pipeline.models.identity import model_digest
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
-from alpkd_pipeline.orchestration.provenance import provenance
 from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.params import Params, TrainingParams
+from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.sources import source_digest
@@ -173,6 +173,10 @@ class Cell:
     def digest_cache(self) -> Path:
         """Where hashes of large input files are remembered."""
         return self.store / ".cache" / "digests.json"
+
+    @cached_property
+    def _code_facts(self) -> CodeFacts:
+        return CodeFacts(self.store / ".cache" / "code.json")
 
     @cached_property
     def splits(self) -> Stage:
@@ -346,7 +350,7 @@ class Cell:
         return Stage(name, key, path, upstream)
 
     def _code(self, *modules: str) -> str:
-        return code_digest(modules, NO_RESULT)
+        return code_digest(modules, NO_RESULT, self._code_facts)
 
     # For the catalog and the nodes ---------------------------------------------------------------
 
@@ -375,7 +379,6 @@ class Cell:
                 "teacher_layers": self.teacher_shape.layers if self.teacher_shape else None,
                 "generation": "cell",
             },
-            "provenance": provenance(self.project),
         }
         if name in TRAININGS:
             facts["description"] = self._description(about_student)

@@ -6,14 +6,14 @@ versions of the libraries that compute. Equal keys mean: the same result, not to
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from alpkd_pipeline.runs.code_facts import CodeFacts
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = PACKAGE_ROOT.name
@@ -37,7 +37,9 @@ def _version(name: str) -> str:
         return "missing"
 
 
-def code_digest(entries: Iterable[str], leave_out: Iterable[str] = ()) -> str:
+def code_digest(
+    entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
+) -> str:
     """A hash of what some modules do, themselves and all project modules they import.
 
     Comments, docstrings and layout do not count, and neither does anything outside the package.
@@ -46,13 +48,20 @@ def code_digest(entries: Iterable[str], leave_out: Iterable[str] = ()) -> str:
         entries: dotted names of modules of this package.
         leave_out: modules that do not change a result (bookkeeping), or tables of which the
             caller hashes the row that is used; `name.*` stands for a package and all below it.
+        facts: reads the files; one with a cache spares parsing them at each start.
     """
-    closure = import_closure(entries, leave_out)
-    return key_of({name: _meaning(str(path), path.stat().st_mtime_ns) for name, path in closure})
+    facts = facts or CodeFacts(None)
+    closure = import_closure(entries, leave_out, facts)
+    digest = key_of({name: facts.of(path).meaning for name, path in closure})
+    facts.save()
+    return digest
 
 
-def import_closure(entries: Iterable[str], leave_out: Iterable[str] = ()) -> list[tuple[str, Path]]:
+def import_closure(
+    entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
+) -> list[tuple[str, Path]]:
     """The project modules reached from `entries` by imports, at top level or inside functions."""
+    facts = facts or CodeFacts(None)
     out = tuple(leave_out)
     found: dict[str, Path] = {}
     chosen = tuple(entries)
@@ -63,7 +72,7 @@ def import_closure(entries: Iterable[str], leave_out: Iterable[str] = ()) -> lis
         if name in found or path is None or (name not in chosen and _is_left_out(name, out)):
             continue
         found[name] = path
-        waiting += _imports(str(path), path.stat().st_mtime_ns)
+        waiting += facts.of(path).imports
     return sorted(found.items())
 
 
@@ -82,42 +91,3 @@ def _module_path(name: str) -> Path | None:
         if path.is_file():
             return path
     return None
-
-
-@lru_cache(maxsize=512)
-def _tree(path: str, mtime_ns: int) -> ast.Module:
-    return ast.parse(Path(path).read_text("utf-8"))
-
-
-@lru_cache(maxsize=512)
-def _imports(path: str, mtime_ns: int) -> tuple[str, ...]:
-    names: set[str] = set()
-    for node in ast.walk(_tree(path, mtime_ns)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from package import module` and `from module import name` look the same here.
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(sorted(name for name in names if name.split(".")[0] == PACKAGE))
-
-
-@lru_cache(maxsize=512)
-def _meaning(path: str, mtime_ns: int) -> str:
-    tree = ast.parse(Path(path).read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _drop_docstring(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-) -> None:
-    first = node.body[0] if node.body else None
-    if (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    ):
-        node.body = node.body[1:] or [ast.Pass()]
