@@ -25,6 +25,7 @@ from alpkd_pipeline.params import Params, TrainingParams
 from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.tasks.define import define_task
+from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources import source_digest
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -88,11 +89,14 @@ class Cell:
         path = given.path
         if given.source == "folder" and path is None:
             path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+        dataset, revision = given.dataset, given.revision
+        if given.source == "hub" and dataset is None and given.name in GLUE:
+            dataset, revision = HUB_DATASET, revision or HUB_REVISION
         return SourceSpec(
             kind=given.source,
-            dataset=given.dataset,
+            dataset=dataset,
             config=given.config,
-            revision=given.revision,
+            revision=revision,
             path=path,
             files=given.files,
             columns=given.columns,

@@ -37,10 +37,10 @@ def _check_source(cell: Cell) -> None:
             f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot"
             f" read task '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
         )
-    if given.source == "hub" and not (given.dataset and given.revision):
+    if given.source == "hub" and not (cell.source.dataset and cell.source.revision):
         raise UserError(
-            "task.source=hub needs task.dataset (for GLUE: nyu-mll/glue) and task.revision,"
-            " a 40-digit commit of that data set, so that a rerun reads the same rows"
+            "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
+            " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
         )
     if cell.kind_of_model() == "hub" and cell.params.teacher.revision is None:
         raise UserError(
