@@ -77,9 +77,10 @@ class TrackingHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Sum up teacher and student on the terminal."""
-        if "student" in pipeline.outputs() | pipeline.inputs() | _made(pipeline):
-            _sum_up(catalog, self._settings)
+        """Sum up on the terminal what the run was about."""
+        made = {name for node in pipeline.nodes for name in node.outputs}
+        if made & {"teacher_scores", COMPARISON}:
+            _sum_up(catalog, self._settings, made)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -105,22 +106,21 @@ def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
         log.warning("%s", error)
 
 
-def _made(pipeline: Pipeline) -> set[str]:
-    return {name for node in pipeline.nodes for name in node.outputs}
-
-
-def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None) -> None:
+def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None, made: set[str]) -> None:
     from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
     from alpkd_pipeline.reporting.terminal import print_summary
 
-    models = {name: _path(catalog, name) for name in ("teacher", "student")}
-    scores = {name: _path(catalog, f"{name}_scores") for name in models}
-    rows = cell_summary(models, scores)
-    if not rows:
-        return
-    print_summary(rows)
-    student = models["student"] if models["student"].is_dir() else None
-    for line in closing_lines(student, settings.ui_command if settings else None):
+    models: dict[str, Path] = {
+        name: _path(catalog, name) for name in ("teacher", "student") if name in made
+    }
+    rows = cell_summary(models, {name: _path(catalog, f"{name}_scores") for name in models})
+    if rows:
+        print_summary(rows)
+    student, comparison = (
+        _path(catalog, name) if name in made and _path(catalog, name).is_dir() else None
+        for name in ("student", COMPARISON)
+    )
+    for line in closing_lines(student, comparison, settings.ui_command if settings else None):
         print(line)  # noqa: T201
 
 

@@ -18,9 +18,9 @@ NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 def _refuse_text(value: Any) -> Any:
-    # YAML 1.1 reads `1e-5` as text; a silent float() would hide the same slip where text is legal.
+    # Not turned into a number silently: quotes around a number are a slip worth seeing.
     if isinstance(value, str):
-        raise ValueError("should be a number, not text (in YAML write 1.0e-5, not 1e-5)")
+        raise ValueError("should be a number, not text")
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
     return value
@@ -66,7 +66,7 @@ class TaskParams(_Block):
     metrics: Annotated[Words, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
-    dev_fraction: Share = 0.1
+    dev_fraction: Annotated[Share, Field(gt=0)] = 0.1
     max_overlap: Share = 0.02
 
 

@@ -11,6 +11,7 @@ from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.distillation import method_table
 from alpkd_pipeline.orchestration import cell as cell_module
+from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.tasks import define
 
 STAGES = (
@@ -140,7 +141,7 @@ def test_folders_say_what_they_hold(load: Load) -> None:
 def test_run_facts_are_complete_json(load: Load) -> None:
     import json
 
-    facts = load().cell.run_facts("student")
+    facts = run_facts(load().cell, "student")
     assert json.loads(json.dumps(facts)) == json.loads(json.dumps(facts))
     assert set(facts["identity"]["keys"]) == {"splits", "encoded", "teacher", "signals", "student"}
     assert facts["identity"]["keys"]["student"] == facts["identity"]["key"]

@@ -6,10 +6,7 @@ finished result is found again by the same parameters, and others never overwrit
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,18 +14,14 @@ from typing import Any
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.identity import model_digest
-from alpkd_pipeline.models.shape import Shape, shape_of
-from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.stage import Stage
-from alpkd_pipeline.params import Params, TrainingParams
+from alpkd_pipeline.orchestration.subject import Subject
+from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
-from alpkd_pipeline.tasks.define import define_task
-from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
+from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import source_digest
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
 
 TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
 
@@ -45,128 +38,12 @@ NO_RESULT = (
 )
 """Modules left out of code hashes, so that adding a method or a task keeps every other key."""
 
-TRAININGS = ("teacher", "student")
-"""The stages that train, each a tracked run of its own."""
-
 _NO_EFFECT = {"threads", "device", "log_every"}
 """Training parameters that say where and how loudly; what they became is in the run's journal."""
 
 
-class Cell:
+class Cell(Subject):
     """The results that a set of parameters defines, each with its key and folder."""
-
-    def __init__(self, params: Params, project: Path, command: str = "") -> None:
-        """Nothing is read yet; keys are computed when they are asked for.
-
-        Args:
-            params: the checked parameters.
-            project: the project's root; relative paths start here.
-            command: what makes this cell, for people to repeat it.
-        """
-        self.params = params
-        self.project = project
-        self.command = command
-
-    # What the parameters name ---------------------------------------------------------------
-
-    @cached_property
-    def task(self) -> Task:
-        """The task."""
-        given = self.params.task
-        return define_task(
-            given.name,
-            text_columns=given.text_columns,
-            label_names=given.labels,
-            kind=given.kind,
-            metrics=given.metrics,
-            label_range=given.label_range,
-        )
-
-    @cached_property
-    def source(self) -> SourceSpec:
-        """Where the task's rows come from."""
-        given = self.params.task
-        path = given.path
-        if given.source == "folder" and path is None:
-            path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
-        dataset, revision = given.dataset, given.revision
-        if given.source == "hub" and dataset is None and given.name in GLUE:
-            dataset, revision = HUB_DATASET, revision or HUB_REVISION
-        return SourceSpec(
-            kind=given.source,
-            dataset=dataset,
-            config=given.config,
-            revision=revision,
-            path=path,
-            files=given.files,
-            columns=given.columns,
-            train_rows=given.train_rows,
-            dev_fraction=given.dev_fraction,
-        )
-
-    @property
-    def model(self) -> ModelRef:
-        """The encoder that the teacher is made from."""
-        return ModelRef(self.params.teacher.model, self.params.teacher.revision)
-
-    @property
-    def checkpoint(self) -> ModelRef | None:
-        """The encoder that the student starts from, if it is one of its own."""
-        given = self.params.student
-        return ModelRef(given.checkpoint, given.checkpoint_revision) if given.checkpoint else None
-
-    @cached_property
-    def teacher_shape(self) -> Shape | None:
-        """The teacher's shape, as soon as its config.json is on this machine."""
-        config = peek_config(self.model, self.project)
-        return shape_of(config) if config else None
-
-    @cached_property
-    def student_width(self) -> int | None:
-        """The width of the student's states, as far as it is known before anything is loaded."""
-        if self.checkpoint is not None:
-            config = peek_config(self.checkpoint, self.project)
-            return shape_of(config).width if config else None
-        return self.params.student.hidden_size or (
-            self.teacher_shape.width if self.teacher_shape else None
-        )
-
-    @property
-    def needs_signals(self) -> bool:
-        """Whether the student reads the teacher's signals from the cache."""
-        return bool(get_row(self.params.method.name).needs) and (
-            self.params.signals.source == "cache"
-        )
-
-    @property
-    def needs_pretrained(self) -> bool:
-        """Whether the student starts from the encoder as it was before fine-tuning."""
-        return self.params.student.init_from == "pretrained"
-
-    # Names ------------------------------------------------------------------------------------
-
-    @property
-    def model_label(self) -> str:
-        """A short name of the teacher's encoder, fit for folder names."""
-        name = self.params.teacher.model
-        if name.startswith(PACKAGE):
-            name = name.removeprefix(PACKAGE).split("/")[0]
-        last = [part for part in re.split(r"[/\\]", name) if part.strip(".~")] or ["model"]
-        return re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower()).strip("-._") or "model"
-
-    @property
-    def teacher_name(self) -> str:
-        """What people call the teacher's run: `rte-teacher-bert-base-uncased-s0`."""
-        return f"{self.task.name}-teacher-{self.model_label}-s{self.params.teacher.seed}"
-
-    @property
-    def student_name(self) -> str:
-        """What people call the student's run: `rte-12to4-alp_kd-s1`."""
-        depth = f"{self.teacher_shape.layers if self.teacher_shape else 'n'}"
-        given = self.params
-        return f"{self.task.name}-{depth}to{given.student.layers}-{given.method.name}-s{given.seed}"
-
-    # Keys and folders -------------------------------------------------------------------------
 
     @cached_property
     def store(self) -> Path:
@@ -190,6 +67,8 @@ class Cell:
         del task["metrics"]
         facts = {
             "task": task,
+            # How the raw files of a GLUE task look: its row of the table, not the table's code.
+            "layout": repr(GLUE[task["name"]].tsv) if task["name"] in GLUE else None,
             "source": source_digest(self.source, self.task, self.project, self.digest_cache),
             "train_rows": given.train_rows,
             "dev_fraction": given.dev_fraction,
@@ -226,7 +105,7 @@ class Cell:
             "seed": given.seed,
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
-            "code": self._teacher_code,
+            "code": self.teacher_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
         name = f"{self.model_label}-s{given.seed}"
@@ -261,7 +140,7 @@ class Cell:
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
             "seed": given.seed,
-            "code": self._student_code,
+            "code": self.student_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
         if self.checkpoint is not None:
@@ -272,12 +151,14 @@ class Cell:
         return self._stage("student", facts, upstream, "06_models/students", name)
 
     @cached_property
-    def _teacher_code(self) -> str:
+    def teacher_code(self) -> str:
+        """The hash of the code that makes the teacher."""
         adopted = self.params.teacher.finetuned
         return self._code(f"alpkd_pipeline.training.{'adopt' if adopted else 'teacher'}")
 
     @cached_property
-    def _student_code(self) -> str:
+    def student_code(self) -> str:
+        """The hash of the code that makes the student."""
         row = get_row(self.params.method.name)
         return self._code("alpkd_pipeline.training.student", row.module)
 
@@ -356,106 +237,21 @@ class Cell:
     def _code(self, *modules: str) -> str:
         return code_digest(modules, NO_RESULT, self._code_facts)
 
-    # For the catalog and the nodes ---------------------------------------------------------------
-
     def stage(self, name: str) -> Stage:
-        """A stage by the name of its dataset."""
+        """A result by the name of its dataset.
+
+        Raises:
+            UserError: there is no such result.
+        """
         found = getattr(self, name, None)
         if not isinstance(found, Stage):
             raise UserError(f"the catalog asks for an unknown stage '{name}'")
         return found
 
-    def run_facts(self, name: str) -> dict[str, Any]:
-        """What run.json says about how a result is made."""
-        stage = self.stage(name)
-        about_student = name.startswith("student")
-        facts = {
-            "schema": 1,
-            "stage": name,
-            "name": self.student_name if about_student else self.teacher_name,
-            "task": self.task.to_dict(),
-            # Where results go is not what they are, and an address may hold a password.
-            "params": {k: v for k, v in self.params.plain().items() if k != "run"},
-            "identity": {
-                "key": stage.key,
-                "keys": {**self._upstream_keys(stage), name: stage.key},
-                "code": self._student_code if about_student else self._teacher_code,
-                "teacher_layers": self.teacher_shape.layers if self.teacher_shape else None,
-                "generation": "cell",
-            },
-        }
-        if name in TRAININGS:
-            facts["description"] = self._description(about_student)
-            facts["command"] = self.command
-        return facts
-
-    def _upstream_keys(self, stage: Stage) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, key in stage.made_from.items():
-            found |= {**self._upstream_keys(self.stage(name)), name: key}
-        return found
-
-    def _description(self, student: bool) -> str:
-        given = self.params
-        teacher = f"{given.teacher.model} fine-tuned on {self.task.name}"
-        if not student:
-            return f"Teacher: {teacher}, seed {given.teacher.seed}."
-        return (
-            f"Student of {given.student.layers} layers by {given.method.name}, seed {given.seed}."
-            f" {get_row(given.method.name).summary} Teacher: {teacher}."
-        )
-
-    @property
-    def source_json(self) -> str:
-        """The source, for the catalog."""
-        return json.dumps(asdict(self.source))
-
-    @property
-    def task_json(self) -> str:
-        """The task, for the catalog."""
-        return json.dumps(self.task.to_dict())
-
     @property
     def comparison_path(self) -> Path:
         """The folder of all comparisons."""
         return self.store / "08_reporting" / "comparison"
-
-    @property
-    def tracking(self) -> dict[str, str]:
-        """Where runs are tracked, for the hooks."""
-        run = self.params.run
-        return {
-            "tracking": run.tracking,
-            "experiment": run.experiment,
-            "project": str(self.project),
-        }
-
-    def lookup(self, name: str) -> Any:
-        """What `${cell:name}` means in the catalog: a dotted path of attributes.
-
-        `<stage>.run` is the result's run.json as text: OmegaConf would read `${...}` in it.
-        """
-        head, _, tail = name.partition(".")
-        if tail == "run":
-            return json.dumps(self.run_facts(head))
-        value: Any = self
-        for part in name.split("."):
-            value = getattr(value, part)
-        return str(value) if isinstance(value, Path) else value
-
-    def check(self) -> None:
-        """Refuse what cannot work, as far as the files on this machine tell.
-
-        Raises:
-            UserError: names the parameter, its value and what is allowed.
-        """
-        from alpkd_pipeline.orchestration.cell_checks import check_cell
-
-        check_cell(self)
-
-    def kind_of_model(self) -> str:
-        """Where the teacher's encoder comes from: demo, package, folder or hub."""
-        return kind_of(self.model, self.project)
 
 
 def _numbers(training: TrainingParams) -> dict[str, Any]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.cell import Cell
 
-
-def check_cell(cell: Cell) -> None:
+def check_cell(cell: Subject) -> None:
     """Refuse a cell that cannot work; each check says what to change.
 
     Raises:
@@ -23,7 +19,7 @@ def check_cell(cell: Cell) -> None:
     _check_widths(cell)
 
 
-def _check_source(cell: Cell) -> None:
+def _check_source(cell: Subject) -> None:
     given = cell.params.task
     demo_task = cell.task.name == DEMO.name
     if demo_task != (given.source == "demo"):
@@ -32,7 +28,7 @@ def _check_source(cell: Cell) -> None:
             f" task.source='{given.source}': the source demo has the task demo and nothing else;"
             " for GLUE add --env=minilm or --env=paper, or set task.source=folder or hub"
         )
-    if cell.kind_of_model() == "demo" and not demo_task:
+    if cell.kind_of_model == "demo" and not demo_task:
         raise UserError(
             f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot"
             f" read task '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
@@ -42,14 +38,14 @@ def _check_source(cell: Cell) -> None:
             "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
             " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
         )
-    if cell.kind_of_model() == "hub" and cell.params.teacher.revision is None:
+    if cell.kind_of_model == "hub" and cell.params.teacher.revision is None:
         raise UserError(
             f"parameter 'teacher.model' = '{cell.params.teacher.model}' is a hub id and needs"
             " 'teacher.revision', a 40-digit commit of that repository (or give a local folder)"
         )
 
 
-def _check_depth(cell: Cell) -> None:
+def _check_depth(cell: Subject) -> None:
     teacher, layers = cell.teacher_shape, cell.params.student.layers
     if teacher is not None and layers > teacher.layers:
         raise UserError(
@@ -58,7 +54,7 @@ def _check_depth(cell: Cell) -> None:
         )
 
 
-def _check_widths(cell: Cell) -> None:
+def _check_widths(cell: Subject) -> None:
     method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
     row = get_row(method.name)
     if teacher is None or width is None or not row.compares_layers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.orchestration.catalog_values import lookup
 from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.params import Params
 
@@ -41,7 +43,7 @@ class CellConfigLoader(OmegaConfigLoader):
             return self.params.plain()
         if key != "catalog":
             return super().__getitem__(key)
-        OmegaConf.register_resolver("cell", self.cell.lookup, replace=True)
+        OmegaConf.register_resolver("cell", partial(lookup, self.cell), replace=True)
         try:
             return super().__getitem__(key)
         except Exception as error:  # OmegaConf wraps what a resolver raises
@@ -76,7 +78,7 @@ class CellConfigLoader(OmegaConfigLoader):
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
         try:
             cell = Cell(self.params, project, self._command())
-            cell.check()
+            check_cell(cell)
         except UserError as error:
             raise ConfigError(str(error)) from None
         return cell

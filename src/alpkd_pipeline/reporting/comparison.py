@@ -18,6 +18,9 @@ from alpkd_pipeline.runs.manifest import write_json
 if TYPE_CHECKING:
     import pandas as pd
 
+PAGE = "comparison.md"
+"""The file for people."""
+
 __all__ = ["collect", "grouped_table", "students_table", "write_comparison"]
 
 
@@ -34,7 +37,7 @@ def write_comparison(df: pd.DataFrame, out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     students, groups = students_table(df), grouped_table(df)
-    page, tables = out / "comparison.md", out / "comparison.json"
+    page, tables = out / PAGE, out / "comparison.json"
     page.write_text(comparison_page(df), encoding="utf-8", newline="\n")
     write_json(
         tables,

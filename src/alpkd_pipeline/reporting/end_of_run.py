@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.reporting.comparison import PAGE
 from alpkd_pipeline.reporting.terminal import ModelSummary
 from alpkd_pipeline.runs.manifest import read_json
 
@@ -45,10 +46,16 @@ def _flat(splits: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def closing_lines(student: Path | None, mlflow_command: str | None) -> list[str]:
-    """The folder of the student, and the line that opens MLflow."""
-    lines = [] if student is None else [f"student: {_shown(student)}"]
-    return lines if mlflow_command is None else [*lines, f"compare: {mlflow_command}"]
+def closing_lines(
+    student: Path | None, comparison: Path | None, mlflow_command: str | None
+) -> list[str]:
+    """Where the student and the comparison lie, and what opens MLflow; None leaves a line out."""
+    found = {
+        "student": None if student is None else _shown(student),
+        "comparison": None if comparison is None else _shown(comparison / PAGE),
+        "mlflow": mlflow_command,
+    }
+    return [f"{name}: {text}" for name, text in found.items() if text is not None]
 
 
 def _shown(path: Path) -> str:

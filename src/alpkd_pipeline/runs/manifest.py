@@ -124,6 +124,7 @@ def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:
         final: where it belongs.
         facts: what the manifest says beside the files.
     """
+    _share(work)
     seal(work, facts)
     final.parent.mkdir(parents=True, exist_ok=True)
     old = final.with_name(f".{final.name}.{uuid.uuid4().hex}.old")
@@ -131,6 +132,14 @@ def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:
         os.rename(final, old)
     os.rename(work, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _share(folder: Path) -> None:
+    """Let others read what this user's umask lets them: weights are written for the owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in list_files(folder):
+        path.chmod(path.stat().st_mode | (0o444 & ~mask))
 
 
 def write_json(path: Path, value: Any) -> None:

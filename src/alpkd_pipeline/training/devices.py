@@ -42,15 +42,22 @@ def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardwar
         UserError: the device is not on this machine.
     """
     chosen = _device(device)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Hardware(
         device=chosen,
         device_name=_device_name(chosen),
         precision=_precision(precision, chosen),
-        # Half the processors: the other half are often the same cores' second threads, and where
-        # a neighbour keeps one busy, every step waits for it.
-        threads=int(threads) if threads != "auto" else max(1, (cores or 1) // 2),
+        threads=int(threads) if threads != "auto" else _threads(),
     )
+
+
+def _threads() -> int:
+    """Half the processors: the others are often the same cores' second threads, and where a
+    neighbour keeps one of them busy every step waits for it. Never more than OMP_NUM_THREADS."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    processors = len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    half = max(1, processors // 2)
+    return min(half, int(limit)) if limit.isdigit() and int(limit) else half
 
 
 def _device(asked: str) -> str:
