@@ -27,10 +27,9 @@ def test_it_is_found_where_the_wrapper_hides_its_cause() -> None:
 
 
 def test_it_is_found_two_wrappers_deep() -> None:
-    try:
-        raise KeyError("outermost") from raised(wrap=True)
-    except KeyError as error:
-        assert str(user_error(error)) == "the line"
+    outermost = KeyError("outermost")
+    outermost.__cause__ = raised(wrap=True)
+    assert str(user_error(outermost)) == "the line"
 
 
 def test_other_exceptions_are_nobody_s_mistake() -> None:

@@ -154,7 +154,7 @@ def test_ways_to_write_a_value(changes: dict[str, Any], read: Any, value: Any) -
         ("task.max_length", 3, "parameter 'task.max_length' = 3"),
         ("task.text_columns", ["a", "b", "c"], "parameter 'task.text_columns'"),
         ("task.text_columns", [], "parameter 'task.text_columns'"),
-        ("training", {1: 2}, "keys should be strings"),
+        ("training", {**TRAINING, 1: 2}, "keys should be strings"),
         ("task.files", {"train": 3}, "parameter 'task.files' = 3"),
         ("task.dev_fraction", 0, "greater than 0"),
         ("run.experiment", "", "parameter 'run.experiment'"),

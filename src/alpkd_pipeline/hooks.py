@@ -12,6 +12,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import Work
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class TrackingHooks:
             return
         from alpkd_pipeline.tracking.live import LiveSync
 
+        # Before the sync looks: it would go on with the run of a training that was interrupted.
+        work.clear()
         sync = LiveSync(work.folder, self._settings, pictures=run_pictures_of)
         sync.start()
         self._open[node.name] = sync
@@ -94,14 +97,20 @@ class TrackingHooks:
         self._open = {}
 
 
+TRACKING = TrackingHooks()
+"""The instance that Kedro calls; commands close its runs when a person stops them."""
+
+
 def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
     """Track the tables; a tracking store that is away does not undo the comparison."""
     import pandas as pd
 
     from alpkd_pipeline.tracking.comparison import log_comparison
 
+    # Not the CSV file: it also lists trials and reruns, which are not to be compared.
+    students = pd.DataFrame(read_json(folder / "comparison.json")["students"])
     try:
-        log_comparison(folder, settings, pd.read_csv(folder / "students.csv"))
+        log_comparison(folder, settings, students)
     except UserError as error:
         log.warning("%s", error)
 

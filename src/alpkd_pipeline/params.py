@@ -83,7 +83,7 @@ class TrainingParams(_Block):
     eval_batch_size: Annotated[Whole, Field(ge=1)] = 64
     eval_every: Annotated[Whole, Field(ge=1)] | Literal["epoch"] = "epoch"
     selection: Literal["dev", "holdout"]
-    holdout_fraction: Share = 0.1
+    holdout_fraction: Annotated[Share, Field(gt=0)] = 0.1
     patience: Annotated[Whole, Field(ge=1)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")

@@ -5,10 +5,10 @@ import warnings
 # omegaconf has renamed a function that Kedro still calls by its old name.
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
 
-from alpkd_pipeline.hooks import TrackingHooks  # noqa: E402
+from alpkd_pipeline.hooks import TRACKING  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 
-HOOKS = (TrackingHooks(),)
+HOOKS = (TRACKING,)
 # Neither has anything to add to a run: one reports usage, one draws finished pipelines.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 CONFIG_LOADER_CLASS = CellConfigLoader

@@ -88,8 +88,20 @@ def test_tables_are_not_part_of_the_code(load: Load) -> None:
     assert "alpkd_pipeline.distillation.losses.layer_attention" in names
     assert "alpkd_pipeline.training.loop" in names
     assert "alpkd_pipeline.models.student" in names
-    assert not {name for name in names if name.endswith((".method_table", ".registry", ".glue"))}
+    assert not {name for name in names if name.endswith((".method_table", ".glue"))}
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
+
+
+def test_the_row_of_a_method_is_part_of_its_students(load: Load, monkeypatch) -> None:
+    base = {"method.name": "alp_no"}
+    before = load(base).cell.student.key
+    row = replace(method_table.METHODS["alp_no"], bucket="po")
+    monkeypatch.setattr(method_table, "METHODS", {**method_table.METHODS, "alp_no": row})
+    assert load(base).cell.student.key != before
+
+
+def test_precision_of_the_student_leaves_the_teachers_scores_alone(load: Load) -> None:
+    assert moved(load, {"training.precision": "bf16"}) == STUDENT
 
 
 def table(path: Path, rows: int) -> str:

@@ -132,8 +132,8 @@ def test_evaluation_every_n_steps_and_patience(begin, encoded, teacher, signals)
     changes = {"training__eval_every": 2, "training__patience": 1, "training__lr": 1e-12}
     folder = run_stage(begin("patient", "student", inputs, training__epochs=4, **changes))
     evals = [e for e in read_journal(folder)[0] if e["event"] == "eval"]
-    assert [e["step"] for e in evals] == [2, 4, 6]
-    assert [e["best"] for e in evals] == [True, False, False]
+    assert [e["step"] for e in evals] == [2, 4]
+    assert [e["best"] for e in evals] == [True, False]
     assert read_json(folder / "metrics.json")["epochs"] == 1
 
 
@@ -202,6 +202,22 @@ def test_train_folder_seals_what_it_made(begin, encoded) -> None:
     folder = begin("sealed", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
     train_folder(folder)
     assert is_complete(folder, "sealed")
+
+
+def test_a_finished_folder_is_not_trained_again(begin, encoded) -> None:
+    folder = begin("twice", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
+    train_folder(folder)
+    before = weights(folder)
+    with pytest.raises(UserError, match="is finished"):
+        train_folder(folder)
+    assert weights(folder) == before
+
+
+def test_an_interrupted_training_begins_its_journal_again(begin, encoded) -> None:
+    folder = begin("again", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
+    (folder / "events.jsonl").write_text('{"event": "step", "time": 0, "step": 99}\n')
+    train_folder(folder)
+    assert [e["step"] for e in steps(folder)] == [1, 2, 4, 6]
 
 
 def test_a_folder_without_run_json_is_refused(tmp_path: Path) -> None:

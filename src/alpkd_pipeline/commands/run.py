@@ -45,7 +45,9 @@ def run_callback(force: str, **kwargs: Any) -> Any:
     try:
         return kedro_run.callback(**kwargs, only_missing_outputs=True)
     except (KeyboardInterrupt, SystemExit) as stop:
-        _close_runs(stop)
+        from alpkd_pipeline.hooks import TRACKING
+
+        TRACKING.close_as_failed(stop)
         click.echo("stopped; the same command goes on from what is finished", err=True)
         code = 130 if isinstance(stop, KeyboardInterrupt) else 143
         raise click.exceptions.Exit(code) from None
@@ -67,13 +69,6 @@ def _check_pipelines(names: list[str]) -> None:
             hint = f"; did you mean '{close[0]}'?" if close else ""
             known = ", ".join(n for n in pipelines if not n.startswith("_"))
             raise click.ClickException(f"unknown pipeline '{name}'{hint} (there are: {known})")
-
-
-def _close_runs(stop: BaseException) -> None:
-    from alpkd_pipeline.settings import HOOKS
-
-    for hooks in HOOKS:
-        hooks.close_as_failed(stop)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

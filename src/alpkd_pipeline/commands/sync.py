@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.cli.utils import _split_params
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json
@@ -14,15 +15,21 @@ from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 
 @click.command("sync")
 @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+@click.option(
+    "--params",
+    default="",
+    callback=_split_params,
+    help="Where to look and where to push to, such as run.store=...,run.tracking=...",
+)
 @click.pass_obj
-def sync(metadata: object, env: str | None) -> None:
+def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
     """Fill MLflow from run folders: those trained while it was away, or on another machine."""
     from alpkd_pipeline.hooks import run_pictures_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
-    place, store = _places(project, env)
+    place, store = _places(project, env, params)
     try:
         settings = tracking_settings(place["tracking"], place["experiment"], project)
     except UserError as error:
@@ -45,10 +52,12 @@ def sync(metadata: object, env: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _places(project: Path, env: str | None) -> tuple[dict[str, str], Path]:
+def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dict[str, str], Path]:
     from kedro.framework.session import KedroSession
 
-    with KedroSession.create(project, env=env, save_on_close=False) as opened:
+    with KedroSession.create(
+        project, env=env, runtime_params=params, save_on_close=False
+    ) as opened:
         session: Any = opened
         catalog = session.load_context().catalog
         return catalog.load("tracking"), catalog.load("store")

@@ -8,9 +8,15 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, sha256_file
 
-COMPARED = ("scores", "evaluation", "latency")
+COMPARED = (
+    "06_models/teachers",
+    "06_models/students",
+    "07_model_output/scores",
+    "07_model_output/evaluation",
+    "07_model_output/latency",
+)
 
 
 class ComparisonDataset(AbstractDataset[Path, Path]):
@@ -35,13 +41,12 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
 
     @property
     def key(self) -> str:
-        """The hash of the names of all finished results; each name carries its own key."""
-        output = self._store / "07_model_output"
-        found = [
-            manifest.parent.relative_to(output).as_posix()
+        """The hash of all finished results, by the manifests that list their files' hashes."""
+        found = {
+            manifest.parent.relative_to(self._store).as_posix(): sha256_file(manifest)
             for kind in COMPARED
-            for manifest in sorted((output / kind).glob(f"*/*/{MANIFEST}"))
-        ]
+            for manifest in self._store.glob(f"{kind}/*/*/{MANIFEST}")
+        }
         return key_of({"of": found, "code": code_digest(["alpkd_pipeline.reporting.comparison"])})
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from alpkd_pipeline.runs.manifest import is_complete, publish
+from alpkd_pipeline.runs.manifest import is_complete, publish, verify
 
 
 class FolderDataset(AbstractDataset[Path, Path | None]):
@@ -36,8 +36,16 @@ class FolderDataset(AbstractDataset[Path, Path | None]):
         self._used = used
 
     def load(self) -> Path | None:
-        """The folder's path, or None if this cell does without it."""
-        return self.path if self._used else None
+        """The folder's path, or None if this cell does without it.
+
+        Raises:
+            UserError: a file is missing or damaged. All bytes are compared with the manifest: a
+                folder is loaded only when something is about to be made from it.
+        """
+        if not self._used:
+            return None
+        verify(self.path)
+        return self.path
 
     def save(self, data: Path) -> None:
         """Publish the work folder `data` as this result."""

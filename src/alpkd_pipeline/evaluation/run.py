@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,19 @@ def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
     names = [*run.task.dev_splits]
     if splits == "all":
         names = ["train", *names, *run.task.test_splits]
-    score_splits(model, encoded, run.task, folder, splits=names, **_hardware(run))
+    asked = _block(run)
+    score_splits(
+        model,
+        encoded,
+        run.task,
+        folder,
+        splits=names,
+        batch_size=asked["eval_batch_size"],
+        device=asked["device"],
+        # As users load it, whatever it was trained in.
+        precision="fp32",
+        threads=asked["threads"],
+    )
     return folder
 
 
@@ -70,18 +83,13 @@ def time_run(model: Path, encoded: Path, folder: Path) -> Path:
     from alpkd_pipeline.runs.manifest import write_json
 
     run = read_config(folder)
-    asked = _hardware(run)
-    del asked["batch_size"]
+    # Teacher and student under the same conditions: those of the student's training.
+    asked = {name: run.params["training"][name] for name in ("device", "precision", "threads")}
     write_json(folder / "latency.json", measure_latency(model, encoded, run.task, **asked))
     return folder
 
 
-def _hardware(run: RunConfig) -> dict[str, Any]:
-    # Teacher and student under the same conditions: those of the student's training.
-    asked = run.params["training"]
-    return {
-        "batch_size": asked["eval_batch_size"],
-        "device": asked["device"],
-        "precision": asked["precision"],
-        "threads": asked["threads"],
-    }
+def _block(run: RunConfig) -> Mapping[str, Any]:
+    """The training parameters of the scored model, the teacher's or the student's."""
+    block = run.params["teacher"] if run.stage.startswith("teacher") else run.params
+    return dict(block["training"])

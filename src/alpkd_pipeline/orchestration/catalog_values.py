@@ -86,7 +86,9 @@ def _description(cell: Cell, about_student: bool) -> str:
     teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."
+    layers = given.student.layers
+    depth = "1 layer" if layers == 1 else f"{layers} layers"
     return (
-        f"Student of {given.student.layers} layers by {given.method.name}, seed {given.seed}."
+        f"Student of {depth} by {given.method.name}, seed {given.seed}."
         f" {get_row(given.method.name).summary} Teacher: {teacher}."
     )

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.identity import model_digest
@@ -26,13 +27,13 @@ from alpkd_pipeline.tasks.sources import source_digest
 TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
 
 NO_RESULT = (
-    # Bookkeeping: decides how a result is written down, not what it is.
+    # Bookkeeping: decides how a result is written down, not what it is. (training.dispatch, which
+    # only calls the right training, is in no closure for the same reason.)
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.usage",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table",
-    "alpkd_pipeline.distillation.registry",
     "alpkd_pipeline.tasks.glue",
     "alpkd_pipeline.tasks.sources",
 )
@@ -75,8 +76,8 @@ class Cell(Subject):
             "max_overlap": given.max_overlap,
             "code": self._code(
                 f"alpkd_pipeline.tasks.sources.{given.source}",
-                "alpkd_pipeline.tasks.sources.dev_cut",
-                "alpkd_pipeline.tasks.validate",
+                "alpkd_pipeline.tasks.sources.cuts",
+                "alpkd_pipeline.tasks.splits",
             ),
         }
         return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
@@ -88,7 +89,7 @@ class Cell(Subject):
         facts = {
             "tokenizer": tokenizer_key(self.model, self.project),
             "max_length": self.params.task.max_length,
-            "code": self._code("alpkd_pipeline.tasks.encode"),
+            "code": self._code("alpkd_pipeline.models.encode_folder"),
             "libraries": library_versions(("tokenizers",)),
         }
         name = f"{self.model_label}-{self.params.task.max_length}t"
@@ -136,6 +137,7 @@ class Cell(Subject):
         facts = {
             "student": given.student.model_dump(mode="json", exclude_defaults=True),
             "method": method,
+            "row": _row_facts(row),
             "live": bool(row.needs) and given.signals.source == "live",
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
@@ -206,8 +208,14 @@ class Cell(Subject):
 
     @cached_property
     def _evaluation_facts(self) -> dict[str, Any]:
-        more = self._code("alpkd_pipeline.evaluation.submission", "alpkd_pipeline.evaluation.size")
-        return {**self._score_facts, "more": more}
+        name = self.task.name
+        return {
+            **self._score_facts,
+            "submission": repr(GLUE[name].submission_words) if name in GLUE else None,
+            "more": self._code(
+                "alpkd_pipeline.evaluation.submission", "alpkd_pipeline.evaluation.size"
+            ),
+        }
 
     @cached_property
     def _latency_facts(self) -> dict[str, Any]:
@@ -252,6 +260,17 @@ class Cell(Subject):
     def comparison_path(self) -> Path:
         """The folder of all comparisons."""
         return self.store / "08_reporting" / "comparison"
+
+
+def _row_facts(row: MethodRow) -> dict[str, Any]:
+    """The part of a method's row that decides what it computes."""
+    return {
+        "class": f"{row.module}.{row.class_name}",
+        "terms": sorted(row.terms),
+        "needs": sorted(row.needs),
+        "bucket": row.bucket,
+        "compares_layers": row.compares_layers,
+    }
 
 
 def _numbers(training: TrainingParams) -> dict[str, Any]:

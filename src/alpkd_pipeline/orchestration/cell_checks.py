@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.models.source import ModelRef, kind_of, locate, peek_config
+from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 
@@ -17,6 +20,7 @@ def check_cell(cell: Subject) -> None:
     _check_source(cell)
     _check_depth(cell)
     _check_widths(cell)
+    _check_start(cell)
 
 
 def _check_source(cell: Subject) -> None:
@@ -51,6 +55,46 @@ def _check_depth(cell: Subject) -> None:
         raise UserError(
             f"parameter 'student.layers' = {layers}: the teacher {cell.params.teacher.model} has"
             f" {teacher.layers} layers; a student has 1 to {teacher.layers}"
+        )
+
+
+def _check_start(cell: Subject) -> None:
+    student = cell.params.student
+    if student.init_from == "pretrained" and cell.params.teacher.finetuned:
+        raise UserError(
+            "parameter 'student.init_from' = 'pretrained': a teacher that was brought fine-tuned"
+            " comes without the encoder it was made from; use student.init_from=teacher"
+        )
+    width, heads = student.hidden_size, student.heads
+    shape = cell.teacher_shape
+    width = width or (shape.width if shape else None)
+    heads = heads or (shape.heads if shape else None)
+    if student.init == "random" and width and heads and width % heads:
+        raise UserError(
+            f"parameter 'student.hidden_size': a width of {width} cannot be shared by {heads}"
+            " attention heads; set student.heads to a divisor of it"
+        )
+    if cell.checkpoint is not None:
+        _check_checkpoint(cell, cell.checkpoint)
+
+
+def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
+    if kind_of(checkpoint, cell.project) == "hub" and checkpoint.revision is None:
+        raise UserError(
+            f"parameter 'student.checkpoint' = '{checkpoint.model}' is a hub id and needs"
+            " 'student.checkpoint_revision', a 40-digit commit of that repository"
+        )
+    config = peek_config(checkpoint, cell.project)
+    layers = shape_of(config).layers if config else None
+    if layers is not None and cell.params.student.layers > layers:
+        raise UserError(
+            f"parameter 'student.layers' = {cell.params.student.layers}: the checkpoint"
+            f" {checkpoint.model} has {layers} layers"
+        )
+    if kind_of(checkpoint, cell.project) != "hub" and cell.kind_of_model != "hub":
+        check_same_tokenizer(
+            locate(cell.model, cell.project, download=False),
+            locate(checkpoint, cell.project, download=False),
         )
 
 

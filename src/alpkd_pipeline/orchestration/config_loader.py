@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,13 @@ class CellConfigLoader(OmegaConfigLoader):
     def _command(self) -> str:
         """The command line that gives these parameters from this configuration."""
         given = _flat({k: v for k, v in (self.runtime_params or {}).items() if k != "run"})
-        parts = ["kedro run --pipeline=distill"]
+        parts = ["kedro", "run", "--pipeline=distill"]
         if self.env:
             parts.append(f"--env={self.env}")
         if given and EXACT not in (self.runtime_params or {}):
-            parts.append("--params=" + ",".join(f"{name}={value}" for name, value in given.items()))
-        return " ".join(parts)
+            pairs = ",".join(f"{name}={_as_typed(value)}" for name, value in given.items())
+            parts.append(f"--params={pairs}")
+        return shlex.join(parts)
 
 
 def _flat(given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -100,6 +102,14 @@ def _flat(given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
         found |= inner or {f"{prefix}{key}": value}
     return found
+
+
+def _as_typed(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if isinstance(value, list | tuple):
+        return "|".join(map(str, value))
+    words = {id(word): name for name, word in _WORDS.items()}
+    return words.get(id(value), str(value))
 
 
 def _words_to_values(given: Any) -> Any:

@@ -31,7 +31,8 @@ LIBRARIES = (
 def provenance(project: Path) -> dict[str, Any]:
     """Git commit and whether the tree had changes, the lock file's hash, Python and libraries."""
     commit = _git(project, "rev-parse", "HEAD")
-    status = _git(project, "status", "--porcelain", "--untracked-files=no")
+    # A new file below src changes what runs, whether git knows it or not.
+    status = _git(project, "status", "--porcelain", "--", "src", "conf", "constraints.txt")
     lock = project / "constraints.txt"
     return {
         "git_commit": commit,

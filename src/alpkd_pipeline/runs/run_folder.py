@@ -33,6 +33,10 @@ class Work:
         stage, teacher = self.facts.get("stage"), self.facts.get("params", {}).get("teacher", {})
         return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
 
+    def clear(self) -> None:
+        """Remove what an interrupted process left behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def begin(self, **inputs: Path | None) -> Path:
         """Empty the folder and write its run.json.
 
@@ -43,7 +47,7 @@ class Work:
         Returns:
             The folder.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.clear()
         self.folder.mkdir(parents=True)
         places = {
             name: os.path.relpath(path, self.folder)

@@ -27,7 +27,7 @@ from alpkd_pipeline.tracking.flatten import (
     selection_name,
     training_id,
 )
-from alpkd_pipeline.tracking.lineage import dataset_facts
+from alpkd_pipeline.tracking.lineage import dataset_facts, split_digests
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_busy, prepare_store
 from alpkd_pipeline.tracking.points import closing_points, new_batches, time_ms
 from alpkd_pipeline.tracking.settings import (
@@ -142,7 +142,8 @@ class FolderSync:
             self._store.log_points(run_id, closing_points(metrics, self._last_ms))
             manifest = read_manifest(final) or {"files": {}}
             self._store.set_tags(run_id, model_tags(final, manifest, self._settings.project))
-            self._store.log_datasets(run_id, dataset_facts(run))
+            digests = split_digests(final, run)
+            self._store.log_datasets(run_id, dataset_facts(run, digests))
             self._push_files(run_id, metrics)
             self._store.delete_doubles(self._state.training, run_id)
             self._store.end(run_id, "FINISHED", self._last_ms)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.runs.manifest import read_manifest
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tracking.settings import mask_credentials
 
@@ -19,7 +21,7 @@ class DatasetFacts:
 
     Attributes:
         name: task and split, `mrpc-train`.
-        digest: the first characters of the data's key.
+        digest: the first characters of the split's sha256, or of the data's key.
         context: what the split was used for, `train` or `dev`.
         source_type: one of MLflow's types of source.
         source: JSON that MLflow can turn back into a source of this type.
@@ -34,11 +36,30 @@ class DatasetFacts:
     schema: str
 
 
-def dataset_facts(run: Mapping[str, Any]) -> list[DatasetFacts]:
+def split_digests(folder: Path, run: Mapping[str, Any]) -> dict[str, str]:
+    """The sha256 of each encoded split that a training read, from the manifest beside them.
+
+    Args:
+        folder: the run folder.
+        run: the content of run.json.
+
+    Returns:
+        Split name -> sha256; empty where the splits are not on this machine.
+    """
+    manifest = read_manifest(folder / run.get("inputs", {}).get("encoded", "nowhere"))
+    files = manifest["files"] if manifest else {}
+    ends = ".arrow"
+    return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}
+
+
+def dataset_facts(
+    run: Mapping[str, Any], digests: Mapping[str, str] | None = None
+) -> list[DatasetFacts]:
     """The train split and the first dev split of a training; empty when its data has no key.
 
     Args:
         run: the content of run.json.
+        digests: what `split_digests` found; the data's key stands in for what is missing.
     """
     data_key = run["identity"].get("keys", {}).get("splits")
     if not data_key:
@@ -49,7 +70,7 @@ def dataset_facts(run: Mapping[str, Any]) -> list[DatasetFacts]:
     return [
         DatasetFacts(
             name=f"{task['name']}-{split}",
-            digest=data_key[:DIGEST_LENGTH],
+            digest=(digests or {}).get(split, data_key)[:DIGEST_LENGTH],
             context=context,
             source_type=source_type,
             source=mask_credentials(json.dumps(source)),
@@ -68,7 +89,9 @@ def _source(params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             "revision": params.get("revision") or (None if params.get("dataset") else HUB_REVISION),
         }
     if kind in {"folder", "table"}:
-        return "local", {"uri": params.get("path") or json.dumps(params.get("files", {}))}
+        files = params.get("files")
+        glue = f"$ALPKD_GLUE_DIR/{params.get('name')}"
+        return "local", {"uri": params.get("path") or (json.dumps(files) if files else glue)}
     return "code", {"tags": {"mlflow.source.name": f"alpkd_pipeline: {kind}"}}
 
 

@@ -73,7 +73,7 @@ class FitResult:
 
 
 class DivergedError(UserError):
-    """The loss became NaN or infinite."""
+    """The training left the finite numbers: its loss or gradient is NaN or infinite."""
 
 
 def fit(
@@ -92,6 +92,7 @@ def fit(
     accelerator: Accelerator,
     journal: Journal,
     title: str,
+    score_name: str,
 ) -> FitResult:
     """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
 
@@ -110,11 +111,12 @@ def fit(
         accelerator: device and precision.
         journal: where every logged step and evaluation goes.
         title: shown beside the progress bar.
+        score_name: what the selecting rows are called, `dev` or `holdout`.
 
     Raises:
-        DivergedError: at the first step whose loss is not finite.
+        DivergedError: at the first step whose loss or gradient is not finite.
     """
-    run = _Fit(settings, len(rows), term_weights, journal, Usage(accelerator.device))
+    run = _Fit(settings, len(rows), term_weights, journal, Usage(accelerator.device), score_name)
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
     bar = tqdm(total=run.total_steps, desc=title, unit="step", disable=None, leave=False)
     model.train()
@@ -122,21 +124,24 @@ def fit(
         for epoch in range(settings.epochs):
             batches = epoch_batches(train.lengths, rows, settings.batch_size, seed, epoch)
             for group in _groups(batches, settings.accumulation):
-                lr = settings.lr * lr_factor(run.steps, run.total_steps, run.warmup)
-                set_lr(optimiser, lr)
+                set_lr(optimiser, run.lr)
+                totals = []
                 for members in group:
                     batch = collate(train, members, pad_id).to(accelerator.device)
                     terms = step(batch)
-                    _require_finite(terms.total, run.steps + 1, epoch + 1, train.idx[members])
                     accelerator.backward(terms.total / len(group))
                     run.add(terms, batch)
+                    totals.append(terms.total.detach())
                 norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+                where = f"step {run.steps + 1} (epoch {epoch + 1})"
+                _require_finite(totals, norm, where, train.idx[np.concatenate(group)])
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
-                run.steps += 1
-                run.log_step(lr, norm, epoch, bar)
-                if settings.eval_every != "epoch" and run.steps % int(settings.eval_every) == 0:
+                run.log_step(norm, epoch, bar)
+                if run.evaluation_due:
                     run.consider(evaluate, keep_best, epoch, bar)
+                if run.out_of_patience:
+                    break
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
                 run.consider(evaluate, keep_best, epoch, bar)
             log.info("%s: %s", title, run.summary(epoch))
@@ -155,6 +160,7 @@ class _Fit:
         term_weights: dict[str, float],
         journal: Journal,
         usage: Usage,
+        score_name: str,
     ) -> None:
         per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
         self.total_steps = settings.epochs * per_epoch
@@ -164,6 +170,7 @@ class _Fit:
         self._term_weights = term_weights
         self._journal = journal
         self._usage = usage
+        self._score_name = score_name
         self._examples = 0
         self._started = self._last_log = time.perf_counter()
         self._evaluation_seconds = 0.0
@@ -174,6 +181,17 @@ class _Fit:
         self._last: Evaluation | None = None
         self._evaluated_at = -1
         self._without_gain = 0
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the step to come."""
+        return self._settings.lr * lr_factor(self.steps, self.total_steps, self.warmup)
+
+    @property
+    def evaluation_due(self) -> bool:
+        """Whether this many steps ask for an evaluation."""
+        every = self._settings.eval_every
+        return every != "epoch" and self.steps % int(every) == 0
 
     @property
     def out_of_patience(self) -> bool:
@@ -190,8 +208,10 @@ class _Fit:
         self._since_log["batches"] += 1
         self._since_log["examples"] += len(batch.rows)
 
-    def log_step(self, lr: float, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
-        """Write the mean losses since the last line, at every `log_every` steps and the last."""
+    def log_step(self, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
+        """Count a step; write the mean losses since the last line where one is due."""
+        lr = self.lr
+        self.steps += 1
         bar.update()
         due = self.steps % self._settings.log_every == 0
         if not (due or self.steps in {1, self.total_steps}):
@@ -221,7 +241,7 @@ class _Fit:
         return ((self.steps - 1) % per_epoch + 1) / per_epoch
 
     def _postfix(self, loss: float) -> str:
-        score = f", dev {self._last.deciding:.4f}" if self._last else ""
+        score = f", {self._score_name} {self._last.deciding:.4f}" if self._last else ""
         return f"loss {loss:.4f}{score}"
 
     def consider(
@@ -254,14 +274,15 @@ class _Fit:
         spent = time.perf_counter() - started
         self._evaluation_seconds += spent
         self._last_log += spent  # evaluation must not look like slow training
-        bar.set_postfix_str(f"dev {found.deciding:.4f}")
+        bar.set_postfix_str(f"{self._score_name} {found.deciding:.4f}")
 
     def summary(self, epoch: int) -> str:
         """One line about the epoch that just ended."""
         scores = self._last.scores if self._last else {}
         shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         seconds = time.perf_counter() - self._started
-        return f"epoch {epoch + 1}/{self._settings.epochs}, dev {shown}, {seconds:.0f} s"
+        count = f"epoch {epoch + 1}/{self._settings.epochs}"
+        return f"{count}, {self._score_name} {shown}, {seconds:.0f} s"
 
     def result(self, epochs: int) -> FitResult:
         """The outcome; there is a best evaluation, since the last epoch always evaluates."""
@@ -283,12 +304,15 @@ def _groups(batches: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
         yield batches[start : start + size]
 
 
-def _require_finite(total: Tensor, step: int, epoch: int, ids: np.ndarray) -> None:
-    value = float(total.detach())
-    if math.isfinite(value):
+def _require_finite(totals: list[Tensor], norm: Tensor, where: str, ids: np.ndarray) -> None:
+    """Stop before the weights are spoilt."""
+    # One transfer for both: reading them one by one would make a GPU wait twice.
+    loss, gradient = torch.stack([torch.stack(totals).sum().float(), norm.float()]).tolist()
+    if math.isfinite(loss) and math.isfinite(gradient):
         return
+    what = f"gradient became {gradient}" if math.isfinite(loss) else f"loss became {loss}"
     raise DivergedError(
-        f"the loss became {value} at step {step} (epoch {epoch}), in the batch with the"
-        f" example ids {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
-        " lower the learning rate, or look at these rows; the best weights so far were kept"
+        f"the {what} at {where}, in the batch with the example ids"
+        f" {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
+        " lower the learning rate, or look at these rows"
     )

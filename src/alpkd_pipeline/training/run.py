@@ -32,6 +32,50 @@ Observer = Callable[[list[BatchOutput]], dict[str, Any]]
 """Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""
 
 
+class _Scorer:
+    """Scores a model in training on the selecting rows, and writes it down when it is the best."""
+
+    def __init__(
+        self,
+        run: RunConfig,
+        chosen: Selection,
+        split: EncodedSplit,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        accelerator: Accelerator,
+        observer: Observer | None,
+    ) -> None:
+        self._run, self._chosen, self._split = run, chosen, split
+        self._model, self._tokenizer, self._accelerator = model, tokenizer, accelerator
+        self._observer = observer
+        self._logits = np.empty((len(split), run.task.num_labels), dtype=np.float32)
+
+    def evaluate(self) -> Evaluation:
+        """The scores of the model as it is now."""
+        rows, outputs = self._chosen.rows, []
+        for out in iterate_outputs(
+            self._model,
+            self._split,
+            self._accelerator,
+            batch_size=self._run.training["eval_batch_size"],
+            pad_id=int(self._tokenizer.pad_token_id),
+            pooling=self._run.params["method"]["pooling"],
+            layers=self._observer is not None,
+            only=rows,
+        ):
+            self._logits[out.rows] = out.logits.cpu().numpy()
+            if self._observer is not None:
+                outputs.append(out)
+        scores = score(self._run.task, self._logits[rows], self._split.labels[rows])
+        return Evaluation(scores, self._observer(outputs) if self._observer else {})
+
+    def keep_best(self, _found: Evaluation) -> None:
+        """Write the weights and the answers of the last evaluation."""
+        save_classifier(self._model, self._tokenizer, self._run.folder)
+        chosen = self._chosen
+        write_predictions(self._run, chosen.name, self._split, chosen.rows, self._logits)
+
+
 def train_and_write(
     run: RunConfig,
     *,
@@ -59,36 +103,13 @@ def train_and_write(
     """
     train = read_encoded(run.inputs["encoded"], "train")
     dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
+    asked = run.training
     chosen = choose_rows(
-        train, dev, run.task, run.training["selection"], run.training["holdout_fraction"], run.seed
+        train, dev, run.task, asked["selection"], asked["holdout_fraction"], run.seed
     )
     selecting = train if chosen.split == "train" else dev
-    pad_id = int(tokenizer.pad_token_id)
     watch = observer(chosen) if observer else None
-    logits = np.empty((len(selecting), run.task.num_labels), dtype=np.float32)
-
-    def evaluate() -> Evaluation:
-        outputs = []
-        for out in iterate_outputs(
-            model,
-            selecting,
-            accelerator,
-            batch_size=run.training["eval_batch_size"],
-            pad_id=pad_id,
-            pooling=run.params["method"]["pooling"],
-            layers=watch is not None,
-            only=chosen.rows,
-        ):
-            logits[out.rows] = out.logits.cpu().numpy()
-            if watch is not None:
-                outputs.append(out)
-        scores = score(run.task, logits[chosen.rows], selecting.labels[chosen.rows])
-        return Evaluation(scores, watch(outputs) if watch is not None else {})
-
-    def keep_best(found: Evaluation) -> None:
-        save_classifier(model, tokenizer, run.folder)
-        write_predictions(run, chosen.name, selecting, chosen.rows, logits)
-
+    scorer = _Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch)
     environ = environment(hardware)
     with Journal(run.folder) as journal:
         journal.write("start", name=run.name, stage=run.stage, **environ)
@@ -100,18 +121,18 @@ def train_and_write(
             step=step,
             train=train,
             rows=chosen.train_rows,
-            pad_id=pad_id,
-            evaluate=evaluate,
-            keep_best=keep_best,
+            pad_id=int(tokenizer.pad_token_id),
+            evaluate=scorer.evaluate,
+            keep_best=scorer.keep_best,
             settings=run.fit_settings,
             term_weights=term_weights,
             seed=run.seed,
             accelerator=accelerator,
             journal=journal,
             title=run.name,
+            score_name=chosen.name,
         )
-        metrics = training_metrics(result, chosen.name, model, environ)
-        write_json(run.folder / METRICS, metrics)
+        write_json(run.folder / METRICS, training_metrics(result, chosen.name, model, environ))
         journal.write("end", seconds=result.seconds, steps=result.steps)
     return result
 

@@ -213,9 +213,8 @@ def test_without_network_and_cache(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("silent_server")
 def test_a_hub_that_never_answers(tmp_path: Path) -> None:
-    start = time.monotonic()
+    # The fixture's server keeps the connection open for good: without a limit this would hang.
     assert "ReadTimeout" in refusal(SourceSpec("hub"), RTE, tmp_path)
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:7], COMMIT.upper()])

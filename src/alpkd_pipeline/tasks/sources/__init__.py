@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["SourceKind", "SourceSpec", "load_splits", "source_digest"]
-
-log = logging.getLogger(__name__)
 
 
 def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:
@@ -35,14 +32,9 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
     Raises:
         UserError: the source is not there or does not fit the task.
     """
-    frames = _load(spec, task, project)
-    dev = task.dev_splits[0]
-    if dev not in frames:
-        frames["train"], frames[dev] = _cut(frames["train"], spec, task)
-    if spec.train_rows is not None:
-        frames["train"] = _head(frames["train"], spec.train_rows, task)
-    order = ("train", *task.dev_splits, *task.test_splits)
-    return {split: frames[split] for split in order if split in frames}
+    from alpkd_pipeline.tasks.sources.cuts import finish
+
+    return finish(_load(spec, task, project), spec, task)
 
 
 def source_digest(
@@ -104,25 +96,3 @@ def _load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame
         return demo.load()
     loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
     return loaders[spec.kind](spec, task, project)
-
-
-def _cut(train: pd.DataFrame, spec: SourceSpec, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    from alpkd_pipeline.tasks.sources.dev_cut import cut_dev
-
-    rest, dev = cut_dev(train, task, spec.dev_fraction, spec.seed)
-    log.warning(
-        "%s has no %s split: %d of %d train rows become %s (seed %d)",
-        task.name,
-        task.dev_splits[0],
-        len(dev),
-        len(train),
-        task.dev_splits[0],
-        spec.seed,
-    )
-    return rest, dev
-
-
-def _head(train: pd.DataFrame, rows: int, task: Task) -> pd.DataFrame:
-    if rows > len(train):
-        log.warning("%s has %d train rows, fewer than train_rows %d", task.name, len(train), rows)
-    return train.head(rows)

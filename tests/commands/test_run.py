@@ -1,0 +1,236 @@
+"""`kedro run` as this project has it: Kedro's own options, our runner, one-line errors."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.project import configure_project
+from tests.conftest import Kedro
+
+from alpkd_pipeline.commands.run import RUNNER, run
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.runner import StageRunner
+from alpkd_pipeline.orchestration.stage import FORCE_NAMES
+
+KEDRO_1_7 = [
+    "from_inputs",
+    "to_outputs",
+    "from_nodes",
+    "to_nodes",
+    "node_names",
+    "runner",
+    "is_async",
+    "runner_params",
+    "env",
+    "tags",
+    "load_versions",
+    "pipeline",
+    "pipelines",
+    "namespaces",
+    "config",
+    "conf_source",
+    "params",
+    "only_missing_outputs",
+]
+"""Kedro's options; another release that adds one has to be looked at."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _project() -> None:
+    configure_project("alpkd_pipeline")
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(run, list(arguments))
+
+
+def by_name(command: click.Command) -> dict[str, click.Parameter]:
+    return {str(option.name): option for option in command.params}
+
+
+# Options -----------------------------------------------------------------------------------------
+
+
+def test_kedro_has_the_options_that_this_command_was_made_for() -> None:
+    assert [option.name for option in kedro_run.params] == KEDRO_1_7
+
+
+def test_options_are_kedro_s_with_force_for_only_missing_outputs() -> None:
+    assert [option.name for option in run.params] == [*KEDRO_1_7[:-1], "force"]
+
+
+def test_kedro_s_options_work_as_in_kedro() -> None:
+    ours, theirs = by_name(run), by_name(kedro_run)
+    for name in KEDRO_1_7[:-1]:
+        one, two = ours[name], theirs[name]
+        assert (one.opts, one.type, one.callback) == (two.opts, two.type, two.callback), name
+        if name != "runner":
+            assert one.default == two.default, name
+
+
+def test_our_runner_is_the_default_and_kedro_s_command_is_left_alone() -> None:
+    from kedro.utils import load_obj
+
+    assert by_name(run)["runner"].default == RUNNER
+    assert load_obj(RUNNER, "kedro.runner") is StageRunner
+    assert by_name(kedro_run)["runner"].default is None
+    assert "force" not in by_name(kedro_run)
+
+
+def test_help_names_every_stage_that_can_be_forced() -> None:
+    done = invoke("--help")
+    assert done.exit_code == 0
+    words = done.output.replace(",", " ").replace(";", " ").split()
+    assert {*FORCE_NAMES, "--force", "--pipelines", "--params"} <= set(words)
+    assert "--only-missing-outputs" not in words
+
+
+# Mistakes ----------------------------------------------------------------------------------------
+
+
+def test_both_ways_to_name_a_pipeline_are_one_too_many() -> None:
+    done = invoke("--pipeline=distill", "--pipelines=evaluate")
+    assert done.exit_code == 2
+    assert "use --pipeline or --pipelines, not both" in done.output
+
+
+@pytest.mark.parametrize("option", ["--pipeline", "--pipelines"])
+def test_an_unknown_pipeline_is_one_line(option: str) -> None:
+    done = invoke(f"{option}=distil")
+    assert done.exit_code == 1
+    (line,) = done.output.splitlines()
+    assert "unknown pipeline 'distil'; did you mean 'distill'?" in line
+    assert "(there are: data_prep, finetune_teacher, distill, evaluate, compare)" in line
+
+
+def test_one_unknown_pipeline_among_several() -> None:
+    done = invoke("--pipelines=distill,zzz")
+    assert done.exit_code == 1
+    (line,) = done.output.splitlines()
+    assert "unknown pipeline 'zzz' (there are" in line
+
+
+def test_only_missing_outputs_is_no_option_because_it_is_how_things_are() -> None:
+    done = invoke("--only-missing-outputs")
+    assert done.exit_code == 2
+    assert "only-missing-outputs" in done.output
+
+
+# What is handed to Kedro -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Runs our command, and gives what Kedro's own would have been called with."""
+
+    def invoked(*arguments: str) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        monkeypatch.setattr(kedro_run, "callback", lambda **given: seen.update(given))
+        done = invoke(*arguments)
+        assert done.exit_code == 0, done.output
+        return seen
+
+    return invoked
+
+
+def test_kedro_is_told_the_pipeline_in_the_way_that_it_prefers(called: Callable) -> None:
+    seen = called("--pipeline=distill")
+    assert (seen["pipeline"], seen["pipelines"]) == (None, ["distill"])
+    assert called("--pipelines=distill,compare")["pipelines"] == ["distill", "compare"]
+    assert called()["pipelines"] == []
+
+
+def test_every_option_of_kedro_is_passed_on(called: Callable) -> None:
+    seen = called("--params=student.layers=2,seed=3", "--env=minilm", "--nodes=encode")
+    assert set(seen) == set(KEDRO_1_7)
+    assert seen["params"] == {"student": {"layers": 2}, "seed": 3}
+    assert (seen["env"], seen["node_names"]) == ("minilm", ["encode"])
+    assert seen["runner"] == RUNNER
+    assert seen["only_missing_outputs"] is True
+
+
+def test_force_reaches_the_runner(called: Callable) -> None:
+    assert called("--force=signals+distill")["runner_params"] == {"force": "signals+distill"}
+    both = called("--force=all", "--runner-params=is_async=true")["runner_params"]
+    assert both["force"] == "all"
+    assert "is_async" in both
+    assert "force" not in called()["runner_params"]
+
+
+# Ends --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], Result]:
+    """Runs our command over a run that ends with an exception."""
+
+    def invoked(error: BaseException) -> Result:
+        def callback(**_given: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(kedro_run, "callback", callback)
+        return invoke("--pipeline=distill")
+
+    return invoked
+
+
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_a_stop_closes_tracked_runs_and_says_how_to_go_on(
+    ends_with: Callable, monkeypatch: pytest.MonkeyPatch, stop: BaseException, code: int
+) -> None:
+    from alpkd_pipeline.settings import HOOKS
+
+    closed: list[BaseException] = []
+    monkeypatch.setattr(HOOKS[0], "close_as_failed", closed.append)
+    done = ends_with(stop)
+    assert done.exit_code == code
+    assert closed == [stop]
+    assert "the same command goes on" in done.output
+
+
+def test_sigterm_ends_like_any_stop(ends_with: Callable) -> None:
+    ends_with(UserError("x"))
+    handler = signal.getsignal(signal.SIGTERM)
+    assert callable(handler)
+    with pytest.raises(SystemExit) as caught:
+        handler(signal.SIGTERM, None)
+    assert caught.value.code == 143
+
+
+def test_a_user_s_mistake_is_its_line_alone(ends_with: Callable) -> None:
+    done = ends_with(UserError("task.max_length 2 leaves no room"))
+    assert done.exit_code == 1
+    assert done.output == "Error: task.max_length 2 leaves no room\n"
+
+
+def test_a_bug_keeps_its_traceback(ends_with: Callable) -> None:
+    bug = ZeroDivisionError("a bug")
+    done = ends_with(bug)
+    assert done.exception is bug
+
+
+def test_a_line_is_found_behind_kedro_s_own_exception(kedro: Kedro, tmp_path: Path) -> None:
+    """The data set that holds the encoder fails to load, and Kedro wraps what it says."""
+    wrong = "a" * 64
+    params = f"run.store={tmp_path},run.tracking=off,teacher.sha256={wrong}"
+    done = kedro("run", "--pipeline=data_prep", f"--params={params}")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    *making, line = done.stderr.splitlines()
+    assert making == ["making splits", "making encoded"]
+    assert line.startswith("Error: ")
+    assert f"not the pinned {wrong}" in line

@@ -1,0 +1,105 @@
+"""The comparison is due again exactly when there is something else to compare."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline.datasets.comparison import ComparisonDataset
+from alpkd_pipeline.runs.manifest import read_json, seal
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.dataset = self.fresh()
+
+    def fresh(self) -> ComparisonDataset:
+        base = self.root / "data" / "08_reporting" / "comparison"
+        return ComparisonDataset(filepath=str(base), store=str(self.root / "data"))
+
+    def result(self, name: str, kind: str = "scores", finished: bool = True) -> Path:
+        folder = self.root / "data" / "07_model_output" / kind / "demo" / name
+        folder.mkdir(parents=True)
+        (folder / "scores.json").write_text("{}")
+        if finished:
+            seal(folder, {"key": name})
+        return folder
+
+    def compare(self) -> Path:
+        work = self.root / "data" / "08_reporting" / "comparison.work"
+        work.mkdir(parents=True)
+        (work / "comparison.md").write_text("table")
+        self.dataset.save(work)
+        return self.dataset.load()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_it_is_there_once_it_is_written(world: World) -> None:
+    world.result("kd-s0-11111111")
+    assert not world.dataset.exists()
+    folder = world.compare()
+    assert world.dataset.exists()
+    assert world.fresh().exists()
+    assert (folder / "comparison.md").read_text() == "table"
+    assert folder.name == world.dataset.key[:8]
+    assert read_json(folder / "manifest.json")["key"] == world.dataset.key
+
+
+@pytest.mark.parametrize("kind", ["scores", "evaluation", "latency"])
+def test_a_new_result_of_any_kind_makes_it_due(world: World, kind: str) -> None:
+    world.result("kd-s0-11111111")
+    first = world.compare()
+    world.result("kd-s1-22222222", kind)
+    assert not world.dataset.exists()
+    second = world.compare()
+    assert second != first
+    assert first.is_dir()
+
+
+def test_a_result_that_is_not_finished_does_not_count(world: World) -> None:
+    world.compare()
+    world.result("kd-s1-22222222.work", finished=False)
+    assert world.dataset.exists()
+
+
+def test_a_result_of_another_kind_does_not_count(world: World) -> None:
+    world.compare()
+    world.result("kd-s1-22222222", "notes")
+    assert world.dataset.exists()
+
+
+def test_a_result_that_is_deleted_gives_the_comparison_without_it(world: World) -> None:
+    world.result("kd-s0-11111111")
+    first = world.compare()
+    gone = world.result("kd-s1-22222222")
+    world.compare()
+    shutil.rmtree(gone)
+    assert world.dataset.exists()
+    assert world.dataset.load() == first
+
+
+def test_force_makes_it_missing_until_it_is_written_again(world: World) -> None:
+    world.compare()
+    world.dataset.force = True
+    assert not world.dataset.exists()
+    world.compare()
+    assert world.dataset.exists()
+
+
+def test_a_damaged_table_is_not_there(world: World) -> None:
+    folder = world.compare()
+    (folder / "comparison.md").unlink()
+    assert not world.dataset.exists()
+
+
+def test_an_empty_store_has_a_key_too(world: World) -> None:
+    assert len(world.dataset.key) == 64
+    assert world.dataset.key == world.fresh().key
+    assert world.dataset._describe()["filepath"].endswith("comparison")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DatasetError
+
+from alpkd_pipeline.datasets.pretrained import PretrainedDataset
+from alpkd_pipeline.errors import user_error
+from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.runs.manifest import sha256_file
+
+
+def encoder(tmp_path: Path, model: str | None, **more: Any) -> PretrainedDataset:
+    return PretrainedDataset(
+        model=model, revision=more.pop("revision", None), project=str(tmp_path), **more
+    )
+
+
+def refused(dataset: PretrainedDataset) -> str:
+    """The user's line behind Kedro's exception."""
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    found = user_error(caught.value)
+    assert found is not None
+    assert "\n" not in str(found)
+    return str(found)
+
+
+def test_the_demo_is_shipped(tmp_path: Path) -> None:
+    assert encoder(tmp_path, "demo").load() == DEMO_FOLDER
+
+
+def test_a_folder_is_looked_for_below_the_project(tmp_path: Path) -> None:
+    shutil.copytree(DEMO_FOLDER, tmp_path / "models" / "mine")
+    assert encoder(tmp_path, "models/mine").load() == tmp_path / "models" / "mine"
+    assert encoder(tmp_path / "else", str(tmp_path / "models" / "mine")).load() is not None
+
+
+@pytest.mark.parametrize(("model", "used"), [(None, True), ("demo", False), ("./nowhere", False)])
+def test_what_a_cell_does_without_is_none(tmp_path: Path, model: str | None, used: bool) -> None:
+    assert encoder(tmp_path, model, used=used).load() is None
+
+
+def test_pinned_weights(tmp_path: Path) -> None:
+    right = sha256_file(DEMO_FOLDER / "model.safetensors")
+    assert encoder(tmp_path, "demo", sha256=right).load() == DEMO_FOLDER
+    line = refused(encoder(tmp_path, "demo", sha256="0" * 64))
+    assert right in line
+    assert "not the pinned 000" in line
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    assert "nowhere" in refused(encoder(tmp_path, "./nowhere"))
+
+
+def test_a_package_that_is_not_installed(tmp_path: Path) -> None:
+    assert "no_such_package is not installed" in refused(
+        encoder(tmp_path, "package:no_such_package/model")
+    )
+
+
+def test_nothing_is_looked_up_before_it_is_loaded(tmp_path: Path) -> None:
+    dataset = encoder(tmp_path, "org/name", revision="a" * 40)
+    assert dataset._describe() == {"model": "org/name", "revision": "a" * 40, "used": True}
+
+
+def test_it_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="only an input"):
+        encoder(tmp_path, "demo").save(DEMO_FOLDER)  # type: ignore[arg-type]

@@ -1,0 +1,178 @@
+"""Scoring, evaluating and timing as the pipelines ask for it: by a begun folder's run.json."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.evaluation.conftest import STS, TASK, split
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.evaluation.run import evaluate_run, score_run, time_run
+from alpkd_pipeline.evaluation.size import model_size
+from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.tasks.encode import write_encoded
+from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.task import Task
+
+TRAINING = {"eval_batch_size": 4, "device": "cpu", "precision": "fp32", "threads": 1}
+RTE = GLUE["rte"].task
+RTE_TEST_ROWS = 3000
+
+Begin = Callable[..., Path]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Begin:
+    """A begun work folder for a task; the teacher's own training asks for something impossible."""
+
+    def make(task: Task = TASK, **training: Any) -> Path:
+        params = {
+            "training": {**TRAINING, **training},
+            "teacher": {"training": {**TRAINING, "device": "cuda:99"}},
+        }
+        facts = {"stage": "scores", "name": "s", "task": task.to_dict(), "params": params}
+        return Work(tmp_path / "scores.work", facts).begin()
+
+    return make
+
+
+def files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_dev_scores(begin: Begin, classifier: Path, encoded: Path) -> None:
+    folder = begin()
+    assert score_run(classifier, encoded, folder, splits="dev") == folder
+    found = read_json(folder / "scores.json")
+    assert list(found["splits"]) == ["dev"]
+    assert found["splits"]["dev"]["rows"] == 7
+    assert set(found["splits"]["dev"]["scores"]) == {"accuracy", "f1"}
+    assert files(folder) == {"run.json", "scores.json", "predictions/dev.csv"}
+
+
+def test_all_splits(begin: Begin, classifier: Path, encoded: Path) -> None:
+    write_encoded(encoded, "train", split(np.array([0, 1, 1], dtype=np.int64)))
+    folder = begin()
+    score_run(classifier, encoded, folder, splits="all")
+    found = read_json(folder / "scores.json")
+    assert set(found["splits"]) == {"train", "dev", "test"}
+    assert found["splits"]["test"]["scores"] is None
+    assert found["skipped"] == []
+
+
+def test_a_split_that_the_data_lacks_is_passed_over(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    folder = begin()
+    score_run(classifier, encoded, folder, splits="all")
+    assert read_json(folder / "scores.json")["skipped"] == ["train"]
+
+
+def test_teacher_and_student_answer_under_the_student_s_conditions(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    folder = begin(precision="bf16", threads=2)
+    score_run(classifier, encoded, folder, splits="dev")
+    environment = read_json(folder / "scores.json")["environment"]
+    assert (environment["device"], environment["precision"]) == ("cpu", "bf16")
+    assert environment["threads"] == 2
+
+
+def test_a_device_that_is_not_there_is_the_user_s_line(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    with pytest.raises(UserError, match="no such device"):
+        score_run(classifier, encoded, begin(device="cuda:99"), splits="dev")
+
+
+def test_an_evaluation_adds_the_size(begin: Begin, classifier: Path, encoded: Path) -> None:
+    folder = begin()
+    assert evaluate_run(classifier, encoded, folder) == folder
+    assert read_json(folder / "size.json") == model_size(classifier)
+    assert not (folder / "submission").exists()
+    assert "predictions/test.csv" in files(folder)
+
+
+@pytest.fixture
+def glue(tmp_path: Path) -> Path:
+    """RTE with as many test rows as GLUE has."""
+    folder = tmp_path / "rte"
+    write_encoded(folder, "dev", split(np.array([0, 1, 1, 0], dtype=np.int64)))
+    write_encoded(folder, "test", split(np.full(RTE_TEST_ROWS, -1, dtype=np.int64)))
+    return folder
+
+
+def test_a_glue_task_gets_its_submission_file(
+    begin: Begin, model_folder: Callable[[Task], Path], glue: Path
+) -> None:
+    folder = begin(RTE, eval_batch_size=500)
+    evaluate_run(model_folder(RTE), glue, folder)
+    lines = (folder / "submission" / "RTE.tsv").read_text().splitlines()
+    assert len(lines) == RTE_TEST_ROWS + 1
+    answers = pd.read_csv(folder / "predictions" / "test.csv")["prediction"]
+    words = [GLUE["rte"].submission_words[answer] for answer in answers]
+    assert [line.split("\t")[1] for line in lines[1:]] == words
+
+
+def test_a_cut_test_split_is_no_submission_and_no_failure(
+    begin: Begin,
+    model_folder: Callable[[Task], Path],
+    glue: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write_encoded(glue, "test", split(np.full(3, -1, dtype=np.int64)))
+    folder = begin(RTE)
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        evaluate_run(model_folder(RTE), glue, folder)
+    (record,) = [r for r in caplog.records if "no submission files" in r.message]
+    assert "3 rows" in record.message
+    assert not (folder / "submission").exists()
+    assert (folder / "size.json").is_file()
+
+
+def test_no_test_split_is_no_submission(
+    begin: Begin,
+    model_folder: Callable[[Task], Path],
+    glue: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (glue / "test.arrow").unlink()
+    folder = begin(RTE)
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        evaluate_run(model_folder(RTE), glue, folder)
+    assert not (folder / "submission").exists()
+    assert not caplog.records
+
+
+def test_a_regression_is_evaluated_too(
+    begin: Begin, model_folder: Callable[[Task], Path], tmp_path: Path
+) -> None:
+    write_encoded(tmp_path / "sts", "dev", split(np.array([0.0, 2.5, 5.0, 1.0])))
+    folder = begin(STS)
+    evaluate_run(model_folder(STS), tmp_path / "sts", folder)
+    assert set(read_json(folder / "scores.json")["splits"]["dev"]["scores"]) == {"pearson"}
+
+
+def test_latency_lands_in_its_file(begin: Begin, classifier: Path, encoded: Path) -> None:
+    folder = begin()
+    assert time_run(classifier, encoded, folder) == folder
+    found = read_json(folder / "latency.json")
+    assert found["batch_1"]["p50_ms"] > 0
+    assert found["environment"]["threads"] == 1
+    # The batch size of evaluation is a matter of memory; speeds are compared at one size.
+    assert found["batched"]["batch_size"] == 32
+
+
+@pytest.mark.parametrize("work", [evaluate_run, time_run])
+def test_a_folder_that_was_not_begun_is_refused(
+    work: Callable[..., Path], classifier: Path, encoded: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"run\.json does not exist"):
+        work(classifier, encoded, tmp_path)

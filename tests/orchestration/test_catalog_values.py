@@ -1,0 +1,87 @@
+"""What the catalog is told about a cell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.orchestration.conftest import PROJECT, Load
+
+from alpkd_pipeline.orchestration.catalog_values import lookup, run_facts
+
+
+def test_paths_are_text(load: Load) -> None:
+    cell = load().cell
+    assert lookup(cell, "student.path") == str(cell.student.path)
+    assert lookup(cell, "student.work") == f"{cell.student.path}.work"
+    assert lookup(cell, "project") == str(PROJECT)
+
+
+def test_dotted_names_reach_into_the_parameters(load: Load) -> None:
+    cell = load({"seed": 3}).cell
+    assert lookup(cell, "params.seed") == 3
+    assert lookup(cell, "params.teacher.sha256") is None
+    assert lookup(cell, "needs_signals") is True
+    assert lookup(cell, "student.facts")["key"] == cell.student.key
+
+
+def test_structures_are_json_text(load: Load) -> None:
+    cell = load().cell
+    assert json.loads(lookup(cell, "source_json"))["kind"] == "demo"
+    assert json.loads(lookup(cell, "task_json"))["label_names"] == ["negative", "positive"]
+    assert json.loads(lookup(cell, "student.run")) == json.loads(
+        json.dumps(run_facts(cell, "student"))
+    )
+
+
+def test_where_runs_are_tracked(load: Load) -> None:
+    cell = load({"run.tracking": "off", "run.experiment": "x"}).cell
+    assert lookup(cell, "tracking") == {
+        "tracking": "off",
+        "experiment": "x",
+        "project": str(PROJECT),
+    }
+
+
+@pytest.mark.parametrize("name", ["nothing", "student.nothing", "params.nothing"])
+def test_a_name_that_means_nothing(load: Load, name: str) -> None:
+    with pytest.raises(AttributeError, match="nothing"):
+        lookup(load().cell, name)
+
+
+def test_facts_of_a_student(load: Load) -> None:
+    cell = load({"method.name": "kd", "seed": 2}).cell
+    facts = run_facts(cell, "student")
+    assert facts["stage"] == "student"
+    assert facts["name"] == "demo-12to4-kd-s2"
+    assert facts["params"]["method"]["name"] == "kd"
+    assert facts["identity"]["key"] == cell.student.key
+    assert facts["identity"]["teacher_layers"] == 12
+    assert facts["command"].startswith("kedro run --pipeline=distill --params=")
+    assert "4 layers by kd, seed 2" in facts["description"]
+
+
+def test_facts_name_every_key_upstream(load: Load) -> None:
+    cell = load().cell
+    keys = run_facts(cell, "student_scores")["identity"]["keys"]
+    stages = ("splits", "encoded", "teacher", "signals", "student", "student_scores")
+    assert keys == {name: cell.stage(name).key for name in stages}
+    assert set(run_facts(cell, "teacher")["identity"]["keys"]) == {"splits", "encoded", "teacher"}
+
+
+def test_only_trainings_say_how_to_repeat_them(load: Load) -> None:
+    cell = load().cell
+    told = {
+        n for n in ("teacher", "student", "signals", "splits") if "command" in run_facts(cell, n)
+    }
+    assert told == {"teacher", "student"}
+
+
+def test_nothing_says_where_results_or_tracking_lie(load: Load) -> None:
+    secret = "http://user:c4n4ry@server"
+    cell = load({"run.tracking": secret}).cell
+    for name in ("splits", "teacher", "student", "student_scores"):
+        text = lookup(cell, f"{name}.run")
+        assert "c4n4ry" not in text
+        assert str(cell.store) not in text
+        assert "run" not in json.loads(text)["params"]

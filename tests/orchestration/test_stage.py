@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline.orchestration.stage import FORCE_NAMES, Stage
+
+STAGE = Stage("student", "0123abcd" * 8, Path("/s/06/kd-2L-s0-0123abcd"), {"teacher": "t"})
+
+
+def test_work_is_done_beside_the_final_folder() -> None:
+    assert STAGE.work == Path("/s/06/kd-2L-s0-0123abcd.work")
+
+
+def test_a_dot_in_the_name_is_no_suffix() -> None:
+    stage = Stage("teacher", "k", Path("/s/bert-v1.5-s0-0123abcd"), {})
+    assert stage.work.name == "bert-v1.5-s0-0123abcd.work"
+    assert stage.work.parent == stage.path.parent
+
+
+def test_the_manifest_says_what_it_is_and_what_it_was_made_from() -> None:
+    assert STAGE.facts == {"stage": "student", "key": STAGE.key, "made_from": {"teacher": "t"}}
+
+
+def test_a_stage_is_a_value() -> None:
+    with pytest.raises(FrozenInstanceError):
+        STAGE.key = "other"  # type: ignore[misc]
+
+
+def test_stages_to_force_are_named_in_the_order_in_which_they_run() -> None:
+    assert FORCE_NAMES == (
+        "data_prep",
+        "finetune_teacher",
+        "signals",
+        "distill",
+        "evaluate",
+        "compare",
+    )

@@ -1,0 +1,40 @@
+"""From run.json to a training; test_training.py and test_adopt.py have the trainings themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.training.conftest import Make
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import read_json, verify
+from alpkd_pipeline.training.dispatch import run_stage, train_folder
+
+
+@pytest.mark.parametrize("stage", ["students", "", "evaluate"])
+def test_an_unknown_stage_is_named(begin: Make, tmp_path: Path, stage: str) -> None:
+    folder = begin("x", stage, {})
+    with pytest.raises(UserError) as caught:
+        run_stage(folder)
+    assert str(caught.value) == f"{folder / 'run.json'}: unknown stage {stage!r}"
+    assert {path.name for path in folder.iterdir()} == {"run.json"}
+
+
+def test_a_folder_made_alone_is_sealed_as_the_pipelines_would(
+    begin: Make, teacher: Path, encoded: Path
+) -> None:
+    folder = begin("record", "signals", {"teacher": teacher, "encoded": encoded})
+    train_folder(folder)
+    manifest = read_json(folder / "manifest.json")
+    assert (manifest["stage"], manifest["key"]) == ("signals", "record")
+    assert manifest["made_from"] == {"encoded": "e"}
+    assert "train.layers.npy" in manifest["files"]
+    verify(folder)
+
+
+def test_what_fails_is_not_sealed(begin: Make, tmp_path: Path) -> None:
+    folder = begin("x", "teacher", {"encoded": tmp_path, "model": tmp_path})
+    with pytest.raises(UserError):
+        train_folder(folder)
+    assert not (folder / "manifest.json").exists()
