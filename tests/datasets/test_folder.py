@@ -6,6 +6,7 @@ import pytest
 from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.folder import FolderDataset
+from alpkd_pipeline.errors import user_error
 from alpkd_pipeline.runs.manifest import is_complete, read_json
 
 KEY = "ab" * 32
@@ -52,6 +53,20 @@ def test_a_folder_with_another_key_is_not_there(result: FolderDataset, tmp_path:
     other = FolderDataset(filepath=str(result.path), facts={"key": "cd" * 32})
     assert is_complete(result.path)
     assert not other.exists()
+
+
+def test_bytes_are_compared_before_something_is_made_from_them(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    result.save(made(tmp_path))
+    (result.path / "file").write_text("wEights")
+    assert result.exists()
+    with pytest.raises(DatasetError) as caught:
+        result.load()
+    found = user_error(caught.value)
+    assert found is not None
+    assert f"{result.path / 'file'} is damaged" in str(found)
+    assert "\n" not in str(found)
 
 
 def test_force_makes_it_missing_until_it_is_made_again(

@@ -30,15 +30,21 @@ Begin = Callable[..., Path]
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Begin:
-    """A begun work folder for a task; the teacher's own training asks for something impossible."""
+    """A begun work folder for a task; the keywords change the student's training."""
 
-    def make(task: Task = TASK, **training: Any) -> Path:
+    def make(
+        task: Task = TASK,
+        stage: str = "student_scores",
+        teacher: dict[str, Any] | None = None,
+        **training: Any,
+    ) -> Path:
         params = {
             "training": {**TRAINING, **training},
-            "teacher": {"training": {**TRAINING, "device": "cuda:99"}},
+            # Whoever reads the other one's block asks for a device that is not there.
+            "teacher": {"training": {**TRAINING, "device": "cuda:99", **(teacher or {})}},
         }
-        facts = {"stage": "scores", "name": "s", "task": task.to_dict(), "params": params}
-        return Work(tmp_path / "scores.work", facts).begin()
+        facts = {"stage": stage, "name": "s", "task": task.to_dict(), "params": params}
+        return Work(tmp_path / f"{stage}.work", facts).begin()
 
     return make
 
@@ -75,14 +81,31 @@ def test_a_split_that_the_data_lacks_is_passed_over(
     assert read_json(folder / "scores.json")["skipped"] == ["train"]
 
 
-def test_teacher_and_student_answer_under_the_student_s_conditions(
-    begin: Begin, classifier: Path, encoded: Path
+@pytest.mark.parametrize("stage", ["student_scores", "student_evaluation"])
+def test_a_student_is_scored_with_its_own_numbers(
+    begin: Begin, classifier: Path, encoded: Path, stage: str
 ) -> None:
-    folder = begin(precision="bf16", threads=2)
+    folder = begin(stage=stage, threads=2)
     score_run(classifier, encoded, folder, splits="dev")
     environment = read_json(folder / "scores.json")["environment"]
-    assert (environment["device"], environment["precision"]) == ("cpu", "bf16")
-    assert environment["threads"] == 2
+    assert (environment["device"], environment["threads"]) == ("cpu", 2)
+
+
+@pytest.mark.parametrize("stage", ["teacher_scores", "teacher_evaluation"])
+def test_a_teacher_is_scored_with_its_own_numbers(
+    begin: Begin, classifier: Path, encoded: Path, stage: str
+) -> None:
+    folder = begin(stage=stage, teacher={"device": "cpu", "threads": 2}, device="cuda:99")
+    score_run(classifier, encoded, folder, splits="dev")
+    assert read_json(folder / "scores.json")["environment"]["threads"] == 2
+
+
+def test_scores_are_those_of_the_model_as_users_load_it(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    folder = begin(precision="bf16")
+    score_run(classifier, encoded, folder, splits="dev")
+    assert read_json(folder / "scores.json")["environment"]["precision"] == "fp32"
 
 
 def test_a_device_that_is_not_there_is_the_user_s_line(
@@ -158,6 +181,16 @@ def test_a_regression_is_evaluated_too(
     folder = begin(STS)
     evaluate_run(model_folder(STS), tmp_path / "sts", folder)
     assert set(read_json(folder / "scores.json")["splits"]["dev"]["scores"]) == {"pearson"}
+
+
+@pytest.mark.parametrize("stage", ["teacher_latency", "student_latency"])
+def test_teacher_and_student_are_timed_under_the_student_s_conditions(
+    begin: Begin, classifier: Path, encoded: Path, stage: str
+) -> None:
+    folder = begin(stage=stage, precision="bf16", threads=2)
+    time_run(classifier, encoded, folder)
+    environment = read_json(folder / "latency.json")["environment"]
+    assert (environment["precision"], environment["threads"]) == ("bf16", 2)
 
 
 def test_latency_lands_in_its_file(begin: Begin, classifier: Path, encoded: Path) -> None:

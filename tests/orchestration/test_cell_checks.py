@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def refused(load: Load, flat: dict, tmp_path: Path) -> str:
 
 
 def encoder(folder: Path, **changes: object) -> str:
-    """A folder that holds no more than the demo's config.json, changed."""
-    folder.mkdir()
+    """A copy of the demo's encoder with another config.json."""
+    shutil.copytree(DEMO_FOLDER, folder)
     config = json.loads((DEMO_FOLDER / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
     return str(folder)
@@ -99,6 +100,67 @@ def test_the_depth_is_that_of_the_user_s_own_encoder(load: Load, tmp_path: Path)
     )
 
 
+def test_a_teacher_that_was_brought_has_no_start_before_fine_tuning(
+    load: Load, tmp_path: Path
+) -> None:
+    given = {"teacher.finetuned": True, "teacher.model": encoder(tmp_path / "t")}
+    checked(load, given, tmp_path)
+    line = refused(load, {**given, "student.init_from": "pretrained"}, tmp_path)
+    assert "parameter 'student.init_from' = 'pretrained'" in line
+    assert "use student.init_from=teacher" in line
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"student.hidden_size": 30, "student.heads": 4}, "a width of 30 cannot be shared by 4"),
+        ({"student.heads": 3}, "a width of 64 cannot be shared by 3"),
+        ({"student.hidden_size": 33}, "a width of 33 cannot be shared by"),
+    ],
+)
+def test_heads_share_the_width(load: Load, sizes: dict, words: str, tmp_path: Path) -> None:
+    given = {"student.init": "random", "method.projection": "linear", **sizes}
+    assert words in refused(load, given, tmp_path)
+
+
+def own_start(model: str, **more: object) -> dict:
+    return {"student.init": "checkpoint", "student.checkpoint": model, **more}
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="widths are compared before the start is checked, and the hub's line names no parameter",
+)
+def test_a_checkpoint_on_the_hub_needs_its_commit(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    assert "needs 'student.checkpoint_revision'" in refused(load, own_start("a/b"), tmp_path)
+    checked(load, own_start("a/b", **{"student.checkpoint_revision": COMMIT}), tmp_path)
+
+
+def test_a_checkpoint_is_as_deep_as_the_student(load: Load, tmp_path: Path) -> None:
+    shallow = encoder(tmp_path / "shallow", num_hidden_layers=3)
+    checked(load, own_start(shallow, **{"student.layers": 3}), tmp_path)
+    line = refused(load, own_start(shallow, **{"student.layers": 4}), tmp_path)
+    assert "parameter 'student.layers' = 4: the checkpoint" in line
+    assert "has 3 layers" in line
+
+
+def test_a_checkpoint_reads_the_teacher_s_tokens(load: Load, tmp_path: Path) -> None:
+    other = Path(encoder(tmp_path / "other"))
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    one, two = list(vocabulary)[-2:]
+    vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert str(other) in refused(load, own_start(str(other)), tmp_path)
+
+
+def test_a_checkpoint_that_is_not_there(load: Load, tmp_path: Path) -> None:
+    assert "nowhere" in refused(load, own_start("./nowhere"), tmp_path)
+
+
 NARROW = {"student.init": "random", "student.hidden_size": 32, "student.heads": 2}
 
 
@@ -129,5 +191,5 @@ def test_the_width_is_that_of_the_student_s_own_checkpoint(load: Load, tmp_path:
     small = encoder(tmp_path / "small", hidden_size=48)
     given = {"student.init": "checkpoint", "student.checkpoint": small}
     assert "student (width 48)" in refused(load, given, tmp_path)
-    same = encoder(tmp_path / "same", num_hidden_layers=2)
+    same = encoder(tmp_path / "same", num_hidden_layers=4)
     checked(load, {**given, "student.checkpoint": same}, tmp_path)

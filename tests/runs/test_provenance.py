@@ -35,8 +35,10 @@ def git(folder: Path, *command: str) -> str:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     git(tmp_path, "init", "--quiet")
-    (tmp_path / "code.py").write_text("x = 1\n")
-    git(tmp_path, "add", "code.py")
+    for folder in ("src", "conf", "docs"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_text("1\n")
+    git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "-m", "first")
     return tmp_path
 
@@ -50,15 +52,31 @@ def test_a_clean_tree(repository: Path) -> None:
 
 
 @needs_git
-def test_a_changed_file(repository: Path) -> None:
-    (repository / "code.py").write_text("x = 2\n")
-    assert provenance(repository)["git_dirty"] is True
+@pytest.mark.parametrize(
+    ("name", "dirty"),
+    [
+        ("src/file", True),
+        ("conf/file", True),
+        ("src/new.py", True),
+        ("conf/new/parameters.yml", True),
+        ("constraints.txt", True),
+        ("docs/file", False),
+        ("docs/new.md", False),
+        ("notes.txt", False),
+    ],
+)
+def test_changes_count_where_they_change_what_runs(
+    repository: Path, name: str, dirty: bool
+) -> None:
+    (repository / name).parent.mkdir(exist_ok=True)
+    (repository / name).write_text("2\n")
+    assert provenance(repository)["git_dirty"] is dirty
 
 
 @needs_git
-def test_files_that_git_does_not_know_are_no_change(repository: Path) -> None:
-    (repository / "notes.txt").write_text("results lie here too\n")
-    assert provenance(repository)["git_dirty"] is False
+def test_a_deleted_file_is_a_change(repository: Path) -> None:
+    (repository / "src" / "file").unlink()
+    assert provenance(repository)["git_dirty"] is True
 
 
 @needs_git

@@ -8,7 +8,8 @@ import pytest
 from tests.training.conftest import Make
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import read_json, verify
+from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.runs.manifest import read_json, seal, verify
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 
 
@@ -31,6 +32,25 @@ def test_a_folder_made_alone_is_sealed_as_the_pipelines_would(
     assert manifest["made_from"] == {"encoded": "e"}
     assert "train.layers.npy" in manifest["files"]
     verify(folder)
+
+
+def test_a_finished_folder_is_left_alone(begin: Make, teacher: Path, encoded: Path) -> None:
+    folder = begin("record", "signals", {"teacher": teacher, "encoded": encoded})
+    seal(folder, {"key": "record"})
+    before = {path.name for path in folder.iterdir()}
+    with pytest.raises(UserError, match=r"is finished; .*remove its manifest\.json first"):
+        train_folder(folder)
+    assert {path.name for path in folder.iterdir()} == before
+
+
+def test_the_journal_of_an_interrupted_training_is_not_continued(
+    begin: Make, teacher: Path, encoded: Path
+) -> None:
+    folder = begin("again", "teacher", {"encoded": encoded, "model": teacher})
+    (folder / "events.jsonl").write_text('{"event": "start", "time": 1, "name": "old"}\n')
+    train_folder(folder)
+    starts = [event for event in read_journal(folder)[0] if event["event"] == "start"]
+    assert [event["name"] for event in starts] == ["again"]
 
 
 def test_what_fails_is_not_sealed(begin: Make, tmp_path: Path) -> None:

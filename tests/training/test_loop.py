@@ -90,9 +90,8 @@ class World:
 
         def step(batch: Batch) -> LossTerms:
             self.batches.append(batch.rows.tolist())
-            value, nothing = next(left), self.model.weight.sum() * 0
-            # 0 times a number that is not finite is NaN, in the loss and in its gradient.
-            hard, soft = nothing * value + value, nothing + 10.0
+            nothing = self.model.weight.sum() * 0
+            hard, soft = nothing + next(left), nothing + 10.0
             return LossTerms(hard=hard, soft=soft, intermediate=None, total=hard)
 
         return step
@@ -131,7 +130,6 @@ class World:
                 accelerator=self.accelerator,
                 journal=journal,
                 title="toy",
-                score_name="dev",
                 score_name="dev",
             )
 
@@ -322,6 +320,13 @@ def test_it_stops_when_nothing_gets_better(world: World) -> None:
     assert (result.epochs, result.steps, result.best_epoch) == (4, 4, 2)
 
 
+def test_patience_ends_an_epoch_in_its_middle(world: World) -> None:
+    settings = replace(SETTINGS, epochs=3, batch_size=1, eval_every=2, patience=2)
+    result = world.fit(settings, scores=[0.5, 0.4, 0.3, 0.9, 0.9, 0.9])
+    assert [event["step"] for event in world.events("eval")] == [2, 4, 6]
+    assert (result.steps, result.epochs, result.best_step) == (6, 1, 2)
+
+
 def test_patience_starts_again_with_each_gain(world: World) -> None:
     scores = [0.5, 0.4, 0.6, 0.5, 0.7]
     result = world.fit(replace(SETTINGS, epochs=5, batch_size=8, patience=2), scores=scores)
@@ -393,7 +398,7 @@ def test_usage_and_speed_are_written(world: World) -> None:
         assert event["memory_mb"] > 10
 
 
-# A loss that is not finite -----------------------------------------------------------------------
+# Losses and gradients that are not finite --------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -418,9 +423,30 @@ def test_weights_are_not_touched_by_such_a_step(world: World) -> None:
 
 def test_the_best_weights_so_far_were_kept(world: World) -> None:
     losses = [1.0] * 4 + [math.nan]
-    with pytest.raises(DivergedError, match=r"epoch 2.*the best weights so far were kept"):
+    with pytest.raises(DivergedError, match=r"at step 5 \(epoch 2\)"):
         world.fit(replace(SETTINGS, epochs=2), step=world.saying(*losses), scores=[0.5])
     assert "keep 0.5" in world.story
+
+
+def test_a_finite_loss_may_have_such_a_gradient(world: World) -> None:
+    def step(batch: Batch) -> LossTerms:
+        # The square root of zero: a loss of 0 with a slope that is infinite.
+        zero = world.model.weight - world.model.weight.detach()
+        loss = zero.sqrt().sum()
+        return LossTerms(hard=loss, soft=None, intermediate=None, total=loss)
+
+    before = weights(world.model)
+    with pytest.raises(DivergedError, match="the gradient became inf at step 1"):
+        world.fit(step=step)
+    assert torch.equal(weights(world.model), before)
+
+
+def test_ids_are_those_of_all_accumulated_batches(world: World) -> None:
+    with pytest.raises(DivergedError) as caught:
+        world.fit(replace(SETTINGS, accumulation=2), step=world.saying(1.0, math.nan))
+    named = str(caught.value).split("example ids ")[1].split(":")[0]
+    rows = world.batches[0] + world.batches[1]
+    assert named == ", ".join(str(row + IDS) for row in rows)
 
 
 def test_a_long_list_of_ids_is_cut(tmp_path: Path, accelerator: Accelerator) -> None:

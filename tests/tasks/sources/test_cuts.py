@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from alpkd_pipeline.tasks.sources.cuts import finish
+from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.task import Task
+
+SPEC = SourceSpec("table", dev_fraction=0.25)
+
+
+def frame(rows: int, start: int = 0) -> pd.DataFrame:
+    numbers = range(start, start + rows)
+    return pd.DataFrame(
+        {
+            "sentence": [f"row {i}" for i in numbers],
+            "label": [i % 2 for i in numbers],
+            "idx": list(numbers),
+        }
+    )
+
+
+def test_splits_come_in_a_fixed_order_and_others_are_dropped(mood: Task) -> None:
+    two = replace(mood, dev_splits=("dev", "dev_hard"))
+    given = {name: frame(4) for name in ("test", "notes", "dev_hard", "train", "dev")}
+    assert list(finish(given, SPEC, two)) == ["train", "dev", "dev_hard", "test"]
+
+
+def test_a_missing_dev_split_is_cut_from_train(
+    mood: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        found = finish({"train": frame(40)}, SPEC, mood)
+    assert {name: len(part) for name, part in found.items()} == {"train": 30, "dev": 10}
+    assert sorted([*found["train"]["idx"], *found["dev"]["idx"]]) == list(range(40))
+    assert "mood has no dev split: 10 of 40 train rows become dev (seed 0)" in caplog.text
+
+
+def test_a_dev_split_that_is_there_is_kept(mood: Task, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        found = finish({"train": frame(8), "dev": frame(2, start=90)}, SPEC, mood)
+    assert found["dev"]["idx"].tolist() == [90, 91]
+    assert len(found["train"]) == 8
+    assert not caplog.records
+
+
+def test_train_is_cut_to_its_first_rows_and_dev_is_not(mood: Task) -> None:
+    given = {"train": frame(8), "dev": frame(5)}
+    found = finish(given, replace(SPEC, train_rows=3), mood)
+    assert found["train"]["idx"].tolist() == [0, 1, 2]
+    assert len(found["dev"]) == 5
+
+
+def test_dev_does_not_depend_on_how_many_rows_train_keeps(mood: Task) -> None:
+    few, many = (
+        finish({"train": frame(40)}, replace(SPEC, train_rows=rows), mood) for rows in (3, 20)
+    )
+    assert few["dev"]["idx"].tolist() == many["dev"]["idx"].tolist()
+    assert len(few["train"]) == 3
+    assert not set(few["train"]["idx"]) & set(few["dev"]["idx"])
+
+
+def test_fewer_rows_than_asked_for_are_said(mood: Task, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        found = finish({"train": frame(8), "dev": frame(2)}, replace(SPEC, train_rows=9), mood)
+    assert len(found["train"]) == 8
+    assert "8 train rows, fewer than train_rows 9" in caplog.text
+
+
+def test_what_is_given_is_left_alone(mood: Task) -> None:
+    given = {"train": frame(40)}
+    finish(given, replace(SPEC, train_rows=3), mood)
+    assert list(given) == ["train"]
+    assert len(given["train"]) == 40
