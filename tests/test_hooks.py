@@ -76,6 +76,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return initialised_database(tmp_path_factory)
 
 
+STUDENT, TEACHER = "mrpc-6to3-alp_kd-s1", "mrpc-teacher-demo-s0"
+
+
 class World:
     """A project with a teacher, a student, the student's scores and a comparison."""
 
@@ -85,7 +88,8 @@ class World:
         shutil.copyfile(database, self.database)
         self.hooks = TrackingHooks()
         self.tracking = "sqlite"
-        self.teacher_facts: dict[str, Any] = {}
+        self.facts: dict[str, dict[str, Any]] = {"teacher": {"name": TEACHER}}
+        """What differs from the usual in the run.json of a stage."""
 
     def catalog(self) -> DataCatalog:
         place = {"tracking": self.tracking, "experiment": "alpkd", "project": str(self.root)}
@@ -105,9 +109,7 @@ class World:
         }
         for number, (name, place_of) in enumerate(places.items(), start=1):
             key = f"{number:064x}"
-            run = run_json(stage=name, key=key)
-            if name == "teacher":
-                run |= {"name": "mrpc-teacher-demo-s0"} | self.teacher_facts
+            run = run_json(stage=name, key=key) | self.facts.get(name, {})
             path = self.store / place_of
             made_from = {name.removesuffix("_scores"): "k"} if name.endswith("_scores") else {}
             entries[name] = FolderDataset(
@@ -176,9 +178,6 @@ def world(tmp_path: Path, database: Path) -> World:
     return World(tmp_path, database)
 
 
-STUDENT, TEACHER = "mrpc-6to3-alp_kd-s1", "mrpc-teacher-demo-s0"
-
-
 def test_n_trainings_are_n_runs(world: World) -> None:
     world.run(world.pipeline())
     assert world.runs() == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")]
@@ -228,6 +227,18 @@ def test_a_training_that_works_at_last_is_finished(world: World) -> None:
     assert "FINISHED" in {status for name, status in world.runs() if name == STUDENT}
 
 
+def test_what_an_interrupted_training_left_is_not_tracked_as_part_of_the_next(
+    world: World,
+) -> None:
+    work: Work = world.catalog().load("teacher_work")
+    write_training(work.begin())
+    with (work.folder / "events.jsonl").open("a") as file:
+        file.write(json.dumps(step_event(50)) + "\n")
+    world.run(world.pipeline().only_nodes("teach"))
+    assert world.runs() == [(TEACHER, "FINISHED")]
+    assert world.rows("select max(step) from metrics where key = 'loss.total'") == [(2,)]
+
+
 def test_a_result_that_cannot_be_saved_is_failed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,7 +274,8 @@ def test_closing_twice_closes_once(world: World) -> None:
 
 def test_a_teacher_that_was_brought_fine_tuned_is_no_training(world: World) -> None:
     params = run_json()["params"]
-    world.teacher_facts = {"params": {**params, "teacher": {"model": "x", "finetuned": True}}}
+    brought = {**params, "teacher": {"model": "x", "finetuned": True}}
+    world.facts["teacher"] = {"params": brought}
     world.run(world.pipeline())
     assert world.runs() == [(STUDENT, "FINISHED")]
 
@@ -335,6 +347,16 @@ def test_a_comparison_is_a_run_of_its_own_once(world: World) -> None:
         (STUDENT, "FINISHED"),
         (TEACHER, "FINISHED"),
     ]
+
+
+@pytest.mark.parametrize(("generation", "rows"), [("cell", 1), ("trial", 0)])
+def test_trials_are_not_in_the_tracked_table(world: World, generation: str, rows: int) -> None:
+    identity = run_json(key=f"{2:064x}")["identity"] | {"generation": generation}
+    world.facts["student"] = {"identity": identity}
+    world.run(world.pipeline())
+    world.run(world.comparing())
+    (table,) = world.root.glob("mlartifacts/**/table.json")
+    assert len(read_json(table)["data"]) == rows
 
 
 def test_a_store_that_is_away_does_not_undo_a_comparison(

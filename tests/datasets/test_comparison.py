@@ -20,11 +20,11 @@ class World:
         base = self.root / "data" / "08_reporting" / "comparison"
         return ComparisonDataset(filepath=str(base), store=str(self.root / "data"))
 
-    def result(self, name: str, kind: str = "scores", finished: bool = True) -> Path:
-        folder = self.root / "data" / "07_model_output" / kind / "demo" / name
-        folder.mkdir(parents=True)
-        (folder / "scores.json").write_text("{}")
-        if finished:
+    def result(self, name: str, place: str = "07_model_output/scores", text: str = "{}") -> Path:
+        folder = self.root / "data" / place / "demo" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "scores.json").write_text(text)
+        if not name.endswith(".work"):
             seal(folder, {"key": name})
         return folder
 
@@ -52,11 +52,20 @@ def test_it_is_there_once_it_is_written(world: World) -> None:
     assert read_json(folder / "manifest.json")["key"] == world.dataset.key
 
 
-@pytest.mark.parametrize("kind", ["scores", "evaluation", "latency"])
-def test_a_new_result_of_any_kind_makes_it_due(world: World, kind: str) -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        "06_models/teachers",
+        "06_models/students",
+        "07_model_output/scores",
+        "07_model_output/evaluation",
+        "07_model_output/latency",
+    ],
+)
+def test_a_new_result_of_any_kind_makes_it_due(world: World, place: str) -> None:
     world.result("kd-s0-11111111")
     first = world.compare()
-    world.result("kd-s1-22222222", kind)
+    world.result("kd-s1-22222222", place)
     assert not world.dataset.exists()
     second = world.compare()
     assert second != first
@@ -65,14 +74,23 @@ def test_a_new_result_of_any_kind_makes_it_due(world: World, kind: str) -> None:
 
 def test_a_result_that_is_not_finished_does_not_count(world: World) -> None:
     world.compare()
-    world.result("kd-s1-22222222.work", finished=False)
+    world.result("kd-s1-22222222.work")
     assert world.dataset.exists()
 
 
 def test_a_result_of_another_kind_does_not_count(world: World) -> None:
     world.compare()
-    world.result("kd-s1-22222222", "notes")
+    world.result("kd-s1-22222222", "05_model_input/signals")
     assert world.dataset.exists()
+
+
+def test_a_result_that_was_made_again_makes_it_due(world: World) -> None:
+    world.result("kd-s0-11111111")
+    world.compare()
+    world.result("kd-s0-11111111")
+    assert world.dataset.exists()
+    world.result("kd-s0-11111111", text='{"accuracy": 0.5}')
+    assert not world.dataset.exists()
 
 
 def test_a_result_that_is_deleted_gives_the_comparison_without_it(world: World) -> None:

@@ -89,7 +89,6 @@ def test_what_a_cell_does_without_is_there_and_none(tmp_path: Path) -> None:
     assert unused.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="an empty folder is made, sealed and published instead")
 def test_saving_what_was_not_made_fails(result: FolderDataset, tmp_path: Path) -> None:
     with pytest.raises((DatasetError, FileNotFoundError)):
         result.save(tmp_path / "nowhere")

@@ -134,16 +134,7 @@ def test_a_missing_cache_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in refused(tmp_path / "nowhere")
 
 
-EMPTY = pytest.param(
-    b"",
-    id="empty",
-    marks=pytest.mark.xfail(
-        raises=EOFError, strict=True, reason="the EOFError of an empty file is let through"
-    ),
-)
-
-
-@pytest.mark.parametrize("content", [EMPTY, b"not numpy", b"\x93NUMPY\x01\x00"])
+@pytest.mark.parametrize("content", [b"", b"not numpy", b"\x93NUMPY\x01\x00"])
 def test_a_damaged_file_is_named(folder: Path, content: bytes) -> None:
     (folder / "train.layers.npy").write_bytes(content)
     assert "train.layers.npy" in refused(folder)
@@ -174,11 +165,9 @@ def test_outputs_that_are_no_numbers_are_refused(tmp_path: Path, dtype: str, val
         ("fp16", 65504.0, True),
         ("fp16", 70000.0, False),
         ("fp32", 70000.0, True),
-        ("fp32", float("nan"), False),
     ],
     indirect=["dtype"],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_states_that_do_not_fit_are_refused(
     tmp_path: Path, dtype: str, value: float, fits: bool
 ) -> None:
@@ -207,9 +196,6 @@ def test_a_batch_is_in_the_file_before_the_next_one_is_asked_for(tmp_path: Path)
     assert seen == [1, 1]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the advice is to set signals.dtype=fp32 even where it is fp32 already"
-)
 def test_states_that_are_no_numbers_are_not_blamed_on_the_dtype(tmp_path: Path) -> None:
     states = layers()
     states[0, 0, 0] = float("nan")

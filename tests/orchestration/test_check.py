@@ -102,9 +102,6 @@ def test_presets_are_checked_whether_they_are_used_or_not(methods: Any, words: s
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(
-    raises=TypeError, strict=True, reason="a list is looked up among the presets: unhashable"
-)
 def test_a_list_is_no_name() -> None:
     with pytest.raises(UserError, match=r"method\.name"):
         check(with_changes({"method": {"name": ["kd"]}}))

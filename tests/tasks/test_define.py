@@ -106,14 +106,10 @@ def test_a_misspelt_name_is_answered_with_the_known_ones() -> None:
     assert "mrpc" in line.split("one of")[1]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only a single different name is refused: ('a', 'b', 'a') goes through"
-)
 def test_a_class_is_named_once() -> None:
     assert "different" in refused("mine", text_columns=("t",), label_names=("a", "b", "a"))
 
 
-@pytest.mark.xfail(strict=True, reason="no label can lie in such a range, and nothing says so")
 def test_a_range_starts_with_its_lowest_label() -> None:
     assert "task.label_range" in refused(
         "mine", text_columns=("t",), kind="regression", label_range=(5.0, 0.0)

@@ -246,12 +246,6 @@ def test_accumulated_batches_equal_one_large_batch(
     )
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    strict=True,
-    reason="each micro-batch counts the same, so the rows of an epoch's smaller last batch weigh"
-    " more than all others",
-)
 def test_accumulation_weighs_every_row_the_same(tmp_path: Path, accelerator: Accelerator) -> None:
     many, one = pair(tmp_path, accelerator, 7, 2, 4)
     assert norms(many) == pytest.approx(norms(one), rel=1e-4)

@@ -124,11 +124,6 @@ def test_an_unknown_field_of_the_task_is_refused(tmp_path: Path) -> None:
     assert "colour" in refused(written(tmp_path, task=task))
 
 
-@pytest.mark.xfail(
-    raises=AttributeError,
-    strict=True,
-    reason="read_config() lets the AttributeError of a list where a mapping belongs through",
-)
 @pytest.mark.parametrize("changes", [{"inputs": []}, {"task": ["demo"]}], ids=["inputs", "task"])
 def test_a_list_where_a_mapping_belongs(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert "is not the configuration of a training" in refused(written(tmp_path, **changes))

@@ -66,4 +66,13 @@ def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dic
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
     runs = sorted(store.glob(f"06_models/*/*/*/{RUN_CONFIG}"))
-    return [run.parent for run in runs if Work(run.parent, read_json(run)).trains]
+    # A name that starts with a dot: what stepped aside for a newer result.
+    return [run.parent for run in runs if run.parent.name[0] != "." and _trains(run)]
+
+
+def _trains(run: Path) -> bool:
+    try:
+        return Work(run.parent, read_json(run)).trains
+    except (OSError, ValueError) as error:
+        click.echo(f"left out: {run} cannot be read ({error})", err=True)
+        return False

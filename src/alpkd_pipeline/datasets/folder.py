@@ -48,7 +48,13 @@ class FolderDataset(AbstractDataset[Path, Path | None]):
         return self.path
 
     def save(self, data: Path) -> None:
-        """Publish the work folder `data` as this result."""
+        """Publish the work folder `data` as this result.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
+        """
+        if not data.is_dir():
+            raise FileNotFoundError(data)
         publish(data, self.path, self.facts)
         self.force = False
 

@@ -50,8 +50,10 @@ def write_signals(
     logits = layers = None
     for out in outputs:
         assert out.layers is not None
-        said, states = out.logits.cpu().numpy(), out.layers.cpu().numpy().astype(DTYPES[dtype])
-        _require_finite(said, states, split, dtype)
+        said, exact = out.logits.cpu().numpy(), out.layers.cpu().numpy()
+        with np.errstate(over="ignore"):
+            states = exact.astype(DTYPES[dtype])
+        _require_finite((said, exact), states, split, dtype)
         if logits is None or layers is None:
             logits = _create(folder / f"{split}.logits.npy", np.float32, (rows, *said.shape[1:]))
             layers = _create(
@@ -67,13 +69,15 @@ def _create(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
     return open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def _require_finite(logits: np.ndarray, layers: np.ndarray, split: str, dtype: str) -> None:
-    if not np.isfinite(logits).all():
+def _require_finite(
+    said: tuple[np.ndarray, np.ndarray], stored: np.ndarray, split: str, dtype: str
+) -> None:
+    if not all(np.isfinite(values).all() for values in said):
         raise UserError(
             f"the teacher's outputs on split '{split}' are not finite: its weights are damaged or"
             " its training diverged; make the teacher again with a lower teacher.training.lr"
         )
-    if not np.isfinite(layers).all():
+    if not np.isfinite(stored).all():
         raise UserError(
             f"the teacher's states on split '{split}' do not fit into {dtype}:"
             " set signals.dtype=fp32"
@@ -118,7 +122,7 @@ class CachedSignals:
 def _open(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise UserError(
             f"teacher signals {path} cannot be read ({error}): make them again with"
             " `kedro run --pipeline=distill --force signals`"

@@ -18,6 +18,7 @@ def check_cell(cell: Subject) -> None:
         UserError: one line.
     """
     _check_source(cell)
+    _check_checkpoint_revision(cell)
     _check_depth(cell)
     _check_widths(cell)
     _check_start(cell)
@@ -46,6 +47,17 @@ def _check_source(cell: Subject) -> None:
         raise UserError(
             f"parameter 'teacher.model' = '{cell.params.teacher.model}' is a hub id and needs"
             " 'teacher.revision', a 40-digit commit of that repository (or give a local folder)"
+        )
+
+
+def _check_checkpoint_revision(cell: Subject) -> None:
+    checkpoint = cell.checkpoint
+    if checkpoint is None or checkpoint.revision is not None:
+        return
+    if kind_of(checkpoint, cell.project) == "hub":
+        raise UserError(
+            f"parameter 'student.checkpoint' = '{checkpoint.model}' is a hub id and needs"
+            " 'student.checkpoint_revision', a 40-digit commit of that repository"
         )
 
 
@@ -79,11 +91,6 @@ def _check_start(cell: Subject) -> None:
 
 
 def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
-    if kind_of(checkpoint, cell.project) == "hub" and checkpoint.revision is None:
-        raise UserError(
-            f"parameter 'student.checkpoint' = '{checkpoint.model}' is a hub id and needs"
-            " 'student.checkpoint_revision', a 40-digit commit of that repository"
-        )
     config = peek_config(checkpoint, cell.project)
     layers = shape_of(config).layers if config else None
     if layers is not None and cell.params.student.layers > layers:

@@ -25,7 +25,7 @@ def check(raw: dict[str, Any]) -> Params:
     presets = _checked_presets(raw.get("methods"))
     method = values.get("method")
     if isinstance(method, dict):
-        values["method"] = {**presets.get(method.get("name"), {}), **method}
+        values["method"] = {**presets.get(str(method.get("name")), {}), **method}
     params = validate(values)
     return params.model_copy(update={"method": _complete(params.method)})
 

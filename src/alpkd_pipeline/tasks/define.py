@@ -75,10 +75,16 @@ def _own_task(
             f"task '{name}' needs task.labels (the class names in label order)"
             " or task.kind=regression"
         )
-    if kind == "classification" and len(set(label_names or ())) < 2:
-        raise UserError(f"task '{name}': task.labels must name at least two different classes")
+    names = label_names or ()
+    if kind == "classification" and (len(names) < 2 or len(set(names)) < len(names)):
+        raise UserError(f"task '{name}': task.labels must name at least two different classes, each once")
     if kind == "regression" and label_names:
         raise UserError(f"task '{name}' is a regression: leave task.labels out")
+    if label_range and not label_range[0] < label_range[1]:
+        raise UserError(
+            f"task '{name}': task.label_range = {list(label_range)} should begin with the lowest"
+            " label and end with the highest"
+        )
     if kind == "classification" and label_range:
         raise UserError(f"task '{name}' is a classification: leave task.label_range out")
     return Task(

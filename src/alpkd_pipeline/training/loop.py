@@ -125,11 +125,12 @@ def fit(
             batches = epoch_batches(train.lengths, rows, settings.batch_size, seed, epoch)
             for group in _groups(batches, settings.accumulation):
                 set_lr(optimiser, run.lr)
-                totals = []
+                totals, size = [], sum(map(len, group))
                 for members in group:
                     batch = collate(train, members, pad_id).to(accelerator.device)
                     terms = step(batch)
-                    accelerator.backward(terms.total / len(group))
+                    # By rows, so that those of a smaller last batch weigh no more than others.
+                    accelerator.backward(terms.total * (len(members) / size))
                     run.add(terms, batch)
                     totals.append(terms.total.detach())
                 norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)

@@ -77,5 +77,5 @@ def read_config(folder: Path) -> RunConfig:
         raise UserError(
             f"{path} does not exist: a run folder begins with its {RUN_CONFIG}"
         ) from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not the configuration of a training: {error!r}") from None
