@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,12 @@ def test_what_an_interrupted_training_left_is_not_tracked_as_part_of_the_next(
     write_training(work.begin())
     with (work.folder / "events.jsonl").open("a") as file:
         file.write(json.dumps(step_event(50)) + "\n")
-    world.run(world.pipeline().only_nodes("teach"))
+
+    def begin_late(work: Work) -> Path:
+        time.sleep(0.7)  # by now the sync has looked at the folder
+        return train(work)
+
+    world.run(world.pipeline(teacher=begin_late).only_nodes("teach"))
     assert world.runs() == [(TEACHER, "FINISHED")]
     assert world.rows("select max(step) from metrics where key = 'loss.total'") == [(2,)]
 
