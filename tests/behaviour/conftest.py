@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,9 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, kedro: Kedro) -> Demo:
     """The demo after `kedro run --pipeline=distill` with a student of 2 layers."""
-    root = tmp_path_factory.getbasetemp().parent / "demo"
+    base = tmp_path_factory.getbasetemp()
+    # Workers of one session share their parent folder; without workers it outlives the session.
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
     with FileLock(f"{root}.lock"):
         root.mkdir(exist_ok=True)
         made = Demo(root, kedro)

@@ -18,6 +18,7 @@ def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:
     config = read_json(DEMO_FOLDER / "config.json") | {"num_hidden_layers": layers}
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", {"parameters": {"total": parameters}, **metrics})
+    write_json(folder / "run.json", {"task": {"metrics": ["matthews", "accuracy"]}})
     return folder
 
 
@@ -44,6 +45,12 @@ def test_a_line_for_each_model(models: dict[str, Path], tmp_path: Path) -> None:
         ModelSummary("teacher", 12, 630_000, {"dev accuracy": 0.95, "dev f1": 0.9}, 40.5),
         ModelSummary("student", 4, 230_000, {"dev accuracy": 0.85, "dev f1": 0.8}, 7.25),
     ]
+
+
+def test_the_deciding_metric_comes_first(models: dict[str, Path], tmp_path: Path) -> None:
+    found = scores(tmp_path / "ss", dev={"accuracy": 0.8, "matthews": 0.4})
+    (line,) = cell_summary(models, {"student": found})
+    assert list(line.scores) == ["dev matthews", "dev accuracy"]
 
 
 def test_every_dev_split_has_its_own_scores(models: dict[str, Path], tmp_path: Path) -> None:

@@ -40,10 +40,10 @@ def test_a_changed_file_is_parsed_again(file: Path, tmp_path: Path) -> None:
     assert CodeFacts(cache).of(file).meaning != before.meaning
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"FILE": 3}', '{"FILE": {"stamp": 1}}'])
 def test_a_broken_cache_costs_time_only(file: Path, tmp_path: Path, text: str) -> None:
     cache = tmp_path / "code.json"
-    cache.write_text(text)
+    cache.write_text(text.replace("FILE", str(file)))
     facts = CodeFacts(cache)
     assert facts.of(file) == parse(file)
     facts.save()

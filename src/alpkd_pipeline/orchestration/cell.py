@@ -69,7 +69,7 @@ class Cell(Subject):
         facts = {
             "task": task,
             # How the raw files of a GLUE task look: its row of the table, not the table's code.
-            "layout": repr(GLUE[task["name"]].tsv) if task["name"] in GLUE else None,
+            "layout": _layout(task["name"]),
             "source": source_digest(self.source, self.task, self.project, self.digest_cache),
             "train_rows": given.train_rows,
             "dev_fraction": given.dev_fraction,
@@ -260,6 +260,11 @@ class Cell(Subject):
     def comparison_path(self) -> Path:
         """The folder of all comparisons."""
         return self.store / "08_reporting" / "comparison"
+
+
+def _layout(name: str) -> str | None:
+    row = GLUE.get(name)
+    return None if row is None else repr((row.tsv, row.hub_splits, row.broken_rows))
 
 
 def _row_facts(row: MethodRow) -> dict[str, Any]:

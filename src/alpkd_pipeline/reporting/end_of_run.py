@@ -33,16 +33,17 @@ def _line(name: str, folder: Path, scored: Path) -> ModelSummary:
         model=name,
         layers=shape_of(read_json(folder / "config.json")).layers,
         parameters=metrics["parameters"]["total"],
-        scores=_flat(found),
+        scores=_flat(found, read_json(folder / "run.json")["task"]["metrics"][0]),
         seconds=metrics.get("seconds"),
     )
 
 
-def _flat(splits: dict[str, Any]) -> dict[str, float]:
+def _flat(splits: dict[str, Any], deciding: str) -> dict[str, float]:
+    """Scores by `<split> <metric>`, the deciding metric first."""
     return {
-        f"{split} {metric}": value
+        f"{split} {metric}": facts["scores"][metric]
         for split, facts in splits.items()
-        for metric, value in (facts["scores"] or {}).items()
+        for metric in sorted(facts["scores"] or {}, key=lambda name: (name != deciding, name))
     }
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from alpkd_pipeline.runs.manifest import write_json
 
+FIELDS = {"stamp", "imports", "meaning"}
+
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
@@ -65,7 +67,8 @@ def _read(cache_file: Path | None) -> dict[str, Any]:
         found = json.loads(cache_file.read_text("utf-8")) if cache_file else {}
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {name: e for name, e in entries if isinstance(e, dict) and set(e) == FIELDS}
 
 
 def parse(path: Path) -> FileFacts:

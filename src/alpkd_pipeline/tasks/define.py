@@ -77,7 +77,9 @@ def _own_task(
         )
     names = label_names or ()
     if kind == "classification" and (len(names) < 2 or len(set(names)) < len(names)):
-        raise UserError(f"task '{name}': task.labels must name at least two different classes, each once")
+        raise UserError(
+            f"task '{name}': task.labels must name at least two different classes, each once"
+        )
     if kind == "regression" and label_names:
         raise UserError(f"task '{name}' is a regression: leave task.labels out")
     if label_range and not label_range[0] < label_range[1]:
