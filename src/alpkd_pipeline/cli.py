@@ -8,6 +8,7 @@ import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
 COMMANDS = {
+    "catalog": "alpkd_pipeline.commands.catalog.catalog",
     "run": "alpkd_pipeline.commands.run.run",
     "sync": "alpkd_pipeline.commands.sync.sync",
 }

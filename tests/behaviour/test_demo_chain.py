@@ -174,5 +174,6 @@ def test_the_catalog_shows_real_paths(kedro) -> None:
     done = kedro("catalog", "describe-datasets", "--pipeline=distill")
     assert done.returncode == 0
     assert "FolderDataset" in done.stdout
+    assert "/data/06_models/students/demo/alp_kd-4L-s0-" in done.stdout
     done = kedro("catalog", "resolve-patterns")
     assert done.returncode == 0

@@ -1,0 +1,44 @@
+"""`kedro catalog`: Kedro's own commands, with the folders that the parameters give each dataset."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.catalog import catalog as kedro_catalog
+from kedro.framework.cli.catalog import describe_datasets as kedro_describe
+
+
+def describe_callback(**options: Any) -> None:
+    """Describe the datasets of a pipeline by type, and say in which folder each result lies."""
+    assert kedro_describe.callback is not None
+    kedro_describe.callback(**options)
+    click.echo("paths:")
+    for name, path in dataset_paths(options["env"]).items():
+        click.echo(f"  {name}: {path}")
+
+
+def dataset_paths(env: str | None) -> dict[str, Path]:
+    """The folder of each result of the cell that the configuration defines, by dataset name."""
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(env=env, save_on_close=False) as opened:
+        session: Any = opened
+        found = session.load_context().catalog
+        # Work folders lie beside the results and say nothing more.
+        names = [name for name in found.keys() if not name.endswith("_work")]  # noqa: SIM118
+        paths = {name: getattr(found.get(name), "path", None) for name in names}
+    return {name: path for name, path in sorted(paths.items()) if path is not None}
+
+
+catalog = click.Group("catalog", help=kedro_catalog.help, commands=dict(kedro_catalog.commands))
+catalog.add_command(
+    click.Command(
+        "describe-datasets",
+        params=copy.copy(kedro_describe.params),
+        callback=describe_callback,
+        help=describe_callback.__doc__,
+    )
+)
