@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Class probabilities (N, C) of logits (N, C), in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    odds = np.exp(shifted)
-    return odds / odds.sum(axis=1, keepdims=True)
+    from scipy.special import softmax as scipy_softmax
+
+    return np.asarray(scipy_softmax(logits.astype(np.float64), axis=1))
 
 
 def predictions_frame(
