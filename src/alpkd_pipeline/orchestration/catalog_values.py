@@ -65,10 +65,11 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
             "keys": {**_upstream_keys(cell, stage), name: stage.key},
             "code": cell.student_code if about_student else cell.teacher_code,
             "teacher_layers": cell.teacher_shape.layers if cell.teacher_shape else None,
-            "generation": "cell",
+            "generation": cell.params.run.kind,
         },
     }
     if name in TRAININGS:
+        facts["group"] = cell.params.run.group
         facts["description"] = _description(cell, about_student)
         facts["command"] = cell.command
     return facts

@@ -23,6 +23,9 @@ from alpkd_pipeline.params import Params
 EXACT = "exact"
 """A runtime parameter that replaces the whole parameter tree: nothing of conf/ is mixed in."""
 
+COMMAND = "command"
+"""A runtime parameter beside `exact`: the command line that people repeat the cell with."""
+
 _WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -86,11 +89,14 @@ class CellConfigLoader(OmegaConfigLoader):
 
     def _command(self) -> str:
         """The command line that gives these parameters from this configuration."""
-        given = _flat({k: v for k, v in (self.runtime_params or {}).items() if k != "run"})
+        asked = self.runtime_params or {}
+        if EXACT in asked:
+            return str(asked.get(COMMAND, ""))
+        given = _flat({k: v for k, v in asked.items() if k != "run"})
         parts = ["kedro", "run", "--pipeline=distill"]
         if self.env:
             parts.append(f"--env={self.env}")
-        if given and EXACT not in (self.runtime_params or {}):
+        if given:
             pairs = ",".join(f"{name}={_as_typed(value)}" for name, value in given.items())
             parts.append(f"--params={pairs}")
         return shlex.join(parts)
