@@ -40,6 +40,12 @@ teacher n layers of width D_T, m <= n. s_j and t_k are the pooled outputs of stu
 teacher layer k, counted from 1; the embedding output is not a layer. z_S and z_T are the logits.
 The teacher never receives a gradient. Everything is computed in at least fp32.
 
+Methods that read `states`, `scores` or `qkv` look at single tokens: hidden states, attention scores
+before the softmax, queries, keys and values of the layers that they name. These are too large to be
+kept, so the teacher always runs beside the student there, whatever `signals.source` says, and
+`method.pooling` means nothing to them. Padding never counts. Pooling is `cls` unless it is given;
+for `rail_kd` it is `mean`.
+
 | setting | default | for |
 | --- | --- | --- |
 | beta | {METHODS["alp_kd"].beta}; {METHODS["no_kd"].beta} for `no_kd` | the hard term |
@@ -64,6 +70,19 @@ and where they are options the default is ours:
 - The buckets of `no` and `po` for 12 teacher layers. With an overlap of 1, `po` gives the CKD
   authors' 6-to-2 example {1-4}, {3-6}.
 - The paper does not cover models of different widths (`projection`).
+
+RAIL-KD, MiniLMv2 and TinyBERT were made for other settings than this one. What is a choice of this
+project stands in the text of each method below, and in short:
+
+- All three stand beside the hard and the soft term in the fine-tuning of one task. MiniLMv2 distils
+  in pre-training and from relations alone; TinyBERT distils twice, layers first and predictions
+  after them, on augmented data.
+- lambda: the default is that of the other methods; the presets of the environments make a term
+  about as large as the soft one at the start, and are not tuned.
+- RAIL-KD: one draw an epoch, 128 dimensions, biases, distances summed over the layers.
+- MiniLMv2: as many relation heads as the teacher has attention heads; the paper takes more.
+- TinyBERT: padding does not count, examples weigh alike, one map for all layers and another for the
+  embeddings, both with biases and from a random start.
 """
 
 
@@ -88,7 +107,7 @@ def _methods_section() -> str:
             f"`{row.name}`",
             row.summary,
             ", ".join(weight for weight, term in WEIGHTS.items() if term in row.terms),
-            ", ".join(sorted(row.needs, reverse=True)),
+            ", ".join(sorted(row.needs, key=lambda name: (name != "logits", name))),
             row.bucket or "",
             row.measure,
             row.learned,

@@ -21,6 +21,23 @@ def waves(*shape: int, phase: float = 0.0) -> Tensor:
     return torch.sin(0.7 * steps + phase).reshape(shape)
 
 
+STUDENT_LAYERS, TOKENS, HEADS = 3, 5, 2
+
+
+def tokens(examples: int, width: int, phase: float, grad: bool) -> dict[str, Tensor]:
+    """The token-level signals that methods for a student of 3 layers ask for, on both sides."""
+    shapes = {
+        "states": (examples, STUDENT_LAYERS + 1, TOKENS, width),
+        "scores": (examples, STUDENT_LAYERS, HEADS, TOKENS, TOKENS),
+        "qkv": (examples, 1, 3, TOKENS, width),
+    }
+    made = {name: waves(*shape, phase=phase + 2) for name, shape in shapes.items()}
+    # The last two tokens of the second example are padding.
+    mask = torch.ones(examples, TOKENS, dtype=torch.long)
+    mask[1:2, -2:] = 0
+    return {**{name: value.requires_grad_(grad) for name, value in made.items()}, "mask": mask}
+
+
 @pytest.fixture(scope="session")
 def wavy() -> WavySignal:
     def make(
@@ -36,7 +53,7 @@ def wavy() -> WavySignal:
         if not layers:
             return Signal(logits)
         pooled = waves(examples, layers, width, phase=phase + 1).requires_grad_(grad)
-        return Signal(logits, pooled)
+        return Signal(logits, pooled, **tokens(examples, width, phase, grad))
 
     return make
 
@@ -51,6 +68,8 @@ def build() -> BuildMethod:
             "student_layers": 3,
             "teacher_width": 4,
             "student_width": 4,
+            "teacher_heads": HEADS,
+            "student_heads": HEADS,
         }
         return build_method(name, **(sizes | changes))  # type: ignore[arg-type]
 

@@ -23,8 +23,17 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "alp_po, regression": ("alp_po", {"task": "regression"}),
     "ckd_no, teacher side": ("ckd_no", {"projection_side": "teacher"}),
     "pkd, last": ("pkd", {"layers": "last"}),
+    "rail_kd, concat": ("rail_kd", {"mode": "concat", "width": 5}),
+    "minilmv2, one head": ("minilmv2", {"relation_heads": 1, "teacher_layer": 2}),
+    "tinybert, narrower": ("tinybert", {"student_width": 2}),
 }
-SIZES = {"teacher_layers": 7, "student_layers": 3, "teacher_width": 4, "student_width": 4}
+SIZES = {
+    "teacher_layers": 7,
+    "student_layers": 3,
+    "teacher_width": 4,
+    "student_width": 4,
+    "teacher_heads": 2,
+}
 
 
 def first_losses(wavy, name, changes):

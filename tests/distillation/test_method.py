@@ -1,5 +1,7 @@
 """What holds for every method of the table."""
 
+from dataclasses import fields, replace
+
 import pytest
 import torch
 from torch import nn
@@ -11,11 +13,20 @@ from alpkd_pipeline.errors import UserError
 LABELS = torch.tensor([0, 1, 1])
 RATINGS = torch.tensor([0.5, 2.0, 4.5])
 WITH_LAYERS = [name for name, row in METHODS.items() if "layers" in row.needs]
+OF_TOKENS = ("states", "scores", "qkv")
 CHANGES = {
     "ckd": {"projection_side": "teacher"},
     "alp_kd": {"projection": "linear"},
     "pkd": {"projection": "linear"},
 }
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert")
+
+
+def cast(signal, to):
+    """The signal with all its real numbers in another precision."""
+    values = {f.name: getattr(signal, f.name) for f in fields(signal)}
+    real = {k: v.to(to) for k, v in values.items() if v is not None and v.is_floating_point()}
+    return replace(signal, **real)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -52,17 +63,19 @@ def test_gradients_reach_the_student_and_never_the_teacher(name, build, wavy):
     build(name)(student, teacher, LABELS).total.backward()
     assert student.logits.grad is not None
     assert teacher.logits.grad is None
-    assert teacher.layers.grad is None
-    if name in WITH_LAYERS:
-        assert student.layers.grad.abs().sum() > 0
-    else:
-        assert student.layers.grad is None
+    for signal in ("layers", *OF_TOKENS):
+        assert getattr(teacher, signal).grad is None
+        gradient = getattr(student, signal).grad
+        if signal in METHODS[name].needs:
+            assert gradient.abs().sum() > 0
+        else:
+            assert gradient is None
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_learned_is_learned_and_saved(name, build, wavy):
     method = build(name, seed=1, **CHANGES.get(name, {}))
-    learns = name.startswith("ckd") or name in CHANGES
+    learns = name in LEARNING or name in CHANGES
     assert bool(method.learned) == learns
     method(wavy(3, grad=True), wavy(6, phase=2), LABELS).total.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in method.learned)
@@ -76,9 +89,6 @@ def test_what_is_learned_is_learned_and_saved(name, build, wavy):
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_inputs_give_the_loss_of_the_same_numbers_in_fp32(name, dtype, build, wavy):
-    def cast(signal, to):
-        return Signal(signal.logits.to(to), signal.layers.to(to))
-
     student, teacher = cast(wavy(3), dtype), cast(wavy(6, phase=2), dtype)
     method = build(name)
     half = method(student, teacher, LABELS).total
@@ -90,7 +100,7 @@ def test_half_inputs_give_the_loss_of_the_same_numbers_in_fp32(name, dtype, buil
 @pytest.mark.parametrize("name", METHODS)
 def test_mixed_precision_changes_nothing(name, build, wavy):
     student, teacher = wavy(3, width=32), wavy(6, width=32, phase=2)
-    student = Signal(student.logits.float(), student.layers.float())
+    student = cast(student, torch.float32)
     method = build(name, teacher_width=32, student_width=32)
     expected = method(student, teacher, LABELS).total
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -118,17 +128,23 @@ def test_needs(name, build):
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_not_needed_may_be_missing_and_what_is_needed_may_not(name, build, wavy):
     method = build(name)
-    student = wavy(3) if method.needs_student_layers else wavy()
-    teacher = wavy(6) if "layers" in method.needs else wavy()
+    student = only(wavy(3), method.needs, mask=True)
+    teacher = only(wavy(6), method.needs)
     method(student, teacher if method.needs else None, LABELS)
     if method.needs:
         with pytest.raises(UserError, match="teacher=Signal"):
             method(student, None, LABELS)
-    if "layers" in method.needs:
-        with pytest.raises(UserError, match="teacher's layers"):
-            method(student, wavy(), LABELS)
-        with pytest.raises(UserError, match="student's layers"):
-            method(wavy(), teacher, LABELS)
+    for signal in method.needs - {"logits"}:
+        with pytest.raises(UserError, match=f"reads the teacher's {signal}: pass teacher=Signal"):
+            method(student, replace(teacher, **{signal: None}), LABELS)
+        with pytest.raises(UserError, match=f"reads the student's {signal}: pass student=Signal"):
+            method(replace(student, **{signal: None}), teacher, LABELS)
+
+
+def only(signal, needs, mask=False):
+    """The signal without what is not needed."""
+    kept = {name: getattr(signal, name) for name in needs - {"logits"}}
+    return Signal(signal.logits, **kept, mask=signal.mask if mask else None)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -145,6 +161,34 @@ def test_attention_weights_are_reported_by_alp_alone_and_hold_no_graph(name, bui
         assert not weights.requires_grad
     else:
         assert weights is None
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_order_of_the_examples_changes_nothing(name, build, wavy):
+    def turned(signal):
+        values = {f.name: getattr(signal, f.name) for f in fields(signal)}
+        return Signal(**{k: v.flip(0) for k, v in values.items() if v is not None})
+
+    method, student, teacher = build(name), wavy(3), wavy(6, phase=2)
+    one = method(student, teacher, LABELS)
+    two = method(turned(student), turned(teacher), LABELS.flip(0))
+    torch.testing.assert_close(one.total, two.total)
+    for key, value in one.watch.items():
+        torch.testing.assert_close(value, two.watch[key])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_is_watched_is_a_scalar_without_a_graph(name, build, wavy):
+    terms = build(name)(wavy(3, grad=True), wavy(6, phase=2), LABELS)
+    assert bool(terms.watch) == (name in ("rail_kd", "minilmv2", "tinybert"))
+    for value in terms.watch.values():
+        assert value.shape == ()
+        assert not value.requires_grad
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_epoch_may_begin_for_every_method(name, build):
+    build(name).begin_epoch(3)
 
 
 def test_a_method_is_no_part_of_the_student(build):

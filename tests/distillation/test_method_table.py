@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from alpkd_pipeline.distillation.method_row import TOKEN_SIGNALS
 from alpkd_pipeline.distillation.method_table import (
     METHODS,
     check_method,
@@ -14,6 +15,8 @@ from alpkd_pipeline.distillation.method_table import (
 from alpkd_pipeline.errors import UserError
 
 WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "minilmv2", "tinybert")
+"""Methods for which other widths are no matter."""
 
 
 def refusal(name, weights=None, temperature=None, options=None):
@@ -37,14 +40,23 @@ def test_every_method_is_there():
     assert list(METHODS) == [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
         *("uniform", "random_layer", "last_layer", "reversed"),
+        *("rail_kd", "minilmv2", "tinybert"),
     ]
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
 def test_a_method_needs_the_signals_of_its_terms_and_no_others(row):
-    needs = {"soft": "logits", "intermediate": "layers"}
-    assert row.needs == {needs[term] for term in row.terms if term != "hard"}
     assert "hard" in row.terms
+    assert ("logits" in row.needs) == ("soft" in row.terms)
+    inner = row.needs - {"logits"}
+    assert bool(inner) == ("intermediate" in row.terms)
+    # A pass gives either pooled layers or single tokens.
+    assert inner <= {"layers"} or inner <= TOKEN_SIGNALS
+    assert row.live == bool(inner & TOKEN_SIGNALS)
+
+
+def test_the_teacher_of_these_methods_always_runs_beside_the_student():
+    assert [name for name, row in METHODS.items() if row.live] == ["minilmv2", "tinybert"]
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
@@ -166,6 +178,6 @@ def test_an_option_value_that_is_not_allowed():
 @pytest.mark.parametrize("name", METHODS)
 def test_projection_and_temperature_are_kept_only_where_they_have_an_effect(name):
     settings = resolve_method(name, {}, 4.0, {"projection": "linear"}).to_dict()
-    compares = name in WITH_LAYERS and not name.startswith("ckd")
+    compares = name in WITH_LAYERS and name not in LEARNING
     assert ("projection" in settings) == compares
     assert ("temperature" in settings) == (name != "no_kd")

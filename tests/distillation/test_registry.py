@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from alpkd_pipeline.distillation import build_method
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.distillation.registry import method_class
@@ -15,6 +14,10 @@ OTHER_OPTIONS = {
     "overlap": 2,
     "scale": "sqrt_d",
     "detach_weights": True,
+    "mode": "concat",
+    "width": 64,
+    "teacher_layer": 5,
+    "relation_heads": 4,
 }
 
 
@@ -32,15 +35,17 @@ def test_every_row_has_its_class(row):
         for option in row.options
         # One pair of layers: its sum is its mean.
         if (row.name, option) != ("last_layer", "reduction")
+        # It says which signal is asked for, not what is done with it.
+        and option != "teacher_layer"
     ],
 )
 def test_every_option_has_an_effect(name, option, build, wavy):
     student, teacher, labels = wavy(3, grad=True), wavy(6, phase=2), torch.tensor([0, 1, 1])
+    read = [getattr(student, signal) for signal in sorted(METHODS[name].needs - {"logits"})]
 
     def outcome(**options):
         total = build(name, **options)(student, teacher, labels).total
-        (gradient,) = torch.autograd.grad(total, student.layers)
-        return gradient
+        return torch.cat([g.ravel() for g in torch.autograd.grad(total, read)])
 
     changed = outcome(**{option: OTHER_OPTIONS[option]})
     assert not torch.allclose(outcome(), changed)
@@ -58,6 +63,13 @@ def test_every_option_has_an_effect(name, option, build, wavy):
         ({"student_layers": 7}, "7 layers, more than its teacher's 6"),
         ({"student_layers": 0}, "at least 1 layer"),
         ({"student_width": 8}, "width 8 .* width 4"),
+        (
+            {"name": "minilmv2", "teacher_layer": 7},
+            "teacher_layer=7 of method 'minilmv2' is refused: the teacher has 6 layers",
+        ),
+        ({"name": "minilmv2", "relation_heads": 3}, "3 relation heads, and the teacher's width 4"),
+        ({"name": "minilmv2", "teacher_heads": None}, "pass teacher_heads=..., or relation_heads"),
+        ({"name": "tinybert", "student_heads": 4}, "has 4 heads and the teacher 2"),
         ({"task": "ranking"}, "unknown task 'ranking': use classification or regression"),
     ],
 )
@@ -87,6 +99,11 @@ def test_the_seed_decides_what_is_learned(build):
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_student_as_deep_as_its_teacher(name):
-    build_method(name, teacher_layers=2, student_layers=2, teacher_width=4, student_width=4)
+@pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
+def test_a_student_as_deep_as_its_teacher(row, build):
+    if row.deeper_by:
+        with pytest.raises(UserError, match="at least 1 layer less than its teacher's 2"):
+            build(row.name, teacher_layers=2, student_layers=2)
+        build(row.name, teacher_layers=3, student_layers=2)
+    else:
+        build(row.name, teacher_layers=2, student_layers=2)

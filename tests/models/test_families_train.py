@@ -12,6 +12,8 @@ from tests.training.conftest import PARAMS, TRAINING
 from transformers import AutoModelForSequenceClassification, pipeline
 
 from alpkd_pipeline.distillation.method_table import resolve_method
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.journal import read_journal
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import Work
 from alpkd_pipeline.tasks.encode import encode_splits
@@ -39,18 +41,26 @@ def rows(task: Task, seed: int) -> pd.DataFrame:
 
 
 def distil(
-    folder: Path, task: Task, tokenizer, inputs: dict[str, Path], init: str, method: str = "alp_kd"
+    folder: Path,
+    task: Task,
+    tokenizer,
+    inputs: dict[str, Path],
+    init: str,
+    method: str = "alp_kd",
+    train_rows: int = ROWS,
+    epochs: int = 2,
 ) -> Path:
     encoded = folder / "encoded"
     encoded.mkdir()
-    encode_splits({"train": rows(task, 0), "dev": rows(task, 1)}, task, tokenizer, 24, encoded)
+    frames = {"train": rows(task, 0).head(train_rows), "dev": rows(task, 1)}
+    encode_splits(frames, task, tokenizer, 24, encoded)
     settings = resolve_method(method, {}, None, {}).to_dict()
     params = {
         **PARAMS,
         "student": {**PARAMS["student"], "layers": 2, "init": init},
         "method": {"pooling": "cls", "projection": "none", **settings},
         # 80 rows in batches of 8 for two epochs: 20 steps.
-        "training": {**TRAINING, "batch_size": 8, "epochs": 2},
+        "training": {**TRAINING, "batch_size": 8, "epochs": epochs},
         "signals": {"source": "live", "dtype": "fp32"},
     }
     facts = {"stage": "student", "name": "s", "task": task.to_dict(), "params": params}
@@ -82,7 +92,29 @@ def test_a_family_is_cut_trained_exported_and_loaded(
     assert [by_label[n] for n in nli.label_names] == pytest.approx(odds.tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["kd", "alp_kd", "ckd_no"])
+@pytest.mark.parametrize("method", ["rail_kd", "minilmv2", "tinybert"])
+def test_methods_of_other_signals_train_on_a_family_or_say_why_not(
+    family, method, nli, make_model, make_tokenizer, save_folder, tmp_path
+) -> None:
+    inputs = {"teacher": save_folder(make_model(family, layers=4), "teacher")}
+
+    def train() -> Path:
+        tokenizer = make_tokenizer(family)
+        return distil(tmp_path, nli, tokenizer, inputs, "first", method, train_rows=24, epochs=1)
+
+    if method == "tinybert" and family in ("deberta-v2", "modernbert"):
+        with pytest.raises(UserError, match=f"'{family}' depend on positions") as caught:
+            train()
+        assert "\n" not in str(caught.value)
+        return
+    folder = train()
+    assert read_json(folder / "metrics.json")["steps"] == 3
+    losses = [e["loss"] for e in read_journal(folder)[0] if e["event"] == "step"]
+    assert all(np.isfinite(list(loss.values())).all() for loss in losses)
+    assert all(loss["intermediate"] > 0 for loss in losses)
+
+
+@pytest.mark.parametrize("method", ["kd", "alp_kd", "ckd_no", "rail_kd", "minilmv2", "tinybert"])
 def test_a_regression_is_distilled(
     method, sts, make_model, make_tokenizer, save_folder, tmp_path
 ) -> None:

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import FAMILIES, Shape, family_of, shape_of
+from alpkd_pipeline.models.shape import (
+    FAMILIES,
+    Shape,
+    check_plain_scores,
+    family_of,
+    shape_of,
+)
 
 
 def test_a_tiny_model_of_each_family(family: str, make_model: Any) -> None:
@@ -23,6 +29,9 @@ def test_the_paths_of_each_family_exist(family: str, make_model: Any) -> None:
         assert hasattr(model.config, name)
     if known.final_norm:
         model.base_model.get_submodule(known.final_norm)
+    layer = model.base_model.get_submodule(known.layers_path)[0]
+    widths = [layer.get_submodule(name).out_features for name in known.projections]
+    assert sum(widths) == 3 * 32
 
 
 def test_a_config_that_says_nothing_has_the_library_s_sizes(family: str) -> None:
@@ -45,6 +54,14 @@ def test_an_unknown_family_is_refused_with_those_that_are_known(name: str | None
         family_of(name)
     assert repr(name) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_families_with_positions_in_their_attention_are_refused_for_scores() -> None:
+    for name in ("bert", "roberta", "distilbert", "electra"):
+        check_plain_scores(name)
+    for name in ("deberta-v2", "modernbert"):
+        with pytest.raises(UserError, match=r"an encoder of bert, roberta, distilbert, electra$"):
+            check_plain_scores(name)
 
 
 @pytest.mark.parametrize("size", [0, -1, "12", None, 1.5])

@@ -14,9 +14,10 @@ from torch import Tensor
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal
+from alpkd_pipeline.models.token_layers import TokenLayers
 from alpkd_pipeline.training.batching import Batch, collate
 from alpkd_pipeline.training.devices import Hardware, accelerator_for
-from alpkd_pipeline.training.distill import LiveTeacher, distill_step
+from alpkd_pipeline.training.distill import LiveTeacher, distill_step, model_signal
 
 TEACHER_LAYERS, LAYERS = 3, 2
 
@@ -39,6 +40,8 @@ def method(name: str) -> Method:
         student_layers=LAYERS,
         teacher_width=WIDTH,
         student_width=WIDTH,
+        teacher_heads=2,
+        student_heads=2,
     )
 
 
@@ -126,6 +129,66 @@ def test_a_live_teacher_never_drops_out_and_never_learns(
     step = distill_step(tiny_bert().eval(), method("alp_kd"), teacher, accelerator, "cls")
     step(batch).total.backward()
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["minilmv2", "tinybert"])
+def test_methods_on_tokens_see_the_same_tokens_of_both_sides(
+    name: str, accelerator: Accelerator, batch: Batch
+) -> None:
+    student, chosen = tiny_bert().eval(), method(name)
+    teacher_model = tiny_bert(TEACHER_LAYERS, seed=1)
+    teacher = LiveTeacher(
+        teacher_model, accelerator, "cls", layers=False, tokens=chosen.teacher_tokens
+    )
+    step = distill_step(student, chosen, teacher, accelerator, "cls")
+    terms = step(batch)
+
+    def heard(model: torch.nn.Module, tokens: TokenLayers | None) -> Signal:
+        with torch.no_grad():
+            return model_signal(model, batch.inputs, pooling="cls", layers=False, tokens=tokens)
+
+    expected = chosen(
+        heard(student, chosen.student_tokens),
+        heard(teacher_model, chosen.teacher_tokens),
+        batch.labels,
+    )
+    assert terms.total.item() == pytest.approx(expected.total.item(), rel=1e-5)
+    terms.total.backward()
+    assert all(p.grad is None for p in teacher_model.parameters())
+    assert student.bert.encoder.layer[1].attention.self.query.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["minilmv2", "tinybert"])
+def test_other_padding_changes_no_loss_on_tokens(name: str, accelerator: Accelerator) -> None:
+    split, chosen, student = random_rows(5), method(name), tiny_bert().eval()
+    teacher = LiveTeacher(
+        tiny_bert(TEACHER_LAYERS, seed=1), accelerator, "cls", False, chosen.teacher_tokens
+    )
+    step = distill_step(student, chosen, teacher, accelerator, "cls")
+    rows = np.array([4, 0, 3])
+    together = step(collate(split, rows, pad_id=0)).intermediate
+    alone = [step(collate(split, rows[[i]], pad_id=0)).intermediate for i in range(3)]
+    assert together is not None
+    mean = torch.stack([part for part in alone if part is not None]).mean()
+    torch.testing.assert_close(together, mean, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("accelerator", ["bf16"], indirect=True)
+@pytest.mark.parametrize("name", ["minilmv2", "tinybert"])
+def test_losses_on_tokens_are_in_fp32_too(
+    name: str, accelerator: Accelerator, batch: Batch
+) -> None:
+    chosen = method(name)
+    teacher = LiveTeacher(
+        tiny_bert(TEACHER_LAYERS), accelerator, "cls", False, chosen.teacher_tokens
+    )
+    step = distill_step(tiny_bert().eval(), chosen, teacher, accelerator, "cls")
+    terms = step(batch)
+    assert terms.total.dtype == torch.float32
+    terms.total.backward()
+    said = teacher.signals(batch.rows, batch.inputs)
+    for values in (said.states, said.scores, said.qkv):
+        assert values is None or values.dtype == torch.float32
 
 
 def test_layers_are_read_only_where_they_are_wanted(accelerator: Accelerator, batch: Batch) -> None:

@@ -131,6 +131,7 @@ class World:
                 journal=journal,
                 title="toy",
                 score_name="dev",
+                begin_epoch=more.get("begin_epoch"),
             )
 
     def events(self, kind: str) -> list[dict[str, Any]]:
@@ -364,6 +365,49 @@ def test_a_logged_loss_is_the_mean_since_the_last_line(world: World) -> None:
     world.fit(replace(SETTINGS, log_every=3), step=world.saying(*losses))
     # Lines at steps 1, 3 and 4.
     assert [event["loss"]["total"] for event in world.events("step")] == [1.0, 3.0, 8.0]
+
+
+def test_the_last_steps_are_written_when_patience_ends_between_two_lines(world: World) -> None:
+    settings = replace(SETTINGS, epochs=3, batch_size=1, log_every=4, eval_every=3, patience=1)
+    losses = [float(2**i) for i in range(24)]
+    world.fit(settings, step=world.saying(*losses), scores=[0.5, 0.4])
+    found = [(event["step"], event["loss"]["total"]) for event in world.events("step")]
+    # 1, the mean of 2, 4 and 8, the mean of 16 and 32
+    assert found == [(1, 1.0), (4, 14 / 3), (6, 24.0)]
+    last = world.events("step")[-1]
+    assert last["epoch"] == 0.75
+    assert last["lr"] == pytest.approx(0.1 * (24 - 5) / 24)
+    assert last["grad_norm"] == 0.0
+
+
+def test_a_step_is_written_once_when_patience_ends_at_a_line(world: World) -> None:
+    settings = replace(SETTINGS, epochs=3, batch_size=1, log_every=3, eval_every=3, patience=1)
+    world.fit(settings, scores=[0.5, 0.4])
+    assert [event["step"] for event in world.events("step")] == [1, 3, 6]
+
+
+def test_what_is_watched_is_averaged_beside_the_losses(world: World) -> None:
+    seen = iter([1.0, 2.0, 4.0, 8.0])
+
+    def step(batch: Batch) -> LossTerms:
+        return replace(world.squares(batch), watch={"variance": torch.tensor(next(seen))})
+
+    world.fit(replace(SETTINGS, log_every=3), step=step)
+    # Lines at steps 1, 3 and 4.
+    assert [event["watch"] for event in world.events("step")] == [
+        {"variance": 1.0},
+        {"variance": 3.0},
+        {"variance": 8.0},
+    ]
+    world.fit()
+    assert "watch" not in world.events("step")[-1]
+
+
+def test_each_epoch_is_announced_before_its_first_step(world: World) -> None:
+    settings = replace(SETTINGS, epochs=2, batch_size=4)
+    world.fit(settings, begin_epoch=lambda epoch: world.story.append(f"epoch {epoch}"))
+    started = [line for line in world.story if line.startswith(("epoch", "step"))]
+    assert started == ["epoch 0", "step", "step", "epoch 1", "step", "step"]
 
 
 def test_losses_of_accumulated_batches_are_averaged(world: World) -> None:

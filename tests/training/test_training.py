@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.training.conftest import PARAMS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.distillation.methods.rail_kd import RailKd
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.journal import read_journal
@@ -80,6 +82,60 @@ def test_every_method_trains(name, begin, encoded, teacher, signals) -> None:
     assert {key.split(".")[0] for key in exported} == {"bert", "classifier"}
     assert "bert.encoder.layer.1.output.dense.weight" in exported
     assert "bert.encoder.layer.2.output.dense.weight" not in exported
+
+
+@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert"])
+def test_what_a_method_watches_is_in_the_journal(name, begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    own = {
+        "rail_kd": ({"mode": "layer", "width": 128, "reduction": "sum"}, ["teacher_variance"]),
+        "minilmv2": ({"teacher_layer": 6, "relation_heads": 4}, ["queries", "keys", "values"]),
+        "tinybert": ({"reduction": "mean"}, ["embeddings", "hidden", "attention"]),
+    }
+    options, watched = own[name]
+    method = {**PARAMS["method"], "name": name, "pooling": "mean", **options}
+    folder = run_stage(begin(name, "student", inputs, method=method))
+    for event in steps(folder):
+        assert list(event["watch"]) == watched
+        assert all(value > 0 for value in event["watch"].values())
+        if name != "rail_kd":
+            assert sum(event["watch"].values()) == pytest.approx(event["loss"]["intermediate"])
+
+
+@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert"])
+def test_they_repeat_themselves(name, begin, encoded, teacher) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher}
+    method = {**PARAMS["method"], "name": name, "pooling": "mean"}
+    one, two = (
+        run_stage(begin(f"{name}{i}", "student", inputs, method=method, training__epochs=2))
+        for i in range(2)
+    )
+    assert weights(one) == weights(two)
+
+
+def test_rail_kd_draws_anew_for_each_epoch(begin, encoded, teacher, monkeypatch) -> None:
+    drawn, begin_epoch = [], RailKd.begin_epoch
+
+    def watched(self: RailKd, epoch: int) -> None:
+        begin_epoch(self, epoch)
+        drawn.append((epoch, self.drawn))
+
+    monkeypatch.setattr(RailKd, "begin_epoch", watched)
+    inputs = {"encoded": encoded, "teacher": teacher}
+    method = {**PARAMS["method"], "name": "rail_kd"}
+    run_stage(begin("drawn", "student", inputs, method=method, training__epochs=3))
+    # Once more at the start, so that the method can be used without a loop.
+    assert [epoch for epoch, _ in drawn] == [0, 0, 1, 2]
+    assert len({layers for _, layers in drawn}) > 1
+
+
+def test_rail_kd_from_the_cache_is_rail_kd_live(begin, encoded, teacher, signals) -> None:
+    method = {**PARAMS["method"], "name": "rail_kd"}
+    live = {"encoded": encoded, "teacher": teacher}
+    one = steps(run_stage(begin("live", "student", live, method=method)))
+    two = steps(run_stage(begin("cached", "student", {**live, "signals": signals}, method=method)))
+    for left, right in zip(one, two, strict=True):
+        assert left["loss"]["total"] == pytest.approx(right["loss"]["total"], rel=1e-5)
 
 
 def test_two_runs_of_one_cell_are_bitwise_equal(begin, encoded, teacher, signals) -> None:

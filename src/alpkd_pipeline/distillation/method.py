@@ -8,7 +8,9 @@ layers of width D_T.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ from alpkd_pipeline.distillation.signal_checks import (
     teacher_logits,
 )
 from alpkd_pipeline.distillation.signals import LossTerms, Signal
+from alpkd_pipeline.models.token_layers import TokenLayers
 from alpkd_pipeline.tasks.task import TaskKind
 
 
@@ -47,10 +50,17 @@ class Setup:
 
 
 class Intermediate(NamedTuple):
-    """A method's own term: the loss before its weight, and attention weights (B, m, n) if any."""
+    """A method's own term.
+
+    Attributes:
+        loss: a scalar, before its weight.
+        weights: attention weights (B, m, n), if any.
+        watch: scalars to be logged beside it, without a graph.
+    """
 
     loss: Tensor
     weights: Tensor | None = None
+    watch: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Method(nn.Module):
@@ -72,26 +82,40 @@ class Method(nn.Module):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The teacher's signals that are read, out of `logits` and `layers`."""
+        """The teacher's signals that are read, out of those of `MethodRow.needs`."""
         return self.setup.row.needs
 
     @property
     def needs_student_layers(self) -> bool:
         """Whether the student's pooled layers are read."""
-        return "intermediate" in self.setup.row.terms
+        return "layers" in self.setup.row.needs
+
+    @property
+    def student_tokens(self) -> TokenLayers | None:
+        """The student's layers whose tokens are read; None for methods on pooled layers."""
+        return None
+
+    @property
+    def teacher_tokens(self) -> TokenLayers | None:
+        """The teacher's layers whose tokens are read; None for methods on pooled layers."""
+        return None
 
     @property
     def learned(self) -> tuple[nn.Parameter, ...]:
         """What the method itself learns; empty for most methods."""
         return tuple(self.parameters())
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch, counted from 0, for methods that change as training goes on."""
+
     def forward(self, student: Signal, teacher: Signal | None, labels: Tensor) -> LossTerms:
         """The loss of one batch.
 
         Args:
-            student: logits (B, C); layers (B, m, D_S) where `needs_student_layers` says so.
-            teacher: logits (B, C) and layers (B, n, D_T) as far as `needs` says so; no gradient
-                ever reaches it. None if `needs` is empty.
+            student: logits (B, C); layers (B, m, D_S) where `needs_student_layers` says so, tokens
+                as far as `student_tokens` says so.
+            teacher: logits (B, C), layers (B, n, D_T) and tokens as far as `needs` and
+                `teacher_tokens` say so; no gradient ever reaches it. None if `needs` is empty.
             labels: (B,), int64 class ids or the real numbers of a regression.
 
         Returns:
@@ -111,8 +135,7 @@ class Method(nn.Module):
             soft = soft_loss(student.logits, targets, settings.temperature, task)
             total = total + settings.eta * soft
         if settings.lambda_ is not None:
-            layers = layer_signals(settings.name, teacher, student, self.setup.sizes)
-            own = self.intermediate(*layers)
+            own = self.compare(student, teacher)
             total = total + settings.lambda_ * own.loss
         return LossTerms(
             hard=hard,
@@ -120,10 +143,16 @@ class Method(nn.Module):
             intermediate=own.loss if own else None,
             total=total,
             weights=own.weights if own else None,
+            watch=own.watch if own else {},
         )
 
+    def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
+        """The method's own term from whole signals; methods on pooled layers leave it as it is."""
+        sizes = self.setup.sizes
+        return self.intermediate(*layer_signals(self.setup.row.name, teacher, student, sizes))
+
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
-        """The method's own term; only called where its row has one.
+        """The method's own term on pooled layers; only called where its row has one.
 
         Args:
             student: (B, m, D_S).

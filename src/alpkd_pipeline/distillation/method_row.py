@@ -10,7 +10,11 @@ from alpkd_pipeline.errors import UserError
 
 Term = Literal["hard", "soft", "intermediate"]
 BucketKind = Literal["all", "no", "po"]
+Pooling = Literal["cls", "mean"]
 OptionValue = str | int | bool
+
+TOKEN_SIGNALS = frozenset({"states", "scores", "qkv"})
+"""Signals of single tokens: too large to be kept, so the teacher runs beside the student."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,16 @@ class MethodRow:
         module: the module that holds its class.
         class_name: the class in that module.
         terms: which parts its loss has; each has a weight (beta, eta, lambda).
-        needs: which signals of the teacher it reads, out of `logits` and `layers`.
+        needs: which signals of the teacher it reads, out of `logits` and `layers`, or `states`,
+            `scores` and `qkv` of single tokens.
         bucket: the rule of its buckets (`all`, `no`, `po`); None when it uses none.
         measure: what its intermediate term is made of, in words; empty when it has none.
         learned: what the method itself learns, in words; empty when nothing.
         compares_layers: whether student vectors meet teacher vectors directly, so that their
             widths must agree unless a projection is learned.
         attention: whether its loss comes with attention weights over the teacher's layers.
+        pooling: how layers become vectors when nobody says it.
+        deeper_by: how many layers more than the student the teacher must have.
         beta: the default weight of the hard term.
         options: its own settings by name.
         summary: one sentence.
@@ -90,8 +97,15 @@ class MethodRow:
     learned: str = ""
     compares_layers: bool = False
     attention: bool = False
+    pooling: Pooling = "cls"
+    deeper_by: int = 0
     beta: float = 0.1
     options: Mapping[str, Option] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        """Whether the teacher always runs beside the student, since its signals are not kept."""
+        return bool(self.needs & TOKEN_SIGNALS)
 
 
 @dataclass(frozen=True, slots=True)

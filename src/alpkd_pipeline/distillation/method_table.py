@@ -64,6 +64,27 @@ _ATTENTION = {
     "detach_weights": Option(False, "let no gradient flow through the attention weights"),
 }
 
+_RAIL = {
+    "mode": Option(
+        "layer",
+        "maps for each pair of layers (layer), or one for all of a model's side by side (concat)",
+        choices=("layer", "concat"),
+    ),
+    "width": Option(128, "of the space that both models are mapped into", minimum=1),
+}
+_RELATIONS = {
+    "teacher_layer": Option(
+        0, "the teacher layer to follow, counted from 1; 0 is its last", minimum=0
+    ),
+    "relation_heads": Option(
+        0,
+        "into how many parts vectors are cut, a divisor of both widths; 0: as many as the teacher"
+        " has attention heads",
+        minimum=0,
+    ),
+}
+
+_ALL_TERMS: Final = frozenset[Term]({"hard", "soft", "intermediate"})
 _METHODS = "alpkd_pipeline.distillation.methods"
 _ALP = "Passban et al., AAAI 2021, arXiv 2012.14022"
 _CKD = "Wu et al., EMNLP 2020, Why Skip If You Can Combine"
@@ -84,12 +105,12 @@ def _layered(
     attention: bool = False,
     options: Mapping[str, Option],
 ) -> MethodRow:
-    """A method with all three terms."""
+    """A method with all three terms that looks at pooled layers."""
     return MethodRow(
         name=name,
         module=f"{_METHODS}.{file}",
         class_name=class_name,
-        terms=frozenset({"hard", "soft", "intermediate"}),
+        terms=_ALL_TERMS,
         needs=frozenset({"logits", "layers"}),
         summary=summary,
         source=source,
@@ -201,6 +222,43 @@ _ROWS = (
         summary="Layers are matched evenly spread, but in the wrong order.",
         source="a control; found surprisingly good in arXiv 2502.04499",
         measure="MSE",
+        options=_REDUCTION,
+    ),
+    MethodRow(
+        name="rail_kd",
+        module=f"{_METHODS}.rail_kd",
+        class_name="RailKd",
+        terms=_ALL_TERMS,
+        needs=frozenset({"logits", "layers"}),
+        summary="Each student layer follows a teacher layer drawn anew each epoch, both mapped.",
+        source="Haidar et al., Findings of NAACL 2022, arXiv 2109.10164",
+        measure="distance",
+        learned="maps of both models into one space",
+        pooling="mean",
+        deeper_by=1,
+        options=_RAIL | _REDUCTION,
+    ),
+    MethodRow(
+        name="minilmv2",
+        module=f"{_METHODS}.minilmv2",
+        class_name="MiniLmV2",
+        terms=_ALL_TERMS,
+        needs=frozenset({"logits", "qkv"}),
+        summary="The last student layer relates tokens to one another as a teacher layer does.",
+        source="Wang et al., Findings of ACL 2021, arXiv 2012.15828",
+        measure="divergence of relations",
+        options=_RELATIONS,
+    ),
+    MethodRow(
+        name="tinybert",
+        module=f"{_METHODS}.tinybert",
+        class_name="TinyBert",
+        terms=_ALL_TERMS,
+        needs=frozenset({"logits", "states", "scores"}),
+        summary="Embeddings, token states and attention scores follow evenly spread layers.",
+        source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",
+        measure="MSE of tokens and of attention scores",
+        learned="W_h and W_e",
         options=_REDUCTION,
     ),
 )

@@ -10,6 +10,7 @@ from alpkd_pipeline.distillation.method import Method, Setup
 from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue
 from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
 from alpkd_pipeline.distillation.signal_checks import Sizes
+from alpkd_pipeline.distillation.size_checks import KnownSizes, check_sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 
@@ -29,6 +30,8 @@ def build_method(
     student_layers: int,
     teacher_width: int,
     student_width: int,
+    teacher_heads: int | None = None,
+    student_heads: int | None = None,
     task: TaskKind = "classification",
     beta: float | None = None,
     eta: float | None = None,
@@ -46,6 +49,8 @@ def build_method(
         student_layers: m, at most n.
         teacher_width: D_T.
         student_width: D_S.
+        teacher_heads: the teacher's attention heads; only methods that look at attention ask.
+        student_heads: the student's.
         task: `classification` or `regression`.
         beta: weight of the hard term; None means the default (0.1, or 1 for `no_kd`).
         eta: weight of the soft term; None means 0.7.
@@ -62,8 +67,8 @@ def build_method(
 
     Raises:
         UserError: an unknown method or option, a weight for a term that the method lacks, a value
-            out of range, a student deeper than its teacher, or widths that differ without a
-            projection.
+            out of range, a student deeper than its teacher, widths that differ without a
+            projection, or other sizes that the method cannot compare.
     """
     row = get_row(name)
     weights = {"beta": beta, "eta": eta, "lambda": lambda_}
@@ -71,7 +76,10 @@ def build_method(
     if task not in ("classification", "regression"):
         raise UserError(f"unknown task {task!r}: use classification or regression")
     check_depths(student_layers, teacher_layers)
-    sizes = Sizes(teacher_layers, student_layers, teacher_width, student_width)
+    numbers = (teacher_layers, student_layers, teacher_width, student_width)
+    heads = (teacher_heads, student_heads)
+    check_sizes(row, settings, KnownSizes(*numbers, *heads))
+    sizes = Sizes(*numbers, *heads)
     setup = Setup(row, settings, sizes, task, seed)
     with drawn_from(seed):
         return method_class(row)(setup, **settings.options)

@@ -13,12 +13,17 @@ from alpkd_pipeline.tasks.task import TaskKind
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Depths and widths of the two models: m and D_S of the student, n and D_T of the teacher."""
+    """Depths and widths of the two models: m and D_S of the student, n and D_T of the teacher.
+
+    The numbers of attention heads are None where nobody said them.
+    """
 
     teacher_layers: int
     student_layers: int
     teacher_width: int
     student_width: int
+    teacher_heads: int | None = None
+    student_heads: int | None = None
 
 
 def check_outputs(logits: Tensor, labels: Tensor, task: TaskKind) -> None:

@@ -1,11 +1,13 @@
 """What a model says about a batch, as far as a distillation loss may look at it.
 
-Shapes: B examples, L layers, D width, C classes (1 for a regression).
+Shapes: B examples, L layers, D width, C classes (1 for a regression); for methods that look at
+single tokens S tokens, K layers that the method asks for, H attention heads, E width of all heads.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -19,10 +21,20 @@ class Signal:
         logits: (B, C), before any softmax.
         layers: (B, L, D), the pooled output of every layer, first layer first; the embedding
             output is not a layer. None when nobody asked for it.
+        states: (B, K, S, D), hidden states of the layers that a method on tokens asks for, in its
+            order; layer 0 is the embedding output.
+        scores: (B, K, H, S, S), attention scores before the softmax of such layers.
+        qkv: (B, K, 3, S, E), queries, keys and values of such layers.
+        mask: (B, S), true or 1 at real tokens, 0 at padding; read from the student's side, as both
+            models read the same tokens.
     """
 
     logits: Tensor
     layers: Tensor | None = None
+    states: Tensor | None = None
+    scores: Tensor | None = None
+    qkv: Tensor | None = None
+    mask: Tensor | None = None
 
 
 class SignalSource(Protocol):
@@ -49,6 +61,7 @@ class LossTerms:
         total: beta * hard + eta * soft + lambda * intermediate, the value to minimise.
         weights: (B, m, n) attention of student layers over teacher layers, zero outside each
             layer's bucket; None for methods without attention.
+        watch: scalars worth following beside the losses, by name; they are logged, not minimised.
     """
 
     hard: Tensor
@@ -56,3 +69,4 @@ class LossTerms:
     intermediate: Tensor | None
     total: Tensor
     weights: Tensor | None = None
+    watch: Mapping[str, Tensor] = field(default_factory=dict)

@@ -27,6 +27,9 @@ class Family:
         per_layer: names of config lists that have one entry a layer.
         final_norm: the backbone's norm that only the last hidden state has passed.
         first_lacks_norm: the norm inside a layer that the first layer alone does not have.
+        projections: the linear maps inside a layer that give queries, keys and values, or the
+            single one that gives all three.
+        plain_scores: whether attention scores are q k^T / sqrt(d) and nothing else.
     """
 
     layers_path: str
@@ -39,6 +42,12 @@ class Family:
     per_layer: tuple[str, ...] = ()
     final_norm: str | None = None
     first_lacks_norm: str | None = None
+    projections: tuple[str, ...] = (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+    )
+    plain_scores: bool = True
 
 
 FAMILIES: dict[str, Family] = {
@@ -52,9 +61,20 @@ FAMILIES: dict[str, Family] = {
         width="dim",
         heads="n_heads",
         inner="hidden_dim",
+        projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
     ),
     "electra": Family("encoder.layer", "classifier.out_proj", (12, 256, 4, 30522)),
-    "deberta-v2": Family("encoder.layer", "classifier", (24, 1536, 24, 128100)),
+    "deberta-v2": Family(
+        "encoder.layer",
+        "classifier",
+        (24, 1536, 24, 128100),
+        projections=(
+            "attention.self.query_proj",
+            "attention.self.key_proj",
+            "attention.self.value_proj",
+        ),
+        plain_scores=False,
+    ),
     "modernbert": Family(
         "layers",
         "classifier",
@@ -62,6 +82,8 @@ FAMILIES: dict[str, Family] = {
         per_layer=("layer_types",),
         final_norm="final_norm",
         first_lacks_norm="attn_norm",
+        projections=("attn.Wqkv",),
+        plain_scores=False,
     ),
 }
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
@@ -90,6 +112,23 @@ def family_of(model_type: str | None) -> Family:
         raise UserError(
             f"model_type {model_type!r} cannot be distilled here; supported: {', '.join(FAMILIES)}"
         ) from None
+
+
+def check_plain_scores(model_type: str) -> None:
+    """Refuse a family whose attention scores are not the plain product of queries and keys.
+
+    DeBERTa adds terms of relative positions; ModernBERT turns queries and keys by their positions
+    and most of its layers see a window only.
+
+    Raises:
+        UserError: names the family and those that can be used.
+    """
+    if not family_of(model_type).plain_scores:
+        plain = ", ".join(name for name, family in FAMILIES.items() if family.plain_scores)
+        raise UserError(
+            f"attention scores of model_type {model_type!r} depend on positions and are not"
+            f" compared here: choose another method, or an encoder of {plain}"
+        )
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:

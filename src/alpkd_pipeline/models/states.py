@@ -76,7 +76,7 @@ def pooled_layers(
         UserError: unknown pooling.
     """
     states = hidden_states[1:]
-    norm = _final_norm(model)
+    norm = final_norm(model)
     if pooling == "cls":
         # Slicing comes first: the other positions would be copied and normed for nothing.
         cut = [state[:, 0] for state in states]
@@ -93,6 +93,7 @@ def _mean(state: Tensor, attention_mask: Tensor) -> Tensor:
     return (state * kept).sum(dim=1) / kept.sum(dim=1)
 
 
-def _final_norm(model: PreTrainedModel) -> torch.nn.Module:
+def final_norm(model: PreTrainedModel) -> torch.nn.Module:
+    """The norm that only the last hidden state has passed; the identity in most families."""
     name = family_of(model.config.model_type).final_norm
     return model.base_model.get_submodule(name) if name else torch.nn.Identity()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -10,6 +12,8 @@ from transformers import PreTrainedModel
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.signals import LossTerms, Signal, SignalSource
 from alpkd_pipeline.models.states import forward_signal
+from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.token_states import forward_tokens
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.step import Step
 
@@ -25,32 +29,87 @@ def distill_step(
 
     def step(batch: Batch) -> LossTerms:
         with accelerator.autocast():
-            logits, layers = forward_signal(
-                model, batch.inputs, pooling=pooling, layers=method.needs_student_layers
+            heard = model_signal(
+                model,
+                batch.inputs,
+                pooling=pooling,
+                layers=method.needs_student_layers,
+                tokens=method.student_tokens,
             )
         said = teacher.signals(batch.rows, batch.inputs) if teacher and method.needs else None
         # Losses stay outside autocast: bf16 has too few digits for sums over a batch.
-        return method(Signal(logits=logits, layers=layers), said, batch.labels)
+        return method(heard, said, batch.labels)
 
     return step
+
+
+def model_signal(
+    model: PreTrainedModel,
+    inputs: Mapping[str, Tensor],
+    *,
+    pooling: str,
+    layers: bool,
+    tokens: TokenLayers | None,
+) -> Signal:
+    """What a model says about a batch, in the precision of its pass.
+
+    Args:
+        model: the student or the teacher.
+        inputs: the padded inputs.
+        pooling: how a layer becomes one vector.
+        layers: whether pooled layers are wanted.
+        tokens: the layers whose tokens are wanted instead.
+    """
+    if tokens is None:
+        logits, pooled = forward_signal(model, inputs, pooling=pooling, layers=layers)
+        return Signal(logits=logits, layers=pooled)
+    found = forward_tokens(model, inputs, tokens)
+    return Signal(
+        logits=found.logits,
+        states=found.states,
+        scores=found.scores,
+        qkv=found.qkv,
+        mask=inputs["attention_mask"],
+    )
 
 
 class LiveTeacher:
     """A teacher that runs beside its student, batch by batch."""
 
     def __init__(
-        self, model: PreTrainedModel, accelerator: Accelerator, pooling: str, layers: bool
+        self,
+        model: PreTrainedModel,
+        accelerator: Accelerator,
+        pooling: str,
+        layers: bool,
+        tokens: TokenLayers | None = None,
     ) -> None:
         # A teacher left in training mode would teach its own dropout noise.
         self._model = model.train(False).requires_grad_(False)
         self._accelerator = accelerator
         self._pooling = pooling
         self._layers = layers
+        self._tokens = tokens
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The teacher's outputs for this batch, in fp32 and without gradients."""
         with torch.no_grad(), self._accelerator.autocast():
-            logits, layers = forward_signal(
-                self._model, inputs, pooling=self._pooling, layers=self._layers
+            said = model_signal(
+                self._model,
+                inputs,
+                pooling=self._pooling,
+                layers=self._layers,
+                tokens=self._tokens,
             )
-        return Signal(logits=logits.float(), layers=None if layers is None else layers.float())
+        return Signal(
+            logits=said.logits.float(),
+            layers=_float(said.layers),
+            states=_float(said.states),
+            scores=_float(said.scores),
+            qkv=_float(said.qkv),
+            mask=said.mask,
+        )
+
+
+def _float(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.float()

@@ -93,6 +93,7 @@ def fit(
     journal: Journal,
     title: str,
     score_name: str,
+    begin_epoch: Callable[[int], None] | None = None,
 ) -> FitResult:
     """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
 
@@ -112,6 +113,7 @@ def fit(
         journal: where every logged step and evaluation goes.
         title: shown beside the progress bar.
         score_name: what the selecting rows are called, `dev` or `holdout`.
+        begin_epoch: called with the number of each epoch, from 0, before its first step.
 
     Raises:
         DivergedError: at the first step whose loss or gradient is not finite.
@@ -122,6 +124,8 @@ def fit(
     model.train()
     with bar:
         for epoch in range(settings.epochs):
+            if begin_epoch is not None:
+                begin_epoch(epoch)
             batches = epoch_batches(train.lengths, rows, settings.batch_size, seed, epoch)
             for group in _groups(batches, settings.accumulation):
                 set_lr(optimiser, run.lr)
@@ -148,6 +152,7 @@ def fit(
             log.info("%s: %s", title, run.summary(epoch))
             if run.out_of_patience:
                 break
+        run.log_rest(bar)
     return run.result(epoch + 1)
 
 
@@ -176,6 +181,8 @@ class _Fit:
         self._started = self._last_log = time.perf_counter()
         self._evaluation_seconds = 0.0
         self._sums: dict[str, Tensor] = {}
+        self._watched: dict[str, Tensor] = {}
+        self._unlogged: tuple[Tensor, float, float] | None = None
         self._since_log = {"batches": 0, "examples": 0, "steps": 0}
         self._best: Evaluation | None = None
         self._best_at = (0, 0)
@@ -205,6 +212,8 @@ class _Fit:
             value = getattr(terms, name)
             if value is not None:
                 self._sums[name] = self._sums.get(name, 0) + value.detach()
+        for name, value in terms.watch.items():
+            self._watched[name] = self._watched.get(name, 0) + value.detach()
         self._examples += len(batch.rows)
         self._since_log["batches"] += 1
         self._since_log["examples"] += len(batch.rows)
@@ -214,18 +223,26 @@ class _Fit:
         lr = self.lr
         self.steps += 1
         bar.update()
-        due = self.steps % self._settings.log_every == 0
-        if not (due or self.steps in {1, self.total_steps}):
+        self._unlogged = (norm, lr, epoch + self._share_of_epoch())
+        if self.steps % self._settings.log_every == 0 or self.steps in {1, self.total_steps}:
+            self.log_rest(bar)
+
+    def log_rest(self, bar: tqdm[Any]) -> None:
+        """Write the steps since the last line, if there are any: patience may end between two."""
+        if self._unlogged is None:
             return
+        norm, lr, epoch = self._unlogged
         now = time.perf_counter()
-        raw = {name: float(s) / self._since_log["batches"] for name, s in self._sums.items()}
+        raw = self._means(self._sums)
         weighted = {n: raw[n] * w for n, w in self._term_weights.items() if n in raw}
+        watched = {"watch": self._means(self._watched)} if self._watched else {}
         self._journal.write(
             "step",
             step=self.steps,
-            epoch=round(epoch + self._share_of_epoch(), 4),
+            epoch=round(epoch, 4),
             loss=raw,
             weighted=weighted,
+            **watched,
             lr=lr,
             grad_norm=float(norm),
             examples_per_second=round(
@@ -234,8 +251,12 @@ class _Fit:
             **self._usage.sample(),
         )
         bar.set_postfix_str(self._postfix(raw["total"]))
-        self._sums, self._last_log = {}, now
+        self._sums, self._watched, self._last_log = {}, {}, now
         self._since_log = dict.fromkeys(self._since_log, 0)
+        self._unlogged = None
+
+    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        return {name: float(s) / self._since_log["batches"] for name, s in sums.items()}
 
     def _share_of_epoch(self) -> float:
         per_epoch = self.total_steps // self._settings.epochs

@@ -87,6 +87,7 @@ def train_and_write(
     accelerator: Accelerator,
     hardware: Hardware,
     observer: Callable[[Selection], Observer] | None = None,
+    begin_epoch: Callable[[int], None] | None = None,
 ) -> FitResult:
     """Train a model and write all of its run folder but the manifest.
 
@@ -100,6 +101,7 @@ def train_and_write(
         accelerator: device and precision.
         hardware: what `auto` became, for the record.
         observer: made once for the selecting rows; sees the layers at each evaluation.
+        begin_epoch: called with the number of each epoch, from 0, before its first step.
     """
     train = read_encoded(run.inputs["encoded"], "train")
     dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
@@ -131,6 +133,7 @@ def train_and_write(
             journal=journal,
             title=run.name,
             score_name=chosen.name,
+            begin_epoch=begin_epoch,
         )
         write_json(run.folder / METRICS, training_metrics(result, chosen.name, model, environ))
         journal.write("end", seconds=result.seconds, steps=result.steps)

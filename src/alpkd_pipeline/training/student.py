@@ -56,11 +56,12 @@ def train_student(run: RunConfig) -> None:
             accelerator=accelerator,
             hardware=hardware,
             observer=source.observer if method.setup.row.attention else None,
+            begin_epoch=method.begin_epoch,
         )
 
 
 class _Teacher:
-    """The teacher's signals for any split: from the cache, or live if the run says so."""
+    """The teacher's signals for any split: from the cache, or live if run or method say so."""
 
     def __init__(
         self,
@@ -71,7 +72,8 @@ class _Teacher:
         tokenizer: PreTrainedTokenizerBase,
     ) -> None:
         self._encoded: Path = run.inputs["encoded"]
-        self._cache = run.inputs.get("signals")
+        row = method.setup.row
+        self._cache = None if row.live else run.inputs.get("signals")
         self._method = method
         self._accelerator = accelerator
         self._pad_id = int(tokenizer.pad_token_id)
@@ -79,7 +81,9 @@ class _Teacher:
         if method.needs and self._cache is None:
             moved = teacher.to(accelerator.device)
             layers = "layers" in method.needs
-            self._live = LiveTeacher(moved, accelerator, _pooling(run), layers)
+            self._live = LiveTeacher(
+                moved, accelerator, _pooling(run), layers, method.teacher_tokens
+            )
 
     def for_split(self, name: str) -> SignalSource | None:
         """Where the signals for one split's batches come from; None for a method without."""
@@ -139,6 +143,8 @@ def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
         student_layers=shape.layers,
         teacher_width=teacher.width,
         student_width=shape.width,
+        teacher_heads=teacher.heads,
+        student_heads=shape.heads,
         task=run.task.kind,
         lambda_=asked.pop("lambda", None),
         seed=run.seed,

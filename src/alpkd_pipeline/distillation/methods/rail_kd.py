@@ -1,0 +1,94 @@
+"""RAIL-KD: student layers follow teacher layers that are drawn anew for every epoch.
+
+    g(1) < ... < g(m): m of the teacher layers 1..n-1, drawn without replacement for each epoch
+    layer:   u_j = W_S,j s_j + b_S,j,  v_j = W_T,j t_g(j) + b_T,j,  j = 1..m
+    concat:  u_1 = W_S [s_1, ..., s_m] + b_S,  v_1 = W_T [t_g(1), ..., t_g(m)] + b_T
+    L_inter = sum_j 1/B sum_b || unit(u_j) - unit(v_j) ||^2
+
+All maps lead to R^width. Layers are mean-pooled unless `method.pooling` says otherwise. The draw of
+epoch e = 0, 1, ... comes from the seed alone (seed * 100003 + e), on every machine the same. The
+teacher's last layer is never drawn, so the teacher needs a layer more than the student.
+Source: RAIL-KD (Haidar et al., Findings of NAACL 2022, arXiv 2109.10164). Choices of this project:
+one draw an epoch, biases in the maps, the width of 128, the map of position j being the same
+whatever layer is drawn for it.
+
+Both sides learn, so a collapse of all examples onto one direction would minimise the term. The
+journal therefore shows `watch.teacher_variance`, the variance of the mapped teacher's unit vectors
+over the batch, summed over the width and averaged over the layers: near 1 they point everywhere,
+0 is the collapse.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from alpkd_pipeline.distillation.learned_maps import LayerMaps
+from alpkd_pipeline.distillation.losses.normalised_distance import (
+    SMALLEST_NORM,
+    normalised_distance,
+)
+from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+
+EPOCHS = 100_003
+"""More than any training has: the draws of two seeds never come from the same number."""
+
+
+class RailKd(Method):
+    """Distance between mapped student layers and mapped random teacher layers.
+
+    Attributes:
+        drawn: g(1) < ... < g(m) of the present epoch.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        mode: Literal["layer", "concat"],
+        width: int,
+        reduction: Reduction,
+    ) -> None:
+        super().__init__(setup)
+        m, sizes = setup.sizes.student_layers, setup.sizes
+        self.concat = mode == "concat"
+        self.reduction: Reduction = reduction
+        maps, joined = (1, m) if self.concat else (m, 1)
+        self.student_maps = LayerMaps([(joined * sizes.student_width, width)] * maps)
+        self.teacher_maps = LayerMaps([(joined * sizes.teacher_width, width)] * maps)
+        self.begin_epoch(0)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Draw the teacher layers of an epoch."""
+        sizes = self.setup.sizes
+        generator = torch.Generator("cpu").manual_seed(self.setup.seed * EPOCHS + epoch)
+        order = torch.randperm(sizes.teacher_layers - 1, generator=generator, device="cpu") + 1
+        self.drawn: tuple[int, ...] = tuple(sorted(order[: sizes.student_layers].tolist()))
+
+    def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
+        """The distance, and the variance of the mapped teacher."""
+        chosen = teacher[:, [k - 1 for k in self.drawn]]
+        ours = torch.stack(self.student_maps(self._parts(student)), dim=1)
+        theirs = torch.stack(self.teacher_maps(self._parts(chosen)), dim=1)
+        loss = normalised_distance(ours, theirs, self.reduction)
+        return Intermediate(loss, watch={"teacher_variance": direction_variance(theirs.detach())})
+
+    def _parts(self, layers: Tensor) -> list[Tensor]:
+        return [layers.flatten(start_dim=1)] if self.concat else list(layers.unbind(dim=1))
+
+
+def direction_variance(vectors: Tensor) -> Tensor:
+    """How much the directions of vectors vary over the batch.
+
+    Args:
+        vectors: (B, L, D).
+
+    Returns:
+        A scalar between 0 (all examples point alike) and 1, the mean over the L layers.
+    """
+    unit = F.normalize(vectors, dim=-1, eps=SMALLEST_NORM)
+    return unit.var(dim=0, correction=0).sum(dim=-1).mean()
