@@ -12,7 +12,7 @@ def test_a_row_tells_all_about_a_student(store):
     store.teacher(accuracy=0.9, p50_ms=12.0)
     folder = store.student(seed=3, accuracy=0.8, f1=0.85, p50_ms=4.0)
     row = collect(store.root).iloc[0].to_dict()
-    assert len(row.pop("group")) == 12
+    assert [len(row.pop(name)) for name in ("group", "setting", "arm")] == [12, 12, 12]
     assert row == {
         "task": "mrpc",
         "method": "kd",
@@ -31,9 +31,14 @@ def test_a_row_tells_all_about_a_student(store):
         "seconds": 7.0,
         "latency_ms": 4.0,
         "speed_up": 3.0,
+        "latency_shared": False,
         "selection": "dev",
+        "tuned": "",
         "generation": "cell",
         "differs": "",
+        "setting_differs": "",
+        "arm_differs": "",
+        "teacher_key": "a" * 64,
         "key": f"{1:064x}",
         "name": "mrpc-12to4-kd-s3",
         "path": f"06_models/students/mrpc/{folder.name}",

@@ -8,6 +8,7 @@ import pytest
 
 from alpkd_pipeline.reporting.comparison import (
     collect,
+    gather,
     grouped_table,
     students_table,
     write_comparison,
@@ -41,8 +42,13 @@ def full_store(store):
 
 
 @pytest.fixture
-def frame(full_store):
-    return collect(full_store.root)
+def evidence(full_store):
+    return gather(full_store.root)
+
+
+@pytest.fixture
+def frame(evidence):
+    return evidence.runs
 
 
 def test_mean_and_deviation_over_seeds(frame):
@@ -78,24 +84,32 @@ def test_columns_without_a_value_are_left_out_of_the_students_table(store):
     assert "speed_up" not in students_table(collect(store.root)).columns
 
 
-def test_files(frame, tmp_path):
-    written = write_comparison(frame, tmp_path / "out")
-    assert [path.name for path in written] == [
+@pytest.fixture
+def written(evidence, tmp_path):
+    """The files of a comparison by name."""
+    return {path.name: path for path in write_comparison(evidence, tmp_path / "out")}
+
+
+def test_files(written):
+    assert list(written) == [
+        "report.html",
         "comparison.md",
         "comparison.json",
         "students.csv",
         "groups.csv",
+        "verdicts.csv",
+        "main.csv",
+        "tables.tex",
     ]
-    assert all(path.is_file() for path in written)
+    assert all(path.is_file() for path in written.values())
 
 
-def test_json_holds_all_tables_and_null_for_what_is_missing(frame, tmp_path):
-    _, path, *_ = write_comparison(frame, tmp_path)
+def test_json_holds_all_tables_and_null_for_what_is_missing(written):
 
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
 
-    found = json.loads(path.read_text("utf-8"), parse_constant=refuse)
+    found = json.loads(written["comparison.json"].read_text("utf-8"), parse_constant=refuse)
     assert found["left_out"] == {"rerun": 1, "trial": 4}
     assert len(found["students"]) == 6
     lone = next(group for group in found["groups"] if group["seeds"] == 1)
@@ -103,21 +117,21 @@ def test_json_holds_all_tables_and_null_for_what_is_missing(frame, tmp_path):
     assert lone["dev.accuracy mean"] == 0.81
 
 
-def test_csv_holds_every_run_with_its_generation(frame, tmp_path):
-    path = write_comparison(frame, tmp_path)[2]
-    found = pd.read_csv(io.StringIO(path.read_text("utf-8")))
+def test_csv_holds_every_run_with_its_generation(frame, written):
+    found = pd.read_csv(io.StringIO(written["students.csv"].read_text("utf-8")))
     assert found["generation"].value_counts().to_dict() == {"cell": 6, "trial": 4, "rerun": 1}
     assert found["dev.accuracy"].tolist() == frame["dev.accuracy"].tolist()
 
 
-def test_page_is_as_it_was(frame, tmp_path):
-    page = write_comparison(frame, tmp_path)[0].read_text("utf-8")
+def test_page_is_as_it_was(written):
+    page = written["comparison.md"].read_text("utf-8")
     assert page == GOLDEN.read_text("utf-8")
 
 
 def page_of(store):
     folder = store.root / "comparison"
-    return write_comparison(collect(store.root), folder)[0].read_text("utf-8")
+    write_comparison(gather(store.root), folder)
+    return (folder / "comparison.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("seeds", "words"), [(1, "1 seed: nothing"), (2, "2 seeds: nothing")])

@@ -9,7 +9,8 @@ HEAVY = ("torch", "transformers", "mlflow", "kedro", "pandas", "matplotlib", "ri
 
 def test_importing_any_report_stays_cheap():
     folder = Path(alpkd_pipeline.reporting.__file__).parent
-    names = [f"alpkd_pipeline.reporting.{path.stem}" for path in folder.glob("[a-z]*.py")]
+    paths = [path.relative_to(folder).with_suffix("") for path in folder.rglob("[a-z]*.py")]
+    names = [".".join(("alpkd_pipeline.reporting", *path.parts)) for path in paths]
     code = f"import sys, {', '.join(names)}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(names) > 8

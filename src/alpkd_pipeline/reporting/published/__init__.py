@@ -1,0 +1,1 @@
+"""Numbers that others published, kept apart from ours."""

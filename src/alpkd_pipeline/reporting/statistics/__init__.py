@@ -1,0 +1,1 @@
+"""What may be said about methods from runs over seeds."""

@@ -1,0 +1,144 @@
+"""What a finished model answered on the dev split, found by its key, its folder or its name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS
+from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class DevAnswers:
+    """One model's answers.
+
+    Attributes:
+        name: its folder's name.
+        task: the task.
+        split: the dev split that decides.
+        frame: columns idx, label, prediction, one row an example.
+    """
+
+    name: str
+    task: Task
+    split: str
+    frame: pd.DataFrame
+
+
+def find_run(store: Path, text: str) -> Path:
+    """The run folder that a user means.
+
+    Args:
+        store: the folder of all results.
+        text: the first 8 or more digits of a run's key, the name of its folder, or a path to it.
+
+    Raises:
+        UserError: there is none, there are several, or it is not finished.
+    """
+    path = Path(text).expanduser()
+    found = [path.resolve()] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
+    if not found:
+        raise UserError(
+            f"no run '{text}' in {store}: give 8 or more digits of its key, the name of its folder"
+            " or the path to it"
+        )
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found)
+        raise UserError(f"'{text}' may mean {names}: give more digits of the key, or the path")
+    if not is_complete(found[0]):
+        raise UserError(f"{found[0]} is not finished: `kedro run` with its parameters goes on")
+    return found[0]
+
+
+def _in_store(store: Path, text: str) -> list[Path]:
+    places = [store / STUDENTS, store / TEACHERS]
+    if _KEY.fullmatch(text):
+        near = [found for place in places for found in place.glob(f"*/*-{text[:8]}")]
+        return sorted(folder for folder in near if _key(folder).startswith(text))
+    if "/" in text or text.startswith("."):
+        return []
+    return sorted(f for place in places for f in place.glob("*/*") if f.name == text)
+
+
+def _key(folder: Path) -> str:
+    return str((read_manifest(folder) or {}).get("key", ""))
+
+
+def dev_answers(folder: Path) -> DevAnswers:
+    """A model's answers on the first dev split of its task.
+
+    Those of its evaluation, else those that its training kept.
+
+    Args:
+        folder: a finished run folder inside a store.
+
+    Raises:
+        UserError: it was not scored on dev, or its files cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        task = Task.from_dict(read_json(folder / RUN_CONFIG)["task"])
+        split = task.dev_splits[0]
+        path = _predictions(folder, split)
+        frame = pd.read_csv(path, usecols=["idx", "label", "prediction"]) if path else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder} cannot be read ({error}); make it again") from None
+    if frame is None:
+        raise UserError(
+            f"{folder.name} has no answers on {split}; `kedro run --pipeline=evaluate` with its"
+            " parameters makes them"
+        )
+    return DevAnswers(folder.name, task, split, frame)
+
+
+def _predictions(folder: Path, split: str) -> Path | None:
+    store = folder.parent.parent.parent.parent
+    results = [
+        result
+        for place in SCORES
+        for result in sorted((store / place / folder.parent.name).glob("*"))
+        if result.name.startswith(f"{folder.name}-") and _made_from(result, _key(folder))
+    ]
+    files = [place / "predictions" / f"{split}.csv" for place in (*results, folder)]
+    return next((path for path in files if path.is_file()), None)
+
+
+def _made_from(result: Path, key: str) -> bool:
+    manifest: dict[str, Any] = read_manifest(result) or {}
+    return key in (manifest.get("made_from") or {}).values()
+
+
+def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
+    """Refuse two models that did not answer the same questions.
+
+    Raises:
+        UserError: says what differs.
+    """
+    both = f"{ours.name} and {theirs.name}"
+    if ours.task.name != theirs.task.name or ours.split != theirs.split:
+        raise UserError(
+            f"{both} are models of different tasks, {ours.task.name} and {theirs.task.name}:"
+            " choose two of one task"
+        )
+    if ours.task.deciding_metric != theirs.task.deciding_metric:
+        raise UserError(
+            f"{both} were judged by {ours.task.deciding_metric} and {theirs.task.deciding_metric}:"
+            " choose two with the same first metric"
+        )
+    if not ours.frame[["idx", "label"]].equals(theirs.frame[["idx", "label"]]):
+        raise UserError(
+            f"{both} answered other rows of {ours.split}, or in another order: choose two that"
+            " were made from the same data"
+        )

@@ -1,0 +1,75 @@
+"""Mean, spread and interval of one score over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95
+"""How sure an interval is, unless told otherwise."""
+
+ROUNDING = 1e-12
+"""Scores of the same answers may differ by this much of their size, and by no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSummary:
+    """What n seeds say about a mean.
+
+    Attributes:
+        n: the number of seeds.
+        mean: of the scores.
+        std: sample standard deviation (n - 1); None for one seed.
+        low: lower end of the t interval of the mean; None where the seeds show no spread.
+        high: its upper end.
+    """
+
+    n: int
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+
+
+def seed_summary(scores: Sequence[float], level: float = LEVEL) -> SeedSummary:
+    """The mean over seeds and how far it can be trusted.
+
+    Args:
+        scores: one for each seed, in the metric's own unit.
+        level: of the interval, above 0 and below 1.
+
+    Returns:
+        The summary. One seed has no deviation; equal scores have no interval, since a width of
+        zero would say that the mean is known exactly.
+
+    Raises:
+        ValueError: there are no scores, or one of them is not a number.
+    """
+    if not scores or not all(map(math.isfinite, scores)):
+        raise ValueError(f"a mean over seeds needs finite scores, not {list(scores)}")
+    n = len(scores)
+    mean = math.fsum(scores) / n
+    if n == 1:
+        return SeedSummary(n, mean, None, None, None)
+    if no_spread(np.asarray(scores)):
+        return SeedSummary(n, mean, 0.0, None, None)
+    std = math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (n - 1))
+    low, high = t_interval(n, mean, std, level)
+    return SeedSummary(n, mean, std, low, high)
+
+
+def t_interval(n: int, mean: float, std: float, level: float = LEVEL) -> tuple[float, float]:
+    """The t interval of a mean of n values with sample standard deviation std."""
+    from scipy.stats import t
+
+    low, high = t.interval(level, n - 1, loc=mean, scale=std / math.sqrt(n))
+    return float(low), float(high)
+
+
+def no_spread(values: np.ndarray) -> np.ndarray:
+    """For (..., n) scores, whether the n differ by nothing but rounding, shape (...)."""
+    size = np.maximum(1.0, np.abs(values).max(axis=-1))
+    return np.asarray(np.ptp(values, axis=-1) <= ROUNDING * size)

@@ -1,0 +1,1 @@
+"""The tables that a comparison shows, as frames and as files."""

@@ -1,0 +1,102 @@
+"""Means and ranks over tasks, as the papers report them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alpkd_pipeline.reporting.statistics.summary import seed_summary
+from alpkd_pipeline.reporting.tables.model_size import SIZES
+from alpkd_pipeline.reporting.tables.teacher import percent
+
+AVERAGE = "Average"
+"""What stands in the place of a task's name; no task's name has a capital letter."""
+
+_Lines = Sequence[Mapping[str, Any]]
+
+
+def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:
+    """The average line of each row of one table, if its students share at least two tasks.
+
+    Args:
+        lines: of one number of layers, with `label`, `kind`, `method`, `task`, `mean`,
+            `per_seed`, `teacher_mean`, the sizes and `runs`.
+
+    Returns:
+        label -> one line, or none for a teacher that lacks one of the tasks. Its `mean` is that of
+        the row's means over the `tasks` that all students of the table have; `std`, `low` and
+        `high` are over the seeds' own averages, and only there where all tasks have the same
+        seeds; `rank` is the mean place among the students, 1 the best, ties shared.
+    """
+    rows: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    for line in lines:
+        rows[line["label"]][line["task"]] = line
+    students = {label: row for label, row in rows.items() if _kind(row) == "student"}
+    tasks = shared_tasks(students)
+    if len(tasks) < 2:
+        return {}
+    ranks = mean_ranks({label: [row[t]["mean"] for t in tasks] for label, row in students.items()})
+    return {
+        label: [_average([row[task] for task in tasks]) | {"rank": ranks.get(label)}]
+        for label, row in rows.items()
+        if all(task in row for task in tasks)
+    }
+
+
+def shared_tasks(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The tasks that every row has, in the order of the first row."""
+    first, *others = rows.values() or [{}]
+    return [task for task in first if all(task in row for row in others)]
+
+
+def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Each row's mean place over tasks, 1 the best; rows of equal score share their places.
+
+    Args:
+        scores: row -> one score for each task, in the same order for all rows.
+    """
+    import numpy as np
+    from scipy.stats import rankdata
+
+    places = rankdata(-np.array(list(scores.values())), axis=0)
+    return dict(zip(scores, places.mean(axis=1).tolist(), strict=True))
+
+
+def _average(lines: _Lines) -> dict[str, Any]:
+    first, mean = lines[0], _mean([line["mean"] for line in lines])
+    teacher = _mean([line["teacher_mean"] for line in lines])
+    return {
+        **{name: first[name] for name in ("label", "kind", "method")},
+        "task": AVERAGE,
+        "metric": " ".join(dict.fromkeys(line["metric"] for line in lines)),
+        "tasks": len(lines),
+        "bold": False,
+        **_over_seeds(lines),
+        "mean": mean,
+        "kept": percent(mean, teacher),
+        **{name: _mean([line[name] for line in lines]) for name in SIZES},
+        "runs": [key for line in lines for key in line["runs"]],
+    }
+
+
+def _over_seeds(lines: _Lines) -> dict[str, Any]:
+    """Spread of the seeds' own averages; nothing where tasks have different seeds."""
+    scores = [line["per_seed"] for line in lines]
+    seeds = set(scores[0]).intersection(*scores)
+    if any(set(of_task) != seeds for of_task in scores):
+        return {"n": len(seeds), "std": None, "low": None, "high": None}
+    own = [math.fsum(of_task[seed] for of_task in scores) / len(scores) for seed in sorted(seeds)]
+    found = seed_summary(own)
+    return {"n": found.n, "std": found.std, "low": found.low, "high": found.high}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean, where every value is known."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if len(known) == len(values) else None
+
+
+def _kind(row: Mapping[str, Mapping[str, Any]]) -> str:
+    return str(next(iter(row.values()))["kind"])

@@ -1,0 +1,82 @@
+"""The teacher's row of a table, and what a student keeps of its score."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.reporting.statistics.summary import seed_summary
+from alpkd_pipeline.reporting.tables.model_size import SIZES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEACHER = "teacher"
+_RUN_NAME = re.compile(r".+?-teacher-(?P<model>.+)-s\d+")
+
+
+def percent(score: float | None, teacher: float | None) -> float | None:
+    """The share of the teacher's score that is kept, in percent; none of a score of 0 or less."""
+    if score is None or teacher is None or not teacher > 0:
+        return None
+    return 100 * score / teacher
+
+
+def teacher_means(cells: pd.DataFrame) -> dict[str, float]:
+    """Arm -> mean score of its teachers, each teacher once; arms without one are left out."""
+    known = cells[cells["teacher_score"].notna()].drop_duplicates(["arm", "teacher_key"])
+    return {str(k): float(v) for k, v in known.groupby("arm")["teacher_score"].mean().items()}
+
+
+def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """One line for each teacher and task of one number of layers, over the teachers' seeds.
+
+    Args:
+        cells: runs of students, with the columns `teacher`, `teacher_score`, `teacher_seed` and
+            `teacher_key` of `collect`.
+
+    Yields:
+        The fields of the main table's lines. The label is `teacher`, and says which one where
+        the students have teachers that differ in more than the seed.
+    """
+    known = cells[cells["teacher_score"].notna()].drop_duplicates(["task", "teacher_key"])
+    labels = _labels(known)
+    for (task, label), rows in known.groupby(["task", labels], sort=False):
+        scores = {int(r["teacher_seed"]): r["teacher_score"] for r in rows.to_dict("records")}
+        seen = seed_summary(list(scores.values()))
+        parameters = rows["teacher_parameters"].astype("float64").mean()
+        sizes: dict[str, float | None] = dict.fromkeys(SIZES)
+        if parameters == parameters:
+            sizes |= {"parameters": parameters, "teacher_parameters": parameters}
+            sizes["compression"] = 1.0
+        yield {
+            "label": label,
+            "method": TEACHER,
+            "kind": TEACHER,
+            "task": task,
+            "metric": rows["metric"].iloc[0],
+            **{name: getattr(seen, name) for name in ("n", "mean", "std", "low", "high")},
+            "bold": False,
+            "kept": percent(seen.mean, seen.mean),
+            "teacher_mean": seen.mean,
+            "per_seed": scores,
+            **sizes,
+            "runs": rows["teacher_key"].tolist(),
+        }
+
+
+def _labels(known: pd.DataFrame) -> pd.Series[str]:
+    """`teacher`; with the model where there are several; with the key where a seed is no name."""
+    models = known["teacher"].map(_model)
+    of_seed = known.groupby([known["task"], models, known["teacher_seed"]])["teacher_key"]
+    keyed = of_seed.transform("nunique") > 1
+    named = models.mask(keyed, models + ", " + known["teacher_key"].str[:8])
+    several = models.nunique() > 1
+    return (TEACHER + " (" + named + ")").where(keyed | several, TEACHER)
+
+
+def _model(name: str) -> str:
+    """The model in a teacher's name, `demo` in `mrpc-teacher-demo-s0`."""
+    found = _RUN_NAME.fullmatch(str(name))
+    return found["model"] if found else str(name)

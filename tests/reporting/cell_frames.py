@@ -1,0 +1,74 @@
+"""Frames as `collect` returns them, from scores alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from alpkd_pipeline.reporting.statistics.setting import add_settings
+
+
+def run(
+    method: str,
+    score: float,
+    seed: int = 0,
+    *,
+    task: str = "mrpc",
+    layers: int = 4,
+    teacher_seed: int = 0,
+    teacher_score: float | None = 0.9,
+    teacher: str = "t",
+    tuned: bool = False,
+    **more: Any,
+) -> dict[str, Any]:
+    """One student. `more` are facts, with `__` for the dot, and columns of `collect` without."""
+    # The code of a student differs from method to method, as it does in real runs.
+    facts = {
+        "task.name": task,
+        "student.layers": str(layers),
+        "method.name": method,
+        "training.lr": "0.0004",
+        "training.epochs": "5",
+        "teacher.seed": str(teacher_seed),
+        "code": f'"code of {method}"',
+        "key.encoded": '"e"',
+        "key.teacher": f'"{teacher}{task}{teacher_seed}"',
+        "key.signals": f'"s{teacher_seed}"',
+    }
+    own = {name: value for name, value in more.items() if "__" not in name}
+    facts |= {name.replace("__", "."): str(v) for name, v in more.items() if "__" in name}
+    row = {
+        "task": task,
+        "method": method,
+        "layers": layers,
+        "seed": seed,
+        "teacher_seed": teacher_seed,
+        "score": score,
+        "metric": "accuracy",
+        "teacher": f"{task}-teacher-demo-s{teacher_seed}",
+        "teacher_score": teacher_score,
+        "parameters": 400_000,
+        "teacher_parameters": 600_000,
+        "speed_up": None,
+        "latency_ms": None,
+        "key": f"{task}/{method}/{layers}/{seed}/{teacher_seed}/{len(more)}",
+        **own,
+    }
+    return {"row": row, "facts": facts, "tuned": tuned}
+
+
+def seeds(method: str, scores: Iterable[float], **options: Any) -> list[dict[str, Any]]:
+    """One student for each score, with the seeds 0, 1, 2, ..."""
+    return [run(method, score, seed, **options) for seed, score in enumerate(scores)]
+
+
+def frame(*runs: dict[str, Any] | list[dict[str, Any]]) -> pd.DataFrame:
+    """The comparison's frame of these runs."""
+    each = [one for given in runs for one in (given if isinstance(given, list) else [given])]
+    rows = [dict(one["row"]) for one in each]
+    add_settings(rows, [one["facts"] for one in each], [one["tuned"] for one in each])
+    whole = ("layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
+    real = ("score", "teacher_score", "speed_up", "latency_ms")
+    return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64"))

@@ -1,0 +1,80 @@
+"""The interval over dev examples: coverage, edges, and that both models get the same draws."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from alpkd_pipeline.reporting.statistics.bootstrap import VECTORISED, one_pair
+from alpkd_pipeline.tasks.metrics import METRICS
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def answers(labels, wrong, seed):
+    """Answers of which a share is wrong."""
+    flip = np.random.default_rng(seed).uniform(size=len(labels)) < wrong
+    return np.where(flip, 1 - labels, labels)
+
+
+LABELS = np.random.default_rng(0).integers(0, 2, 400)
+GOOD, BAD = answers(LABELS, 0.1, 1), answers(LABELS, 0.3, 2)
+
+
+def test_the_scores_are_the_metrics():
+    found = one_pair("accuracy", LABELS, GOOD, BAD)
+    assert found.ours == METRICS["accuracy"](GOOD, LABELS)
+    assert found.theirs == METRICS["accuracy"](BAD, LABELS)
+    assert found.difference == found.ours - found.theirs
+    assert (found.rows, found.differing) == (400, int((GOOD != BAD).sum()))
+
+
+def test_the_width_is_that_of_paired_differences():
+    found = one_pair("accuracy", LABELS, GOOD, BAD)
+    each = (GOOD == LABELS).astype(float) - (BAD == LABELS)
+    half = 1.96 * each.std() / np.sqrt(len(each))
+    assert found.low == pytest.approx(found.difference - half, abs=0.008)
+    assert found.high == pytest.approx(found.difference + half, abs=0.008)
+
+
+def test_answers_that_are_the_same_have_no_difference_however_rows_are_drawn():
+    found = one_pair("accuracy", LABELS, GOOD, GOOD)
+    assert (found.difference, found.low, found.high, found.differing) == (0, 0, 0, 0)
+
+
+def test_the_same_draws_every_time():
+    assert one_pair("accuracy", LABELS, GOOD, BAD) == one_pair("accuracy", LABELS, GOOD, BAD)
+
+
+@pytest.mark.parametrize("metric", ["f1", "matthews"])
+def test_metrics_of_classes(metric):
+    found = one_pair(metric, LABELS, GOOD, BAD, resamples=200)
+    assert 0 < found.low < found.difference < found.high
+
+
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+def test_metrics_of_numbers(metric):
+    labels = np.random.default_rng(0).normal(size=100)
+    near = labels + np.random.default_rng(1).normal(size=100) / 4
+    far = labels + np.random.default_rng(2).normal(size=100)
+    found = one_pair(metric, labels, near, far, resamples=200)
+    assert 0 < found.low < found.difference < found.high
+
+
+@pytest.mark.parametrize("metric", VECTORISED)
+def test_scoring_many_resamples_at_once_is_scoring_each(metric):
+    drawn = np.random.default_rng(3).integers(0, 400, (5, 400))
+    together = VECTORISED[metric](BAD[drawn], LABELS[drawn])
+    assert together.tolist() == [METRICS[metric](BAD[rows], LABELS[rows]) for rows in drawn]
+
+
+def test_rows_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="do not fit"):
+        one_pair("accuracy", LABELS, GOOD[:-1], BAD)

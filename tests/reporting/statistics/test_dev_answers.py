@@ -1,0 +1,99 @@
+"""Finding a run and its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+from tests.reporting.stored_answers import RIGHT, with_answers
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers, find_run
+from alpkd_pipeline.runs.manifest import MANIFEST
+
+KEY, OTHER = "a1" * 32, "b2" * 32
+
+
+@pytest.fixture
+def runs(store):
+    return store.student(0, key=KEY), store.student(1, key=OTHER)
+
+
+def test_by_key_by_name_and_by_path(store, runs, monkeypatch):
+    # The fixture names folders by the key's end; real ones by its beginning.
+    folder = runs[0].rename(runs[0].with_name(f"kd-4L-s0-{KEY[:8]}"))
+    monkeypatch.chdir(folder.parent)
+    for text in (KEY[:8], KEY[:12], KEY, folder.name, str(folder), f"./{folder.name}"):
+        assert find_run(store.root, text) == folder
+
+
+@pytest.mark.parametrize("text", ["a1a1a1a", "ffffffff", "kd-4L-s9-a1a1a1a1", "../x/y", ".", ""])
+def test_what_is_not_there_is_one_line(store, runs, text):
+    with pytest.raises(UserError, match=r"give 8 or more digits of its key.*path to it") as error:
+        find_run(store.root, text)
+    assert "\n" not in str(error.value)
+
+
+def test_digits_that_fit_two_runs_are_refused(store, runs):
+    for folder, name in zip(runs, ("kd-4L-s0-a1a1a1a1", "pkd-4L-s0-a1a1a1a1"), strict=True):
+        folder.rename(folder.with_name(name))
+    other = store.root / "06_models/students/mrpc/pkd-4L-s0-a1a1a1a1" / MANIFEST
+    other.write_text(other.read_text().replace(OTHER, KEY[:-1] + "0"))
+    with pytest.raises(UserError, match="may mean kd-4L-s0-a1a1a1a1, pkd-4L-s0-a1a1a1a1"):
+        find_run(store.root, KEY[:10])
+
+
+def test_a_run_at_work_is_refused(store, runs):
+    (runs[0] / MANIFEST).unlink()
+    with pytest.raises(UserError, match="is not finished"):
+        find_run(store.root, runs[0].name)
+
+
+def test_the_evaluation_is_read_before_what_training_kept(store, runs):
+    with_answers(store, runs[0], [0, 0, 0, 0], place=None)
+    assert dev_answers(runs[0]).frame["prediction"].tolist() == [0, 0, 0, 0]
+    with_answers(store, runs[0], RIGHT)
+    found = dev_answers(runs[0])
+    assert found.frame["prediction"].tolist() == RIGHT
+    assert (found.name, found.task.name, found.split) == (runs[0].name, "mrpc", "dev")
+
+
+def test_answers_of_another_run_are_not_taken(store, runs):
+    result = with_answers(store, runs[0], RIGHT)
+    manifest = result / MANIFEST
+    manifest.write_text(manifest.read_text().replace(KEY, OTHER))
+    with pytest.raises(UserError, match="has no answers on dev; `kedro run --pipeline=evaluate`"):
+        dev_answers(runs[0])
+
+
+def test_a_damaged_file_is_one_line(store, runs):
+    result = with_answers(store, runs[0], RIGHT)
+    (result / "predictions" / "dev.csv").write_text("idx,label\n1,1\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        dev_answers(runs[0])
+
+
+def test_models_that_answered_other_questions_are_refused(store, runs):
+    for folder in runs:
+        with_answers(store, folder, RIGHT)
+    ours, theirs = map(dev_answers, runs)
+    check_same_rows(ours, theirs)
+    turned = dataclasses.replace(theirs, frame=theirs.frame.iloc[::-1].reset_index(drop=True))
+    fewer = dataclasses.replace(theirs, frame=theirs.frame.iloc[:-1])
+    cola = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, name="cola"))
+    by_f1 = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, metrics=("f1",)))
+    for other, said in (
+        (turned, "in another order"),
+        (fewer, "other rows"),
+        (cola, "different tasks, mrpc and cola"),
+        (by_f1, "judged by accuracy and f1"),
+    ):
+        with pytest.raises(UserError, match=said):
+            check_same_rows(ours, other)
+
+
+def test_the_frame_has_three_columns(store, runs):
+    with_answers(store, runs[0], RIGHT)
+    assert isinstance(dev_answers(runs[0]).frame, pd.DataFrame)
+    assert dev_answers(runs[0]).frame.columns.tolist() == ["idx", "label", "prediction"]
