@@ -9,8 +9,11 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
 COMMANDS = {
     "catalog": "alpkd_pipeline.commands.catalog.catalog",
+    "pair": "alpkd_pipeline.commands.pair.pair",
     "run": "alpkd_pipeline.commands.run.run",
+    "sweep": "alpkd_pipeline.commands.sweep.sweep",
     "sync": "alpkd_pipeline.commands.sync.sync",
+    "tune": "alpkd_pipeline.commands.tune.tune",
 }
 
 

@@ -96,9 +96,10 @@ def test_a_second_run_trains_nothing_and_imports_nothing_heavy(demo: Demo) -> No
 
 def test_n_trainings_are_n_finished_runs(demo: Demo) -> None:
     runs = query(demo.database, "select run_uuid, name, status from runs")
+    keys = [read_json(demo.one(place) / "manifest.json")["key"] for place in (STUDENT, TEACHER)]
     assert sorted(run[1:] for run in runs if "alp_kd" in run[1] or "teacher" in run[1]) == [
-        ("demo-12to2-alp_kd-s0", "FINISHED"),
-        ("demo-teacher-demo-s0", "FINISHED"),
+        (f"demo-12to2-alp_kd-s0-{keys[0][:4]}", "FINISHED"),
+        (f"demo-teacher-demo-s0-{keys[1][:4]}", "FINISHED"),
     ]
 
 

@@ -38,7 +38,7 @@ def test_a_short_real_run_of_minilm(kedro, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.glob("06_models/students/mrpc/alp_kd-2L-s0-*")
     facts = read_json(folder / "run.json")
-    assert facts["name"] == "mrpc-6to2-alp_kd-s0"
+    assert facts["name"].startswith("mrpc-6to2-alp_kd-s0-")
     assert facts["params"]["method"]["temperature"] == 10.0
     (scores,) = tmp_path.glob("07_model_output/scores/mrpc/alp_kd*/scores.json")
     found = read_json(scores)["splits"]["dev"]

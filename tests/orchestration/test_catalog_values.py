@@ -53,7 +53,7 @@ def test_facts_of_a_student(load: Load) -> None:
     cell = load({"method.name": "kd", "seed": 2}).cell
     facts = run_facts(cell, "student")
     assert facts["stage"] == "student"
-    assert facts["name"] == "demo-12to4-kd-s2"
+    assert facts["name"] == f"demo-12to4-kd-s2-{cell.student.key[:4]}"
     assert facts["params"]["method"]["name"] == "kd"
     assert facts["identity"]["key"] == cell.student.key
     assert facts["identity"]["teacher_layers"] == 12

@@ -68,6 +68,25 @@ def test_the_baseline_does_not_depend_on_the_signals(load: Load) -> None:
     assert not load(base).cell.needs_signals
 
 
+@pytest.mark.parametrize("name", ["minilmv2", "tinybert"])
+def test_methods_on_tokens_depend_on_no_signals_and_no_pooling(load: Load, name: str) -> None:
+    base = {"method.name": name}
+    change = {"signals.dtype": "fp16", "method.pooling": "mean"}
+    assert moved(load, change, base) == {"signals"}
+    assert moved(load, {"signals.source": "live"}, base) == set()
+    assert moved(load, {"method.reduction": "mean"}, {"method.name": "tinybert"}) == STUDENT
+    assert load(base).cell.student.made_from.keys() == {"encoded", "teacher"}
+
+
+def test_rail_kd_is_pooled_by_the_mean_unless_asked_otherwise(load: Load) -> None:
+    base = {"method.name": "rail_kd"}
+    assert load(base).params.method.pooling == "mean"
+    assert moved(load, {"method.pooling": "mean"}, base) == set()
+    assert moved(load, {"method.pooling": "cls"}, base) == {"signals", *STUDENT}
+    shared = load({"method.pooling": "mean"}).cell.signals.key
+    assert load(base).cell.signals.key == shared
+
+
 def test_an_added_method_or_task_moves_nothing(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: load().cell.stage(name).key for name in STAGES}
     row = replace(method_table.METHODS["kd"], name="new")
@@ -157,3 +176,21 @@ def test_run_facts_are_complete_json(load: Load) -> None:
     assert json.loads(json.dumps(facts)) == json.loads(json.dumps(facts))
     assert set(facts["identity"]["keys"]) == {"splits", "encoded", "teacher", "signals", "student"}
     assert facts["identity"]["keys"]["student"] == facts["identity"]["key"]
+
+
+def test_the_geometry_is_of_this_student_and_this_teacher(load: Load) -> None:
+    cell = load().cell
+    found = cell.student_geometry
+    assert found.made_from == {
+        "student": cell.student.key,
+        "teacher": cell.teacher.key,
+        "encoded": cell.encoded.key,
+    }
+    assert found.path.parent.parts[-3:] == ("07_model_output", "geometry", "demo")
+    assert found.path.name == f"{cell.student.path.name}-{found.key[:8]}"
+    # The baseline looks at no layer, and still has layers to look at, pooled one way or the other.
+    keys = {
+        load({"method.name": "no_kd", "method.pooling": pooling}).cell.student_geometry.key
+        for pooling in ("cls", "mean")
+    }
+    assert len(keys) == 2

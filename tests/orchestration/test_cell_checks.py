@@ -189,3 +189,53 @@ def test_the_width_is_that_of_the_student_s_own_checkpoint(load: Load, tmp_path:
     assert "student (width 48)" in refused(load, given, tmp_path)
     same = encoder(tmp_path / "same", num_hidden_layers=4)
     checked(load, {**given, "student.checkpoint": same}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flat", "words"),
+    [
+        (
+            {"method.name": "rail_kd", "student.layers": 12},
+            "at least 1 layer less than its teacher's 12, not 12: set student.layers to at most 11",
+        ),
+        (
+            {"method.name": "minilmv2", "method.teacher_layer": 13},
+            "teacher_layer=13 of method 'minilmv2' is refused: the teacher has 12 layers",
+        ),
+        (
+            {"method.name": "minilmv2", "method.relation_heads": 5},
+            "5 relation heads, and the teacher's width 64",
+        ),
+        (
+            {**NARROW, "student.hidden_size": 30, "method.name": "minilmv2"},
+            "relation heads, and the student's width 30",
+        ),
+        ({**NARROW, "student.heads": 1, "method.name": "tinybert"}, "the student has 1 heads"),
+    ],
+)
+def test_models_that_a_method_cannot_compare(
+    load: Load, flat: dict, words: str, tmp_path: Path
+) -> None:
+    assert words in refused(load, flat, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"method.name": "rail_kd", "student.layers": 11},
+        {**NARROW, "method.name": "rail_kd"},
+        {**NARROW, "method.name": "minilmv2", "method.teacher_layer": 9},
+        {**NARROW, "student.heads": 4, "method.name": "tinybert"},
+    ],
+)
+def test_other_models_that_they_can(load: Load, flat: dict, tmp_path: Path) -> None:
+    checked(load, flat, tmp_path)
+
+
+def test_attention_scores_are_not_compared_where_they_hold_positions(
+    load: Load, tmp_path: Path
+) -> None:
+    other = encoder(tmp_path / "other", model_type="modernbert")
+    line = refused(load, {"teacher.model": other, "method.name": "tinybert"}, tmp_path)
+    assert "attention scores of model_type 'modernbert' depend on positions" in line
+    checked(load, {"teacher.model": other, "method.name": "minilmv2"}, tmp_path)

@@ -52,6 +52,18 @@ def test_pooling_is_kept() -> None:
     assert method("alp_kd", pooling="mean").pooling == "mean"
 
 
+def test_a_method_s_own_pooling_holds_until_another_is_asked_for() -> None:
+    assert (method("rail_kd").pooling, method("alp_kd").pooling) == ("mean", "cls")
+    assert method("rail_kd", pooling="cls").pooling == "cls"
+    assert method("rail_kd", {"rail_kd": {"pooling": "cls"}}).pooling == "cls"
+
+
+@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert"])
+def test_checking_them_twice_changes_nothing(name: str) -> None:
+    once = check(with_changes({"method": {"name": name}}))
+    assert check(once.plain()) == once
+
+
 def test_the_other_blocks_come_through_unchanged() -> None:
     params = check(with_changes({"seed": 5, "student.layers": 3}))
     assert (params.seed, params.student.layers) == (5, 3)

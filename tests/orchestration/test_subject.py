@@ -46,6 +46,24 @@ def test_runs_are_called_after_what_they_are(load: Load, tmp_path: Path) -> None
     assert found.teacher_name == "demo-teacher-demo-s2"
 
 
+@pytest.mark.parametrize(
+    ("flat", "name"),
+    [
+        ({"student.init": "skip"}, "demo-12to4-alp_kd-skip-s0"),
+        ({"student.init_from": "pretrained"}, "demo-12to4-alp_kd-pretrained-s0"),
+        ({"student.head": "teacher"}, "demo-12to4-alp_kd-s0"),
+        (
+            {"student.init": "checkpoint", "student.checkpoint": "a/Tiny"},
+            "demo-12to4-alp_kd-tiny-s0",
+        ),
+    ],
+)
+def test_another_beginning_is_said_in_a_word(
+    load: Load, tmp_path: Path, flat: dict, name: str
+) -> None:
+    assert subject(load, tmp_path, flat).student_name == name
+
+
 def test_a_depth_that_is_not_known_yet_is_called_n(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,12 +114,31 @@ def test_the_environment_variable_is_for_folders_alone(
         ({"method.name": "kd"}, True),
         ({"method.name": "no_kd"}, False),
         ({"signals.source": "live"}, False),
+        ({"method.name": "rail_kd"}, True),
+        ({"method.name": "minilmv2"}, False),
+        ({"method.name": "tinybert", "signals.source": "cache"}, False),
     ],
 )
 def test_signals_are_needed_where_a_method_reads_them_from_the_cache(
     load: Load, tmp_path: Path, flat: dict, signals: bool
 ) -> None:
     assert subject(load, tmp_path, flat).needs_signals is signals
+
+
+@pytest.mark.parametrize(
+    ("flat", "live"),
+    [
+        ({}, False),
+        ({"signals.source": "live"}, True),
+        ({"method.name": "no_kd", "signals.source": "live"}, False),
+        ({"method.name": "minilmv2"}, True),
+        ({"method.name": "tinybert"}, True),
+    ],
+)
+def test_the_teacher_runs_beside_the_student(
+    load: Load, tmp_path: Path, flat: dict, live: bool
+) -> None:
+    assert subject(load, tmp_path, flat).live is live
 
 
 def test_a_student_may_start_before_fine_tuning(load: Load, tmp_path: Path) -> None:
@@ -117,5 +154,9 @@ def test_the_student_s_width(load: Load, tmp_path: Path) -> None:
     given = {"method.projection": "linear"}
     widths = [subject(load, tmp_path, given | more).student_width for more in ({}, own, random)]
     assert widths == [64, 48, 32]
+    heads = [subject(load, tmp_path, given | more).student_heads for more in ({}, own, random)]
+    assert heads == [config["num_attention_heads"], config["num_attention_heads"], 2]
+    assert subject(load, tmp_path, own).model_types == ("bert", "bert")
+    assert subject(load, tmp_path).model_types == ("bert",)
     assert subject(load, tmp_path, own).checkpoint == ModelRef(str(tmp_path), None)
     assert subject(load, tmp_path).checkpoint is None

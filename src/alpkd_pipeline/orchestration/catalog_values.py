@@ -59,7 +59,7 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
         "name": cell.student_name if about_student else cell.teacher_name,
         "task": cell.task.to_dict(),
         # Where results go is not what they are, and an address may hold a password.
-        "params": {k: v for k, v in cell.params.plain().items() if k != "run"},
+        "params": {k: v for k, v in cell.params.plain().items() if k not in ("run", "compare")},
         "identity": {
             "key": stage.key,
             "keys": {**_upstream_keys(cell, stage), name: stage.key},
@@ -69,6 +69,8 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
         },
     }
     if name in TRAININGS:
+        # Equal for equal results, and for no others: people meet the same digits in the folder.
+        facts["name"] = f"{facts['name']}-{stage.key[:4]}"
         facts["group"] = cell.params.run.group
         facts["description"] = _description(cell, about_student)
         facts["command"] = cell.command

@@ -15,6 +15,7 @@ from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.identity import model_digest
+from alpkd_pipeline.models.source import ModelRef
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.orchestration.subject import Subject
@@ -39,7 +40,7 @@ NO_RESULT = (
 )
 """Modules left out of code hashes, so that adding a method or a task keeps every other key."""
 
-_NO_EFFECT = {"threads", "device", "log_every"}
+NO_EFFECT = {"threads", "device", "log_every"}
 """Training parameters that say where and how loudly; what they became is in the run's journal."""
 
 
@@ -49,7 +50,10 @@ class Cell(Subject):
     @cached_property
     def store(self) -> Path:
         """The folder of all results."""
-        return (self.project / Path(self.params.run.store).expanduser()).resolve()
+        given = self.params.run.store
+        return self.facts.once(
+            ("store", given), lambda: (self.project / Path(given).expanduser()).resolve()
+        )
 
     @property
     def digest_cache(self) -> Path:
@@ -70,7 +74,7 @@ class Cell(Subject):
             "task": task,
             # How the raw files of a GLUE task look: its row of the table, not the table's code.
             "layout": _layout(task["name"]),
-            "source": source_digest(self.source, self.task, self.project, self.digest_cache),
+            "source": self._source_digest,
             "train_rows": given.train_rows,
             "dev_fraction": given.dev_fraction,
             "max_overlap": given.max_overlap,
@@ -87,10 +91,12 @@ class Cell(Subject):
         """The splits as token ids."""
         upstream = {"splits": self.splits.key}
         facts = {
-            "tokenizer": tokenizer_key(self.model, self.project),
+            "tokenizer": self.facts.once(
+                ("tokenizer", self.model), lambda: tokenizer_key(self.model, self.project)
+            ),
             "max_length": self.params.task.max_length,
             "code": self._code("alpkd_pipeline.models.encode_folder"),
-            "libraries": library_versions(("tokenizers",)),
+            "libraries": self.libraries(("tokenizers",)),
         }
         name = f"{self.model_label}-{self.params.task.max_length}t"
         return self._stage("encoded", facts, upstream, "05_model_input/encoded", name)
@@ -101,13 +107,13 @@ class Cell(Subject):
         given = self.params.teacher
         upstream = {"encoded": self.encoded.key}
         facts = {
-            "model": model_digest(self.model, self.project, self.digest_cache),
+            "model": self._model_digest(self.model),
             "finetuned": given.finetuned,
             "seed": given.seed,
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
             "code": self.teacher_code,
-            "libraries": library_versions(TRAINING_LIBRARIES),
+            "libraries": self.libraries(TRAINING_LIBRARIES),
         }
         name = f"{self.model_label}-s{given.seed}"
         return self._stage("teacher", facts, upstream, "06_models/teachers", name)
@@ -132,23 +138,23 @@ class Cell(Subject):
         if self.needs_signals:
             upstream["signals"] = self.signals.key
         method = given.method.model_dump(mode="json", exclude_none=True)
-        if not row.needs:
+        if not row.needs or row.live:
             del method["pooling"]
         facts = {
             "student": given.student.model_dump(mode="json", exclude_defaults=True),
             "method": method,
             "row": _row_facts(row),
-            "live": bool(row.needs) and given.signals.source == "live",
+            "live": self.live,
             "training": _numbers(given.training),
             "metrics": self.task.metrics,
             "seed": given.seed,
             "code": self.student_code,
-            "libraries": library_versions(TRAINING_LIBRARIES),
+            "libraries": self.libraries(TRAINING_LIBRARIES),
         }
         if self.checkpoint is not None:
-            facts["checkpoint"] = model_digest(self.checkpoint, self.project, self.digest_cache)
+            facts["checkpoint"] = self._model_digest(self.checkpoint)
         if self.needs_pretrained:
-            facts["pretrained"] = model_digest(self.model, self.project, self.digest_cache)
+            facts["pretrained"] = self._model_digest(self.model)
         name = f"{given.method.name}-{given.student.layers}L-s{given.seed}"
         return self._stage("student", facts, upstream, "06_models/students", name)
 
@@ -199,11 +205,27 @@ class Cell(Subject):
         return self._scored("student_latency", self.student, "latency", self._latency_facts)
 
     @cached_property
+    def student_geometry(self) -> Stage:
+        """Where the student's layers lie among the teacher's."""
+        upstream = {
+            "student": self.student.key,
+            "teacher": self.teacher.key,
+            "encoded": self.encoded.key,
+        }
+        facts = {
+            "pooling": self.params.method.pooling,
+            "code": self._code("alpkd_pipeline.evaluation.geometry"),
+            "libraries": self.libraries((*TRAINING_LIBRARIES, "scikit-learn")),
+        }
+        label = self.student.path.name
+        return self._stage("student_geometry", facts, upstream, "07_model_output/geometry", label)
+
+    @cached_property
     def _score_facts(self) -> dict[str, Any]:
         return {
             "metrics": self.task.metrics,
             "code": self._code("alpkd_pipeline.evaluation.score"),
-            "libraries": library_versions(TRAINING_LIBRARIES),
+            "libraries": self.libraries(TRAINING_LIBRARIES),
         }
 
     @cached_property
@@ -226,7 +248,7 @@ class Cell(Subject):
             "precision": given.precision,
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
             "code": self._code("alpkd_pipeline.evaluation.latency"),
-            "libraries": library_versions(TRAINING_LIBRARIES),
+            "libraries": self.libraries(TRAINING_LIBRARIES),
         }
 
     def _scored(self, name: str, of: Stage, folder: str, facts: dict[str, Any]) -> Stage:
@@ -242,8 +264,26 @@ class Cell(Subject):
         path = self.store / place / self.task.name / f"{label}-{key[:8]}"
         return Stage(name, key, path, upstream)
 
+    @property
+    def _source_digest(self) -> dict[str, Any]:
+        return self.facts.once(
+            ("source", repr(self.source), repr(self.task)),
+            lambda: source_digest(self.source, self.task, self.project, self.digest_cache),
+        )
+
+    def _model_digest(self, model: ModelRef) -> dict[str, Any]:
+        return self.facts.once(
+            ("model", model), lambda: model_digest(model, self.project, self.digest_cache)
+        )
+
+    def libraries(self, names: tuple[str, ...]) -> dict[str, str]:
+        """Installed versions, for keys."""
+        return self.facts.once(("libraries", names), lambda: library_versions(names))
+
     def _code(self, *modules: str) -> str:
-        return code_digest(modules, NO_RESULT, self._code_facts)
+        return self.facts.once(
+            ("code", modules), lambda: code_digest(modules, NO_RESULT, self._code_facts)
+        )
 
     def stage(self, name: str) -> Stage:
         """A result by the name of its dataset.
@@ -279,4 +319,4 @@ def _row_facts(row: MethodRow) -> dict[str, Any]:
 
 
 def _numbers(training: TrainingParams) -> dict[str, Any]:
-    return training.model_dump(mode="json", exclude=_NO_EFFECT, exclude_defaults=True)
+    return training.model_dump(mode="json", exclude=NO_EFFECT, exclude_defaults=True)

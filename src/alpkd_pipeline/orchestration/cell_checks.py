@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_row, resolve_method
+from alpkd_pipeline.distillation.size_checks import KnownSizes, check_sizes
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.models.shape import check_plain_scores, shape_of
 from alpkd_pipeline.models.source import ModelRef, kind_of, locate, peek_config
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.orchestration.subject import Subject
@@ -21,6 +22,7 @@ def check_cell(cell: Subject) -> None:
     _check_checkpoint_revision(cell)
     _check_depth(cell)
     _check_widths(cell)
+    _check_sizes(cell)
     _check_start(cell)
 
 
@@ -115,3 +117,20 @@ def _check_widths(cell: Subject) -> None:
             f"method '{method.name}' compares states of the student (width {width}) with states"
             f" of the teacher (width {teacher.width}): set method.projection=linear"
         )
+
+
+def _check_sizes(cell: Subject) -> None:
+    row, teacher = get_row(cell.params.method.name), cell.teacher_shape
+    settings = resolve_method(row.name, {}, None, cell.params.method.options)
+    sizes = KnownSizes(
+        teacher_layers=teacher.layers if teacher else None,
+        student_layers=cell.params.student.layers,
+        teacher_width=teacher.width if teacher else None,
+        student_width=cell.student_width,
+        teacher_heads=teacher.heads if teacher else None,
+        student_heads=cell.student_heads,
+    )
+    check_sizes(row, settings, sizes)
+    if "scores" in row.needs:
+        for model_type in cell.model_types:
+            check_plain_scores(model_type)

@@ -2,32 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from pydantic import ValidationError
 
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.nested import merged
+from alpkd_pipeline.orchestration.tuning.preset import TUNED, read_presets, tuned
 from alpkd_pipeline.params import MethodParams, Params, validate
 
+METHODS = "methods"
+"""The parameter that holds the methods' presets for an environment."""
 
-def check(raw: dict[str, Any]) -> Params:
+
+def check(raw: dict[str, Any], on_top: dict[str, Any] | None = None) -> Params:
     """Check parameters and fill in what the chosen method leaves open.
 
     Args:
         raw: nested dictionaries as merged from YAML and the command line. The key `methods` holds
             each method's preset for the environment; an explicit value in `method` wins over it.
+            The key `tuned` holds what searches found; it wins over both.
+        on_top: the part of `raw` that wins over `tuned` too, such as the command line.
 
     Raises:
         UserError: one line that names the first wrong key, its value and what is allowed.
     """
-    values = {key: value for key, value in raw.items() if key != "methods"}
-    presets = _checked_presets(raw.get("methods"))
-    method = values.get("method")
-    if isinstance(method, dict):
-        values["method"] = {**presets.get(str(method.get("name")), {}), **method}
-    params = validate(values)
-    return params.model_copy(update={"method": _complete(params.method)})
+    return Conf(raw).params(on_top or {})
+
+
+class Conf:
+    """What conf/ says, its presets checked once for any number of cells."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        """Check the presets.
+
+        Args:
+            raw: as for `check`.
+
+        Raises:
+            UserError: one line that names the first wrong preset.
+        """
+        self._values = _without_presets(raw)
+        self._presets = _checked_presets(raw.get(METHODS))
+        self._tuned = read_presets(raw.get(TUNED))
+
+    def params(self, on_top: dict[str, Any]) -> Params:
+        """The complete parameters of one cell.
+
+        Args:
+            on_top: nested parameters that win over everything in conf/.
+
+        Raises:
+            UserError: one line that names the first wrong key, its value and what is allowed.
+        """
+        explicit = _without_presets(on_top)
+        values = merged(self._values, explicit)
+        method = values.get("method")
+        if isinstance(method, dict):
+            values["method"] = {**self._presets.get(str(method.get("name")), {}), **method}
+        values = merged(tuned(values, self._tuned), explicit)
+        params = validate(values)
+        return params.model_copy(update={"method": _complete(params.method)})
+
+    def without_tuned(self, where: Mapping[str, Any]) -> Conf:
+        """The same without what an earlier search found for exactly these cells.
+
+        Args:
+            where: as it stands in the entry.
+        """
+        other = copy(self)
+        other._tuned = tuple(preset for preset in self._tuned if dict(preset.where) != where)
+        return other
+
+
+def _without_presets(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in (METHODS, TUNED)}
 
 
 def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
@@ -58,4 +110,6 @@ def _complete(method: MethodParams) -> MethodParams:
         method.temperature,
         {"projection": method.projection, **method.options},
     )
-    return MethodParams.model_validate({"pooling": method.pooling, **settings.to_dict()})
+    given = "pooling" in method.model_fields_set
+    pooling = method.pooling if given else get_row(method.name).pooling
+    return MethodParams.model_validate({"pooling": pooling, **settings.to_dict()})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.orchestration.catalog_values import lookup
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.check import check
+from alpkd_pipeline.orchestration.check import Conf, check
+from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
 from alpkd_pipeline.params import Params
 
 EXACT = "exact"
@@ -25,8 +27,6 @@ EXACT = "exact"
 
 COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
-
-_WORDS = {"true": True, "false": False, "null": None}
 
 
 class ConfigError(click.ClickException, UserError):
@@ -59,12 +59,24 @@ class CellConfigLoader(OmegaConfigLoader):
     @cached_property
     def params(self) -> Params:
         """The checked parameters: from the exact set if one was handed over, else from conf/."""
-        try:
+        with self._as_one_line():
             given = self.runtime_params or {}
             if EXACT in given:
                 return check(given[EXACT])
-            self.runtime_params = _words_to_values(given)
-            return check(super().__getitem__("parameters"))
+            conf = self.conf  # reads the command line's words
+            return conf.params(self.runtime_params)
+
+    @cached_property
+    def conf(self) -> Conf:
+        """What conf/ and the command line say, for one cell or for many."""
+        with self._as_one_line():
+            self.runtime_params = words_to_values(self.runtime_params or {})
+            return Conf(super().__getitem__("parameters"))
+
+    @contextmanager
+    def _as_one_line(self) -> Iterator[None]:
+        try:
+            yield
         except UserError as error:
             raise ConfigError(str(error)) from None
         except MissingConfigException:
@@ -92,34 +104,11 @@ class CellConfigLoader(OmegaConfigLoader):
         asked = self.runtime_params or {}
         if EXACT in asked:
             return str(asked.get(COMMAND, ""))
-        given = _flat({k: v for k, v in asked.items() if k != "run"})
-        parts = ["kedro", "run", "--pipeline=distill"]
-        if self.env:
-            parts.append(f"--env={self.env}")
-        if given:
-            pairs = ",".join(f"{name}={_as_typed(value)}" for name, value in given.items())
-            parts.append(f"--params={pairs}")
-        return shlex.join(parts)
+        return repeat_command(self.env, asked)
 
 
-def _flat(given: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in given.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
-        found |= inner or {f"{prefix}{key}": value}
-    return found
-
-
-def _as_typed(value: Any) -> str:
-    """A value as it is written on the command line."""
-    if isinstance(value, list | tuple):
-        return "|".join(map(str, value))
-    words = {id(word): name for name, word in _WORDS.items()}
-    return words.get(id(value), str(value))
-
-
-def _words_to_values(given: Any) -> Any:
+def words_to_values(given: Any) -> Any:
     """Kedro turns numbers on the command line into numbers; this adds true, false and null."""
     if isinstance(given, dict):
-        return {key: _words_to_values(value) for key, value in given.items()}
-    return _WORDS.get(given, given) if isinstance(given, str) else given
+        return {key: words_to_values(value) for key, value in given.items()}
+    return WORDS.get(given, given) if isinstance(given, str) else given

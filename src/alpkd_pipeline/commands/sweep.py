@@ -1,0 +1,102 @@
+"""`kedro sweep`: many cells, each made once, in worker processes that stay warm."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.cli.utils import _split_params
+
+from alpkd_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.sweep.run import Sweep
+
+ENGINES = ("local", "ray")
+
+
+@click.command("sweep")
+@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+@click.option(
+    "--params", default="", callback=_split_params, help="Parameters of every cell, a.b=1,c=2."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Cells at the same time; by default as many as the GPUs or the processors allow.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what is done, stale and to do, and stop.")
+@click.option(
+    "--only",
+    default="",
+    metavar="WHICH",
+    help="A part of the grid: task=mrpc,method=kd|alp_kd,layers=3,seed=0|1.",
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="local", help="Where workers run.")
+@click.option("--no-report", is_flag=True, help="Leave out the comparison at the end.")
+@click.pass_obj
+def sweep(
+    metadata: object,
+    env: str | None,
+    params: dict[str, Any],
+    workers: int | None,
+    dry_run: bool,
+    only: str,
+    engine: str,
+    no_report: bool,
+) -> None:
+    """Make every cell of the grid in conf/<env>/sweep.yml that is not there yet."""
+    project = Path(getattr(metadata, "project_path", Path.cwd()))
+    try:
+        prepared = _prepare(project, env, params, only)
+        with terminated_like_interrupted() as stopped_by:
+            if dry_run:
+                prepared.tell_plan(engine, workers)
+                return
+            code = prepared.run(engine, workers, report=not no_report)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        code = 130
+    if stopped_by and code == 130:
+        code = 128 + stopped_by[0]
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _prepare(project: Path, env: str | None, params: dict[str, Any], only: str) -> Sweep:
+    from kedro.framework.session import KedroSession
+
+    from alpkd_pipeline.orchestration.sweep.only import parse_only
+    from alpkd_pipeline.orchestration.sweep.run import Sweep
+
+    where = parse_only(only)
+    with KedroSession.create(
+        project, env=env, runtime_params=params, save_on_close=False
+    ) as opened:
+        session: Any = opened
+        loader = session.load_context().config_loader
+    return Sweep(project, loader, env, where, " ".join(["kedro", *sys.argv[1:]]))
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[list[int]]:
+    """Let SIGTERM stop workers and print the table as Ctrl-C does; gives the signals that came."""
+    came: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)

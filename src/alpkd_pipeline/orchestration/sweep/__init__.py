@@ -1,0 +1,1 @@
+"""Many cells: the grid, what of it is to do, and the processes that do it."""

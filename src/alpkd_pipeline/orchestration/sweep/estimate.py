@@ -1,0 +1,120 @@
+"""How long trainings will take, from those that are finished in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.plan import Step
+from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a finished training says about others of its task.
+
+    Attributes:
+        method: the method, empty for a teacher.
+        layers: transformer layers.
+        rows: training rows.
+        per_example: seconds for each example of each epoch, evaluations included.
+    """
+
+    method: str
+    layers: int
+    rows: float
+    per_example: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Seconds of training of all steps together.
+
+    Attributes:
+        seconds: of the trainings that could be estimated, one after the other.
+        unknown: how many could not, since nothing of their task is finished.
+    """
+
+    seconds: float
+    unknown: int
+
+
+def estimate(steps: Sequence[Step]) -> Estimate:
+    """The trainings among some steps; signals, scores and measurements are short beside them."""
+    known, unknown = 0.0, 0
+    finished: dict[tuple[Path, str], list[Finished]] = {}
+    for step in steps:
+        if step.kind not in ("teacher", "cell"):
+            continue
+        kind = "teachers" if step.kind == "teacher" else "students"
+        place = step.cell.store / "06_models" / kind / step.cell.task.name
+        if (place, kind) not in finished:
+            finished[place, kind] = finished_trainings(place)
+        seconds = seconds_of(step.cell, step.kind == "teacher", finished[place, kind])
+        known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
+    return Estimate(known, unknown)
+
+
+def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float | None:
+    """Seconds of one training; None if nothing of its task is finished.
+
+    The same method and depth is the best guess; else any training of the task, in proportion to
+    the number of layers.
+
+    Args:
+        cell: the cell.
+        teacher: whether its teacher is trained, or its student.
+        finished: trainings of its task.
+    """
+    if not finished:
+        return None
+    training = cell.params.teacher.training if teacher else cell.params.training
+    method = "" if teacher else cell.params.method.name
+    depth = cell.teacher_shape.layers if cell.teacher_shape else None
+    layers = depth if teacher else cell.params.student.layers
+    same = [f for f in finished if (f.method, f.layers) == (method, layers)]
+    per_example = mean(f.per_example for f in same) if same else _scaled(finished, layers)
+    rows = mean(f.rows for f in same or finished)
+    limit = cell.params.task.train_rows
+    # A limit above the number of rows there are changes nothing; that number is not known here.
+    return per_example * training.epochs * (limit or rows)
+
+
+def _scaled(finished: Sequence[Finished], layers: int | None) -> float:
+    return mean(f.per_example * (layers / f.layers if layers else 1.0) for f in finished)
+
+
+def finished_trainings(place: Path) -> list[Finished]:
+    """The finished trainings below a task's folder; what cannot be read is passed over."""
+    found = []
+    for manifest in place.glob(f"[!.]*/{MANIFEST}"):
+        try:
+            run, metrics = (read_json(manifest.with_name(n)) for n in (RUN_CONFIG, "metrics.json"))
+            found.append(_finished(run, metrics))
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            continue
+    return found
+
+
+def _finished(run: dict[str, Any], metrics: dict[str, Any]) -> Finished:
+    student = run["stage"] == "student"
+    layers = run["params"]["student"]["layers"] if student else run["identity"]["teacher_layers"]
+    return Finished(
+        method=run["params"]["method"]["name"] if student else "",
+        layers=int(layers),
+        rows=metrics["examples"] / metrics["epochs"],
+        per_example=metrics["seconds"] / metrics["examples"],
+    )
+
+
+def duration(seconds: float) -> str:
+    """A duration as people say it: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

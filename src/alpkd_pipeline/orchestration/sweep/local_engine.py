@@ -1,0 +1,163 @@
+"""Workers on this machine: one process per slot, replaced when it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
+from alpkd_pipeline.orchestration.sweep.machine import processors
+
+WORKER = "alpkd_pipeline.orchestration.sweep.worker"
+GRACE_SECONDS = 20.0
+"""How long a worker that was told to stop may take to close what is open."""
+
+
+class LocalEngine:
+    """Worker processes that keep Kedro, torch and MLflow loaded from one job to the next.
+
+    A process of its own per slot: if one dies, only its own job is lost. Processes start with the
+    first job of their slot, and each is in a session of its own, so that Ctrl-C reaches the sweep
+    alone. Use it in a `with` block, or call `stop`.
+
+    Args:
+        project: the project's root.
+        env: the configuration environment.
+        workers: how many jobs run at once.
+        gpus: names of GPUs as in CUDA_VISIBLE_DEVICES; slot k sees the k-th of them, round and
+            round. Without any, workers see what this process sees.
+        logs: the folder of the workers' logs, `logs/` in the project by default.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        env: str | None,
+        workers: int,
+        *,
+        gpus: Sequence[str] = (),
+        logs: Path | None = None,
+    ) -> None:
+        self.slots = workers
+        self._project, self._env, self._gpus = project, env, list(gpus)
+        self._logs = logs or project / "logs"
+        self._processes: dict[int, subprocess.Popen[str]] = {}
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def log_of(self, slot: int) -> Path:
+        """Where the worker of a slot writes all it has to say."""
+        return self._logs / f"sweep-worker-{slot + 1}.log"
+
+    def call(self, slot: int, job: Job) -> Mapping[str, str]:
+        """Run a job in a slot's process and wait for it."""
+        process = self._process(slot)
+        if process is None:
+            return answer("interrupted", "stopped")
+        found = _ask(process, job)
+        if found is None or found["state"] == "interrupted":
+            code = process.wait()
+            found = found or answer("died", f"the worker process died ({_reason(code)})")
+        if found["state"] != "done":
+            return {**found, "error": f"{found['error']} [log: {self._shown(slot)}]"}
+        return found
+
+    def stop(self) -> None:
+        """Stop all processes: told to first, killed if they take too long or on another Ctrl-C."""
+        with self._lock:
+            self._stopped = True
+            processes = list(self._processes.values())
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + GRACE_SECONDS
+        try:
+            for process in processes:
+                _wait(process, deadline)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+    def _process(self, slot: int) -> subprocess.Popen[str] | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            process = self._processes.get(slot)
+            if process is None or process.poll() is not None:
+                process = self._processes[slot] = self._start(slot)
+            return process
+
+    def _start(self, slot: int) -> subprocess.Popen[str]:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with self.log_of(slot).open("a", encoding="utf-8") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", WORKER, str(self._project), self._env or ""],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self._project,
+                env={**os.environ, **self._environment(slot)},
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        """What must be set before torch is imported."""
+        share = str(max(1, processors() // self.slots))
+        found = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", share)}
+        if self._gpus:
+            found["CUDA_VISIBLE_DEVICES"] = self._gpus[slot % len(self._gpus)]
+        return found
+
+    def _shown(self, slot: int) -> str:
+        path = self.log_of(slot)
+        here = path.is_relative_to(self._project)
+        return str(path.relative_to(self._project) if here else path)
+
+
+def _ask(process: subprocess.Popen[str], job: Job) -> dict[str, str] | None:
+    """Send a job and wait for its answer; None if the process ended instead."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(job.to_dict()) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        return dict(json.loads(line)) if line.endswith("\n") else None
+    except (OSError, ValueError):
+        return None
+
+
+def _wait(process: subprocess.Popen[str], deadline: float) -> None:
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def _reason(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "killed: out of memory?"
+    if code < 0:
+        return f"by signal {signal.Signals(-code).name}"
+    return f"with exit code {code}"

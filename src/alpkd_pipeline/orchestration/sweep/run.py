@@ -1,0 +1,211 @@
+"""A sweep from its configuration to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.nested import merged
+from alpkd_pipeline.orchestration.sweep.compare import comparison_job, present_comparison
+from alpkd_pipeline.orchestration.sweep.engines import make_engine
+from alpkd_pipeline.orchestration.sweep.estimate import duration, estimate
+from alpkd_pipeline.orchestration.sweep.grid import expand
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Job, Outcome
+from alpkd_pipeline.orchestration.sweep.plan import CellState, Kind, Plan, make_plan
+from alpkd_pipeline.orchestration.sweep.progress import JobProgress
+from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id
+from alpkd_pipeline.orchestration.sweep.schedule import run_jobs, was_stopped
+from alpkd_pipeline.orchestration.sweep.spec import read_spec
+from alpkd_pipeline.orchestration.sweep.summary import dev_score, failure_lines, sweep_table
+from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has stopped."""
+
+
+class Sweep:
+    """A planned sweep.
+
+    Args:
+        project: the project's root.
+        loader: the configuration, with the parameters of the command line.
+        env: the configuration environment as given.
+        only: the part of the grid to look at.
+        command: the command line, for the record.
+
+    Raises:
+        UserError: one line about the first thing that cannot be.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        loader: CellConfigLoader,
+        env: str | None,
+        only: Mapping[str, Any],
+        command: str,
+    ) -> None:
+        conf = loader.conf
+        environments = (loader.env or loader.default_run_env, loader.base_env)
+        self.project, self.env, self.name = project, env, sweep_id(env)
+        self.spec = read_spec(Path(loader.conf_source), environments)
+        on_top = merged({"run": {"group": self.name}}, loader.runtime_params or {})
+        grid = expand(self.spec, conf, env, on_top, only)
+        self.plan: Plan = make_plan(grid, project, measure=self.spec.measure)
+        first = self.plan.cells[0]
+        self._params = first.grid.params
+        self._group = TrackedGroup(self._params.run, self.name, project)
+        self._record = SweepRecord(first.cell.store, self.name, env, self.spec, command, self.plan)
+        self._command = command
+
+    def tell_plan(self, engine: str, workers: int | None) -> None:
+        """Say of every cell what is to be done, and how long it may take."""
+        console = _console()
+        for planned in self.plan.cells:
+            why = f" ({', '.join(planned.why)})" if planned.why else ""
+            _say(console, f"{planned.state}: {planned.grid.name}{why}")
+        self._say_counts(console, self._engine(engine, workers).slots)
+
+    def run(self, engine: str, workers: int | None, *, report: bool) -> int:
+        """Make what is missing, compare, and say what became of it.
+
+        Args:
+            engine: `local` or `ray`.
+            workers: how many jobs run at once; None takes what the machine has.
+            report: whether to compare at the end.
+
+        Returns:
+            The exit code: 0, 1 if anything failed, 130 if somebody stopped it.
+        """
+        console, chosen = _console(), self._engine(engine, workers)
+        self._say_counts(console, chosen.slots)
+        try:
+            outcomes = self._run_steps(console, chosen)
+            stopped = was_stopped(outcomes)
+            self._record.end(outcomes)
+            page = None
+            if report and not stopped:
+                page, compared = self._compare(console, chosen)
+                outcomes += compared
+                stopped = was_stopped(outcomes)
+        finally:
+            chosen.stop()
+        self._close_group(outcomes, page)
+        self._say_end(console, outcomes, page)
+        if stopped:
+            return INTERRUPTED
+        return 1 if any(outcome.state != "done" for outcome in outcomes) else 0
+
+    def _engine(self, name: str, workers: int | None) -> Engine:
+        return make_engine(
+            name,
+            self.project,
+            self.env,
+            [planned.grid.params for planned in self.plan.cells],
+            workers,
+            cells_per_gpu=self.spec.cells_per_gpu,
+            ray=self.spec.ray,
+            most=max(1, len(self.plan.steps)),
+        )
+
+    def _run_steps(self, console: Console, engine: Engine) -> list[Outcome]:
+        self._record.begin()
+        if not self.plan.steps:
+            return []
+        if self.plan.of_kind("teacher") or self.plan.of_kind("cell"):
+            told = f"{len(self.plan.cells)} cells by `{self._command}`"
+            self._group.open("sweep", told, self.spec.plain())
+        return _run(self.plan.jobs(), engine, console)
+
+    def _compare(self, console: Console, engine: Engine) -> tuple[Path | None, list[Outcome]]:
+        if all(dev_score(planned) is None for planned in self.plan.cells):
+            return None, []
+        params, outcomes = self._params.plain(), []
+        page = present_comparison(self.project, self.env, params)
+        if page is None:
+            outcomes = _run([comparison_job(params)], engine, console)
+            page = present_comparison(self.project, self.env, params)
+        return page, outcomes
+
+    def _close_group(self, outcomes: Sequence[Outcome], page: Path | None) -> None:
+        status: Status = "FINISHED"
+        if was_stopped(outcomes):
+            status = "KILLED"
+        elif any(outcome.state != "done" for outcome in outcomes):
+            status = "FAILED"
+        done = sum(dev_score(planned) is not None for planned in self.plan.cells)
+        metrics = {"cells": len(self.plan.cells), "cells.done": done}
+        files = [self._record.path, *([page] if page else [])]
+        self._group.close(status, metrics, files)
+
+    def _say_counts(self, console: Console, workers: int) -> None:
+        counts = [f"{len(self.plan.in_state(s))} {word}" for s, word in _STATES]
+        _say(console, f"{len(self.plan.cells)} cells: {', '.join(counts)}")
+        if not self.plan.steps:
+            return
+        others = [
+            f"{len(steps)} {words[len(steps) != 1]}"
+            for kind, words in _OTHERS
+            if (steps := self.plan.of_kind(kind))
+        ]
+        if others:
+            _say(console, f"beside them: {', '.join(others)}")
+        guess = estimate(self.plan.steps)
+        if guess.seconds:
+            took = duration(guess.seconds / workers)
+            _say(console, f"about {took} of training with {_count(workers, 'worker')}")
+        if guess.unknown:
+            _say(console, f"no estimate for {_count(guess.unknown, 'training')}: none like it yet")
+
+    def _say_end(self, console: Console, outcomes: Sequence[Outcome], page: Path | None) -> None:
+        console.print(sweep_table(self.plan.cells))
+        for line in failure_lines(outcomes):
+            _say(console, line)
+        _say(console, f"record: {_short(self._record.path)}")
+        if page is not None:
+            _say(console, f"report: {_short(page)}")
+        students = [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        for line in self._group.lines(students):
+            _say(console, line)
+
+
+_STATES: tuple[tuple[CellState, str], ...] = (
+    ("done", "done"),
+    ("stale", "stale"),
+    ("todo", "to do"),
+)
+_OTHERS: tuple[tuple[Kind, tuple[str, str]], ...] = (
+    ("teacher", ("teacher", "teachers")),
+    ("signals", ("set of signals", "sets of signals")),
+    ("measurement", ("measurement", "measurements")),
+)
+
+
+def _run(jobs: Sequence[Job], engine: Engine, console: Console) -> list[Outcome]:
+    with JobProgress(len(jobs), console) as progress:
+        return run_jobs(jobs, engine, progress)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _short(path: Path) -> Path:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

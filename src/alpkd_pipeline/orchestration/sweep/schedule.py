@@ -1,0 +1,158 @@
+"""Which job runs when: what it needs first, failures kept apart, one thread per slot."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, State, answer
+
+log = logging.getLogger(__name__)
+
+STOPPED = "stopped before its turn"
+ATTEMPTS = 2
+"""How often a job is tried whose worker dies: memory may have been short only for a moment."""
+
+Listener = Callable[[Event], None]
+
+
+def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> list[Outcome]:
+    """Run jobs on an engine's slots, in their order as far as their needs allow.
+
+    A job that fails stops nothing but the jobs that need it. Ctrl-C (KeyboardInterrupt) stops the
+    engine; what ran is then `interrupted`, what was waiting `not run`.
+
+    Args:
+        jobs: names must differ; a need that no job has counts as done.
+        engine: the workers. It is stopped only on Ctrl-C: several schedules may use it in turn.
+        on_event: told of every beginning and end, by one thread at a time.
+
+    Returns:
+        One outcome per job, in the order of the jobs.
+    """
+    board = _Board(jobs, engine, on_event)
+    threads = [
+        threading.Thread(target=board.work, args=(slot,), name=f"slot-{slot}", daemon=True)
+        for slot in range(min(engine.slots, len(jobs)))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        board.stop()
+        engine.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    return board.outcomes()
+
+
+def was_stopped(outcomes: Sequence[Outcome]) -> bool:
+    """Whether somebody stopped the jobs before all of them had their turn."""
+    return any(o.state == "interrupted" or o.error == STOPPED for o in outcomes)
+
+
+class _Board:
+    """The state of a schedule, shared by the threads of its slots."""
+
+    def __init__(self, jobs: Sequence[Job], engine: Engine, on_event: Listener) -> None:
+        self._jobs, self._engine, self._on_event = list(jobs), engine, on_event
+        self._waiting = list(jobs)
+        self._running: list[Job] = []
+        self._ended: dict[str, Outcome] = {}
+        self._names = {job.name for job in jobs}
+        self._stopping = False
+        self._changed = threading.Condition(threading.RLock())
+
+    def work(self, slot: int) -> None:
+        """Take jobs until none is left for this slot."""
+        while (job := self._take(slot)) is not None:
+            began = time.monotonic()
+            found = self._call(slot, job)
+            self._end(slot, job, found, time.monotonic() - began)
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def outcomes(self) -> list[Outcome]:
+        """How all jobs ended; those that had no turn were stopped."""
+        with self._changed:
+            return [
+                self._ended.get(job.name, Outcome(job, "not run", error=STOPPED))
+                for job in self._jobs
+            ]
+
+    def _take(self, slot: int) -> Job | None:
+        with self._changed:
+            while True:
+                self._give_up_hopeless(slot)
+                if self._stopping or not self._waiting:
+                    return None
+                job = next((job for job in self._waiting if self._may_start(job)), None)
+                if job is not None:
+                    self._waiting.remove(job)
+                    self._running.append(job)
+                    self._tell(Event(job, slot))
+                    return job
+                if not self._running:  # needs that go round in a circle
+                    return None
+                self._changed.wait()
+
+    def _may_start(self, job: Job) -> bool:
+        if any(need in self._names and need not in self._ended for need in job.needs):
+            return False
+        if any(other.exclusive for other in self._running):
+            return False
+        return not (job.exclusive and self._running)
+
+    def _give_up_hopeless(self, slot: int) -> None:
+        """Jobs that need something that was not done are not run; others may need these in turn."""
+        if self._stopping:
+            return
+        while hopeless := [(job, need) for job in self._waiting if (need := self._broken(job))]:
+            for job, need in hopeless:
+                self._waiting.remove(job)
+                root = self._ended[need]
+                first = root.error if root.state == "not run" and root.error else f"{need} failed"
+                self._ended[job.name] = Outcome(job, "not run", error=first)
+                self._tell(Event(job, slot, self._ended[job.name]))
+
+    def _broken(self, job: Job) -> str | None:
+        ended = (need for need in job.needs if need in self._ended)
+        return next((need for need in ended if self._ended[need].state != "done"), None)
+
+    def _call(self, slot: int, job: Job) -> Mapping[str, str]:
+        for _ in range(ATTEMPTS):
+            try:
+                found = self._engine.call(slot, job)
+            except Exception as error:  # a bug of the engine must not lose the slot
+                log.exception("%s", job.name)
+                return answer("failed", f"{type(error).__name__}: {error}")
+            if self._stopping or found["state"] not in ("died", "interrupted"):
+                return found
+        return found
+
+    def _end(self, slot: int, job: Job, found: Mapping[str, str], seconds: float) -> None:
+        with self._changed:
+            state: State = "done" if found["state"] == "done" else "failed"
+            if self._stopping and state == "failed" and found["state"] != "failed":
+                state = "interrupted"
+            error = None if state == "done" else found.get("error") or "no reason was given"
+            outcome = Outcome(job, state, seconds, error)
+            self._running.remove(job)
+            self._ended[job.name] = outcome
+            self._tell(Event(job, slot, outcome))
+            self._changed.notify_all()
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # what cannot be told must not stop the work
+            log.exception("%s", event.job.name)

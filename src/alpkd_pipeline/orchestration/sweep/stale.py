@@ -1,0 +1,121 @@
+"""Why a cell that was there once has to be made again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.orchestration.cell import NO_EFFECT, TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+
+MOST_NAMES = 4
+"""How many parameters are named."""
+
+_IGNORED = {f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT}
+
+
+class EarlierStudents:
+    """The finished students of a store, by the part of their names that is not a key."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def like(self, cell: Cell) -> list[Mapping[str, Any]]:
+        """The run.json of each finished student with the coordinates of a cell, newest first."""
+        place, name = cell.student.path.parent, _without_key(cell.student.path.name)
+        if place not in self._folders:
+            self._folders[place] = _listed(place)
+        found = [run for path in self._folders[place].get(name, []) if (run := _run_of(path))]
+        seed = cell.params.teacher.seed
+        return [run for run in found if run["params"]["teacher"].get("seed") == seed]
+
+
+def _without_key(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def _listed(place: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = defaultdict(list)
+    manifests = place.glob(f"[!.]*/{MANIFEST}")
+    for path in sorted(manifests, key=lambda p: p.stat().st_mtime_ns, reverse=True):
+        if path.parent.suffix != ".work":
+            found[_without_key(path.parent.name)].append(path.parent)
+    return found
+
+
+def _run_of(folder: Path) -> dict[str, Any] | None:
+    try:
+        found = read_json(folder / RUN_CONFIG)
+        return found if found["params"] and found["identity"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def why_stale(cell: Cell, earlier: EarlierStudents) -> tuple[str, ...]:
+    """What tells a cell from the most similar student that was finished before.
+
+    Returns:
+        Words such as `code`, `data`, `teacher`, `parameters (training.lr)` and
+        `libraries (torch)`; empty if there was no such student.
+    """
+    rivals = [differences(cell, run) for run in earlier.like(cell)]
+    return min(rivals, key=len, default=())
+
+
+def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of a cell differs from a finished run.
+
+    Args:
+        cell: the cell as it would be made now.
+        run: the run.json of a student.
+    """
+    params = _changed_parameters(cell, run["params"])
+    libraries = _changed_libraries(cell, (run.get("provenance") or {}).get("libraries") or {})
+    found = [f"parameters ({_some(params)})"] if params else []
+    if run["identity"].get("code") != cell.student_code:
+        found.append("code")
+    if libraries:
+        found.append(f"libraries ({', '.join(libraries)})")
+    found += _changed_inputs(cell, run["identity"].get("keys") or {}, params)
+    # What is left: the code of the signals, or a row of the table of methods.
+    return tuple(found) or ("code",)
+
+
+def _changed_inputs(cell: Cell, keys: Mapping[str, str], params: list[str]) -> list[str]:
+    """The data or else the teacher, if they changed for another reason than parameters."""
+    if keys.get("splits") != cell.splits.key or keys.get("encoded") != cell.encoded.key:
+        about_data = any(name.startswith(("task.", "teacher.model")) for name in params)
+        return [] if about_data else ["data"]
+    about_teacher = any(name.startswith("teacher.") for name in params)
+    return ["teacher"] if keys.get("teacher") != cell.teacher.key and not about_teacher else []
+
+
+def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
+    now = _flat({k: v for k, v in cell.params.plain().items() if k in then})
+    was = _flat(then)
+    names = dict.fromkeys([*now, *was])
+    # A parameter that was added since, and left at nothing, says nothing.
+    return [n for n in names if now.get(n) != was.get(n) and n not in _IGNORED]
+
+
+def _changed_libraries(cell: Cell, then: Mapping[str, str]) -> list[str]:
+    now = cell.libraries(TRAINING_LIBRARIES)
+    return [f"{n} {then[n]} -> {now[n]}" for n in now if n in then and then[n] != now[n]]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

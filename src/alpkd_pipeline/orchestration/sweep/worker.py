@@ -1,0 +1,166 @@
+"""A worker process: runs one job after the other and never lets one take it down.
+
+`python -m alpkd_pipeline.orchestration.sweep.worker PROJECT ENV` reads jobs from standard input
+and writes answers to standard output, both as lines of JSON. All that anybody prints meanwhile
+goes to standard error. Nothing heavy is imported before the first job.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any
+
+from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.cell import Cell
+
+LONGEST_ERROR = 300
+"""Letters of an error that are told; the log has all of it."""
+
+
+def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
+    """Run a job in this process, of which Kedro knows the project already.
+
+    One job at a time in a process: Kedro's resolvers are global to it.
+
+    Returns:
+        `DONE`, or an `answer` that says why not. Nothing is raised.
+    """
+    from kedro.framework.session import KedroSession
+
+    from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT
+    from alpkd_pipeline.orchestration.runner import StageRunner
+    from alpkd_pipeline.runs.provenance import provenance
+
+    # Remembered for the life of a process elsewhere; here the work tree may change between jobs.
+    provenance.cache_clear()
+    try:
+        refuse_another_result(project, job)
+        given = {EXACT: dict(job.params), COMMAND: job.command}
+        with KedroSession.create(
+            project, env=env, runtime_params=given, save_on_close=False
+        ) as opened:
+            session: Any = opened
+            session.run(
+                pipeline_names=[job.pipeline],
+                to_outputs=list(job.to_outputs),
+                runner=StageRunner(),
+            )
+    except (KeyboardInterrupt, SystemExit) as stop:
+        _close_tracked_runs(stop)
+        return answer("interrupted", "the worker was stopped")
+    except Exception as error:
+        traceback.print_exc()
+        return answer("failed", one_line(error))
+    finally:
+        _free_memory()
+    return DONE
+
+
+def refuse_another_result(project: Path, job: Job) -> None:
+    """Refuse a job whose keys are others than planned.
+
+    Raises:
+        UserError: the code or the data has changed since.
+    """
+    cell = _cell_of(project, job)
+    for name, key in job.expect.items():
+        if cell.stage(name).key != key:
+            raise UserError(
+                f"code or data changed meanwhile: {name} would be another result than planned;"
+                " run the same command again"
+            )
+
+
+def _cell_of(project: Path, job: Job) -> Cell:
+    from alpkd_pipeline.orchestration.cell import Cell
+    from alpkd_pipeline.orchestration.check import check
+
+    return Cell(check(dict(job.params)), project)
+
+
+def one_line(error: BaseException) -> str:
+    """An error for a table: the user's own line, or the first line of any other."""
+    cause = user_error(error)
+    if cause is not None:
+        return str(cause)
+    while error.__cause__ is not None:  # Kedro wraps what datasets raise
+        error = error.__cause__
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first}"[:LONGEST_ERROR]
+
+
+def _close_tracked_runs(stop: BaseException) -> None:
+    """Close the runs of what was stopped; a stop reaches no hook of Kedro."""
+    from kedro.framework.project import settings
+
+    for hooks in settings.HOOKS:
+        close = getattr(hooks, "close_as_failed", None)
+        if close is not None:
+            close(stop)
+
+
+def _free_memory() -> None:
+    """Leave nothing of a job on the GPU, which another worker may share."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def serve(project: Path, env: str | None, answers: IO[str]) -> None:
+    """Do jobs until standard input ends, which it also does when the sweep itself is killed."""
+    from kedro.framework.startup import bootstrap_project
+
+    jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(jobs,), name="jobs", daemon=True).start()
+    bootstrap_project(project)
+    while (line := jobs.get()) is not None:
+        job = Job.from_dict(json.loads(line))
+        sys.stderr.write(f"\n--- {job.name}\n{job.command}\n")
+        found = run_job(project, env, job)
+        answers.write(json.dumps(found) + "\n")
+        answers.flush()
+        if found["state"] == "interrupted":
+            return
+
+
+def _read(jobs: queue.SimpleQueue[str | None]) -> None:
+    for line in sys.stdin:
+        jobs.put(line)
+    jobs.put(None)
+    # Nobody waits for a job that is still at work: stop as if told to.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    # Closing what is open may take seconds, and must not be disturbed.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(143)
+
+
+def main() -> None:
+    """Set up the process: where prints go, and how it is stopped."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    project, env = Path(sys.argv[1]), sys.argv[2] or None
+    os.chdir(project)
+    serve(project, env, answers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Searches for settings: spaces, studies, their records and the presets that they leave."""

@@ -1,0 +1,65 @@
+"""Which settings a search may choose, and which of them a method has."""
+
+from __future__ import annotations
+
+import difflib
+
+from alpkd_pipeline.distillation.method_row import MethodRow
+from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.params import TrainingParams
+
+FIXED = ("selection", "holdout_fraction")
+"""Training settings that say how trials are judged; a search must not choose its own judge."""
+
+WITHOUT_EFFECT = ("threads", "device", "log_every")
+"""Training settings that no result depends on."""
+
+
+def settable() -> list[str]:
+    """Every dotted name that a search or a tuned preset may set."""
+    training = set(TrainingParams.model_fields) - set(FIXED) - set(WITHOUT_EFFECT)
+    method = {*WEIGHTS, "temperature", "pooling", "projection"}
+    method |= {option for row in METHODS.values() for option in row.options}
+    return sorted([f"training.{n}" for n in training] + [f"method.{n}" for n in method])
+
+
+def check_settable(name: str, place: str) -> None:
+    """Refuse a name that cannot be chosen.
+
+    Args:
+        name: a dotted name.
+        place: where it stands, for the message.
+
+    Raises:
+        UserError: names it, the place and what is close.
+    """
+    known = settable()
+    if name in known:
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    raise UserError(
+        f"{place}: '{name}' cannot be tuned{hint} (training.* and method.* can, but for what"
+        " decides how trials are judged or has no effect on a result)"
+    )
+
+
+def has_setting(row: MethodRow, name: str, *, regression: bool = False) -> bool:
+    """Whether a setting has an effect on what a method does.
+
+    Args:
+        row: the method.
+        name: a dotted name of `settable()`.
+        regression: on such a task the soft term compares the outputs as they are, without T.
+    """
+    block, _, tail = name.partition(".")
+    if block != "method":
+        return True
+    if tail in WEIGHTS:
+        return WEIGHTS[tail] in row.terms
+    if tail == "temperature":
+        return "soft" in row.terms and not regression
+    if tail == "pooling":
+        return "layers" in row.needs
+    return row.compares_layers if tail == "projection" else tail in row.options

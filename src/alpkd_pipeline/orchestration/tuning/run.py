@@ -1,0 +1,241 @@
+"""A search from its configuration to the presets that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.sweep.engines import make_engine
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
+from alpkd_pipeline.orchestration.sweep.progress import outcome_line
+from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
+from alpkd_pipeline.orchestration.tuning.held import held
+from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, plan_studies, search_id
+from alpkd_pipeline.orchestration.tuning.preset import Preset
+from alpkd_pipeline.orchestration.tuning.preset_file import preset_path, write_presets
+from alpkd_pipeline.orchestration.tuning.record import (
+    DATABASE,
+    now,
+    record_path,
+    searches,
+    study_record,
+    write_record,
+)
+from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_search
+from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
+from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, scored_trials
+from alpkd_pipeline.orchestration.tuning.summary import (
+    estimate_line,
+    plan_lines,
+    trial_line,
+    tuning_table,
+)
+from alpkd_pipeline.orchestration.tuning.trials import CellMaker
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has stopped."""
+
+
+class Tuning:
+    """A planned search.
+
+    Args:
+        project: the project's root.
+        loader: the configuration, with the parameters of the command line.
+        env: the configuration environment as given.
+        only: chooses some of the studies: a `where`.
+        trials: the budget of each study, instead of the one in tune.yml.
+        command: the command line, for the record.
+
+    Raises:
+        UserError: one line about the first thing that cannot be.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        loader: CellConfigLoader,
+        env: str | None,
+        only: Mapping[str, Any],
+        trials: int | None,
+        command: str,
+    ) -> None:
+        conf, self._conf_folder = loader.conf, Path(loader.conf_source)
+        on_top = loader.runtime_params or {}
+        environments = (loader.env or loader.default_run_env, loader.base_env)
+        spec = read_spec(self._conf_folder, environments)
+        self.spec = spec.model_copy(update={"trials": trials}) if trials else spec
+        check_not_searched(self.spec, on_top, "--params")
+        self.project, self.env, self._command = project, env, command
+        self.name = search_id(self.spec, env, on_top)
+        maker = CellMaker(self.spec, conf, on_top, env, project, self.name)
+        self.studies: list[PlannedStudy] = plan_studies(maker, only)
+        self._maker, self._cell = maker, self.studies[0].sample[0]
+        self.store = self._cell.store
+        self._group = TrackedGroup(self._cell.params.run, self.name, project)
+        self._searches: list[Search] = []
+
+    def tell_plan(self, engine: str, workers: int | None) -> None:
+        """Say what the search would try, and how long it may take. Nothing is written."""
+        tried = [
+            min(scored_trials(self._database, study.name), study.budget) for study in self.studies
+        ]
+        for line in plan_lines(self.studies, tried, len(self.spec.seeds)):
+            click.echo(line)
+        click.echo(estimate_line(self.studies, tried, self._engine(engine, workers).slots))
+
+    def run(self, engine: str, workers: int | None) -> int:
+        """Run what is left of the budgets and write the presets.
+
+        Args:
+            engine: `local` or `ray`.
+            workers: how many jobs run at once; None takes what the machine has.
+
+        Returns:
+            The exit code: 0, 1 if a study found nothing, 130 if somebody stopped the search.
+
+        Raises:
+            UserError: another process is at the same search.
+        """
+        with held(searches(self.store), self.name):
+            self._open_studies()
+            ended = self._run_trials(self._engine(engine, workers))
+            preset = self._write_presets() if ended else None
+            self._say_end(ended, preset)
+        nothing = any(search.study.best() is None for search in self._searches)
+        code = 1 if nothing else 0
+        self._close_group("KILLED" if not ended else "FAILED" if nothing else "FINISHED")
+        return code if ended else INTERRUPTED
+
+    @property
+    def _database(self) -> Path:
+        return searches(self.store) / DATABASE
+
+    def _engine(self, name: str, workers: int | None) -> Engine:
+        cells = [cell.params for study in self.studies for cell in study.sample]
+        return make_engine(
+            name,
+            self.project,
+            self.env,
+            cells,
+            workers,
+            cells_per_gpu=self.spec.cells_per_gpu,
+            ray=self.spec.ray,
+            most=max(1, self._budget * len(self.spec.seeds)),
+        )
+
+    def _open_studies(self) -> None:
+        storage = open_storage(self._database)
+        self._searches = [
+            Search(
+                planned.target,
+                Study(storage, planned.name, planned.space, self.spec.sampler, planned.budget),
+                self._maker,
+            )
+            for planned in self.studies
+        ]
+
+    def _run_trials(self, engine: Engine) -> bool:
+        ended = False
+        self._write_record(ended=False)
+        if self._scored < self._budget:
+            told = f"{len(self.studies)} studies by `{self._command}`"
+            self._group.open("search", told, self.spec.plain())
+        try:
+            ended = run_search(self._searches, engine, self._tell, _hear)
+        finally:
+            engine.stop()
+            self._write_record(ended=ended)
+        return ended
+
+    @property
+    def _budget(self) -> int:
+        return sum(planned.budget for planned in self.studies)
+
+    @property
+    def _scored(self) -> int:
+        return sum(len(search.study.trials()) for search in self._searches)
+
+    def _tell(self, trial: Running, score: float | None) -> None:
+        click.echo(f"[{self._scored}/{self._budget}] {trial_line(trial, score)}")
+
+    def _write_presets(self) -> Path | None:
+        found = [preset for search in self._searches if (preset := self._preset(search))]
+        if not found:
+            return None
+        path = preset_path(self._conf_folder, self.env)
+        write_presets(path, found)
+        return path
+
+    def _preset(self, search: Search) -> Preset | None:
+        best, tried = search.study.best(), len(search.study.trials())
+        if best is None or not best.values:
+            return None
+        trials = "1 trial" if tried == 1 else f"{tried} trials"
+        found = f"{self.spec.selection} {best.score:.4f}"
+        by = f"{self.name}: best of {trials}, {found}, {now()[:10]}"
+        return Preset(dict(search.target), best.values, by)
+
+    def _write_record(self, *, ended: bool) -> None:
+        facts = {
+            "id": self.name,
+            "env": self.env,
+            "command": self._command,
+            "selection": self.spec.selection,
+            "sampler": self.spec.sampler,
+            "trials": self.spec.trials,
+            "seeds": list(self.spec.seeds),
+            "teacher_seed": self.spec.teacher_seed,
+            "space": self.spec.space,
+        }
+        studies = [study_record(search.target, search.study) for search in self._searches]
+        write_record(record_path(self.store, self.name), facts, studies, ended=ended)
+
+    def _close_group(self, status: Status) -> None:
+        metrics = {"trials": self._budget, "trials.done": self._scored}
+        self._group.close(status, metrics, [record_path(self.store, self.name)])
+
+    def _say_end(self, ended: bool, preset: Path | None) -> None:
+        from rich.console import Console
+
+        Console(highlight=False).print(tuning_table(self._searches))
+        failed = [(s, t) for s in self._searches for t in s.study.failed()]
+        if failed:
+            click.echo(f"{len(failed)} failed; the same command tries them again")
+        if not ended:
+            click.echo("stopped; the same command goes on from what is finished")
+        if preset is not None:
+            click.echo(f"presets: {_short(preset)}")
+            if self.spec.selection == "dev":
+                click.echo("chosen on dev: dev scores of runs with these presets are optimistic")
+        click.echo(f"record: {_short(record_path(self.store, self.name))}")
+        for line in self._group.lines([]):
+            click.echo(line)
+
+
+def _hear(event: Event) -> None:
+    """Say how jobs ended that are no trial; trials are told with their scores."""
+    if event.outcome is not None and event.job.to_outputs != ("student",):
+        click.echo(outcome_line(event.outcome))
+
+
+def _short(path: Path) -> Path:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def refuse_seeds(only: Mapping[str, Any]) -> None:
+    """Refuse a choice of seeds: a study has all of them.
+
+    Raises:
+        UserError: says so.
+    """
+    for name in ("seed", "teacher_seed"):
+        if name in only:
+            raise UserError(f"--only {name}=...: a study is chosen by task, method and layers")

@@ -1,0 +1,152 @@
+"""The search itself: ask all studies, run what they ask for, tell them, until nobody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
+from alpkd_pipeline.orchestration.sweep.schedule import run_jobs, was_stopped
+from alpkd_pipeline.orchestration.tuning.study import Asked, Study
+from alpkd_pipeline.orchestration.tuning.trial_jobs import shared_jobs, student_jobs
+from alpkd_pipeline.orchestration.tuning.trials import (
+    CellMaker,
+    Target,
+    score_of,
+    seconds_of,
+    study_title,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A study, what it is for, and the maker of its cells."""
+
+    target: Target
+    study: Study
+    maker: CellMaker
+
+
+@dataclass(slots=True)
+class Running:
+    """A trial that was asked for and not told yet.
+
+    Attributes:
+        search: the search that asked for it.
+        asked: its number and point.
+        cells: one per seed.
+        left: names of its jobs that have not ended.
+        error: the first failure of a job.
+    """
+
+    search: Search
+    asked: Asked
+    cells: list[Cell]
+    left: set[str] = field(default_factory=set)
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it: `mrpc alp_kd 3L trial 7`."""
+        return f"{study_title(self.search.target)} trial {self.asked.number}"
+
+    def tell(self) -> float | None:
+        """Tell the study what the trial was worth.
+
+        Returns:
+            The mean score over the seeds, or None if there is none.
+        """
+        keys = [cell.student.key for cell in self.cells]
+        selection = self.search.maker.spec.selection
+        try:
+            if self.error is not None:
+                raise UserError(self.error)
+            scores = [score_of(cell, selection) for cell in self.cells]
+        except UserError as error:
+            self.error = str(error)
+            self.search.study.tell_failed(self.asked.number, {"keys": keys, "error": self.error})
+            return None
+        score = sum(scores) / len(scores)
+        facts = {"keys": keys, "scores": scores, "seconds": seconds_of(self.cells)}
+        self.search.study.tell(self.asked.number, score, facts)
+        return score
+
+
+Told = Callable[[Running, "float | None"], None]
+"""Hears of each trial that ended, with its score or None."""
+
+Heard = Callable[[Event], None]
+"""Hears of each job that begins or ends."""
+
+
+def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Heard) -> bool:
+    """Run trials until all budgets are used up.
+
+    Args:
+        searches: the studies, asked in this order.
+        engine: the workers.
+        told: hears of each trial that ended.
+        heard: hears of each job.
+
+    Returns:
+        Whether it came to its end; False if somebody stopped it.
+    """
+    while asked := [(search, trial) for search in searches for trial in search.study.ask()]:
+        trials = [Running(s, t, s.maker.cells(s.target, t.point)) for s, t in asked]
+        if not _run_round(trials, engine, told, heard):
+            return False
+    return True
+
+
+def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Heard) -> bool:
+    """Run some trials to their end; each is told as soon as its last job has ended."""
+    jobs, waiting = _jobs(trials)
+    untold = {id(trial): trial for trial in trials}
+
+    def settle(trial: Running) -> None:
+        del untold[id(trial)]
+        told(trial, trial.tell())
+
+    def listen(event: Event) -> None:
+        heard(event)
+        for trial in waiting.get(event.job.name, []) if event.outcome else []:
+            if _was_last(trial, event.outcome) and id(trial) in untold:
+                settle(trial)
+
+    for trial in trials:
+        if not trial.left:
+            settle(trial)
+    outcomes = run_jobs(jobs, engine, listen)
+    if was_stopped(outcomes):
+        return False
+    for trial in list(untold.values()):
+        # Its listener failed; without an answer the study would ask for it for ever.
+        settle(trial)
+    return True
+
+
+def _jobs(trials: Sequence[Running]) -> tuple[list[Job], dict[str, list[Running]]]:
+    """The jobs of some trials, and which trials wait for which of them."""
+    named = [(f"{t.name} s{c.params.seed}", t, c) for t in trials for c in t.cells]
+    students = student_jobs((name, cell) for name, _, cell in named)
+    before: dict[str, Job] = {}
+    waiting: dict[str, list[Running]] = {}
+    for _, trial, cell in named:
+        job = students.get(cell.student.key)
+        if job is not None:
+            before |= {shared.name: shared for shared in shared_jobs(cell)}
+            waiting.setdefault(job.name, []).append(trial)
+            trial.left.add(job.name)
+    return [*before.values(), *students.values()], waiting
+
+
+def _was_last(trial: Running, outcome: Outcome | None) -> bool:
+    """Take note of how a job of a trial ended; whether it was the last one."""
+    if outcome is None or outcome.state == "interrupted":
+        return False
+    trial.left.discard(outcome.job.name)
+    if outcome.error is not None and trial.error is None:
+        trial.error = outcome.error
+    return not trial.left

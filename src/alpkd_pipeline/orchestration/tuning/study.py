@@ -1,0 +1,247 @@
+"""One study: what was tried for a method so far, and what to try next. Kept by Optuna in SQLite.
+
+Optuna's own storage is the memory of a search. A trial that was asked for and never told, because
+the search was killed, is taken up again under its number; a finished one is never tried twice.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from alpkd_pipeline.orchestration.tuning.space import Point, Range, Space, grid, size
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+Sampler = Literal["grid", "tpe", "random"]
+
+TPE_BATCH = 4
+"""Trials that TPE is asked for at a time: a fixed number, so that the number of workers does not
+change what is tried."""
+
+REPEATS = 10
+"""Points that were tried before, in a row, after which TPE gets a new one of the grid instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A trial to run: its number in the study and its point."""
+
+    number: int
+    point: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A trial that ended.
+
+    Attributes:
+        number: its number in the study.
+        values: its point.
+        score: what it was worth; None if it failed.
+        facts: what else was told: keys, seconds, the error.
+    """
+
+    number: int
+    values: Point
+    score: float | None
+    facts: Mapping[str, Any]
+
+
+def open_storage(path: Path) -> optuna.storages.BaseStorage:
+    """Optuna's database at a path, made if it is not there; one process at a time makes it."""
+    import optuna
+    from filelock import FileLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        return optuna.storages.RDBStorage(
+            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+        )
+
+
+def scored_trials(path: Path, name: str) -> int:
+    """How many trials of a study have a score; makes neither the database nor the study.
+
+    Args:
+        path: the database.
+        name: the study.
+    """
+    if not path.exists():
+        return 0
+    import optuna
+
+    storage = open_storage(path)
+    if name not in optuna.get_all_study_names(storage):
+        return 0
+    study = optuna.load_study(study_name=name, storage=storage)
+    return sum(trial.state == _state("COMPLETE") for trial in study.get_trials(deepcopy=False))
+
+
+class Study:
+    """The trials of one task, method and depth.
+
+    Args:
+        storage: of `open_storage`.
+        name: everything that a score depends on must be in it, at least as a hash.
+        space: what the method has to choose.
+        sampler: how points are chosen. A finite space with `grid` or `random` is walked in a
+            fixed random order, without repeats; so is one that is not larger than the budget.
+        budget: how many different points to try.
+    """
+
+    def __init__(
+        self,
+        storage: optuna.storages.BaseStorage,
+        name: str,
+        space: Space,
+        sampler: Sampler,
+        budget: int,
+    ) -> None:
+        import optuna
+
+        self._storage = storage
+        self._study = optuna.create_study(
+            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+        )
+        self._space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
+        self._distributions = {n: _distribution(given) for n, given in space.items()}
+        self.possible = size(space)
+        self.budget = budget if self.possible is None else min(budget, self.possible)
+        self._walked = self.possible is not None and (
+            sampler != "tpe" or self.possible <= self.budget
+        )
+        self._failed_now: set[int] = set()
+
+    def ask(self) -> list[Asked]:
+        """The trials to run next, all at once; none when the budget is used up.
+
+        What failed in an earlier call of the search is tried again, what fails now is not.
+        """
+        asked = self._taken_up()
+        left = self.budget - len(self.trials()) - len(self._failed_now) - len(asked)
+        if self._walked:
+            tried = [t.values for t in self.trials()] + [a.point for a in asked]
+            tried += [t.params for t in self._all() if t.number in self._failed_now]
+            new = [p for p in grid(self._space, self.budget) if p not in tried][: max(0, left)]
+            return asked + [self._fixed(point) for point in new]
+        most = min(left, TPE_BATCH - len(asked)) if self._sampler == "tpe" else left
+        for _ in range(most):
+            asked.append(self._new([a.point for a in asked]))
+        return asked
+
+    def tell(self, number: int, score: float, facts: Mapping[str, Any]) -> None:
+        """Record what a trial was worth.
+
+        Args:
+            number: the trial.
+            score: larger is better.
+            facts: what to remember beside it, JSON-ready.
+        """
+        self._remember(number, facts)
+        self._study.tell(number, score)
+
+    def tell_failed(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Record that a trial has no score."""
+        self._remember(number, facts)
+        self._study.tell(number, state=_state("FAIL"))
+        self._failed_now.add(number)
+
+    def trials(self) -> list[Trial]:
+        """The trials that have a score, each point once, as many as the budget allows.
+
+        More may be there from a search with a larger budget; they would not be fair to others.
+        """
+        return [_trial(t) for t in self._all() if t.state == _state("COMPLETE")][: self.budget]
+
+    def failed(self) -> list[Trial]:
+        """The points that never got a score, with their last failure."""
+        scored = [t.values for t in self.trials()]
+        last = {
+            repr(sorted(t.params.items())): _trial(t)
+            for t in self._all()
+            if t.state == _state("FAIL") and t.user_attrs.get("error")
+        }
+        return [trial for trial in last.values() if trial.values not in scored]
+
+    def best(self) -> Trial | None:
+        """The trial of the highest score, the earlier one of equals; None without any."""
+        done = self.trials()
+        return max(done, key=lambda t: (t.score or 0.0, -t.number)) if done else None
+
+    def _taken_up(self) -> list[Asked]:
+        """Trials that were asked for and never told; whoever asked for them is gone."""
+        found = []
+        for trial in self._all():
+            if trial.state != _state("RUNNING"):
+                continue
+            if set(trial.params) == set(self._space):
+                found.append(Asked(trial.number, dict(trial.params)))
+            else:  # killed while the point was drawn
+                self._study.tell(trial.number, state=_state("FAIL"))
+        return found
+
+    def _new(self, running: Sequence[Point]) -> Asked:
+        """A point that the sampler has not drawn before; the seed follows the trial's number."""
+        tried = [trial.values for trial in self.trials()] + list(running)
+        for _ in range(REPEATS):
+            self._study.sampler = self._seeded(len(self._all()))
+            trial = self._study.ask(self._distributions)
+            if trial.params not in tried:
+                return Asked(trial.number, dict(trial.params))
+            self._study.tell(trial.number, state=_state("FAIL"))
+        points = grid(self._space, self.possible or 0)
+        return self._fixed(next(p for p in points if p not in tried))
+
+    def _fixed(self, point: Point) -> Asked:
+        from optuna.samplers import PartialFixedSampler, RandomSampler
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls this class experimental
+            self._study.sampler = PartialFixedSampler(point, RandomSampler())
+        return Asked(self._study.ask(self._distributions).number, point)
+
+    def _seeded(self, number: int) -> optuna.samplers.BaseSampler:
+        # A sampler's own sequence would begin anew when a search goes on, and repeat its points.
+        import optuna
+
+        seed = (self._seed + number) % 2**32
+        if self._sampler == "tpe":
+            return optuna.samplers.TPESampler(seed=seed)
+        return optuna.samplers.RandomSampler(seed=seed)
+
+    def _remember(self, number: int, facts: Mapping[str, Any]) -> None:
+        study = self._storage.get_study_id_from_name(self._study.study_name)
+        trial = self._storage.get_trial_id_from_study_id_trial_number(study, number)
+        for name, value in facts.items():
+            self._storage.set_trial_user_attr(trial, name, value)
+
+    def _all(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+
+def _trial(trial: FrozenTrial) -> Trial:
+    score = trial.values[0] if trial.values else None
+    return Trial(trial.number, dict(trial.params), score, dict(trial.user_attrs))
+
+
+def _state(name: str) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState[name]
+
+
+def _distribution(given: tuple[Any, ...] | Range) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if isinstance(given, Range):
+        return FloatDistribution(given.low, given.high, log=given.log)
+    return CategoricalDistribution(given)

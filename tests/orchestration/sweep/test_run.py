@@ -1,0 +1,98 @@
+"""The sweep as a whole, with an engine that trains nothing; tests/behaviour has real ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.conftest import PROJECT
+from tests.orchestration.sweep.conftest import SMALL, ToyEngine, finish_cell
+
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.sweep import run as run_module
+from alpkd_pipeline.orchestration.sweep.jobs import answer
+from alpkd_pipeline.orchestration.sweep.run import Sweep
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+
+MakeSweep = Callable[..., Sweep]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> MakeSweep:
+    """A sweep over a copy of conf/ with SMALL as its grid."""
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / "local").mkdir()
+    (conf / "base" / "sweep.yml").write_text(yaml.safe_dump({**SMALL, "measure": False}))
+
+    def make(**run: Any) -> Sweep:
+        given = {"run": {"store": str(tmp_path / "store"), "tracking": "off", **run}}
+        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        return Sweep(PROJECT, loader, None, {}, "kedro sweep")
+
+    return make
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> ToyEngine:
+    toy = ToyEngine(slots=2)
+    monkeypatch.setattr(run_module, "make_engine", lambda *_given, **_named: toy)
+    return toy
+
+
+def test_the_plan_lists_every_cell_and_counts(
+    sweep: MakeSweep, engine: ToyEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish_cell(sweep().plan.cells[0].cell)
+    sweep().tell_plan("local", None)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["done: demo no_kd 2L s0", "todo: demo kd 2L s0"]
+    assert "12 cells: 1 done, 0 stale, 11 to do" in lines
+    assert "beside them: 2 teachers, 2 sets of signals" in lines
+    assert any(line.startswith("no estimate for 2 trainings") for line in lines)
+    assert any(line.startswith("about ") for line in lines)
+    assert engine.began == []
+
+
+def test_every_run_knows_its_sweep_and_no_key_does(sweep: MakeSweep) -> None:
+    one = sweep()
+    assert {p.grid.params.run.group for p in one.plan.cells} == {one.name}
+    other = sweep(group="mine")
+    assert other.plan.cells[0].grid.params.run.group == "mine"
+    keys = [[p.cell.student_scores.key for p in s.plan.cells] for s in (one, other)]
+    assert keys[0] == keys[1]
+
+
+def test_all_jobs_run_and_the_record_is_written(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep().run("local", None, report=False) == 0
+    assert len(engine.began) == 2 + 2 + 12
+    assert engine.stopped.is_set()
+    said = capsys.readouterr().out
+    assert "[16/16] done: demo alp_kd 1L s1" in said
+    (record,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
+    assert {cell["state"] for cell in json.loads(record.read_text())["cells"]} == {"done"}
+
+
+def test_a_failure_gives_exit_code_1_and_its_line(
+    sweep: MakeSweep, engine: ToyEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.answers = {"demo teacher t1": [answer("failed", "diverged")]}
+    assert sweep().run("local", None, report=False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    (failure,) = (line for line in lines if line.startswith("failed: demo teacher t1"))
+    assert failure.endswith(": diverged")
+    assert "not run: 7 jobs (demo teacher t1 failed)" in lines
+
+
+def test_nothing_to_do_starts_nothing(sweep: MakeSweep, engine: ToyEngine) -> None:
+    for planned in sweep().plan.cells:
+        finish_cell(planned.cell)
+    assert sweep().run("local", None, report=False) == 0
+    assert engine.began == []

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import _thread
+import threading
+
+import pytest
+from tests.orchestration.sweep.conftest import ToyEngine, job
+
+from alpkd_pipeline.orchestration.sweep.jobs import DONE, Event, answer
+from alpkd_pipeline.orchestration.sweep.schedule import STOPPED, run_jobs, was_stopped
+
+
+def silent(_event: Event) -> None:
+    return
+
+
+DIED = answer("died", "the worker process died")
+FAILED = answer("failed", "diverged")
+
+
+def test_jobs_run_in_order_after_what_they_need() -> None:
+    engine = ToyEngine(slots=1)
+    jobs = [job("cell", "signals"), job("other"), job("signals", "teacher"), job("teacher")]
+    outcomes = run_jobs(jobs, engine, silent)
+    assert engine.began == ["other", "teacher", "signals", "cell"]
+    assert [o.job.name for o in outcomes] == ["cell", "other", "signals", "teacher"]
+    assert {o.state for o in outcomes} == {"done"}
+    assert not was_stopped(outcomes)
+    assert not engine.stopped.is_set()
+
+
+def test_slots_work_at_the_same_time() -> None:
+    engine = ToyEngine(slots=2)
+    together = threading.Barrier(2, timeout=10)
+    engine._answer = lambda _name: (together.wait(), DONE)[1]  # type: ignore[method-assign]
+    assert len(run_jobs([job("a"), job("b")], engine, silent)) == 2
+
+
+def test_a_failure_stops_only_what_needs_it() -> None:
+    engine = ToyEngine(teacher=[FAILED])
+    jobs = [job("teacher"), job("signals", "teacher"), job("cell", "signals"), job("other")]
+    found = {o.job.name: (o.state, o.error) for o in run_jobs(jobs, engine, silent)}
+    assert found == {
+        "teacher": ("failed", "diverged"),
+        "signals": ("not run", "teacher failed"),
+        "cell": ("not run", "teacher failed"),
+        "other": ("done", None),
+    }
+    assert engine.began.count("teacher") == 1
+
+
+def test_an_exclusive_job_runs_alone() -> None:
+    engine = ToyEngine(slots=3)
+    jobs = [job("a"), job("time", exclusive=True), job("b"), job("time too", exclusive=True)]
+    assert all(o.state == "done" for o in run_jobs(jobs, engine, silent))
+    assert engine.beside["time"] == set()
+    assert engine.beside["time too"] == set()
+
+
+@pytest.mark.parametrize("first", [DIED, answer("interrupted", "somebody stopped it")])
+def test_a_job_is_tried_once_more_when_its_worker_dies(first: dict[str, str]) -> None:
+    engine = ToyEngine(a=[first, DONE], b=[DIED, DIED, DONE])
+    a, b = run_jobs([job("a"), job("b")], engine, silent)
+    assert (a.state, engine.began.count("a")) == ("done", 2)
+    assert (b.state, b.error, engine.began.count("b")) == ("failed", DIED["error"], 2)
+
+
+def test_an_engine_that_raises_loses_no_slot() -> None:
+    engine = ToyEngine(slots=1, a=[RuntimeError("broken pipe")])
+    a, b = run_jobs([job("a"), job("b")], engine, silent)
+    assert (a.state, a.error) == ("failed", "RuntimeError: broken pipe")
+    assert b.state == "done"
+
+
+def test_every_beginning_and_end_is_told_and_a_listener_may_fail() -> None:
+    told: list[tuple[str, str | None]] = []
+
+    def listen(event: Event) -> None:
+        told.append((event.job.name, event.outcome.state if event.outcome else None))
+        raise OSError("the terminal is gone")
+
+    jobs = [job("a"), job("b", "a")]
+    outcomes = run_jobs(jobs, ToyEngine(1, a=[FAILED]), listen)
+    assert told == [("a", None), ("a", "failed"), ("b", "not run")]
+    assert [o.state for o in outcomes] == ["failed", "not run"]
+
+
+def test_ctrl_c_stops_what_runs_and_starts_nothing_more() -> None:
+    engine = ToyEngine(slots=2)
+    engine.wait_for = {"a": threading.Event(), "b": threading.Event()}
+    running: list[str] = []
+
+    def listen(event: Event) -> None:
+        running.append(event.job.name)
+        if sorted(running) == ["a", "b"]:
+            _thread.interrupt_main()
+
+    outcomes = run_jobs([job("a"), job("b"), job("c")], engine, listen)
+    assert [(o.job.name, o.state) for o in outcomes] == [
+        ("a", "interrupted"),
+        ("b", "interrupted"),
+        ("c", "not run"),
+    ]
+    assert outcomes[2].error == STOPPED
+    assert was_stopped(outcomes)
+    assert engine.stopped.is_set()
+
+
+def test_needs_in_a_circle_end_and_needs_from_elsewhere_are_met() -> None:
+    outcomes = run_jobs([job("a", "b"), job("b", "a"), job("c", "gone")], ToyEngine(), silent)
+    assert [o.state for o in outcomes] == ["not run", "not run", "done"]

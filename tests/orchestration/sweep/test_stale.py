@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.conftest import Load
+from tests.orchestration.sweep.conftest import finish_training
+
+from alpkd_pipeline.orchestration.catalog_values import run_facts
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
+
+
+def facts(cell: Cell) -> dict[str, Any]:
+    return {**run_facts(cell, "student"), "provenance": {"libraries": {"torch": "2.0.0"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"training.lr": 1e-5}, "parameters (training.lr)"),
+        ({"teacher.training.epochs": 9}, "parameters (teacher.training.epochs)"),
+        ({"task.train_rows": 9}, "parameters (task.train_rows)"),
+    ],
+)
+def test_parameters_are_named_and_what_follows_from_them_is_not(
+    load: Load, change: dict[str, Any], why: str
+) -> None:
+    now = load(change).cell
+    assert [w for w in differences(now, facts(load().cell)) if "libraries" not in w] == [why]
+
+
+def test_many_parameters_are_counted(load: Load) -> None:
+    names = ("epochs", "lr", "batch_size", "weight_decay", "max_grad_norm", "accumulation")
+    now = load({f"training.{name}": 3 for name in names}).cell
+    (first, *_) = differences(now, facts(load().cell))
+    assert first.count("training.") == 4
+    assert first.endswith("and 2 more)")
+
+
+@pytest.mark.parametrize(
+    ("stage", "why"), [("splits", "data"), ("encoded", "data"), ("teacher", "teacher")]
+)
+def test_other_inputs_under_the_same_parameters(load: Load, stage: str, why: str) -> None:
+    cell = load().cell
+    then = facts(cell)
+    then["identity"]["keys"][stage] = "0" * 64
+    assert why in differences(cell, then)
+
+
+def test_code_and_libraries(load: Load) -> None:
+    cell = load().cell
+    then = facts(cell)
+    then["identity"]["code"] = "0" * 64
+    code, libraries = differences(cell, then)
+    assert code == "code"
+    assert libraries.startswith("libraries (torch 2.0.0 -> ")
+
+
+def test_what_has_no_effect_is_no_reason(load: Load) -> None:
+    then = facts(load({"training.threads": 2, "training.log_every": 1}).cell)
+    assert not any("parameters" in why for why in differences(load().cell, then))
+
+
+def test_the_most_similar_earlier_student_counts(load: Load) -> None:
+    for change in ({"training.lr": 1e-3, "training.epochs": 1}, {"training.lr": 1e-3}):
+        finish_training(load(change).cell, "student")
+    assert why_stale(load().cell, EarlierStudents()) == ("parameters (training.lr)",)
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"method.name": "kd"}, {"student.layers": 2}, {"teacher.seed": 1}]
+)
+def test_another_cell_is_no_earlier_student(load: Load, other: dict[str, Any]) -> None:
+    finish_training(load(other).cell, "student")
+    assert why_stale(load().cell, EarlierStudents()) == ()
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over(load: Load, tmp_path: Path) -> None:
+    folder = finish_training(load({"training.lr": 1e-3}).cell, "student")
+    (folder / "run.json").write_text("{")
+    assert why_stale(load().cell, EarlierStudents()) == ()

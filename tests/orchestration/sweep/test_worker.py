@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from kedro.framework.project import configure_project
+from kedro.io import DatasetError
+from tests.orchestration.conftest import PROJECT, Load
+from tests.orchestration.sweep.conftest import finish_cell
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job
+from alpkd_pipeline.orchestration.sweep.worker import LONGEST_ERROR, one_line, run_job
+
+
+@pytest.fixture(autouse=True)
+def _project(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_project("alpkd_pipeline")
+    monkeypatch.chdir(PROJECT)
+
+
+def cell_and_job(load: Load, expect: str | None = None) -> tuple[Cell, Job]:
+    params = load({"run.tracking": "off"}).params
+    cell = Cell(params, PROJECT)
+    key = expect or cell.student_scores.key
+    return cell, Job(
+        "a", "distill", ("student_scores",), params.plain(), "", {"student_scores": key}
+    )
+
+
+def test_what_is_there_is_not_made_again(load: Load) -> None:
+    cell, job = cell_and_job(load)
+    finish_cell(cell)
+    assert run_job(PROJECT, None, job) == DONE
+
+
+def test_another_key_than_planned_is_refused(load: Load, tmp_path: Path) -> None:
+    found = run_job(PROJECT, None, cell_and_job(load, expect="0" * 64)[1])
+    assert found["state"] == "failed"
+    assert found["error"].startswith("code or data changed meanwhile: student_scores would be")
+    assert not (tmp_path / "store" / "06_models").exists()
+
+
+def test_a_job_that_cannot_be_gives_an_answer(load: Load) -> None:
+    params = {**cell_and_job(load)[1].params, "seed": -1}
+    found = run_job(PROJECT, None, Job("a", "distill", ("student_scores",), params))
+    assert found["state"] == "failed"
+    assert "'seed' = -1" in found["error"]
+
+
+def test_an_error_is_the_user_s_line_or_the_cause() -> None:
+    def raised(error: Exception, cause: Exception | None) -> Exception:
+        try:
+            raise error from cause
+        except Exception as wrapped:
+            return wrapped
+
+    assert one_line(raised(DatasetError("x"), UserError("give a path"))) == "give a path"
+    assert one_line(raised(DatasetError("x"), ValueError("two\nlines"))) == "ValueError: two"
+    assert one_line(ZeroDivisionError()) == "ZeroDivisionError: "
+    assert len(one_line(ValueError("x" * 999))) == LONGEST_ERROR

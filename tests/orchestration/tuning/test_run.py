@@ -1,0 +1,160 @@
+"""A whole search in one process; only the training is pretended."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.conftest import PROJECT
+from tests.orchestration.tuning.conftest import SMALL, PretendingEngine
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.tuning import run as module
+from alpkd_pipeline.orchestration.tuning.held import held
+from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
+from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+
+Make = Callable[..., Tuning]
+
+
+class Place:
+    """A copy of conf/ with SMALL as its search, and a store."""
+
+    def __init__(self, root: Path) -> None:
+        self.conf, self.store = root / "conf", root / "store"
+        shutil.copytree(PROJECT / "conf", self.conf, ignore=shutil.ignore_patterns("local"))
+        (self.conf / "local").mkdir()
+        self.ask()
+
+    def ask(self, **entries: Any) -> None:
+        (self.conf / "base" / "tune.yml").write_text(yaml.safe_dump({**SMALL, **entries}))
+
+    def tuning(self, trials: int | None = None, **blocks: Any) -> Tuning:
+        given = {"run": {"store": str(self.store), "tracking": "off"}, **blocks}
+        loader = CellConfigLoader(str(self.conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        return Tuning(PROJECT, loader, None, {}, trials, "kedro tune")
+
+    @property
+    def presets(self) -> Path:
+        return self.conf / "base" / "parameters" / "tuned.yml"
+
+    def record(self) -> dict[str, Any]:
+        (path,) = self.store.glob("08_reporting/searches/*.json")
+        return read_json(path)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendingEngine]:
+    def use(**how: Any) -> PretendingEngine:
+        made = PretendingEngine(**how)
+        monkeypatch.setattr(module, "make_engine", lambda *given, **more: made)
+        return made
+
+    return use
+
+
+def test_the_winner_of_each_study_becomes_a_preset(place: Place, engine: Any) -> None:
+    engine(slots=2)
+    assert place.tuning(trials=6).run("local", None) == 0
+    entries = yaml.safe_load(place.presets.read_text())["tuned"]
+    assert [entry["where"] for entry in entries] == [
+        {"task": "demo", "method": "no_kd", "layers": 2},
+        {"task": "demo", "method": "kd", "layers": 2},
+    ]
+    # The engine scores the learning rate; nothing that a method lacks is set for it.
+    assert [set(entry["set"]) for entry in entries] == [
+        {"training.lr"},
+        {"training.lr", "method.eta"},
+    ]
+    assert all(entry["set"]["training.lr"] == 4e-4 for entry in entries)
+    assert "best of 6 trials, holdout 0.4000" in entries[1]["by"]
+
+
+def test_the_record_says_how_the_budget_was_spent(place: Place, engine: Any) -> None:
+    engine()
+    place.tuning(trials=4).run("local", None)
+    found = place.record()
+    assert found["trials"] == {"asked": 4, "done": 7}
+    assert (found["selection"], found["env"], found["seeds"]) == ("holdout", None, [0])
+    assert found["ended"] is not None
+    budgets = {s["method"]: (s["budget"], s["possible"]) for s in found["studies"]}
+    assert budgets == {"no_kd": (3, 3), "kd": (4, 6)}
+
+
+def test_the_same_search_again_trains_nothing(place: Place, engine: Any) -> None:
+    engine()
+    place.tuning().run("local", None)
+    before = place.presets.read_text()
+    again = engine()
+    # Although the presets of the first call are in conf/ now.
+    assert place.tuning().run("local", None) == 0
+    assert again.jobs == []
+    assert place.presets.read_text() == before
+
+
+def test_a_stopped_search_writes_no_preset_and_goes_on(place: Place, engine: Any) -> None:
+    engine(stop_at=4)
+    assert place.tuning().run("local", None) == 130
+    assert not place.presets.exists()
+    assert place.record()["ended"] is None
+    rest = engine()
+    assert place.tuning().run("local", None) == 0
+    assert sum(job.to_outputs == ("student",) for job in rest.jobs) < 6
+    assert place.record()["trials"]["done"] == 6
+
+
+def test_a_search_in_which_all_fails_writes_no_preset(place: Place, engine: Any) -> None:
+    engine(failing=["trial"])
+    assert place.tuning().run("local", None) == 1
+    assert not place.presets.exists()
+    assert place.record()["trials"]["done"] == 0
+
+
+def test_a_study_without_a_score_is_told_by_the_exit_code(place: Place, engine: Any) -> None:
+    engine(failing=["demo kd"])
+    assert place.tuning().run("local", None) == 1
+    (entry,) = yaml.safe_load(place.presets.read_text())["tuned"]
+    assert entry["where"]["method"] == "no_kd"
+
+
+def test_one_process_at_a_time(place: Place, engine: Any) -> None:
+    engine()
+    tuning = place.tuning()
+    with (
+        held(place.store / "08_reporting" / "searches", tuning.name),
+        pytest.raises(UserError, match="another kedro tune"),
+    ):
+        tuning.run("local", None)
+
+
+def test_planning_writes_nothing(place: Place, engine: Any, capsys: Any) -> None:
+    engine()
+    place.tuning().tell_plan("local", None)
+    assert "2 studies, 6 trials to run" in capsys.readouterr().out
+    assert not (place.store / "08_reporting").exists()
+    place.tuning().run("local", None)
+    capsys.readouterr()
+    place.tuning().tell_plan("local", None)
+    assert "2 studies, 0 trials to run" in capsys.readouterr().out
+
+
+def test_what_is_searched_cannot_be_given(place: Place) -> None:
+    with pytest.raises(UserError, match=r"--params cannot set 'training\.lr'"):
+        place.tuning(training={"lr": 1e-3})
+
+
+def test_a_study_is_not_chosen_by_seed() -> None:
+    refuse_seeds({"method": ["kd"]})
+    with pytest.raises(UserError, match="--only seed"):
+        refuse_seeds({"seed": [1]})
