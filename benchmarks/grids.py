@@ -75,9 +75,9 @@ def run(pipeline: str, params: dict[str, object], env: str | None, store: Path) 
 
 def write_tables(store: Path, out: Path) -> None:
     """The comparison of a store, and the machine it is written on."""
-    from alpkd_pipeline.reporting.comparison import collect, write_comparison
+    from alpkd_pipeline.reporting.comparison import gather, write_comparison
 
-    write_comparison(collect(store), out)
+    write_comparison(gather(store), out)
     names = (
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

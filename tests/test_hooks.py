@@ -31,7 +31,7 @@ from alpkd_pipeline.datasets.work import WorkDataset
 from alpkd_pipeline.hooks import TrackingHooks, run_pictures_of
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.runner import StageRunner
-from alpkd_pipeline.reporting.comparison import collect, write_comparison
+from alpkd_pipeline.reporting.comparison import gather, write_comparison
 from alpkd_pipeline.runs.manifest import read_json, write_json
 from alpkd_pipeline.runs.run_folder import Work
 
@@ -68,7 +68,7 @@ def score(work: Work, model: Path) -> Path:
 
 def compare(store: Path, work: Work) -> Path:
     folder = work.begin()
-    write_comparison(collect(store), folder)
+    write_comparison(gather(store), folder)
     return folder
 
 
@@ -112,7 +112,8 @@ class World:
             key = f"{number:064x}"
             run = run_json(stage=name, key=key) | self.facts.get(name, {})
             path = self.store / place_of
-            made_from = {name.removesuffix("_scores"): "k"} if name.endswith("_scores") else {}
+            of = name.removesuffix("_scores")
+            made_from = {} if of == name else {of: f"{list(places).index(of) + 1:064x}"}
             entries[name] = FolderDataset(
                 filepath=str(path), facts={"key": key, "stage": name, "made_from": made_from}
             )
@@ -171,7 +172,9 @@ class World:
             connection.close()
 
     def runs(self) -> Rows:
-        return self.rows("select name, status from runs order by name")
+        """Names, those of comparisons without their key, and statuses."""
+        name = "case when name like 'comparison-%' then 'comparison' else name end"
+        return self.rows(f"select {name}, status from runs order by 1")
 
 
 @pytest.fixture
@@ -341,6 +344,31 @@ def test_a_pipeline_without_trainings_imports_no_mlflow(world: World) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+# Scores ------------------------------------------------------------------------------------------
+
+
+SCORES = "select name, value from metrics join runs using (run_uuid) where key = 'score'"
+
+
+def test_scores_reach_the_runs_of_their_models(world: World) -> None:
+    world.run(world.pipeline())
+    assert sorted(world.rows(SCORES)) == [(STUDENT, 0.7), (TEACHER, 0.7)]
+    final = "select distinct key from metrics where key like 'final.%' order by key"
+    assert world.rows(final) == [("final.dev.accuracy",), ("final.dev.f1",)]
+
+
+def test_scores_of_a_run_that_is_not_in_this_store_are_left_to_a_sync(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.tracking = "off"
+    world.run(world.pipeline().only_nodes("teach"))
+    world.tracking = "sqlite"
+    with caplog.at_level(logging.WARNING, "alpkd_pipeline"):
+        world.run(world.pipeline().only_nodes("teach", "score_teacher"))
+    assert world.runs() == []
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
 # The comparison ----------------------------------------------------------------------------------
 
 
@@ -395,6 +423,8 @@ def test_the_end_is_a_table_and_where_things_are(
     assert "dev accuracy" in said
     assert f"student: {world.store / '06_models/students/mrpc/kd-3L-s1-aaaaaaaa'}" in said
     assert "mlflow: make mlflow" in said
+    ((run_id,),) = world.rows(f"select run_uuid from runs where name = '{STUDENT}'")
+    assert said.splitlines()[-1].endswith(f"/runs/{run_id}")
 
 
 def test_it_is_said_again_when_nothing_had_to_be_made(
@@ -422,8 +452,9 @@ def test_a_comparison_says_where_its_page_is(
     capsys.readouterr()
     world.run(world.comparing())
     said = capsys.readouterr().out
-    assert "comparison.md" in said
+    assert "report.html" in said
     assert "student: " not in said
+    assert "students: http://127.0.0.1:5000/#/experiments/" in said
 
 
 def test_without_tracking_there_is_no_way_to_mlflow(

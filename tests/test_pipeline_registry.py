@@ -75,6 +75,7 @@ def test_each_pipeline_makes_everything_up_to_its_own_results() -> None:
         "student_evaluation",
         "teacher_latency",
         "student_latency",
+        "student_geometry",
     }
     assert names(PIPELINES["data_prep"]) == prepared
     assert names(PIPELINES["finetune_teacher"]) == taught
@@ -94,6 +95,7 @@ def test_without_a_name_the_comparison_waits_for_all_results() -> None:
         "student_evaluation",
         "teacher_latency",
         "student_latency",
+        "student_geometry",
     }
     assert EVERYTHING.nodes[-1].name == "compare"
 
@@ -131,7 +133,7 @@ def test_every_result_is_a_folder_that_may_be_forced(name: str, catalog: DataCat
 def test_results_lie_in_folders_of_their_own(catalog: DataCatalog) -> None:
     outputs = [name for node in EVERYTHING.nodes for name in node.outputs]
     paths = [Path(str(catalog.get(name).path)) for name in outputs]  # type: ignore[union-attr]
-    assert len(set(paths)) == len(paths) == 12
+    assert len(set(paths)) == len(paths) == 13
     assert not any(one in other.parents for one in paths for other in paths)
 
 

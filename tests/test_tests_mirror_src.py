@@ -16,7 +16,19 @@ COVERED_ELSEWHERE = {
     "settings.py": "test_pipeline_registry.py",
     "distillation/signals.py": "distillation/test_method.py",
     "reporting/comparison_page.py": "reporting/test_comparison.py",
+    "reporting/comparison_summary.py": "reporting/test_comparison.py",
     "reporting/comparison_tables.py": "reporting/test_comparison.py",
+    "reporting/report/blocks.py": "reporting/report/test_page.py",
+    "reporting/report/effort.py": "reporting/report/test_sections.py",
+    "reporting/report/elsewhere.py": "reporting/report/test_sections.py",
+    "reporting/report/layers_section.py": "reporting/report/test_sections.py",
+    "reporting/report/main_tables.py": "reporting/report/test_sections.py",
+    "reporting/report/pictures.py": "reporting/report/test_sections.py",
+    "reporting/report/runs_section.py": "reporting/report/test_sections.py",
+    "reporting/report/size_section.py": "reporting/report/test_sections.py",
+    "reporting/report/sources.py": "reporting/report/test_sections.py",
+    "reporting/report/summary.py": "reporting/report/test_sections.py",
+    "reporting/report/verdict_section.py": "reporting/report/test_sections.py",
     "training/run.py": "training/test_training.py",
     "training/student.py": "training/test_training.py",
     "training/teacher.py": "training/test_training.py",
@@ -34,7 +46,7 @@ COVERED_ELSEWHERE = {
 """Modules that are tested with others, and where: one story told as a whole, plain values, and
 nodes that call one function each."""
 
-WITHOUT_A_MODULE = ("behaviour", "faults", "golden", "scripts")
+WITHOUT_A_MODULE = ("behaviour", "browser", "faults", "golden", "scripts")
 """Folders of tests about something larger than a module."""
 
 

@@ -27,6 +27,9 @@ TRAINING = "training"
 COMPARISON = "comparison"
 """The dataset of the comparison, tracked as a run of its own."""
 
+SCORED = {"teacher_scores": "teacher", "student_scores": "student"}
+"""Which model's tracked run gets these scores."""
+
 
 class TrackingHooks:
     """Opens a tracked run beside each training and closes it once the result is on disk.
@@ -75,7 +78,11 @@ class TrackingHooks:
         sync = self._open.pop(node.name, None)
         if sync is not None:
             sync.finish(self._catalog[dataset_name].path)
-        if dataset_name == COMPARISON and self._settings is not None:
+        if self._settings is None:
+            return
+        if dataset_name in SCORED:
+            _track_scores(self._catalog[SCORED[dataset_name]].path, self._settings)
+        if dataset_name == COMPARISON:
             _track_comparison(self._catalog[COMPARISON].path, self._settings)
 
     @hook_impl
@@ -99,6 +106,20 @@ class TrackingHooks:
 
 TRACKING = TrackingHooks()
 """The instance that Kedro calls; commands close its runs when a person stops them."""
+
+
+def _track_scores(model: Path, settings: TrackingSettings) -> None:
+    """Add scores to the model's run; if that did not get through, a later sync adds both."""
+    from alpkd_pipeline.tracking.folder_sync import sync_folder
+    from alpkd_pipeline.tracking.sync_state import read_state
+
+    state = read_state(model)
+    if not state.finished or state.place != settings.place:
+        return
+    try:
+        sync_folder(model, settings, pictures=run_pictures_of)
+    except UserError as error:
+        log.warning("%s", error)
 
 
 def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
@@ -129,8 +150,25 @@ def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None, made: set[s
         _path(catalog, name) if name in made and _path(catalog, name).is_dir() else None
         for name in ("student", COMPARISON)
     )
-    for line in closing_lines(student, comparison, settings.ui_command if settings else None):
+    lines = closing_lines(student, comparison, settings.ui_command if settings else None)
+    if settings is not None:
+        lines += _links(settings, student, comparison, _path(catalog, "store"))
+    for line in lines:
         print(line)  # noqa: T201
+
+
+def _links(
+    settings: TrackingSettings, student: Path | None, comparison: Path | None, store: Path
+) -> list[str]:
+    """What to open in MLflow: the student's run, the students of the comparison."""
+    from alpkd_pipeline.tracking.links import comparison_lines, run_lines
+
+    lines = [] if student is None else run_lines(settings, student)
+    if comparison is not None:
+        from alpkd_pipeline.tracking.comparison import compared_folders
+
+        lines += comparison_lines(settings, compared_folders(comparison, store))
+    return lines
 
 
 def _path(catalog: DataCatalog, name: str) -> Path:

@@ -154,6 +154,12 @@ class RunParams(_Block):
     """Trials of a search and reruns are stored like cells, but enter no comparison."""
 
 
+class CompareParams(_Block):
+    """What the pipeline `compare` looks at; no other key depends on it."""
+
+    sweep: str | None = Field(default=None, min_length=1)
+
+
 class Params(_Block):
     """Everything that defines one cell."""
 
@@ -165,6 +171,7 @@ class Params(_Block):
     signals: SignalParams = SignalParams()
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     run: RunParams = RunParams()
+    compare: CompareParams = CompareParams()
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values with the names that users write."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
-from alpkd_pipeline.runs.manifest import read_json, seal
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting import report
+from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
 
 class World:
@@ -16,9 +18,13 @@ class World:
         self.root = root
         self.dataset = self.fresh()
 
-    def fresh(self) -> ComparisonDataset:
+    def fresh(self, sweep: str | None = None) -> ComparisonDataset:
         base = self.root / "data" / "08_reporting" / "comparison"
-        return ComparisonDataset(filepath=str(base), store=str(self.root / "data"))
+        return ComparisonDataset(filepath=str(base), store=str(self.root / "data"), sweep=sweep)
+
+    def record(self, place: str, name: str, **content: object) -> None:
+        record = {"id": name, "started": name, **content}
+        write_json(self.root / "data" / "08_reporting" / place / f"{name}.json", record)
 
     def result(self, name: str, place: str = "07_model_output/scores", text: str = "{}") -> Path:
         folder = self.root / "data" / place / "demo" / name
@@ -55,11 +61,13 @@ def test_it_is_there_once_it_is_written(world: World) -> None:
 @pytest.mark.parametrize(
     "place",
     [
+        "05_model_input/signals",
         "06_models/teachers",
         "06_models/students",
         "07_model_output/scores",
         "07_model_output/evaluation",
         "07_model_output/latency",
+        "07_model_output/geometry",
     ],
 )
 def test_a_new_result_of_any_kind_makes_it_due(world: World, place: str) -> None:
@@ -80,7 +88,7 @@ def test_a_result_that_is_not_finished_does_not_count(world: World) -> None:
 
 def test_a_result_of_another_kind_does_not_count(world: World) -> None:
     world.compare()
-    world.result("kd-s1-22222222", "05_model_input/signals")
+    world.result("kd-s1-22222222", "02_intermediate/splits")
     assert world.dataset.exists()
 
 
@@ -121,3 +129,46 @@ def test_an_empty_store_has_a_key_too(world: World) -> None:
     assert len(world.dataset.key) == 64
     assert world.dataset.key == world.fresh().key
     assert world.dataset._describe()["filepath"].endswith("comparison")
+
+
+def test_what_sweeps_ask_for_makes_it_due_and_how_far_they_are_does_not(world: World) -> None:
+    world.compare()
+    cell = {"key": "1" * 64, "state": "todo"}
+    world.record("sweeps", "s-1", cells=[cell])
+    assert not world.dataset.exists()
+    world.compare()
+    world.record("sweeps", "s-1", cells=[{**cell, "state": "done"}])
+    assert world.dataset.exists()
+
+
+def test_a_search_makes_it_due(world: World) -> None:
+    world.compare()
+    world.record("searches", "tune-1", studies=[])
+    assert not world.dataset.exists()
+
+
+def test_each_sweep_has_a_comparison_of_its_own(world: World) -> None:
+    for name in ("s-1", "s-2"):
+        world.record("sweeps", name, cells=[{"key": name[-1] * 64}])
+    keys = {world.fresh(sweep).key for sweep in (None, "s-1", "s-2")}
+    assert len(keys) == 3
+    assert world.fresh("latest").key == world.fresh("s-2").key
+    with pytest.raises(UserError, match="no sweep is called so"):
+        world.fresh("s-3").key  # noqa: B018
+
+
+def test_the_pages_template_is_part_of_the_key(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from alpkd_pipeline.datasets import comparison
+
+    copied = tmp_path / "package"
+    shutil.copytree(Path(report.__file__).parents[1], copied / "reporting")
+    monkeypatch.setattr(comparison, "PACKAGE_ROOT", copied)
+    comparison._code.cache_clear()
+    before = world.dataset.key
+    (copied / "reporting" / "report" / "page.css").write_text("body {}")
+    assert world.dataset.key == before  # read once for each process
+    comparison._code.cache_clear()
+    assert world.dataset.key != before
+    comparison._code.cache_clear()

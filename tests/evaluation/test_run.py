@@ -13,7 +13,7 @@ import pytest
 from tests.evaluation.conftest import STS, TASK, split
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.run import evaluate_run, score_run, time_run
+from alpkd_pipeline.evaluation.run import evaluate_run, geometry_run, score_run, time_run
 from alpkd_pipeline.evaluation.size import model_size
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import Work
@@ -41,6 +41,7 @@ def begin(tmp_path: Path) -> Begin:
         params = {
             "training": {**TRAINING, **training},
             # Whoever reads the other one's block asks for a device that is not there.
+            "method": {"pooling": "mean"},
             "teacher": {"training": {**TRAINING, "device": "cuda:99", **(teacher or {})}},
         }
         facts = {"stage": stage, "name": "s", "task": task.to_dict(), "params": params}
@@ -209,3 +210,15 @@ def test_a_folder_that_was_not_begun_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=r"run\.json does not exist"):
         work(classifier, encoded, tmp_path)
+
+
+def test_layers_are_compared_as_the_method_pools_them(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    folder = begin(stage="student_geometry", precision="bf16")
+    assert geometry_run(classifier, classifier, encoded, folder) == folder
+    found = read_json(folder / "geometry.json")
+    assert (found["pooling"], found["examples"]) == ("mean", 7)
+    assert found["nearest"] == [1, 2]
+    # In bf16 a model would not be at distance 0 from itself.
+    assert [found["cosine_distance"][i][i] for i in range(2)] == [0.0, 0.0]

@@ -4,7 +4,8 @@ import time
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.collect import AFTER_SCORES, BEFORE_SCORES, collect
+from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.frame import AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.databases import initialised_database
 
 from alpkd_pipeline.runs.manifest import publish, write_json
-from alpkd_pipeline.tracking.mlflow_sync import prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 KEY = "a1" * 32
@@ -180,11 +180,7 @@ class Training:
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An initialised database; making one takes seconds, so that the tests copy it."""
-    folder = tmp_path_factory.mktemp("database")
-    settings = tracking_settings("sqlite", "template", folder)
-    assert settings is not None
-    prepare_store(settings)
-    return folder / "mlflow.db"
+    return initialised_database(tmp_path_factory)
 
 
 @pytest.fixture

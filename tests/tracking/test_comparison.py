@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.comparison import log_comparison
+from alpkd_pipeline.tracking.comparison import compared_folders, log_comparison
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -32,6 +32,12 @@ def table() -> pd.DataFrame:
     return pd.DataFrame({"method": ["kd", "alp_kd"], "accuracy": [0.5, 0.75], "seed": [0, None]})
 
 
+def key(rows: Rows) -> str:
+    """What was compared, as the run says."""
+    ((found,),) = rows("select value from tags where key = 'key'")
+    return str(found)
+
+
 def artifacts(project: Path) -> set[str]:
     (root,) = (project / "mlartifacts").glob("*/artifacts")
     return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
@@ -41,8 +47,13 @@ def test_a_comparison_is_one_run_with_table_and_files(
     folder: Path, table: pd.DataFrame, settings: TrackingSettings, rows: Rows, tmp_path: Path
 ) -> None:
     run_id = log_comparison(folder, settings, table)
-    assert rows("select run_uuid, name, status from runs") == [(run_id, "comparison", "FINISHED")]
-    assert dict(rows("select key, value from tags"))["stage"] == "compare"
+    assert rows("select run_uuid, name, status from runs") == [
+        (run_id, f"comparison-{key(rows)[:8]}", "FINISHED")
+    ]
+    tags = dict(rows("select key, value from tags"))
+    assert tags["stage"] == "compare"
+    assert tags["mlflow.note.content"].startswith("2 students compared: 2 methods.")
+    assert "`table.json`" in tags["mlflow.note.content"]
     assert artifacts(tmp_path) == {"table.json", "students.csv", "plots/a.png"}
     (stored,) = (tmp_path / "mlartifacts").glob("*/artifacts/table.json")
     assert json.loads(stored.read_text())["data"] == [["kd", 0.5, 0.0], ["alp_kd", 0.75, None]]
@@ -98,3 +109,24 @@ def test_tables_show_up_in_mlflow(
     run_id = log_comparison(folder, settings, table)
     tags = prepare_store(settings)._client.get_run(run_id).data.tags
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "table.json", "type": "table"}]
+
+
+def test_the_note_says_where_to_click(
+    folder: Path, table: pd.DataFrame, settings: TrackingSettings, rows: Rows, tmp_path: Path
+) -> None:
+    (folder / "report.html").write_text("<p>")
+    log_comparison(folder, settings, table)
+    note = dict(rows("select key, value from tags"))["mlflow.note.content"]
+    assert note.endswith("Open Artifacts, then `report.html` or `table.json`.")
+    assert "report.html" in artifacts(tmp_path)
+
+
+def test_of_each_method_the_least_seed_is_looked_at(tmp_path: Path) -> None:
+    rows = [("rte", "kd", 4, 1), ("rte", "kd", 4, 0), ("rte", "kd", 2, 5), ("rte", "pkd", 4, 3)]
+    students = [
+        {"task": task, "method": method, "layers": layers, "seed": seed, "path": f"{number}"}
+        for number, (task, method, layers, seed) in enumerate(rows)
+    ]
+    (tmp_path / "comparison.json").write_text(json.dumps({"students": students}))
+    found = compared_folders(tmp_path, Path("store"))
+    assert sorted(found) == [Path("store/1"), Path("store/2"), Path("store/3")]

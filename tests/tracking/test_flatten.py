@@ -10,10 +10,12 @@ from alpkd_pipeline.tracking.flatten import (
     MAX_TAG,
     environment_tags,
     flat_params,
+    flat_values,
     model_tags,
     note,
     run_tags,
     selection_name,
+    setup_id,
     training_id,
 )
 
@@ -128,6 +130,7 @@ def test_tags_of_a_student() -> None:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": "c0ffee",
     }
+    assert found.pop("setup") == setup_id(run_json())
     assert found == expected  # no tag "lock": it is not known
 
 
@@ -176,3 +179,37 @@ def test_a_training_is_told_by_its_key_and_its_beginning() -> None:
     ids = {training_id(key, {"time": time}) for key in ("a", "b") for time in (1.0, 1.001)}
     assert len(ids) == 4
     assert training_id("a", {"time": 1.0, "x": 1}) in ids
+
+
+def test_a_setup_is_what_runs_of_other_seeds_share() -> None:
+    run = run_json()
+    teacher = run["params"]["teacher"]
+    assert setup_id(run_json(seed=3, teacher={**teacher, "seed": 9})) == setup_id(run)
+    assert setup_id(run_json(run={"tracking": "off"})) == setup_id(run)
+    changes = {
+        "student": {"layers": 3, "init": "skip"},
+        "teacher": {**teacher, "model": "other"},
+        "training": {"epochs": 3},
+    }
+    others = [run_json(**{name: block}) for name, block in changes.items()]
+    assert len({setup_id(run) for run in [run, run_json("teacher"), *others]}) == 5
+
+
+def test_the_setup_of_a_teacher_is_its_own() -> None:
+    assert setup_id(run_json("teacher", student={"layers": 9})) == setup_id(run_json("teacher"))
+
+
+def test_nested_values_as_parameters() -> None:
+    given = {"a": {"b.c": 1}, "list": [1, "x"], "none": None}
+    assert flat_values(given) == {"a.b.c": "1", "list": '[1, "x"]', "none": "-"}
+
+
+def test_the_note_of_a_finished_run() -> None:
+    text = note({"description": "Why.", "command": "kedro run"}, "| a |", "data/x")
+    assert text.split("\n\n") == [
+        "Why.",
+        "| a |",
+        "Folder: `data/x`",
+        "Repeat it with:",
+        "```\nkedro run\n```",
+    ]

@@ -58,6 +58,13 @@ def test_values_that_are_not_finite_come_back_from_text() -> None:
     assert inf.value == -math.inf
 
 
+def test_what_a_method_watches_has_points_of_its_own() -> None:
+    (point,) = event_points(
+        {"event": "step", "time": 1, "step": 4, "watch": {"teacher_variance": 0.25}}, "dev"
+    )
+    assert point == Point("watch.teacher_variance", 0.25, 1000, 4)
+
+
 def test_text_and_truth_values_are_no_metrics() -> None:
     event = {"event": "step", "time": 0, "step": 1, "a": "word", "b": True, "c": None}
     assert event_points(event, "dev") == []
@@ -92,7 +99,7 @@ def test_the_close_of_a_training() -> None:
         ("seconds", 3.5),
         ("parameters.total", 1000.0),
     }
-    assert {(p.time_ms, p.step) for p in closing_points(metrics, 5)} == {(5, 9)}
+    assert {(p.time_ms, p.step) for p in closing_points(metrics, 5)} == {(5, 0)}
 
 
 def test_no_metrics_no_points() -> None:

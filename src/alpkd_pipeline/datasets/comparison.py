@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
-from alpkd_pipeline.runs.fingerprint import code_digest, key_of
+from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
+from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, sha256_file
 
 COMPARED = (
+    "05_model_input/signals",
     "06_models/teachers",
     "06_models/students",
     "07_model_output/scores",
     "07_model_output/evaluation",
     "07_model_output/latency",
+    "07_model_output/geometry",
 )
+"""What is compared or, as the signals, counted as its cost."""
 
 
 class ComparisonDataset(AbstractDataset[Path, Path]):
@@ -26,28 +31,54 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
     the catalog is loaded.
     """
 
-    def __init__(self, *, filepath: str, store: str, metadata: Any = None) -> None:
+    def __init__(
+        self, *, filepath: str, store: str, sweep: str | None = None, metadata: Any = None
+    ) -> None:
         """Name the folders; nothing is looked at yet.
 
         Args:
             filepath: the folder of all comparisons.
             store: the folder of all results.
+            sweep: the sweep to look at, by its id, its beginning, or `latest`; None: all students.
             metadata: free for Kedro plugins.
         """
         self.metadata = metadata
-        self._base, self._store = Path(filepath), Path(store)
+        self._base, self._store, self._sweep = Path(filepath), Path(store), sweep
         self.force = False
         """Whether the table is to be written again although nothing has changed."""
 
     @property
     def key(self) -> str:
-        """The hash of all finished results, by the manifests that list their files' hashes."""
+        """The hash of all finished results, by the manifests that list their files' hashes.
+
+        Raises:
+            UserError: there is no such sweep.
+        """
         found = {
             manifest.parent.relative_to(self._store).as_posix(): sha256_file(manifest)
             for kind in COMPARED
             for manifest in self._store.glob(f"{kind}/*/*/{MANIFEST}")
         }
-        return key_of({"of": found, "code": code_digest(["alpkd_pipeline.reporting.comparison"])})
+        return key_of({"of": found, **self._asked_for(), "code": _code()})
+
+    def _asked_for(self) -> dict[str, Any]:
+        """What sweeps and searches say: which trials count, which cells are wanted, what was tuned.
+
+        Of a sweep's record only the cells count: it is written again while the sweep goes on.
+        """
+        sweeps = sweep_records(self._store)
+        wanted = None
+        if self._sweep is not None:
+            chosen = chosen_sweep(sweeps, self._sweep)
+            wanted = [chosen["id"], *sorted(cell_keys([chosen]))]
+        return {
+            "cells": sorted(cell_keys(sweeps)),
+            "sweep": wanted,
+            "searches": [sha256_file(path) for path in sorted(self._searches())],
+        }
+
+    def _searches(self) -> list[Path]:
+        return list((self._store / SEARCHES).glob("*.json"))
 
     @property
     def path(self) -> Path:
@@ -69,3 +100,12 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
+
+
+@cache
+def _code() -> str:
+    """The hash of the code that writes a comparison, its template and its other files too."""
+    folder = PACKAGE_ROOT / "reporting"
+    files = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    data = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(files)}
+    return key_of([code_digest(["alpkd_pipeline.reporting.comparison"]), data])

@@ -1,4 +1,4 @@
-"""Scoring, evaluating and timing a saved model, as a folder's run.json asks for it."""
+"""Scoring, evaluating, timing and comparing saved models, as a folder's run.json asks for it."""
 
 from __future__ import annotations
 
@@ -86,6 +86,28 @@ def time_run(model: Path, encoded: Path, folder: Path) -> Path:
     # Teacher and student under the same conditions: those of the student's training.
     asked = {name: run.params["training"][name] for name in ("device", "precision", "threads")}
     write_json(folder / "latency.json", measure_latency(model, encoded, run.task, **asked))
+    return folder
+
+
+def geometry_run(student: Path, teacher: Path, encoded: Path, folder: Path) -> Path:
+    """Distances and a common plane of the layers of student and teacher."""
+    from alpkd_pipeline.evaluation.geometry import measure_geometry
+    from alpkd_pipeline.runs.manifest import write_json
+
+    run = read_config(folder)
+    asked = run.params["training"]
+    found = measure_geometry(
+        student,
+        teacher,
+        encoded,
+        run.task,
+        device=asked["device"],
+        # As users load it, whatever it was trained in.
+        precision="fp32",
+        threads=asked["threads"],
+        pooling=run.params["method"]["pooling"],
+    )
+    write_json(folder / "geometry.json", found)
     return folder
 
 

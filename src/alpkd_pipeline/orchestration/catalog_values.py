@@ -34,6 +34,9 @@ def lookup(cell: Cell, name: str) -> Any:
         return json.dumps(asdict(cell.source))
     if name == "task_json":
         return json.dumps(cell.task.to_dict())
+    if name == "comparison_json":
+        compare = cell.params.compare.model_dump(mode="json")
+        return json.dumps({"stage": "compare", "params": {"compare": compare}})
     if name == "tracking":
         run = cell.params.run
         project = str(cell.project)

@@ -7,6 +7,7 @@ finished result is found again by the same parameters, and others never overwrit
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ NO_EFFECT = {"threads", "device", "log_every"}
 """Training parameters that say where and how loudly; what they became is in the run's journal."""
 
 
+def _shared(make: Callable[[Cell], Stage]) -> cached_property[Stage]:
+    """A stage that follows from the parameters `task` and `teacher` alone, as many cells share."""
+
+    def find(cell: Cell) -> Stage:
+        return cell.facts.once((make.__name__, cell.store, *cell.given), lambda: make(cell))
+
+    find.__doc__ = make.__doc__
+    return cached_property(find)
+
+
 class Cell(Subject):
     """The results that a set of parameters defines, each with its key and folder."""
 
@@ -55,6 +66,11 @@ class Cell(Subject):
             ("store", given), lambda: (self.project / Path(given).expanduser()).resolve()
         )
 
+    @cached_property
+    def given(self) -> tuple[str, str]:
+        """The parameters `task` and `teacher` as text."""
+        return self.params.task.model_dump_json(), self.params.teacher.model_dump_json()
+
     @property
     def digest_cache(self) -> Path:
         """Where hashes of large input files are remembered."""
@@ -64,12 +80,11 @@ class Cell(Subject):
     def _code_facts(self) -> CodeFacts:
         return CodeFacts(self.store / ".cache" / "code.json")
 
-    @cached_property
+    @_shared
     def splits(self) -> Stage:
         """The checked raw splits."""
         given = self.params.task
-        task = self.task.to_dict()
-        del task["metrics"]
+        task = {name: value for name, value in self.task.to_dict().items() if name != "metrics"}
         facts = {
             "task": task,
             # How the raw files of a GLUE task look: its row of the table, not the table's code.
@@ -86,7 +101,7 @@ class Cell(Subject):
         }
         return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
 
-    @cached_property
+    @_shared
     def encoded(self) -> Stage:
         """The splits as token ids."""
         upstream = {"splits": self.splits.key}
@@ -101,7 +116,7 @@ class Cell(Subject):
         name = f"{self.model_label}-{self.params.task.max_length}t"
         return self._stage("encoded", facts, upstream, "05_model_input/encoded", name)
 
-    @cached_property
+    @_shared
     def teacher(self) -> Stage:
         """The fine-tuned teacher."""
         given = self.params.teacher
@@ -170,7 +185,7 @@ class Cell(Subject):
         row = get_row(self.params.method.name)
         return self._code("alpkd_pipeline.training.student", row.module)
 
-    @cached_property
+    @_shared
     def teacher_scores(self) -> Stage:
         """The teacher's scores on the dev splits."""
         return self._scored("teacher_scores", self.teacher, "scores", self._score_facts)
@@ -261,7 +276,7 @@ class Cell(Subject):
         self, name: str, facts: dict[str, Any], upstream: dict[str, str], place: str, label: str
     ) -> Stage:
         key = key_of({"stage": name, "facts": facts, "upstream": upstream})
-        path = self.store / place / self.task.name / f"{label}-{key[:8]}"
+        path = self.store / f"{place}/{self.task.name}/{label}-{key[:8]}"
         return Stage(name, key, path, upstream)
 
     @property

@@ -1,4 +1,4 @@
-"""The comparison of all students of a store: each run, means over seeds, and the files of both.
+"""The comparison of the students of a store: pages for people, tables for programs and papers.
 
 Only cells count. Tuning trials and reruns are counted in a footnote and enter no mean; runs are
 averaged only where nothing but the seed differs.
@@ -10,35 +10,43 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import Evidence, collect, gather
 from alpkd_pipeline.reporting.comparison_page import comparison_page
 from alpkd_pipeline.reporting.comparison_tables import grouped_table, left_out, students_table
+from alpkd_pipeline.reporting.report.page import report_html
+from alpkd_pipeline.reporting.report.sources import Sources
+from alpkd_pipeline.reporting.tables.files import write_frames
 from alpkd_pipeline.runs.manifest import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE = "comparison.md"
+PAGE = "report.html"
 """The file for people."""
 
-__all__ = ["collect", "grouped_table", "students_table", "write_comparison"]
+MARKDOWN = "comparison.md"
+
+__all__ = ["collect", "gather", "grouped_table", "students_table", "write_comparison"]
 
 
-def write_comparison(df: pd.DataFrame, out: Path) -> list[Path]:
+def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
     """Write the comparison for people and for programs.
 
     Args:
-        df: what `collect` returned.
+        evidence: what `gather` read.
         out: the folder, made if it is not there.
 
     Returns:
-        comparison.md (to read), comparison.json (all of it), students.csv (each run, trials and
-        reruns too, told apart by the column `generation`), groups.csv (means over seeds).
+        report.html (to read), comparison.md (the same in short), comparison.json (all of it),
+        students.csv (each run, trials and reruns too, told apart by the column `generation`),
+        groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)
+    df, sources = evidence.runs, Sources(evidence)
     students, groups = students_table(df), grouped_table(df)
-    page, tables = out / PAGE, out / "comparison.json"
-    page.write_text(comparison_page(df), encoding="utf-8", newline="\n")
+    page, markdown, tables = out / PAGE, out / MARKDOWN, out / "comparison.json"
+    page.write_text(report_html(sources), encoding="utf-8", newline="\n")
+    markdown.write_text(comparison_page(sources), encoding="utf-8", newline="\n")
     write_json(
         tables,
         {"students": _records(students), "groups": _records(groups), "left_out": left_out(df)},
@@ -46,7 +54,8 @@ def write_comparison(df: pd.DataFrame, out: Path) -> list[Path]:
     csv = [(df, out / "students.csv"), (groups, out / "groups.csv")]
     for frame, path in csv:
         frame.to_csv(path, index=False, lineterminator="\n")
-    return [page, tables, *(path for _, path in csv)]
+    written = write_frames(sources.main, sources.verdicts, out)
+    return [page, markdown, tables, *(path for _, path in csv), *written]
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:

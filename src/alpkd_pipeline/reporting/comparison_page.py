@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.reporting.comparison_summary import main_parts, verdict_parts
 from alpkd_pipeline.reporting.comparison_tables import (
-    CELL,
     ENOUGH_SEEDS,
     grouped_table,
     left_out,
     score_columns,
     students_table,
 )
+from alpkd_pipeline.reporting.frame import CELL
 from alpkd_pipeline.reporting.markdown import markdown_table
 from alpkd_pipeline.reporting.numbers import millions, score_text, seconds_text
+from alpkd_pipeline.reporting.report.sources import Sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +23,19 @@ if TYPE_CHECKING:
 _TEXT = ("method", "teacher", "differs", "run")
 
 
-def comparison_page(df: pd.DataFrame) -> str:
-    """A section for each task: means over seeds, then each run; notes at the end.
+def comparison_page(sources: Sources) -> str:
+    """Scores and verdicts, then a section for each task with each run; notes at the end.
 
     Args:
-        df: what `collect` returned.
+        sources: the evidence of a store.
     """
+    df = sources.evidence.runs
     cells = df[df["generation"] == CELL]
     parts = ["# Comparison of students\n"]
     if cells.empty:
         parts.append("No student has been trained and scored yet.\n")
+    else:
+        parts += [*main_parts(sources), *verdict_parts(sources)]
     for task, of_task in cells.groupby("task"):
         parts += [f"## {task}\n", _group_section(of_task), _student_section(of_task)]
     parts.append(_notes(df))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alpkd_pipeline.reporting.frame import CELL
+
 if TYPE_CHECKING:
     import pandas as pd
-
-CELL = "cell"
-"""The generation of an ordinary run; tuning trials and reruns have others."""
 
 ENOUGH_SEEDS = 3
 """With fewer seeds than this nothing is said about differences."""

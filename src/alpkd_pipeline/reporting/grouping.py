@@ -55,7 +55,7 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
 
 
 def _has_no_effect(name: str) -> bool:
-    return name == "seed" or name.startswith("run.") or name in NO_EFFECT
+    return name == "seed" or name.startswith(("run.", "compare.")) or name in NO_EFFECT
 
 
 def _commit(provenance: Mapping[str, Any]) -> str | None:

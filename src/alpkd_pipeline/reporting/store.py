@@ -18,6 +18,8 @@ STUDENTS = "06_models/students"
 SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 """Folders with scores.json; both hold the same dev scores, the second one all splits."""
 LATENCY = "07_model_output/latency"
+GEOMETRY = "07_model_output/geometry"
+SIGNALS = "05_model_input/signals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class RunRecord:
         scores: dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the
             run was neither evaluated nor measured on dev while it trained.
         latencies: what each latency.json of the run says, the newest first.
+        geometry: the newest geometry.json of a student, None if its layers were not looked at.
     """
 
     path: Path
@@ -40,6 +43,12 @@ class RunRecord:
     metrics: Mapping[str, Any]
     scores: Mapping[str, float]
     latencies: tuple[Mapping[str, Any], ...]
+    geometry: Mapping[str, Any] | None = None
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of everything that the run was made from, and its own."""
+        return self.run["identity"].get("keys") or {}
 
     @property
     def deciding_metric(self) -> str:
@@ -64,11 +73,12 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     """
     scored = _results(store, *SCORES)
     timed = _results(store, LATENCY)
+    looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
     for folder in _published(store / kind):
         if not is_complete(folder):
             continue
         try:
-            record = _read(folder, scored, timed)
+            record = _read(folder, scored, timed, looked_at)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s is left out, its files cannot be read: %r", folder, error)
         else:
@@ -99,11 +109,15 @@ def _results(store: Path, *places: str) -> dict[str, list[Path]]:
 
 
 def _read(
-    folder: Path, scored: Mapping[str, list[Path]], timed: Mapping[str, list[Path]]
+    folder: Path,
+    scored: Mapping[str, list[Path]],
+    timed: Mapping[str, list[Path]],
+    looked_at: Mapping[str, list[Path]],
 ) -> RunRecord:
     run, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
     key = run["identity"]["key"]
     evaluated = [read_json(result / "scores.json") for result in scored.get(key, [])[:1]]
+    seen = [read_json(result / "geometry.json") for result in looked_at.get(key, [])[:1]]
     return RunRecord(
         path=folder,
         key=key,
@@ -111,6 +125,7 @@ def _read(
         metrics=metrics,
         scores=_dev_scores(run["task"], metrics, *evaluated),
         latencies=tuple(read_json(result / "latency.json") for result in timed.get(key, [])),
+        geometry=seen[0] if seen else None,
     )
 
 

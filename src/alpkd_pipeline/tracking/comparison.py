@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
-from alpkd_pipeline.tracking.folder_sync import store_fault
+from alpkd_pipeline.runs.manifest import describe, list_files, read_json, read_manifest
+from alpkd_pipeline.tracking.faults import store_fault
+from alpkd_pipeline.tracking.flatten import NOTE_TAG
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 STAGE = "compare"
 TABLE = "table.json"
+
+PAGES = ("report.html", "comparison.md")
+"""The files of a comparison that are for reading."""
 
 
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
@@ -49,6 +53,20 @@ def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -
         ) from None
 
 
+def compared_folders(comparison: Path, store: Path) -> list[Path]:
+    """One student's folder of each task, method and number of layers, that of the least seed.
+
+    Args:
+        comparison: the comparison's folder.
+        store: the folder of all results.
+    """
+    students = read_json(comparison / "comparison.json")["students"]
+    first: dict[tuple[Any, ...], Path] = {}
+    for row in sorted(students, key=lambda row: row["seed"]):
+        first.setdefault((row["task"], row["method"], row["layers"]), store / row["path"])
+    return list(first.values())
+
+
 def _log(store: MlflowStore, folder: Path, table: Any) -> str:
     key = _key(folder)
     run_id = store.find(key)
@@ -58,7 +76,8 @@ def _log(store: MlflowStore, folder: Path, table: Any) -> str:
     now_ms = round(time.time() * 1000)
     if run_id is None:
         tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
-        run_id = store.create("comparison", now_ms, tags)
+        tags[NOTE_TAG] = _note(folder, table)
+        run_id = store.create(f"comparison-{key[:8]}", now_ms, tags)
     store.log_table(run_id, table, TABLE)
     with tempfile.TemporaryDirectory() as name:
         for path in list_files(folder):
@@ -69,6 +88,21 @@ def _log(store: MlflowStore, folder: Path, table: Any) -> str:
     store.set_tags(run_id, {"complete": "true"})
     store.end(run_id, "FINISHED", round(time.time() * 1000))
     return run_id
+
+
+def _note(folder: Path, table: DataFrame) -> str:
+    """What was compared, and where to click."""
+    counts = [
+        f"{table[column].nunique()} {word}{'' if table[column].nunique() == 1 else 's'}"
+        for column, word in (("task", "task"), ("method", "method"), ("layers", "depth"))
+        if column in table
+    ]
+    pages = [name for name in PAGES if (folder / name).is_file()]
+    parts = [
+        f"{len(table)} students compared: {', '.join(counts)}.",
+        f"Open Artifacts, then {' or '.join(f'`{name}`' for name in [*pages, TABLE])}.",
+    ]
+    return "\n\n".join(parts)
 
 
 def _key(folder: Path) -> str:

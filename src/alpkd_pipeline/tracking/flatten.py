@@ -20,6 +20,9 @@ MAX_TAG = 8000
 TEACHER_BLOCKS = ("task", "teacher")
 """The parameters that a teacher depends on; the rest belongs to whichever student asked for it."""
 
+NOTE_TAG = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description, in Markdown."""
+
 UNTRACKED_BLOCK = "run"
 """Where results go changes no result, and an address may hold credentials."""
 
@@ -52,6 +55,26 @@ def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
     return {name: _cut(found.get(name, NOTHING), MAX_PARAM) for name in sorted(names)}
 
 
+def flat_values(values: Mapping[str, Any]) -> dict[str, str]:
+    """Nested values under dotted names, as MLflow's parameters."""
+    return {name: _cut(text, MAX_PARAM) for name, text in _leaves("", values, set())}
+
+
+def setup_id(run: Mapping[str, Any]) -> str:
+    """What the runs share that differ in nothing but their seeds: 8 digits to group runs by.
+
+    Args:
+        run: the content of run.json.
+    """
+    params = {name: block for name, block in run["params"].items() if name != UNTRACKED_BLOCK}
+    if run["stage"] == "teacher":
+        params = {name: params[name] for name in TEACHER_BLOCKS if name in params}
+    params["teacher"] = {k: v for k, v in params["teacher"].items() if k != "seed"}
+    params.pop("seed", None)
+    text = json.dumps([run["stage"], params], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
     """What people filter and group runs by; what does not apply is left out.
 
@@ -71,6 +94,7 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
             "teacher_layers": identity.get("teacher_layers"),
             "seed": seed,
             "teacher_seed": params["teacher"].get("seed"),
+            "setup": setup_id(run),
             "key": identity["key"],
             "parent_key": keys.get("teacher") if student else None,
             "data_key": keys.get("splits"),
@@ -80,7 +104,7 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
             "lock": provenance.get("lock"),
             "python": provenance.get("python"),
             **_libraries(provenance),
-            "mlflow.note.content": note(run),
+            NOTE_TAG: note(run),
             "mlflow.source.name": "alpkd_pipeline",
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": provenance.get("git_commit"),
@@ -102,11 +126,22 @@ def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict
     return _texts({"model_path": path, "model_sha256": weights.get("sha256")})
 
 
-def note(run: Mapping[str, Any]) -> str:
-    """The run's description for people, in Markdown, with the command that repeats it."""
-    command = run.get("command")
-    repeat = f"\n\nRepeat it with:\n\n```\n{command}\n```" if command else ""
-    return f"{run.get('description', '')}{repeat}".strip()
+def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
+    """The run's description for people, in Markdown, with the command that repeats it.
+
+    Args:
+        run: the content of run.json.
+        results: what it came to, once it is finished.
+        place: the folder of the result, once it is finished.
+    """
+    command = mask_credentials(run.get("command") or "")
+    parts = [
+        run.get("description", ""),
+        results,
+        f"Folder: `{place}`" if place else "",
+        f"Repeat it with:\n\n```\n{command}\n```" if command else "",
+    ]
+    return _cut("\n\n".join(part for part in parts if part), MAX_TAG)
 
 
 def _known_names() -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import sqlite3
 import tempfile
 import threading
 import time
@@ -19,17 +18,22 @@ from filelock import FileLock
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.journal import JOURNAL, read_journal
 from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.flatten import (
+    NOTE_TAG,
     environment_tags,
     flat_params,
     model_tags,
+    note,
     run_tags,
     selection_name,
     training_id,
 )
 from alpkd_pipeline.tracking.lineage import dataset_facts, split_digests
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_busy, prepare_store
+from alpkd_pipeline.tracking.parents import parent_tags
 from alpkd_pipeline.tracking.points import closing_points, new_batches, time_ms
+from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
 from alpkd_pipeline.tracking.settings import (
     SYNC_COMMAND,
     TrackingSettings,
@@ -135,20 +139,41 @@ class FolderSync:
         self.folder = final
         with self._held():
             run_id = self._attach()
-            if run_id is None or self._state.finished:
-                return run_id
-            self._push_events(run_id)
-            run, metrics = read_json(final / RUN), _read_optional(final / METRICS)
-            self._store.log_points(run_id, closing_points(metrics, self._last_ms))
-            manifest = read_manifest(final) or {"files": {}}
-            self._store.set_tags(run_id, model_tags(final, manifest, self._settings.project))
-            digests = split_digests(final, run)
-            self._store.log_datasets(run_id, dataset_facts(run, digests))
-            self._push_files(run_id, metrics)
-            self._store.delete_doubles(self._state.training, run_id)
-            self._store.end(run_id, "FINISHED", self._last_ms)
-            self._remember(finished=True, ended=None)
+            if run_id is None:
+                return None
+            run = read_json(final / RUN)
+            if not self._state.finished:
+                self._finish(run_id, run)
+            self._push_scores(run_id, run)
         return run_id
+
+    def _finish(self, run_id: str, run: Mapping[str, Any]) -> None:
+        self._push_events(run_id)
+        metrics = _read_optional(self.folder / METRICS)
+        self._store.log_points(run_id, closing_points(metrics, self._last_ms))
+        self._store.set_tags(run_id, self._closing_tags(run))
+        digests = split_digests(self.folder, run)
+        self._store.log_datasets(run_id, dataset_facts(run, digests))
+        self._push_files(run_id, metrics)
+        self._store.delete_doubles(self._state.training, run_id)
+        self._store.end(run_id, "FINISHED", self._last_ms)
+        self._remember(finished=True, ended=None)
+
+    def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
+        manifest = read_manifest(self.folder) or {"files": {}}
+        tags = model_tags(self.folder, manifest, self._settings.project)
+        text = note(run, results_table(self.folder, run), tags["model_path"])
+        return {**tags, NOTE_TAG: text}
+
+    def _push_scores(self, run_id: str, run: Mapping[str, Any]) -> None:
+        """The saved model's scores: they are made after the training, so maybe after its run."""
+        scored = find_scores(self.folder, run)
+        if scored is None or scored.key == self._state.scored:
+            return
+        if self._store.facts(run_id) is not None:  # else a person has deleted it
+            self._store.log_points(run_id, final_points(self.folder, run, scored))
+            self._store.set_tags(run_id, self._closing_tags(run))
+        self._remember(scored=scored.key)
 
     @property
     def _store(self) -> MlflowStore:
@@ -197,7 +222,14 @@ class FolderSync:
         run_id = store.find(training) if training else None
         pushed = self._pushed_steps(store, run_id) if run_id else {}
         self._remember(
-            store=store.token, training=training, run_id=run_id, pushed=pushed, finished=False
+            store=store.token,
+            training=training,
+            place=self._settings.place,
+            experiment_id=store.experiment_id,
+            run_id=run_id,
+            pushed=pushed,
+            finished=False,
+            scored="",
         )
 
     def _pushed_steps(self, store: MlflowStore, run_id: str) -> dict[str, int]:
@@ -219,6 +251,7 @@ class FolderSync:
         store.end_abandoned(key, generation, start_ms)
         folder = self.folder.name.removesuffix(WORK_SUFFIX)
         tags = {**run_tags(run), "folder": folder, IDENTITY_TAG: training}
+        tags |= parent_tags(store, run, start_ms)
         run_id = store.create(run["name"], start_ms, {k: v for k, v in tags.items() if v})
         self._remember(run_id=run_id)
         return run_id
@@ -305,22 +338,6 @@ def sync_folder(
             f"{folder.name} did not get into MLflow at {settings.shown}: {store_fault(error)};"
             f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
         ) from None
-
-
-def one_line(error: BaseException) -> str:
-    """An error's kind and first line, without credentials."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    kind = type(error).__name__
-    return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
-
-
-def store_fault(error: Exception) -> str:
-    """Why a store did not answer: `Connection refused`, not the four messages wrapped round it."""
-    inner: BaseException = error
-    while (cause := inner.__cause__ or inner.__context__) is not None:
-        inner = cause
-    outside = isinstance(inner, OSError | sqlite3.Error)
-    return one_line(inner if outside else error)
 
 
 def _patiently(push: Callable[[], str | None]) -> str | None:

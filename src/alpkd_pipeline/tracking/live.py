@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures, one_line, store_fault
+from alpkd_pipeline.tracking.faults import one_line, store_fault
+from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended

@@ -12,7 +12,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking.lineage import DatasetFacts
 from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings
+from alpkd_pipeline.tracking.views import STUDENTS, STUDENTS_FILTER, view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,6 +111,11 @@ class MlflowStore:
         self._experiment_id = experiment_id
         self.token = token
 
+    @property
+    def experiment_id(self) -> str:
+        """The experiment's number, as addresses of MLflow's pages have it."""
+        return self._experiment_id
+
     def create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
         """Make a run with status RUNNING; returns its id."""
         run = self._client.create_run(
@@ -161,6 +167,16 @@ class MlflowStore:
 
         for part in _parts([RunTag(*pair) for pair in tags.items()]):
             self._client.log_batch(run_id, tags=part, synchronous=True)
+
+    def tag(self, run_id: str, name: str) -> str | None:
+        """A tag of a run."""
+        value = self._client.get_run(run_id).data.tags.get(name)
+        return None if value is None else str(value)
+
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment, replacing those of the same names."""
+        for name, value in tags.items():
+            self._client.set_experiment_tag(self._experiment_id, name, value)
 
     def delete_tag(self, run_id: str, name: str) -> None:
         """Take a tag off a run that has it."""
@@ -255,7 +271,9 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            client.create_experiment(name, artifact_location=root.as_uri() if root else None)
+            place = root.as_uri() if root else None
+            view = view_tags(STUDENTS, STUDENTS_FILTER)
+            client.create_experiment(name, artifact_location=place, tags=view)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
                 raise
@@ -265,7 +283,18 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
             " --params=run.experiment=..."
         )
+    _keep_view(client, found)
     return found
+
+
+def _keep_view(client: MlflowClient, experiment: Experiment) -> None:
+    """Give an experiment that was made without it the view that our links name."""
+    from mlflow.exceptions import MlflowException
+
+    for name, value in view_tags(STUDENTS, STUDENTS_FILTER).items():
+        if experiment.tags.get(name) != value:
+            with suppress(MlflowException):  # columns of a table; not worth a training's tracking
+                client.set_experiment_tag(experiment.experiment_id, name, value)
 
 
 def _token(settings: TrackingSettings, experiment: Experiment) -> str:

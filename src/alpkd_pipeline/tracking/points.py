@@ -14,6 +14,10 @@ from typing import Any
 MAX_POINTS = 1000
 """MLflow refuses larger batches of metrics."""
 
+RESULT_STEP = 0
+"""The step of what is known once, at the end. MLflow draws bars of metrics that have step 0 alone,
+and a lonely dot at the end of an axis for any other step."""
+
 _ODD_CHARACTERS = re.compile(r"[^\w.\- ]")
 _NOT_FINITE = ("nan", "inf", "-inf")
 
@@ -60,7 +64,7 @@ def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
 
 
 def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:
-    """What a finished training came to, from its metrics.json, as points at its last step."""
+    """What a finished training came to, from its metrics.json, as points at `RESULT_STEP`."""
     best = {**metrics.get("scores", {})}
     for name in ("step", "epoch"):
         best[name] = metrics.get(f"best_{name}")
@@ -71,7 +75,7 @@ def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:
     }
     for name in ("steps", "epochs", "examples", "seconds", "evaluation_seconds"):
         values[name] = metrics.get(name)
-    return _points(values, at_ms, int(metrics.get("steps", 0)))
+    return _points(values, at_ms, RESULT_STEP)
 
 
 def new_batches(
@@ -105,16 +109,17 @@ def new_batches(
 
 
 def _points(values: Mapping[str, Any], at_ms: int, step: int) -> list[Point]:
-    return [Point(name, value, at_ms, step) for name, value in _numbers("", values)]
+    return [Point(name, value, at_ms, step) for name, value in numbers(values)]
 
 
-def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a structure under dotted names that MLflow takes; lists count from 1."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _numbers(f"{name}.{key}" if name else str(key), inner)
+            yield from numbers(inner, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list):
         for place, inner in enumerate(value, start=1):
-            yield from _numbers(f"{name}.{place}", inner)
+            yield from numbers(inner, f"{name}.{place}")
     elif _is_number(value):
         yield _ODD_CHARACTERS.sub("_", name), float(value)
 

@@ -47,6 +47,11 @@ class TrackingSettings:
         return mask_credentials(self.uri)
 
     @property
+    def place(self) -> str:
+        """What a folder's state says about where its run is."""
+        return f"{self.shown} {self.experiment}"
+
+    @property
     def ui_command(self) -> str:
         """What opens the tracking UI: a command for our own database, else the server's address."""
         if self.database is not None and self.database == self.project / "mlflow.db":

@@ -38,17 +38,23 @@ class SyncState:
     Attributes:
         store: which tracking store and experiment this is about.
         training: the training's id; empty while its journal is empty.
+        place: the store's address and the experiment's name.
+        experiment_id: the experiment's number in MLflow's addresses.
         run_id: the MLflow run.
         pushed: the last step pushed of each kind of event.
         finished: everything is there and the run is FINISHED.
+        scored: the key of the scores that are there.
         ended: set when the training stopped before its end.
     """
 
     store: str = ""
     training: str = ""
+    place: str = ""
+    experiment_id: str = ""
     run_id: str | None = None
     pushed: Mapping[str, int] = field(default_factory=dict)
     finished: bool = False
+    scored: str = ""
     ended: Ended | None = None
 
 

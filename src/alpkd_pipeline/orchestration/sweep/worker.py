@@ -114,9 +114,9 @@ def _close_tracked_runs(stop: BaseException) -> None:
 
 def _free_memory() -> None:
     """Leave nothing of a job on the GPU, which another worker may share."""
-    gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
+        gc.collect()
         torch.cuda.empty_cache()
 
 

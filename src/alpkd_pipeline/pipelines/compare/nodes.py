@@ -8,15 +8,17 @@ from alpkd_pipeline.runs.run_folder import Work
 
 
 def compare(store: Path, work: Work, **_after: Path) -> Path:
-    """Write the comparison table as CSV, Markdown and JSON.
+    """Write the report, and the same tables as CSV, Markdown, LaTeX and JSON.
 
     Args:
         store: the folder of all results.
-        work: where the tables are written.
+        work: where the files are written, with the parameter block `compare`.
         **_after: results that must be there first; read from the store like all others.
     """
-    from alpkd_pipeline.reporting.comparison import collect, write_comparison
+    from alpkd_pipeline.reporting.comparison import gather, write_comparison
 
+    # Before the folder is made: a sweep that does not exist leaves nothing behind.
+    evidence = gather(store, work.facts["params"]["compare"]["sweep"])
     folder = work.begin()
-    write_comparison(collect(store), folder)
+    write_comparison(evidence, folder)
     return folder

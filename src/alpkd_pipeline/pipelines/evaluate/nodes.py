@@ -1,4 +1,4 @@
-"""Nodes of evaluation: every split, size, submission files, latency."""
+"""Nodes of evaluation: every split, size, submission files, latency, layer geometry."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ def time_model(model: Path, encoded: Path, work: Work) -> Path:
     from alpkd_pipeline.evaluation.run import time_run
 
     return time_run(model, encoded, work.begin(model=model, encoded=encoded))
+
+
+def compare_layers(student: Path, teacher: Path, encoded: Path, work: Work) -> Path:
+    """Where the student's layers lie among the teacher's, on dev rows."""
+    from alpkd_pipeline.evaluation.run import geometry_run
+
+    folder = work.begin(student=student, teacher=teacher, encoded=encoded)
+    return geometry_run(student, teacher, encoded, folder)

@@ -1,0 +1,97 @@
+"""Learning curves out of the journals: scores at every evaluation, losses by epoch."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.runs.journal import JOURNAL
+
+log = logging.getLogger(__name__)
+
+BINS = 24
+"""Losses are averaged over this many equal parts of a training."""
+
+TERMS = ("hard", "soft", "intermediate")
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunCurves:
+    """What one journal tells.
+
+    Attributes:
+        scores: (epoch, deciding score) of every evaluation.
+        losses: term of the loss -> (epoch, value before its weight) of every logged step.
+    """
+
+    scores: Sequence[Point]
+    losses: Mapping[str, Sequence[Point]]
+
+
+def run_curves(folder: Path, metric: str) -> RunCurves:
+    """Read the journal of a run; a journal that is not there or damaged gives no points.
+
+    Args:
+        folder: the run folder.
+        metric: the score that is wanted.
+    """
+    scores: list[Point] = []
+    losses: dict[str, list[Point]] = defaultdict(list)
+    try:
+        for event in _events(folder / JOURNAL):
+            epoch = float(event["epoch"])
+            if event["event"] == "eval":
+                scores += _finite(epoch, event["scores"].get(metric))
+                continue
+            for term in TERMS:
+                losses[term] += _finite(epoch, event["loss"].get(term))
+    except FileNotFoundError:
+        return RunCurves((), {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("the journal of %s cannot be read: %r", folder, error)
+        return RunCurves((), {})
+    return RunCurves(scores, {term: points for term, points in losses.items() if points})
+
+
+def _events(path: Path) -> Iterable[dict[str, Any]]:
+    for line in path.read_bytes().splitlines():
+        if line.startswith((b'{"event": "step"', b'{"event": "eval"')):
+            yield json.loads(line)
+
+
+def _finite(epoch: float, value: Any) -> list[Point]:
+    # The journal writes what is not finite as a word.
+    return [(epoch, float(value))] if isinstance(value, int | float) else []
+
+
+def mean_scores(runs: Sequence[RunCurves]) -> list[Point]:
+    """The mean over runs at every evaluation that all of them have.
+
+    Runs that stopped early would otherwise pull the end of the mean up or down.
+    """
+    found: dict[float, list[float]] = defaultdict(list)
+    for run in runs:
+        for epoch, score in run.scores:
+            found[round(epoch, 4)].append(score)
+    whole = {epoch: scores for epoch, scores in found.items() if len(scores) == len(runs)}
+    return [(epoch, sum(scores) / len(scores)) for epoch, scores in sorted(whole.items())]
+
+
+def mean_losses(runs: Sequence[RunCurves], term: str) -> list[Point]:
+    """The mean of a term over runs and over each of `BINS` equal parts of the training."""
+    points = [point for run in runs for point in run.losses.get(term, ())]
+    end = max((epoch for epoch, _ in points), default=0.0)
+    found: dict[int, list[float]] = defaultdict(list)
+    for epoch, value in points:
+        found[min(BINS - 1, int(BINS * epoch / end)) if end else 0].append(value)
+    return [
+        ((part + 0.5) * end / BINS, sum(values) / len(values))
+        for part, values in sorted(found.items())
+    ]

@@ -1,0 +1,147 @@
+"""The students of a store as one table: a row for each run, groups and settings found."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.reporting.grouping import differences, facts_but_seed, group_id
+from alpkd_pipeline.reporting.latency import Speed, speeds
+from alpkd_pipeline.reporting.statistics.setting import LR, SETTING_COLUMNS, add_settings
+from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.sweeps import Record
+from alpkd_pipeline.reporting.tuned import findings, tuned_on
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = "cell"
+"""The generation of an ordinary run; tuning trials and reruns have others."""
+
+WHOLE = ("layers", "teacher_layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
+REAL = ("score", "teacher_score", "seconds", "latency_ms", "speed_up")
+BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
+AFTER_SCORES = (
+    "teacher",
+    "teacher_score",
+    "parameters",
+    "teacher_parameters",
+    "seconds",
+    "latency_ms",
+    "speed_up",
+    "latency_shared",
+    "selection",
+    "tuned",
+    "generation",
+    "group",
+    "differs",
+    *SETTING_COLUMNS,
+    "key",
+    "name",
+    "path",
+)
+
+
+def run_frame(
+    store: Path,
+    scored: list[RunRecord],
+    teachers: Mapping[str, RunRecord],
+    searches: Sequence[Record],
+) -> pd.DataFrame:
+    """The table that `collect` describes.
+
+    Args:
+        store: the folder of all results; paths are relative to it.
+        scored: the students, all with scores.
+        teachers: all teachers by key.
+        searches: the records of all searches, the oldest first.
+    """
+    import pandas as pd
+
+    speed = speeds(scored, teachers)
+    found = findings(searches)
+    rows = [_row(store, record, teachers, speed[record.key]) for record in scored]
+    for row, record in zip(rows, scored, strict=True):
+        row["tuned"] = tuned_on(record, found)
+    _add_groups(rows, scored)
+    names = dict.fromkeys(name for record in scored for name in record.scores)
+    frame = pd.DataFrame(rows, columns=[*BEFORE_SCORES, "score", *names, *AFTER_SCORES])
+    frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64"))
+    return frame.sort_values(
+        ["task", "layers", "method", "differs", "group", "seed", "path"],
+        ascending=[True, False, True, True, True, True, True],
+        ignore_index=True,
+    )
+
+
+def _row(
+    store: Path, record: RunRecord, teachers: Mapping[str, RunRecord], speed: Speed
+) -> dict[str, Any]:
+    params, identity = record.run["params"], record.run["identity"]
+    teacher = teachers.get(str(record.keys.get("teacher")))
+    return {
+        "task": record.run["task"]["name"],
+        "method": params["method"]["name"],
+        "layers": params["student"]["layers"],
+        "teacher_layers": identity.get("teacher_layers"),
+        "seed": params["seed"],
+        "teacher_seed": params["teacher"].get("seed"),
+        "metric": record.deciding_metric,
+        "score": record.deciding_score,
+        **record.scores,
+        "teacher": teacher.run["name"] if teacher else params["teacher"].get("model"),
+        "teacher_score": teacher.deciding_score if teacher else None,
+        "parameters": _parameters(record),
+        "teacher_parameters": _parameters(teacher) if teacher else None,
+        "seconds": record.metrics.get("seconds"),
+        "latency_ms": speed.ms,
+        "speed_up": speed.speed_up,
+        "latency_shared": speed.shared,
+        "selection": record.metrics.get("selection"),
+        "generation": identity.get("generation", CELL),
+        "key": record.key,
+        "name": record.run["name"],
+        "path": record.path.relative_to(store).as_posix(),
+    }
+
+
+def _parameters(record: RunRecord) -> int | None:
+    return (record.metrics.get("parameters") or {}).get("total")
+
+
+def _add_groups(rows: list[dict[str, Any]], records: list[RunRecord]) -> None:
+    facts = [facts_but_seed(record) for record in records]
+    seeds = [(group_id(f), row["seed"]) for f, row in zip(facts, rows, strict=True)]
+    times = Counter(seeds)
+    rivals: dict[tuple[Any, ...], dict[str, dict[str, str]]] = defaultdict(dict)
+    for row, known, seed in zip(rows, facts, seeds, strict=True):
+        if times[seed] > 1:
+            # One seed twice: something differs that was not recorded, so nothing may be pooled.
+            known["key.student"] = f'"{row["key"]}"'
+        row["group"] = group_id(known)
+        rivals[_cell(row)][row["group"]] = known
+    told = {cell: differences(groups) for cell, groups in rivals.items()}
+    for row in rows:
+        row["differs"] = told[_cell(row)][row["group"]]
+    for kind in {row["generation"] for row in rows}:
+        # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
+        chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
+        there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
+        add_settings(there, theirs, _searched(there, theirs))
+
+
+def _searched(rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]]) -> list[bool]:
+    """For each run whether its learning rate was searched, and is another than its rivals'.
+
+    Where all have one rate in the end, a searched one is no reason to keep methods apart.
+    """
+    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
+    for row, known in zip(rows, facts, strict=True):
+        rates[row["task"], row["layers"]].add(known.get(LR))
+    return [bool(r["tuned"]) and len(rates[r["task"], r["layers"]]) > 1 for r in rows]
+
+
+def _cell(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("task", "method", "layers", "teacher_layers", "generation"))

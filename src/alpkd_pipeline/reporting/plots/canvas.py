@@ -1,0 +1,188 @@
+"""Figures without pyplot, and their way into a page as inline SVG.
+
+Text stays text and takes the page's font; colours become variables of the page's style sheet, so
+that dark mode and print work; ids carry the figure's name, so that many figures share one page.
+The same figure gives the same text on every machine with the same matplotlib.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.reporting.plots.marks import INK, MUTED, PLACEHOLDERS, RULE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 3.7
+"""Inches of a panel: about the width of a phone, so that text is as large as the page's."""
+
+FONT = 9.4
+SMALL = 8.6
+"""Points."""
+
+CHARACTER = 0.072
+"""Inches of a character of FONT on average, generously: the page's font is not known here."""
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": FONT,
+    "font.family": "DejaVu Sans",
+    "text.parse_math": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "lines.solid_capstyle": "round",
+}
+
+
+@contextmanager
+def defaults() -> Iterator[None]:
+    """matplotlib as it comes, whatever a person's matplotlibrc says; around many figures."""
+    import matplotlib
+
+    with matplotlib.rc_context(matplotlib.rcParamsDefault):
+        yield
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The look of all figures, while one is drawn."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def blank(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure that belongs to no window and no pyplot state; sizes in inches."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="none")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def panel(
+    height: float,
+    *,
+    left: float = 0.5,
+    right: float = 0.12,
+    top: float = 0.1,
+    bottom: float = 0.45,
+    rows: int = 1,
+    width: float = WIDTH,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of some axes above one another, with margins in inches.
+
+    Args:
+        height: of each axes, in inches.
+        left: for the labels of the y axis.
+        right: for words beside the axes.
+        top: above each axes.
+        bottom: below each axes.
+        rows: how many axes; they share their x axis.
+        width: of the whole figure.
+    """
+    total = rows * (height + top) + bottom
+    figure = blank(total, width)
+    axes: list[Axes] = []
+    for row in range(rows):
+        y = bottom + (rows - 1 - row) * (height + top)
+        box = (left / width, y / total, (width - left - right) / width, height / total)
+        found = figure.add_axes(box, sharex=axes[0] if axes else None, facecolor="none")
+        axes.append(found)
+    return figure, axes
+
+
+def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: Any) -> None:
+    """Write labels to the left of an axes, one beside each row.
+
+    Plain text: a tick would bring four more artists along, and there are thousands of rows.
+    """
+    across = axes.get_yaxis_transform()
+    for label, row in zip(labels, rows, strict=True):
+        axes.text(-0.02, row, label, transform=across, ha="right", va="center", **how)
+
+
+def label_width(labels: list[str], most: float = 1.6) -> float:
+    """Inches that these labels need beside an axis."""
+    longest = max((len(label) for label in labels), default=0)
+    return min(most, 0.12 + CHARACTER * longest)
+
+
+def cut(label: str, characters: int = 21) -> str:
+    """A label that fits beside an axis."""
+    return label if len(label) <= characters else f"{label[: characters - 1]}…"
+
+
+def svg(figure: Figure, name: str, label: str) -> str:
+    """The figure as an SVG element to be put into a page.
+
+    Args:
+        figure: the figure.
+        name: unique on the page; letters, digits and hyphens.
+        label: what it shows, for those who do not see it.
+    """
+    import matplotlib
+
+    out = io.StringIO()
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
+    return _inline(out.getvalue(), name, label)
+
+
+_METADATA = ("Creator", "Date", "Format", "Type")
+_HEAD = re.compile(r"^.*?<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
+_DROPPED = re.compile(r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>", re.DOTALL)
+_ID = re.compile(r' id="([^"]*)"')
+_REFERENCE = re.compile(r'(xlink:href="#|url\(#)')
+_FONT = re.compile(r"font-family: [^;\"]*;? ?")
+_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_NO_TURN = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
+_SPACE = re.compile(r"\s*\n\s*")
+
+
+def _inline(text: str, name: str, label: str) -> str:
+    """Make matplotlib's file a part of a page."""
+    found = _HEAD.match(text)
+    assert found is not None
+    width = float(found[1].split()[2])
+    body = _DROPPED.sub("", text[found.end() :])
+    wanted = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
+    body = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", body)
+    body = _REFERENCE.sub(lambda m: f"{m[1].removeprefix('xlink:')}{name}-", body)
+    body = _NO_TURN.sub("", _FONT.sub("", body))
+    body = _COLOUR.sub(lambda m: _variable(m[0]), body)
+    body = _SPACE.sub(" ", body).replace("> <", "><")
+    return (
+        f'<svg role="img" aria-label="{_quoted(label)}" viewBox="{found[1]}"'
+        f' style="--w:{width:.0f}">{body.strip()}'
+    )
+
+
+def _variable(colour: str) -> str:
+    name = PLACEHOLDERS.get(colour)
+    return f"var(--{name})" if name else colour
+
+
+def _quoted(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

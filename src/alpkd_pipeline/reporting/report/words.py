@@ -1,0 +1,121 @@
+"""How the page writes numbers and names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from alpkd_pipeline.reporting.report.blocks import Cell
+
+MISSING = "–"
+MINUS = "−"
+
+
+def known(value: Any) -> float | None:
+    """The number, or None for each of the ways in which a frame says that there is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def points(value: Any, digits: int = 1) -> str:
+    """A score from 0 to 1 in percent, without the sign: `84.3`."""
+    number = known(value)
+    return MISSING if number is None else _minus(f"{100 * number:.{digits}f}")
+
+
+def signed(value: Any) -> str:
+    """A difference of scores in points, always with its sign."""
+    number = known(value)
+    return MISSING if number is None else _minus(f"{100 * number:+.1f}")
+
+
+def plus_minus(mean: Any, std: Any) -> str:
+    """`84.3 ± 0.5`, or the mean alone for one seed."""
+    return points(mean) if known(std) is None else f"{points(mean)} ± {points(std)}"
+
+
+def number(value: Any, digits: int = 1, unit: str = "") -> str:
+    """A number with so many digits behind the point."""
+    found = known(value)
+    return MISSING if found is None else _minus(f"{found:,.{digits}f}") + unit
+
+
+def p_text(value: Any) -> str:
+    """A p value: three digits, or that it is smaller."""
+    found = known(value)
+    if found is None:
+        return MISSING
+    return "< .001" if found < 0.001 else f"{found:.3f}".removeprefix("0")
+
+
+def interval(low: Any, high: Any) -> str:
+    """Both ends of an interval in points."""
+    if known(low) is None or known(high) is None:
+        return MISSING
+    return f"{signed(low)} to {signed(high)}"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes as people write them: `12.3 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def seeds_text(seeds: Iterable[int]) -> str:
+    """Seeds in order, runs of them as ranges: `0–4, 7`."""
+    parts: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    shown = (f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts)
+    return ", ".join(shown)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *first, last = list(names) or [MISSING]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def anchor(*parts: object) -> str:
+    """An id for a page: letters, digits and hyphens, whatever the parts hold."""
+    return "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", str(part)) for part in parts)
+
+
+def depth(layers: Any, teacher_layers: Any = None) -> str:
+    """`3 of 6 layers`."""
+    most = known(teacher_layers)
+    if most is None:
+        return "1 layer" if int(layers) == 1 else f"{int(layers)} layers"
+    return f"{int(layers)} of {most:.0f} layers"
+
+
+def method_cell(label: str, method: str, **more: Any) -> Cell:
+    """A method's name behind its mark."""
+    return Cell(label, mark=method, **more)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)

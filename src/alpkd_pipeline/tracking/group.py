@@ -1,0 +1,123 @@
+"""A sweep or a search as one MLflow run, above the runs of what it trains."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tracking.faults import store_fault
+from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
+from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
+from alpkd_pipeline.tracking.parents import Kind, find_parent, make_parent
+from alpkd_pipeline.tracking.points import RESULT_STEP, Point
+from alpkd_pipeline.tracking.settings import TrackingSettings, mask_credentials
+from alpkd_pipeline.tracking.views import group_filter, view_tags
+
+
+def open_group(
+    settings: TrackingSettings,
+    group_id: str,
+    *,
+    kind: Kind,
+    description: str,
+    params: Mapping[str, Any] | None = None,
+) -> str:
+    """Make the run of a sweep or search, or go on with the one that is there.
+
+    Args:
+        settings: where to push to.
+        group_id: what the trainings' run.json will hold as `group`; it is the run's name too.
+        kind: `sweep` or `search`.
+        description: Markdown for people: what is run, and the command.
+        params: what was asked for; nested values get dotted names.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    with _one_line(group_id, settings):
+        store = prepare_store(settings)
+        run_id = make_parent(store, group_id, kind, _now_ms(), {})
+        facts = store.facts(run_id)
+        known = facts.params if facts else frozenset()
+        values = flat_values(params or {})
+        store.log_params(run_id, {n: v for n, v in values.items() if n not in known})
+        store.set_tags(run_id, {NOTE_TAG: mask_credentials(description)})
+        store.tag_experiment(view_tags(group_id, group_filter(group_id)))
+        store.resume(run_id)
+    return run_id
+
+
+def close_group(
+    settings: TrackingSettings,
+    group_id: str,
+    *,
+    status: Literal["FINISHED", "FAILED", "KILLED"],
+    metrics: Mapping[str, float] | None = None,
+    summary: str = "",
+    files: Sequence[Path] = (),
+) -> None:
+    """Say in MLflow how a sweep or search ended.
+
+    Args:
+        settings: where to push to.
+        group_id: the group that `open_group` opened; without a run nothing happens.
+        status: MLflow's word.
+        metrics: numbers about the whole, such as how many cells are done.
+        summary: Markdown that follows the description.
+        files: files that become artifacts of the run.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    with _one_line(group_id, settings):
+        store = prepare_store(settings)
+        run_id = find_parent(store, group_id)
+        if run_id is None:
+            return
+        at_ms = _now_ms()
+        points = [
+            Point(name, float(value), at_ms, RESULT_STEP) for name, value in (metrics or {}).items()
+        ]
+        store.log_points(run_id, points)
+        if summary:
+            before = store.tag(run_id, NOTE_TAG) or ""
+            store.set_tags(run_id, {NOTE_TAG: f"{before}\n\n{mask_credentials(summary)}".strip()})
+        _log_files(store, run_id, files)
+        store.delete_doubles(group_id, keep=run_id)
+        store.end(run_id, status, at_ms)
+
+
+def _log_files(store: MlflowStore, run_id: str, files: Sequence[Path]) -> None:
+    there = [path for path in files if path.is_file()]
+    if not there:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        for path in there:
+            shutil.copyfile(path, Path(name) / path.name)
+        store.log_files(run_id, Path(name))
+
+
+@contextmanager
+def _one_line(group_id: str, settings: TrackingSettings) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"the run '{group_id}' did not get into MLflow at {settings.shown}:"
+            f" {store_fault(error)}; what it trains is kept in the store"
+        ) from None
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

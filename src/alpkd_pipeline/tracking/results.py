@@ -1,0 +1,105 @@
+"""What a finished training came to: its scores, beside its teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
+
+SCORES = "07_model_output/scores"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a saved model.
+
+    Attributes:
+        key: the key of the scores.
+        splits: split -> metric -> score, splits with known labels only, the deciding one first.
+    """
+
+    key: str
+    splits: Mapping[str, Mapping[str, float]]
+
+
+def find_scores(folder: Path, run: Mapping[str, Any]) -> Scored | None:
+    """The newest scores of a run folder in its store.
+
+    Args:
+        folder: `<store>/06_models/<kind>/<task>/<name>`.
+        run: the content of its run.json.
+    """
+    if len(folder.parents) < 4:
+        return None
+    place = folder.parents[3] / SCORES / folder.parent.name
+    stage, key = run["stage"], run["identity"]["key"]
+    found = []
+    for path in place.glob(f"{folder.name}-*"):
+        manifest = read_manifest(path) or {}
+        if manifest.get("made_from", {}).get(stage) == key and is_complete(path):
+            found.append((path.stat().st_mtime, path, str(manifest.get("key"))))
+    if not found:
+        return None
+    _, newest, scores_key = max(found)
+    splits = read_json(newest / "scores.json")["splits"]
+    known = {name: facts["scores"] for name, facts in splits.items() if facts["scores"]}
+    return Scored(scores_key, known) if known else None
+
+
+def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[Point]:
+    """A model's scores as metrics, at the time of its training's end.
+
+    `score` is the deciding metric on the first dev split, the same number as in the comparison;
+    `final.<split>.<metric>` are all of them.
+    """
+    at_ms = max(map(time_ms, read_journal(folder)[0]), default=0)
+    first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
+    values = {"score": first.get(deciding), "final": scored.splits}
+    return [Point(name, value, at_ms, RESULT_STEP) for name, value in numbers(values)]
+
+
+def results_table(folder: Path, run: Mapping[str, Any]) -> str:
+    """Teacher and student in a Markdown table: layers, parameters, scores, seconds."""
+    rows = list(_rows(folder, run))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names)]
+    lines += [[row.get(name, "-") for name in names] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    if run["stage"] == "student":
+        teacher = (folder / run.get("inputs", {}).get("teacher", "nowhere")).resolve()
+        if is_complete(teacher) and (teacher / "run.json").is_file():
+            yield from _rows(teacher, read_json(teacher / "run.json"))
+    path = folder / "metrics.json"
+    metrics = read_json(path) if path.is_file() else {}
+    student = run["stage"] == "student"
+    layers = (
+        run["params"]["student"]["layers"] if student else run["identity"].get("teacher_layers")
+    )
+    total = metrics.get("parameters", {}).get("total")
+    seconds = metrics.get("seconds")
+    yield {
+        "model": run["stage"],
+        "layers": "-" if layers is None else str(layers),
+        "parameters": "-" if total is None else f"{total / 1e6:.2f} M",
+        **_scores(folder, run, metrics),
+        "training": "-" if seconds is None else f"{seconds:.0f} s",
+    }
+
+
+def _scores(folder: Path, run: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
+    """The deciding metric by split: of the saved model, or else of the best epoch."""
+    scored, deciding = find_scores(folder, run), run["task"]["metrics"][0]
+    splits = scored.splits if scored else metrics.get("scores", {})
+    return {
+        f"{split} {deciding}": f"{values[deciding]:.4f}"
+        for split, values in splits.items()
+        if isinstance(values.get(deciding), int | float)
+    }

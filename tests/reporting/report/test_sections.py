@@ -1,0 +1,189 @@
+"""What the sections say, on a study of which everything is known."""
+
+from __future__ import annotations
+
+import pytest
+from tests.reporting.report.conftest import page_of, section
+from tests.reporting.studies import search, signals, study, sweep, with_attention
+
+KEY = f"{1:064x}"
+
+
+def rows_of(table):
+    """The words of each row, cell by cell."""
+    return [[c.text for c in row.children if c.tag in ("td", "th")] for row in table.all("tr")]
+
+
+def facts_of(page):
+    return {
+        row.all("dt")[0].text: row.all("dd")[0].text for row in section(page, "compared").all("div")
+    }
+
+
+def test_what_was_compared(full_page):
+    facts = facts_of(full_page)
+    assert facts["Tasks"] == "mrpc (accuracy) and rte (accuracy)"
+    assert facts["Methods"] == "no_kd, kd and alp_kd"
+    assert facts["Students"] == "4 of 12 layers"
+    assert facts["Student seeds"] == "0–2"
+    assert facts["Teachers"] == "demo, seed 0"
+    assert facts["Runs"] == "18 students"
+    assert facts["Commits"] == "ffffffff"
+    assert facts["Left out"] == "1 trial: counted here and shown nowhere"
+    warnings = [p.text for p in full_page.all("p") if p.get("class") == "warning"]
+    assert any("optimistic" in warning for warning in warnings)
+
+
+def test_only_a_sweep(store):
+    store.student(0, key=KEY)
+    store.student(1)
+    sweep(store.root, "grid-1", [KEY, "9" * 64])
+    page = page_of(store.root, "grid")
+    assert facts_of(page)["Only the sweep"] == "grid-1; 1 cell of it not finished"
+    assert facts_of(page)["Runs"] == "1 student"
+
+
+def test_runs_chosen_on_holdout_are_not_called_optimistic(store):
+    folder = store.student(0)
+    metrics = (
+        (folder / "metrics.json").read_text().replace('"selection": "dev"', '"selection": "x"')
+    )
+    (folder / "metrics.json").write_text(metrics)
+    from tests.reporting.studies import reseal
+
+    reseal(folder)
+    assert "optimistic" not in page_of(store.root).text
+
+
+def test_the_main_table(full_page):
+    (table,) = section(full_page, "scores").all("table")
+    head, teacher, *students = rows_of(table)
+    assert head[:5] == ["method", "mrpc", "rte", "average", "kept"]
+    assert [row[0] for row in students] == ["no_kd", "kd", "alp_kd"]
+    assert teacher[0] == "teacher"
+    assert all(" ± " in row[1] for row in students)
+    assert [row[5] for row in students] == ["3.0", "2.0", "1.0"]  # ranks
+    bold = [td.text for td in table.all("td") if "best" in (td.get("class") or "")]
+    assert bold == [students[2][1], students[2][2]]
+
+
+def test_every_score_leads_to_its_runs(full_page):
+    (table,) = section(full_page, "scores").all("table")
+    bodies = {b.get("id"): b for b in section(full_page, "runs").all("tbody") if b.get("id")}
+    row = next(row for row in table.all("tr") if row.children[0].text == "alp_kd")
+    mrpc, rte, average = [a.get("href").removeprefix("#") for a in row.all("a")]
+    for name, task in ((mrpc, "mrpc"), (rte, "rte")):
+        runs = [cells for cells in rows_of(bodies[name]) if len(cells) > 1]
+        assert [run[:4] for run in runs] == [["alp_kd", task, "4", str(s)] for s in range(3)]
+    headings = [th for th in section(full_page, "runs").all("th") if th.get("id") == average]
+    assert headings[0].text == "alp_kd, 4 layers"
+
+
+def test_verdicts_in_words(full_page):
+    counts, numbers = section(full_page, "verdicts").all("table")
+    said = {row[0]: row[1:] for row in rows_of(counts)[1:]}
+    assert said["alp_kd"] == ["2 better", "2 better"]
+    assert "Holm over 6 tests" in counts.all("caption")[0].text
+    rows = [row for row in rows_of(numbers) if len(row) > 1]
+    assert rows[0][0] == "method"
+    assert len(rows) == 1 + 6
+    assert {row[3] for row in rows[1:]} == {"3"}
+    assert all(row[4].startswith("+") for row in rows[1:])
+
+
+def test_pictures_of_every_task(full_page):
+    for name, count in (("verdicts", 2), ("seeds", 2), ("curves", 4), ("attention", 2)):
+        figures = section(full_page, name).all("figure")
+        assert len(figures) == count, name
+        assert figures[0].all("figcaption")[0].text == "mrpc, 4 of 12 layers"
+
+
+def test_the_shared_latency_is_explained(full_page):
+    said = section(full_page, "size").text
+    assert "share one measurement" in said
+    assert len(section(full_page, "size").all("figure")) == 4
+
+
+def test_seeds_name_the_best(full_page):
+    (first, _) = section(full_page, "seeds").all("figure")
+    assert "by alp_kd" in first.all("svg")[0].get("aria-label")
+
+
+def test_attention_is_the_mean_over_runs(full_page):
+    (first, _) = section(full_page, "attention").all("figure")
+    assert "alp_kd 1, 2, 3, 4" in first.all("svg")[0].get("aria-label")
+    assert ".78" in first.text
+    assert "–" in first.text  # the row that may look at one layer only
+
+
+def test_an_arm_of_which_one_run_lacks_its_attention_has_no_map(store):
+    first, *_ = study(store, tasks=["mrpc"], methods=["alp_kd"], seeds=2)
+    with_attention(first)
+    assert "attention" not in [s.get("id") for s in page_of(store.root).all("section")]
+
+
+def test_geometry_names_the_nearest_layers(full_page):
+    figures = section(full_page, "geometry").all("figure")
+    assert len(figures) == 4
+    assert "alp_kd 2, 3, 4, 5" in figures[2].all("svg")[0].get("aria-label")
+
+
+def test_published_numbers_have_a_table_of_their_own_with_sources(full_page):
+    theirs, ours = section(full_page, "published").all("table")
+    assert any("AAAI" in row[0] for row in rows_of(theirs))
+    assert [row[0] for row in rows_of(ours)[1:]] == ["no_kd", "kd", "alp_kd"]
+    assert "±" not in theirs.text
+
+
+def test_a_task_that_is_not_of_glue_has_no_published_numbers(store):
+    study(store, tasks=["demo"], seeds=1)
+    assert "published" not in [s.get("id") for s in page_of(store.root).all("section")]
+
+
+def test_what_it_cost(store):
+    signals(store.root, rows=100)
+    store.student(0, seconds=7200.0)
+    said = section(page_of(store.root), "cost")
+    assert rows_of(said.all("table")[0])[1:] == [
+        ["signals", "x86_64 (cpu)", "1", "60 s", "60 s"],
+        ["students", "x86_64 (cpu)", "1", "2.0 h", "2.0 h"],
+    ]
+    assert "run on 100 to record them" in said.text
+
+
+@pytest.mark.parametrize(("selection", "optimistic"), [("dev", True), ("holdout", False)])
+def test_searches(store, selection, optimistic):
+    store.student(0)
+    search(store.root, "tune-1", {"training.lr": 0.0004}, selection)
+    page = page_of(store.root)
+    (table,) = section(page, "tuning").all("table")
+    (row,) = rows_of(table)[1:]
+    assert row[:3] == ["kd", "mrpc", "4"]
+    assert row[4:6] == ["1", "6"]
+    assert row[7:] == ["77.0", "training.lr = 0.0004"]
+    assert ("optimistic" in row[6]) is optimistic
+    assert ("numbers that were searched for on dev" in page.text) is optimistic
+
+
+def test_the_list_of_runs(store):
+    folder = store.student(3, key=KEY)
+    page = page_of(store.root)
+    (table,) = section(page, "runs").all("table")
+    row = [row for row in rows_of(table) if len(row) > 1][1]
+    assert row[0] == "kd"
+    assert row[3] == "3"
+    assert row[7] == folder.relative_to(store.root).as_posix()
+    assert row[10] == f"tags.key = '{KEY}'"
+    assert "Hinton" in section(page, "runs").all("dd")[0].text
+
+
+def test_two_arms_of_a_method_are_told_apart(store):
+    def slower(params, run):
+        params["training"]["lr"] = 0.0002
+
+    for seed in range(2):
+        store.student(seed)
+        store.student(seed, change=slower)
+    (table,) = section(page_of(store.root), "scores").all("table")
+    labels = [row[0] for row in rows_of(table)[1:]]
+    assert labels == ["kd (training.lr=0.0002)", "kd (training.lr=0.0004)"]

@@ -1,0 +1,66 @@
+import math
+
+import pytest
+
+from alpkd_pipeline.reporting.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.84349, "84.3"), (-0.021, "−2.1"), (None, "–"), (math.nan, "–")]
+)
+def test_points(value, text):
+    assert words.points(value) == text
+
+
+def test_differences_carry_their_sign():
+    assert [words.signed(v) for v in (0.012, -0.012, 0.0)] == ["+1.2", "−1.2", "+0.0"]
+    assert words.interval(-0.01, 0.02) == "−1.0 to +2.0"
+    assert words.interval(None, 0.02) == "–"
+
+
+def test_one_seed_has_no_deviation():
+    assert words.plus_minus(0.8, 0.01) == "80.0 ± 1.0"
+    assert words.plus_minus(0.8, math.nan) == "80.0"
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0004, "< .001"), (0.04, ".040"), (1.0, "1.000")])
+def test_p_values(p, text):
+    assert words.p_text(p) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(45, "45 s"), (600, "10 min"), (7200, "2.0 h"), (0.2, "0 s")]
+)
+def test_durations(seconds, text):
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(999, "999 bytes"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e12, "3000.0 GB")],
+)
+def test_sizes(count, text):
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([0], "0"), ([1, 0], "0, 1"), ([2, 0, 1, 7], "0–2, 7"), ([3, 3], "3")]
+)
+def test_seeds(seeds, text):
+    assert words.seeds_text(seeds) == text
+
+
+def test_lists_and_plurals():
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+    assert words.listed([]) == "–"
+    assert words.plural(1, "seed") == "1 seed"
+    assert words.plural(1200, "seed") == "1,200 seeds"
+
+
+def test_anchors_hold_nothing_that_a_page_could_trip_over():
+    assert words.anchor("arm", 'a b"<c>') == "arm-a_b_c_"
+
+
+def test_depths():
+    assert words.depth(3, 6) == "3 of 6 layers"
+    assert words.depth(1) == "1 layer"

@@ -1,0 +1,141 @@
+"""Whole studies in a hand-made store: tasks, methods, seeds, and what a page shows of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alpkd_pipeline.reporting.store import GEOMETRY, SIGNALS
+from alpkd_pipeline.reporting.sweeps import SEARCHES, SWEEPS
+from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+
+TEACHER_LAYERS = 12
+
+
+def study(
+    store: Any,
+    tasks: Sequence[str] = ("mrpc", "rte"),
+    methods: Sequence[str] = ("no_kd", "kd", "alp_kd"),
+    seeds: int = 3,
+    layers: Sequence[int] = (4,),
+) -> list[Path]:
+    """Students of every combination; alp_kd is two points better than kd, seed by seed."""
+    made = []
+    for task in tasks:
+        for depth in layers:
+            for place, method in enumerate(methods):
+                for seed in range(seeds):
+                    made.append(_student(store, task, depth, method, place, seed))
+    return made
+
+
+def _student(store: Any, task: str, depth: int, method: str, place: int, seed: int) -> Path:
+    def change(params: dict[str, Any], run: dict[str, Any]) -> None:
+        params["task"]["name"] = run["task"]["name"] = task
+        params["method"]["name"], params["student"]["layers"] = method, depth
+
+    noise = 0.001 * ((seed * 7 + place * 3) % 5)
+    score = 0.70 + 0.01 * depth + 0.02 * place + 0.005 * seed + noise
+    return store.student(seed, round(score, 4), 0.8, change=change)
+
+
+def reseal(folder: Path) -> None:
+    """Make a folder whole again after a file of it was changed."""
+    facts = read_json(folder / "manifest.json")
+    seal(folder, {name: value for name, value in facts.items() if name != "files"})
+
+
+def with_journal(folder: Path, epochs: int = 3, *, terms: Sequence[str] = ("hard", "soft")) -> None:
+    """A journal of a training whose scores rise and whose losses fall."""
+    with Journal(folder) as journal:
+        journal.write("start", name="x")
+        for epoch in range(1, epochs + 1):
+            for half in (0.5, 1.0):
+                at = epoch - 1 + half
+                loss = {term: math.exp(-at) for term in terms}
+                journal.write("step", step=round(at * 10), epoch=at, loss=loss)
+            journal.write("eval", step=epoch * 10, epoch=epoch, scores={"accuracy": 0.2 * epoch})
+        journal.write("end")
+    reseal(folder)
+
+
+def with_attention(folder: Path, layers: int = 4) -> None:
+    """Weights that move on by a teacher layer from row to row; row 1 may look at one only."""
+    weights = np.full((layers, TEACHER_LAYERS), 0.02)
+    for j in range(layers):
+        weights[j, j] = 1 - 0.02 * (TEACHER_LAYERS - 1)
+    metrics = read_json(folder / "metrics.json")
+    metrics["attention"] = {
+        "weights": weights.tolist(),
+        "entropy": [0.5] * layers,
+        "max_entropy": [0.0, *[1.0] * (layers - 1)],
+        "examples": 10,
+    }
+    write_json(folder / "metrics.json", metrics)
+    reseal(folder)
+
+
+def with_geometry(store: Any, folder: Path, layers: int = 4) -> None:
+    """A geometry in which student layer j lies nearest to teacher layer j + 1."""
+    distance = np.full((layers, TEACHER_LAYERS), 0.9)
+    for j in range(layers):
+        distance[j, j + 1] = 0.1
+    means = [[float(k), float(k % 3)] for k in range(TEACHER_LAYERS)]
+    pca = {
+        "explained": [0.5, 0.25],
+        "student": [[[0.0, 0.1], [0.2, 0.3]]] * layers,
+        "teacher": [[[0.0, 0.1], [0.2, 0.3]]] * TEACHER_LAYERS,
+        "student_means": means[:layers],
+        "teacher_means": means,
+    }
+    found = {
+        "cosine_distance": distance.tolist(),
+        "nearest": list(range(2, layers + 2)),
+        "pca": pca,
+    }
+    store._result(folder, GEOMETRY, "geometry.json", found)
+
+
+def signals(root: Path, key: str = "5" * 64, rows: int = 100) -> Path:
+    """A cache of signals of 1,000 bytes beside its small JSON file."""
+    folder = root / SIGNALS / "mrpc" / f"demo-s0-{key[:8]}"
+    environment = {"device": "cpu", "device_name": "x86_64"}
+    write_json(folder / "signals.json", {"rows": rows, "seconds": 60.0, "environment": environment})
+    (folder / "train.layers.npy").write_bytes(b"0" * 1000)
+    seal(folder, {"key": key, "made_from": {}})
+    return folder
+
+
+def sweep(root: Path, name: str, keys: Sequence[str], started: str = "2026-01-01") -> None:
+    """The record of a sweep."""
+    cells = [{"key": key, "state": "done"} for key in keys]
+    record = {"id": name, "started": started, "cells": cells}
+    write_json(root / SWEEPS / f"{name}.json", record)
+
+
+def search(root: Path, name: str, values: dict[str, Any], selection: str = "holdout") -> None:
+    """The record of a search with one study: kd on mrpc at 4 layers."""
+    study = {
+        "task": "mrpc",
+        "method": "kd",
+        "layers": 4,
+        "trials": [{"number": 0, "state": "done"}, {"number": 1, "state": "failed"}],
+        "best": {"values": values, "score": 0.77},
+        "possible": 6,
+        "done": 1,
+    }
+    write_json(
+        root / SEARCHES / f"{name}.json",
+        {
+            "id": name,
+            "started": "2026",
+            "selection": selection,
+            "sampler": "grid",
+            "studies": [study],
+        },
+    )

@@ -1,0 +1,56 @@
+import logging
+
+import pytest
+from tests.reporting.studies import with_journal
+
+from alpkd_pipeline.reporting.curves import (
+    BINS,
+    RunCurves,
+    mean_losses,
+    mean_scores,
+    run_curves,
+)
+
+
+def test_scores_and_losses_of_a_journal(store):
+    folder = store.student(0)
+    with_journal(folder, epochs=2)
+    found = run_curves(folder, "accuracy")
+    assert found.scores == [(1.0, 0.2), (2.0, 0.4)]
+    assert [epoch for epoch, _ in found.losses["hard"]] == [0.5, 1.0, 1.5, 2.0]
+    assert set(found.losses) == {"hard", "soft"}
+
+
+def test_values_that_are_not_finite_are_left_out(tmp_path):
+    lines = [
+        '{"event": "step", "epoch": 1, "loss": {"hard": "nan", "soft": 0.5}}',
+        '{"event": "eval", "epoch": 1, "scores": {"accuracy": "nan"}}',
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    assert run_curves(tmp_path, "accuracy") == RunCurves([], {"soft": [(1.0, 0.5)]})
+
+
+@pytest.mark.parametrize("text", ['{"event": "step", "epoch"', '{"event": "step"}'])
+def test_a_damaged_journal_gives_nothing_and_says_so(tmp_path, caplog, text):
+    (tmp_path / "events.jsonl").write_text(text)
+    with caplog.at_level(logging.WARNING):
+        assert run_curves(tmp_path, "accuracy") == RunCurves((), {})
+    assert "cannot be read" in caplog.text
+
+
+def test_no_journal_gives_nothing(tmp_path):
+    assert run_curves(tmp_path, "accuracy") == RunCurves((), {})
+
+
+def test_the_mean_ends_where_the_first_run_stopped():
+    runs = [RunCurves([(1, 0.2), (2, 0.4)], {}), RunCurves([(1, 0.4)], {})]
+    assert mean_scores(runs) == [(1, pytest.approx(0.3))]
+
+
+def test_losses_are_averaged_over_runs_and_parts():
+    runs = [RunCurves([], {"hard": [(0.01, 1.0), (4.0, 2.0)]})] * 2
+    assert mean_losses(runs, "hard") == [
+        (pytest.approx(0.5 * 4 / BINS), 1.0),
+        (pytest.approx((BINS - 0.5) * 4 / BINS), 2.0),
+    ]
+    assert mean_losses(runs, "soft") == []
