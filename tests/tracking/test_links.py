@@ -16,7 +16,6 @@ from alpkd_pipeline.tracking.links import (
     group_lines,
     page_of,
     run_lines,
-    search_link,
 )
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
@@ -43,15 +42,6 @@ def test_where_pages_are(tracking: str, page: str | None, tmp_path: Path) -> Non
     settings = tracking_settings(tracking, "alpkd", tmp_path)
     assert settings is not None
     assert page_of(settings) == page
-
-
-def test_a_search_is_safe_in_an_address() -> None:
-    search = "tags.method = 'kd' and metrics.`score` > 0.5"
-    link = search_link("http://h", "7", search)
-    assert link.startswith("http://h/#/experiments/7/runs?")
-    assert not set(" '`") & set(link)
-    assert asked(link)["searchFilter"] == search
-    assert asked(link)["orderByKey"] == "metrics.`score`"
 
 
 def test_a_run_that_is_tracked_has_its_page(settings: TrackingSettings, training: Make) -> None:

@@ -48,23 +48,6 @@ def view_link(page: str, experiment_id: str, view: str = STUDENTS, *, charts: bo
     return f"{page}/#/experiments/{experiment_id}/runs?{urlencode(asked)}"
 
 
-def search_link(page: str, experiment_id: str, search: str) -> str:
-    """Runs that a filter finds.
-
-    Args:
-        page: the address of MLflow's pages.
-        experiment_id: the experiment's number.
-        search: MLflow's filter, such as `tags.method = 'kd'`.
-    """
-    # In another order than by score MLflow hides students below their sweep's run.
-    order = quote("metrics.`score`", safe="")
-    asked = (
-        f"workflowType=machine_learning&searchFilter={quote(search, safe='')}"
-        f"&orderByKey={order}&orderByAsc=false"
-    )
-    return f"{page}/#/experiments/{experiment_id}/runs?{asked}"
-
-
 def compare_link(page: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """Runs side by side: parallel coordinates, scatter, box and contour plots, all values."""
     runs = quote(json.dumps(list(run_ids), separators=(",", ":")), safe="")
