@@ -47,7 +47,7 @@ def run(
         "teacher_seed": teacher_seed,
         "score": score,
         "metric": "accuracy",
-        "teacher": f"{task}-teacher-demo-s{teacher_seed}",
+        "teacher": f"{task}-teacher-demo-s{teacher_seed}-{teacher_seed:04x}",
         "teacher_score": teacher_score,
         "parameters": 400_000,
         "teacher_parameters": 600_000,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
@@ -21,7 +21,7 @@ CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]
 
 MEASURED = ("student_latency", "student_geometry", "teacher_latency")
-"""What is measured of one student of each kind."""
+"""What is measured of one student of each task, method and depth; the latency once a shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
     for planned in cells:
         steps.add_cell(planned)
     if measure:
+        steps.note_timed(cells)
         for planned in _one_of_each(cells):
             steps.add_measurement(planned)
     return Plan(cells, tuple(steps.in_order()))
@@ -134,6 +135,7 @@ class _Steps:
         self._measured: list[Step] = []
         self._names: set[str] = set()
         self._there: dict[str, bool] = {}
+        self._timed: set[tuple[Any, ...]] = set()
 
     def in_order(self) -> Iterator[Step]:
         """Teachers, signals, cells, measurements."""
@@ -152,6 +154,11 @@ class _Steps:
         job = _job(planned, planned.grid.name, "distill", (cell.student_scores,), needs)
         self._cells[cell.student_scores.key] = Step("cell", self._unique(job), cell)
 
+    def note_timed(self, cells: Sequence[PlannedCell]) -> None:
+        """Remember the shapes of students of which one has been timed before."""
+        timed = (p.cell for p in cells if self._is_there(p.cell.student_latency))
+        self._timed |= {_shape(cell) for cell in timed}
+
     def add_measurement(self, planned: PlannedCell) -> None:
         """What is to be measured of a student that is there, or will be."""
         cell = planned.cell
@@ -168,6 +175,7 @@ class _Steps:
         job = _job(planned, name, "evaluate", stages, needs, exclusive=True)
         self._measured.append(Step("measurement", self._unique(job), cell))
         self._there |= {stage.key: True for stage in stages}
+        self._timed.add(_shape(cell))
 
     def _shared_needs(self, planned: PlannedCell) -> list[str]:
         cell = planned.cell
@@ -206,6 +214,8 @@ class _Steps:
 
     def _wanted(self, cell: Cell, name: str) -> bool:
         """Whether something is to be measured, and can be without training anything for it."""
+        if name == "student_latency" and _shape(cell) in self._timed:
+            return False
         teacher = self._is_there(cell.teacher) or cell.teacher_scores.key in self._shared
         needs_teacher = name in ("teacher_latency", "student_geometry")
         return (teacher or not needs_teacher) and not self._is_there(cell.stage(name))
@@ -214,6 +224,13 @@ class _Steps:
         if stage.key not in self._there:
             self._there[stage.key] = is_there(stage)
         return self._there[stage.key]
+
+
+def _shape(cell: Cell) -> tuple[Any, ...]:
+    """What decides how long a student takes to answer; its method and seed do not."""
+    given = cell.params
+    start = given.student.model_dump(exclude={"init_from", "head"})
+    return (cell.encoded.key, cell.model, given.training.device, *start.values())
 
 
 def _job(

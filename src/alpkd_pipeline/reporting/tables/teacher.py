@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEACHER = "teacher"
-_RUN_NAME = re.compile(r".+?-teacher-(?P<model>.+)-s\d+")
+_RUN_NAME = re.compile(r".+?-teacher-(?P<model>.+?)-s\d+(-[0-9a-f]{4})?")
 
 
 def percent(score: float | None, teacher: float | None) -> float | None:
@@ -77,6 +77,6 @@ def _labels(known: pd.DataFrame) -> pd.Series[str]:
 
 
 def _model(name: str) -> str:
-    """The model in a teacher's name, `demo` in `mrpc-teacher-demo-s0`."""
+    """The model in a teacher's name, `demo` in `mrpc-teacher-demo-s0-9f31`."""
     found = _RUN_NAME.fullmatch(str(name))
     return found["model"] if found else str(name)
