@@ -23,8 +23,8 @@ TEACHER_BLOCKS = ("task", "teacher")
 NOTE_TAG = "mlflow.note.content"
 """The tag that MLflow shows as a run's description, in Markdown."""
 
-UNTRACKED_BLOCK = "run"
-"""Where results go changes no result, and an address may hold credentials."""
+UNTRACKED_BLOCKS = ("run", "compare")
+"""Where results go and what is compared changes no result; an address may hold credentials."""
 
 
 def training_id(key: str, first_event: Mapping[str, Any]) -> str:
@@ -51,7 +51,7 @@ def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
     known = set(_known_names())
     own = {name: block for name, block in run["params"].items() if name in blocks}
     found = dict(_leaves("", own, known))
-    names = {name for name in known | set(found) if name.partition(".")[0] != UNTRACKED_BLOCK}
+    names = {name for name in known | set(found) if name.partition(".")[0] not in UNTRACKED_BLOCKS}
     return {name: _cut(found.get(name, NOTHING), MAX_PARAM) for name in sorted(names)}
 
 
@@ -66,7 +66,7 @@ def setup_id(run: Mapping[str, Any]) -> str:
     Args:
         run: the content of run.json.
     """
-    params = {name: block for name, block in run["params"].items() if name != UNTRACKED_BLOCK}
+    params = {name: block for name, block in run["params"].items() if name not in UNTRACKED_BLOCKS}
     if run["stage"] == "teacher":
         params = {name: params[name] for name in TEACHER_BLOCKS if name in params}
     params["teacher"] = {k: v for k, v in params["teacher"].items() if k != "seed"}
