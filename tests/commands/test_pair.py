@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conftest import Kedro
@@ -61,3 +62,17 @@ def test_the_command(tmp_path: Path, store: Store, kedro: Kedro) -> None:
     assert missing.returncode == 1
     (line,) = [line for line in missing.stderr.splitlines() if line.strip()]
     assert line.startswith("Error: no run 'deadbeef'")
+
+
+def test_real_numbers_are_not_counted_as_different_answers(tmp_path: Path) -> None:
+    def real(params: dict[str, Any], run: dict[str, Any]) -> None:
+        run["task"] |= {"kind": "regression", "label_names": [], "metrics": ["pearson"]}
+        run["task"] |= {"label_range": [0.0, 5.0]}
+
+    store = Store(tmp_path / "data")
+    for seed in range(2):
+        given = [label + 0.1 * (place % (3 + seed)) for place, label in enumerate(LABELS)]
+        with_answers(store, store.student(seed, change=real), given, labels=LABELS)
+    said = compared(store.root, *NAMES)
+    assert "answered differently" not in said
+    assert "(2,000 resamples).\n" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.datasets.comparison import ComparisonDataset
+from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting import report
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
@@ -172,3 +172,18 @@ def test_the_pages_template_is_part_of_the_key(
     comparison._code.cache_clear()
     assert world.dataset.key != before
     comparison._code.cache_clear()
+
+
+def test_what_comes_in_while_it_is_written_makes_it_due_again(world: World) -> None:
+    world.result("kd-s0-11111111")
+    key = comparison_key(world.root / "data")
+    work = world.root / "data" / "08_reporting" / "comparison.work"
+    work.mkdir(parents=True)
+    write_json(work / "run.json", {"compared": key})
+    world.result("kd-s1-22222222")
+    world.dataset.save(work)
+    folder = world.dataset.load()
+    assert folder.name == key[:8]
+    assert folder.is_dir()
+    assert not world.dataset.exists()
+    assert not world.fresh().exists()

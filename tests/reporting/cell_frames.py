@@ -48,11 +48,13 @@ def run(
         "score": score,
         "metric": "accuracy",
         "teacher": f"{task}-teacher-demo-s{teacher_seed}-{teacher_seed:04x}",
+        "teacher_differs": "",
         "teacher_score": teacher_score,
         "parameters": 400_000,
         "teacher_parameters": 600_000,
         "speed_up": None,
         "latency_ms": None,
+        "timed_on": "here",
         "key": f"{task}/{method}/{layers}/{seed}/{teacher_seed}/{len(more)}",
         **own,
     }

@@ -1,10 +1,12 @@
 import logging
+import shutil
 import time
 
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import collect, gather
+from alpkd_pipeline.reporting.cost import total_cost
 from alpkd_pipeline.reporting.frame import AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
@@ -26,6 +28,7 @@ def test_a_row_tells_all_about_a_student(store):
         "dev.accuracy": 0.8,
         "dev.f1": 0.85,
         "teacher": "mrpc-teacher-demo-s0",
+        "teacher_differs": "",
         "teacher_score": 0.9,
         "parameters": 410_000,
         "teacher_parameters": 600_000,
@@ -33,6 +36,7 @@ def test_a_row_tells_all_about_a_student(store):
         "latency_ms": 4.0,
         "speed_up": 3.0,
         "latency_shared": False,
+        "timed_on": row["timed_on"],
         "selection": "dev",
         "tuned": "",
         "generation": "cell",
@@ -69,12 +73,37 @@ def test_speeds_of_different_machines_are_not_compared(store):
     assert pd.isna(row["speed_up"])
 
 
-def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
-    store.student(0)
-    folder = store.student(1)
+def unscored(folder):
+    """As a trial is that was chosen on held-out rows."""
     metrics = read_json(folder / "metrics.json")
     write_json(folder / "metrics.json", metrics | {"scores": {"holdout": {"accuracy": 0.9}}})
     seal(folder, {})
+
+
+def test_trials_without_dev_scores_are_counted_and_paid_for_but_not_asked_for(store, caplog):
+    store.student(0)
+    unscored(store.student(1, generation="trial"))
+    with caplog.at_level(logging.WARNING):
+        evidence = gather(store.root)
+    assert caplog.text == ""
+    assert evidence.left_out == {"trial": 1}
+    assert len(evidence.runs) == 1
+    assert sum(total_cost(evidence).counts.values()) == 2
+
+
+def test_a_copied_folder_counts_once(store, caplog):
+    folder = store.student(0)
+    shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"))
+    with caplog.at_level(logging.WARNING):
+        evidence = gather(store.root)
+    assert evidence.runs["name"].tolist() == ["mrpc-12to4-kd-s0"]
+    assert "is a copy of" in caplog.text
+
+
+def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
+    store.student(0)
+    unscored(store.student(1))
+    unscored(store.student(2, generation="trial"))
     with caplog.at_level(logging.WARNING):
         assert collect(store.root)["seed"].tolist() == [0]
     assert "1 finished students have no dev scores" in caplog.text

@@ -1,3 +1,4 @@
+import copy
 import io
 import json
 import math
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.reporting.conftest import PARAMS
 
 from alpkd_pipeline.reporting.comparison import (
     collect,
@@ -13,6 +15,7 @@ from alpkd_pipeline.reporting.comparison import (
     students_table,
     write_comparison,
 )
+from alpkd_pipeline.reporting.store import TEACHERS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "comparison.md"
 
@@ -164,3 +167,44 @@ def test_tasks_have_their_own_sections_and_scores(store):
     mrpc, other = page_of(store).split("## rte")
     assert "dev.f1" in mrpc
     assert "dev.f1" not in other
+
+
+def test_a_teacher_for_each_seed_does_not_part_the_seeds(store):
+    """The means are those that the verdicts compare."""
+
+    def own_teacher(params, run):
+        params["teacher"]["seed"] = params["seed"]
+        run["identity"]["keys"]["teacher"] = f"{params['seed']}" * 64
+
+    for seed in range(3):
+        store.student(seed, 0.8 + seed / 100, change=own_teacher)
+    page = page_of(store)
+    assert "nothing can be said" not in page
+    row = next(
+        line
+        for line in page.splitlines()
+        if line.startswith("| kd ") and "±" in line and "0.81" in line
+    )
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2:4] == ["3", "0.8100 ± 0.0100"]
+    assert "student and teacher seeds" in cells
+
+
+def test_teachers_of_other_training_are_told_apart(store):
+    for place, epochs in enumerate((3, 5)):
+        key = f"{place}" * 64
+        folder = store.root / TEACHERS / "mrpc" / f"demo-{epochs}"
+        params = copy.deepcopy(PARAMS)
+        params["teacher"]["training"]["epochs"] = epochs
+        run = store._run("teacher", "mrpc-teacher-demo-s0", key, params)
+        store._write(folder, run, {"accuracy": 0.9, "f1": 0.9}, 600_000, 1.0, {})
+
+        def change(own, run, key=key, epochs=epochs):
+            run["identity"]["keys"]["teacher"] = key
+            own["teacher"]["training"]["epochs"] = epochs
+
+        store.student(place, change=change)
+    assert collect(store.root)["teacher_differs"].tolist() == [
+        "teacher.training.epochs=3",
+        "teacher.training.epochs=5",
+    ]

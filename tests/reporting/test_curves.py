@@ -54,3 +54,11 @@ def test_losses_are_averaged_over_runs_and_parts():
         (pytest.approx((BINS - 0.5) * 4 / BINS), 2.0),
     ]
     assert mean_losses(runs, "soft") == []
+
+
+def test_the_mean_of_losses_ends_where_the_first_run_stopped():
+    runs = [
+        RunCurves([], {"hard": [(1.0, 1.0), (4.0, 9.0)]}),
+        RunCurves([], {"hard": [(1.0, 3.0)]}),
+    ]
+    assert mean_losses(runs, "hard") == [(pytest.approx((BINS - 0.5) / BINS), 2.0)]

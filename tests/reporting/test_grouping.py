@@ -2,8 +2,15 @@ import copy
 
 import pytest
 
-from alpkd_pipeline.reporting.grouping import differences, facts_but_seed, flat, group_id
-from alpkd_pipeline.reporting.store import STUDENTS, finished_runs
+from alpkd_pipeline.reporting.grouping import (
+    differences,
+    facts_but_seed,
+    flat,
+    group_id,
+    teacher_facts,
+    told_apart,
+)
+from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, finished_runs
 
 
 def group(store, **options):
@@ -122,3 +129,29 @@ def test_differences_fall_back_on_keys():
 
 def test_a_lone_group_differs_in_nothing():
     assert differences({"g": {"training.lr": "1"}}) == {"g": ""}
+
+
+def test_groups_that_only_keys_tell_apart_are_told_apart_whatever_else_differs():
+    groups = {
+        "g": {"training.lr": "1", "key.teacher": '"a"'},
+        "h": {"training.lr": "1", "key.teacher": '"b"'},
+        "i": {"training.lr": "2", "key.teacher": '"b"'},
+    }
+    assert differences(groups) == {
+        "g": "training.lr=1, key.teacher=a",
+        "h": "training.lr=1, key.teacher=b",
+        "i": "training.lr=2",
+    }
+
+
+def test_rivals_are_of_one_place():
+    facts = [{"lr": "1"}, {"lr": "2"}, {"lr": "2"}]
+    assert told_apart(facts, ["a", "a", "b"]) == ["lr=1", "lr=2", ""]
+
+
+def test_a_teacher_is_its_own_training_without_its_seed(store):
+    store.teacher()
+    (record,) = finished_runs(store.root, TEACHERS)
+    found = teacher_facts(record)
+    assert found["teacher.training.epochs"] == "3"
+    assert not {"teacher.seed", "method.name", "training.lr", "seed"} & set(found)

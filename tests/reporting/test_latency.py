@@ -56,3 +56,11 @@ def test_times_of_different_machines_give_no_speed_up(store):
     store.student(0, p50_ms=4.0)
     store.student(1)
     assert rows_of(store)["speed_up"].isna().all()
+
+
+def test_where_it_was_measured_is_told_apart(store):
+    for seed, more in enumerate(({}, {"threads": 8}, {"libraries": {"torch": "1"}})):
+        store.latency(store.student(seed), 4.0, **more)
+    found = collect(store.root).set_index("seed")["timed_on"]
+    assert found.nunique() == 3
+    assert found[1].startswith("x86_64 (cpu), threads: 8, ")

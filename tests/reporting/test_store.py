@@ -1,7 +1,11 @@
 import json
 import logging
 
-from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS, finished_runs
+import pytest
+from tests.reporting.studies import reseal
+
+from alpkd_pipeline.reporting.store import LATENCY, SCORES, STUDENTS, TEACHERS, finished_runs
+from alpkd_pipeline.runs.manifest import read_json, write_json
 
 
 def names(store, kind=STUDENTS):
@@ -90,3 +94,38 @@ def test_results_still_at_work_are_passed_over(store):
     result.rename(result.with_name(f"{result.name}.work"))
     (record,) = finished_runs(store.root, STUDENTS)
     assert record.scores["dev.accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["params", "seed"], None),
+        (["params", "teacher"], None),
+        (["task", "dev_splits"], []),
+        (["params", "student"], {}),
+        (["name"], None),
+    ],
+)
+def test_a_run_that_lacks_what_all_need_is_left_out(store, caplog, path, value):
+    good, bad = store.student(0), store.student(1)
+    said = read_json(bad / "run.json")
+    *place, last = path
+    inner = said
+    for name in place:
+        inner = inner[name]
+    inner[last] = value
+    write_json(bad / "run.json", said)
+    reseal(bad)
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [good.name]
+    assert bad.name in caplog.text
+
+
+@pytest.mark.parametrize(
+    "latency", [[], {"batch_1": {}}, {"batch_1": {"p50_ms": "x"}}, {"batch_1": {"p50_ms": 1.0}}]
+)
+def test_a_latency_that_cannot_be_read_is_left_out_and_its_run_is_not(store, caplog, latency):
+    store._result(store.student(0), LATENCY, "latency.json", latency)
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.latencies == ()
+    assert "cannot be read" in caplog.text

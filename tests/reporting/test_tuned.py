@@ -36,3 +36,24 @@ def test_the_newest_search_comes_first(tmp_path):
         search(tmp_path, name, {"training.lr": 0.1}, selection)
     found = findings(search_records(tmp_path))
     assert [best.search for best in found["mrpc", "kd", 4]] == ["tune-2", "tune-1"]
+
+
+def test_a_study_with_nothing_to_choose_tunes_nobody(store):
+    store.student(0)
+    search(store.root, "tune-1", {})
+    assert collect(store.root)["tuned"].tolist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "own"), [("training.lr", 0.0004, True), ("method.temperature", 2.0, False)]
+)
+def test_a_rate_is_a_methods_own_choice_only_where_it_was_searched(store, name, value, own):
+    def pkd(params, run):
+        params["method"]["name"], params["training"]["lr"] = "pkd", 0.0002
+
+    store.student(0)
+    search(store.root, "tune-1", {name: value})
+    alone = collect(store.root)["setting"][0]
+    store.student(0, change=pkd)
+    found = collect(store.root).groupby("method")["setting"].first()
+    assert (found["kd"] != alone) is own

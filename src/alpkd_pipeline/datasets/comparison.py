@@ -10,7 +10,8 @@ from kedro.io import AbstractDataset
 
 from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, sha256_file
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, read_json, sha256_file
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 COMPARED = (
     "05_model_input/signals",
@@ -22,6 +23,10 @@ COMPARED = (
     "07_model_output/geometry",
 )
 """What is compared or, as the signals, counted as its cost."""
+
+
+KEY = "compared"
+"""Entry of a comparison's run.json: the key of what it was made from, taken before it was read."""
 
 
 class ComparisonDataset(AbstractDataset[Path, Path]):
@@ -44,62 +49,81 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
         """
         self.metadata = metadata
         self._base, self._store, self._sweep = Path(filepath), Path(store), sweep
+        self._saved: Path | None = None
         self.force = False
         """Whether the table is to be written again although nothing has changed."""
 
     @property
     def key(self) -> str:
-        """The hash of all finished results, by the manifests that list their files' hashes.
-
-        Raises:
-            UserError: there is no such sweep.
-        """
-        found = {
-            manifest.parent.relative_to(self._store).as_posix(): sha256_file(manifest)
-            for kind in COMPARED
-            for manifest in self._store.glob(f"{kind}/*/*/{MANIFEST}")
-        }
-        return key_of({"of": found, **self._asked_for(), "code": _code()})
-
-    def _asked_for(self) -> dict[str, Any]:
-        """What sweeps and searches say: which trials count, which cells are wanted, what was tuned.
-
-        Of a sweep's record only the cells count: it is written again while the sweep goes on.
-        """
-        sweeps = sweep_records(self._store)
-        wanted = None
-        if self._sweep is not None:
-            chosen = chosen_sweep(sweeps, self._sweep)
-            wanted = [chosen["id"], *sorted(cell_keys([chosen]))]
-        return {
-            "cells": sorted(cell_keys(sweeps)),
-            "sweep": wanted,
-            "searches": [sha256_file(path) for path in sorted(self._searches())],
-        }
-
-    def _searches(self) -> list[Path]:
-        return list((self._store / SEARCHES).glob("*.json"))
+        """The key of what is there now: `comparison_key`."""
+        return comparison_key(self._store, self._sweep)
 
     @property
     def path(self) -> Path:
-        """The folder of the comparison of what is there now."""
-        return self._base / self.key[:8]
+        """The folder of the comparison of what is there now.
+
+        Where results came in while the last one was written, that last one.
+        """
+        now = self._base / self.key[:8]
+        return now if self._saved is None or now.is_dir() else self._saved
 
     def load(self) -> Path:
         """The folder."""
         return self.path
 
     def save(self, data: Path) -> None:
-        """Publish the work folder `data` under the present key."""
-        key = self.key
-        publish(data, self._base / key[:8], {"stage": "comparison", "key": key, "made_from": {}})
+        """Publish the work folder `data` under the key that its run.json names as `compared`.
+
+        Other processes may add results while a comparison is written: the present key would
+        promise what is not in it. Without that name the present key is taken.
+        """
+        config = data / RUN_CONFIG
+        key = str((read_json(config) if config.is_file() else {}).get(KEY) or self.key)
+        self._saved = self._base / key[:8]
+        publish(data, self._saved, {"stage": "comparison", "key": key, "made_from": {}})
         self.force = False
 
     def _exists(self) -> bool:
-        return not self.force and is_complete(self.path, self.key)
+        key = self.key
+        return not self.force and is_complete(self._base / key[:8], key)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
+
+
+def comparison_key(store: Path, sweep: str | None = None) -> str:
+    """The hash of all finished results, by the manifests that list their files' hashes.
+
+    Args:
+        store: the folder of all results.
+        sweep: the sweep to look at, by its id, its beginning, or `latest`; None: all students.
+
+    Raises:
+        UserError: there is no such sweep.
+    """
+    found = {
+        manifest.parent.relative_to(store).as_posix(): sha256_file(manifest)
+        for kind in COMPARED
+        for manifest in store.glob(f"{kind}/*/*/{MANIFEST}")
+    }
+    return key_of({"of": found, **_asked_for(store, sweep), "code": _code()})
+
+
+def _asked_for(store: Path, sweep: str | None) -> dict[str, Any]:
+    """What sweeps and searches say: which trials count, which cells are wanted, what was tuned.
+
+    Of a sweep's record only the cells count: it is written again while the sweep goes on.
+    """
+    sweeps = sweep_records(store)
+    wanted = None
+    if sweep is not None:
+        chosen = chosen_sweep(sweeps, sweep)
+        wanted = [chosen["id"], *sorted(cell_keys([chosen]))]
+    return {
+        "cells": sorted(cell_keys(sweeps)),
+        "sweep": wanted,
+        "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],
+    }
 
 
 @cache

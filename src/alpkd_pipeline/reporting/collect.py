@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.frame import CELL, run_frame
+from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, RunRecord, finished_runs
 from alpkd_pipeline.reporting.sweeps import (
     Record,
@@ -33,7 +34,7 @@ class Evidence:
     Attributes:
         store: the folder of all results.
         runs: what `collect` describes.
-        students: the records of the same runs, by key.
+        students: the records of all finished students, by key; those without dev scores too.
         teachers: all teachers, by key.
         searches: the records of all searches, the oldest first.
         sweep: the record of the sweep that was asked for; None: everything was read.
@@ -45,6 +46,12 @@ class Evidence:
     teachers: Mapping[str, RunRecord]
     searches: tuple[Record, ...]
     sweep: Record | None
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many finished students of other generations there are, by generation."""
+        counts = Counter(generation(record) for record in self.students.values())
+        return {name: counts[name] for name in sorted(counts) if name != CELL}
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -88,16 +95,18 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         if wanted is None or record.key in wanted
     ]
     scored = [record for record in students if record.scores]
-    if len(scored) < len(students):
+    # Trials that were chosen on held-out rows need no dev scores.
+    unscored = sum(not record.scores and generation(record) == CELL for record in students)
+    if unscored:
         log.warning(
             "%d finished students have no dev scores and are left out;"
             " `kedro run --pipeline=evaluate` makes them",
-            len(students) - len(scored),
+            unscored,
         )
     return Evidence(
         store=store,
         runs=run_frame(store, scored, teachers, searches),
-        students={record.key: record for record in scored},
+        students={record.key: record for record in students},
         teachers=teachers,
         searches=tuple(searches),
         sweep=chosen,
@@ -106,7 +115,7 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
 
 def as_cell(record: RunRecord) -> RunRecord:
     """A trial of a search whose key a sweep lists too: the same student, asked for as a cell."""
-    identity = record.run["identity"]
-    if identity.get("generation") != TRIAL:
+    if generation(record) != TRIAL:
         return record
-    return replace(record, run={**record.run, "identity": {**identity, "generation": CELL}})
+    identity = {**record.run["identity"], "generation": CELL}
+    return replace(record, run={**record.run, "identity": identity})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.collect import Evidence, collect, gather
 from alpkd_pipeline.reporting.comparison_page import comparison_page
-from alpkd_pipeline.reporting.comparison_tables import grouped_table, left_out, students_table
+from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
 from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.report.sources import Sources
 from alpkd_pipeline.reporting.tables.files import write_frames
@@ -49,7 +49,7 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
     markdown.write_text(comparison_page(sources), encoding="utf-8", newline="\n")
     write_json(
         tables,
-        {"students": _records(students), "groups": _records(groups), "left_out": left_out(df)},
+        {"students": _records(students), "groups": _records(groups), "left_out": evidence.left_out},
     )
     csv = [(df, out / "students.csv"), (groups, out / "groups.csv")]
     for frame, path in csv:

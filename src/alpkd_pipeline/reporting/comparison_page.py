@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.reporting.comparison_summary import main_parts, verdict_parts
 from alpkd_pipeline.reporting.comparison_tables import (
     ENOUGH_SEEDS,
-    grouped_table,
-    left_out,
     score_columns,
     students_table,
 )
-from alpkd_pipeline.reporting.frame import CELL
 from alpkd_pipeline.reporting.markdown import markdown_table
 from alpkd_pipeline.reporting.numbers import millions, score_text, seconds_text
-from alpkd_pipeline.reporting.report.sources import Sources
+from alpkd_pipeline.reporting.report.sources import Row, Sources
+from alpkd_pipeline.reporting.tables.model_size import timed_alike
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXT = ("method", "teacher", "differs", "run")
+_TEXT = ("method", "teacher", "spread over", "differs", "run")
 
 
 def comparison_page(sources: Sources) -> str:
@@ -29,34 +27,47 @@ def comparison_page(sources: Sources) -> str:
     Args:
         sources: the evidence of a store.
     """
-    df = sources.evidence.runs
-    cells = df[df["generation"] == CELL]
+    cells = sources.evidence.cells
     parts = ["# Comparison of students\n"]
     if cells.empty:
         parts.append("No student has been trained and scored yet.\n")
     else:
         parts += [*main_parts(sources), *verdict_parts(sources)]
     for task, of_task in cells.groupby("task"):
-        parts += [f"## {task}\n", _group_section(of_task), _student_section(of_task)]
-    parts.append(_notes(df))
+        section = _arm_section(sources, str(task), of_task)
+        parts += [f"## {task}\n", section, _student_section(of_task)]
+    parts.append(_notes(sources))
     return "\n".join(part for part in parts if part)
 
 
-def _group_section(cells: pd.DataFrame) -> str:
-    groups = grouped_table(cells)
+def _arm_section(sources: Sources, task: str, cells: pd.DataFrame) -> str:
+    """The means that the verdicts compare: one row for each arm, over all of its seeds."""
+    arms = [arm for arm in sources.arms if arm["task"] == task]
+    if not arms:
+        return ""
     scores = [name for name in score_columns(cells) if cells[name].notna().any()]
-    rows = [_group_row(row, scores) for row in groups.to_dict("records")]
-    return f"### Means over seeds\n\n{_table(rows)}\n{_seed_line(groups['seeds'])}"
+    alike = timed_alike(cells).set_index("key")
+    rows = [_arm_row(arm, alike.loc[arm["runs"]], scores) for arm in arms]
+    return f"### Means over seeds\n\n{_table(rows)}\n{_seed_line([arm['n'] for arm in arms])}"
 
 
-def _group_row(row: dict[Any, Any], scores: list[str]) -> dict[str, str]:
+def _arm_row(arm: Row, runs: pd.DataFrame, scores: list[str]) -> dict[str, str]:
+    teachers = runs.drop_duplicates("teacher_key")
+    names = list(dict.fromkeys(teachers["teacher"].astype(str)))
+    # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
+    by_seed = runs.groupby("seed")[scores].mean()
     return {
-        "method": row["method"],
-        "layers": _depth(row),
-        "seeds": str(row["seeds"]),
-        **{name: _mean_std(row[f"{name} mean"], row[f"{name} std"]) for name in scores},
-        **_shared(row),
-        "differs": row["differs"],
+        "method": str(arm["method"]),
+        "layers": _depth(runs.iloc[0].to_dict()),
+        "seeds": str(arm["n"]),
+        **{name: _mean_std(by_seed[name].mean(), by_seed[name].std()) for name in scores},
+        "teacher": names[0] if len(names) == 1 else f"{len(names)} teachers",
+        "teacher's score": score_text(_known(teachers["teacher_score"].mean())),
+        "parameters": millions(_known(runs["parameters"].astype("float64").mean())),
+        "seconds": seconds_text(_known(runs["seconds"].mean())),
+        "speed-up": _times(_known(runs["speed_up"].mean())),
+        "spread over": str(arm["spread"]),
+        "differs": str(arm["arm_differs"]),
     }
 
 
@@ -70,7 +81,7 @@ def _student_section(cells: pd.DataFrame) -> str:
             "seed": str(row["seed"]),
             **{name: score_text(row[name]) for name in scores},
             **_shared(row),
-            "differs": row["differs"],
+            "differs": row["arm_differs"],
             "run": row["path"].rpartition("/")[2],
         }
         for row in students.to_dict("records")
@@ -118,8 +129,8 @@ def _mean_std(mean: float, std: float) -> str:
     return score_text(mean) if _known(std) is None else f"{score_text(mean)} ± {std:.4f}"
 
 
-def _seed_line(seeds: pd.Series[int]) -> str:
-    few, most = seeds[seeds < ENOUGH_SEEDS], int(seeds.max())
+def _seed_line(seeds: list[int]) -> str:
+    few, most = [n for n in seeds if n < ENOUGH_SEEDS], max(seeds)
     lines = ["Mean ± sample standard deviation over seeds."] if most > 1 else []
     if len(few) == len(seeds):
         counted = "1 seed" if most == 1 else f"{most} seeds"
@@ -132,22 +143,25 @@ def _seed_line(seeds: pd.Series[int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _notes(df: pd.DataFrame) -> str:
-    cells = df[df["generation"] == CELL]
+def _notes(sources: Sources) -> str:
+    cells = sources.evidence.cells
     notes = []
     if (cells["selection"] == "dev").any():
         notes.append(
             "The best epoch was chosen on the dev split whose score is shown, as the papers do:"
             " these scores are optimistic."
         )
-    if (cells["differs"] != "").any():
+    if any(arm["arm_differs"] for arm in sources.arms):
         notes.append(
-            "Runs of one method and depth that differ in more than the seed are never averaged;"
-            " the column `differs` says in what."
+            "Runs of one method and depth that differ in more than the student's and the teacher's"
+            " seed are never averaged; the column `differs` says in what."
         )
     if cells["speed_up"].notna().any():
-        notes.append("Speed-up: the teacher's median time for one example over the student's.")
-    others = left_out(df)
+        notes.append(
+            "Speed-up: the teacher's median time for one example over the student's; means only"
+            " over times of one machine and setup, that of most students of the task."
+        )
+    others = sources.evidence.left_out
     if others:
         counted = ", ".join(f"{name} {count}" for name, count in others.items())
         notes.append(f"Runs of other kinds, counted but not shown: {counted}.")

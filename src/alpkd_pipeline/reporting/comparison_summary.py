@@ -16,11 +16,15 @@ from alpkd_pipeline.reporting.report.words import (
     points,
     signed,
 )
-from alpkd_pipeline.reporting.tables.average import AVERAGE
+from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_MEANINGS = (
+    "Difference: mean over shared seeds, in points. Interval: not corrected for other tests."
+    " Detectable: the difference that these seeds show with probability 80 %.\n"
+)
 _TEXT = ("task", "method", "against", "verdict")
 
 
@@ -33,19 +37,27 @@ def main_parts(sources: Sources) -> list[str]:
         parts += [f"### {name}\n", _main(table)]
     said = (
         "Dev scores in percent, mean ± sample standard deviation over seeds. Bold: better than"
-        " every other method of the column by paired tests over seeds (Holm-corrected).\n"
+        " every other method of the column by paired tests over seeds (Holm-corrected)."
     )
+    if (sources.main["task"] == AVERAGE).any():
+        said += (
+            " Average: over the tasks that all students of the table have; rank: mean place among"
+            " them, 1 is the best."
+        )
+    said += "\n"
     return [*parts, said]
 
 
 def _main(table: pd.DataFrame) -> str:
     lines: list[Row] = table.to_dict("records")
     tasks = sorted({str(line["task"]) for line in lines} - {AVERAGE})
-    averaged = [AVERAGE] if any(line["task"] == AVERAGE for line in lines) else []
+    over = [int(line["tasks"]) for line in lines if line["task"] == AVERAGE]
+    averaged = [AVERAGE] if over else []
     rows: dict[int, dict[str, Row]] = {}
     for line in lines:
         rows.setdefault(int(line["row"]), {})[str(line["task"])] = line
-    headings = ["method", *tasks, *averaged, *(["rank"] if averaged else [])]
+    more = [average_name(over[0]), "rank"] if over else []
+    headings = ["method", *tasks, *more]
     cells = []
     for row in rows.values():
         first = next(iter(row.values()))
@@ -71,7 +83,7 @@ def verdict_parts(sources: Sources) -> list[str]:
             name = depth(layers, sources.teacher_layers(layers))
             rows.sort(key=lambda row: (str(row["task"]), sources.rank(row)))
             parts += [f"### {name}\n", _verdicts(rows), f"{rows[0]['family']}.\n"]
-    return parts
+    return [*parts, _MEANINGS] if parts else []
 
 
 def _verdicts(rows: list[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.frame import CELL
+from alpkd_pipeline.reporting.tables.model_size import timed_alike
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +50,9 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The shared columns, `seeds` (their number n), for each score `<score> mean` and
         `<score> std` (sample standard deviation, n - 1; missing for one seed), the means of
-        `seconds` and `speed_up`, and `group`.
+        `seconds` and `speed_up` (where most of the task were timed), and `group`.
     """
-    cells = df[df["generation"] == CELL]
+    cells = timed_alike(df[df["generation"] == CELL])
     groups = cells.groupby("group", sort=False)
     shared = groups[list(_SHARED)].first()
     shared["seeds"] = groups["seed"].nunique()
@@ -61,9 +62,3 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
     for name in ("seconds", "speed_up"):
         shared[name] = groups[name].mean()
     return shared.reset_index()[[*shared.columns, "group"]]
-
-
-def left_out(df: pd.DataFrame) -> dict[str, int]:
-    """How many runs of other generations there are, by generation."""
-    others = df.loc[df["generation"] != CELL, "generation"].value_counts().sort_index()
-    return {str(name): int(count) for name, count in others.items()}

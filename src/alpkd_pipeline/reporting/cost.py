@@ -62,7 +62,7 @@ class Cost:
 def total_cost(evidence: Evidence) -> Cost:
     """Add up what the students of a comparison needed: each teacher and each cache once.
 
-    Trials and reruns count too: their time was spent.
+    Trials and reruns count too, and students without dev scores: their time was spent.
     """
     students = list(evidence.students.values())
     teachers = {k: t for k, t in evidence.teachers.items() if k in _parents(students, "teacher")}

@@ -85,11 +85,14 @@ def mean_scores(runs: Sequence[RunCurves]) -> list[Point]:
 
 
 def mean_losses(runs: Sequence[RunCurves], term: str) -> list[Point]:
-    """The mean of a term over runs and over each of `BINS` equal parts of the training."""
-    points = [point for run in runs for point in run.losses.get(term, ())]
-    end = max((epoch for epoch, _ in points), default=0.0)
+    """The mean of a term over runs and over each of `BINS` equal parts of the training.
+
+    It ends where the first run stopped, as the scores do.
+    """
+    lines = [run.losses[term] for run in runs if run.losses.get(term)]
+    end = min((max(epoch for epoch, _ in line) for line in lines), default=0.0)
     found: dict[int, list[float]] = defaultdict(list)
-    for epoch, value in points:
+    for epoch, value in (point for line in lines for point in line if point[0] <= end):
         found[min(BINS - 1, int(BINS * epoch / end)) if end else 0].append(value)
     return [
         ((part + 0.5) * end / BINS, sum(values) / len(values))

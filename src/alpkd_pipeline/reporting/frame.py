@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.grouping import differences, facts_but_seed, group_id
+from alpkd_pipeline.reporting.grouping import (
+    differences,
+    facts_but_seed,
+    group_id,
+    teacher_facts,
+    told_apart,
+)
 from alpkd_pipeline.reporting.latency import Speed, speeds
 from alpkd_pipeline.reporting.statistics.setting import LR, SETTING_COLUMNS, add_settings
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.sweeps import Record
-from alpkd_pipeline.reporting.tuned import findings, tuned_on
+from alpkd_pipeline.reporting.tuned import NOT_TUNED, findings, tuned_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +31,7 @@ REAL = ("score", "teacher_score", "seconds", "latency_ms", "speed_up")
 BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
 AFTER_SCORES = (
     "teacher",
+    "teacher_differs",
     "teacher_score",
     "parameters",
     "teacher_parameters",
@@ -32,6 +39,7 @@ AFTER_SCORES = (
     "latency_ms",
     "speed_up",
     "latency_shared",
+    "timed_on",
     "selection",
     "tuned",
     "generation",
@@ -63,9 +71,11 @@ def run_frame(
     speed = speeds(scored, teachers)
     found = findings(searches)
     rows = [_row(store, record, teachers, speed[record.key]) for record in scored]
-    for row, record in zip(rows, scored, strict=True):
-        row["tuned"] = tuned_on(record, found)
-    _add_groups(rows, scored)
+    tuned = [tuned_by(record, found) for record in scored]
+    _add_teachers(rows, scored, teachers)
+    for row, study in zip(rows, tuned, strict=True):
+        row["tuned"] = study.selection if study else NOT_TUNED
+    _add_groups(rows, scored, [study is not None and LR in study.values for study in tuned])
     names = dict.fromkeys(name for record in scored for name in record.scores)
     frame = pd.DataFrame(rows, columns=[*BEFORE_SCORES, "score", *names, *AFTER_SCORES])
     frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64"))
@@ -99,19 +109,43 @@ def _row(
         "latency_ms": speed.ms,
         "speed_up": speed.speed_up,
         "latency_shared": speed.shared,
+        "timed_on": speed.on,
         "selection": record.metrics.get("selection"),
-        "generation": identity.get("generation", CELL),
+        "generation": generation(record),
         "key": record.key,
         "name": record.run["name"],
         "path": record.path.relative_to(store).as_posix(),
     }
 
 
+def generation(record: RunRecord) -> str:
+    """What a run was made as: `cell`, `trial` or `rerun`."""
+    return str(record.run["identity"].get("generation", CELL))
+
+
 def _parameters(record: RunRecord) -> int | None:
     return (record.metrics.get("parameters") or {}).get("total")
 
 
-def _add_groups(rows: list[dict[str, Any]], records: list[RunRecord]) -> None:
+def _add_teachers(
+    rows: list[dict[str, Any]], records: list[RunRecord], teachers: Mapping[str, RunRecord]
+) -> None:
+    """Add `teacher_differs`: what tells a teacher from others of its task and model, in words."""
+    places: list[tuple[Any, ...]] = []
+    facts: list[dict[str, str]] = []
+    for row, record in zip(rows, records, strict=True):
+        teacher = teachers.get(str(record.keys.get("teacher")))
+        known = teacher_facts(teacher) if teacher else {}
+        # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
+        places.append((row["task"], row["generation"], known.get("teacher.model")))
+        facts.append(known)
+    for row, told in zip(rows, told_apart(facts, places), strict=True):
+        row["teacher_differs"] = told
+
+
+def _add_groups(
+    rows: list[dict[str, Any]], records: list[RunRecord], rate_searched: Sequence[bool]
+) -> None:
     facts = [facts_but_seed(record) for record in records]
     seeds = [(group_id(f), row["seed"]) for f, row in zip(facts, rows, strict=True)]
     times = Counter(seeds)
@@ -129,10 +163,12 @@ def _add_groups(rows: list[dict[str, Any]], records: list[RunRecord]) -> None:
         # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
         chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
         there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
-        add_settings(there, theirs, _searched(there, theirs))
+        add_settings(there, theirs, _searched(there, theirs, [rate_searched[i] for i in chosen]))
 
 
-def _searched(rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]]) -> list[bool]:
+def _searched(
+    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], searched: Sequence[bool]
+) -> list[bool]:
     """For each run whether its learning rate was searched, and is another than its rivals'.
 
     Where all have one rate in the end, a searched one is no reason to keep methods apart.
@@ -140,7 +176,10 @@ def _searched(rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]]
     rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
     for row, known in zip(rows, facts, strict=True):
         rates[row["task"], row["layers"]].add(known.get(LR))
-    return [bool(r["tuned"]) and len(rates[r["task"], r["layers"]]) > 1 for r in rows]
+    return [
+        rate and len(rates[row["task"], row["layers"]]) > 1
+        for row, rate in zip(rows, searched, strict=True)
+    ]
 
 
 def _cell(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from alpkd_pipeline.reporting.store import RunRecord
@@ -54,6 +55,16 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
     return {name: value for name, value in facts.items() if not _has_no_effect(name)}
 
 
+def teacher_facts(record: RunRecord) -> dict[str, str]:
+    """Everything that defines a teacher but its seed.
+
+    Its run.json also holds the student that it was first trained for; that is no part of it.
+    """
+    own = ("teacher.", "task.", "library.", "key.encoded", "code", "precision", "device")
+    facts = facts_but_seed(record).items()
+    return {n: value for n, value in facts if n.startswith(own) and n != "teacher.seed"}
+
+
 def _has_no_effect(name: str) -> bool:
     return name == "seed" or name.startswith(("run.", "compare.")) or name in NO_EFFECT
 
@@ -87,15 +98,39 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
     Returns:
         group id -> `training.lr=0.0001, library.torch=2.13.0`; empty for a group without rivals.
+        No two groups have the same text.
     """
     names = sorted({name for facts in groups.values() for name in facts})
     differ = [n for n in names if len({facts.get(n) for facts in groups.values()}) > 1]
-    # Keys follow from the rest: they are worth a word only where nothing else explains them.
-    told = [n for n in differ if not n.startswith("key.")] or differ
+    # Keys follow from the rest: they are worth a word only where nothing else tells groups apart.
+    plain = [name for name in differ if not name.startswith("key.")]
+    texts = {group: _named(facts, plain) for group, facts in groups.items()}
+    times = Counter(texts.values())
     return {
-        group: ", ".join(f"{name}={_short(facts.get(name, '-'))}" for name in told)
-        for group, facts in groups.items()
+        group: _named(groups[group], [*plain, *(n for n in differ if n not in plain)])
+        if times[text] > 1
+        else text
+        for group, text in texts.items()
     }
+
+
+def told_apart(facts: Sequence[Mapping[str, str]], places: Sequence[Hashable]) -> list[str]:
+    """For each run what tells its facts from others of the same place, in words.
+
+    Args:
+        facts: of each run.
+        places: of each run: only runs of one place are rivals.
+    """
+    ids = [group_id(known) for known in facts]
+    rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
+    for place, name, known in zip(places, ids, facts, strict=True):
+        rivals[place][name] = known
+    told = {place: differences(found) for place, found in rivals.items()}
+    return [told[place][name] for place, name in zip(places, ids, strict=True)]
+
+
+def _named(facts: Mapping[str, str], names: Sequence[str]) -> str:
+    return ", ".join(f"{name}={_short(facts.get(name, '-'))}" for name in names)
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alpkd_pipeline.reporting.grouping import flat, group_id
 from alpkd_pipeline.reporting.store import RunRecord
 
 
@@ -21,11 +22,14 @@ class Speed:
         ms: median milliseconds for one example; None if nothing like it was measured.
         speed_up: the teacher's milliseconds over the student's, measured alike; None if unknown.
         shared: whether another student of the same shape was measured in its place.
+        on: where it was measured: processor, device and threads, with a hash that also covers the
+            libraries; empty if nothing was.
     """
 
     ms: float | None = None
     speed_up: float | None = None
     shared: bool = False
+    on: str = ""
 
 
 def speeds(students: Iterable[RunRecord], teachers: Mapping[str, RunRecord]) -> dict[str, Speed]:
@@ -47,8 +51,7 @@ def speeds(students: Iterable[RunRecord], teachers: Mapping[str, RunRecord]) -> 
         ]
         shared = not record.latencies
         mine = of_students.get(student_shape(record), []) if shared else record.latencies
-        ms, speed_up = _compared(mine, theirs)
-        found[record.key] = Speed(ms, speed_up, shared and ms is not None)
+        found[record.key] = _compared(mine, theirs, shared)
     return found
 
 
@@ -74,15 +77,22 @@ def _by_shape(
 
 
 def _compared(
-    mine: Iterable[Mapping[str, Any]], theirs: Iterable[Mapping[str, Any]]
-) -> tuple[float | None, float | None]:
+    mine: Iterable[Mapping[str, Any]], theirs: Iterable[Mapping[str, Any]], shared: bool
+) -> Speed:
     """Milliseconds and speed-up, of a pair that was measured alike where there is one."""
     ours, others = list(mine), list(theirs)
     for own in ours:
         for other in others:
             if own["environment"] == other["environment"]:
-                return _p50(own), _p50(other) / _p50(own)
-    return (_p50(ours[0]), None) if ours else (None, None)
+                return Speed(_p50(own), _p50(other) / _p50(own), shared, _place(own))
+    return Speed(_p50(ours[0]), None, shared, _place(ours[0])) if ours else Speed()
+
+
+def _place(latency: Mapping[str, Any]) -> str:
+    """The environment of a measurement in words, unlike for unlike environments."""
+    known = latency["environment"]
+    name, device, threads = (known.get(n, "?") for n in ("device_name", "device", "threads"))
+    return f"{name} ({device}), threads: {threads}, {group_id(flat(known))[:8]}"
 
 
 def _p50(latency: Mapping[str, Any]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     """Every published run folder of a store, in the order of the paths.
 
     A folder that is still at work or half there is passed over. So is one that cannot be read,
-    with a warning: a comparison must not fail because of one bad folder.
+    with a warning: a comparison must not fail because of one bad folder. Of two folders with one
+    key, as a copy by hand makes them, only the first counts.
 
     Args:
         store: the folder of all results.
@@ -74,15 +75,20 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     scored = _results(store, *SCORES)
     timed = _results(store, LATENCY)
     looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
+    seen: dict[str, Path] = {}
     for folder in _published(store / kind):
         if not is_complete(folder):
             continue
         try:
-            record = _read(folder, scored, timed, looked_at)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             log.warning("%s is left out, its files cannot be read: %r", folder, error)
-        else:
-            yield record
+            continue
+        if record.key in seen:
+            log.warning("%s is left out, it is a copy of %s", folder, seen[record.key])
+            continue
+        seen[record.key] = folder
+        yield record
 
 
 def _published(place: Path) -> list[Path]:
@@ -110,6 +116,7 @@ def _results(store: Path, *places: str) -> dict[str, list[Path]]:
 
 def _read(
     folder: Path,
+    student: bool,
     scored: Mapping[str, list[Path]],
     timed: Mapping[str, list[Path]],
     looked_at: Mapping[str, list[Path]],
@@ -118,15 +125,40 @@ def _read(
     key = run["identity"]["key"]
     evaluated = [read_json(result / "scores.json") for result in scored.get(key, [])[:1]]
     seen = [read_json(result / "geometry.json") for result in looked_at.get(key, [])[:1]]
-    return RunRecord(
+    record = RunRecord(
         path=folder,
         key=key,
         run=run,
         metrics=metrics,
         scores=_dev_scores(run["task"], metrics, *evaluated),
-        latencies=tuple(read_json(result / "latency.json") for result in timed.get(key, [])),
+        latencies=tuple(_latencies(timed.get(key, []))),
         geometry=seen[0] if seen else None,
     )
+    _check(record, student)
+    return record
+
+
+def _check(record: RunRecord, student: bool) -> None:
+    """Touch what every comparison needs, so that a folder without it is left out and no more."""
+    run, params, task = record.run, record.run["params"], record.run["task"]
+    needed = [run["name"], task["name"], task["dev_splits"][0], task["metrics"][0]]
+    needed += [dict(record.metrics.get(name) or {}) for name in ("parameters", "environment")]
+    needed += [dict(params["teacher"])]
+    if student:
+        needed += [params["method"]["name"], int(params["student"]["layers"]), int(params["seed"])]
+    if None in needed:
+        raise ValueError("run.json lacks a name")
+
+
+def _latencies(folders: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
+    """What the measurements say; one that cannot be read is no reason to leave its run out."""
+    for folder in folders:
+        try:
+            found = read_json(folder / "latency.json")
+            if float(found["batch_1"]["p50_ms"]) > 0 and found["environment"].items():
+                yield found
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s is left out, it cannot be read: %r", folder, error)
 
 
 def _dev_scores(

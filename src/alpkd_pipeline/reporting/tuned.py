@@ -52,11 +52,11 @@ def findings(searches: Sequence[Record]) -> dict[Place, list[Found]]:
     return found
 
 
-def tuned_on(record: RunRecord, found: Mapping[Place, Sequence[Found]]) -> str:
-    """The rows on which the numbers of a student were searched, empty if they were not.
+def tuned_by(record: RunRecord, found: Mapping[Place, Sequence[Found]]) -> Found | None:
+    """The study that found the numbers of a student, None if they were not searched.
 
     A student counts as tuned when it has all the best values of a study of its task, method and
-    depth, however it came by them.
+    depth, however it came by them. A study that had nothing to choose tunes nothing.
 
     Args:
         record: the student.
@@ -66,9 +66,10 @@ def tuned_on(record: RunRecord, found: Mapping[Place, Sequence[Found]]) -> str:
     here = flat(params)
     place = (record.run["task"]["name"], params["method"]["name"], params["student"]["layers"])
     for best in found.get(place, ()):
-        if all(_same(here.get(name), value) for name, value in best.values.items()):
-            return best.selection
-    return NOT_TUNED
+        chosen = best.values.items()
+        if chosen and all(_same(here.get(name), value) for name, value in chosen):
+            return best
+    return None
 
 
 def _same(ours: Any, theirs: Any) -> bool:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 from tests.reporting.report.conftest import page_of, section
-from tests.reporting.studies import search, signals, study, sweep, with_attention
+from tests.reporting.studies import search, signals, study, sweep, with_attention, with_journal
+
+from alpkd_pipeline.reporting.plots.size import score_against
+from alpkd_pipeline.reporting.store import GEOMETRY
+from alpkd_pipeline.runs.manifest import read_json
 
 KEY = f"{1:064x}"
 
@@ -39,7 +43,7 @@ def test_only_a_sweep(store):
     store.student(1)
     sweep(store.root, "grid-1", [KEY, "9" * 64])
     page = page_of(store.root, "grid")
-    assert facts_of(page)["Only the sweep"] == "grid-1; 1 cell of it not finished"
+    assert facts_of(page)["Only the sweep"] == "grid-1; 1 cell of it not finished or not scored"
     assert facts_of(page)["Runs"] == "1 student"
 
 
@@ -58,7 +62,7 @@ def test_runs_chosen_on_holdout_are_not_called_optimistic(store):
 def test_the_main_table(full_page):
     (table,) = section(full_page, "scores").all("table")
     head, teacher, *students = rows_of(table)
-    assert head[:5] == ["method", "mrpc", "rte", "average", "kept"]
+    assert head[:5] == ["method", "mrpc", "rte", "average (2 tasks)", "kept"]
     assert [row[0] for row in students] == ["no_kd", "kd", "alp_kd"]
     assert teacher[0] == "teacher"
     assert all(" ± " in row[1] for row in students)
@@ -187,3 +191,103 @@ def test_two_arms_of_a_method_are_told_apart(store):
     (table,) = section(page_of(store.root), "scores").all("table")
     labels = [row[0] for row in rows_of(table)[1:]]
     assert labels == ["kd (training.lr=0.0002)", "kd (training.lr=0.0004)"]
+
+
+def test_geometries_under_teachers_of_two_depths_have_a_plate_each(store):
+    for teacher_layers, method in ((12, "kd"), (6, "pkd")):
+
+        def change(params, run, method=method):
+            params["method"]["name"] = method
+
+        folder = store.student(0, change=change)
+        found = {"cosine_distance": [[0.5] * teacher_layers] * 4, "nearest": [1] * 4}
+        store._result(folder, GEOMETRY, "geometry.json", found)
+    figures = section(page_of(store.root), "geometry").all("figure")
+    titles = [figure.all("figcaption")[0].text for figure in figures]
+    assert titles == ["mrpc, 4 of 12 layers", "mrpc, 4 of 6 layers"]
+
+
+def test_times_of_another_machine_are_left_out_and_that_is_said(store):
+    for folder in study(store, tasks=["mrpc"], methods=["kd"], seeds=2):
+        store.latency(folder, 4.0)
+    elsewhere = study(store, tasks=["mrpc"], methods=["pkd"], seeds=1)[0]
+    store.latency(elsewhere, 40.0, device_name="other")
+    (picture,) = section(page_of(store.root), "size").all("figure")[1:]
+    assert "1 student timed on another machine or setup left out" in picture.text
+    assert "1 methods" in picture.all("svg")[0].get("aria-label")
+
+
+def test_a_method_with_nothing_to_choose_did_not_fail(store):
+    store.student(0)
+    search(store.root, "tune-1", {})
+    (table,) = section(page_of(store.root), "tuning").all("table")
+    assert rows_of(table)[1][8] == "nothing to choose"
+
+
+def test_the_cost_of_a_sweep_is_called_so(store, full_page):
+    store.student(0, key=KEY)
+    sweep(store.root, "grid-1", [KEY])
+    (table,) = section(page_of(store.root, "grid"), "cost").all("table")
+    assert "the cells of the sweep alone" in table.text
+    assert "trials and reruns included" in section(full_page, "cost").text
+
+
+def test_what_columns_mean_can_be_read(full_page):
+    said = [p.text for p in full_page.all("p") if p.get("class") == "quiet"]
+    assert any("kept: share of the teacher's score, in percent; rank: " in line for line in said)
+    assert any("detectable: the difference" in line and "effect: " in line for line in said)
+
+
+def test_verdicts_are_counted_for_each_row_of_the_tables(store):
+    def warmer(params, run):
+        params["method"]["temperature"] = 4.0
+
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd"])
+    for seed in range(3):
+        store.student(seed, 0.9, 0.8, change=warmer)
+    counts = section(page_of(store.root), "verdicts").all("table")[0]
+    assert [row[0] for row in rows_of(counts)[1:]] == [
+        "kd (method.temperature=2.0)",
+        "kd (method.temperature=4.0)",
+    ]
+
+
+def test_curves_say_which_rows_they_are_of(store):
+    (folder,) = study(store, tasks=["mrpc"], methods=["kd"], seeds=1)
+    said = (folder / "metrics.json").read_text()
+    (folder / "metrics.json").write_text(
+        said.replace('"selection": "dev"', '"selection": "holdout"')
+    )
+    with_journal(folder)
+    (first, _) = section(page_of(store.root), "curves").all("figure")
+    assert first.all("svg")[0].get("aria-label").startswith("Score on holdout at each evaluation")
+
+
+def test_kept_is_not_said_of_one_task_among_several(store):
+    store.teacher()
+    study(store, tasks=["mrpc", "rte"], methods=["kd"], seeds=1)
+    study(store, tasks=["mrpc"], methods=["pkd"], seeds=1)
+    (table,) = section(page_of(store.root), "scores").all("table")
+    assert "kept" not in rows_of(table)[0]
+
+
+def test_the_star_is_the_mean_of_teachers_however_many_students_they_have(store, monkeypatch):
+    stars = []
+
+    def drawn(trades, axis, teacher=None):
+        stars.append(teacher)
+        return score_against(trades, axis, teacher)
+
+    def other(params, run):
+        run["identity"]["keys"]["teacher"] = "b" * 64
+
+    monkeypatch.setattr("alpkd_pipeline.reporting.report.size_section.score_against", drawn)
+    first = store.teacher(accuracy=0.9)
+    run = read_json(first / "run.json")
+    run["identity"]["key"] = "b" * 64
+    store._write(first.with_name("demo-s1"), run, {"accuracy": 0.7}, 600_000, 1.0, {})
+    for seed in range(3):
+        store.student(seed)
+    store.student(3, change=other)
+    page_of(store.root)
+    assert stars == [(pytest.approx(0.6), pytest.approx(0.8))]

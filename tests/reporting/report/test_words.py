@@ -23,7 +23,10 @@ def test_one_seed_has_no_deviation():
     assert words.plus_minus(0.8, math.nan) == "80.0"
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.0004, "< .001"), (0.04, ".040"), (1.0, "1.000")])
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0004, "< .001"), (0.04, ".040"), (0.0499, "< .050"), (0.05, ".050"), (1.0, "1.000")],
+)
 def test_p_values(p, text):
     assert words.p_text(p) == text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -78,3 +79,22 @@ def test_scoring_many_resamples_at_once_is_scoring_each(metric):
 def test_rows_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
         one_pair("accuracy", LABELS, GOOD[:-1], BAD)
+
+
+def test_batches_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    labels, ours, theirs = rng.integers(0, 2, (3, 200))
+    whole = [one_pair(m, labels, ours, theirs, resamples=100) for m in ("accuracy", "f1")]
+    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.bootstrap.BATCH", 1000)
+    assert [one_pair(m, labels, ours, theirs, resamples=100) for m in ("accuracy", "f1")] == whole
+
+
+def test_a_large_split_does_not_fill_the_memory():
+    """QQP has 40,430 dev rows; all resamples at once would take gigabytes."""
+    rng = np.random.default_rng(0)
+    labels, ours, theirs = rng.integers(0, 2, (3, 40_430))
+    tracemalloc.start()
+    one_pair("accuracy", labels, ours, theirs, resamples=200)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6

@@ -7,7 +7,7 @@ from tests.reporting.cell_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import collect
 from alpkd_pipeline.reporting.grouping import facts_but_seed
-from alpkd_pipeline.reporting.statistics.setting import SETTING_COLUMNS, add_settings, setting_id
+from alpkd_pipeline.reporting.statistics.setting import SETTING_COLUMNS, add_settings
 from alpkd_pipeline.reporting.store import STUDENTS, finished_runs
 
 
@@ -83,11 +83,6 @@ def test_two_searched_learning_rates_are_two_arms():
         run("kd", 0.8, training__lr=1, tuned=True), run("kd", 0.8, training__lr=2, tuned=True)
     )
     assert found["arm_differs"].tolist() == ["training.lr=1", "training.lr=2"]
-
-
-def test_the_id_is_that_of_the_column():
-    one = run("kd", 0.8, tuned=True)
-    assert frame(one)["setting"][0] == setting_id(one["facts"], tuned=True)
 
 
 def test_real_records_of_two_methods_with_code_of_their_own_are_comparable(store):

@@ -6,8 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from alpkd_pipeline.reporting.statistics.summary import SeedSummary, no_spread, seed_summary
+from alpkd_pipeline.reporting.statistics.summary import (
+    SeedSummary,
+    no_spread,
+    seed_summary,
+    t_interval,
+)
 
 
 def test_three_seeds_by_hand():
@@ -41,3 +47,10 @@ def test_what_is_no_score_is_refused(scores):
 def test_rounding_is_no_spread_and_one_example_of_a_million_is():
     values = np.array([[0.3, 0.1 + 0.2, 0.3], [0.3, 0.3, 0.300001]])
     assert no_spread(values).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_the_interval_is_that_of_scipy(n, level):
+    expected = stats.t.interval(level, n - 1, loc=0.7, scale=0.02 / n**0.5)
+    assert t_interval(n, 0.7, 0.02, level) == pytest.approx(expected, rel=1e-12)

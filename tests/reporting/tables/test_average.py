@@ -90,3 +90,7 @@ def test_without_a_teachers_score_nothing_is_kept():
 def test_shared_tasks_keep_their_order():
     rows = {"a": {"rte": 1, "cola": 1, "mrpc": 1}, "b": {"mrpc": 1, "rte": 1}}
     assert shared_tasks(rows) == ["rte", "mrpc"]
+
+
+def test_scores_that_differ_by_rounding_share_a_place():
+    assert mean_ranks({"a": [0.1 + 0.2], "b": [0.3], "c": [0.5]}) == {"a": 2.5, "b": 2.5, "c": 1}

@@ -73,3 +73,7 @@ def test_hostile_names_are_printed_as_they_are():
 
 def test_no_tables_are_a_comment():
     assert latex(main_long(frame(run("kd", 0.8)).iloc[:0])).startswith("%")
+
+
+def test_the_average_says_over_how_many_tasks(text):
+    assert " & average (2 tasks) & rank" in text

@@ -7,7 +7,7 @@ import math
 import pytest
 from tests.reporting.cell_frames import frame, run, seeds
 
-from alpkd_pipeline.reporting.tables.main import COLUMNS, main_long, main_table
+from alpkd_pipeline.reporting.tables.main import COLUMNS, main_long
 
 LOW, HIGH = [0.70, 0.71, 0.72], [0.801, 0.810, 0.822]
 
@@ -52,43 +52,63 @@ def test_a_single_task_has_no_average(cells):
     assert "Average" not in set(main_long(cells).query("layers == 2")["task"])
 
 
-def test_tables_to_look_at(cells):
-    tables = main_table(cells)
-    assert list(tables) == [4, 2]
-    deep = tables[4]
-    assert deep.index.tolist() == ["teacher", "no_kd", "alp_kd"]
-    groups = list(dict.fromkeys(name for name, _ in deep.columns))
-    assert groups == ["mrpc", "cola", "Average", "Model"]
-    assert deep.loc["alp_kd", ("cola", "mean")] == pytest.approx(0.811)
-    assert deep.loc["alp_kd", ("Average", "rank")] == 1
-    assert deep.loc["no_kd", ("Model", "compression")] == pytest.approx(1.5)
-    assert ("Average", "mean") not in tables[2].columns
+def labels(cells):
+    return main_long(cells)["label"].drop_duplicates().tolist()
 
 
 def test_a_method_without_a_task_leaves_a_gap():
-    table = main_table(frame(seeds("kd", LOW), seeds("kd", LOW, task="cola"), seeds("ckd", HIGH)))
-    assert math.isnan(table[4].loc["ckd", ("cola", "mean")])
+    long = main_long(frame(seeds("kd", LOW), seeds("kd", LOW, task="cola"), seeds("ckd", HIGH)))
+    assert long.query("label == 'ckd'")["task"].tolist() == ["mrpc"]
 
 
 def test_arms_of_a_method_have_rows_of_their_own():
     cells = frame(seeds("kd", LOW, method__beta=1), seeds("kd", HIGH, method__beta=2))
-    labels = main_table(cells)[4].index.tolist()
-    assert labels == ["teacher", "kd (method.beta=1)", "kd (method.beta=2)"]
+    assert labels(cells) == ["teacher", "kd (method.beta=1)", "kd (method.beta=2)"]
+
+
+def test_arms_that_differ_only_in_keys_have_rows_of_their_own():
+    """Two learning rates, and two data sets with one of them: three arms, three labels."""
+    cells = frame(
+        seeds("kd", LOW, training__lr="1"),
+        seeds("kd", LOW, training__lr="2"),
+        seeds("kd", HIGH, training__lr="2", key__encoded='"f"', more="another"),
+    )
+    found = labels(cells)
+    assert len(found) == 4
+    assert found[2:] == ["kd (training.lr=2, key.encoded=e)", "kd (training.lr=2, key.encoded=f)"]
+    assert main_long(cells).query("kind == 'student'")["mean"].nunique() == 2
+
+
+def test_two_rows_of_one_name_are_refused():
+    cells = frame(seeds("kd", LOW, method__beta=1), seeds("kd", HIGH, method__beta=2))
+    cells["arm_differs"] = ""
+    with pytest.raises(ValueError, match="two rows of 4 layers are called kd on mrpc"):
+        main_long(cells)
 
 
 def test_a_method_that_is_not_in_the_table_comes_last():
     cells = frame(run("a_new_one", 0.8), run("alp_kd", 0.8), run("no_kd", 0.7))
-    assert main_table(cells)[4].index.tolist() == ["teacher", "no_kd", "alp_kd", "a_new_one"]
+    assert labels(cells) == ["teacher", "no_kd", "alp_kd", "a_new_one"]
 
 
 def test_a_task_may_be_called_average():
-    cells = frame(*(seeds("kd", LOW, task=task) for task in ("average", "model")))
-    table = main_table(cells)[4]
-    groups = list(dict.fromkeys(name for name, _ in table.columns))
-    assert groups == ["average", "model", "Average", "Model"]
+    long = main_long(frame(*(seeds("kd", LOW, task=task) for task in ("average", "model"))))
+    assert long["task"].drop_duplicates().tolist() == ["average", "model", "Average"]
 
 
-def test_no_runs_are_no_tables():
+def test_times_of_two_machines_have_no_mean():
+    cells = frame(
+        run("kd", 0.7, 0, latency_ms=2.0, speed_up=4.0),
+        run("kd", 0.7, 1, latency_ms=2.0, speed_up=4.0),
+        run("kd", 0.7, 2, latency_ms=9.0, speed_up=1.0, timed_on="elsewhere"),
+        run("kd", 0.7, 0, task="rte", latency_ms=9.0, speed_up=1.0, timed_on="elsewhere"),
+    )
+    long = main_long(cells).query("kind == 'student'").set_index("task")
+    assert (long.loc["mrpc", "latency_ms"], long.loc["mrpc", "speed_up"]) == (2.0, 4.0)
+    assert math.isnan(long.loc["Average", "speed_up"])
+
+
+def test_no_runs_are_no_lines():
     empty = frame(run("kd", 0.8)).iloc[:0]
-    assert main_table(empty) == {}
     assert main_long(empty).columns.tolist() == list(COLUMNS)
+    assert main_long(empty).empty

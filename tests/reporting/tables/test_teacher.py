@@ -53,3 +53,22 @@ def test_each_teacher_counts_once_in_an_arms_mean():
 def test_percent_of_a_teacher_without_a_score_is_nothing():
     assert percent(0.45, 0.9) == 50
     assert percent(0.4, None) is percent(0.4, 0.0) is percent(0.4, -0.1) is percent(None, 1) is None
+
+
+def test_teachers_of_other_training_have_lines_of_their_own():
+    cells = frame(
+        run("kd", 0.8, 0, teacher="a", teacher_score=0.9, teacher_differs="teacher.epochs=3"),
+        run("kd", 0.8, 1, teacher="b", teacher_score=0.7, teacher_differs="teacher.epochs=5"),
+    )
+    lines = {line["label"]: line["mean"] for line in teacher_lines(cells)}
+    assert lines == {
+        "teacher (demo, teacher.epochs=3)": 0.9,
+        "teacher (demo, teacher.epochs=5)": 0.7,
+    }
+
+
+def test_a_teacher_without_a_seed_has_a_line():
+    cells = frame(run("kd", 0.8, 0), run("kd", 0.8, 1))
+    cells["teacher_seed"] = None
+    (line,) = teacher_lines(cells.astype({"teacher_seed": "Int64"}))
+    assert (line["n"], line["mean"]) == (1, 0.9)

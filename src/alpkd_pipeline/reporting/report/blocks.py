@@ -182,6 +182,12 @@ class Section:
     blocks: Sequence[Block] = field(default=())
 
 
+def meanings(columns: Sequence[Column]) -> list[Text]:
+    """What the columns of a table mean, as a line to read; none where headings say it all."""
+    said = "; ".join(f"{c.text}: {c.title}" for c in columns if c.title)
+    return [Text([Cell(f"{said}.")], "quiet")] if said else []
+
+
 def text(said: str, tone: str = "") -> Text:
     """A paragraph without links; what stands between backticks is typed as it is."""
     parts = said.split("`")

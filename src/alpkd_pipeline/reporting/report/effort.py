@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from alpkd_pipeline.reporting.cost import total_cost
-from alpkd_pipeline.reporting.report.blocks import Block, Body, Cell, Column, Section, Table, text
+from alpkd_pipeline.reporting.report.blocks import (
+    Block,
+    Body,
+    Cell,
+    Column,
+    Section,
+    Table,
+    meanings,
+    text,
+)
 from alpkd_pipeline.reporting.report.sources import Sources
 from alpkd_pipeline.reporting.report.words import (
     duration,
@@ -34,7 +43,7 @@ def cost_section(sources: Sources) -> Section:
     ]
     columns = [Column("made"), Column("on"), Column("number", True), Column("time", True)]
     table = Table(
-        "Time on devices, trials and reruns included",
+        f"Time on devices, {_counted(sources)}",
         [*columns, Column("each", True)],
         [Body(rows)],
     )
@@ -49,6 +58,13 @@ def cost_section(sources: Sources) -> Section:
             )
         )
     return Section("cost", "What it cost", blocks)
+
+
+def _counted(sources: Sources) -> str:
+    """Whose time was added up."""
+    if sources.evidence.sweep is not None:
+        return "the cells of the sweep alone"
+    return "trials and reruns included"
 
 
 def budget_section(sources: Sources) -> Section | None:
@@ -78,6 +94,7 @@ def budget_section(sources: Sources) -> Section | None:
             " possibilities than that used them all."
         ),
         Table("Searches for hyper-parameters", columns, [Body(rows)]),
+        *meanings(columns),
     ]
     if any(record.get("selection") == "dev" for record in searches):
         said = (
@@ -91,6 +108,8 @@ def _study(record: Any, study: Any) -> list[Cell]:
     best = study.get("best") or {}
     done = study.get("done", sum(trial.get("state") == "done" for trial in study["trials"]))
     values = ", ".join(f"{name} = {value}" for name, value in (best.get("values") or {}).items())
+    if best and not values:
+        values = "nothing to choose"
     on_dev = record.get("selection") == "dev"
     return [
         method_cell(str(study["method"]), str(study["method"])),

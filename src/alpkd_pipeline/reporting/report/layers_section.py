@@ -94,15 +94,24 @@ def geometry_section(sources: Sources) -> Section:
         if drawn:
             planes.append(_plane(sources, drawn, title, f"plane-{i}"))
         far = [(arm, g) for arm, g in found if g.get("cosine_distance")]
-        if far:
-            figure = layer_distances([(str(arm["label"]), g) for arm, g in far])
-            label = f"Nearest teacher layers on {title}: {_nearest(far)}"
-            distances.append(Plate(svg(figure, f"distance-{i}", label), title))
+        by_shape: dict[tuple[int, ...], list[tuple[Row, Geometry]]] = {}
+        for arm, g in far:
+            by_shape.setdefault(np.shape(g["cosine_distance"]), []).append((arm, g))
+        for j, (shape, alike) in enumerate(by_shape.items()):
+            # Teachers of two depths have maps of two widths: a plate for each.
+            name = title if len(by_shape) == 1 else f"{place[0]}, {depth(place[1], shape[-1])}"
+            distances.append(_distances(alike, name, f"distance-{i}-{j}"))
     if not planes and not distances:
         return Section("geometry", "Where the layers lie", [text(_NO_GEOMETRY)])
     blocks: list[Block] = [text(_PLANE), Legend(sources.methods, lines=True), Plates(planes)]
     blocks += [Heading("Distances"), text(_DISTANCES), Plates(distances)]
     return Section("geometry", "Where the layers lie", blocks)
+
+
+def _distances(found: Sequence[tuple[Row, Geometry]], title: str, name: str) -> Plate:
+    figure = layer_distances([(str(arm["label"]), g) for arm, g in found])
+    label = f"Nearest teacher layers on {title}: {_nearest(found)}"
+    return Plate(svg(figure, name, label), title)
 
 
 def _geometries(sources: Sources, place: Place) -> list[tuple[Row, Geometry]]:

@@ -13,6 +13,7 @@ from alpkd_pipeline.reporting.report.blocks import (
     Heading,
     Section,
     Table,
+    meanings,
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Row, Sources
@@ -24,7 +25,7 @@ from alpkd_pipeline.reporting.report.words import (
     number,
     plus_minus,
 )
-from alpkd_pipeline.reporting.tables.average import AVERAGE
+from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ _INTRO = (
     " tests over the seeds (Holm-corrected). Every score leads to its runs."
 )
 _MODEL = (
-    Column("kept", True, "share of the teacher's average score, in percent"),
+    Column("kept", True, "share of the teacher's score, in percent"),
     Column("rank", True, "mean place among the students over the tasks, 1 is the best"),
     Column("parameters", True),
     Column("smaller", True, "the teacher's parameters over the student's"),
@@ -49,7 +50,8 @@ def main_tables(sources: Sources) -> Section:
     for layers in sources.depths:
         name = depth(layers, sources.teacher_layers(layers))
         table = sources.main[sources.main["layers"] == layers]
-        blocks += [Heading(name), _table(sources, table, name)]
+        shown = _table(sources, table, name)
+        blocks += [Heading(name), shown, *meanings(shown.columns)]
     return Section("scores", "Scores", blocks)
 
 
@@ -61,7 +63,8 @@ def _table(sources: Sources, table: pd.DataFrame, name: str) -> Table:
     averaged = [line for line in lines if line["task"] == AVERAGE]
     if averaged:
         over = int(averaged[-1]["tasks"])
-        shown.append(Column("average", True, f"over {over} tasks that all methods have"))
+        said = "over the tasks that all methods of the table have"
+        shown.append(Column(average_name(over), True, said))
     rows: dict[int, dict[str, Row]] = {}
     for line in lines:
         rows.setdefault(line["row"], {})[line["task"]] = line
@@ -99,7 +102,8 @@ def _row(sources: Sources, row: dict[str, Row], names: list[str], counts: set[in
     student = first["kind"] == "student"
     head = method_cell(label, str(first["method"])) if student else Cell(label)
     cells = [head, *(_score(sources, row.get(name), counts) for name in names)]
-    average = row.get(AVERAGE, first if len(row) == 1 else {})
+    # A share of one task's score says nothing of a row that stands for several.
+    average = row.get(AVERAGE, first if len(names) == 1 else {})
     sized = average or first
     return [
         *cells,

@@ -62,7 +62,11 @@ def _scores(sources: Sources, place: Place, name: str) -> Plate | None:
             curves.append(Curve(str(arm["method"]), mean_scores(runs), seeds))
     if not curves:
         return None
-    label = f"Dev score at each evaluation, {_title(sources, place)}, {plural(len(curves), 'line')}"
+    chosen_on = listed(sources.chosen_on(*place))
+    label = (
+        f"Score on {chosen_on} at each evaluation, {_title(sources, place)},"
+        f" {plural(len(curves), 'line')}"
+    )
     figure = score_curves(curves, sources.teacher_scores(*place))
     return Plate(svg(figure, name, label), _title(sources, place))
 

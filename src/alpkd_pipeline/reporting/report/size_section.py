@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.size import Trade, score_against
@@ -17,7 +17,11 @@ from alpkd_pipeline.reporting.report.blocks import (
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.report.words import known
+from alpkd_pipeline.reporting.report.words import known, plural
+from alpkd_pipeline.reporting.tables.model_size import timed_alike
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _INTRO = (
     "Mean scores over seeds. The points of a method are its depths, joined by a line; the star is"
@@ -26,15 +30,16 @@ _INTRO = (
 _LATENCY = (
     "Median time for one example in milliseconds, from token ids in memory to logits. Seed and"
     " method do not change the time of a forward pass, so students of one task, depth, width and"
-    " teacher share one measurement where not each was timed. Times of different machines are not"
-    " compared."
+    " teacher share one measurement where not each was timed. Times of different machines, devices"
+    " or numbers of threads are not compared: of each task only those taken where most were."
 )
 
 
 def size_section(sources: Sources) -> Section:
     """A picture for each task against parameters, and against latency where it was measured."""
-    by_size = _plates(sources, "parameters", "size", "million parameters", 1e-6)
-    by_time = _plates(sources, "latency_ms", "time", "milliseconds for one example", 1.0)
+    by_size = _plates(sources, sources.cells, "parameters", "size", "million parameters", 1e-6)
+    alike = timed_alike(sources.cells)
+    by_time = _plates(sources, alike, "latency_ms", "time", "milliseconds for one example", 1.0)
     blocks: list[Block] = [text(_INTRO), Legend(sources.methods, lines=True)]
     blocks += [Heading("Parameters"), Plates(by_size)] if by_size else []
     if by_time:
@@ -44,16 +49,26 @@ def size_section(sources: Sources) -> Section:
     return Section("size", "Score against size and speed", blocks)
 
 
-def _plates(sources: Sources, column: str, kind: str, axis: str, unit: float) -> list[Plate]:
-    costs = sources.cells.groupby("arm")[column].mean()
+def _left_out(sources: Sources, alike: pd.DataFrame, task: str) -> str:
+    """How many students of a task were timed elsewhere than most."""
+    was = sources.cells[sources.cells["task"] == task]["latency_ms"].notna().sum()
+    count = int(was - alike[alike["task"] == task]["latency_ms"].notna().sum())
+    return f"{plural(count, 'student')} timed on another machine or setup left out" if count else ""
+
+
+def _plates(
+    sources: Sources, cells: pd.DataFrame, column: str, kind: str, axis: str, unit: float
+) -> list[Plate]:
+    costs = cells.groupby("arm")[column].mean()
     plates = []
     for i, task in enumerate(sources.tasks):
         trades = _trades(sources, task, costs * unit)
         if trades:
-            teacher = _teacher(sources, task, column, unit)
+            teacher = _teacher(cells[cells["task"] == task], column, unit)
             label = f"Score on {task} against {axis}, {len(trades)} methods"
             figure = score_against(trades, axis, teacher)
-            plates.append(Plate(svg(figure, f"{kind}-{i}", label), task))
+            note = _left_out(sources, cells, task) if column == "latency_ms" else ""
+            plates.append(Plate(svg(figure, f"{kind}-{i}", label), task, note))
     return plates
 
 
@@ -73,11 +88,12 @@ def _trade(method: str, points: Sequence[tuple[float, float]]) -> Trade:
     return Trade(method, cost, score)
 
 
-def _teacher(sources: Sources, task: str, column: str, unit: float) -> tuple[float, float] | None:
-    here = sources.cells[sources.cells["task"] == task]
-    score = known(here["teacher_score"].mean())
+def _teacher(here: pd.DataFrame, column: str, unit: float) -> tuple[float, float] | None:
+    """The mean cost and score of a task's teachers, each once, however many students it has."""
     if column == "parameters":
-        cost = known(here["teacher_parameters"].astype("float64").mean())
+        costs = here["teacher_parameters"].astype("float64")
     else:
-        cost = known((here["latency_ms"] * here["speed_up"]).mean())
+        costs = here["latency_ms"] * here["speed_up"]
+    by_teacher = here.assign(cost=costs).groupby("teacher_key")[["teacher_score", "cost"]].mean()
+    score, cost = (known(value) for value in by_teacher.mean())
     return None if score is None or cost is None else (cost * unit, score)

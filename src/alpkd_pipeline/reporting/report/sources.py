@@ -40,19 +40,24 @@ class Sources:
         return cells[cells["score"].notna()]
 
     @cached_property
+    def arms_frame(self) -> pd.DataFrame:
+        """Of `arms`."""
+        return arms(self.cells)
+
+    @cached_property
     def main(self) -> pd.DataFrame:
         """Of `main_long`."""
-        return main_long(self.cells)
+        return main_long(self.cells, known=self.arms_frame)
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Of `verdicts`."""
-        return verdicts(self.cells)
+        return verdicts(self.cells, known=self.arms_frame)
 
     @cached_property
     def arms(self) -> list[Row]:
-        """Of `arms`, in the order of the methods' table."""
-        found: list[Row] = arms(self.cells).to_dict("records")
+        """The same as rows, in the order of the methods' table."""
+        found: list[Row] = self.arms_frame.to_dict("records")
         return sorted(found, key=lambda arm: (arm["task"], -arm["layers"], self.rank(arm)))
 
     @staticmethod
@@ -114,6 +119,11 @@ class Sources:
         here = self.cells[(self.cells["task"] == task) & (self.cells["layers"] == layers)]
         scores = here.dropna(subset=["teacher_score"]).drop_duplicates("teacher_key")
         return [float(score) for score in scores["teacher_score"]]
+
+    def chosen_on(self, task: str, layers: int) -> list[str]:
+        """The rows that chose the best epochs of a task and depth: `dev`, `holdout`."""
+        here = self.cells[(self.cells["task"] == task) & (self.cells["layers"] == layers)]
+        return sorted(here["selection"].dropna().unique())
 
     def teacher_layers(self, layers: int) -> int | None:
         """The depth of the teachers of these students, if it is one and known."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from alpkd_pipeline.reporting.comparison_tables import left_out
 from alpkd_pipeline.reporting.report.blocks import Block, Cell, Facts, Section, text
 from alpkd_pipeline.reporting.report.sources import Sources
 from alpkd_pipeline.reporting.report.words import depth, listed, plural, seeds_text
@@ -54,6 +53,8 @@ def _depths(sources: Sources) -> list[str]:
 def _teachers(sources: Sources) -> str:
     models = {str(record.run["params"]["teacher"].get("model")) for record in _students(sources)}
     seeds = sources.cells["teacher_seed"].dropna().unique()
+    if not len(seeds):
+        return listed(sorted(models))
     plural_s = "seed" if len(seeds) == 1 else "seeds"
     return f"{listed(sorted(models))}, {plural_s} {seeds_text(int(s) for s in seeds)}"
 
@@ -68,9 +69,11 @@ def _others(sources: Sources) -> list[tuple[str, str]]:
     sweep = sources.evidence.sweep
     if sweep is not None:
         missing = len(sweep["cells"]) - len(sources.cells)
-        rest = f"; {plural(missing, 'cell')} of it not finished" if missing > 0 else ""
+        rest = (
+            f"; {plural(missing, 'cell')} of it not finished or not scored" if missing > 0 else ""
+        )
         rows.append(("Only the sweep", f"{sweep['id']}{rest}"))
-    others = left_out(sources.evidence.runs)
+    others = sources.evidence.left_out
     if others:
         counted = listed(plural(count, name) for name, count in others.items())
         rows.append(("Left out", f"{counted}: counted here and shown nowhere"))

@@ -17,6 +17,7 @@ from alpkd_pipeline.reporting.report.blocks import (
     Plates,
     Section,
     Table,
+    meanings,
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Row, Sources
@@ -30,6 +31,7 @@ from alpkd_pipeline.reporting.report.words import (
     points,
     signed,
 )
+from alpkd_pipeline.reporting.statistics.paired import EXACT_SIGNS_TO, SIGNS_FROM
 from alpkd_pipeline.reporting.statistics.verdict import (
     BETTER,
     NOT_DISTINGUISHABLE,
@@ -63,7 +65,11 @@ _COLUMNS = (
     Column(
         "effect", True, "the difference in standard deviations of differences, Hedges-corrected"
     ),
-    Column("p (signs)", True, "exact test of the signs, from 8 seeds on"),
+    Column(
+        "p (signs)",
+        True,
+        f"test of the signs, from {SIGNS_FROM} seeds on; exact up to {EXACT_SIGNS_TO}",
+    ),
     Column("detectable", True, "the difference that these seeds show with probability 80 %"),
     Column("remark"),
 )
@@ -98,7 +104,8 @@ def _of_depth(sources: Sources, layers: int, rows: list[Row]) -> list[Block]:
         _counts(rows, name),
         Plates(plates),
         Details(
-            f"All {count} comparisons of students of {name}", [_numbers(sources, by_task, name)]
+            f"All {count} comparisons of students of {name}",
+            [_numbers(sources, by_task, name), *meanings(_COLUMNS)],
         ),
     ]
 
@@ -115,16 +122,14 @@ _BASELINES = {"no_kd": 0, "kd": 1, "pkd": 2}
 
 
 def _counts(rows: list[Row], name: str) -> Table:
-    """How often a method was better or worse over the tasks: a line for each method."""
+    """How often a method was better or worse over the tasks: a line for each label."""
     baselines = sorted({str(r["baseline"]) for r in rows}, key=lambda b: _BASELINES.get(b, 9))
     tests = int(rows[0]["family_size"])
     family = f"Holm over {tests} tests (all tasks, methods and baselines at this depth)"
     table = []
-    for method in dict.fromkeys(str(row["method"]) for row in rows):
-        found = [
-            [r for r in rows if r["method"] == method and r["baseline"] == b] for b in baselines
-        ]
-        table.append([method_cell(method, method), *map(_told, found)])
+    for label, method in dict.fromkeys((str(row["label"]), str(row["method"])) for row in rows):
+        found = [[r for r in rows if r["label"] == label and r["baseline"] == b] for b in baselines]
+        table.append([method_cell(label, method), *map(_told, found)])
     return Table(
         caption=f"Verdicts over the tasks, students of {name};"
         f" {family if tests else 'too few seeds for any test'}",

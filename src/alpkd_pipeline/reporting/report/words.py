@@ -46,11 +46,17 @@ def number(value: Any, digits: int = 1, unit: str = "") -> str:
 
 
 def p_text(value: Any) -> str:
-    """A p value: three digits, or that it is smaller."""
+    """A p value: three digits, or that it is smaller.
+
+    A p below 0.05 is never rounded up to it: the words beside it say that it is smaller.
+    """
     found = known(value)
     if found is None:
         return MISSING
-    return "< .001" if found < 0.001 else f"{found:.3f}".removeprefix("0")
+    if found < 0.001:
+        return "< .001"
+    text = f"{found:.3f}".removeprefix("0")
+    return "< .050" if found < 0.05 and text == ".050" else text
 
 
 def interval(low: Any, high: Any) -> str:

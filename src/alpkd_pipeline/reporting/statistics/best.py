@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 COLUMNS = ("task", "layers", "arm", "label", "mean", "bold", "note")
 
 
-def best(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+def best(
+    cells: pd.DataFrame, level: float = LEVEL, known: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The arm with the highest mean of each task and depth, and whether it stands out.
 
     Args:
         cells: rows of `collect` that count, with `SETTING_COLUMNS`.
         level: of the corrected p.
+        known: of `arms(cells)`, where it is there already.
 
     Returns:
         Columns `COLUMNS`, one row for each task and depth. `bold` is true only where the paired
@@ -30,7 +33,8 @@ def best(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     """
     import pandas as pd
 
-    columns = arms(cells).groupby(["task", "layers"], sort=False)
+    known = arms(cells) if known is None else known
+    columns = known.groupby(["task", "layers"], sort=False)
     rows = [_best(column.to_dict("records"), level) for _, column in columns]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

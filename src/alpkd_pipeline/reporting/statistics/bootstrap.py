@@ -17,6 +17,9 @@ from alpkd_pipeline.tasks.metrics import METRICS
 
 RESAMPLES = 2000
 
+BATCH = 1_000_000
+"""Examples of so many are drawn at once: all resamples of a large split would fill the memory."""
+
 VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
     "accuracy": lambda predictions, labels: np.mean(predictions == labels, axis=-1)
 }
@@ -105,6 +108,7 @@ def _interval(
             paired=True,
             vectorized=metric in VECTORISED,
             n_resamples=resamples,
+            batch=max(1, BATCH // len(data[0])),
             confidence_level=level,
             method="percentile",
             rng=np.random.default_rng(seed),

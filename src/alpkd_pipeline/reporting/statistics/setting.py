@@ -8,10 +8,10 @@ differ in the student's and the teacher's seed and in nothing else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alpkd_pipeline.reporting.grouping import differences, group_id
+from alpkd_pipeline.reporting.grouping import group_id, told_apart
 
 SETTING_COLUMNS = ("setting", "setting_differs", "arm", "arm_differs", "teacher_key")
 """What `add_settings` tells of a run, as texts."""
@@ -26,17 +26,6 @@ _OF_METHOD = {"code", "key.student"}
 """The hash of a student's code covers its method's own module, so no two methods share it."""
 
 
-def setting_id(facts: Mapping[str, str], tuned: bool = False) -> str:
-    """Twelve hex digits that two runs share when their methods may be compared.
-
-    Args:
-        facts: what `grouping.facts_but_seed` says of a run.
-        tuned: the learning rate was searched for this method, as it was for those that it is
-            compared with: it is then the method's own choice and no part of the setting.
-    """
-    return group_id(_setting_facts(facts, tuned))
-
-
 def add_settings(
     rows: Sequence[dict[str, Any]],
     facts: Sequence[Mapping[str, str]],
@@ -47,7 +36,9 @@ def add_settings(
     Args:
         rows: one for each run, with at least task, method, layers.
         facts: what `grouping.facts_but_seed` says of each of these runs.
-        tuned: for each run whether its learning rate was searched; never, when left out.
+        tuned: for each run whether its learning rate was searched, as it was for those that it is
+            compared with: it is then the method's own choice and no part of the setting. Never,
+            when left out.
     """
     searched = tuned if tuned is not None else [False] * len(rows)
     settings = [_setting_facts(f, t) for f, t in zip(facts, searched, strict=True)]
@@ -55,7 +46,7 @@ def add_settings(
     arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
     places = [(row["task"], row["layers"]) for row in rows]
     methods = [(*place, row["method"]) for place, row in zip(places, rows, strict=True)]
-    told, told_arms = _told(settings, places), _told(arms, methods)
+    told, told_arms = told_apart(settings, places), told_apart(arms, methods)
     for i, row in enumerate(rows):
         row["setting"], row["setting_differs"] = group_id(settings[i]), told[i]
         row["arm"], row["arm_differs"] = group_id(arms[i]), told_arms[i]
@@ -88,13 +79,3 @@ def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[s
     for name, setting, known in zip(ids, settings, facts, strict=True):
         if any(len(keys) > 1 for keys in seen[name].values()):
             setting[TEACHER] = known.get(TEACHER, "")
-
-
-def _told(facts: Sequence[Mapping[str, str]], places: Sequence[Hashable]) -> list[str]:
-    """For each run what tells its facts from others of the same place, in words."""
-    ids = [group_id(known) for known in facts]
-    rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    for place, name, known in zip(places, ids, facts, strict=True):
-        rivals[place][name] = known
-    told = {place: differences(found) for place, found in rivals.items()}
-    return [told[place][name] for place, name in zip(places, ids, strict=True)]

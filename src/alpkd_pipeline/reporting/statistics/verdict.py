@@ -63,7 +63,10 @@ _REAL = COLUMNS[COLUMNS.index("difference") : COLUMNS.index("verdict")]
 
 
 def verdicts(
-    cells: pd.DataFrame, baselines: Sequence[str] = BASELINES, level: float = LEVEL
+    cells: pd.DataFrame,
+    baselines: Sequence[str] = BASELINES,
+    level: float = LEVEL,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Hold every method against the baselines of its task, depth and setting.
 
@@ -71,6 +74,7 @@ def verdicts(
         cells: rows of `collect` that count, with `SETTING_COLUMNS`.
         baselines: names of methods; one that is itself a baseline is held against those before it.
         level: of the corrected p.
+        known: of `arms(cells)`, where it is there already.
 
     Returns:
         Columns `COLUMNS`, one row for each arm and each baseline arm of the same setting. Numbers
@@ -79,7 +83,7 @@ def verdicts(
     """
     import pandas as pd
 
-    known = arms(cells)
+    known = arms(cells) if known is None else known
     places = known.groupby(["task", "layers"], sort=False)
     rows = [row for _, there in places for row in _compared(there, baselines)]
     for layers in dict.fromkeys(row["layers"] for row in rows):

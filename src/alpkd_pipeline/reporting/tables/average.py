@@ -8,13 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
-from alpkd_pipeline.reporting.tables.model_size import SIZES
+from alpkd_pipeline.reporting.tables.model_size import SIZES, TIMES
 from alpkd_pipeline.reporting.tables.teacher import percent
 
 AVERAGE = "Average"
 """What stands in the place of a task's name; no task's name has a capital letter."""
 
 _Lines = Sequence[Mapping[str, Any]]
+
+
+def average_name(tasks: int) -> str:
+    """The heading of averages: `average (3 tasks)`."""
+    return f"average ({tasks} tasks)"
 
 
 def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:
@@ -60,7 +65,8 @@ def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     import numpy as np
     from scipy.stats import rankdata
 
-    places = rankdata(-np.array(list(scores.values())), axis=0)
+    # Means of the same answers may differ in their last digits.
+    places = rankdata(-np.round(list(scores.values()), 10), axis=0)
     return dict(zip(scores, places.mean(axis=1).tolist(), strict=True))
 
 
@@ -76,9 +82,16 @@ def _average(lines: _Lines) -> dict[str, Any]:
         **_over_seeds(lines),
         "mean": mean,
         "kept": percent(mean, teacher),
-        **{name: _mean([line[name] for line in lines]) for name in SIZES},
+        **_sizes(lines),
         "runs": [key for line in lines for key in line["runs"]],
     }
+
+
+def _sizes(lines: _Lines) -> dict[str, float | None]:
+    """Means over the tasks; none of times that were taken in different places."""
+    alike = len({line.get("timed_on", "") for line in lines}) == 1
+    known = [name for name in SIZES if alike or name not in TIMES]
+    return dict.fromkeys(SIZES) | {name: _mean([line[name] for line in lines]) for name in known}
 
 
 def _over_seeds(lines: _Lines) -> dict[str, Any]:

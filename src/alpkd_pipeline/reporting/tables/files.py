@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.tables.latex import latex
-from alpkd_pipeline.reporting.tables.main import main_long
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,21 +17,17 @@ LATEX = "tables.tex"
 _LISTS = ("runs", "baseline_runs")
 
 
-def write_tables(cells: pd.DataFrame, out: Path) -> list[Path]:
+def write_frames(main: pd.DataFrame, told: pd.DataFrame, out: Path) -> list[Path]:
     """Write verdicts.csv, main.csv (one line a number) and tables.tex.
 
     Args:
-        cells: rows of `collect` that count, with the columns of `add_settings`.
+        main: of `main_long`.
+        told: of `verdicts`.
         out: the folder, made if it is not there.
 
     Returns:
         The files. In the CSV files keys of runs stand in one cell, with spaces between them.
     """
-    return write_frames(main_long(cells), verdicts(cells), out)
-
-
-def write_frames(main: pd.DataFrame, told: pd.DataFrame, out: Path) -> list[Path]:
-    """The same of what `main_long` and `verdicts` returned."""
     out.mkdir(parents=True, exist_ok=True)
     for name, frame in ((VERDICTS, told), (MAIN, main)):
         _flat(frame).to_csv(out / name, index=False, lineterminator="\n")

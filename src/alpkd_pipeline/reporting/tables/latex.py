@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.tables.average import AVERAGE
+from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +44,11 @@ def escape(text: str) -> str:
 
 def _table(table: pd.DataFrame, layers: int) -> str:
     tasks = [task for task in dict.fromkeys(table["task"]) if task != AVERAGE]
-    averaged = (table["task"] == AVERAGE).any()
-    headings = ["", *map(escape, tasks), *(["average", "rank"] if averaged else [])]
-    rows = [_row(lines, tasks, bool(averaged)) for _, lines in table.groupby("row")]
+    over = table.loc[table["task"] == AVERAGE, "tasks"].tolist()
+    averaged = bool(over)
+    more = [average_name(int(over[0])), "rank"] if averaged else []
+    headings = ["", *map(escape, tasks), *more]
+    rows = [_row(lines, tasks, averaged) for _, lines in table.groupby("row")]
     kinds = table.drop_duplicates("row")["kind"].tolist()
     body = [
         line

@@ -1,11 +1,12 @@
 """The main table of a comparison: methods against tasks, one table for each number of layers.
 
-`main_long` has one line for each number that is shown, `main_table` the same as a table to look
-at. Both hold scores in the metric's own unit; percent only where something is kept of the teacher.
+One line for each number that is shown. Scores are in the metric's own unit; percent only where
+something is kept of the teacher.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.statistics.arms import arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.verdict import LEVEL
-from alpkd_pipeline.reporting.tables.average import AVERAGE, averages
-from alpkd_pipeline.reporting.tables.model_size import SIZES, sizes
+from alpkd_pipeline.reporting.tables.average import averages
+from alpkd_pipeline.reporting.tables.model_size import SIZES, sizes, timed_alike
 from alpkd_pipeline.reporting.tables.teacher import TEACHER, percent, teacher_lines, teacher_means
 
 if TYPE_CHECKING:
@@ -41,16 +42,17 @@ COLUMNS = (
     "runs",
 )
 _REAL = ("mean", "std", "low", "high", "kept", "rank", *SIZES)
-_SHOWN = ("mean", "std", "n", "low", "high", "bold", "kept", "runs")
-"""What the table says of each task."""
 
 
-def main_long(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+def main_long(
+    cells: pd.DataFrame, level: float = LEVEL, known: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Every number of the main tables on a line of its own.
 
     Args:
         cells: rows of `collect` that count, with the columns of `add_settings`.
         level: of the tests behind `bold`.
+        known: of `arms(cells)`, where it is there already.
 
     Returns:
         Columns `COLUMNS`: for each number of layers (deepest first) the teacher's lines, then
@@ -59,11 +61,16 @@ def main_long(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
         teacher's score. A line whose `task` is `Average` follows each row where at least two
         tasks are shared: see `averages`; only there `tasks` and `rank` are filled. `runs` are the
         keys behind the number.
+
+    Raises:
+        ValueError: two arms of one task and depth have the same label.
     """
     import pandas as pd
 
-    known, stands_out = arms(cells), best(cells, level)
+    known = arms(cells) if known is None else known
+    stands_out = best(cells, level, known)
     bold = set(stands_out.loc[stands_out["bold"], "arm"])
+    cells = timed_alike(cells)
     lines: list[dict[str, Any]] = []
     for layers in sorted(known["layers"].unique(), reverse=True):
         here = cells[cells["layers"] == layers]
@@ -72,40 +79,12 @@ def main_long(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=list(COLUMNS)).astype(dict.fromkeys(_REAL, "float64"))
 
 
-def main_table(cells: pd.DataFrame, level: float = LEVEL) -> dict[int, pd.DataFrame]:
-    """The main tables: number of layers -> table.
-
-    Returns:
-        Tables whose index holds the labels of the rows, and whose columns have two levels: each
-        task, then `Average`, with what is said of it, then `Model` with its size and speed.
-    """
-    long = main_long(cells, level)
-    depths = [int(layers) for layers in long["layers"].unique()]
-    return {layers: _wide(long[long["layers"] == layers]) for layers in depths}
-
-
-def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    labels = table.drop_duplicates("row").set_index("row")["label"]
-    parts: dict[tuple[str, str], Any] = {}
-    tasks = [task for task in dict.fromkeys(table["task"]) if task != AVERAGE]
-    for task in [*tasks, AVERAGE]:
-        lines = table[table["task"] == task].set_index("row").reindex(labels.index)
-        more = ("tasks", "rank") if task == AVERAGE else ()
-        if lines["mean"].notna().any():
-            parts |= {(task, name): lines[name] for name in (*_SHOWN, *more)}
-    for name in SIZES:
-        parts["Model", name] = table.groupby("row")[name].mean()
-    wide = pd.DataFrame(parts)
-    wide.index = pd.Index(labels.tolist(), name="row")
-    return wide
-
-
 def _student_lines(
     here: pd.DataFrame, table: pd.DataFrame, bold: set[str]
 ) -> Iterator[dict[str, Any]]:
     size, teachers = sizes(here), teacher_means(here)
+    timed = here[here["latency_ms"].notna()]
+    places = dict(zip(timed["arm"], timed["timed_on"], strict=True))
     for row in table.to_dict("records"):
         names = ("label", "method", "task", "metric", "n", "mean", "std", "low", "high", "runs")
         arm = row["arm"]
@@ -116,12 +95,17 @@ def _student_lines(
             "kept": percent(row["mean"], teachers.get(arm)),
             "teacher_mean": teachers.get(arm),
             "per_seed": row["per_seed"],
+            "timed_on": places.get(arm, ""),
             **size[arm],
         }
 
 
 def _in_rows(lines: list[dict[str, Any]], layers: int) -> Iterator[dict[str, Any]]:
     """Lines in the order of a table's rows, each row followed by its average."""
+    times = Counter((line["label"], line["task"]) for line in lines)
+    twice = [place for place, count in times.items() if count > 1]
+    if twice:
+        raise ValueError(f"two rows of {layers} layers are called {twice[0][0]} on {twice[0][1]}")
     means = averages(lines)
     order = {name: place for place, name in enumerate((TEACHER, *METHODS))}
     labels = dict.fromkeys((line["label"], line["method"]) for line in lines)

@@ -11,7 +11,24 @@ SIZES = ("parameters", "teacher_parameters", "compression", "speed_up", "latency
 """Parameters in all; the teacher's over the student's; the teacher's time over the student's;
 median milliseconds for one example."""
 
+TIMES = ("speed_up", "latency_ms")
+"""What depends on where it was measured."""
+
 _MEASURED = ("parameters", "teacher_parameters", "speed_up", "latency_ms")
+
+
+def timed_alike(cells: pd.DataFrame) -> pd.DataFrame:
+    """The same runs; of each task only those times that were taken in its commonest environment.
+
+    Times of different machines, devices, libraries or numbers of threads have no common mean.
+    """
+    chosen = {
+        task: min(counts.items(), key=lambda item: (-item[1], item[0]))[0]
+        for task, of_task in cells.groupby("task")["timed_on"]
+        if (counts := of_task[of_task.fillna("") != ""].value_counts().to_dict())
+    }
+    alike = cells["timed_on"] == cells["task"].map(chosen)
+    return cells.assign(**{name: cells[name].where(alike) for name in TIMES})
 
 
 def sizes(cells: pd.DataFrame) -> dict[str, dict[str, float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,7 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """One line for each teacher and task of one number of layers, over the teachers' seeds.
 
     Args:
-        cells: runs of students, with the columns `teacher`, `teacher_score`, `teacher_seed` and
-            `teacher_key` of `collect`.
+        cells: runs of students, with the columns of `collect` that begin with `teacher`.
 
     Yields:
         The fields of the main table's lines. The label is `teacher`, and says which one where
@@ -43,7 +43,7 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     known = cells[cells["teacher_score"].notna()].drop_duplicates(["task", "teacher_key"])
     labels = _labels(known)
     for (task, label), rows in known.groupby(["task", labels], sort=False):
-        scores = {int(r["teacher_seed"]): r["teacher_score"] for r in rows.to_dict("records")}
+        scores = dict(zip(_seeds(rows), rows["teacher_score"].tolist(), strict=True))
         seen = seed_summary(list(scores.values()))
         parameters = rows["teacher_parameters"].astype("float64").mean()
         sizes: dict[str, float | None] = dict.fromkeys(SIZES)
@@ -66,14 +66,23 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
+def _seeds(rows: pd.DataFrame) -> list[int]:
+    """The teachers' seeds; one whose seed is not known gets a number below 0 of its own."""
+    seeds = rows["teacher_seed"].astype("float64").tolist()
+    return [-1 - i if math.isnan(seed) else int(seed) for i, seed in enumerate(seeds)]
+
+
 def _labels(known: pd.DataFrame) -> pd.Series[str]:
-    """`teacher`; with the model where there are several; with the key where a seed is no name."""
-    models = known["teacher"].map(_model)
-    of_seed = known.groupby([known["task"], models, known["teacher_seed"]])["teacher_key"]
-    keyed = of_seed.transform("nunique") > 1
+    """`teacher`; with the model where there are several, or where more is to be said: what else
+    differs from others of the model, and the key where a seed is no name.
+    """
+    models, differs = known["teacher"].map(_model), known["teacher_differs"]
+    parts = [known["task"], models, differs, known["teacher_seed"]]
+    keyed = known.groupby(parts, dropna=False)["teacher_key"].transform("nunique") > 1
     named = models.mask(keyed, models + ", " + known["teacher_key"].str[:8])
+    named = named.mask(differs != "", named + ", " + differs)
     several = models.nunique() > 1
-    return (TEACHER + " (" + named + ")").where(keyed | several, TEACHER)
+    return (TEACHER + " (" + named + ")").where(keyed | several | (differs != ""), TEACHER)
 
 
 def _model(name: str) -> str:
