@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from tests.conftest import Kedro
@@ -113,7 +114,16 @@ def test_a_run_takes_the_preset_and_keeps_its_own_selection(project: Path, kedro
     )
     ran = kedro("run", "--pipeline=distill", cell, cwd=project)
     assert ran.returncode == 0, ran.stderr
-    assert "making teacher\n" not in ran.stderr
+    # The trial's teacher left out the rows that judged its student; the final run's has seen all.
+    assert "making teacher\n" in ran.stderr
+    (key,) = study["trials"][0]["keys"]
+    models = project / "data" / "06_models"
+    (student,) = models.glob(f"students/demo/*-{key[:8]}")
+    of_trial = json.loads((student / "run.json").read_text())["identity"]["keys"]["teacher"]
+    (teacher,) = models.glob(f"teachers/demo/*-{of_trial[:8]}")
+    assert json.loads((teacher / "run.json").read_text())["identity"]["generation"] == "trial"
+    left_out = [pd.read_csv(f / "predictions" / "holdout.csv")["idx"] for f in (teacher, student)]
+    assert left_out[0].tolist() == left_out[1].tolist()
     runs = [
         json.loads(p.read_text())
         for p in (project / "data").glob("06_models/students/*/*/run.json")

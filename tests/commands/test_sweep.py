@@ -69,6 +69,15 @@ def test_exit_codes(end: Any, code: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert invoke().exit_code == code
 
 
+def test_ctrl_c_while_planning_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_prepare", interrupted)
+    done = invoke()
+    assert (done.exit_code, done.output) == (130, "")
+
+
 def test_sigterm_is_handled_like_ctrl_c_and_told_apart_at_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

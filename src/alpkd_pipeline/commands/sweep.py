@@ -54,6 +54,7 @@ def sweep(
 ) -> None:
     """Make every cell of the grid in conf/<env>/sweep.yml that is not there yet."""
     project = Path(getattr(metadata, "project_path", Path.cwd()))
+    code, stopped_by = 0, list[int]()
     try:
         prepared = _prepare(project, env, params, only)
         with terminated_like_interrupted() as stopped_by:

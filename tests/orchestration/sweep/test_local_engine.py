@@ -102,7 +102,7 @@ def test_a_crash_is_that_job_s_alone(engine: LocalEngine, name: str, reason: str
 
 def test_others_finish_when_processes_crash(engine: LocalEngine) -> None:
     jobs = [job(name) for name in ("exit", "a", "fail", "b", "once", "c")]
-    found = {o.job.name: o.state for o in run_jobs(jobs, engine, silent)}
+    found = {o.job.name: o.state for o in run_jobs(jobs, engine, silent).outcomes}
     assert found == {
         **dict.fromkeys("abc", "done"),
         "once": "done",

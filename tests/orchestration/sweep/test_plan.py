@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.orchestration.conftest import PROJECT
 from tests.orchestration.sweep.conftest import finish, finish_cell, finish_training
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.plan import Plan
+from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
 
 MakePlan = Callable[..., Plan]
 
@@ -124,3 +128,23 @@ def test_planning_writes_no_results(plan: MakePlan, tmp_path: Path) -> None:
     plan()
     left = {path.name for path in (tmp_path / "store").glob("*")}
     assert left <= {".cache"}
+
+
+def test_a_latency_may_be_taken_on_another_machine_than_the_one_that_plans(
+    plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, *_ = plan(seeds=[0]).of_kind("measurement")
+    assert "student_latency" in step.job.to_outputs
+    assert step.job.expect["student"] == step.cell.student.key
+    there = SimpleNamespace(nodename="elsewhere")
+    monkeypatch.setattr(os, "uname", lambda: there)
+    refuse_another_result(PROJECT, step.job)
+
+
+@pytest.mark.parametrize("setting", ["training.threads=2", "training.precision=bf16"])
+def test_students_timed_in_another_way_are_timed_again(plan: MakePlan, setting: str) -> None:
+    name, _, value = setting.partition("=")
+    rule = {"where": {"method": "kd"}, "set": {name: int(value) if value.isdigit() else value}}
+    steps = plan(seeds=[0], layers=[2], overrides=[rule]).of_kind("measurement")
+    timed = [step for step in steps if "student_latency" in step.job.to_outputs]
+    assert len(timed) == 2

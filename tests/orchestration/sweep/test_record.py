@@ -23,6 +23,13 @@ def test_a_name_says_where_and_when() -> None:
     at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert sweep_id(None, at) == "sweep-base-20300102T030405Z"
     assert sweep_id("paper", at) == "sweep-paper-20300102T030405Z"
+    assert sweep_id(None, at, 2) == "sweep-base-20300102T030405Z-2"
+
+
+def test_a_name_is_taken_once(plan: MakePlan, tmp_path: Path) -> None:
+    record = make(plan(seeds=[0]), tmp_path)
+    assert (record.claim(), record.claim()) == (True, False)
+    assert sweep_records(tmp_path) == []
 
 
 def test_a_record_says_what_was_asked_for_and_what_became_of_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.orchestration.sweep.conftest import SMALL, ToyEngine, finish_cell
 
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep import run as run_module
-from alpkd_pipeline.orchestration.sweep.jobs import answer
+from alpkd_pipeline.orchestration.sweep.jobs import Event, Job, Outcome, answer
 from alpkd_pipeline.orchestration.sweep.run import Sweep
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -96,3 +97,62 @@ def test_nothing_to_do_starts_nothing(sweep: MakeSweep, engine: ToyEngine) -> No
         finish_cell(planned.cell)
     assert sweep().run("local", None, report=False) == 0
     assert engine.began == []
+
+
+def test_two_sweeps_of_one_second_have_names_of_their_own(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2030, 1, 2, tzinfo=tz)
+
+    monkeypatch.setattr(run_module, "datetime", Now)
+    both = sweep(), sweep()
+    assert [one.run("local", None, report=False) for one in both] == [0, 0]
+    name = "sweep-base-20300102T000000Z"
+    assert [one.name for one in both] == [name, f"{name}-2"]
+    assert {p.grid.params.run.group for p in both[1].plan.cells} == {f"{name}-2"}
+    records = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
+    assert {json.loads(path.read_text())["id"] for path in records} == {name, f"{name}-2"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")]
+)
+def test_however_a_sweep_ends_its_record_is_written_and_its_run_closed(
+    sweep: MakeSweep,
+    engine: ToyEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Any,
+    status: str,
+) -> None:
+    def half(jobs: list[Job], _engine: Any, heard: Any) -> None:
+        heard(Event(jobs[0], 0, Outcome(jobs[0], "failed", 1.0, "no space left")))
+        raise error
+
+    monkeypatch.setattr(run_module, "run_jobs", half)
+    made, closed = sweep(), list[str]()
+    monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
+    if error is KeyboardInterrupt:
+        assert made.run("local", None, report=False) == 130
+    else:
+        with pytest.raises(error):
+            made.run("local", None, report=False)
+    assert closed == [status]
+    assert engine.stopped.is_set()
+    (path,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["ended"] is not None
+    assert record["jobs"][0]["error"] == "no space left"
+
+
+def test_mlflow_hears_how_many_cells_failed(
+    sweep: MakeSweep, engine: ToyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.answers = {"demo kd 2L s1": [answer("failed", "diverged")]}
+    made, told = sweep(), dict[str, float]()
+    monkeypatch.setattr(made._group, "close", lambda _how, metrics, _files: told.update(metrics))
+    made.run("local", None, report=False)
+    assert told == {"cells": 12, "cells.done": 0, "cells.failed": 1}

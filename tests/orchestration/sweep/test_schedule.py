@@ -7,7 +7,7 @@ import pytest
 from tests.orchestration.sweep.conftest import ToyEngine, job
 
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Event, answer
-from alpkd_pipeline.orchestration.sweep.schedule import STOPPED, run_jobs, was_stopped
+from alpkd_pipeline.orchestration.sweep.schedule import STOPPED, run_jobs
 
 
 def silent(_event: Event) -> None:
@@ -21,11 +21,11 @@ FAILED = answer("failed", "diverged")
 def test_jobs_run_in_order_after_what_they_need() -> None:
     engine = ToyEngine(slots=1)
     jobs = [job("cell", "signals"), job("other"), job("signals", "teacher"), job("teacher")]
-    outcomes = run_jobs(jobs, engine, silent)
+    outcomes, stopped = run_jobs(jobs, engine, silent)
     assert engine.began == ["other", "teacher", "signals", "cell"]
     assert [o.job.name for o in outcomes] == ["cell", "other", "signals", "teacher"]
     assert {o.state for o in outcomes} == {"done"}
-    assert not was_stopped(outcomes)
+    assert not stopped
     assert not engine.stopped.is_set()
 
 
@@ -33,13 +33,13 @@ def test_slots_work_at_the_same_time() -> None:
     engine = ToyEngine(slots=2)
     together = threading.Barrier(2, timeout=10)
     engine._answer = lambda _name: (together.wait(), DONE)[1]  # type: ignore[method-assign]
-    assert len(run_jobs([job("a"), job("b")], engine, silent)) == 2
+    assert len(run_jobs([job("a"), job("b")], engine, silent).outcomes) == 2
 
 
 def test_a_failure_stops_only_what_needs_it() -> None:
     engine = ToyEngine(teacher=[FAILED])
     jobs = [job("teacher"), job("signals", "teacher"), job("cell", "signals"), job("other")]
-    found = {o.job.name: (o.state, o.error) for o in run_jobs(jobs, engine, silent)}
+    found = {o.job.name: (o.state, o.error) for o in run_jobs(jobs, engine, silent).outcomes}
     assert found == {
         "teacher": ("failed", "diverged"),
         "signals": ("not run", "teacher failed"),
@@ -52,7 +52,7 @@ def test_a_failure_stops_only_what_needs_it() -> None:
 def test_an_exclusive_job_runs_alone() -> None:
     engine = ToyEngine(slots=3)
     jobs = [job("a"), job("time", exclusive=True), job("b"), job("time too", exclusive=True)]
-    assert all(o.state == "done" for o in run_jobs(jobs, engine, silent))
+    assert all(o.state == "done" for o in run_jobs(jobs, engine, silent).outcomes)
     assert engine.beside["time"] == set()
     assert engine.beside["time too"] == set()
 
@@ -60,14 +60,14 @@ def test_an_exclusive_job_runs_alone() -> None:
 @pytest.mark.parametrize("first", [DIED, answer("interrupted", "somebody stopped it")])
 def test_a_job_is_tried_once_more_when_its_worker_dies(first: dict[str, str]) -> None:
     engine = ToyEngine(a=[first, DONE], b=[DIED, DIED, DONE])
-    a, b = run_jobs([job("a"), job("b")], engine, silent)
+    a, b = run_jobs([job("a"), job("b")], engine, silent).outcomes
     assert (a.state, engine.began.count("a")) == ("done", 2)
     assert (b.state, b.error, engine.began.count("b")) == ("failed", DIED["error"], 2)
 
 
 def test_an_engine_that_raises_loses_no_slot() -> None:
     engine = ToyEngine(slots=1, a=[RuntimeError("broken pipe")])
-    a, b = run_jobs([job("a"), job("b")], engine, silent)
+    a, b = run_jobs([job("a"), job("b")], engine, silent).outcomes
     assert (a.state, a.error) == ("failed", "RuntimeError: broken pipe")
     assert b.state == "done"
 
@@ -80,7 +80,7 @@ def test_every_beginning_and_end_is_told_and_a_listener_may_fail() -> None:
         raise OSError("the terminal is gone")
 
     jobs = [job("a"), job("b", "a")]
-    outcomes = run_jobs(jobs, ToyEngine(1, a=[FAILED]), listen)
+    outcomes, _ = run_jobs(jobs, ToyEngine(1, a=[FAILED]), listen)
     assert told == [("a", None), ("a", "failed"), ("b", "not run")]
     assert [o.state for o in outcomes] == ["failed", "not run"]
 
@@ -95,17 +95,44 @@ def test_ctrl_c_stops_what_runs_and_starts_nothing_more() -> None:
         if sorted(running) == ["a", "b"]:
             _thread.interrupt_main()
 
-    outcomes = run_jobs([job("a"), job("b"), job("c")], engine, listen)
+    outcomes, stopped = run_jobs([job("a"), job("b"), job("c")], engine, listen)
     assert [(o.job.name, o.state) for o in outcomes] == [
         ("a", "interrupted"),
         ("b", "interrupted"),
         ("c", "not run"),
     ]
     assert outcomes[2].error == STOPPED
-    assert was_stopped(outcomes)
+    assert stopped
     assert engine.stopped.is_set()
 
 
 def test_needs_in_a_circle_end_and_needs_from_elsewhere_are_met() -> None:
-    outcomes = run_jobs([job("a", "b"), job("b", "a"), job("c", "gone")], ToyEngine(), silent)
+    jobs = [job("a", "b"), job("b", "a"), job("c", "gone")]
+    outcomes, _ = run_jobs(jobs, ToyEngine(), silent)
     assert [o.state for o in outcomes] == ["not run", "not run", "done"]
+
+
+def test_ctrl_c_at_the_end_of_the_last_job_is_told() -> None:
+    ended = threading.Event()
+
+    def listen(event: Event) -> None:
+        if event.outcome is not None:
+            _thread.interrupt_main()
+            ended.wait(0.2)
+
+    outcomes, stopped = run_jobs([job("a")], ToyEngine(slots=1), listen)
+    assert [o.state for o in outcomes] == ["done"]
+    assert stopped
+
+
+def test_a_worker_that_others_stop_is_interrupted_and_has_not_failed() -> None:
+    told = answer("interrupted", "the worker was stopped")
+    (a,), stopped = run_jobs([job("a")], ToyEngine(a=[told, told]), silent)
+    assert (a.state, stopped) == ("interrupted", False)
+
+
+def test_a_diverged_training_is_told_apart() -> None:
+    engine = ToyEngine(a=[answer("diverged", "loss became nan")], b=[FAILED])
+    a, b = run_jobs([job("a"), job("b")], engine, silent).outcomes
+    assert (a.state, a.diverged, engine.began.count("a")) == ("failed", True, 1)
+    assert (b.state, b.diverged) == ("failed", False)

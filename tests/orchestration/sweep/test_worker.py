@@ -60,3 +60,25 @@ def test_an_error_is_the_user_s_line_or_the_cause() -> None:
     assert one_line(raised(DatasetError("x"), ValueError("two\nlines"))) == "ValueError: two"
     assert one_line(ZeroDivisionError()) == "ZeroDivisionError: "
     assert len(one_line(ValueError("x" * 999))) == LONGEST_ERROR
+
+
+def test_a_diverged_training_is_told_from_other_failures(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kedro.framework.session import KedroSession
+
+    from alpkd_pipeline.training.loop import DivergedError
+
+    def wrapped(cause: Exception) -> object:
+        def run(*_given: object, **_named: object) -> None:
+            raise DatasetError("saving failed") from cause
+
+        return run
+
+    job = cell_and_job(load)[1]
+    for cause, state in (
+        (DivergedError("the loss became nan"), "diverged"),
+        (UserError("no space left"), "failed"),
+    ):
+        monkeypatch.setattr(KedroSession, "run", wrapped(cause))
+        assert run_job(PROJECT, None, job) == {"state": state, "error": str(cause)}

@@ -78,15 +78,20 @@ class PretendingEngine:
 
     Args:
         slots: how many jobs run at once.
-        failing: parts of the names of jobs that fail.
+        failing: parts of the names of jobs whose training diverges.
+        broken: parts of the names of jobs that fail through no fault of their settings.
         stop_at: the call that acts as if somebody had pressed Ctrl-C.
     """
 
     def __init__(
-        self, slots: int = 1, failing: Iterable[str] = (), stop_at: int | None = None
+        self,
+        slots: int = 1,
+        failing: Iterable[str] = (),
+        stop_at: int | None = None,
+        broken: Iterable[str] = (),
     ) -> None:
         self.slots, self.jobs = slots, list[Job]()
-        self._failing, self._stop_at = tuple(failing), stop_at
+        self._failing, self._broken, self._stop_at = tuple(failing), tuple(broken), stop_at
         self._lock, self._stop = threading.Lock(), threading.Event()
 
     def call(self, slot: int, job: Job) -> Mapping[str, str]:
@@ -98,7 +103,9 @@ class PretendingEngine:
             self._stop.wait(10)
             return answer("interrupted", "stopped")
         if any(part in job.name for part in self._failing):
-            return answer("failed", "loss became nan")
+            return answer("diverged", "loss became nan")
+        if any(part in job.name for part in self._broken):
+            return answer("failed", "no space left on device")
         cell = Cell(check(dict(job.params)), PROJECT)
         for name in job.to_outputs:
             assert cell.stage(name).key == job.expect[name]

@@ -6,6 +6,7 @@ import pytest
 from tests.orchestration.tuning.conftest import SMALL, Maker
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.tuning import plan
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies, search_id
 from alpkd_pipeline.orchestration.tuning.spec import parse_spec
 
@@ -86,6 +87,21 @@ def test_what_cannot_work_is_refused_before_anything_runs(
         plan_studies(maker(**entries), {})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_every_cell_of_every_point_is_checked_before_anything_runs(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    monkeypatch.setattr(plan, "check_cell", lambda cell: checked.append(cell.student.key))
+    plan_studies(maker(trials=4, seeds=[0, 1]), {"method": ["kd"]})
+    assert len(set(checked)) == 4 * 2
+
+
+def test_a_point_that_cannot_work_is_refused_by_its_study(maker: Maker) -> None:
+    rule = {"where": {"seed": 1}, "set": {"task.source": "hub"}}
+    with pytest.raises(UserError, match=r"^demo no_kd 2L: parameter 'task\.name'"):
+        plan_studies(maker(seeds=[0, 1], overrides=[rule]), {})
 
 
 def test_a_search_keeps_its_name_while_it_asks_the_same() -> None:

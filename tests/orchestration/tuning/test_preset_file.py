@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,16 @@ def test_entries_of_the_same_cells_are_replaced_and_others_stay(tmp_path: Path) 
         PKD.plain(),
         {"where": KD.where, "set": {"method.eta": 0.5}, "by": "search b"},
     ]
-    assert [p.name for p in tmp_path.iterdir()] == ["tuned.yml"]
+    assert [p.name for p in tmp_path.glob("[!.]*")] == ["tuned.yml"]
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_searches_that_end_together_keep_one_another_s_entries(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.yml"
+    presets = [Preset({"task": f"t{n}"}, {"training.lr": 1e-5}) for n in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda preset: write_presets(path, [preset]), presets))
+    assert len(read(path)) == 24
 
 
 @pytest.mark.parametrize("text", ["tuned: [", "training: {lr: 1}\n", "tuned: [3]\n"])

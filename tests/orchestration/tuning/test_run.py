@@ -114,6 +114,44 @@ def test_a_stopped_search_writes_no_preset_and_goes_on(place: Place, engine: Any
     assert place.record()["trials"]["done"] == 6
 
 
+def test_a_failure_of_something_else_writes_no_preset_and_says_how_to_go_on(
+    place: Place, engine: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(broken=["demo kd 2L trial 1"])
+    assert place.tuning().run("local", None) == 1
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("no presets")]
+    assert "1 of 6 trials failed" in line
+    assert line.endswith("the same command tries them again")
+    assert not place.presets.exists()
+    assert place.record()["ended"] is None
+    rest = engine()
+    assert place.tuning().run("local", None) == 0
+    assert len(rest.jobs) == 1
+    assert len(yaml.safe_load(place.presets.read_text())["tuned"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (RuntimeError, "FAILED")]
+)
+def test_however_a_search_ends_its_record_is_written_and_its_run_closed(
+    place: Place, engine: Any, monkeypatch: pytest.MonkeyPatch, error: Any, status: str
+) -> None:
+    def end(*_given: object) -> bool:
+        raise error
+
+    engine()
+    monkeypatch.setattr(module, "run_search", end)
+    tuning, closed = place.tuning(), list[str]()
+    monkeypatch.setattr(tuning._group, "close", lambda how, *_rest: closed.append(how))
+    if error is KeyboardInterrupt:
+        assert tuning.run("local", None) == 130
+    else:
+        with pytest.raises(error):
+            tuning.run("local", None)
+    assert closed == [status]
+    assert place.record()["ended"] is None
+
+
 def test_a_search_in_which_all_fails_writes_no_preset(place: Place, engine: Any) -> None:
     engine(failing=["trial"])
     assert place.tuning().run("local", None) == 1
@@ -132,7 +170,7 @@ def test_one_process_at_a_time(place: Place, engine: Any) -> None:
     engine()
     tuning = place.tuning()
     with (
-        held(place.store / "08_reporting" / "searches", tuning.name),
+        held(place.store / "08_reporting" / "searches", [tuning.studies[1].name]),
         pytest.raises(UserError, match="another kedro tune"),
     ):
         tuning.run("local", None)

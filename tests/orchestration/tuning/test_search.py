@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.tuning.conftest import Maker, PretendingEngine, publish_student
 
+from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_search
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
@@ -83,6 +88,53 @@ def test_a_failed_trial_does_not_stop_the_search(searches: Any) -> None:
     (failed,) = found[1].study.failed()
     assert failed.facts["error"] == "loss became nan"
     assert dict(told)["demo kd 2L trial 1"] is None
+    assert found[1].study.settled == 3
+    again = PretendingEngine()
+    assert run(searches(), again)[0]
+    assert again.jobs == []
+
+
+@pytest.mark.parametrize("broken", ["demo kd 2L trial 1", "signals of teacher"])
+def test_only_what_diverged_uses_up_the_budget(searches: Any, broken: str) -> None:
+    found = searches(methods=["kd"])
+    assert run(found, PretendingEngine(broken=[broken]))[0]
+    assert found[0].study.settled < 3
+    found = searches(methods=["kd"])
+    run(found, PretendingEngine())
+    assert (found[0].study.settled, len(found[0].study.trials())) == (3, 3)
+
+
+def test_a_seed_that_diverged_does_not_excuse_one_that_broke(searches: Any) -> None:
+    found = searches(methods=["kd"], trials=1, seeds=[0, 1])
+    run(found, PretendingEngine(failing=["trial 0 s0"], broken=["trial 0 s1"]))
+    assert found[0].study.settled == 0
+
+
+def test_a_score_that_is_not_a_number_is_a_failed_trial(searches: Any) -> None:
+    found = searches(methods=["kd"], trials=1)
+    (asked,) = found[0].study.ask()
+    publish_student(found[0].maker.cells(found[0].target, asked.point)[0], math.nan)
+    ended, told = run(found, PretendingEngine())
+    assert ended
+    assert told == [("demo kd 2L trial 0", None)]
+    assert found[0].study.failed()[0].facts["error"] == "its score is nan"
+    assert found[0].study.settled == 1
+
+
+def test_ctrl_c_at_the_end_of_a_round_stops_the_search(searches: Any) -> None:
+    class Late(PretendingEngine):
+        def call(self, slot: int, job: Job) -> Mapping[str, str]:
+            found = super().call(slot, job)
+            if len(self.jobs) == 6:  # the last one of the first four trials
+                os.kill(os.getpid(), signal.SIGINT)
+                self._stop.wait(10)
+            return found
+
+    found = searches(methods=["kd"], trials=5, sampler="tpe")
+    engine = Late()
+    ended, _ = run(found, engine)
+    assert not ended
+    assert found[0].study.failed() == []
 
 
 def test_one_failed_seed_fails_the_trial(searches: Any) -> None:

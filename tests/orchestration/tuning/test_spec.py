@@ -21,7 +21,7 @@ GIVEN: dict[str, Any] = {
 def test_what_is_left_out_has_a_default() -> None:
     spec = parse_spec(GIVEN)
     assert (spec.sampler, spec.selection) == ("grid", "holdout")
-    assert (spec.seeds, spec.teacher_seed, spec.params) == ((0,), 0, {})
+    assert (spec.seeds, spec.params) == ((0,), {})
 
 
 @pytest.mark.parametrize("env", ["base", "minilm", "paper"])
@@ -89,3 +89,10 @@ def test_the_command_line_cannot_set_what_is_searched() -> None:
     check_not_searched(spec, {"training": {"epochs": 1}}, "--params")
     with pytest.raises(UserError, match=r"^--params cannot set 'training\.lr'"):
         check_not_searched(spec, {"training": {"lr": 1e-3}}, "--params")
+
+
+def test_a_search_by_holdout_sets_what_its_teachers_leave_out() -> None:
+    given = {"teacher": {"training": {"selection": "dev"}}}
+    check_not_searched(parse_spec({**GIVEN, "selection": "dev"}), given, "--params")
+    with pytest.raises(UserError, match=r"cannot set 'teacher\.training\.selection'"):
+        check_not_searched(parse_spec(GIVEN), given, "--params")

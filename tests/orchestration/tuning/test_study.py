@@ -140,3 +140,21 @@ def test_what_was_told_beside_the_score_is_kept(make: Make) -> None:
     study.tell(asked.number, 0.5, {"keys": ["ab"], "seconds": 2.5})
     (trial,) = make(budget=1).trials()
     assert trial.facts == {"keys": ["ab"], "seconds": 2.5}
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
+def test_a_point_that_diverged_uses_up_its_trial_for_good(make: Make, sampler: Sampler) -> None:
+    study = make(SPACE, sampler)
+    first, *others = study.ask()
+    study.tell_failed(first.number, {"error": "loss became nan"}, used_up=True)
+    finish(study, others)
+    again = make(SPACE, sampler)
+    assert (again.ask(), again.settled, len(again.trials())) == ([], 4, 3)
+    larger = make(SPACE, sampler, 9)
+    assert first.point not in [asked.point for asked in larger.ask()]
+
+
+def test_a_score_that_is_not_finite_is_refused(make: Make) -> None:
+    study = make()
+    with pytest.raises(ValueError, match="nan"):
+        study.tell(study.ask()[0].number, float("nan"), {})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from tests.orchestration.tuning.conftest import Maker, publish, publish_student
 
 from alpkd_pipeline.orchestration.tuning.trial_jobs import shared_jobs, student_jobs
@@ -48,9 +49,12 @@ def test_cells_of_one_key_share_a_job(maker: Maker) -> None:
     assert [job.name for job in student_jobs([("a", one), ("b", two)]).values()] == ["a"]
 
 
-def test_only_students_are_trials(maker: Maker) -> None:
-    (cell,) = maker().cells(KD, {})
+@pytest.mark.parametrize(("selection", "kind"), [("holdout", "trial"), ("dev", "cell")])
+def test_a_teacher_that_leaves_out_a_holdout_is_part_of_the_trials(
+    maker: Maker, selection: str, kind: str
+) -> None:
+    (cell,) = maker(selection=selection).cells(KD, {})
     kinds = {job.to_outputs: job.params["run"]["kind"] for job in shared_jobs(cell)}
-    assert kinds == {("teacher",): "cell", ("signals",): "cell"}
+    assert kinds == {("teacher",): kind, ("signals",): kind}
     (student,) = student_jobs([("trial", cell)]).values()
     assert student.params["run"]["kind"] == "trial"

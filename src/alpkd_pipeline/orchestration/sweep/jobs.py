@@ -54,12 +54,14 @@ class Outcome:
             whole was stopped before its turn; `interrupted`, stopped while it ran.
         seconds: how long it took, 0 if it never began.
         error: one line, or None if it is done.
+        diverged: whether it failed because its own training left the finite numbers.
     """
 
     job: Job
     state: State
     seconds: float = 0.0
     error: str | None = None
+    diverged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,15 @@ DONE: Mapping[str, str] = {"state": "done"}
 """The answer of a worker that did its job."""
 
 
-def answer(state: Literal["failed", "interrupted", "died"], error: str) -> dict[str, str]:
+def answer(
+    state: Literal["failed", "diverged", "interrupted", "died"], error: str
+) -> dict[str, str]:
     """Any other answer.
 
     Args:
-        state: `failed`: trying again would fail again; `interrupted`: the worker was told to
-            stop; `died`: the process is gone, another one may fare better.
+        state: `failed`: trying again would fail again; `diverged`: it failed because the training
+            left the finite numbers; `interrupted`: the worker was told to stop; `died`: the
+            process is gone, another one may fare better.
         error: one line.
     """
     return {"state": state, "error": error}

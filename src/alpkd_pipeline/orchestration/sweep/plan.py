@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -230,7 +230,8 @@ def _shape(cell: Cell) -> tuple[Any, ...]:
     """What decides how long a student takes to answer; its method and seed do not."""
     given = cell.params
     start = given.student.model_dump(exclude={"init_from", "head"})
-    return (cell.encoded.key, cell.model, given.training.device, *start.values())
+    how = given.training.device, given.training.threads, given.training.precision
+    return (cell.encoded.key, cell.model, *how, *start.values())
 
 
 def _job(
@@ -242,14 +243,23 @@ def _job(
     *,
     exclusive: bool = False,
 ) -> Job:
-    expect: Mapping[str, str] = {stage.name: stage.key for stage in stages}
     return Job(
         name=name,
         pipeline=pipeline,
-        to_outputs=tuple(expect),
+        to_outputs=tuple(stage.name for stage in stages),
         params=planned.grid.params.plain(),
         command=planned.grid.command,
-        expect=expect,
+        expect=_expected(planned.cell, stages),
         needs=tuple(needs),
         exclusive=exclusive,
     )
+
+
+def _expected(cell: Cell, stages: Sequence[Stage]) -> dict[str, str]:
+    """The keys that a worker must find; of a latency that of what is timed.
+
+    A latency belongs to the machine that takes it, which need not be the one that plans.
+    """
+    timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
+    found = (timed.get(stage.name, stage) for stage in stages)
+    return {stage.name: stage.key for stage in found}

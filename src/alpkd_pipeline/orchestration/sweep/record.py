@@ -17,9 +17,16 @@ RECORDS = "08_reporting/sweeps"
 """Where the records lie, below the store."""
 
 
-def sweep_id(env: str | None, now: datetime | None = None) -> str:
-    """The name of a sweep: its environment and when it began, to the second, in UTC."""
-    return f"sweep-{env or 'base'}-{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}"
+def sweep_id(env: str | None, now: datetime | None = None, number: int = 1) -> str:
+    """The name of a sweep: its environment and when it began, to the second, in UTC.
+
+    Args:
+        env: the configuration environment.
+        now: when it began.
+        number: of those that began in the same second.
+    """
+    name = f"sweep-{env or 'base'}-{(now or datetime.now(UTC)):%Y%m%dT%H%M%SZ}"
+    return name if number == 1 else f"{name}-{number}"
 
 
 class SweepRecord:
@@ -47,6 +54,15 @@ class SweepRecord:
             "started": _now(),
             "ended": None,
         }
+
+    def claim(self) -> bool:
+        """Take the name; False if another sweep has it already."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def begin(self) -> None:
         """Write down what is to be done."""

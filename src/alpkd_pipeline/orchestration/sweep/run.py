@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ from alpkd_pipeline.orchestration.sweep.compare import comparison_job, present_c
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import duration, estimate
 from alpkd_pipeline.orchestration.sweep.grid import expand
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Job, Outcome
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import CellState, Kind, Plan, make_plan
 from alpkd_pipeline.orchestration.sweep.progress import JobProgress
 from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs, was_stopped
+from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.sweep.spec import read_spec
 from alpkd_pipeline.orchestration.sweep.summary import dev_score, failure_lines, sweep_table
 from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
@@ -50,18 +51,24 @@ class Sweep:
         only: Mapping[str, Any],
         command: str,
     ) -> None:
-        conf = loader.conf
         environments = (loader.env or loader.default_run_env, loader.base_env)
-        self.project, self.env, self.name = project, env, sweep_id(env)
+        self.project, self.env, self._command = project, env, command
         self.spec = read_spec(Path(loader.conf_source), environments)
-        on_top = merged({"run": {"group": self.name}}, loader.runtime_params or {})
-        grid = expand(self.spec, conf, env, on_top, only)
-        self.plan: Plan = make_plan(grid, project, measure=self.spec.measure)
+        self._loader, self._only, self._began = loader, only, datetime.now(UTC)
+        self._outcomes: list[Outcome] = []
+        self._plan_as(sweep_id(env, self._began))
+
+    def _plan_as(self, name: str) -> None:
+        self.name, loader = name, self._loader
+        on_top = merged({"run": {"group": name}}, loader.runtime_params or {})
+        grid = expand(self.spec, loader.conf, self.env, on_top, self._only)
+        self.plan: Plan = make_plan(grid, self.project, measure=self.spec.measure)
         first = self.plan.cells[0]
         self._params = first.grid.params
-        self._group = TrackedGroup(self._params.run, self.name, project)
-        self._record = SweepRecord(first.cell.store, self.name, env, self.spec, command, self.plan)
-        self._command = command
+        self._group = TrackedGroup(self._params.run, name, self.project)
+        self._record = SweepRecord(
+            first.cell.store, name, self.env, self.spec, self._command, self.plan
+        )
 
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say of every cell what is to be done, and how long it may take."""
@@ -84,22 +91,39 @@ class Sweep:
         """
         console, chosen = _console(), self._engine(engine, workers)
         self._say_counts(console, chosen.slots)
+        self._claim_name()
+        status: Status = "FAILED"
+        page = None
         try:
-            outcomes = self._run_steps(console, chosen)
-            stopped = was_stopped(outcomes)
-            self._record.end(outcomes)
-            page = None
-            if report and not stopped:
-                page, compared = self._compare(console, chosen)
-                outcomes += compared
-                stopped = was_stopped(outcomes)
+            stopped, page = self._work(console, chosen, report=report)
+            if stopped:
+                status = "KILLED"
+            elif all(outcome.state == "done" for outcome in self._outcomes):
+                status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
         finally:
-            chosen.stop()
-        self._close_group(outcomes, page)
-        self._say_end(console, outcomes, page)
-        if stopped:
-            return INTERRUPTED
-        return 1 if any(outcome.state != "done" for outcome in outcomes) else 0
+            self._record.end(self._outcomes)
+            self._close_group(status, page)
+        self._say_end(console, self._outcomes, page)
+        return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
+
+    def _claim_name(self) -> None:
+        number = 1
+        while not self._record.claim():
+            number += 1
+            self._plan_as(sweep_id(self.env, self._began, number))
+
+    def _work(self, console: Console, engine: Engine, *, report: bool) -> tuple[bool, Path | None]:
+        """Whether it was stopped, and the page of the comparison."""
+        try:
+            stopped, page = self._run_steps(console, engine), None
+            if report and not stopped:
+                self._record.end(self._outcomes)
+                stopped, page = self._compare(console, engine)
+            return stopped, page
+        finally:
+            engine.stop()
 
     def _engine(self, name: str, workers: int | None) -> Engine:
         return make_engine(
@@ -113,33 +137,48 @@ class Sweep:
             most=max(1, len(self.plan.steps)),
         )
 
-    def _run_steps(self, console: Console, engine: Engine) -> list[Outcome]:
+    def _run_steps(self, console: Console, engine: Engine) -> bool:
         self._record.begin()
         if not self.plan.steps:
-            return []
+            return False
         if self.plan.of_kind("teacher") or self.plan.of_kind("cell"):
             told = f"{len(self.plan.cells)} cells by `{self._command}`"
             self._group.open("sweep", told, self.spec.plain())
-        return _run(self.plan.jobs(), engine, console)
+        return self._run(self.plan.jobs(), engine, console)
 
-    def _compare(self, console: Console, engine: Engine) -> tuple[Path | None, list[Outcome]]:
+    def _compare(self, console: Console, engine: Engine) -> tuple[bool, Path | None]:
         if all(dev_score(planned) is None for planned in self.plan.cells):
-            return None, []
-        params, outcomes = self._params.plain(), []
+            return False, None
+        params, stopped = self._params.plain(), False
         page = present_comparison(self.project, self.env, params)
         if page is None:
-            outcomes = _run([comparison_job(params)], engine, console)
+            stopped = self._run([comparison_job(params)], engine, console)
             page = present_comparison(self.project, self.env, params)
-        return page, outcomes
+        return stopped, page
 
-    def _close_group(self, outcomes: Sequence[Outcome], page: Path | None) -> None:
-        status: Status = "FINISHED"
-        if was_stopped(outcomes):
-            status = "KILLED"
-        elif any(outcome.state != "done" for outcome in outcomes):
-            status = "FAILED"
+    def _run(self, jobs: Sequence[Job], engine: Engine, console: Console) -> bool:
+        """Run jobs and remember their outcomes; whether somebody stopped them."""
+        before = list(self._outcomes)
+        with JobProgress(len(jobs), console) as progress:
+
+            def listen(event: Event) -> None:
+                # Remembered at once: another Ctrl-C must not take what is known already.
+                if event.outcome is not None:
+                    self._outcomes.append(event.outcome)
+                progress(event)
+
+            outcomes, stopped = run_jobs(jobs, engine, listen)
+        self._outcomes = before + outcomes
+        return stopped
+
+    def _close_group(self, status: Status, page: Path | None) -> None:
         done = sum(dev_score(planned) is not None for planned in self.plan.cells)
-        metrics = {"cells": len(self.plan.cells), "cells.done": done}
+        failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
+        metrics = {
+            "cells": len(self.plan.cells),
+            "cells.done": done,
+            "cells.failed": sum(step.job.name in failed for step in self.plan.of_kind("cell")),
+        }
         files = [self._record.path, *([page] if page else [])]
         self._group.close(status, metrics, files)
 
@@ -184,11 +223,6 @@ _OTHERS: tuple[tuple[Kind, tuple[str, str]], ...] = (
     ("signals", ("set of signals", "sets of signals")),
     ("measurement", ("measurement", "measurements")),
 )
-
-
-def _run(jobs: Sequence[Job], engine: Engine, console: Console) -> list[Outcome]:
-    with JobProgress(len(jobs), console) as progress:
-        return run_jobs(jobs, engine, progress)
 
 
 def _console() -> Console:

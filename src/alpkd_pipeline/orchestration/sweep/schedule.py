@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, State, answer
 
@@ -18,7 +19,20 @@ ATTEMPTS = 2
 Listener = Callable[[Event], None]
 
 
-def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> list[Outcome]:
+class Ran(NamedTuple):
+    """What became of some jobs.
+
+    Attributes:
+        outcomes: one per job, in the order of the jobs.
+        stopped: whether somebody stopped them, even if no job was left that it could stop. The
+            engine has stopped too.
+    """
+
+    outcomes: list[Outcome]
+    stopped: bool
+
+
+def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
     """Run jobs on an engine's slots, in their order as far as their needs allow.
 
     A job that fails stops nothing but the jobs that need it. Ctrl-C (KeyboardInterrupt) stops the
@@ -28,32 +42,26 @@ def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> list[Ou
         jobs: names must differ; a need that no job has counts as done.
         engine: the workers. It is stopped only on Ctrl-C: several schedules may use it in turn.
         on_event: told of every beginning and end, by one thread at a time.
-
-    Returns:
-        One outcome per job, in the order of the jobs.
     """
     board = _Board(jobs, engine, on_event)
     threads = [
         threading.Thread(target=board.work, args=(slot,), name=f"slot-{slot}", daemon=True)
         for slot in range(min(engine.slots, len(jobs)))
     ]
+    stopped = False
     try:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
+        stopped = True
         board.stop()
         engine.stop()
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
-    return board.outcomes()
-
-
-def was_stopped(outcomes: Sequence[Outcome]) -> bool:
-    """Whether somebody stopped the jobs before all of them had their turn."""
-    return any(o.state == "interrupted" or o.error == STOPPED for o in outcomes)
+    return Ran(board.outcomes(), stopped)
 
 
 class _Board:
@@ -141,15 +149,18 @@ class _Board:
 
     def _end(self, slot: int, job: Job, found: Mapping[str, str], seconds: float) -> None:
         with self._changed:
-            state: State = "done" if found["state"] == "done" else "failed"
-            if self._stopping and state == "failed" and found["state"] != "failed":
-                state = "interrupted"
+            state = self._state(found["state"])
             error = None if state == "done" else found.get("error") or "no reason was given"
-            outcome = Outcome(job, state, seconds, error)
+            outcome = Outcome(job, state, seconds, error, found["state"] == "diverged")
             self._running.remove(job)
             self._ended[job.name] = outcome
             self._tell(Event(job, slot, outcome))
             self._changed.notify_all()
+
+    def _state(self, told: str) -> State:
+        if told == "interrupted" or (told == "died" and self._stopping):
+            return "interrupted"
+        return "done" if told == "done" else "failed"
 
     def _tell(self, event: Event) -> None:
         try:

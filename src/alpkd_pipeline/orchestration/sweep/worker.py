@@ -63,7 +63,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
         return answer("interrupted", "the worker was stopped")
     except Exception as error:
         traceback.print_exc()
-        return answer("failed", one_line(error))
+        return answer("diverged" if has_diverged(error) else "failed", one_line(error))
     finally:
         _free_memory()
     return DONE
@@ -89,6 +89,13 @@ def _cell_of(project: Path, job: Job) -> Cell:
     from alpkd_pipeline.orchestration.check import check
 
     return Cell(check(dict(job.params)), project)
+
+
+def has_diverged(error: BaseException) -> bool:
+    """Whether a training left the finite numbers: a fault of its settings and of nothing else."""
+    # What was not imported was not raised, and torch is too heavy to be imported for a question.
+    loop = sys.modules.get("alpkd_pipeline.training.loop")
+    return loop is not None and isinstance(user_error(error), loop.DivergedError)
 
 
 def one_line(error: BaseException) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,26 +12,26 @@ from alpkd_pipeline.errors import UserError
 
 
 @contextmanager
-def held(folder: Path, search: str) -> Iterator[None]:
-    """Hold a search while it runs. A process that is killed lets go of it.
+def held(folder: Path, names: Iterable[str]) -> Iterator[None]:
+    """Hold a search and its studies while it runs. A process that is killed lets go of them.
+
+    Two different searches may have a study in common: its name follows from what it tries.
 
     Args:
         folder: the folder of all searches.
-        search: its id.
+        names: the id of the search and the names of its studies.
 
     Raises:
-        UserError: another process is at it.
+        UserError: another process is at one of them.
     """
     locks = folder / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(locks / f"{search}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another kedro tune is at this search ({search}): wait until it is done"
-        ) from None
-    try:
+    with ExitStack() as stack:
+        for name in names:
+            try:
+                stack.enter_context(FileLock(locks / f"{name}.lock", timeout=0))
+            except Timeout:
+                raise UserError(
+                    f"another kedro tune is at this search ({name}): wait until it is done"
+                ) from None
         yield
-    finally:
-        lock.release()

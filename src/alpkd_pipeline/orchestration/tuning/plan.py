@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -90,16 +90,17 @@ def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     space = space_of(spec.dimensions, get_row(target["method"]), regression=regression)
     first = _first(space)
     sample = maker.cells(target, first)
-    _check(maker, target, space, sample)
     possible = size(space)
     budget = spec.trials if possible is None else min(spec.trials, possible)
     known = possible is not None and (spec.sampler != "tpe" or possible <= budget)
+    points = tuple(grid(space, budget)) if known else None
+    _check(maker, target, _corners(space) if points is None else points)
     return PlannedStudy(
         target=target,
         name=_name(spec, target, space, sample),
         space=space,
         budget=budget,
-        points=tuple(grid(space, budget)) if known else None,
+        points=points,
         sample=tuple(sample),
     )
 
@@ -108,16 +109,23 @@ def _first(space: Space) -> Point:
     return {n: v.low if isinstance(v, Range) else v[0] for n, v in space.items()}
 
 
-def _check(maker: CellMaker, target: Target, space: Space, sample: Sequence[Cell]) -> None:
-    """Refuse impossible cells and values now; a search of many hours must not end with them."""
-    try:
-        check_cell(sample[0])
-    except UserError as error:
-        raise UserError(f"{study_title(target)}: {error}") from None
+def _corners(space: Space) -> Iterator[Point]:
+    """Points that together have every value of a list and both ends of every range."""
     first = _first(space)
+    yield first
     for name, values in space.items():
         for value in (values.low, values.high) if isinstance(values, Range) else values:
-            maker.cells(target, {**first, name: value})
+            yield {**first, name: value}
+
+
+def _check(maker: CellMaker, target: Target, points: Iterable[Point]) -> None:
+    """Refuse impossible cells now; a search of many hours must not end with them."""
+    for point in points:
+        for cell in maker.cells(target, point):
+            try:
+                check_cell(cell)
+            except UserError as error:
+                raise UserError(f"{study_title(target)}: {error}") from None
 
 
 def _name(spec: TuneSpec, target: Target, space: Space, sample: Sequence[Cell]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.tuning.preset import TUNED, Preset, read_presets
@@ -34,11 +35,17 @@ def write_presets(path: Path, found: Sequence[Preset]) -> None:
     Raises:
         UserError: the file is there and is not what a search writes.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Another search may end at the same time; each must see what the other has written.
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        _replace(path, found)
+
+
+def _replace(path: Path, found: Sequence[Preset]) -> None:
     new = [dict(preset.where) for preset in found]
     kept = [old for old in _there(path) if dict(old.where) not in new]
     entries = [preset.plain() for preset in (*kept, *found)]
     text = HEADER + yaml.safe_dump({TUNED: entries}, sort_keys=False, allow_unicode=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")

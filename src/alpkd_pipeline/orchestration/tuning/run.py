@@ -28,7 +28,7 @@ from alpkd_pipeline.orchestration.tuning.record import (
 )
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_search
 from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
-from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, scored_trials
+from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.orchestration.tuning.summary import (
     estimate_line,
     plan_lines,
@@ -83,7 +83,7 @@ class Tuning:
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say what the search would try, and how long it may take. Nothing is written."""
         tried = [
-            min(scored_trials(self._database, study.name), study.budget) for study in self.studies
+            min(settled_trials(self._database, study.name), study.budget) for study in self.studies
         ]
         for line in plan_lines(self.studies, tried, len(self.spec.seeds)):
             click.echo(line)
@@ -97,20 +97,25 @@ class Tuning:
             workers: how many jobs run at once; None takes what the machine has.
 
         Returns:
-            The exit code: 0, 1 if a study found nothing, 130 if somebody stopped the search.
+            The exit code: 0, 1 if a study found nothing or a trial failed through no fault of
+            its settings, 130 if somebody stopped the search.
 
         Raises:
-            UserError: another process is at the same search.
+            UserError: another process is at the same search or at one of its studies.
         """
-        with held(searches(self.store), self.name):
+        with held(searches(self.store), [self.name, *(study.name for study in self.studies)]):
             self._open_studies()
-            ended = self._run_trials(self._engine(engine, workers))
-            preset = self._write_presets() if ended else None
-            self._say_end(ended, preset)
-        nothing = any(search.study.best() is None for search in self._searches)
-        code = 1 if nothing else 0
-        self._close_group("KILLED" if not ended else "FAILED" if nothing else "FINISHED")
-        return code if ended else INTERRUPTED
+            status: Status = "FAILED"
+            try:
+                status = self._run_trials(self._engine(engine, workers))
+            except KeyboardInterrupt:
+                status = "KILLED"
+            finally:
+                self._write_record(ended=self._complete and status != "KILLED")
+                self._close_group(status)
+            preset = self._write_presets() if self._complete and status != "KILLED" else None
+            self._say_end(status, preset)
+        return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
 
     @property
     def _database(self) -> Path:
@@ -140,29 +145,34 @@ class Tuning:
             for planned in self.studies
         ]
 
-    def _run_trials(self, engine: Engine) -> bool:
-        ended = False
+    def _run_trials(self, engine: Engine) -> Status:
         self._write_record(ended=False)
-        if self._scored < self._budget:
+        if not self._complete:
             told = f"{len(self.studies)} studies by `{self._command}`"
             self._group.open("search", told, self.spec.plain())
         try:
-            ended = run_search(self._searches, engine, self._tell, _hear)
+            if not run_search(self._searches, engine, self._tell, _hear):
+                return "KILLED"
         finally:
             engine.stop()
-            self._write_record(ended=ended)
-        return ended
+        found = all(search.study.best() is not None for search in self._searches)
+        return "FINISHED" if found and self._complete else "FAILED"
 
     @property
     def _budget(self) -> int:
         return sum(planned.budget for planned in self.studies)
 
     @property
-    def _scored(self) -> int:
-        return sum(len(search.study.trials()) for search in self._searches)
+    def _settled(self) -> int:
+        return sum(search.study.settled for search in self._searches)
+
+    @property
+    def _complete(self) -> bool:
+        """Whether every method has had its whole budget; presets of less would not be fair."""
+        return self._settled >= self._budget
 
     def _tell(self, trial: Running, score: float | None) -> None:
-        click.echo(f"[{self._scored}/{self._budget}] {trial_line(trial, score)}")
+        click.echo(f"[{self._settled}/{self._budget}] {trial_line(trial, score)}")
 
     def _write_presets(self) -> Path | None:
         found = [preset for search in self._searches if (preset := self._preset(search))]
@@ -173,7 +183,7 @@ class Tuning:
         return path
 
     def _preset(self, search: Search) -> Preset | None:
-        best, tried = search.study.best(), len(search.study.trials())
+        best, tried = search.study.best(), search.study.settled
         if best is None or not best.values:
             return None
         trials = "1 trial" if tried == 1 else f"{tried} trials"
@@ -190,32 +200,41 @@ class Tuning:
             "sampler": self.spec.sampler,
             "trials": self.spec.trials,
             "seeds": list(self.spec.seeds),
-            "teacher_seed": self.spec.teacher_seed,
             "space": self.spec.space,
         }
         studies = [study_record(search.target, search.study) for search in self._searches]
         write_record(record_path(self.store, self.name), facts, studies, ended=ended)
 
     def _close_group(self, status: Status) -> None:
-        metrics = {"trials": self._budget, "trials.done": self._scored}
+        metrics = {"trials": self._budget, "trials.done": self._settled}
         self._group.close(status, metrics, [record_path(self.store, self.name)])
 
-    def _say_end(self, ended: bool, preset: Path | None) -> None:
+    def _say_end(self, status: Status, preset: Path | None) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(tuning_table(self._searches))
-        failed = [(s, t) for s in self._searches for t in s.study.failed()]
-        if failed:
-            click.echo(f"{len(failed)} failed; the same command tries them again")
-        if not ended:
+        if status == "KILLED":
             click.echo("stopped; the same command goes on from what is finished")
+        elif not self._complete:
+            left = self._budget - self._settled
+            click.echo(
+                f"no presets are written: {left} of {self._budget} trials failed through no fault"
+                " of their settings; the same command tries them again"
+            )
         if preset is not None:
             click.echo(f"presets: {_short(preset)}")
             if self.spec.selection == "dev":
                 click.echo("chosen on dev: dev scores of runs with these presets are optimistic")
+            elif self._cell.params.teacher.finetuned:
+                click.echo("the teacher was brought fine-tuned and may have seen the holdout")
         click.echo(f"record: {_short(record_path(self.store, self.name))}")
-        for line in self._group.lines([]):
+        for line in self._group.lines(self._best_students()):
             click.echo(line)
+
+    def _best_students(self) -> list[Path]:
+        found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
+        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
+        return [cell.student.path for cell in cells]
 
 
 def _hear(event: Event) -> None:

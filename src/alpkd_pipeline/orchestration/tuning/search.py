@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs, was_stopped
+from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
 from alpkd_pipeline.orchestration.tuning.trial_jobs import shared_jobs, student_jobs
 from alpkd_pipeline.orchestration.tuning.trials import (
@@ -39,6 +40,7 @@ class Running:
         cells: one per seed.
         left: names of its jobs that have not ended.
         error: the first failure of a job.
+        used_up: whether nothing but its point is to blame for every failure.
     """
 
     search: Search
@@ -46,6 +48,7 @@ class Running:
     cells: list[Cell]
     left: set[str] = field(default_factory=set)
     error: str | None = None
+    used_up: bool = True
 
     @property
     def name(self) -> str:
@@ -65,13 +68,21 @@ class Running:
                 raise UserError(self.error)
             scores = [score_of(cell, selection) for cell in self.cells]
         except UserError as error:
-            self.error = str(error)
-            self.search.study.tell_failed(self.asked.number, {"keys": keys, "error": self.error})
+            self.used_up = self.used_up and self.error is not None
+            self._tell_failed(str(error), keys)
             return None
         score = sum(scores) / len(scores)
+        if not math.isfinite(score):
+            self._tell_failed(f"its score is {score}", keys)
+            return None
         facts = {"keys": keys, "scores": scores, "seconds": seconds_of(self.cells)}
         self.search.study.tell(self.asked.number, score, facts)
         return score
+
+    def _tell_failed(self, error: str, keys: list[str]) -> None:
+        self.error = error
+        facts = {"keys": keys, "error": error}
+        self.search.study.tell_failed(self.asked.number, facts, used_up=self.used_up)
 
 
 Told = Callable[[Running, "float | None"], None]
@@ -91,7 +102,7 @@ def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: He
         heard: hears of each job.
 
     Returns:
-        Whether it came to its end; False if somebody stopped it.
+        False if somebody stopped it. Else every trial was told, some of them perhaps as failed.
     """
     while asked := [(search, trial) for search in searches for trial in search.study.ask()]:
         trials = [Running(s, t, s.maker.cells(s.target, t.point)) for s, t in asked]
@@ -118,11 +129,11 @@ def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Hea
     for trial in trials:
         if not trial.left:
             settle(trial)
-    outcomes = run_jobs(jobs, engine, listen)
-    if was_stopped(outcomes):
+    if run_jobs(jobs, engine, listen).stopped:
         return False
     for trial in list(untold.values()):
-        # Its listener failed; without an answer the study would ask for it for ever.
+        # Its worker was ended by others, or its listener failed; without an answer the study
+        # would ask for it for ever.
         settle(trial)
     return True
 
@@ -144,9 +155,12 @@ def _jobs(trials: Sequence[Running]) -> tuple[list[Job], dict[str, list[Running]
 
 def _was_last(trial: Running, outcome: Outcome | None) -> bool:
     """Take note of how a job of a trial ended; whether it was the last one."""
-    if outcome is None or outcome.state == "interrupted":
+    if outcome is None:
+        return False
+    if outcome.error is not None:
+        trial.error = trial.error or outcome.error
+        trial.used_up = trial.used_up and outcome.diverged
+    if outcome.state == "interrupted":  # most often by Ctrl-C: the trial is taken up again
         return False
     trial.left.discard(outcome.job.name)
-    if outcome.error is not None and trial.error is None:
-        trial.error = outcome.error
     return not trial.left

@@ -29,6 +29,9 @@ from alpkd_pipeline.params import Whole
 
 TUNE_FILE = "tune.yml"
 
+HELD_OUT_TOO = ("teacher.training.selection", "teacher.training.holdout_fraction")
+"""What a search sets for the teacher of a trial that is judged by a holdout."""
+
 
 class TuneSpec(BaseModel):
     """One study for each task, method and depth, all with the same budget."""
@@ -41,7 +44,6 @@ class TuneSpec(BaseModel):
     sampler: Literal["grid", "tpe", "random"] = "grid"
     trials: Annotated[Whole, Field(ge=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), Distinct] = (0,)
-    teacher_seed: Seed = 0
     selection: Literal["holdout", "dev"] = "holdout"
     space: dict[str, Any]
     params: Settings = {}
@@ -114,8 +116,10 @@ def check_not_searched(spec: TuneSpec, settings: Mapping[str, Any], place: str) 
         UserError: names the setting.
     """
     why = dict.fromkeys(SET_BY_THE_GRID, "tune.yml has a list of its values")
-    why["teacher.seed"] = "it is 'teacher_seed' in tune.yml"
+    why["teacher.seed"] = "a trial's teacher has the seed of its student"
     why["training.selection"] = "it is 'selection' in tune.yml"
+    if spec.selection == "holdout":
+        why |= dict.fromkeys(HELD_OUT_TOO, "a trial's teacher leaves out the rows of its student")
     why |= dict.fromkeys(spec.space, "it is in the space")
     for name, reason in why.items():
         if _is_set(settings, name):

@@ -6,6 +6,7 @@ the search was killed, is taken up again under its number; a finished one is nev
 
 from __future__ import annotations
 
+import math
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,9 @@ Sampler = Literal["grid", "tpe", "random"]
 TPE_BATCH = 4
 """Trials that TPE is asked for at a time: a fixed number, so that the number of workers does not
 change what is tried."""
+
+USED_UP = "used_up"
+"""The fact about a failed trial that its point is to blame: it is not tried again."""
 
 REPEATS = 10
 """Points that were tried before, in a row, after which TPE gets a new one of the grid instead."""
@@ -68,8 +72,8 @@ def open_storage(path: Path) -> optuna.storages.BaseStorage:
         )
 
 
-def scored_trials(path: Path, name: str) -> int:
-    """How many trials of a study have a score; makes neither the database nor the study.
+def settled_trials(path: Path, name: str) -> int:
+    """How many trials of a study need not run again; makes neither the database nor the study.
 
     Args:
         path: the database.
@@ -83,7 +87,7 @@ def scored_trials(path: Path, name: str) -> int:
     if name not in optuna.get_all_study_names(storage):
         return 0
     study = optuna.load_study(study_name=name, storage=storage)
-    return sum(trial.state == _state("COMPLETE") for trial in study.get_trials(deepcopy=False))
+    return sum(map(_is_settled, study.get_trials(deepcopy=False)))
 
 
 class Study:
@@ -124,12 +128,13 @@ class Study:
     def ask(self) -> list[Asked]:
         """The trials to run next, all at once; none when the budget is used up.
 
-        What failed in an earlier call of the search is tried again, what fails now is not.
+        What failed through no fault of its point in an earlier call of the search is tried again,
+        what fails now is not.
         """
         asked = self._taken_up()
-        left = self.budget - len(self.trials()) - len(self._failed_now) - len(asked)
+        left = self.budget - self.settled - len(self._failed_now) - len(asked)
         if self._walked:
-            tried = [t.values for t in self.trials()] + [a.point for a in asked]
+            tried = [t.params for t in self._settled()] + [a.point for a in asked]
             tried += [t.params for t in self._all() if t.number in self._failed_now]
             new = [p for p in grid(self._space, self.budget) if p not in tried][: max(0, left)]
             return asked + [self._fixed(point) for point in new]
@@ -143,24 +148,42 @@ class Study:
 
         Args:
             number: the trial.
-            score: larger is better.
+            score: larger is better, finite.
             facts: what to remember beside it, JSON-ready.
+
+        Raises:
+            ValueError: the score is not finite; Optuna would ask for the point for ever.
         """
+        if not math.isfinite(score):
+            raise ValueError(f"a score of {score} is a failure")
         self._remember(number, facts)
         self._study.tell(number, score)
 
-    def tell_failed(self, number: int, facts: Mapping[str, Any]) -> None:
-        """Record that a trial has no score."""
-        self._remember(number, facts)
+    def tell_failed(self, number: int, facts: Mapping[str, Any], *, used_up: bool = False) -> None:
+        """Record that a trial has no score.
+
+        Args:
+            number: the trial.
+            facts: what to remember, JSON-ready.
+            used_up: whether its point is to blame. It then counts as tried; else the next call of
+                the search tries it again.
+        """
+        self._remember(number, {**facts, USED_UP: True} if used_up else facts)
         self._study.tell(number, state=_state("FAIL"))
-        self._failed_now.add(number)
+        if not used_up:
+            self._failed_now.add(number)
+
+    @property
+    def settled(self) -> int:
+        """How much of the budget is used up."""
+        return len(self._settled())
 
     def trials(self) -> list[Trial]:
         """The trials that have a score, each point once, as many as the budget allows.
 
         More may be there from a search with a larger budget; they would not be fair to others.
         """
-        return [_trial(t) for t in self._all() if t.state == _state("COMPLETE")][: self.budget]
+        return [_trial(t) for t in self._settled() if t.state == _state("COMPLETE")]
 
     def failed(self) -> list[Trial]:
         """The points that never got a score, with their last failure."""
@@ -177,6 +200,9 @@ class Study:
         done = self.trials()
         return max(done, key=lambda t: (t.score or 0.0, -t.number)) if done else None
 
+    def _settled(self) -> list[FrozenTrial]:
+        return [t for t in self._all() if _is_settled(t)][: self.budget]
+
     def _taken_up(self) -> list[Asked]:
         """Trials that were asked for and never told; whoever asked for them is gone."""
         found = []
@@ -191,7 +217,7 @@ class Study:
 
     def _new(self, running: Sequence[Point]) -> Asked:
         """A point that the sampler has not drawn before; the seed follows the trial's number."""
-        tried = [trial.values for trial in self.trials()] + list(running)
+        tried = [trial.params for trial in self._settled()] + list(running)
         for _ in range(REPEATS):
             self._study.sampler = self._seeded(len(self._all()))
             trial = self._study.ask(self._distributions)
@@ -226,6 +252,10 @@ class Study:
 
     def _all(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
+
+
+def _is_settled(trial: FrozenTrial) -> bool:
+    return trial.state == _state("COMPLETE") or bool(trial.user_attrs.get(USED_UP))
 
 
 def _trial(trial: FrozenTrial) -> Trial:

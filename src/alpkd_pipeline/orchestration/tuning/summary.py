@@ -38,7 +38,7 @@ def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int
 
     Args:
         studies: its studies.
-        tried: how many trials of each study have a score already.
+        tried: how many trials of each study need not run again.
         seeds: students per trial.
     """
     titles = [study_title(study.target) for study in studies]

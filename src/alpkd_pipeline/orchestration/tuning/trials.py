@@ -50,7 +50,8 @@ class CellMaker:
         """The cells of a trial, one per seed.
 
         They differ from the cells of a run with the winning preset in nothing but the point and
-        in what chooses the best epoch.
+        in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
+        rows as its student, which starts from the teacher's weights.
 
         Args:
             target: the study's task, method and depth.
@@ -62,7 +63,7 @@ class CellMaker:
         return [self._cell(target, point, seed) for seed in self.spec.seeds]
 
     def _cell(self, target: Target, point: Point, seed: int) -> Cell:
-        place = {**target, "seed": seed, "teacher_seed": self.spec.teacher_seed}
+        place = {**target, "seed": seed, "teacher_seed": seed}
         changes = merged(coordinate_params(place), self.spec.params)
         for rule in self.spec.overrides:
             if matches(rule.where.named, place):
@@ -74,7 +75,17 @@ class CellMaker:
             params = self.conf.without_tuned(target).params(merged(changes, run))
         except UserError as error:
             raise UserError(f"{study_title(target)}: {error}") from None
+        if self.spec.selection == "holdout" and not params.teacher.finetuned:
+            same = {"selection": "holdout", "holdout_fraction": params.training.holdout_fraction}
+            params = _with_teacher_training(params, same)
+            changes = merged(changes, {"teacher": {"training": same}})
         return Cell(params, self.project, repeat_command(self.env, changes), self.facts)
+
+
+def _with_teacher_training(params: Params, values: Mapping[str, Any]) -> Params:
+    training = params.teacher.training.model_copy(update=values)
+    teacher = params.teacher.model_copy(update={"training": training})
+    return params.model_copy(update={"teacher": teacher})
 
 
 def study_title(target: Target) -> str:
@@ -85,8 +96,11 @@ def study_title(target: Target) -> str:
 def shared(cell: Cell) -> Params:
     """The parameters with which a trial's teacher and signals are made.
 
-    They are not trials: the cells that follow a search use the same ones.
+    A teacher that leaves out a holdout is part of the trials; any other one is the one of the
+    cells that follow a search.
     """
+    if cell.params.teacher.training.selection == "holdout":
+        return cell.params
     run = cell.params.run.model_copy(update={"kind": "cell"})
     return cell.params.model_copy(update={"run": run})
 
