@@ -64,8 +64,10 @@ class Project:
         return said
 
     def finished(self) -> dict[str, int]:
-        """Every manifest of the store and when it was written."""
-        found = self.store.glob("0[67]_*/*/*/*/manifest.json")
+        """Every manifest of a finished result and when it was written."""
+        manifests = self.store.glob("0[67]_*/*/*/*/manifest.json")
+        # A work folder has its manifest for the moment before it is renamed.
+        found = [path for path in manifests if path.parent.suffix != ".work"]
         return {str(path.relative_to(self.store)): path.stat().st_mtime_ns for path in found}
 
     def students(self) -> list[str]:
