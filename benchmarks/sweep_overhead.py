@@ -78,7 +78,7 @@ def measure_cells(store: Path, tracking: str, cells: int) -> None:
     TrackedGroup(plan.cells[0].grid.params.run, "sweep-overhead", PROJECT).open("sweep", "", {})
     jobs = plan.jobs()[: cells + 2]
     with LocalEngine(PROJECT, None, 1, logs=store / "logs") as engine:
-        outcomes = run_jobs(jobs, engine, tell)
+        outcomes = run_jobs(jobs, engine, tell).outcomes
     took = {o.job.name: o.seconds for o in outcomes if o.state == "done"}
     extra = list(beside_training(plan, took))
     print(f"{len(extra)} warm cells, tracking {tracking}, beside their trainings:")
