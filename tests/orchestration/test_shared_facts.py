@@ -46,7 +46,7 @@ CHANGES: list[dict[str, object]] = [
     {"task.metrics": ["f1"]},
     {"teacher.seed": 2},
     {"teacher.training.lr": 1.0},
-    {"run.store": "elsewhere"},
+    {"run.store": "data/elsewhere"},  # below what git ignores: hashes of code are remembered there
 ]
 
 
