@@ -16,6 +16,7 @@ from kedro.framework.cli.utils import _split_params
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
 ENGINES = ("local", "ray")
@@ -73,18 +74,23 @@ def sweep(
 
 
 def _prepare(project: Path, env: str | None, params: dict[str, Any], only: str) -> Sweep:
-    from kedro.framework.session import KedroSession
-
     from alpkd_pipeline.orchestration.sweep.only import parse_only
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
-    where = parse_only(only)
+    where, loader = parse_only(only), load_configuration(project, env, params)
+    return Sweep(project, loader, env, where, " ".join(["kedro", *sys.argv[1:]]))
+
+
+def load_configuration(project: Path, env: str | None, params: dict[str, Any]) -> CellConfigLoader:
+    """The project's configuration with the parameters of the command line."""
+    from kedro.framework.session import KedroSession
+
     with KedroSession.create(
         project, env=env, runtime_params=params, save_on_close=False
     ) as opened:
         session: Any = opened
-        loader = session.load_context().config_loader
-    return Sweep(project, loader, env, where, " ".join(["kedro", *sys.argv[1:]]))
+        loader: CellConfigLoader = session.load_context().config_loader
+    return loader
 
 
 @contextmanager

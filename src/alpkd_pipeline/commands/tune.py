@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.cli.utils import _split_params
 
-from alpkd_pipeline.commands.sweep import ENGINES, terminated_like_interrupted
+from alpkd_pipeline.commands.sweep import ENGINES, load_configuration, terminated_like_interrupted
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,16 +75,10 @@ def tune(
 def _prepare(
     project: Path, env: str | None, params: dict[str, Any], trials: int | None, only: str
 ) -> Tuning:
-    from kedro.framework.session import KedroSession
-
     from alpkd_pipeline.orchestration.sweep.only import parse_only
     from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 
     where = parse_only(only)
     refuse_seeds(where)
-    with KedroSession.create(
-        project, env=env, runtime_params=params, save_on_close=False
-    ) as opened:
-        session: Any = opened
-        loader = session.load_context().config_loader
+    loader = load_configuration(project, env, params)
     return Tuning(project, loader, env, where, trials, " ".join(["kedro", *sys.argv[1:]]))

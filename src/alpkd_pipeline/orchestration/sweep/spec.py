@@ -134,13 +134,30 @@ def read_spec(conf: Path, environments: Iterable[str]) -> SweepSpec:
     Raises:
         UserError: there is none, or one line that names what is wrong in it.
     """
+    return parse_spec(*read_first(conf, environments, SWEEP_FILE, "docs/sweeps.md"))
+
+
+def read_first(
+    conf: Path, environments: Iterable[str], file: str, page: str
+) -> tuple[dict[str, Any], str]:
+    """The values of the first environment that has a file, and what to call it.
+
+    Args:
+        conf: the project's conf/.
+        environments: where to look, first one first.
+        file: the file's name.
+        page: where its form is described, for the message.
+
+    Raises:
+        UserError: no environment has it, or it cannot be read.
+    """
     folders = list(dict.fromkeys(environments))
-    path = next((p for name in folders if (p := conf / name / SWEEP_FILE).is_file()), None)
+    path = next((p for name in folders if (p := conf / name / file).is_file()), None)
     if path is None:
-        places = " or ".join(f"conf/{name}/{SWEEP_FILE}" for name in folders)
-        raise UserError(f"there is no {places}: write one (docs/sweeps.md)")
-    shown = f"conf/{path.parent.name}/{SWEEP_FILE}"
-    return parse_spec(read_yaml(path, shown), shown)
+        places = " or ".join(f"conf/{name}/{file}" for name in folders)
+        raise UserError(f"there is no {places}: write one ({page})")
+    shown = f"conf/{path.parent.name}/{file}"
+    return read_yaml(path, shown), shown
 
 
 def read_yaml(path: Path, shown: str) -> dict[str, Any]:

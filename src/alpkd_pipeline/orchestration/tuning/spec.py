@@ -20,7 +20,7 @@ from alpkd_pipeline.orchestration.sweep.spec import (
     Seed,
     Settings,
     Task,
-    read_yaml,
+    read_first,
     spec_error,
 )
 from alpkd_pipeline.orchestration.tuning.names import has_setting
@@ -72,13 +72,7 @@ def read_spec(conf: Path, environments: Iterable[str]) -> TuneSpec:
     Raises:
         UserError: there is none, or one line that names what is wrong in it.
     """
-    folders = list(dict.fromkeys(environments))
-    path = next((p for name in folders if (p := conf / name / TUNE_FILE).is_file()), None)
-    if path is None:
-        places = " or ".join(f"conf/{name}/{TUNE_FILE}" for name in folders)
-        raise UserError(f"there is no {places}: write one (docs/tuning.md)")
-    shown = f"conf/{path.parent.name}/{TUNE_FILE}"
-    return parse_spec(read_yaml(path, shown), shown)
+    return parse_spec(*read_first(conf, environments, TUNE_FILE, "docs/tuning.md"))
 
 
 def parse_spec(values: Mapping[str, Any], shown: str = TUNE_FILE) -> TuneSpec:
