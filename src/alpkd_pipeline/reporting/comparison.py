@@ -6,7 +6,10 @@ averaged only where nothing but the seed differs.
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +45,22 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
         groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)
+    with _seldom_collected():
+        return _write(evidence, out)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Few searches for garbage: with a thousand runs in memory they take a tenth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _write(evidence: Evidence, out: Path) -> list[Path]:
     df, sources = evidence.runs, Sources(evidence)
     students, groups = students_table(df), grouped_table(df)
     page, markdown, tables = out / PAGE, out / MARKDOWN, out / "comparison.json"

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEXT = ("method", "teacher", "spread over", "differs", "run")
+_OF_RUNS = (
+    "seed",
+    "layers",
+    "teacher_layers",
+    "teacher",
+    "teacher_key",
+    "teacher_score",
+    "parameters",
+    "seconds",
+    "speed_up",
+)
 
 
 def comparison_page(sources: Sources) -> str:
@@ -46,7 +57,8 @@ def _arm_section(sources: Sources, task: str, cells: pd.DataFrame) -> str:
     if not arms:
         return ""
     scores = [name for name in score_columns(cells) if cells[name].notna().any()]
-    alike = timed_alike(cells).set_index("key")
+    # Only what a row says: the frame of all runs is wide, and each arm copies its part of it.
+    alike = timed_alike(cells).set_index("key")[[*_OF_RUNS, *scores]]
     rows = [_arm_row(arm, alike.loc[arm["runs"]], scores) for arm in arms]
     return f"### Means over seeds\n\n{_table(rows)}\n{_seed_line([arm['n'] for arm in arms])}"
 
