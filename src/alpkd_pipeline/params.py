@@ -88,6 +88,7 @@ class TrainingParams(_Block):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
+    freeze_embeddings: bool = False
     log_every: Annotated[Whole, Field(ge=1)] = 10
 
 

@@ -33,6 +33,7 @@ TRAINING = {
     "precision": "fp32",
     "device": "cpu",
     "threads": 1,
+    "freeze_embeddings": False,
     "log_every": 2,
 }
 PARAMS = {

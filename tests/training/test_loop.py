@@ -75,6 +75,7 @@ class World:
             self.model.bias.zero_()
         self.batches: list[list[int]] = []
         self.story: list[str] = []
+        self.left: list[float] = []
 
     def squares(self, batch: Batch) -> LossTerms:
         """The mean squared error of the linear model."""
@@ -111,8 +112,9 @@ class World:
             value = next(told)
             return Evaluation({"accuracy": value, "f1": 1 - value}, more.get("details", {}))
 
-        def keep_best(found: Evaluation) -> None:
+        def keep_best(found: Evaluation, left: float) -> None:
             self.story.append(f"keep {found.deciding:g}")
+            self.left.append(left)
 
         with Journal(self.folder) as journal:
             return fit(
@@ -433,7 +435,28 @@ def test_usage_and_speed_are_written(world: World) -> None:
     world.fit()
     for event in world.events("step"):
         assert event["examples_per_second"] > 0
+        assert 0 < event["data_percent"] < 100
         assert event["memory_mb"] > 10
+
+
+def test_each_epoch_says_how_it_went(world: World) -> None:
+    world.fit(replace(SETTINGS, epochs=2, eval_every=3))
+    first, second = world.events("epoch")
+    assert (first["epoch"], first["step"], second["epoch"], second["step"]) == (1, 4, 2, 8)
+    for event in (first, second):
+        assert event["padding_percent"] == 0.0
+        assert event["tokens_per_second"] == pytest.approx(
+            3 * event["examples_per_second"], rel=0.1
+        )
+        assert 0 < event["data_percent"] < 100
+        assert event["seconds"] > 0
+
+
+def test_a_kept_model_hears_what_decay_has_left(world: World) -> None:
+    world.fit(replace(SETTINGS, epochs=2, weight_decay=0.5, batch_size=4))
+    rates = [0.1 * factor for factor in (1.0, 0.75, 0.5, 0.25)]
+    kept = [1 - 0.5 * rate for rate in rates]
+    assert world.left == pytest.approx([math.prod(kept[:2]), math.prod(kept)])
 
 
 # Losses and gradients that are not finite --------------------------------------------------------

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from alpkd_pipeline.training.optim import lr_factor, make_adamw, set_lr, warmup_steps
+from alpkd_pipeline.training.optim import decay_left, lr_factor, make_adamw, set_lr, warmup_steps
 
 
 def test_schedule_by_hand() -> None:
@@ -43,3 +44,16 @@ def test_set_lr_reaches_every_group() -> None:
     optimiser = torch.optim.AdamW([{"params": [nn.Parameter(torch.ones(1))]} for _ in range(2)])
     set_lr(optimiser, 0.25)
     assert [g["lr"] for g in optimiser.param_groups] == [0.25, 0.25]
+
+
+def test_what_decay_leaves_is_what_adamw_leaves() -> None:
+    weight = nn.Parameter(torch.full((2, 3), 5.0))
+    optimiser = make_adamw([weight], 0.5, 0.25)
+    for step in range(7):
+        set_lr(optimiser, 0.5 * lr_factor(step, 10, 2))
+        weight.grad = torch.zeros_like(weight)
+        optimiser.step()
+    left = decay_left(7, 10, 2, 0.5, 0.25)
+    assert left < 0.6
+    assert weight.detach().numpy() == pytest.approx(np.full((2, 3), 5.0 * left), rel=1e-6)
+    assert decay_left(0, 10, 2, 0.5, 0.25) == 1.0

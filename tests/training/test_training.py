@@ -23,6 +23,7 @@ from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 from alpkd_pipeline.training.loop import DivergedError
+from alpkd_pipeline.training.optim import decay_left
 
 
 def weights(folder: Path) -> str:
@@ -49,6 +50,41 @@ def test_the_journal_tells_every_logged_step(teacher: Path) -> None:
     assert logged[-1]["epoch"] == 1.0
     assert logged[0]["loss"]["hard"] == logged[0]["loss"]["total"] > 0
     assert {"lr", "grad_norm", "examples_per_second", "memory_mb"} <= set(logged[0])
+
+
+def test_the_journal_tells_how_each_epoch_went(teacher: Path) -> None:
+    (event,) = [event for event in read_journal(teacher)[0] if event["event"] == "epoch"]
+    assert (event["epoch"], event["step"]) == (1, 6)
+    assert 0 < event["padding_percent"] < 60
+    assert event["tokens_per_second"] > event["examples_per_second"] > 0
+
+
+def test_rows_of_words_that_no_text_has_only_decay(teacher: Path, encoded: Path) -> None:
+    tokens = np.concatenate([read_encoded(encoded, name).input_ids for name in ("train", "dev")])
+    unseen = np.setdiff1d(np.arange(1, len(embedding(DEMO_FOLDER))), tokens)
+    assert len(unseen) > 50
+    before, after = embedding(DEMO_FOLDER)[unseen], embedding(teacher)[unseen]
+    left = decay_left(6, 6, 0, lr=4e-4, weight_decay=0.01)
+    assert 1e-5 < 1 - left < 2e-5
+    assert torch.allclose(after, before * left, rtol=1e-6, atol=1e-9)
+    seen = np.unique(tokens)
+    assert not torch.allclose(embedding(teacher)[seen], embedding(DEMO_FOLDER)[seen], rtol=1e-3)
+
+
+def embedding(folder: Path) -> torch.Tensor:
+    weights = load_file(folder / "model.safetensors")
+    return weights["bert.embeddings.word_embeddings.weight"].float()
+
+
+def test_frozen_embeddings_stay_as_they_are(begin, encoded, teacher, signals) -> None:
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    folder = run_stage(begin("frozen", "student", inputs, training__freeze_embeddings=True))
+    before, after = (load_file(f / "model.safetensors") for f in (teacher, folder))
+    kept = [name for name in after if ".embeddings." in name]
+    assert len(kept) > 3
+    assert all(torch.equal(after[name], before[name]) for name in kept)
+    layer = "bert.encoder.layer.0.output.dense.weight"
+    assert not torch.equal(after[layer], before[layer])
 
 
 def test_predictions_are_those_of_the_saved_weights(teacher: Path, encoded: Path) -> None:

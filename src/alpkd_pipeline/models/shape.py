@@ -30,6 +30,7 @@ class Family:
         projections: the linear maps inside a layer that give queries, keys and values, or the
             single one that gives all three.
         plain_scores: whether attention scores are q k^T / sqrt(d) and nothing else.
+        one_mask: whether all layers see the same tokens, so that the mask can be made once.
     """
 
     layers_path: str
@@ -48,6 +49,7 @@ class Family:
         "attention.self.value",
     )
     plain_scores: bool = True
+    one_mask: bool = True
 
 
 FAMILIES: dict[str, Family] = {
@@ -74,6 +76,7 @@ FAMILIES: dict[str, Family] = {
             "attention.self.value_proj",
         ),
         plain_scores=False,
+        one_mask=False,
     ),
     "modernbert": Family(
         "layers",
@@ -84,6 +87,7 @@ FAMILIES: dict[str, Family] = {
         first_lacks_norm="attn_norm",
         projections=("attn.Wqkv",),
         plain_scores=False,
+        one_mask=False,
     ),
 }
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""

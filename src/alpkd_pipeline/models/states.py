@@ -6,7 +6,9 @@ Shapes: B examples, S tokens, L layers, D width, C classes (1 for a regression).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,8 +25,8 @@ def forward_signal(
 
     Args:
         model: a sequence classifier of a known family.
-        inputs: padded `input_ids` and `attention_mask` (B, S), with `token_type_ids` if the
-            tokenizer makes them; those that the model has no use for are left out.
+        inputs: padded `input_ids` (B, S), with `token_type_ids` if the tokenizer makes them, and
+            `attention_mask` if any row is padded; those that the model has no use for are left out.
         pooling: `cls` or `mean`, see `pooled_layers`.
         layers: whether the pooled states are wanted; without them less memory is held.
 
@@ -35,7 +37,7 @@ def forward_signal(
     outputs = model(**fed, output_hidden_states=layers, return_dict=True)
     if not layers:
         return outputs.logits, None
-    pooled = pooled_layers(model, outputs.hidden_states, inputs["attention_mask"], pooling)
+    pooled = pooled_layers(model, outputs.hidden_states, inputs.get("attention_mask"), pooling)
     return outputs.logits, pooled
 
 
@@ -43,18 +45,34 @@ def model_inputs(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> dict[s
     """The inputs that a model takes.
 
     A split is encoded once, with the teacher's tokenizer; a student of another family may know no
-    token types, or a single one.
+    token types, or a single one. The mask comes ready for the attention where it can: of a mask
+    (B, S) the library asks whether it is all ones, and a GPU would have to answer in every pass.
     """
-    known = inspect.signature(model.forward).parameters
+    fed = dict(inputs)
+    known = _arguments(type(model).forward)
     if getattr(model.config, "type_vocab_size", 0) < 2 or "token_type_ids" not in known:
-        return {name: value for name, value in inputs.items() if name != "token_type_ids"}
-    return dict(inputs)
+        fed.pop("token_type_ids", None)
+    mask = fed.get("attention_mask")
+    if mask is not None and _takes_ready_mask(model):
+        tokens = mask.shape[1]
+        fed["attention_mask"] = mask.bool()[:, None, None, :].expand(-1, 1, tokens, -1)
+    return fed
+
+
+def _takes_ready_mask(model: PreTrainedModel) -> bool:
+    config = model.config
+    return family_of(config.model_type).one_mask and config._attn_implementation == "sdpa"
+
+
+@cache
+def _arguments(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def pooled_layers(
     model: PreTrainedModel,
     hidden_states: Sequence[Tensor],
-    attention_mask: Tensor,
+    attention_mask: Tensor | None,
     pooling: str,
 ) -> Tensor:
     """The pooled output of every layer.
@@ -66,7 +84,7 @@ def pooled_layers(
         model: the model that made the states.
         hidden_states: L + 1 tensors (B, S, D) as the model returns them; the first one, the
             output of the embeddings, is no layer.
-        attention_mask: (B, S), 1 for tokens and 0 for padding.
+        attention_mask: (B, S), 1 for tokens and 0 for padding; None where nothing is padded.
         pooling: `cls` takes position 0; `mean` averages over the tokens, special ones included.
 
     Returns:
@@ -87,9 +105,12 @@ def pooled_layers(
     raise UserError(f"pooling {pooling!r} is unknown; choose cls or mean")
 
 
-def _mean(state: Tensor, attention_mask: Tensor) -> Tensor:
+def _mean(state: Tensor, attention_mask: Tensor | None) -> Tensor:
+    dtype = torch.promote_types(state.dtype, torch.float32)
+    if attention_mask is None:
+        return state.to(dtype).mean(dim=1)
     # Multiplied and summed, not einsum: autocast would add up in half precision.
-    kept = attention_mask[..., None].to(torch.promote_types(state.dtype, torch.float32))
+    kept = attention_mask[..., None].to(dtype)
     return (state * kept).sum(dim=1) / kept.sum(dim=1)
 
 

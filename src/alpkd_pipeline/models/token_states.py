@@ -48,8 +48,8 @@ def forward_tokens(
 
     Args:
         model: a sequence classifier of a known family.
-        inputs: padded `input_ids` and `attention_mask` (B, S), with `token_type_ids` if the
-            tokenizer makes them.
+        inputs: padded `input_ids` (B, S), with `token_type_ids` if the tokenizer makes them, and
+            `attention_mask` if any row is padded.
         wanted: the layers.
 
     Raises:

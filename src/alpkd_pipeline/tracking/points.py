@@ -46,7 +46,7 @@ def time_ms(event: Mapping[str, Any]) -> int:
 
 
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
-    """The points of one journal line; lines other than `step` and `eval` have none.
+    """The points of one journal line; lines other than `step`, `eval` and `epoch` have none.
 
     Args:
         event: the line.
@@ -58,6 +58,8 @@ def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
         scores = {**values.pop("scores", {}), "epoch": values.pop("epoch", None)}
         attention = values.pop("attention", None) or {}
         values |= {selection: scores, "attention": {"entropy": attention.get("entropy")}}
+    elif event["event"] == "epoch":
+        values = {"per_epoch": {k: v for k, v in values.items() if k != "epoch"}}
     elif event["event"] != "step":
         return []
     return _points(values, time_ms(event), int(event["step"]))

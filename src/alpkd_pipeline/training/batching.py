@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,20 +25,24 @@ class Batch:
 
     Attributes:
         rows: (B,) int64, positions in the split.
-        inputs: the encoder's inputs, each (B, T): input_ids, attention_mask, token_type_ids.
+        inputs: the encoder's inputs, each (B, T): input_ids, token_type_ids if the tokenizer makes
+            them, and attention_mask if any row is padded.
         labels: (B,), int64 classes or float32 targets.
+        tokens: how many of the B x T places hold a token; the others are padding.
     """
 
     rows: Tensor
     inputs: dict[str, Tensor]
     labels: Tensor
+    tokens: int
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; `rows` stay where they are."""
         if device.type == "cpu":
             return self
         move = {name: value.to(device, non_blocking=True) for name, value in self.inputs.items()}
-        return Batch(self.rows, move, self.labels.to(device, non_blocking=True))
+        labels = self.labels.to(device, non_blocking=True)
+        return replace(self, inputs=move, labels=labels)
 
 
 def epoch_batches(
@@ -88,13 +92,15 @@ def collate(split: EncodedSplit, rows: np.ndarray, pad_id: int) -> Batch:
     filled = np.arange(width) < lengths[:, None]
     where = (split.offsets[rows][:, None] + np.arange(width))[filled]
     inputs = {"input_ids": _pad(split.input_ids[where], filled, pad_id)}
-    inputs["attention_mask"] = torch.from_numpy(filled.astype(np.int64))
+    if not filled.all():
+        inputs["attention_mask"] = torch.from_numpy(filled.astype(np.int64))
     if split.token_type_ids is not None:
         inputs["token_type_ids"] = _pad(split.token_type_ids[where], filled, 0)
     labels = torch.from_numpy(np.array(split.labels[rows]))
     if labels.is_floating_point():
         labels = labels.float()
-    return Batch(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)), inputs, labels)
+    places = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64))
+    return Batch(places, inputs, labels, int(lengths.sum()))
 
 
 def _pad(values: np.ndarray, filled: np.ndarray, fill: int) -> Tensor:

@@ -69,7 +69,7 @@ def model_signal(
         states=found.states,
         scores=found.scores,
         qkv=found.qkv,
-        mask=inputs["attention_mask"],
+        mask=inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])),
     )
 
 

@@ -20,7 +20,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch, collate, epoch_batches, steps_per_epoch
-from alpkd_pipeline.training.optim import lr_factor, make_adamw, set_lr, warmup_steps
+from alpkd_pipeline.training.optim import decay_left, lr_factor, make_adamw, set_lr, warmup_steps
+from alpkd_pipeline.training.pace import Pace, waiting
 from alpkd_pipeline.training.step import Step
 from alpkd_pipeline.training.usage import Usage
 
@@ -72,6 +73,9 @@ class FitResult:
     evaluation_seconds: float
 
 
+KeepBest = Callable[[Evaluation, float], None]
+
+
 class DivergedError(UserError):
     """The training left the finite numbers: its loss or gradient is NaN or infinite."""
 
@@ -85,7 +89,7 @@ def fit(
     rows: np.ndarray,
     pad_id: int,
     evaluate: Callable[[], Evaluation],
-    keep_best: Callable[[Evaluation], None],
+    keep_best: KeepBest,
     settings: FitSettings,
     term_weights: dict[str, float],
     seed: int,
@@ -105,7 +109,8 @@ def fit(
         rows: which of its rows to train on.
         pad_id: the tokenizer's padding id.
         evaluate: scores the model as it is now.
-        keep_best: called with each evaluation that beats all before it.
+        keep_best: called with each evaluation that beats all before it, and with what weight decay
+            has left so far of a weight without gradient.
         settings: the numbers.
         term_weights: the weight of each loss term, for the weighted values in the journal.
         seed: fixes the order of the batches.
@@ -131,7 +136,8 @@ def fit(
                 set_lr(optimiser, run.lr)
                 totals, size = [], sum(map(len, group))
                 for members in group:
-                    batch = collate(train, members, pad_id).to(accelerator.device)
+                    with waiting(*run.paces):
+                        batch = collate(train, members, pad_id).to(accelerator.device)
                     terms = step(batch)
                     # By rows, so that those of a smaller last batch weigh no more than others.
                     accelerator.backward(terms.total * (len(members) / size))
@@ -149,6 +155,7 @@ def fit(
                     break
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
                 run.consider(evaluate, keep_best, epoch, bar)
+            run.end_epoch(epoch)
             log.info("%s: %s", title, run.summary(epoch))
             if run.out_of_patience:
                 break
@@ -178,17 +185,23 @@ class _Fit:
         self._usage = usage
         self._score_name = score_name
         self._examples = 0
-        self._started = self._last_log = time.perf_counter()
+        self._started = time.perf_counter()
+        self._since_line, self._this_epoch = Pace(), Pace()
         self._evaluation_seconds = 0.0
         self._sums: dict[str, Tensor] = {}
         self._watched: dict[str, Tensor] = {}
         self._unlogged: tuple[Tensor, float, float] | None = None
-        self._since_log = {"batches": 0, "examples": 0, "steps": 0}
+        self._batches = 0
         self._best: Evaluation | None = None
         self._best_at = (0, 0)
         self._last: Evaluation | None = None
         self._evaluated_at = -1
         self._without_gain = 0
+
+    @property
+    def paces(self) -> tuple[Pace, Pace]:
+        """What counts the batches: since the last line, and of this epoch."""
+        return self._since_line, self._this_epoch
 
     @property
     def lr(self) -> float:
@@ -215,8 +228,9 @@ class _Fit:
         for name, value in terms.watch.items():
             self._watched[name] = self._watched.get(name, 0) + value.detach()
         self._examples += len(batch.rows)
-        self._since_log["batches"] += 1
-        self._since_log["examples"] += len(batch.rows)
+        self._batches += 1
+        for pace in self.paces:
+            pace.add(batch)
 
     def log_step(self, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
         """Count a step; write the mean losses since the last line where one is due."""
@@ -232,7 +246,6 @@ class _Fit:
         if self._unlogged is None:
             return
         norm, lr, epoch = self._unlogged
-        now = time.perf_counter()
         raw = self._means(self._sums)
         weighted = {n: raw[n] * w for n, w in self._term_weights.items() if n in raw}
         watched = {"watch": self._means(self._watched)} if self._watched else {}
@@ -245,18 +258,15 @@ class _Fit:
             **watched,
             lr=lr,
             grad_norm=float(norm),
-            examples_per_second=round(
-                self._since_log["examples"] / max(1e-9, now - self._last_log), 1
-            ),
+            **self._since_line.speed(),
             **self._usage.sample(),
         )
         bar.set_postfix_str(self._postfix(raw["total"]))
-        self._sums, self._watched, self._last_log = {}, {}, now
-        self._since_log = dict.fromkeys(self._since_log, 0)
-        self._unlogged = None
+        self._sums, self._watched, self._batches = {}, {}, 0
+        self._since_line, self._unlogged = Pace(), None
 
     def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
-        return {name: float(s) / self._since_log["batches"] for name, s in sums.items()}
+        return {name: float(s) / self._batches for name, s in sums.items()}
 
     def _share_of_epoch(self) -> float:
         per_epoch = self.total_steps // self._settings.epochs
@@ -269,7 +279,7 @@ class _Fit:
     def consider(
         self,
         evaluate: Callable[[], Evaluation],
-        keep_best: Callable[[Evaluation], None],
+        keep_best: KeepBest,
         epoch: int,
         bar: tqdm[Any],
     ) -> None:
@@ -290,13 +300,25 @@ class _Fit:
         )
         if better:
             self._best, self._best_at, self._without_gain = found, (self.steps, epoch + 1), 0
-            keep_best(found)
+            keep_best(found, self._decay_left())
         else:
             self._without_gain += 1
         spent = time.perf_counter() - started
         self._evaluation_seconds += spent
-        self._last_log += spent  # evaluation must not look like slow training
+        for pace in self.paces:
+            pace.skip(spent)
         bar.set_postfix_str(f"{self._score_name} {found.deciding:.4f}")
+
+    def _decay_left(self) -> float:
+        asked = self._settings
+        return decay_left(self.steps, self.total_steps, self.warmup, asked.lr, asked.weight_decay)
+
+    def end_epoch(self, epoch: int) -> None:
+        """Write down how the epoch went, and begin to count the next one."""
+        self._journal.write(
+            "epoch", step=self.steps, epoch=epoch + 1, **self._this_epoch.of_epoch()
+        )
+        self._this_epoch = Pace()
 
     def summary(self, epoch: int) -> str:
         """One line about the epoch that just ended."""

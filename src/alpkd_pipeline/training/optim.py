@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -30,6 +31,20 @@ def lr_factor(step: int, total: int, warmup: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return max(0.0, (total - step) / max(1, total - warmup))
+
+
+def decay_left(steps: int, total: int, warmup: int, lr: float, weight_decay: float) -> float:
+    """What AdamW leaves of a weight that has had no gradient in the first `steps` steps.
+
+    Args:
+        steps: steps done.
+        total: steps of the whole schedule.
+        warmup: steps of warm-up.
+        lr: the highest learning rate.
+        weight_decay: of its parameter group.
+    """
+    rates = (lr * lr_factor(step, total, warmup) for step in range(steps))
+    return math.prod(1.0 - rate * weight_decay for rate in rates)
 
 
 def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:

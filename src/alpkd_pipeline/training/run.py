@@ -12,6 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.encoder import save_classifier
+from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, whole_embedding
 from alpkd_pipeline.models.size import count_parameters
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.runs.manifest import write_json
@@ -25,6 +26,7 @@ from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.seed import seed_everything
 from alpkd_pipeline.training.selection import Selection, choose_rows
 from alpkd_pipeline.training.step import Step
+from alpkd_pipeline.training.vocabulary import seen_tokens
 
 METRICS = "metrics.json"
 
@@ -44,10 +46,11 @@ class _Scorer:
         tokenizer: PreTrainedTokenizerBase,
         accelerator: Accelerator,
         observer: Observer | None,
+        seen: SeenRows | None,
     ) -> None:
         self._run, self._chosen, self._split = run, chosen, split
         self._model, self._tokenizer, self._accelerator = model, tokenizer, accelerator
-        self._observer = observer
+        self._observer, self._seen = observer, seen
         self._logits = np.empty((len(split), run.task.num_labels), dtype=np.float32)
 
     def evaluate(self) -> Evaluation:
@@ -69,9 +72,10 @@ class _Scorer:
         scores = score(self._run.task, self._logits[rows], self._split.labels[rows])
         return Evaluation(scores, self._observer(outputs) if self._observer else {})
 
-    def keep_best(self, _found: Evaluation) -> None:
+    def keep_best(self, _found: Evaluation, left: float) -> None:
         """Write the weights and the answers of the last evaluation."""
-        save_classifier(self._model, self._tokenizer, self._run.folder)
+        with whole_embedding(self._model, self._seen, left):
+            save_classifier(self._model, self._tokenizer, self._run.folder)
         chosen = self._chosen
         write_predictions(self._run, chosen.name, self._split, chosen.rows, self._logits)
 
@@ -111,7 +115,11 @@ def train_and_write(
     )
     selecting = train if chosen.split == "train" else dev
     watch = observer(chosen) if observer else None
-    scorer = _Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch)
+    if asked.get("freeze_embeddings", False):
+        model.base_model.embeddings.requires_grad_(False)
+    parameters = count_parameters(model)
+    seen = keep_seen_rows(model, seen_tokens((train, selecting), int(tokenizer.pad_token_id)))
+    scorer = _Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen)
     environ = environment(hardware)
     with Journal(run.folder) as journal:
         journal.write("start", name=run.name, stage=run.stage, **environ)
@@ -135,13 +143,13 @@ def train_and_write(
             score_name=chosen.name,
             begin_epoch=begin_epoch,
         )
-        write_json(run.folder / METRICS, training_metrics(result, chosen.name, model, environ))
+        write_json(run.folder / METRICS, training_metrics(result, chosen.name, parameters, environ))
         journal.write("end", seconds=result.seconds, steps=result.steps)
     return result
 
 
 def training_metrics(
-    result: FitResult, selection: str, model: nn.Module, environ: dict[str, Any]
+    result: FitResult, selection: str, parameters: dict[str, int], environ: dict[str, Any]
 ) -> dict[str, Any]:
     """What metrics.json says of a training."""
     facts = asdict(result)
@@ -153,7 +161,7 @@ def training_metrics(
         "scores": {selection: best["scores"]},
         **best["details"],
         "examples_per_second": round(result.examples / max(1e-9, trained), 1),
-        "parameters": count_parameters(model),
+        "parameters": parameters,
         "environment": environ,
     }
 
