@@ -6,8 +6,11 @@ BIN := .venv/bin
 STAMP := .venv/.made
 DEV_STAMP := .venv/.made-dev
 WORKERS ?= 2
+# Where `make bench` writes, and how many train rows it takes of each GLUE task.
+OUT ?= benchmarks/latest
+ROWS ?= 384
 
-.PHONY: help env dev distill test test-slow test-browser lint format mlflow viz docs clean
+.PHONY: help env dev distill test test-slow test-browser profile bench lint format mlflow viz docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +39,15 @@ test-slow: $(DEV_STAMP)  ## the tests that take minutes
 
 test-browser: $(DEV_STAMP)  ## the tests that look at pages in Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m browser
+
+profile: $(STAMP)  ## where the time of a step goes: RUN=<run folder>, or the newest student
+	$(BIN)/python -m alpkd_pipeline.training.profile $(or $(RUN),$(shell ls -dt data/06_models/students/*/*-s*[0-9a-f] | head -1))
+
+bench: $(DEV_STAMP)  ## time training, cache, memory and start (15 minutes; GLUE in ALPKD_GLUE_DIR)
+	$(BIN)/python benchmarks/speed/epoch.py --out $(OUT) --rows $(ROWS)
+	$(BIN)/python benchmarks/speed/cache.py --out $(OUT) --rows $(ROWS)
+	$(BIN)/python benchmarks/speed/memory.py --out $(OUT)
+	$(BIN)/python benchmarks/speed/start.py --out $(OUT)
 
 lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
 	$(BIN)/ruff format --check .
