@@ -33,6 +33,7 @@ NO_RESULT = (
     # only calls the right training, is in no closure for the same reason.)
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
+    "alpkd_pipeline.training.pace",
     "alpkd_pipeline.training.usage",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table",
