@@ -29,6 +29,7 @@ COVERED_ELSEWHERE = {
     "reporting/report/sources.py": "reporting/report/test_sections.py",
     "reporting/report/summary.py": "reporting/report/test_sections.py",
     "reporting/report/verdict_section.py": "reporting/report/test_sections.py",
+    "training/progress.py": "training/test_loop.py",
     "training/run.py": "training/test_training.py",
     "training/student.py": "training/test_training.py",
     "training/teacher.py": "training/test_training.py",

@@ -66,8 +66,9 @@ class TrackingHooks:
             return
         from alpkd_pipeline.tracking.live import LiveSync
 
-        # Before the sync looks: it would go on with the run of a training that was interrupted.
-        work.clear()
+        if not work.goes_on:
+            # Before the sync looks: it would go on with the run of a training that begins again.
+            work.clear()
         sync = LiveSync(work.folder, self._settings, pictures=run_pictures_of)
         sync.start()
         self._open[node.name] = sync

@@ -90,6 +90,7 @@ class TrainingParams(_Block):
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
     freeze_embeddings: bool = False
     log_every: Annotated[Whole, Field(ge=1)] = 10
+    checkpoint_every: Annotated[Whole, Field(ge=1)] | Literal["auto", "never"] = "auto"
 
 
 class TeacherParams(_Block):

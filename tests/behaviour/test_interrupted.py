@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from tests.conftest import PROJECT
 
+from alpkd_pipeline.runs.journal import read_journal
+
 
 def start(root: Path) -> subprocess.Popen[str]:
     params = (
         f"run.store={root / 'store'},run.tracking=sqlite:///{root / 'mlflow.db'},"
         "task.train_rows=200,teacher.training.epochs=1,training.epochs=30,student.layers=1,"
-        "training.log_every=1"
+        "training.log_every=1,training.checkpoint_every=5"
     )
     command = [sys.executable, "-m", "kedro", "run", "--pipeline=distill", f"--params={params}"]
     return subprocess.Popen(
@@ -74,15 +76,22 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
     assert "Traceback" not in said
     if number != signal.SIGKILL:
         assert statuses(tmp_path) == [(STUDENT, "KILLED"), (TEACHER, "FINISHED")]
+    (work,) = (tmp_path / "store").glob("06_models/students/demo/*.work")
+    reached = [event["step"] for event in read_journal(work)[0] if event["event"] == "step"][-1]
 
     again = start(tmp_path)
     _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
     assert "making teacher\n" not in said
-    runs = [(STUDENT, "FINISHED"), (STUDENT, "KILLED"), (TEACHER, "FINISHED")]
-    assert statuses(tmp_path) == runs
+    assert statuses(tmp_path) == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")]
     (folder,) = (tmp_path / "store").glob("06_models/students/demo/*/manifest.json")
     logged = (folder.parent / "events.jsonl").read_text().count('"event": "step"')
     sql = "select count(*) from metrics join runs using (run_uuid) where key='loss.total'"
+    resumes = [event for event in read_journal(folder.parent)[0] if event["event"] == "resume"]
+    (after,) = [event["after_step"] for event in resumes]
+    if number == signal.SIGKILL:
+        assert reached - 5 <= after <= reached
+    else:  # the step that was under way was finished and saved
+        assert after == reached
     finished = query(tmp_path, f"{sql} and name like '{STUDENT}-%' and status='FINISHED'")
     assert finished == [(logged,)]

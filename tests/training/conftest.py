@@ -35,6 +35,7 @@ TRAINING = {
     "threads": 1,
     "freeze_embeddings": False,
     "log_every": 2,
+    "checkpoint_every": "auto",
 }
 PARAMS = {
     "teacher": {"model": "demo", "seed": 0, "finetuned": False, "training": TRAINING},

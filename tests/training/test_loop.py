@@ -21,13 +21,8 @@ from alpkd_pipeline.runs.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Hardware, accelerator_for
-from alpkd_pipeline.training.loop import (
-    DivergedError,
-    Evaluation,
-    FitResult,
-    FitSettings,
-    fit,
-)
+from alpkd_pipeline.training.loop import DivergedError, fit
+from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings
 
 WIDTH = 3
 SETTINGS = FitSettings(
@@ -112,7 +107,7 @@ class World:
             value = next(told)
             return Evaluation({"accuracy": value, "f1": 1 - value}, more.get("details", {}))
 
-        def keep_best(found: Evaluation, left: float) -> None:
+        def keep_best(found: Evaluation, step: int, left: float) -> None:
             self.story.append(f"keep {found.deciding:g}")
             self.left.append(left)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from alpkd_pipeline.runs.checkpoints import drop_checkpoints
 from alpkd_pipeline.runs.manifest import is_complete, publish, verify
 
 
@@ -56,6 +57,7 @@ class FolderDataset(AbstractDataset[Path, Path | None]):
         if not data.is_dir():
             raise FileNotFoundError(data)
         publish(data, self.path, self.facts)
+        drop_checkpoints(self.path)
         self.force = False
 
     def _exists(self) -> bool:

@@ -34,6 +34,7 @@ NO_RESULT = (
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.pace",
+    "alpkd_pipeline.training.stopping",
     "alpkd_pipeline.training.usage",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table",
@@ -42,7 +43,7 @@ NO_RESULT = (
 )
 """Modules left out of code hashes, so that adding a method or a task keeps every other key."""
 
-NO_EFFECT = {"threads", "device", "log_every"}
+NO_EFFECT = {"threads", "device", "log_every", "checkpoint_every"}
 """Training parameters that say where and how loudly; what they became is in the run's journal."""
 
 

@@ -23,7 +23,7 @@ _HASH = re.compile(r"[0-9a-f]{40,64}")
 NO_EFFECT = {
     f"{block}{name}"
     for block in ("training.", "teacher.training.")
-    for name in ("threads", "device", "log_every")
+    for name in ("threads", "device", "log_every", "checkpoint_every")
 }
 """Parameters that say where and how loudly a model is trained."""
 

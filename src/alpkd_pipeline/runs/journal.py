@@ -29,6 +29,11 @@ class Journal:
         line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
         self._file.write(json.dumps(line, allow_nan=False) + "\n")
 
+    @property
+    def size(self) -> int:
+        """Bytes written so far, those of an earlier process included."""
+        return self._file.tell()
+
     def close(self) -> None:
         """Close the file; more events may not be written."""
         self._file.close()
@@ -38,6 +43,19 @@ class Journal:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def cut_journal(folder: Path, size: int) -> None:
+    """Forget what was written after a checkpoint: the training that goes on writes it again.
+
+    Args:
+        folder: the run folder.
+        size: bytes to keep.
+    """
+    path = folder / JOURNAL
+    if path.is_file() and path.stat().st_size > size:
+        with path.open("r+b") as file:
+            file.truncate(size)
 
 
 def _cut_torn_line(path: Path) -> None:

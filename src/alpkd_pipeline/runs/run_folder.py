@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.runs.checkpoints import has_checkpoint
+from alpkd_pipeline.runs.manifest import read_json, write_json
 
 RUN_CONFIG = "run.json"
 """Not config.json: that name belongs to Hugging Face in a folder that `from_pretrained` loads."""
@@ -37,8 +38,18 @@ class Work:
         """Remove what an interrupted process left behind."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a training with this key was interrupted here and left a checkpoint."""
+        try:
+            found = read_json(self.folder / RUN_CONFIG)["identity"]["key"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        wanted = self.facts.get("identity", {}).get("key")
+        return self.trains and found == wanted and has_checkpoint(self.folder)
+
     def begin(self, **inputs: Path | None) -> Path:
-        """Empty the folder and write its run.json.
+        """Empty the folder and write its run.json; one whose training goes on stays as it is.
 
         Args:
             **inputs: the folders that the work reads, by name; None is left out. They are
@@ -47,6 +58,8 @@ class Work:
         Returns:
             The folder.
         """
+        if self.goes_on:
+            return self.folder
         self.clear()
         self.folder.mkdir(parents=True)
         places = {

@@ -78,7 +78,7 @@ def _check_and_write(
         journal.write("eval", step=0, epoch=0, scores=scores, best=True)
         journal.write("end", seconds=0.0, steps=0)
     save_classifier(model, tokenizer, run.folder)
-    write_predictions(run, "dev", dev, np.arange(len(dev)), logits)
+    write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
     metrics = {
         "selection": "dev",
         "scores": {"dev": scores},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.journal import JOURNAL
+from alpkd_pipeline.runs.checkpoints import drop_checkpoints
 from alpkd_pipeline.runs.manifest import MANIFEST, read_json, seal
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 from alpkd_pipeline.training.adopt import adopt_teacher
@@ -38,16 +38,16 @@ def run_stage(folder: Path) -> Path:
 def train_folder(folder: Path) -> None:
     """Make it and seal it with its manifest, as the pipelines would on publishing.
 
-    What an interrupted training left in the folder is removed first.
+    A training that was interrupted goes on from its last checkpoint.
 
     Raises:
         UserError: the folder is finished already, or as `run_stage`.
     """
     if (folder / MANIFEST).exists():
         raise UserError(f"{folder} is finished; to train it again, remove its {MANIFEST} first")
-    (folder / JOURNAL).unlink(missing_ok=True)
     run_stage(folder)
     identity = read_json(folder / RUN_CONFIG)["identity"]
     made_from = {name: key for name, key in identity["keys"].items() if key != identity["key"]}
     facts = {"stage": read_config(folder).stage, "key": identity["key"], "made_from": made_from}
     seal(folder, facts)
+    drop_checkpoints(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from alpkd_pipeline.training.batching import Batch
@@ -30,6 +30,25 @@ class Pace:
     def skip(self, seconds: float) -> None:
         """Leave out time that was no training: an evaluation must not look like slow training."""
         self._started += seconds
+
+    def counts(self) -> dict[str, float]:
+        """What `of` needs to count on."""
+        return {
+            "examples": self._examples,
+            "tokens": self._tokens,
+            "places": self._places,
+            "data_seconds": self._data_seconds,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def of(cls, counts: Mapping[str, float]) -> Pace:
+        """A span that goes on where an interrupted training stopped."""
+        pace = cls()
+        pace._examples, pace._tokens = int(counts["examples"]), int(counts["tokens"])
+        pace._places, pace._data_seconds = int(counts["places"]), counts["data_seconds"]
+        pace._started -= counts["seconds"]
+        return pace
 
     @property
     def seconds(self) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,19 +16,25 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, whole_embedding
 from alpkd_pipeline.models.size import count_parameters
-from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.runs.checkpoints import BEST, copy_best, publish_step
+from alpkd_pipeline.runs.journal import JOURNAL, Journal, cut_journal
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.predictions import predictions_frame
+from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, environment
-from alpkd_pipeline.training.loop import Evaluation, FitResult, fit
+from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
+from alpkd_pipeline.training.progress import Evaluation, FitResult
 from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.saving import Saver, latest
 from alpkd_pipeline.training.seed import seed_everything
 from alpkd_pipeline.training.selection import Selection, choose_rows
 from alpkd_pipeline.training.step import Step
 from alpkd_pipeline.training.vocabulary import seen_tokens
+
+log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 
@@ -72,12 +80,17 @@ class _Scorer:
         scores = score(self._run.task, self._logits[rows], self._split.labels[rows])
         return Evaluation(scores, self._observer(outputs) if self._observer else {})
 
-    def keep_best(self, _found: Evaluation, left: float) -> None:
-        """Write the weights and the answers of the last evaluation."""
-        with whole_embedding(self._model, self._seen, left):
-            save_classifier(self._model, self._tokenizer, self._run.folder)
-        chosen = self._chosen
-        write_predictions(self._run, chosen.name, self._split, chosen.rows, self._logits)
+    def keep_best(self, _found: Evaluation, step: int, left: float) -> None:
+        """Write the weights and the answers of the last evaluation; earlier ones stay for now."""
+
+        def write(folder: Path) -> None:
+            with whole_embedding(self._model, self._seen, left):
+                save_classifier(self._model, self._tokenizer, folder)
+            chosen = self._chosen
+            task, split, rows = self._run.task, self._split, chosen.rows
+            write_predictions(folder, task, chosen.name, split, rows, self._logits)
+
+        publish_step(self._run.folder / BEST, step, write)
 
 
 def train_and_write(
@@ -121,8 +134,17 @@ def train_and_write(
     seen = keep_seen_rows(model, seen_tokens((train, selecting), int(tokenizer.pad_token_id)))
     scorer = _Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen)
     environ = environment(hardware)
+    go_on = latest(run.folder)
+    if go_on is None:
+        (run.folder / JOURNAL).unlink(missing_ok=True)
+    else:
+        cut_journal(run.folder, int(go_on[1]["journal_bytes"]))
     with Journal(run.folder) as journal:
-        journal.write("start", name=run.name, stage=run.stage, **environ)
+        if go_on is None:
+            journal.write("start", name=run.name, stage=run.stage, **environ)
+        else:
+            log.info("%s: going on after step %d", run.name, go_on[1]["steps"])
+            journal.write("resume", after_step=go_on[1]["steps"], **environ)
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
         result = fit(
@@ -142,7 +164,10 @@ def train_and_write(
             title=run.name,
             score_name=chosen.name,
             begin_epoch=begin_epoch,
+            saver=Saver.of(run.folder, asked.get("checkpoint_every", "auto"), journal),
+            go_on=go_on,
         )
+        copy_best(run.folder, result.best_step)
         write_json(run.folder / METRICS, training_metrics(result, chosen.name, parameters, environ))
         journal.write("end", seconds=result.seconds, steps=result.steps)
     return result
@@ -167,18 +192,19 @@ def training_metrics(
 
 
 def write_predictions(
-    run: RunConfig, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
+    to: Path, task: Task, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
 ) -> None:
     """Write the answers on some rows of a split to `predictions/<name>.csv`.
 
     Args:
-        run: the run.
+        to: the folder of the model.
+        task: the task.
         name: the file's name.
         split: the split.
         rows: (R,) which of its N rows.
         logits: (N, C), of the whole split.
     """
-    frame = predictions_frame(run.task, split.idx[rows], split.labels[rows], logits[rows])
-    folder = run.folder / "predictions"
+    frame = predictions_frame(task, split.idx[rows], split.labels[rows], logits[rows])
+    folder = to / "predictions"
     folder.mkdir(exist_ok=True)
     frame.to_csv(folder / f"{name}.csv", index=False)

@@ -14,7 +14,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.loop import FitSettings
+from alpkd_pipeline.training.progress import FitSettings
 
 
 @dataclass(frozen=True, slots=True)

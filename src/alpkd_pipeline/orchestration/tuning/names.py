@@ -12,7 +12,7 @@ from alpkd_pipeline.params import TrainingParams
 FIXED = ("selection", "holdout_fraction")
 """Training settings that say how trials are judged; a search must not choose its own judge."""
 
-WITHOUT_EFFECT = ("threads", "device", "log_every")
+WITHOUT_EFFECT = ("threads", "device", "log_every", "checkpoint_every")
 """Training settings that no result depends on."""
 
 

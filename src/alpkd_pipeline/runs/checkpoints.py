@@ -1,0 +1,141 @@
+"""Checkpoints of a training inside its work folder: published whole, checked when they are read.
+
+    <work>/.checkpoints/step-00000120/    what is needed to go on after step 120
+    <work>/.best/step-00000100/           the best model so far, found at step 100
+
+Each is a folder that is written under another name, sealed with a manifest of its files' hashes and
+put in place by rename. A process that is killed at any moment leaves only whole ones. Both are
+removed once the result is published.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import (
+    MANIFEST,
+    list_files,
+    read_json,
+    read_manifest,
+    seal,
+    verify,
+)
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = ".checkpoints"
+BEST = ".best"
+
+FACTS = "facts.json"
+"""What a checkpoint says beside its tensors."""
+
+KEPT = 2
+"""Checkpoints that stay: the last one and one to fall back on."""
+
+_NAME = "step-{:08d}"
+
+
+def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
+    """Write a folder for a step, seal it and put it in place; an older one of that step gives way.
+
+    Args:
+        place: `<work>/.checkpoints` or `<work>/.best`.
+        step: the step that it belongs to.
+        write: writes the files into the folder it is given.
+    """
+    final, making = place / _NAME.format(step), place / f".making-{os.getpid()}"
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(parents=True)
+    try:
+        write(making)
+        seal(making, {"step": step})
+        if final.exists():
+            shutil.rmtree(final)
+        os.rename(making, final)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return final
+
+
+def steps_of(place: Path) -> list[int]:
+    """The steps that have a folder, the first one first."""
+    names = (path.name for path in place.glob("step-*"))
+    return sorted(int(name.removeprefix("step-")) for name in names)
+
+
+def folder_of(place: Path, step: int) -> Path:
+    """The folder of a step."""
+    return place / _NAME.format(step)
+
+
+def keep_only(place: Path, steps: set[int]) -> None:
+    """Remove the folders of all other steps, and what a killed process left half made."""
+    for step in set(steps_of(place)) - steps:
+        shutil.rmtree(folder_of(place, step), ignore_errors=True)
+    for half in place.glob(".making-*"):
+        shutil.rmtree(half, ignore_errors=True)
+
+
+def has_checkpoint(work: Path) -> bool:
+    """Whether a training left something to go on from."""
+    return bool(steps_of(work / CHECKPOINTS))
+
+
+def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Checkpoints whose files, and whose best model, are what was written; the last one first.
+
+    A damaged one is named in the log and passed over.
+
+    Yields:
+        The folder and its facts.
+    """
+    for step in reversed(steps_of(work / CHECKPOINTS)):
+        folder = folder_of(work / CHECKPOINTS, step)
+        try:
+            _check(folder, step)
+            facts = dict(read_json(folder / FACTS))
+            if facts["best_step"] is not None:
+                _check(folder_of(work / BEST, facts["best_step"]), facts["best_step"])
+        except UserError as error:
+            log.warning("checkpoint of step %d is passed over: %s", step, error)
+            continue
+        yield folder, facts
+
+
+def _check(folder: Path, step: int) -> None:
+    verify(folder)
+    said = (read_manifest(folder) or {}).get("step")
+    if said != step:
+        raise UserError(f"{folder / MANIFEST} is damaged: it speaks of step {said}")
+
+
+def copy_best(work: Path, step: int) -> None:
+    """Make the best model the work's result.
+
+    The checkpoints stay until the result is published: a process that is killed here goes on too.
+
+    Raises:
+        UserError: the best model is damaged.
+    """
+    best = folder_of(work / BEST, step)
+    _check(best, step)
+    for path in list_files(best):
+        target = work / path.relative_to(best)
+        target.parent.mkdir(exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(path, target)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, target)
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove what only a training that goes on needs."""
+    for name in (CHECKPOINTS, BEST):
+        shutil.rmtree(folder / name, ignore_errors=True)

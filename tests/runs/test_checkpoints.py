@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.checkpoints import (
+    BEST,
+    CHECKPOINTS,
+    copy_best,
+    drop_checkpoints,
+    folder_of,
+    good_checkpoints,
+    has_checkpoint,
+    keep_only,
+    publish_step,
+    steps_of,
+)
+from alpkd_pipeline.runs.manifest import describe, write_json
+
+
+def save(work: Path, step: int, best: int | None = None) -> Path:
+    return publish_step(
+        work / CHECKPOINTS, step, lambda to: write_json(to / "facts.json", {"best_step": best})
+    )
+
+
+def write_model(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "predictions").mkdir()
+    (folder / "predictions" / "dev.csv").write_text("idx")
+
+
+def test_the_last_one_comes_first(tmp_path: Path) -> None:
+    assert not has_checkpoint(tmp_path)
+    for step in (5, 120, 30):
+        save(tmp_path, step)
+    assert has_checkpoint(tmp_path)
+    assert [folder.name for folder, _ in good_checkpoints(tmp_path)] == [
+        "step-00000120",
+        "step-00000030",
+        "step-00000005",
+    ]
+
+
+def test_a_save_that_dies_leaves_nothing(tmp_path: Path) -> None:
+    def dies(folder: Path) -> None:
+        (folder / "facts.json").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish_step(tmp_path / CHECKPOINTS, 7, dies)
+    assert steps_of(tmp_path / CHECKPOINTS) == []
+    assert list((tmp_path / CHECKPOINTS).iterdir()) == []
+
+
+def test_what_a_killed_save_left_is_never_taken_and_swept_up(tmp_path: Path) -> None:
+    save(tmp_path, 3)
+    half = tmp_path / CHECKPOINTS / ".making-123"
+    half.mkdir()
+    assert steps_of(tmp_path / CHECKPOINTS) == [3]
+    keep_only(tmp_path / CHECKPOINTS, {3})
+    assert not half.exists()
+
+
+def test_a_step_can_be_published_again(tmp_path: Path) -> None:
+    save(tmp_path, 3, best=None)
+    publish_step(tmp_path / BEST, 1, write_model)
+    save(tmp_path, 3, best=1)
+    ((_, facts),) = good_checkpoints(tmp_path)
+    assert facts["best_step"] == 1
+
+
+def test_one_whose_best_model_is_damaged_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_step(tmp_path / BEST, 1, write_model)
+    publish_step(tmp_path / BEST, 2, write_model)
+    save(tmp_path, 1, best=1)
+    save(tmp_path, 2, best=2)
+    (folder_of(tmp_path / BEST, 2) / "model.safetensors").write_bytes(b"Weights")
+    assert [facts["best_step"] for _, facts in good_checkpoints(tmp_path)] == [1]
+    assert "checkpoint of step 2 is passed over: " in caplog.text
+    assert "model.safetensors is damaged" in caplog.text
+
+
+def test_the_best_model_becomes_the_result_and_stays_until_it_is_published(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"of an earlier try")
+    publish_step(tmp_path / BEST, 4, write_model)
+    copy_best(tmp_path, 4)
+    assert set(describe(tmp_path)) == {"model.safetensors", "predictions/dev.csv"}
+    assert (tmp_path / "model.safetensors").read_bytes() == b"weights"
+    assert steps_of(tmp_path / BEST) == [4]
+    drop_checkpoints(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "predictions"]
+
+
+def test_a_damaged_best_model_becomes_no_result(tmp_path: Path) -> None:
+    publish_step(tmp_path / BEST, 4, write_model)
+    (folder_of(tmp_path / BEST, 4) / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(UserError, match="is damaged"):
+        copy_best(tmp_path, 4)
+    assert not (tmp_path / "model.safetensors").exists()

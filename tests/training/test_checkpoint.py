@@ -1,0 +1,244 @@
+"""Trainings that stop at some moment, and the same training again: bitwise as if nothing had been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
+from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.runs.manifest import read_json, sha256_file
+from alpkd_pipeline.training import saving
+from alpkd_pipeline.training.dispatch import run_stage, train_folder
+
+EPOCHS = 3
+STEPS = 18
+"""96 rows in batches of 16."""
+
+
+class Killed(BaseException):
+    """Comes from nowhere, like a power cut: nothing gets to clean up or save."""
+
+
+@contextmanager
+def killed_after(step: int) -> Iterator[None]:
+    """The training dies in its step `step`, after the weights have changed."""
+    done = 0
+
+    def hook(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            raise Killed
+
+    handle = register_optimizer_step_post_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    """The journal without what time and machine put in."""
+    timed = ("time", "examples_per_second", "data_percent", "memory_mb", "cpu_percent", "seconds")
+    timed += ("tokens_per_second", "name")
+    events = read_journal(folder)[0]
+    return [
+        {name: value for name, value in event.items() if name not in timed}
+        for event in events
+        if event["event"] != "resume"
+    ]
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Weights, answers and journal of a finished training."""
+    files = ("model.safetensors", "config.json", "predictions/dev.csv")
+    metrics = read_json(folder / "metrics.json")
+    kept = {k: v for k, v in metrics.items() if "second" not in k}
+    return {
+        **{name: sha256_file(folder / name) for name in files if (folder / name).exists()},
+        "metrics": kept,
+        "journal": told(folder),
+    }
+
+
+@pytest.fixture
+def student(begin, encoded, teacher, signals) -> Callable[..., Path]:
+    def make(name: str, **changes: Any) -> Path:
+        given = {
+            "training__epochs": EPOCHS,
+            "training__checkpoint_every": 4,
+            "training__log_every": 3,
+            **changes,
+        }
+        inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+        if changes.get("method__name") == "no_kd":
+            given |= {"method__lambda": None, "method__eta": None, "method__temperature": None}
+            given |= {"method__beta": 1.0}
+            inputs.pop("signals")
+        return begin(name, "student", inputs, **given)
+
+    return make
+
+
+_WHOLE: dict[str, dict[str, Any]] = {}
+
+
+def whole_of(student: Callable[..., Path], **changes: Any) -> dict[str, Any]:
+    """What the training comes to without an interruption; trained once for all tests."""
+    name = repr(changes)
+    if name not in _WHOLE:
+        _WHOLE[name] = result(run_stage(student("whole", **changes)))
+    return _WHOLE[name]
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 5, 6, 7, 12, 17, 18])
+def test_it_ends_as_if_it_had_never_stopped(student, step: int) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with killed_after(step), pytest.raises(Killed):
+        run_stage(folder)
+    assert result(run_stage(folder)) == whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training__accumulation": 4},
+        {"training__eval_every": 2, "training__patience": 4},
+        {"training__eval_every": 5},
+        {"training__selection": "holdout", "training__precision": "bf16"},
+        {"training__freeze_embeddings": True},
+        {"method__name": "no_kd"},
+        {"signals__source": "live"},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_whatever_is_trained(student, changes: dict[str, Any]) -> None:
+    whole = whole_of(student, **changes)
+    steps = whole["metrics"]["steps"]
+    for step in (2, steps // 2, steps):
+        folder = student(f"cut-{step}", **changes)
+        with killed_after(step), pytest.raises(Killed):
+            run_stage(folder)
+        assert result(run_stage(folder)) == whole
+
+
+def test_a_teacher_goes_on_too(begin, encoded) -> None:
+    changes = {"teacher__training__epochs": 2, "teacher__training__checkpoint_every": 2}
+    inputs = {"encoded": encoded, "model": DEMO_FOLDER}
+    whole = result(run_stage(begin("whole", "teacher", inputs, **changes)))
+    folder = begin("cut", "teacher", inputs, **changes)
+    with killed_after(9), pytest.raises(Killed):
+        run_stage(folder)
+    assert steps_of(folder / CHECKPOINTS) == [6, 8]
+    assert result(run_stage(folder)) == whole
+
+
+def test_it_stops_as_often_as_it_likes(student) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    for _ in range(4):
+        with killed_after(5), pytest.raises(Killed):
+            run_stage(folder)
+    assert result(run_stage(folder)) == whole
+    resumes = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    assert [event["after_step"] for event in resumes] == [4, 8, 12, 16]
+
+
+def test_a_training_that_never_saves_begins_again(student) -> None:
+    changes = {"training__checkpoint_every": "never"}
+    whole = whole_of(student, **changes)
+    folder = student("cut", **changes)
+    with killed_after(9), pytest.raises(Killed):
+        run_stage(folder)
+    assert steps_of(folder / CHECKPOINTS) == []
+    assert result(run_stage(folder)) == whole
+
+
+def test_two_checkpoints_stay_and_the_best_models_they_speak_of(student) -> None:
+    folder = student("cut")
+    with killed_after(17), pytest.raises(Killed):
+        run_stage(folder)
+    assert steps_of(folder / CHECKPOINTS) == [12, 16]
+    spoken_of = {
+        read_json(path)["best_step"] for path in (folder / CHECKPOINTS).glob("*/facts.json")
+    }
+    assert set(steps_of(folder / BEST)) >= spoken_of
+    train_folder(folder)
+    assert not (folder / CHECKPOINTS).exists()
+    assert not (folder / BEST).exists()
+
+
+@pytest.mark.parametrize("file", ["state.safetensors", "facts.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(student, file, damage, caplog) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with killed_after(17), pytest.raises(Killed):
+        run_stage(folder)
+    spoil(folder / CHECKPOINTS / "step-00000016" / file, damage)
+    assert result(run_stage(folder)) == whole
+    assert "checkpoint of step 16 is passed over: " in caplog.text
+    (event,) = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    assert event["after_step"] == 12
+
+
+def test_with_nothing_whole_left_it_begins_again(student) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with killed_after(17), pytest.raises(Killed):
+        run_stage(folder)
+    for step in (12, 16):
+        spoil(folder / CHECKPOINTS / f"step-{step:08d}" / "state.safetensors", "flip")
+    assert result(run_stage(folder)) == whole
+    assert not any(event["event"] == "resume" for event in read_journal(folder)[0])
+
+
+def test_a_damaged_best_model_is_found_again(student) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with killed_after(17), pytest.raises(Killed):
+        run_stage(folder)
+    for step in steps_of(folder / BEST):
+        spoil(folder / BEST / f"step-{step:08d}" / "model.safetensors", "flip")
+    assert result(run_stage(folder)) == whole
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_killed_inside_a_save(student, files: int, monkeypatch) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    real, saves = saving.write_json, 0
+
+    def dies(path: Path, value: Any) -> None:
+        nonlocal saves
+        saves += path.name == "facts.json"
+        if saves == 3:
+            if files == 0:
+                (path.parent / "state.safetensors").write_bytes(b"half")
+            raise Killed
+        real(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "write_json", dies)
+        with pytest.raises(Killed):
+            run_stage(folder)
+    assert len(steps_of(folder / CHECKPOINTS)) == 2
+    assert result(run_stage(folder)) == whole
+
+
+def spoil(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(data[:-7])
+    else:
+        path.write_bytes(data[:-9] + bytes([data[-9] ^ 4]) + data[-8:])
