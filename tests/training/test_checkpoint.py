@@ -1,4 +1,4 @@
-"""Trainings that stop at some moment, and the same training again: bitwise as if nothing had been."""
+"""Trainings that stop at some moment and go on: bitwise as if they had never stopped."""
 
 from __future__ import annotations
 
