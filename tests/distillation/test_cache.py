@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
+from alpkd_pipeline.distillation.cache import RELEASE_EVERY, CachedSignals, write_signals
 from alpkd_pipeline.errors import UserError
 
 ROWS, CLASSES, LAYERS, WIDTH = 6, 3, 4, 5
@@ -202,3 +202,14 @@ def test_states_that_are_no_numbers_are_not_blamed_on_the_dtype(tmp_path: Path) 
     with pytest.raises(UserError) as caught:
         write_signals(tmp_path, "train", ROWS, outputs(*SHUFFLED, states=states), "fp32")
     assert "signals.dtype" not in str(caught.value)
+
+
+def test_it_reads_on_after_its_pages_were_given_back(folder: Path, dtype: str) -> None:
+    signals = cached(folder)
+    first = signals.read(np.arange(ROWS))
+    for _ in range(2 * RELEASE_EVERY + 1):
+        again = signals.read(np.arange(ROWS))
+    assert torch.equal(again.logits, first.logits)
+    assert again.layers is not None
+    assert first.layers is not None
+    assert torch.equal(again.layers, first.layers)

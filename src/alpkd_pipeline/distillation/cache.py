@@ -18,6 +18,10 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.mapped_file import release_pages
+
+RELEASE_EVERY = 64
+"""Batches after which the pages of the cache are given back."""
 
 DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
@@ -102,6 +106,7 @@ class CachedSignals:
         self._device = device
         self._logits = _open(folder / f"{split}.logits.npy")
         self._layers = _open(folder / f"{split}.layers.npy") if layers else None
+        self._reads = 0
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The signals of these rows in fp32; the inputs are not looked at."""
@@ -110,7 +115,16 @@ class CachedSignals:
     def read(self, rows: np.ndarray) -> Signal:
         """Logits (B, C) and layers (B, n, D) or None, fp32, for B rows of the split."""
         layers = None if self._layers is None else self._tensor(self._layers[rows])
-        return Signal(logits=self._tensor(self._logits[rows]), layers=layers)
+        found = Signal(logits=self._tensor(self._logits[rows]), layers=layers)
+        self._reads += 1
+        if self._reads % RELEASE_EVERY == 0:
+            self._release()
+        return found
+
+    def _release(self) -> None:
+        for array in (self._logits, self._layers):
+            if isinstance(array, np.memmap):
+                release_pages(array._mmap)  # type: ignore[attr-defined]
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True).float()

@@ -6,6 +6,7 @@ The reading side needs numpy and pyarrow only.
 from __future__ import annotations
 
 import logging
+import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.mapped_file import map_file, release_pages
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class EncodedSplit:
         idx: (N,) int64, the rows' numbers in the data set.
         max_length: the most tokens a row may have, special ones included.
         cut_rows: how many rows lost tokens to that limit.
+        pages: the mapped file that the arrays are views of, if they are.
     """
 
     offsets: np.ndarray
@@ -50,6 +53,7 @@ class EncodedSplit:
     idx: np.ndarray
     max_length: int
     cut_rows: int
+    pages: mmap.mmap | None = None
 
     def __len__(self) -> int:
         return len(self.idx)
@@ -58,6 +62,11 @@ class EncodedSplit:
     def lengths(self) -> np.ndarray:
         """(N,) int64, the tokens of each row."""
         return np.diff(self.offsets)
+
+    def release(self) -> None:
+        """Hold none of the file in memory until it is read again."""
+        if self.pages is not None:
+            release_pages(self.pages)
 
 
 def encode_split(
@@ -161,7 +170,8 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     path = _file(folder, name)
     # from_dlpack and not to_numpy, which imports pandas on the way.
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        pages = map_file(path)
+        reader = pa.ipc.open_file(pa.py_buffer(pages))
         batch = reader.get_batch(0)
         facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
         ids = batch.column("input_ids")
@@ -176,6 +186,7 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
             idx=np.from_dlpack(batch.column("idx")),
             max_length=facts["max_length"],
             cut_rows=facts["cut_rows"],
+            pages=pages,
         )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run data preparation again") from None

@@ -29,6 +29,9 @@ from alpkd_pipeline.training.usage import Usage
 
 log = logging.getLogger(__name__)
 
+RELEASE_EVERY = 64
+"""Steps after which the pages of the train split are given back."""
+
 
 class DivergedError(UserError):
     """The training left the finite numbers: its loss or gradient is NaN or infinite."""
@@ -137,6 +140,8 @@ def fit(
                 if run.evaluation_due:
                     run.consider(evaluate, keep_best, epoch, bar)
                 ends = place + 1 == len(groups)
+                if run.steps % RELEASE_EVERY == 0:
+                    train.release()
                 due = saver is not None and saver.due(run.steps, epoch_ends=ends)
                 pause(epoch, place + 1, due=due)
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:

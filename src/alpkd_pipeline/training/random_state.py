@@ -21,7 +21,7 @@ def random_state() -> dict[str, Tensor]:
         _PYTHON: torch.tensor(words, dtype=torch.int64),
         f"{_PYTHON}.gauss": _numbers([] if gauss is None else [gauss]),
         _NUMPY: torch.from_numpy(np.asarray(keys, dtype=np.int64)),
-        f"{_NUMPY}.rest": _numbers([place, has_gauss, cached]),
+        f"{_NUMPY}.rest": _numbers([float(place), float(has_gauss), float(cached)]),
         _TORCH: torch.get_rng_state(),
     }
     if torch.cuda.is_available():
