@@ -11,8 +11,8 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-GRACE = 20.0
-"""Seconds that a step may take to end; then the process stops where it is."""
+GRACE = 12.0
+"""Seconds that a step may take to end; then the process stops where it is. A sweep waits longer."""
 
 
 class Stopping:
