@@ -68,8 +68,7 @@ def fit(
         rows: which of its rows to train on.
         pad_id: the tokenizer's padding id.
         evaluate: scores the model as it is now.
-        keep_best: called with each evaluation that beats all before it, its step, and what weight
-            decay has left so far of a weight without gradient.
+        keep_best: called with each evaluation that beats all before it.
         settings: the numbers.
         term_weights: the weight of each loss term, for the weighted values in the journal.
         seed: fixes the order of the batches.

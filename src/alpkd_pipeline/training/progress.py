@@ -64,6 +64,8 @@ class FitResult:
 
 
 KeepBest = Callable[[Evaluation, int, float], None]
+"""Keeps the model as it is now: what it scores, its step, and what weight decay has left so far of
+a weight without gradient."""
 
 
 class Progress:
@@ -230,9 +232,8 @@ class Progress:
         """One line about the epoch that just ended."""
         scores = self._last.scores if self._last else {}
         shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        seconds = self._seconds
         count = f"epoch {epoch + 1}/{self._settings.epochs}"
-        return f"{count}, {self._score_name} {shown}, {seconds:.0f} s"
+        return f"{count}, {self._score_name} {shown}, {self._seconds:.0f} s"
 
     @property
     def _seconds(self) -> float:
@@ -246,7 +247,6 @@ class Progress:
             epoch: of the group of batches to come, from 0.
             place: its place in that epoch; the number of all groups where the epoch is through.
         """
-        norm_lr_epoch = self._unlogged
         return {
             "begin_at": [epoch, place],
             "steps": self.steps,
@@ -260,7 +260,7 @@ class Progress:
             "without_gain": self._without_gain,
             "evaluation_seconds": self._evaluation_seconds,
             "seconds": self._seconds,
-            "unlogged": None if norm_lr_epoch is None else list(norm_lr_epoch[1:]),
+            "unlogged": None if self._unlogged is None else list(self._unlogged[1:]),
             "this_epoch": self._this_epoch.counts(),
         }
 
