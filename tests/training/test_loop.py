@@ -447,6 +447,17 @@ def test_each_epoch_says_how_it_went(world: World) -> None:
         assert event["seconds"] > 0
 
 
+def test_the_log_names_scores_only_where_there_are_some(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    world.fit(replace(SETTINGS, epochs=2, eval_every=8))
+    first, second = (m for m in caplog.messages if m.startswith("toy: epoch"))
+    assert first.startswith("toy: epoch 1/2, ")
+    assert "dev" not in first
+    assert second.startswith("toy: epoch 2/2, dev accuracy 0.1000, f1 0.9000, ")
+
+
 def test_a_kept_model_hears_what_decay_has_left(world: World) -> None:
     world.fit(replace(SETTINGS, epochs=2, weight_decay=0.5, batch_size=4))
     rates = [0.1 * factor for factor in (1.0, 0.75, 0.5, 0.25)]

@@ -230,10 +230,11 @@ class Progress:
 
     def summary(self, epoch: int) -> str:
         """One line about the epoch that just ended."""
-        scores = self._last.scores if self._last else {}
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        count = f"epoch {epoch + 1}/{self._settings.epochs}"
-        return f"{count}, {self._score_name} {shown}, {self._seconds:.0f} s"
+        parts = [f"epoch {epoch + 1}/{self._settings.epochs}"]
+        if self._last is not None:
+            scores = (f"{name} {value:.4f}" for name, value in self._last.scores.items())
+            parts.append(f"{self._score_name} {', '.join(scores)}")
+        return ", ".join([*parts, f"{self._seconds:.0f} s"])
 
     @property
     def _seconds(self) -> float:
