@@ -6,15 +6,10 @@ from pathlib import Path
 
 from kedro.framework.startup import bootstrap_project
 from paired import PROJECT
-from real_rows import RealRows
+from real_rows import RealRows, write_rows
 
-from alpkd_pipeline.models.encode_folder import encode_folder
-from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
-from alpkd_pipeline.models.source import locate
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
-from alpkd_pipeline.tasks.sources import load_splits
-from alpkd_pipeline.tasks.splits import write_splits
 
 
 def demo_rows(folder: Path, rows: int, threads: int) -> RealRows:
@@ -33,14 +28,4 @@ def demo_rows(folder: Path, rows: int, threads: int) -> RealRows:
     }
     bootstrap_project(PROJECT)
     loader = CellConfigLoader(str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS)
-    cell, facts, splits = loader.cell, loader.cell.task.to_dict(), folder / "splits"
-    splits.mkdir(parents=True)
-    write_splits(load_splits(cell.source, cell.task, PROJECT), facts, 1.0, splits)
-    model = locate(cell.model, PROJECT, download=False)
-    encode_folder(splits, facts, model, cell.params.task.max_length, folder / "encoded")
-    (folder / "teacher").mkdir()
-    save_classifier(
-        load_classifier(model, cell.task, seed=0), load_tokenizer(model), folder / "teacher"
-    )
-    params = cell.params.plain()
-    return RealRows(folder, facts, params, {"alp_kd": params["method"]})
+    return write_rows(folder, loader.cell, {"alp_kd": loader.cell.params.plain()["method"]})

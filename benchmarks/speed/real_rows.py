@@ -68,10 +68,14 @@ def real_rows(folder: Path, task: str, rows: int, threads: int) -> RealRows:
         rows: rows of the train split; the other splits are left whole.
         threads: of every training and pass.
     """
-    cell = _cell(task, rows, threads)
-    splits = folder / "splits"
+    methods = {name: _cell(task, rows, threads, name).params.plain()["method"] for name in METHODS}
+    return write_rows(folder, _cell(task, rows, threads), methods)
+
+
+def write_rows(folder: Path, cell: Cell, methods: Mapping[str, Mapping[str, Any]]) -> RealRows:
+    """Check and encode the rows of a cell, and write its encoder with a fresh head as teacher."""
+    splits, facts = folder / "splits", cell.task.to_dict()
     splits.mkdir(parents=True)
-    facts = cell.task.to_dict()
     write_splits(load_splits(cell.source, cell.task, PROJECT), facts, 1.0, splits)
     model = locate(cell.model, PROJECT, download=False)
     encode_folder(splits, facts, model, cell.params.task.max_length, folder / "encoded")
@@ -79,7 +83,6 @@ def real_rows(folder: Path, task: str, rows: int, threads: int) -> RealRows:
     save_classifier(
         load_classifier(model, cell.task, seed=0), load_tokenizer(model), folder / "teacher"
     )
-    methods = {name: _cell(task, rows, threads, name).params.plain()["method"] for name in METHODS}
     return RealRows(folder, facts, cell.params.plain(), methods)
 
 

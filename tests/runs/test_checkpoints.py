@@ -9,6 +9,7 @@ from alpkd_pipeline.runs.checkpoints import (
     BEST,
     CHECKPOINTS,
     copy_best,
+    drop_beaten,
     drop_checkpoints,
     folder_of,
     good_checkpoints,
@@ -70,6 +71,17 @@ def test_a_step_can_be_published_again(tmp_path: Path) -> None:
     save(tmp_path, 3, best=1)
     ((_, facts),) = good_checkpoints(tmp_path)
     assert facts["best_step"] == 1
+
+
+def test_beaten_models_go_unless_a_checkpoint_may_go_back_to_them(tmp_path: Path) -> None:
+    for step in (1, 2, 3, 4):
+        publish_step(tmp_path / BEST, step, write_model)
+    save(tmp_path, 2, best=1)
+    (save(tmp_path, 3, best=3) / "facts.json").write_text("{dam")
+    drop_beaten(tmp_path, 4)
+    assert steps_of(tmp_path / BEST) == [1, 4]
+    drop_beaten(tmp_path, None)
+    assert steps_of(tmp_path / BEST) == [1]
 
 
 def test_one_whose_best_model_is_damaged_is_passed_over(

@@ -201,6 +201,24 @@ def test_with_nothing_whole_left_it_begins_again(student) -> None:
     assert not any(event["event"] == "resume" for event in read_journal(folder)[0])
 
 
+def test_a_damaged_older_checkpoint_disturbs_no_later_save(student) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with killed_after(13), pytest.raises(Killed):
+        run_stage(folder)
+    (folder / CHECKPOINTS / "step-00000008" / "facts.json").write_text("{dam")
+    assert result(run_stage(folder)) == whole
+
+
+def test_a_training_without_checkpoints_keeps_one_best_model(student) -> None:
+    changes = {"training__checkpoint_every": "never", "training__eval_every": 1}
+    folder = student("one", **changes)
+    run_stage(folder)
+    kept = [event["best"] for event in read_journal(folder)[0] if event["event"] == "eval"]
+    assert sum(kept) > 1
+    assert len(steps_of(folder / BEST)) == 1
+
+
 def test_a_damaged_best_model_is_found_again(student) -> None:
     whole = whole_of(student)
     folder = student("cut")

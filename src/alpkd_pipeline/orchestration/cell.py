@@ -20,7 +20,7 @@ from alpkd_pipeline.models.source import ModelRef
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.orchestration.subject import Subject
-from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.params import NO_EFFECT, TrainingParams
 from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.tasks.glue import GLUE
@@ -42,9 +42,6 @@ NO_RESULT = (
     "alpkd_pipeline.tasks.sources",
 )
 """Modules left out of code hashes, so that adding a method or a task keeps every other key."""
-
-NO_EFFECT = {"threads", "device", "log_every", "checkpoint_every"}
-"""Training parameters that say where and how loudly; what they became is in the run's journal."""
 
 
 def _shared(make: Callable[[Cell], Stage]) -> cached_property[Stage]:
@@ -336,4 +333,4 @@ def _row_facts(row: MethodRow) -> dict[str, Any]:
 
 
 def _numbers(training: TrainingParams) -> dict[str, Any]:
-    return training.model_dump(mode="json", exclude=NO_EFFECT, exclude_defaults=True)
+    return training.model_dump(mode="json", exclude=set(NO_EFFECT), exclude_defaults=True)

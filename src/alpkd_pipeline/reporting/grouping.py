@@ -13,19 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.store import RunRecord
 
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")
-
-NO_EFFECT = {
-    f"{block}{name}"
-    for block in ("training.", "teacher.training.")
-    for name in ("threads", "device", "log_every", "checkpoint_every")
-}
-"""Parameters that say where and how loudly a model is trained."""
 
 
 def facts_but_seed(record: RunRecord) -> dict[str, str]:
@@ -66,7 +60,7 @@ def teacher_facts(record: RunRecord) -> dict[str, str]:
 
 
 def _has_no_effect(name: str) -> bool:
-    return name == "seed" or name.startswith(("run.", "compare.")) or name in NO_EFFECT
+    return name == "seed" or name.startswith(("run.", "compare.")) or name in PATHS_WITHOUT_EFFECT
 
 
 def _commit(provenance: Mapping[str, Any]) -> str | None:

@@ -82,6 +82,22 @@ def keep_only(place: Path, steps: set[int]) -> None:
         shutil.rmtree(half, ignore_errors=True)
 
 
+def drop_beaten(work: Path, best_step: int | None) -> None:
+    """Remove best models that were beaten, unless a checkpoint may still go back to them.
+
+    Args:
+        work: the work folder.
+        best_step: the step of the best model now.
+    """
+    wanted = {best_step}
+    for path in (work / CHECKPOINTS).glob(f"step-*/{FACTS}"):
+        try:
+            wanted.add(read_json(path)["best_step"])
+        except (OSError, ValueError, KeyError):
+            continue  # damaged: nothing goes back to it
+    keep_only(work / BEST, {step for step in wanted if step is not None})
+
+
 def has_checkpoint(work: Path) -> bool:
     """Whether a training left something to go on from."""
     return bool(steps_of(work / CHECKPOINTS))

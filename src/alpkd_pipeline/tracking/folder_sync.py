@@ -237,6 +237,7 @@ class FolderSync:
         return {
             "step": store.last_step(run_id, "loss.total"),
             "eval": store.last_step(run_id, f"{selection}.epoch"),
+            "epoch": store.last_step(run_id, "per_epoch.seconds"),
         }
 
     def _create(

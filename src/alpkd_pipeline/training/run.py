@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, whole_embedding
 from alpkd_pipeline.models.size import count_parameters
-from alpkd_pipeline.runs.checkpoints import BEST, copy_best, publish_step
+from alpkd_pipeline.runs.checkpoints import BEST, copy_best, drop_beaten, publish_step
 from alpkd_pipeline.runs.journal import JOURNAL, Journal, cut_journal
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
@@ -91,6 +91,7 @@ class _Scorer:
             write_predictions(folder, task, chosen.name, split, rows, self._logits)
 
         publish_step(self._run.folder / BEST, step, write)
+        drop_beaten(self._run.folder, step)
 
 
 def train_and_write(

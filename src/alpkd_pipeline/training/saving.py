@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.runs.checkpoints import (
-    BEST,
     CHECKPOINTS,
     FACTS,
     KEPT,
+    drop_beaten,
     drop_checkpoints,
     good_checkpoints,
     keep_only,
@@ -20,7 +20,7 @@ from alpkd_pipeline.runs.checkpoints import (
     steps_of,
 )
 from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.runs.manifest import write_json
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,7 @@ class Saver:
         place = self._work / CHECKPOINTS
         publish_step(place, step, both)
         keep_only(place, set(steps_of(place)[-KEPT:]))
-        wanted = {read_json(path)["best_step"] for path in place.glob(f"step-*/{FACTS}")}
-        keep_only(self._work / BEST, wanted - {None})
+        drop_beaten(self._work, facts["best_step"])
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - started
 

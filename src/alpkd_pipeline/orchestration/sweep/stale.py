@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.cell import NO_EFFECT, TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.runs.manifest import MANIFEST, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MOST_NAMES = 4
 """How many parameters are named."""
-
-_IGNORED = {f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT}
 
 
 class EarlierStudents:
@@ -98,7 +97,7 @@ def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
     was = _flat(then)
     names = dict.fromkeys([*now, *was])
     # A parameter that was added since, and left at nothing, says nothing.
-    return [n for n in names if now.get(n) != was.get(n) and n not in _IGNORED]
+    return [n for n in names if now.get(n) != was.get(n) and n not in PATHS_WITHOUT_EFFECT]
 
 
 def _changed_libraries(cell: Cell, then: Mapping[str, str]) -> list[str]:

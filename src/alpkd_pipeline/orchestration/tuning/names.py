@@ -7,18 +7,15 @@ import difflib
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.params import NO_EFFECT, TrainingParams
 
 FIXED = ("selection", "holdout_fraction")
 """Training settings that say how trials are judged; a search must not choose its own judge."""
 
-WITHOUT_EFFECT = ("threads", "device", "log_every", "checkpoint_every")
-"""Training settings that no result depends on."""
-
 
 def settable() -> list[str]:
     """Every dotted name that a search or a tuned preset may set."""
-    training = set(TrainingParams.model_fields) - set(FIXED) - set(WITHOUT_EFFECT)
+    training = set(TrainingParams.model_fields) - set(FIXED) - NO_EFFECT
     method = {*WEIGHTS, "temperature", "pooling", "projection"}
     method |= {option for row in METHODS.values() for option in row.options}
     return sorted([f"training.{n}" for n in training] + [f"method.{n}" for n in method])
