@@ -7,12 +7,13 @@ After a deliberate change of a loss, write them again and read the difference be
 
 import json
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
-from alpkd_pipeline.distillation import build_method
+from alpkd_pipeline.distillation import Signal, build_method
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.runs.manifest import write_json
 
@@ -36,14 +37,15 @@ SIZES = {
 }
 
 
-def first_losses(wavy, name, changes):
+def first_losses(wavy, name, changes, said=lambda signal: signal):
     sizes = SIZES | {key: value for key, value in changes.items() if key in SIZES}
     task = changes.get("task", "classification")
     classes = 1 if task == "regression" else 3
     labels = torch.tensor([0.5, 2.0, 4.5] if task == "regression" else [0, 2, 1])
     student = wavy(sizes["student_layers"], sizes["student_width"], classes=classes)
     teacher = wavy(sizes["teacher_layers"], sizes["teacher_width"], classes=classes, phase=2)
-    terms = build_method(name, **(sizes | changes), seed=11)(student, teacher, labels)
+    method = build_method(name, **(sizes | changes), seed=11)
+    terms = method(said(student), said(teacher), labels)
     parts = {key: getattr(terms, key) for key in ("hard", "soft", "intermediate", "total")}
     return {key: value.item() for key, value in parts.items() if value is not None}
 
@@ -58,6 +60,25 @@ def golden(wavy):
 @pytest.mark.parametrize("case", CASES)
 def test_first_losses(case, golden, wavy):
     assert first_losses(wavy, *CASES[case]) == pytest.approx(golden[case], rel=1e-6)
+
+
+def in_bf16(signal):
+    """As autocast hands a model's outputs over: bf16 has 8 digits (binary), the losses fp32."""
+    values = {part.name: getattr(signal, part.name) for part in fields(signal)}
+    return Signal(
+        **{
+            name: value.bfloat16() if value is not None and value.is_floating_point() else value
+            for name, value in values.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_first_losses_of_bf16_models_are_those_but_for_the_rounding(case, golden, wavy):
+    name, changes = CASES[case]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = first_losses(wavy, name, changes, in_bf16)
+    assert found == pytest.approx(golden[case], rel=0.02)
 
 
 def test_no_case_is_left_over(golden):
