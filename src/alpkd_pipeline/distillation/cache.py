@@ -18,10 +18,11 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.mapped_file import release_pages
+from alpkd_pipeline.runs.file_pieces import FilePieces
+from alpkd_pipeline.runs.mapped_file import release_pages, reserve
 
-RELEASE_EVERY = 64
-"""Batches after which the pages of the cache are given back."""
+RELEASE_EVERY = 8
+"""Batches after which the pages of a cache that is being written are given back."""
 
 DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
@@ -52,7 +53,7 @@ def write_signals(
     """
     folder.mkdir(parents=True, exist_ok=True)
     logits = layers = None
-    for out in outputs:
+    for number, out in enumerate(outputs, 1):
         assert out.layers is not None
         said, exact = out.logits.cpu().numpy(), out.layers.cpu().numpy()
         with np.errstate(over="ignore"):
@@ -64,13 +65,17 @@ def write_signals(
                 folder / f"{split}.layers.npy", DTYPES[dtype], (rows, *states.shape[1:])
             )
         logits[out.rows], layers[out.rows] = said, states
+        if number % RELEASE_EVERY == 0:
+            release_pages(layers._mmap)  # type: ignore[attr-defined]
     for array in (logits, layers):
         if array is not None:
             array.flush()
 
 
 def _create(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    return open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    array = open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    reserve(path)
+    return array
 
 
 def _require_finite(
@@ -104,9 +109,8 @@ class CachedSignals:
             UserError: the cache lacks this split.
         """
         self._device = device
-        self._logits = _open(folder / f"{split}.logits.npy")
-        self._layers = _open(folder / f"{split}.layers.npy") if layers else None
-        self._reads = 0
+        self._logits = _Rows(folder / f"{split}.logits.npy")
+        self._layers = _Rows(folder / f"{split}.layers.npy") if layers else None
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The signals of these rows in fp32; the inputs are not looked at."""
@@ -114,17 +118,8 @@ class CachedSignals:
 
     def read(self, rows: np.ndarray) -> Signal:
         """Logits (B, C) and layers (B, n, D) or None, fp32, for B rows of the split."""
-        layers = None if self._layers is None else self._tensor(self._layers[rows])
-        found = Signal(logits=self._tensor(self._logits[rows]), layers=layers)
-        self._reads += 1
-        if self._reads % RELEASE_EVERY == 0:
-            self._release()
-        return found
-
-    def _release(self) -> None:
-        for array in (self._logits, self._layers):
-            if isinstance(array, np.memmap):
-                release_pages(array._mmap)  # type: ignore[attr-defined]
+        layers = None if self._layers is None else self._tensor(self._layers.read(rows))
+        return Signal(logits=self._tensor(self._logits.read(rows)), layers=layers)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True).float()
@@ -133,11 +128,24 @@ class CachedSignals:
         return len(self._logits)
 
 
-def _open(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(
-            f"teacher signals {path} cannot be read ({error}): make them again with"
-            " `kedro run --pipeline=distill --force signals`"
-        ) from None
+class _Rows:
+    """The rows of a .npy file, read when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # Mapped for what its header says; arrays of objects, which would be code, cannot be.
+            array = open_memmap(path, mode="r")
+            self._count = len(array)
+            self._pieces = FilePieces(path, array.offset, array.dtype, array.shape[1:])
+        except (OSError, EOFError, ValueError) as error:
+            raise UserError(
+                f"teacher signals {path} cannot be read ({error}): make them again with"
+                " `kedro run --pipeline=distill --force signals`"
+            ) from None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """The rows, in the order asked for."""
+        return self._pieces.read(rows, rows + 1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.file_pieces import FilePieces
 from alpkd_pipeline.runs.mapped_file import map_file, release_pages
 from alpkd_pipeline.tasks.task import Task
 
@@ -44,6 +45,7 @@ class EncodedSplit:
         max_length: the most tokens a row may have, special ones included.
         cut_rows: how many rows lost tokens to that limit.
         pages: the mapped file that the arrays are views of, if they are.
+        pieces: the same file's `input_ids` and `token_type_ids`, to be read row by row.
     """
 
     offsets: np.ndarray
@@ -54,6 +56,7 @@ class EncodedSplit:
     max_length: int
     cut_rows: int
     pages: mmap.mmap | None = None
+    pieces: tuple[FilePieces, FilePieces | None] | None = None
 
     def __len__(self) -> int:
         return len(self.idx)
@@ -62,6 +65,23 @@ class EncodedSplit:
     def lengths(self) -> np.ndarray:
         """(N,) int64, the tokens of each row."""
         return np.diff(self.offsets)
+
+    def tokens(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The input ids and token type ids of some rows, end to end.
+
+        Args:
+            rows: (R,) rows in any order.
+        """
+        starts, stops = self.offsets[rows], self.offsets[rows + 1]
+        if self.pieces is not None:
+            ids, types = self.pieces
+            return ids.read(starts, stops), None if types is None else types.read(starts, stops)
+
+        def cut(values: np.ndarray) -> np.ndarray:
+            return np.concatenate([values[a:b] for a, b in zip(starts, stops, strict=True)])
+
+        types_too = self.token_type_ids
+        return cut(self.input_ids), None if types_too is None else cut(types_too)
 
     def release(self) -> None:
         """Hold none of the file in memory until it is read again."""
@@ -175,18 +195,20 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
         batch = reader.get_batch(0)
         facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
         ids = batch.column("input_ids")
-        has_types = "token_type_ids" in reader.schema.names
+        types = batch.column("token_type_ids") if "token_type_ids" in reader.schema.names else None
         return EncodedSplit(
             offsets=np.from_dlpack(ids.offsets),
             input_ids=np.from_dlpack(ids.values),
-            token_type_ids=(
-                np.from_dlpack(batch.column("token_type_ids").values) if has_types else None
-            ),
+            token_type_ids=None if types is None else np.from_dlpack(types.values),
             labels=np.from_dlpack(batch.column("label")),
             idx=np.from_dlpack(batch.column("idx")),
             max_length=facts["max_length"],
             cut_rows=facts["cut_rows"],
             pages=pages,
+            pieces=(
+                _pieces(path, pages, ids.values),
+                None if types is None else _pieces(path, pages, types.values),
+            ),
         )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run data preparation again") from None
@@ -196,6 +218,15 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
             f"{path} is not an encoded split ({type(error).__name__}: {reason}); delete its folder"
             " and run data preparation again"
         ) from None
+
+
+def _pieces(path: Path, pages: mmap.mmap, values: pa.Array) -> FilePieces:
+    """Numbers of a mapped Arrow file, found by where they lie in the map."""
+    import pyarrow as pa
+
+    array = np.from_dlpack(values)
+    offset = array.__array_interface__["data"][0] - pa.py_buffer(pages).address
+    return FilePieces(path, offset, array.dtype)
 
 
 def _encodings(

@@ -90,12 +90,12 @@ def collate(split: EncodedSplit, rows: np.ndarray, pad_id: int) -> Batch:
     lengths = split.lengths[rows]
     width = int(lengths.max())
     filled = np.arange(width) < lengths[:, None]
-    where = (split.offsets[rows][:, None] + np.arange(width))[filled]
-    inputs = {"input_ids": _pad(split.input_ids[where], filled, pad_id)}
+    ids, types = split.tokens(rows)
+    inputs = {"input_ids": _pad(ids, filled, pad_id)}
     if not filled.all():
         inputs["attention_mask"] = torch.from_numpy(filled.astype(np.int64))
-    if split.token_type_ids is not None:
-        inputs["token_type_ids"] = _pad(split.token_type_ids[where], filled, 0)
+    if types is not None:
+        inputs["token_type_ids"] = _pad(types, filled, 0)
     labels = torch.from_numpy(np.array(split.labels[rows]))
     if labels.is_floating_point():
         labels = labels.float()

@@ -23,5 +23,5 @@ def seen_tokens(splits: Iterable[EncodedSplit], pad_id: int) -> np.ndarray:
             if most > len(seen):
                 seen = np.pad(seen, (0, most - len(seen)))
             seen[ids] = True
-        split.release()
+            split.release()
     return np.flatnonzero(seen)
