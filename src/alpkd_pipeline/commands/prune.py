@@ -1,0 +1,98 @@
+"""`kedro prune`: remove what no kept result needs, after showing it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+
+
+@click.command("prune")
+@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+@click.option(
+    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would go, and stop.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--signals", is_flag=True, help="All signals too: the teacher can record them again.")
+@click.option(
+    "--interrupted", is_flag=True, help="Interrupted trainings and their checkpoints too."
+)
+@click.option("--trials", is_flag=True, help="Models that only searches trained, too.")
+@click.option("--reruns", is_flag=True, help="The stores of reruns too.")
+@click.option("--without-model", is_flag=True, help="Scores and the like of deleted models too.")
+@click.option("--caches", is_flag=True, help="Remembered hashes too.")
+@click.pass_obj
+def prune(
+    metadata: object,
+    /,
+    env: str | None,
+    params: dict[str, Any],
+    dry_run: bool,
+    yes: bool,
+    **more: bool,
+) -> None:
+    """Remove what no kept result needs: shown first, and never without a yes.
+
+    Teachers, students and what was measured of them stay; so does what they were made from, and
+    what the present configuration asks for.
+    """
+    from alpkd_pipeline.commands.verify import configured_store
+    from alpkd_pipeline.orchestration.pruning.kept import Choice
+    from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan, plan_lines
+
+    project, choice = Path(getattr(metadata, "project_path", Path.cwd())), Choice(**more)
+    try:
+        store, loader = configured_store(project, env, params)
+        asked = _asked(loader, project, env)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    plan = make_plan(store, choice, asked)
+    click.echo(f"store: {store}")
+    for line in plan_lines(plan):
+        click.echo(line)
+    if not plan.going:
+        click.echo("nothing to remove")
+        return
+    if dry_run or not _agreed(yes, plan.total):
+        click.echo(f"would remove {plan.total}" if dry_run else "nothing was removed")
+        return
+    left = carry_out(plan, make_plan(store, choice, asked))
+    for line in left:
+        click.echo(line, err=True)
+    click.echo(f"removed: {plan.total}" + (f", but for {len(left)} of them" if left else ""))
+    if left:
+        raise click.exceptions.Exit(1)
+
+
+def _agreed(yes: bool, total: str) -> bool:
+    """Whether somebody said yes.
+
+    Raises:
+        ClickException: nobody is there to be asked.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise click.ClickException(f"nobody to ask: --yes removes these ({total})")
+    return click.confirm(f"Remove {total}?")
+
+
+def _asked(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str] | None:
+    from alpkd_pipeline.orchestration.pruning.asked import asked_keys
+
+    try:
+        return asked_keys(loader, project, env)
+    except UserError as error:
+        click.echo(
+            f"what conf/ asks for is not known, so only left-overs may go ({error})", err=True
+        )
+        return None

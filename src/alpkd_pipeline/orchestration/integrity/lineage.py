@@ -1,0 +1,151 @@
+"""Whether the keys that folders carry fit together: inside a folder, and between folders."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.orchestration.integrity.findings import Finding
+from alpkd_pipeline.orchestration.integrity.places import COMPARISON, Entry
+from alpkd_pipeline.orchestration.integrity.sealed import Sealed
+from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+
+COMPARED = "compared"
+"""Entry of a comparison's run.json that holds its key."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A published folder without the list of its files.
+
+    Attributes:
+        entry: where it lies.
+        name: its path, relative to the store.
+        facts: what its manifest says beside the files.
+    """
+
+    entry: Entry
+    name: str
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, entry: Entry, sealed: Sealed, store: Path) -> Result:
+        """The result of a sealed folder."""
+        return cls(entry, os.path.relpath(entry.path, store), sealed.facts)
+
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return str(self.facts.get("key"))
+
+    @property
+    def stage(self) -> str:
+        """Its stage."""
+        return str(self.facts.get("stage"))
+
+    @property
+    def made_from(self) -> Mapping[str, str]:
+        """The keys of what it was made from, by stage."""
+        found = self.facts.get("made_from")
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def run(self) -> Mapping[str, Any]:
+        """Its run.json; empty if that cannot be read, which its hash shows."""
+        try:
+            found = read_json(self.entry.path / RUN_CONFIG)
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of everything above it and its own, as run.json has them."""
+        if self.entry.kind.name == COMPARISON:
+            return {"comparison": self.run.get(COMPARED, self.key)}
+        identity = self.run.get("identity")
+        found = identity.get("keys") if isinstance(identity, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it, of a training."""
+        return str(self.run.get("command") or "")
+
+
+def disagreements(result: Result) -> Iterator[str]:
+    """What in one folder contradicts another thing in it."""
+    kind, facts = result.entry.kind, result.facts
+    if lacking := {"stage", "key", "made_from"} - set(facts):
+        yield f"{MANIFEST} does not say {', '.join(sorted(lacking))}"
+        return
+    if result.stage not in kind.stages:
+        yield f"{MANIFEST} speaks of stage '{result.stage}', in a folder of {kind.name}"
+    key8 = result.entry.key8
+    if key8 is not None and not result.key.startswith(key8):
+        yield f"its name ends with {key8}, its key begins with {result.key[:8]}"
+    if not result.run:
+        return
+    said = {result.stage: result.key, **result.made_from}
+    for stage, key in said.items():
+        if result.keys.get(stage) != key:
+            other = str(result.keys.get(stage))[:8]
+            yield f"{MANIFEST} has {key[:8]} as key of '{stage}', {RUN_CONFIG} has {other}"
+
+
+def wrong_inputs(result: Result, by_path: Mapping[Path, Result]) -> Iterator[str]:
+    """Inputs whose place now holds something with another key than the one that was read."""
+    inputs = result.run.get("inputs")
+    for name, place in inputs.items() if isinstance(inputs, dict) else []:
+        found = by_path.get(Path(os.path.normpath(result.entry.path / str(place))))
+        wanted = result.made_from.get(found.stage) if found else None
+        if found is not None and wanted is not None and wanted != found.key:
+            yield (
+                f"it was made from {found.stage} {wanted[:8]}, and its input '{name}' leads to"
+                f" {found.name} with key {found.key[:8]}"
+            )
+
+
+def copies(results: Sequence[Result]) -> Iterator[Finding]:
+    """Folders with the key of another one."""
+    by_key: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        by_key[result.stage, result.key].append(result)
+    for same in by_key.values():
+        # The one whose name carries the key is the one that pipelines find.
+        first, *others = sorted(same, key=lambda r: (r.entry.key8 is None, r.name))
+        for other in others:
+            by_hand = other.entry.key8 is None
+            yield Finding(
+                state="copied" if by_hand else "mismatched",
+                kind=other.entry.kind.name,
+                folder=other.name,
+                what=f"it has the key of {first.name}",
+                do="comparisons take the first of them" if by_hand else "keep one of the two",
+            )
+
+
+def orphans(results: Iterable[Result]) -> Iterator[Finding]:
+    """Keys that something was made from and that are not in the store: one finding for each."""
+    results = list(results)
+    there = {(result.stage, result.key) for result in results}
+    children: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        for upstream in result.made_from.items():
+            if upstream not in there:
+                children[upstream].append(result)
+    for (stage, key), made in children.items():
+        more = f" and {len(made) - 1} more" if len(made) > 1 else ""
+        yield Finding(
+            state="orphaned",
+            kind=made[0].entry.kind.name,
+            folder=made[0].name,
+            what=f"made from {stage} {str(key)[:8]}, which is not in the store{more}",
+            do="harmless; it is made again when something has to read it",
+        )

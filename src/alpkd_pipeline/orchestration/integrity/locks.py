@@ -1,0 +1,66 @@
+"""Whether a process is at work on something, by the locks that stages hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, Entry
+
+LOCKS = ".locks"
+
+
+def is_held(lock: Path) -> bool:
+    """Whether some process holds a lock file. One that may not be opened counts as held."""
+    if not lock.is_file():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def at_work_on(entry: Entry) -> bool:
+    """Whether a process is making what an entry is, or is to become."""
+    if entry.kind.name == COMPARISON and entry.state == "work":
+        # All comparisons are made in one place, each under the lock of its own key.
+        return any(is_held(lock) for lock in sorted((entry.final / LOCKS).glob("*.lock")))
+    return is_held(lock_file(entry.final))
+
+
+def lock_file(final: Path) -> Path:
+    """The lock of a result's folder."""
+    return final.parent / LOCKS / f"{final.name}.lock"
+
+
+def busy(store: Path) -> list[Path]:
+    """The results that processes are making now, and the searches that are running."""
+    depth = {kind.place: "" if kind.name == COMPARISON else "*/" for kind in KINDS}
+    places = {**depth, "08_reporting/searches": ""}
+    found = (p for place, inner in places.items() for p in _locks(store / place, inner))
+    return [lock.parents[1] / lock.stem for lock in found if is_held(lock)]
+
+
+def _locks(place: Path, inner: str) -> list[Path]:
+    return sorted(place.glob(f"{inner}{LOCKS}/*.lock"))
+
+
+@contextmanager
+def taken(final: Path) -> Iterator[bool]:
+    """Hold the lock of a result's folder if nobody else does; gives whether it is held now."""
+    lock = lock_file(final)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        held.release()

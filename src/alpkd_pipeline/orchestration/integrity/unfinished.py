@@ -1,0 +1,132 @@
+"""What is not a result: work that goes on or was interrupted, and what killed processes left."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.orchestration.integrity.findings import Finding, State
+from alpkd_pipeline.orchestration.integrity.locks import at_work_on
+from alpkd_pipeline.orchestration.integrity.places import Entry
+from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+
+PRUNE = "`kedro prune` removes it"
+
+
+def unfinished(entry: Entry, store: Path) -> Finding:
+    """What to say of an entry that is not a published folder.
+
+    Args:
+        entry: it.
+        store: the folder of all results.
+    """
+    if entry.state == "work":
+        return _work(entry, store)
+    if entry.state == "unsealed":
+        return _unsealed(entry, store)
+    if at_work_on(entry):
+        return _finding(entry, store, "at work", "a process is writing here")
+    if entry.state == "aside" and not is_complete(entry.final):
+        return _finding(
+            entry,
+            store,
+            "left over",
+            "an older result that stepped aside for one that never came",
+            f"call it {entry.final.name} again, or delete it",
+        )
+    what = {"aside": "an older result that a newer one replaced"}
+    told = what.get(entry.state, "what a process left half done when it was killed")
+    return _finding(entry, store, "left over", told, PRUNE)
+
+
+def steps_inside(work: Path) -> list[Path]:
+    """The checkpoints and best models of an interrupted training, each a sealed folder."""
+    found = (place / f"step-{step:08d}" for place in _places(work) for step in steps_of(place))
+    return [folder for folder in found if folder.is_dir()]
+
+
+def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
+    """Checkpoints whose manifest speaks of another step than their name."""
+    for folder in steps:
+        said = (read_manifest(folder) or {}).get("step")
+        if said is not None and f"step-{said:08d}" != folder.name:
+            name, what = os.path.relpath(folder, store), f"{MANIFEST} speaks of step {said}"
+            yield Finding("mismatched", "checkpoint", name, what, "it is passed over")
+
+
+def changed_beside(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
+    """Files of work folders that are not what a checkpoint says that it goes on with.
+
+    A checkpoint holds sha256 and length of run.json, and of the journal as far as it went.
+    """
+    seen = set()
+    for folder in steps:
+        work = folder.parents[1]
+        said = (read_manifest(folder) or {}).get("beside") or {}
+        for name, facts in said.items():
+            if (work, name) in seen or _begins_with(work / name, facts):
+                continue
+            seen.add((work, name))
+            where, what = os.path.relpath(work, store), f"{name} is not what was written"
+            do = "the training begins again, or goes on from an older checkpoint"
+            yield Finding("damaged", "checkpoint", where, what, do, name)
+
+
+def _begins_with(path: Path, facts: Mapping[str, Any]) -> bool:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.sha256(file.read(int(facts["bytes"]))).hexdigest()
+    except OSError:
+        return False
+    return bool(found == facts["sha256"])
+
+
+def is_training(work: Path) -> bool:
+    """Whether a work folder belongs to a training."""
+    return Work(work, run_of(work)).trains
+
+
+def run_of(folder: Path) -> Mapping[str, object]:
+    """A folder's run.json; empty if it cannot be read."""
+    try:
+        found = read_json(folder / RUN_CONFIG)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _places(work: Path) -> list[Path]:
+    return [work / CHECKPOINTS, work / BEST]
+
+
+def _work(entry: Entry, store: Path) -> Finding:
+    if at_work_on(entry):
+        return _finding(entry, store, "at work", "a process is making it", "it is not looked into")
+    if not is_training(entry.path):
+        return _finding(entry, store, "unfinished", "it was interrupted; it begins again", PRUNE)
+    steps = steps_of(entry.path / CHECKPOINTS)
+    where = f"after step {steps[-1]}" if steps else "before its first checkpoint"
+    command = run_of(entry.path).get("command") or "the same command"
+    return _finding(entry, store, "unfinished", f"interrupted {where}", f"{command} goes on")
+
+
+def _unsealed(entry: Entry, store: Path) -> Finding:
+    if at_work_on(entry):
+        return _finding(entry, store, "at work", "a process is making it")
+    if entry.key8 is None:
+        told = f"{MANIFEST} is missing: it is not finished, or not a result"
+        return _finding(entry, store, "unfinished", told)
+    again = f"rm -r {entry.path}, then the command that made it"
+    return _finding(entry, store, "missing", f"{MANIFEST} is missing", again, MANIFEST)
+
+
+def _finding(
+    entry: Entry, store: Path, state: State, what: str, do: str = "", file: str = ""
+) -> Finding:
+    name = os.path.relpath(entry.path, store)
+    return Finding(state, entry.kind.name, name, what, do, file)

@@ -1,0 +1,100 @@
+"""Plans what goes, and removes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpkd_pipeline.orchestration.integrity.index import read_index
+from alpkd_pipeline.orchestration.integrity.locks import busy
+from alpkd_pipeline.orchestration.pruning.candidates import Candidate, candidates
+from alpkd_pipeline.orchestration.pruning.kept import Choice, kept_models
+from alpkd_pipeline.orchestration.pruning.removal import remove
+from alpkd_pipeline.reporting.report.words import size
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes now.
+
+    Attributes:
+        store: the folder of all results.
+        going: in order.
+        waiting: whole results that may go once no process is at work.
+        busy: what processes are making now.
+    """
+
+    store: Path
+    going: tuple[Candidate, ...]
+    waiting: tuple[Candidate, ...] = ()
+    busy: tuple[Path, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of all that goes."""
+        return sum(candidate.bytes for candidate in self.going)
+
+    @property
+    def total(self) -> str:
+        """How much goes, in words."""
+        count = len(self.going)
+        return f"{count} thing{'' if count == 1 else 's'}, {size(self.bytes)}"
+
+
+def make_plan(store: Path, choice: Choice, asked: Set[str] | None) -> Plan:
+    """Look at a store and choose what goes. Nothing is changed.
+
+    Args:
+        store: the folder of all results.
+        choice: what is wanted removed beside what nothing needs.
+        asked: the keys of the cells that conf/ describes, None if nobody knows.
+    """
+    index = read_index(store)
+    found = candidates(index, kept_models(index, choice, asked), choice)
+    at_work = tuple(busy(store))
+    waits = [candidate for candidate in found if at_work and candidate.is_result]
+    going = [candidate for candidate in found if candidate not in waits]
+    return Plan(store, tuple(going), tuple(waits), at_work)
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """What goes and why, as text."""
+    rows = [_row(candidate, plan.store) for candidate in plan.going]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for kind, name, much, why in rows:
+        yield f"  {kind:<{widths[0]}}  {name:<{widths[1]}}  {much:>{widths[2]}}  {why}"
+    if plan.waiting:
+        names = ", ".join(path.name for path in plan.busy[:3])
+        more = f" and {len(plan.busy) - 3} more" if len(plan.busy) > 3 else ""
+        yield f"{len(plan.waiting)} more may go when no process is at work here ({names}{more})"
+
+
+def carry_out(plan: Plan, now: Plan) -> list[str]:
+    """Remove what was shown, as far as it may still go.
+
+    Args:
+        plan: what was shown.
+        now: a plan made after somebody said yes: things may have changed while he thought.
+
+    Returns:
+        One line for each thing that is still there.
+    """
+    allowed = {candidate.path for candidate in now.going}
+    left = []
+    for candidate in plan.going:
+        changed = candidate.path not in allowed and candidate.path.exists()
+        why = "it is in use by now" if changed else _removed(candidate)
+        if why:
+            left.append(f"{_row(candidate, plan.store)[1]} stays: {why}")
+    return left
+
+
+def _removed(candidate: Candidate) -> str:
+    return remove(candidate) if os.path.lexists(candidate.path) else ""
+
+
+def _row(candidate: Candidate, store: Path) -> Sequence[str]:
+    name = os.path.relpath(candidate.path, store)
+    return candidate.kind, name, size(candidate.bytes), candidate.why

@@ -1,0 +1,65 @@
+"""Interrupted work, and what killed processes left."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from filelock import FileLock
+from tests.orchestration.integrity.stores import SmallStore, bad
+
+from alpkd_pipeline.orchestration.integrity.verify import verify_store
+from alpkd_pipeline.runs.checkpoints import CHECKPOINTS
+
+
+def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:
+    (store.folder("small") / "manifest.json").unlink()
+    (found,) = bad(verify_store(store.root))
+    assert (found.state, found.file) == ("missing", "manifest.json")
+
+
+def test_an_interrupted_training_is_named_with_its_step_and_its_checkpoints_are_read(
+    store: SmallStore,
+) -> None:
+    work = store.interrupted("half", "ids", "big", "said")
+    report = verify_store(store.root)
+    assert report.is_sound
+    (found,) = report.findings
+    assert (found.state, found.what) == ("unfinished", "interrupted after step 20")
+    assert report.counts["checkpoint"].folders == 2
+    weights = work / CHECKPOINTS / "step-00000020" / "weights.bin"
+    weights.write_bytes(b"1" * 32)
+    (harm,) = bad(verify_store(store.root))
+    assert store.root / harm.folder / harm.file == weights
+
+
+@pytest.mark.parametrize("name", ["run.json", "events.jsonl"])
+def test_what_a_checkpoint_goes_on_with_is_read_too(store: SmallStore, name: str) -> None:
+    work = store.interrupted("half", "ids", "big", "said")
+    (work / name).write_bytes((work / name).read_bytes().replace(b"s", b"z", 1))
+    assert name in [finding.file for finding in bad(verify_store(store.root))]
+
+
+def test_work_under_a_lock_is_at_work_and_not_looked_into(store: SmallStore) -> None:
+    work = store.interrupted("half", "ids", "big", "said")
+    (work / CHECKPOINTS / "step-00000020" / "weights.bin").write_bytes(b"")
+    lock = work.parent / ".locks" / f"{work.stem}.lock"
+    lock.parent.mkdir()
+    with FileLock(lock):
+        report = verify_store(store.root)
+        assert report.is_sound
+        assert [finding.state for finding in report.findings] == ["at work"]
+    assert not verify_store(store.root).is_sound
+
+
+def test_left_overs_are_named(store: SmallStore) -> None:
+    folder = store.folder("small")
+    aside = folder.with_name(f".{folder.name}.{'0' * 32}.old")
+    shutil.copytree(folder, aside)
+    (folder / ".manifest.json.123.tmp").write_text("{")
+    report = verify_store(store.root)
+    assert report.is_sound
+    assert [finding.state for finding in report.findings] == ["left over"] * 2
+    shutil.rmtree(folder)
+    (found, *_) = (f for f in verify_store(store.root).findings if f.state == "left over")
+    assert found.do == f"call it {folder.name} again, or delete it"

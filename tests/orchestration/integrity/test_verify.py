@@ -1,0 +1,62 @@
+"""`verify_store`: the whole story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.orchestration.integrity.stores import SmallStore, bad, files_of
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.integrity.verify import verify_store
+
+
+def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStore) -> None:
+    report = verify_store(store.root)
+    assert report.is_sound
+    assert report.findings == []
+    listed = [path for path in files_of(store.root) if path.name != "manifest.json"]
+    assert sum(count.files for count in report.counts.values()) == len(listed)
+    read = sum(count.bytes for count in report.counts.values())
+    assert read == sum(path.stat().st_size for path in listed)
+    folders = {kind: count.folders for kind, count in report.counts.items() if count.folders}
+    assert folders == {
+        "splits": 1,
+        "encoded": 1,
+        "signals": 1,
+        "teacher": 1,
+        "student": 1,
+        "scores": 2,
+        "evaluation": 2,
+        "latency": 2,
+        "geometry": 1,
+        "comparison": 1,
+    }
+
+
+def test_stores_of_reruns_are_looked_at_too(store: SmallStore) -> None:
+    again = SmallStore(store.root / "09_reruns" / "small-20260101").chain()
+    assert verify_store(store.root).counts["rerun"].folders == 13
+    (again.folder("small") / "data.bin").write_bytes(b"")
+    (found,) = bad(verify_store(store.root))
+    assert found.kind == "rerun"
+    assert found.folder.startswith("09_reruns/small-20260101/06_models")
+
+
+def test_a_path_limits_the_look(store: SmallStore) -> None:
+    (store.folder("small") / "data.bin").write_bytes(b"")
+    assert verify_store(store.root, [store.folder("big")]).is_sound
+    assert not verify_store(store.root, [store.root / "06_models"]).is_sound
+    assert not verify_store(store.root, [store.root]).is_sound
+
+
+def test_a_path_elsewhere_is_refused(store: SmallStore, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(UserError, match="nothing of the store"):
+        verify_store(store.root, [tmp_path / "elsewhere"])
+
+
+def test_nothing_is_written(store: SmallStore) -> None:
+    before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
+    verify_store(store.root)
+    assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before

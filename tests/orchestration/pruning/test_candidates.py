@@ -1,0 +1,111 @@
+"""What may go."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from tests.orchestration.integrity.stores import SmallStore, make_older
+from tests.orchestration.pruning.conftest import Going
+
+from alpkd_pipeline.orchestration.pruning.candidates import SETTLED_SECONDS, size_of
+
+LONG = SETTLED_SECONDS + 60
+
+
+def test_signals_go_by_option(store: SmallStore, going: Going) -> None:
+    assert going(signals=True) == {store.folder("said").name}
+
+
+def test_results_without_their_model_go_by_option_only(store: SmallStore, going: Going) -> None:
+    """A cell counts as done by its scores: without them it would be trained again."""
+    shutil.rmtree(store.folder("small"))
+    shutil.rmtree(store.folder("said"))
+    assert going() == set()
+    ours = ("small-scores", "small-evaluation", "small-latency", "small-layers")
+    assert going(without_model=True) == {store.folder(name).name for name in ours}
+
+
+def test_interrupted_work_that_begins_again_anyway_goes(store: SmallStore, going: Going) -> None:
+    work = store.folder("said").with_name("new-12345678.work")
+    shutil.copytree(store.folder("said"), work)
+    assert going() == set()  # written just now
+    make_older(work, LONG)
+    assert going() == {work.name}
+
+
+def test_work_under_a_lock_stays(store: SmallStore, going: Going) -> None:
+    work = store.interrupted("half", "ids", age=LONG)
+    lock = work.parent / ".locks" / f"{work.stem}.lock"
+    lock.parent.mkdir()
+    with FileLock(lock):
+        assert going(interrupted=True) == set()
+    assert going(interrupted=True) == {work.name}
+
+
+def test_what_stepped_aside_goes_once_the_newer_one_is_there(
+    store: SmallStore, going: Going
+) -> None:
+    folder = store.folder("small")
+    aside = folder.with_name(f".{folder.name}.{'0' * 32}.old")
+    shutil.copytree(folder, aside)
+    make_older(aside, LONG)
+    assert going() == {aside.name}
+    shutil.rmtree(folder)
+    assert aside.name not in going()
+
+
+def test_what_a_killed_process_left_inside_a_result_goes(store: SmallStore, going: Going) -> None:
+    folder = store.folder("small")
+    (folder / ".checkpoints" / "step-00000001").mkdir(parents=True)
+    (folder / ".manifest.json.123.tmp").write_text("{")
+    make_older(folder, LONG)
+    assert going() == {".checkpoints", ".manifest.json.123.tmp"}
+
+
+def test_the_folder_goes_and_not_its_parts_one_by_one(store: SmallStore, going: Going) -> None:
+    work = store.interrupted("half", "ids")
+    (work / ".checkpoints" / ".making-7").mkdir()
+    make_older(work, LONG)
+    assert going() == {".making-7"}
+    assert going(interrupted=True) == {work.name}
+
+
+def test_reruns_and_caches_go_by_option(store: SmallStore, going: Going) -> None:
+    SmallStore(store.root / "09_reruns" / "small-20260101").chain()
+    (store.root / ".cache").mkdir()
+    assert going() == set()
+    assert going(reruns=True, caches=True) == {"small-20260101", ".cache"}
+    lock = store.root / "09_reruns" / ".locks" / "small-20260101.lock"
+    lock.parent.mkdir()
+    with FileLock(lock):
+        assert going(reruns=True) == set()
+
+
+def test_folders_that_are_no_results_never_go(store: SmallStore, going: Going) -> None:
+    mine = store.root / "06_models/students/mrpc/again"
+    mine.mkdir()
+    (mine / "run.json").write_text("{}")
+    (store.root / "elsewhere" / "06_models").mkdir(parents=True)
+    make_older(store.root / "elsewhere", LONG)
+    make_older(mine, LONG)
+    every = ("signals", "interrupted", "trials", "reruns", "without_model", "caches")
+    assert going(**dict.fromkeys(every, True)) == {store.folder("said").name}
+
+
+def test_links_to_one_file_count_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0" * 1000)
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert size_of(tmp_path) == 1000
+
+
+@pytest.mark.parametrize("age", [0.0, LONG])
+def test_a_fresh_file_anywhere_keeps_a_folder(store: SmallStore, going: Going, age: float) -> None:
+    work = store.interrupted("half", "ids", age=LONG)
+    then = time.time() - age
+    os.utime(work / "events.jsonl", (then, then))
+    assert going(interrupted=True) == ({work.name} if age else set())

@@ -1,0 +1,73 @@
+"""Taking things out of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from tests.orchestration.integrity.stores import SmallStore
+
+from alpkd_pipeline.orchestration.integrity.verify import verify_store
+from alpkd_pipeline.orchestration.pruning import removal
+from alpkd_pipeline.orchestration.pruning.candidates import Candidate
+from alpkd_pipeline.orchestration.pruning.kept import Choice
+from alpkd_pipeline.orchestration.pruning.prune import make_plan
+
+
+def signals(store: SmallStore) -> Candidate:
+    (found,) = make_plan(store.root, Choice(signals=True), frozenset()).going
+    return found
+
+
+def test_it_is_gone_and_nothing_else_is(store: SmallStore) -> None:
+    before = {path for path in store.root.rglob("*") if ".locks" not in path.parts}
+    folder = store.folder("said")
+    assert removal.remove(signals(store)) == ""
+    after = {path for path in store.root.rglob("*") if ".locks" not in path.parts}
+    assert before - after == {p for p in before if p == folder or folder in p.parents}
+    assert after <= before
+
+
+def test_what_another_process_holds_stays(store: SmallStore) -> None:
+    found = signals(store)
+    lock = found.path.parent / ".locks" / f"{found.path.name}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        assert removal.remove(found) == "another process is at work on it"
+        assert found.path.is_dir()
+
+
+def test_a_link_is_left_to_its_owner(store: SmallStore, tmp_path: Path) -> None:
+    found = signals(store)
+    found.path.rename(tmp_path / "large-disk")
+    found.path.symlink_to(tmp_path / "large-disk")
+    assert "link" in removal.remove(found)
+    assert (found.path / "data.bin").is_file()
+
+
+def test_a_removal_that_is_killed_leaves_no_half_result(
+    store: SmallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(_path: Path) -> None:
+        raise Killed
+
+    found = signals(store)
+    monkeypatch.setattr(removal, "_delete", die)
+    with pytest.raises(Killed):
+        removal.remove(found)
+    monkeypatch.undo()
+    assert not found.path.exists()
+    states = [finding.state for finding in verify_store(store.root).findings]
+    assert sorted(states) == ["left over", "orphaned"]
+
+
+def test_an_error_is_told(store: SmallStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(removal, "_delete", refuse)
+    assert removal.remove(signals(store)).startswith("Permission denied: ")
