@@ -1,0 +1,134 @@
+"""`kedro rerun`: a stored run made again and compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from alpkd_pipeline.commands.params_option import command_line, read_params
+from alpkd_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.rerun.plan import Planned
+    from alpkd_pipeline.orchestration.rerun.run import Setting
+
+FILTER_HELP = (
+    "With --latest-green: only these students, such as method=alp_kd|kd; may be given several times"
+    " (task, method, layers, seed, teacher_seed)."
+)
+
+
+@click.command("rerun")
+@click.argument("run", required=False)
+@click.option("--latest-green", is_flag=True, help="Repeat the newest comparison that is green.")
+@click.option("--filter", "filters", multiple=True, metavar="NAME=VALUE", help=FILTER_HELP)
+@click.option("--here", is_flag=True, help="Today's code and device, where those then are others.")
+@click.option("--keep", is_flag=True, help="Keep the fresh store, even if all is equal.")
+@click.option("--dry-run", is_flag=True, help="Say what differs and what would be done, and stop.")
+@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+@click.option(
+    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
+)
+@click.pass_obj
+def rerun(
+    metadata: object,
+    run: str | None,
+    latest_green: bool,
+    filters: Sequence[str],
+    here: bool,
+    keep: bool,
+    dry_run: bool,
+    env: str | None,
+    params: dict[str, Any],
+) -> None:
+    """Make a stored run again from its own parameters, and say whether it comes out the same.
+
+    RUN: 8 or more digits of a run's key, the name of its folder, a path to it, or the id of its
+    MLflow run. Ends with 0 if it is bitwise equal or equal within the seed spread, else with 1.
+    """
+    if bool(run) == latest_green:
+        raise click.UsageError("name a RUN, or give --latest-green")
+    if filters and not latest_green:
+        raise click.UsageError("--filter belongs to --latest-green")
+    project = Path(getattr(metadata, "project_path", Path.cwd()))
+    from alpkd_pipeline.commands.sweep import terminated_like_interrupted
+
+    stopped_by: list[int] = []
+    try:
+        with terminated_like_interrupted() as stopped_by:
+            setting = _setting(project, env, params, keep)
+            planned, name, key, notes = _planned(setting, run, filters, here)
+            _tell(planned, notes)
+            if dry_run:
+                return
+            code = _run(setting, planned, name, key, notes)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on", err=True)
+        code = 128 + stopped_by[0] if stopped_by else 130
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def _setting(project: Path, env: str | None, params: dict[str, Any], keep: bool) -> Setting:
+    from alpkd_pipeline.commands.sweep import load_configuration
+    from alpkd_pipeline.orchestration.rerun.run import Setting
+    from alpkd_pipeline.tracking.settings import tracking_settings
+
+    given = load_configuration(project, env, params).params.run
+    store = (project / Path(given.store).expanduser()).resolve()
+    tracking = tracking_settings(given.tracking, given.experiment, project)
+    return Setting(project, env, store, tracking, keep, command_line(), click.echo)
+
+
+def _planned(
+    setting: Setting, run: str | None, filters: Sequence[str], here: bool
+) -> tuple[list[Planned], str, str, Sequence[str]]:
+    """What to do, what to call it, the key that it is about, and what to tell beside."""
+    from alpkd_pipeline.orchestration.rerun.green import latest_green
+    from alpkd_pipeline.orchestration.rerun.original import find_original
+    from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
+
+    project, store = setting.project, setting.store
+    if run is not None:
+        original = find_original(store, run, setting.tracking)
+        planned = plan_rerun(original, project, store, here)
+        return [planned], original.folder.name, original.key, ()
+    green = latest_green(store, _where(filters))
+    every = [plan_or_error(original, project, store, here) for original in green.runs]
+    return every, f"green-{green.key[:8]}", green.key, green.passed_over
+
+
+def _where(filters: Sequence[str]) -> dict[str, Any]:
+    from alpkd_pipeline.orchestration.sweep.only import parse_only
+
+    try:
+        return parse_only(",".join(filters))
+    except UserError as error:
+        raise UserError(str(error).replace("--only", "--filter")) from None
+
+
+def _tell(planned: Sequence[Planned], notes: Sequence[str]) -> None:
+    from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
+
+    lines = [*notes, *(line for one in planned for line in plan_lines(one))]
+    # Cells of one comparison were nearly always made in one environment: its commands once.
+    lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
+    for line in lines:
+        click.echo(line)
+
+
+def _run(
+    setting: Setting, planned: Sequence[Planned], name: str, key: str, notes: Sequence[str]
+) -> int:
+    from alpkd_pipeline.orchestration.rerun.run import run_again
+    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
+    from alpkd_pipeline.orchestration.rerun.words import terminal_text
+
+    result, report = run_again(setting, planned, name, key, notes)
+    click.echo(terminal_text(result, str(report)))
+    return 0 if result.verdict in FROM_BEST[:2] else 1

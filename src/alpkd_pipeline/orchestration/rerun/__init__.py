@@ -1,0 +1,1 @@
+"""Reruns: a stored run made again in a fresh store, and compared with what it was."""

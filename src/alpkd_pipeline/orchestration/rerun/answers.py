@@ -1,0 +1,83 @@
+"""The answers of two models to the same examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alpkd_pipeline.runs.manifest import sha256_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerComparison:
+    """The answers of both to the same examples.
+
+    Attributes:
+        name: the file, `training/dev` or `scores/dev`.
+        rows: how many examples the original answered; None if one of them cannot be read.
+        differing: examples that were answered differently.
+        unequal: rows that are not the same text, probabilities included.
+        same_examples: whether both answered the same examples, in the same order.
+    """
+
+    name: str
+    rows: int | None
+    differing: int = 0
+    unequal: int = 0
+    same_examples: bool = True
+
+    @property
+    def equal(self) -> bool:
+        """Whether both files say the same."""
+        return self.rows is not None and self.same_examples and not self.unequal
+
+
+def answers_of(where: str, then: Path | None, now: Path | None) -> list[AnswerComparison]:
+    """Compare every table of answers that the original has.
+
+    Args:
+        where: what the tables are called, before their names.
+        then: the original's folder, or None if there is none.
+        now: the rerun's.
+    """
+    if then is None or now is None:
+        return []
+    return [
+        compare_answers(f"{where}/{path.stem}", path, now / "predictions" / path.name)
+        for path in sorted((then / "predictions").glob("*.csv"))
+    ]
+
+
+def compare_answers(name: str, then: Path, now: Path) -> AnswerComparison:
+    """Compare two tables of answers.
+
+    Args:
+        name: what they are called.
+        then: the original's file.
+        now: the rerun's.
+    """
+    import pandas as pd
+
+    try:
+        before = pd.read_csv(then, dtype=str)
+        if sha256_file(then) == sha256_file(now):
+            return AnswerComparison(name, len(before))
+        after = pd.read_csv(now, dtype=str)
+        return _compare_frames(name, before, after)
+    except (OSError, ValueError, KeyError):
+        return AnswerComparison(name, None)
+
+
+def _compare_frames(name: str, then: pd.DataFrame, now: pd.DataFrame) -> AnswerComparison:
+    if not then[["idx", "label"]].equals(now[["idx", "label"]]) or list(then) != list(now):
+        return AnswerComparison(name, len(then), same_examples=False)
+    return AnswerComparison(
+        name,
+        len(then),
+        differing=int((then["prediction"] != now["prediction"]).sum()),
+        unequal=int((then != now).any(axis=1).sum()),
+    )

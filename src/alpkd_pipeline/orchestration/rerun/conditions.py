@@ -1,0 +1,182 @@
+"""What has changed between a run and today: code, data, libraries, Python, parameters, machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.orchestration.check import check
+from alpkd_pipeline.orchestration.rerun.difference import Difference, Kind
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.worktree import same_source
+from alpkd_pipeline.runs.provenance import provenance
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+
+MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is known before anything runs.
+
+    Attributes:
+        moved: the stages whose keys are others today, in the order in which they are made.
+        differences: what has changed.
+    """
+
+    moved: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The sorts of things that have changed."""
+        return frozenset(difference.kind for difference in self.differences)
+
+
+def conditions(original: StoredRun, project: Path, store: Path) -> Conditions:
+    """Compare the time of a run with today.
+
+    Args:
+        original: the run.
+        project: the project's root.
+        store: where hashes of code and data may be remembered.
+
+    Raises:
+        UserError: the data or the encoder is not there any more.
+    """
+    found = [*_software(original, provenance(project)), *_altered(original)]
+    cell = _today(original, project, store)
+    if isinstance(cell, UserError):
+        unknown = Difference("code", "code", "knew the parameters", str(cell))
+        return Conditions(MADE_IN_ORDER, (*found, unknown))
+    keys = {name: cell.stage(name).key for name in MADE_IN_ORDER if name in original.keys}
+    moved = tuple(name for name in keys if keys[name] != original.keys[name])
+    causes = _causes(original, cell, moved, project, found)
+    return Conditions(moved, (*found, *causes))
+
+
+def _today(original: StoredRun, project: Path, store: Path) -> Cell | UserError:
+    """The cell that the stored parameters define today; an error if today's code refuses them."""
+    try:
+        given = {**original.run["params"], "run": {"store": str(store)}}
+        return Cell(check(given), project)
+    except UserError as error:
+        return error
+
+
+def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
+    then = original.provenance
+    theirs, ours = then.get("libraries") or {}, now["libraries"]
+    found = [
+        Difference("libraries", name, str(theirs[name]), str(ours.get(name, "missing")))
+        for name in theirs
+        if theirs[name] != ours.get(name, "missing")
+    ]
+    if then.get("lock") != now["lock"]:
+        found.append(
+            Difference("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"]))
+        )
+    kinds: tuple[tuple[Kind, str, str], ...] = (
+        ("python", "Python", "python"),
+        ("device", "vector instructions", "instructions"),
+    )
+    return found + [
+        Difference(kind, what, str(then[name]), str(now[name]))
+        for kind, what, name in kinds
+        if then.get(name) not in (None, now[name])
+    ]
+
+
+def _altered(original: StoredRun) -> list[Difference]:
+    """Files of the original that somebody has changed since."""
+    return [
+        Difference(
+            "parameters" if name == RUN_CONFIG else "damage",
+            f"{name} of the {original.stage}",
+            "as it was sealed",
+            "another content",
+        )
+        for name in original.altered
+    ]
+
+
+def _causes(
+    original: StoredRun,
+    cell: Cell,
+    moved: tuple[str, ...],
+    project: Path,
+    found: list[Difference],
+) -> list[Difference]:
+    """Why keys have moved; what follows from a key before it needs no cause of its own."""
+    causes = _code(original, cell, moved)
+    edited = any(difference.kind == "parameters" for difference in found)
+    for name in moved:
+        if any(upstream in moved for upstream in cell.stage(name).made_from):
+            continue
+        if name == "splits" and (change := _source(original, cell)) is not None:
+            causes.append(change)
+        elif not _explained(name, causes, found):
+            still = edited or name in ("teacher", "student") or same_source(original, project)
+            causes.append(_unexplained(name, still))
+    return causes
+
+
+def _code(original: StoredRun, cell: Cell, moved: tuple[str, ...]) -> list[Difference]:
+    found = []
+    for run in (original.teacher, original):
+        if run is None or run.stage not in moved or _other_python(run):
+            continue
+        then = run.run["identity"].get("code")
+        now = cell.student_code if run.stage == "student" else cell.teacher_code
+        if then != now:
+            found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
+    return found
+
+
+def _other_python(run: StoredRun) -> bool:
+    """Whether hashes of code cannot be compared: Pythons write syntax trees differently."""
+    import platform
+
+    then = str(run.provenance.get("python") or "")
+    return then.split(".")[:2] != platform.python_version().split(".")[:2]
+
+
+def _source(original: StoredRun, cell: Cell) -> Difference | None:
+    then, now = original.run.get("source"), cell.source_digest
+    if then is None or then == now:
+        return None
+    before, after = then.get("files") or {}, now.get("files") or {}
+    files = sorted(
+        name for name in {*before, *after} if before.get(name, {}) != after.get(name, {})
+    )
+    what = f"raw data ({', '.join(files)})" if files else "raw data"
+    return Difference("data", what, *(_sha(facts, files) for facts in (then, now)))
+
+
+def _sha(source: Mapping[str, Any], files: list[str]) -> str:
+    hashes = [str(source["files"].get(name, {}).get("sha256", "none"))[:8] for name in files]
+    return ", ".join(hashes) or _digits(source.get("sha256") or source.get("revision"))
+
+
+def _explained(name: str, causes: list[Difference], found: list[Difference]) -> bool:
+    if any(cause.what == f"code of the {name}" for cause in causes):
+        return True
+    if any(difference.kind == "python" for difference in found):
+        return True
+    reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}.get(name, TRAINING_LIBRARIES)
+    return any(difference.what in reads for difference in found)
+
+
+def _unexplained(name: str, same_code: bool) -> Difference:
+    if same_code:
+        what = f"parameters or input files of the {name}"
+        return Difference("parameters", what, "those of its key", "others")
+    return Difference("code", f"code of the {name}", "that of its key", "another")
+
+
+def _digits(value: Any) -> str:
+    return str(value)[:8] if value else "not known"

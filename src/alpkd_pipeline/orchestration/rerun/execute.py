@@ -1,0 +1,149 @@
+"""Makes cells in a process of their own, which may run the code of another commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
+from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
+from alpkd_pipeline.runs.manifest import is_complete
+
+WORKER = "alpkd_pipeline.orchestration.sweep.worker"
+
+GRACE_SECONDS = 25.0
+"""How long a process that was told to stop may take to save and to close what is open."""
+
+LONGEST_LOG = 300
+
+
+class Workshop:
+    """One worker process on one version of the code. Use it in a `with` block.
+
+    Its protocol is that of `sweep.worker`, of which older commits have the same one.
+
+    Args:
+        project: the project's root, of this or of another commit.
+        source: the folder that holds the package.
+        log: where the process writes all it has to say.
+        env: the configuration environment.
+    """
+
+    def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
+        self._project, self._source, self._log, self._env = project, source, log, env
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Workshop:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
+        """Make a teacher, or a student with all that it needs, and its scores.
+
+        Args:
+            stage: `teacher` or `student`.
+            params: the complete parameters.
+            name: what people call it.
+
+        Returns:
+            None, or one line that says why it failed.
+        """
+        student = stage == "student"
+        outputs = ["teacher_scores", "student_scores"] if student else ["teacher_scores"]
+        answer = self._ask(
+            {
+                "name": name,
+                "pipeline": "distill" if student else "finetune_teacher",
+                "to_outputs": outputs,
+                "params": dict(params),
+                "command": f"kedro rerun {name}",
+                "needs": [],
+            }
+        )
+        if answer.get("state") == "done":
+            return None
+        return f"{answer.get('error', 'it failed')} [log: {self._log}]"
+
+    def _ask(self, job: Mapping[str, Any]) -> Mapping[str, str]:
+        process = self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            return dict(json.loads(line))
+        except (OSError, ValueError):
+            code = process.wait()
+            return {"error": f"its process ended with exit code {code}: {self._last_words()}"}
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("a", encoding="utf-8") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", WORKER, str(self._project), self._env or ""],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=self._project,
+                    env={**os.environ, "PYTHONPATH": self._path()},
+                    text=True,
+                    encoding="utf-8",
+                    start_new_session=True,
+                )
+        return self._process
+
+    def _path(self) -> str:
+        before = os.environ.get("PYTHONPATH")
+        return os.pathsep.join([str(self._source), *([before] if before else [])])
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
+        return lines[-1][:LONGEST_LOG] if lines else "it said nothing"
+
+
+def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | None:
+    """What was made with some parameters, found by them: its key follows from today's facts.
+
+    Args:
+        store: the fresh store.
+        stage: `teacher` or `student`.
+        params: the parameters that it was started with.
+    """
+    kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
+    wanted = {name: params[name] for name in blocks or params if name != "run"}
+    for folder in sorted((store / kind).glob("*/*")):
+        if is_complete(folder):
+            run = read_run(folder)
+            if _holds(run.run["params"], wanted):
+                return run
+    return None
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    """Whether all values are the wanted ones; newer code may know more names."""
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(name in found and _holds(found[name], wanted[name]) for name in wanted)
+    return bool(found == wanted)

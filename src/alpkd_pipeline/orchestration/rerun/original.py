@@ -1,0 +1,165 @@
+"""The run that is to be made again, as its folder tells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.statistics.dev_answers import find_run
+from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
+from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest, sha256_file
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.tracking.settings import TrackingSettings
+from alpkd_pipeline.tracking.sync_state import read_state
+
+_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A finished training: an original, or what its rerun made.
+
+    Attributes:
+        folder: the run folder.
+        run: its run.json.
+        metrics: its metrics.json.
+        manifest: its manifest.
+    """
+
+    folder: Path
+    run: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+
+    @property
+    def stage(self) -> str:
+        """`teacher` or `student`."""
+        return str(self.run["stage"])
+
+    @property
+    def key(self) -> str:
+        """The key that the result was sealed with."""
+        return str(self.manifest["key"])
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys of everything that it was made from, and its own."""
+        return {**self.run["identity"].get("keys", {}), self.stage: self.key}
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return str(self.run["task"]["name"])
+
+    @property
+    def store(self) -> Path:
+        """The store that it lies in."""
+        return self.folder.parents[3]
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        """Hardware, precision, threads and libraries of the training."""
+        return dict(self.metrics.get("environment") or {})
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Commit, lock file, Python and libraries of the process that made it."""
+        return dict(self.run.get("provenance") or {})
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained."""
+        return float(self.metrics.get("seconds") or 0.0)
+
+    @cached_property
+    def altered(self) -> tuple[str, ...]:
+        """Files that are not what was sealed, by name; reads all of them."""
+        return tuple(
+            name
+            for name, facts in self.manifest["files"].items()
+            if sha256_file(self.folder / name) != facts["sha256"]
+        )
+
+    @property
+    def teacher(self) -> StoredRun | None:
+        """The teacher of a student, if it is still in the store."""
+        key = self.keys.get("teacher", "")
+        if self.stage != "student" or not key:
+            return None
+        near = (self.store / TEACHERS / self.task).glob(f"*-{key[:8]}")
+        found = [folder for folder in sorted(near) if is_complete(folder, key)]
+        return read_run(found[0]) if found else None
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read a finished run folder.
+
+    Raises:
+        UserError: it cannot be read, or holds nothing that was trained.
+    """
+    manifest = read_manifest(folder)
+    try:
+        run, metrics = read_json(folder / RUN_CONFIG), read_json(folder / "metrics.json")
+        found = StoredRun(folder, run, metrics, manifest or {})
+        needed = (found.stage, found.key, found.task, run["identity"], run["params"]["teacher"])
+        trained = None not in needed and Work(folder, run).trains
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
+        ) from None
+    if not trained:
+        raise UserError(
+            f"{folder.name} was brought and not trained here, so there is nothing to repeat: name a"
+            " student, or a teacher that was fine-tuned here"
+        )
+    return found
+
+
+def find_original(store: Path, text: str, settings: TrackingSettings | None) -> StoredRun:
+    """The run that a person names.
+
+    Args:
+        store: the folder of all results.
+        text: 8 or more digits of a key, a folder's name, a path, or the id of an MLflow run.
+        settings: where runs are tracked; None when tracking is off.
+
+    Raises:
+        UserError: there is no such run, or it is not finished.
+    """
+    if not _MLFLOW_ID.fullmatch(text):
+        return read_run(find_run(store, text))
+    tracked = _by_state(store, text)
+    if tracked is not None:
+        return read_run(tracked)
+    try:
+        return read_run(find_run(store, text))  # 32 digits of a key look the same
+    except UserError:
+        key = _key_in_mlflow(text, settings)
+    if key is None:
+        raise UserError(
+            f"no run '{text}': it is no key in {store}, and no MLflow run"
+            f" {'while tracking is off' if settings is None else f'at {settings.shown}'} with the"
+            " tag 'key'; name the run's folder"
+        )
+    return read_run(find_run(store, key))
+
+
+def _by_state(store: Path, run_id: str) -> Path | None:
+    for kind in (STUDENTS, TEACHERS):
+        for folder in sorted((store / kind).glob("*/*")):
+            if read_state(folder).run_id == run_id and is_complete(folder):
+                return folder
+    return None
+
+
+def _key_in_mlflow(run_id: str, settings: TrackingSettings | None) -> str | None:
+    if settings is None:
+        return None
+    from alpkd_pipeline.tracking.rerun_tags import key_of_run
+
+    return key_of_run(run_id, settings)

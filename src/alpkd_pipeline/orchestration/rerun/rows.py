@@ -1,0 +1,141 @@
+"""Whether two trainings read the same rows, split by split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.runs.manifest import is_complete, read_manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENDS = ".arrow"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitChange:
+    """A split that is not what it was.
+
+    Attributes:
+        split: its name.
+        changed: how many rows are other ones now; None where the old rows are gone, so that only
+            their hash is known.
+        rows: how many rows there were.
+        now: how many there are.
+    """
+
+    split: str
+    changed: int | None
+    rows: int | None
+    now: int | None
+
+    def __str__(self) -> str:
+        if self.changed is None:
+            return f"{self.split}: other contents"
+        if self.changed == 0:
+            return f"{self.split}: the same rows in another order or with other token ids"
+        size = f"{self.rows}" if self.rows == self.now else f"{self.rows}, now {self.now}"
+        return f"{self.split}: {self.changed} of {size} rows"
+
+
+@dataclass(frozen=True, slots=True)
+class DataComparison:
+    """What two trainings read.
+
+    Attributes:
+        known: whether the original says what it read, or the rows are still there.
+        changes: the splits that differ.
+    """
+
+    known: bool
+    changes: tuple[SplitChange, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether the rows are known to be the same."""
+        return self.known and not self.changes
+
+
+def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
+    """Compare the encoded splits of two trainings by their hashes, and by rows where these differ.
+
+    The hashes are those in run.json; older runs have none, so their splits' manifest is asked.
+    """
+    theirs, ours = data_digests(then), data_digests(now)
+    if not theirs or not ours:
+        return DataComparison(known=False, changes=())
+    changed = [name for name in sorted({*theirs, *ours}) if theirs.get(name) != ours.get(name)]
+    changes = [change for name in changed if (change := _change(then, now, name)) is not None]
+    return DataComparison(known=True, changes=tuple(changes))
+
+
+def data_digests(run: StoredRun) -> dict[str, str]:
+    """Split -> sha256 of its token ids and labels; empty where nothing is known."""
+    recorded: Mapping[str, str] = run.run.get("data") or {}
+    if recorded:
+        return dict(recorded)
+    files = (read_manifest(_encoded(run)) or {"files": {}})["files"]
+    return {
+        name.removesuffix(ENDS): f["sha256"] for name, f in files.items() if name.endswith(ENDS)
+    }
+
+
+def _encoded(run: StoredRun) -> Path:
+    return run.folder / run.run.get("inputs", {}).get("encoded", "nowhere")
+
+
+def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange | None:
+    if _same_arrays(_encoded(then), _encoded(now), split):
+        return None  # another version of the library that writes the files
+    before, after = (_frame(run, split) for run in (then, now))
+    if before is None or after is None:
+        rows = [None if frame is None else len(frame) for frame in (before, after)]
+        return SplitChange(split, None, *rows)
+    return SplitChange(split, changed_rows(before, after), len(before), len(after))
+
+
+def _same_arrays(then: Path, now: Path, split: str) -> bool:
+    import numpy as np
+
+    from alpkd_pipeline.errors import UserError
+    from alpkd_pipeline.tasks.encode import read_encoded
+
+    try:
+        ours, theirs = (read_encoded(folder, split) for folder in (now, then))
+    except (UserError, OSError, ValueError):
+        return False
+    names = ("offsets", "input_ids", "token_type_ids", "labels", "idx")
+    pairs = [(getattr(ours, name), getattr(theirs, name)) for name in names]
+    return all(
+        a is b is None or (a is not None and b is not None and np.array_equal(a, b))
+        for a, b in pairs
+    )
+
+
+def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
+    """The checked rows of a split, from the store that the run lies in."""
+    import pandas as pd
+
+    key = run.keys.get("splits", "")
+    places = (run.store / "02_intermediate/splits" / run.task).glob(f"*-{key[:8]}")
+    folder = next((place for place in places if key and is_complete(place, key)), None)
+    try:
+        return None if folder is None else pd.read_parquet(folder / f"{split}.parquet")
+    except (OSError, ValueError):
+        return None
+
+
+def changed_rows(then: pd.DataFrame, now: pd.DataFrame) -> int:
+    """How many rows are not in both, wherever they stand; their numbers do not count."""
+    before, after = _counted(then), _counted(now)
+    return max((before - after).total(), (after - before).total())
+
+
+def _counted(frame: pd.DataFrame) -> Counter[tuple[Any, ...]]:
+    names = sorted(name for name in frame.columns if name != "idx")
+    return Counter(frame[names].itertuples(index=False, name=None))

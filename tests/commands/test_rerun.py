@@ -1,0 +1,52 @@
+"""`kedro rerun`: what it refuses. What it does is told in behaviour/test_rerun.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.projects import copied_project
+
+from alpkd_pipeline.commands.rerun import rerun
+
+
+class Metadata:
+    def __init__(self, root: Path) -> None:
+        self.project_path = root
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Metadata:
+    from kedro.framework.startup import bootstrap_project
+
+    root = copied_project(tmp_path_factory.mktemp("project") / "root", tracking="off")
+    bootstrap_project(root)
+    return Metadata(root)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        ([], 2, "name a RUN, or give --latest-green"),
+        (["deadbeef", "--latest-green"], 2, "name a RUN, or give --latest-green"),
+        (["deadbeef", "--filter", "seed=0"], 2, "--filter belongs to --latest-green"),
+        (["deadbeef"], 1, "no run 'deadbeef'"),
+        (["de" * 16], 1, "while tracking is off"),
+        (["/no/such/folder"], 1, "no run '/no/such/folder'"),
+        (["--latest-green"], 1, "--pipeline=compare"),
+        (["--latest-green", "--filter", "methode=kd"], 1, "did you mean 'method'"),
+        (["deadbeef", "--params=run.stor=x"], 1, "did you mean 'run.store'"),
+        (["deadbeef", "--env=nowhere"], 1, "no configuration environment 'nowhere'"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    project: Metadata, arguments: list[str], code: int, line: str
+) -> None:
+    done = CliRunner().invoke(rerun, arguments, obj=project)
+    assert done.exit_code == code, done.output
+    said = [text for text in done.output.splitlines() if text.startswith("Error:")]
+    assert len(said) == 1
+    assert line in said[0]
+    assert "Traceback" not in done.output
+    assert not (project.project_path / "data" / "09_reruns").exists()

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.conftest import PROJECT, Load
+from tests.orchestration.sweep.conftest import finish, finish_training
+
+from alpkd_pipeline.orchestration.catalog_values import run_facts
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.rerun.conditions import Conditions, conditions
+from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
+from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.runs.provenance import provenance
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def nothing(run: dict[str, Any]) -> None:
+    """A run.json as it was written."""
+
+
+def student(cell: Cell, change: Change = nothing) -> StoredRun:
+    """The cell's finished student, with something in its run.json as it was before."""
+    finish_training(cell, "teacher")
+    run = {**run_facts(cell, "student"), "provenance": dict(provenance(PROJECT))}
+    change(run)
+    return read_run(finish(cell, "student", {"run.json": run, "metrics.json": {}}))
+
+
+def found(load: Load, tmp_path: Path, change: Change = nothing) -> Conditions:
+    return conditions(student(load().cell, change), PROJECT, tmp_path / "store")
+
+
+def test_nothing_has_changed(load: Load, tmp_path: Path) -> None:
+    assert found(load, tmp_path) == Conditions((), ())
+
+
+def test_a_library(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        run["provenance"]["libraries"] = {**run["provenance"]["libraries"], "torch": "2.12.0"}
+
+    (difference,) = found(load, tmp_path, other).differences
+    assert (difference.kind, difference.what, difference.then) == ("libraries", "torch", "2.12.0")
+
+
+def test_a_lock_file_a_python_and_a_processor(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        run["provenance"] |= {"lock": "0" * 64, "python": "3.10.2", "instructions": "mmx"}
+
+    kinds = {d.what: d.kind for d in found(load, tmp_path, other).differences}
+    assert kinds == {
+        "lock file": "libraries",
+        "Python": "python",
+        "vector instructions": "device",
+    }
+
+
+def test_code_of_the_student(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        run["identity"] |= {"code": "0" * 64}
+        run["identity"]["keys"] = {**run["identity"]["keys"], "student": "0" * 64}
+
+    original = student(load().cell, other)
+    # The folder's own key is that of its manifest.
+    moved = StoredRun(
+        original.folder, original.run, original.metrics, {**original.manifest, "key": "0" * 64}
+    )
+    seen = conditions(moved, PROJECT, tmp_path / "store")
+    assert seen.moved == ("student",)
+    assert [d.what for d in seen.differences] == ["code of the student"]
+    assert seen.kinds == {"code"}
+
+
+def test_raw_data_is_told_from_the_code_that_reads_it(load: Load, tmp_path: Path) -> None:
+    def other_data(run: dict[str, Any]) -> None:
+        run["identity"]["keys"] = {**run["identity"]["keys"], "splits": "0" * 64}
+        run["source"] = {**run["source"], "sha256": "0" * 64}
+
+    # The rest keeps its keys here, so that the one cause is seen alone.
+    (difference,) = found(load, tmp_path, other_data).differences
+    assert (difference.kind, difference.what) == ("data", "raw data")
+
+
+def test_code_that_reads_data(load: Load, tmp_path: Path) -> None:
+    def other_code(run: dict[str, Any]) -> None:
+        run["identity"]["keys"] = {**run["identity"]["keys"], "splits": "0" * 64}
+        run["provenance"] |= {"git_commit": "0" * 40, "git_dirty": False}
+
+    (difference,) = found(load, tmp_path, other_code).differences
+    assert (difference.kind, difference.what) == ("code", "code of the splits")
+
+
+def test_parameters_that_are_not_those_of_the_key(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        run["params"] = {**run["params"], "training": {**run["params"]["training"], "lr": 0.1}}
+
+    seen = found(load, tmp_path, other)
+    assert seen.moved == ("student",)
+    assert seen.kinds == {"parameters"}
+
+
+def test_a_run_json_that_was_edited(load: Load, tmp_path: Path) -> None:
+    original = student(load().cell)
+    path = original.folder / "run.json"
+    write_json(path, {**read_json(path), "description": "mine"})
+    seen = conditions(read_run(original.folder), PROJECT, tmp_path / "store")
+    assert [(d.kind, d.what) for d in seen.differences] == [
+        ("parameters", "run.json of the student")
+    ]
+
+
+def test_a_damaged_file(load: Load, tmp_path: Path) -> None:
+    original = student(load().cell)
+    (original.folder / "metrics.json").write_text('{"seconds": 1}')
+    seen = conditions(read_run(original.folder), PROJECT, tmp_path / "store")
+    assert [(d.kind, d.what) for d in seen.differences] == [
+        ("damage", "metrics.json of the student")
+    ]
+
+
+def test_parameters_that_todays_code_does_not_know(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        run["params"] = {**run["params"], "gone": 1}
+
+    seen = found(load, tmp_path, other)
+    assert seen.kinds == {"code"}
+    assert "gone" in seen.differences[-1].now
+
+
+def test_data_that_is_not_there_is_a_line(load: Load, tmp_path: Path) -> None:
+    def other(run: dict[str, Any]) -> None:
+        task = {**run["params"]["task"], "name": "rte", "source": "folder", "path": "/no/folder"}
+        run["params"] = {**run["params"], "task": task}
+
+    with pytest.raises(ValueError, match="/no/folder"):
+        found(load, tmp_path, other)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.orchestration.rerun.conftest import write_run
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.rerun import plan as plan_module
+from alpkd_pipeline.orchestration.rerun.conditions import Conditions
+from alpkd_pipeline.orchestration.rerun.difference import Difference
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.plan import (
+    Planned,
+    environment_lines,
+    plan_lines,
+    plan_or_error,
+    plan_rerun,
+)
+
+CODE = Difference("code", "code of the student", "1", "2")
+TORCH = Difference("libraries", "torch", "2.12.0", "2.13.0")
+
+
+@pytest.fixture
+def other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Conditions(("student",), (CODE,))
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: seen)
+
+
+@pytest.fixture
+def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: Conditions((), ()))
+
+
+@pytest.mark.usefixtures("same_code")
+def test_unchanged_code_is_simply_run(then: StoredRun, tmp_path: Path) -> None:
+    planned = plan_rerun(then, tmp_path, tmp_path, here=False)
+    assert planned == Planned(then)
+    assert plan_lines(planned) == [f"{then.folder.name} (mrpc): made again with today's code"]
+
+
+@pytest.mark.usefixtures("other_code")
+def test_changed_code_without_its_commit_is_refused_but_here(
+    then: StoredRun, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"does not know its commit ffffffff.*--here"):
+        plan_rerun(then, tmp_path, tmp_path, here=False)
+    planned = plan_rerun(then, tmp_path, tmp_path, here=True)
+    assert planned.commit is None
+    assert planned.differences == (CODE,)
+
+
+@pytest.mark.usefixtures("other_code")
+def test_one_of_many_is_told_and_stops_no_other(then: StoredRun, tmp_path: Path) -> None:
+    planned = plan_or_error(then, tmp_path, tmp_path, here=False)
+    assert "does not know its commit" in (planned.error or "")
+    (line,) = plan_lines(planned)
+    assert "cannot be made again" in line
+
+
+@pytest.mark.usefixtures("same_code")
+def test_a_device_that_is_not_here_is_refused_but_here(tmp_path: Path) -> None:
+    away = write_run(tmp_path, environment={"device": "mps"})
+    with pytest.raises(UserError, match=r"trained on mps.*--here"):
+        plan_rerun(away, tmp_path, tmp_path, here=False)
+    assert plan_rerun(away, tmp_path, tmp_path, here=True).device == "auto"
+
+
+@pytest.mark.parametrize(
+    ("provenance", "lines"),
+    [
+        ({"git_commit": "ab" * 20}, ["git worktree add ../recorded-abababab abababab", "-m venv"]),
+        ({"libraries": {"torch": "2.12.0"}}, ["pip install torch==2.12.0"]),
+    ],
+)
+def test_the_commands_that_recreate_the_environment(
+    tmp_path: Path, provenance: dict[str, Any], lines: list[str]
+) -> None:
+    made = write_run(tmp_path, run={"provenance": {"python": "3.11.7", **provenance}})
+    said = "\n".join(environment_lines(Planned(made, (TORCH,))))
+    assert "python3.11 -m" in said
+    assert all(line in said for line in lines)
+    assert environment_lines(Planned(made, (CODE,))) == []

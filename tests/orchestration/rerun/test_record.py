@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.orchestration.rerun.conftest import Make
+from tests.orchestration.rerun.test_verdict import BAND, cell
+
+from alpkd_pipeline.orchestration.rerun.compare import compare_models
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.record import last_verdicts, write_record
+from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, ModelResult, RerunResult
+from alpkd_pipeline.runs.manifest import read_json
+
+
+def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
+    found = compare_models(then, now(score=0.7, weights=b"other"))
+    result = RerunResult("20260314-031500", "1" * 64, [cell(ModelResult(found, BAND))], 3.25)
+    page = write_record(tmp_path, result, "kedro rerun x")
+    assert page == tmp_path / "08_reporting/reruns/20260314-031500-11111111/report.md"
+    values = read_json(page.with_name("rerun.json"))
+    assert values["verdict"] == DRIFTED
+    assert values["command"] == "kedro rerun x"
+    (model,) = values["cells"][0]["models"]
+    assert model["band"]["high"] == 0.02
+    assert round(model["difference"], 6) == -0.05
+    assert values["cells"][0]["verdict"] == DRIFTED
+
+
+def test_the_last_record_of_a_key_counts(then: StoredRun, now: Make, tmp_path: Path) -> None:
+    equal = cell(ModelResult(compare_models(then, now()), None))
+    drifted = cell(ModelResult(compare_models(then, now(score=0.1, weights=b"o")), BAND))
+    write_record(tmp_path, RerunResult("20260314-031500", "1" * 64, [drifted], 1.0), "x")
+    assert last_verdicts(tmp_path) == {"1" * 64: DRIFTED}
+    write_record(tmp_path, RerunResult("20260321-031500", "2" * 64, [equal], 1.0), "x")
+    assert last_verdicts(tmp_path) == {"1" * 64: BITWISE}
+
+
+def test_a_record_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "08_reporting/reruns/20260314-031500-11111111"
+    folder.mkdir(parents=True)
+    (folder / "rerun.json").write_text("{")
+    assert last_verdicts(tmp_path) == {}
