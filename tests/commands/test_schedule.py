@@ -1,0 +1,230 @@
+"""`kedro schedule`: what it prints, installs, lists and removes, and what it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.cli.cli import KedroCLI
+from kedro.framework.startup import bootstrap_project
+from tests.conftest import PROJECT, Kedro
+from tests.orchestration.timetable.conftest import CRONTAB, program
+from tests.orchestration.timetable.test_systemd import SYSTEMCTL
+from tests.projects import copied_project
+
+from alpkd_pipeline.cli import COMMANDS
+from alpkd_pipeline.commands.schedule import DEFAULT_COMMAND
+
+WEEKLY = ("--cron", "0 3 * * 0", "--name", "weekly")
+DISTILL = ("--", "run", "--pipeline=distill")
+
+
+@pytest.fixture(scope="module")
+def cli() -> click.Group:
+    """Kedro with all its commands, as `kedro` itself makes it."""
+    return KedroCLI(PROJECT)
+
+
+class Scheduler:
+    """`kedro schedule` in a project of its own, with a crontab and units of its own."""
+
+    def __init__(self, root: Path, cli: click.Group) -> None:
+        self.root, self.cli = copied_project(root / "project", tracking="off"), cli
+        self.table = root / "crontab"
+        self.units = root / "config" / "systemd" / "user"
+
+    def __call__(self, *arguments: str, code: int = 0) -> Result:
+        # What Kedro hands to commands of the project in this folder.
+        metadata = bootstrap_project(PROJECT)._replace(project_path=self.root)
+        done = CliRunner().invoke(self.cli.get_command(click.Context(self.cli), "schedule"),
+                                  arguments, obj=metadata, parent=self._parent())  # fmt: skip
+        assert done.exit_code == code, done.output
+        return done
+
+    def _parent(self) -> click.Context:
+        return click.Context(self.cli, info_name="kedro")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, cli: click.Group, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    program(programs / "crontab", CRONTAB)
+    program(programs / "systemctl", SYSTEMCTL)
+    for name, value in {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "TABLE": str(tmp_path / "crontab"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "CALLS": str(tmp_path / "calls"),
+        "TROUBLE": "",
+        "OMP_NUM_THREADS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Scheduler(tmp_path, cli)
+
+
+# Printing ----------------------------------------------------------------------------------------
+
+
+def test_a_crontab_line_is_printed_and_nothing_is_changed(scheduler: Scheduler) -> None:
+    done = scheduler(*WEEKLY, *DISTILL)
+    begin, line, end = done.stdout.splitlines()
+    assert (begin[:5], end[:5]) == ("# >>>", "# <<<")
+    assert line.startswith(f"0 3 * * 0 cd {scheduler.root} && ")
+    assert line.endswith("-m kedro schedule --start weekly -- run --pipeline=distill")
+    assert "OMP_NUM_THREADS=1 " in line
+    assert "local time" in done.stderr
+    assert "--install" in done.stderr
+    assert "next: Sun " in done.stderr
+    assert not scheduler.table.exists()
+
+
+def test_a_timer_and_a_service_are_printed_and_nothing_is_changed(scheduler: Scheduler) -> None:
+    done = scheduler("--on-calendar", "Sun 03:00", *DISTILL)
+    assert done.stdout.count(f"# {scheduler.units}/alpkd-run-") == 2
+    assert "OnCalendar=Sun 03:00" in done.stdout
+    assert f"WorkingDirectory={scheduler.root}" in done.stdout
+    assert "--install" in done.stderr
+    assert not scheduler.units.exists()
+
+
+@pytest.mark.skipif("rerun" not in COMMANDS, reason="needs kedro rerun")
+def test_by_default_the_latest_green_comparison_is_rerun(scheduler: Scheduler) -> None:
+    line = scheduler("--cron", "@weekly").stdout.splitlines()[1]
+    assert line.endswith(f"--start rerun -- {' '.join(DEFAULT_COMMAND)}")
+
+
+def test_the_command_needs_no_dashes_before_it(scheduler: Scheduler) -> None:
+    done = scheduler("--cron", "@daily", "run", "--pipeline=distill")
+    assert done.stdout.splitlines()[1].endswith("--start run -- run --pipeline=distill")
+
+
+# Installing --------------------------------------------------------------------------------------
+
+
+def test_a_line_is_installed_changed_listed_and_removed(scheduler: Scheduler) -> None:
+    scheduler.table.write_text("# mine\n0 0 * * * date\n")
+    done = scheduler(*WEEKLY, "--install", *DISTILL)
+    assert done.output.startswith(
+        "weekly is in the crontab: kedro run --pipeline=distill, next Sun"
+    )
+    scheduler("--cron", "@monthly", "--name", "weekly", "--install", *DISTILL)
+    said = scheduler("--list").output
+    assert said.startswith("weekly: cron '@monthly', kedro run --pipeline=distill\n  next: ")
+    assert said.count("weekly:") == 1
+    assert "removed" in scheduler("--remove", "weekly").output
+    assert scheduler.table.read_text() == "# mine\n0 0 * * * date\n"
+    assert "no schedules" in scheduler("--list").output
+
+
+def test_a_timer_is_installed_listed_and_removed(scheduler: Scheduler) -> None:
+    options = ("--on-calendar", "Sun 03:00", "--name", "weekly", "--install")
+    done = scheduler(*options, *DISTILL)
+    assert "weekly is a timer of systemd: kedro run --pipeline=distill" in done.stdout
+    assert "loginctl enable-linger" in done.stderr
+    assert scheduler("--list").output.startswith("weekly: systemd 'Sun 03:00', kedro run")
+    scheduler("--remove", "weekly")
+    assert list(scheduler.units.iterdir()) == []
+
+
+def test_one_name_is_not_with_both(scheduler: Scheduler) -> None:
+    timer = ("--on-calendar", "daily", "--name", "weekly", "--install", *DISTILL)
+    scheduler(*WEEKLY, "--install", *DISTILL)
+    assert "there is a schedule 'weekly' with cron" in scheduler(*timer, code=1).output
+    scheduler("--remove", "weekly")
+    scheduler(*timer)
+    refused = scheduler(*WEEKLY, "--install", *DISTILL, code=1).output
+    assert "there is a schedule 'weekly' with systemd" in refused
+
+
+def test_without_cron_timers_can_still_be_listed_and_removed(
+    scheduler: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler("--on-calendar", "daily", "--name", "weekly", "--install", *DISTILL)
+    (tmp_path / "programs" / "crontab").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"))
+    assert "weekly" in scheduler("--list").output
+    scheduler("--remove", "weekly")
+
+
+# Mistakes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give one of --cron"),
+        (("--cron", "@daily", "--list"), "give one of --cron"),
+        (("--cron", "@daily", "--on-calendar", "daily"), "give one of --cron"),
+        (("--list", "--install"), "go with --cron or --on-calendar"),
+        (("--list", "run"), "take no command (given: run)"),
+        (("--cron",), "requires an argument"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    arguments: tuple[str, ...], said: str, scheduler: Scheduler
+) -> None:
+    assert said in scheduler(*arguments, code=2).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cron", "0 25 * * *", *DISTILL), "hour '25' should be 0 to 23"),
+        (("--on-calendar", "", *DISTILL), "--on-calendar is empty"),
+        ((*WEEKLY, "--", "rnu"), "'rnu' is no command that can be scheduled; did you mean 'run'?"),
+        ((*WEEKLY, "--", "schedule", "--list"), "'schedule' is no command"),
+        ((*WEEKLY, "--", "run", "--pipelin=x"), "kedro run: No such option"),
+        ((*WEEKLY, "--", "sweep", "--workers=0"), "kedro sweep: "),
+        (("--cron", "@daily", "--name", "a/b", *DISTILL), "schedule name 'a/b'"),
+        (("--remove", "monthly"), "there is no schedule 'monthly' of this project"),
+        (("--remove", "../x"), "schedule name '../x'"),
+        (("--start", "../x", *DISTILL), "schedule name '../x'"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, scheduler: Scheduler) -> None:
+    (line,) = scheduler(*arguments, code=1).output.splitlines()
+    assert line.startswith("Error: ")
+    assert said in line
+    assert not scheduler.table.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("schedule.yml", "notify: {when: never}"),
+        ("schedule.env", "no variable"),
+        ("credentials.yml", "schedule_webhook: http://example.org/x"),
+    ],
+)
+def test_settings_that_would_fail_at_night_are_refused_now(
+    file: str, text: str, scheduler: Scheduler
+) -> None:
+    (scheduler.root / "conf" / "local" / file).write_text(text)
+    (line,) = scheduler(*WEEKLY, "--install", *DISTILL, code=1).output.splitlines()
+    assert file.split(".")[0] in line
+    assert not scheduler.table.exists()
+
+
+def test_a_command_that_only_helps_prints_nothing_of_its_own(scheduler: Scheduler) -> None:
+    done = scheduler("--cron", "@daily", "--", "run", "--help")
+    assert len(done.stdout.splitlines()) == 3
+
+
+# The whole way -----------------------------------------------------------------------------------
+
+
+def test_in_a_process_of_its_own(tmp_path: Path, kedro: Kedro) -> None:
+    root = copied_project(tmp_path / "project", tracking="off")
+    done: subprocess.CompletedProcess[str] = kedro(
+        "schedule", "--cron", "@weekly", "--", "catalog", "list-patterns", cwd=root
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+    refused = kedro("schedule", "--cron", "@weekyl", "--", "run", cwd=root)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("Error: cron '@weekyl': unknown")

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.timetable import notify
+from alpkd_pipeline.orchestration.timetable.lock import STILL_RUNNING
+from alpkd_pipeline.orchestration.timetable.run_log import KEPT, last_outcome, log_folder
+from alpkd_pipeline.orchestration.timetable.start import start
+
+CANARY = "canary-4711"
+
+STARTER = """
+import sys
+from pathlib import Path
+from alpkd_pipeline.orchestration.timetable.start import start
+sys.exit(start(Path(sys.argv[1]), "weekly", sys.argv[2:]))
+"""
+
+
+def last(project: Path) -> dict[str, Any]:
+    return last_outcome(log_folder(project, "weekly"))
+
+
+def logged(project: Path) -> str:
+    return (project / last(project)["log"]).read_text()
+
+
+def starter(project: Path, *command: str) -> subprocess.Popen[str]:
+    """A start in a process of its own, without the environment of this one, as cron does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(project), *command],
+        env={},
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_waiting(project: Path) -> int:
+    """Until the command is in full swing; gives its process id."""
+    for _ in range(500):
+        if (log := last(project).get("log")) and (
+            found := re.search(r"^waiting (\d+)$", (project / log).read_text(), re.MULTILINE)
+        ):
+            return int(found[1])
+        time.sleep(0.02)
+    pytest.fail("the command never began")
+
+
+def test_a_good_run_is_logged_and_says_nothing(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert start(project, "weekly", ["say", "one", "two words"]) == 0
+    assert capfd.readouterr() == ("", "")
+    found = last(project)
+    assert found["command"] == "kedro say one 'two words'"
+    assert (found["exit_code"], found["verdict"]) == (0, "two words")
+    assert found["last_lines"] == ["one", "two words"]
+    text = logged(project)
+    assert text.startswith("command  kedro say one 'two words'\nproject  ")
+    assert f"started  {found['started']}\n" in text
+    assert "\none\ntwo words\n" in text
+    assert f"result   exit code 0 after {found['seconds']} s\n" in text
+
+
+def test_a_failure_passes_its_code_on_and_is_told_to_cron(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert start(project, "weekly", ["fail", "3"]) == 3
+    out, err = capfd.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert re.fullmatch(
+        r"weekly: kedro fail 3 ended with exit code 3 after .* s: moved by 0\.1 \(logs/.*\.log\)",
+        line,
+    )
+    assert last(project)["last_lines"] == ["first line", "moved by 0.1"]
+
+
+def test_a_command_that_is_none_is_a_failure(project: Path) -> None:
+    (project / "kedro.py").write_text("import nothing_of_this_name")
+    assert start(project, "weekly", ["say"]) == 1
+    assert "nothing_of_this_name" in last(project)["verdict"]
+
+
+def test_with_somebody_looking_the_output_is_shown(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert start(project, "weekly", ["say", "hello"], echo=True) == 0
+    assert "\nhello\n" in capfd.readouterr().out
+
+
+def test_the_hook_is_called_for_failures(project: Path) -> None:
+    (project / "conf/local/schedule.yml").write_text("notify: {command: cat > told.json}")
+    assert start(project, "weekly", ["say", "fine"]) == 0
+    assert not (project / "told.json").exists()
+    assert start(project, "weekly", ["fail", "1"]) == 1
+    assert '"verdict": "moved by 0.1"' in (project / "told.json").read_text()
+    assert "notify   told by notify.command\n" in logged(project)
+    assert last(project)["notified"] == ["told by notify.command"]
+
+
+def test_the_webhook_is_posted_to_and_its_address_is_written_nowhere(
+    project: Path, serve: Any
+) -> None:
+    server = serve(200)
+    address = f"schedule_webhook: {server.address}/{CANARY}"
+    (project / "conf/local/credentials.yml").write_text(address)
+    assert start(project, "weekly", ["fail", "1"]) == 1
+    ((path, _, body),) = server.came
+    assert path == f"/{CANARY}"
+    assert {key: body[key] for key in ("project", "name", "command", "exit_code", "verdict")} == {
+        "project": str(project),
+        "name": "weekly",
+        "command": "kedro fail 1",
+        "exit_code": 1,
+        "verdict": "moved by 0.1",
+    }
+    assert (project / body["log"]).is_file()
+    assert CANARY not in str(body) + logged(project)
+    assert "notify   told by webhook\n" in logged(project)
+
+
+def test_a_hook_that_fails_changes_no_exit_code(project: Path) -> None:
+    (project / "conf/local/schedule.yml").write_text("notify: {command: exit 9, when: always}")
+    assert start(project, "weekly", ["say", "fine"]) == 0
+    assert "notify   notify.command failed with exit code 9\n" in logged(project)
+
+
+def test_secrets_reach_the_command_and_nothing_that_is_written(
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "PAUSES_SECONDS", ())
+    local = project / "conf" / "local"
+    (local / "schedule.env").write_text(f"HF_TOKEN={CANARY}-env\nSHOWN=yes\n")
+    (local / "credentials.yml").write_text(
+        f"schedule_webhook: http://127.0.0.1:9/{CANARY}-hook\nother: {{password: {CANARY}-pw}}\n"
+    )
+    (local / "schedule.yml").write_text(
+        f"notify: {{command: 'test \"$HF_TOKEN\" = {CANARY}-env && touch right'}}"
+    )
+    (project / "kedro.py").write_text(
+        "import os, sys\n"
+        "print(os.environ['HF_TOKEN'][::-1])\n"
+        f"print(os.environ, '/{CANARY}-hook', '{CANARY}-pw')\n"
+        "sys.exit(1)\n"
+    )
+    assert start(project, "weekly", ["--params=x=" + CANARY + "-pw"], echo=True) == 1
+    assert f"{CANARY}-env"[::-1] in logged(project)  # it was there
+    assert "'SHOWN': 'yes'" in logged(project)
+    assert "with     HF_TOKEN, SHOWN of conf/local/schedule.env" in logged(project)
+    assert "the webhook was not reached" in logged(project)
+    assert (project / "right").exists()
+    written = [path for path in (project / "logs").rglob("*") if path.is_file()]
+    assert len(written) >= 2
+    for path in written:
+        assert CANARY not in path.read_text()
+    assert CANARY not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("schedule.env", "canary"), ("credentials.yml", "[canary")]
+)
+def test_settings_that_are_wrong_stop_it_and_are_remembered(
+    file: str, text: str, project: Path
+) -> None:
+    (project / "conf/local" / file).write_text(text)
+    with pytest.raises(UserError, match=file.split(".")[0]):
+        start(project, "weekly", ["say", "x"])
+    assert last(project)["exit_code"] == 1
+    assert file in last(project)["verdict"]
+    assert "canary" not in str(last(project))
+    assert list(log_folder(project, "weekly").glob("*.log")) == []
+
+
+def test_wrong_variables_are_told_too(project: Path) -> None:
+    (project / "conf/local/schedule.env").write_text("canary")
+    (project / "conf/local/schedule.yml").write_text("notify: {command: cat > told.json}")
+    with pytest.raises(UserError):
+        start(project, "weekly", ["say", "x"])
+    assert "line 1: write NAME=value" in (project / "told.json").read_text()
+
+
+def test_a_name_that_is_none_is_refused(project: Path) -> None:
+    with pytest.raises(UserError, match="schedule name"):
+        start(project, "../x", ["say"])
+
+
+def test_a_place_that_cannot_be_written_is_named(project: Path) -> None:
+    (project / "logs").write_text("a file")
+    with pytest.raises(UserError, match="cannot be used: Not a directory"):
+        start(project, "weekly", ["say", "x"])
+
+
+def test_old_logs_go(project: Path) -> None:
+    folder = log_folder(project, "weekly")
+    folder.mkdir(parents=True)
+    for number in range(KEPT + 3):
+        (folder / f"2020-01-01T00-00-{number:02}Z.log").touch()
+    start(project, "weekly", ["say", "x"])
+    assert len(list(folder.glob("*.log"))) == KEPT
+    assert "\nx\n" in logged(project)
+
+
+# With real processes -----------------------------------------------------------------------------
+
+
+def test_a_second_start_leaves_the_first_alone(project: Path) -> None:
+    first = starter(project, "wait", str(project / "go"))
+    wait_until_waiting(project)
+    assert last(project)["exit_code"] is None
+    second = starter(project, "say", "x")
+    _, said = second.communicate(timeout=30)
+    assert second.returncode == STILL_RUNNING == 75
+    assert said == f"weekly is still running since {last(project)['started']}: not started again\n"
+    (project / "go").touch()
+    assert first.communicate(timeout=30) == ("", "")
+    assert first.returncode == 0
+    assert len(list(log_folder(project, "weekly").glob("*.log"))) == 1
+    third = starter(project, "say", "x")
+    third.communicate(timeout=30)
+    assert third.returncode == 0
+
+
+def test_another_name_is_not_held_up(project: Path) -> None:
+    first = starter(project, "wait", str(project / "go"))
+    wait_until_waiting(project)
+    assert start(project, "daily", ["say", "x"]) == 0
+    (project / "go").touch()
+    first.communicate(timeout=30)
+
+
+def test_sigterm_reaches_the_command_which_ends_in_order(project: Path) -> None:
+    process = starter(project, "wait", str(project / "never"))
+    child = wait_until_waiting(project)
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert "exit code 143" in said
+    assert last(project)["exit_code"] == 143
+    assert "\nsaved\n" in logged(project)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_command_whose_starter_was_killed_keeps_the_next_one_away(project: Path) -> None:
+    process = starter(project, "wait", str(project / "go"))
+    child = wait_until_waiting(project)
+    process.kill()
+    process.communicate()
+    try:
+        assert start(project, "weekly", ["say", "x"]) == STILL_RUNNING
+    finally:
+        os.kill(child, signal.SIGKILL)
+    for _ in range(100):
+        if start(project, "weekly", ["say", "x"]) == 0:
+            break
+        time.sleep(0.05)
+    assert last(project)["verdict"] == "x"
