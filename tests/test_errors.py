@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from alpkd_pipeline.errors import UserError, user_error
+import errno
+
+from alpkd_pipeline.errors import DiskFullError, UserError, user_error
 
 
 def raised(wrap: bool, hide: bool = False) -> RuntimeError:
@@ -35,3 +37,31 @@ def test_it_is_found_two_wrappers_deep() -> None:
 def test_other_exceptions_are_nobody_s_mistake() -> None:
     assert user_error(ValueError("a bug")) is None
     assert user_error(None) is None
+
+
+def test_a_full_disk_is_the_users_too_wherever_it_shows() -> None:
+    wrapped = RuntimeError("saving failed")
+    wrapped.__cause__ = OSError(errno.ENOSPC, "No space left on device", "/store/a.json")
+    found = user_error(wrapped)
+    assert isinstance(found, DiskFullError)
+    assert str(found).startswith("/store/a.json could not be written: No space left on device;")
+
+
+def test_a_full_disk_is_known_by_what_other_languages_say_of_it() -> None:
+    found = user_error(RuntimeError("I/O error: No space left on device (os error 28)"))
+    assert str(found).startswith("a file could not be written: No space left on device;")
+    assert user_error(RuntimeError("I/O error: Permission denied (os error 13)")) is None
+    assert user_error(OSError(errno.EACCES, "No")) is None
+
+
+def test_it_is_one_line_that_a_terminal_shows_as_it_is() -> None:
+    error = UserError("the column 'a\nb\x1b[31m\udcff\u2028' of grün.csv\0")
+    assert str(error) == r"the column 'a\nb\x1b[31m\udcff\u2028' of grün.csv\x00"
+    assert str(UserError(str(error))) == str(error)
+
+
+def test_what_it_quotes_may_be_a_book() -> None:
+    line = str(UserError("begin " + "x" * 100_000 + " end"))
+    assert line.startswith("begin xxx")
+    assert line.endswith("xxx end")
+    assert len(line) < 4100

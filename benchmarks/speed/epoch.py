@@ -52,12 +52,18 @@ class _MeasuredError(Exception):
     """Ends a run once its loop was timed; holds the seconds."""
 
 
-def our_epoch(run: RunConfig) -> float:
-    """Seconds of one epoch of ours."""
+def our_epoch(run: RunConfig, **instead: Any) -> float:
+    """Seconds of one epoch of ours, or of as many as the run has.
+
+    Args:
+        run: the run.
+        instead: arguments of `fit` to replace.
+    """
     fit = run_module.fit
 
     def timed(**parts: Any) -> NoReturn:
         parts |= {"evaluate": lambda: Evaluation({"none": 0.0}), "keep_best": lambda *_: None}
+        parts |= instead
         raise _MeasuredError(stopwatch(lambda: fit(**parts)))
 
     return _measured(run, run_module, "fit", timed)

@@ -8,6 +8,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.checkpoints import (
     BEST,
     CHECKPOINTS,
+    config_changed,
     copy_best,
     drop_beaten,
     drop_checkpoints,
@@ -18,7 +19,7 @@ from alpkd_pipeline.runs.checkpoints import (
     publish_step,
     steps_of,
 )
-from alpkd_pipeline.runs.manifest import describe, write_json
+from alpkd_pipeline.runs.manifest import describe, seal, write_json
 
 
 def save(work: Path, step: int, best: int | None = None) -> Path:
@@ -114,3 +115,37 @@ def test_a_damaged_best_model_becomes_no_result(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is damaged"):
         copy_best(tmp_path, 4)
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_one_whose_journal_was_damaged_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = tmp_path / "events.jsonl"
+    journal.write_text("one\n")
+    save(tmp_path, 1)
+    journal.write_text("one\ntwo\n")
+    save(tmp_path, 2)
+    journal.write_text("one\ntwo\nthree\n")  # written later
+    assert len(list(good_checkpoints(tmp_path))) == 2
+    journal.write_text("one\ntwp\nthree\n")
+    assert [folder.name for folder, _ in good_checkpoints(tmp_path)] == ["step-00000001"]
+    assert "events.jsonl is damaged: its first 8 bytes differ" in caplog.text
+    journal.write_text("on")
+    assert list(good_checkpoints(tmp_path)) == []
+
+
+def test_another_run_json_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "run.json", {"lr": 1e-4})
+    save(tmp_path, 1)
+    assert not config_changed(tmp_path)
+    write_json(tmp_path / "run.json", {"lr": 2e-4})
+    assert config_changed(tmp_path)
+    with pytest.raises(UserError, match=r"run\.json was changed after its training began"):
+        list(good_checkpoints(tmp_path))
+
+
+def test_a_checkpoint_of_an_older_version_needs_no_hashes_of_others(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1)
+    seal(folder, {"step": 1})
+    write_json(tmp_path / "run.json", {"lr": 1e-4})
+    assert len(list(good_checkpoints(tmp_path))) == 1

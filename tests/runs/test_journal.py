@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from tests.disks import fill, small_disk
+
+from alpkd_pipeline.errors import DiskFullError
 from alpkd_pipeline.runs.journal import JOURNAL, Journal, read_journal
 
 
@@ -50,3 +54,18 @@ def test_a_torn_line_is_cut_before_more_is_written(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         journal.write("step", step=2)
     assert [event["step"] for event in read_journal(tmp_path)[0]] == [1, 2]
+
+
+def test_a_line_that_finds_no_room_leaves_no_trace(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 1) as disk:
+        with Journal(disk) as journal:
+            journal.write("step", step=1)
+            filler = fill(disk, leave=4096)
+            with pytest.raises(DiskFullError, match=r"events\.jsonl could not be written"):
+                journal.write("eval", rows=list(range(9000)))
+            size = journal.size
+            filler.unlink()
+            journal.write("step", step=2)
+        events, end = read_journal(disk)
+    assert [event["step"] for event in events] == [1, 2]
+    assert size < end == journal.size

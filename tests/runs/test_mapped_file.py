@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.disks import small_disk
 
-from alpkd_pipeline.runs.mapped_file import map_file, release_pages
+from alpkd_pipeline.runs.mapped_file import map_file, release_pages, reserve
 
 MEGABYTE = 1_000_000
 
@@ -44,3 +45,17 @@ def test_pages_are_given_back(tmp_path: Path) -> None:
     assert mapped_megabytes() > before + 45
     release_pages(pages)
     assert mapped_megabytes() < before + 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reserving is Linux's")
+def test_a_file_without_room_is_an_error_before_its_pages_are_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 1) as disk:
+        path = disk / "train.layers.npy"
+        with path.open("wb") as file:
+            file.truncate(4 * MEGABYTE)  # all holes: it takes no room yet
+        with pytest.raises(OSError, match=r"No space left.*train\.layers\.npy"):
+            reserve(path)
+        with path.open("r+b") as file:
+            file.truncate(MEGABYTE // 2)
+        reserve(path)
+        assert path.stat().st_blocks * 512 >= MEGABYTE // 2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.runs.provenance import LIBRARIES, provenance
+from alpkd_pipeline.runs.provenance import INSTRUCTIONS, LIBRARIES, provenance
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -111,3 +111,7 @@ def test_python_and_libraries(tmp_path: Path) -> None:
     assert set(found["libraries"]) == set(LIBRARIES)
     assert found["libraries"]["kedro"] == version("kedro")
     assert "missing" not in found["libraries"].values()
+
+
+def test_the_processor_is_known_by_its_widest_instructions(tmp_path: Path) -> None:
+    assert provenance(tmp_path)["instructions"] in {*INSTRUCTIONS, platform.machine()}

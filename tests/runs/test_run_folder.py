@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alpkd_pipeline.runs.manifest import read_json
+import pytest
+
+from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, publish_step
+from alpkd_pipeline.runs.manifest import read_json, seal, sha256_file, write_json
 from alpkd_pipeline.runs.run_folder import Work
 
 
@@ -14,3 +17,31 @@ def test_begin_empties_the_folder_and_writes_relative_inputs(tmp_path: Path) -> 
     assert work.begin(encoded=tmp_path / "store" / "encoded", signals=None) == folder
     assert [path.name for path in folder.iterdir()] == ["run.json"]
     assert read_json(folder / "run.json") == {"name": "a", "inputs": {"encoded": "../../encoded"}}
+
+
+def test_a_training_whose_run_json_was_damaged_begins_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = {"stage": "student", "identity": {"key": "k"}, "params": {"seed": 1}}
+    work = Work(tmp_path / "a.work", facts)
+    folder = work.begin()
+    publish_step(folder / CHECKPOINTS, 4, lambda to: write_json(to / "facts.json", {}))
+    assert work.goes_on
+    damaged = (folder / "run.json").read_text().replace('"seed": 1', '"seed": 3')
+    (folder / "run.json").write_text(damaged)
+    assert not work.goes_on
+    assert "run.json was changed after its training began: it begins again" in caplog.text
+    work.begin()
+    assert read_json(folder / "run.json")["params"] == {"seed": 1}
+    assert not (folder / CHECKPOINTS).exists()
+
+
+def test_a_training_says_by_hash_which_rows_it_reads(tmp_path: Path) -> None:
+    encoded = tmp_path / "encoded"
+    encoded.mkdir()
+    (encoded / "train.arrow").write_bytes(b"rows")
+    (encoded / "report.json").write_text("{}")
+    seal(encoded, {})
+    facts = {"stage": "student", "identity": {"key": "k"}, "params": {}}
+    run = read_json(Work(tmp_path / "a.work", facts).begin(encoded=encoded) / "run.json")
+    assert run["data"] == {"train": sha256_file(encoded / "train.arrow")}

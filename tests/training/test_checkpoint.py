@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.disks import fill, small_disk
+from tests.training.toys import room_for_rows
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from alpkd_pipeline.errors import DiskFullError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
 from alpkd_pipeline.runs.journal import read_journal
 from alpkd_pipeline.runs.manifest import read_json, sha256_file
+from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import saving
+from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
+from alpkd_pipeline.training.update import DivergedError
 
 EPOCHS = 3
 STEPS = 18
@@ -250,6 +256,144 @@ def test_killed_inside_a_save(student, files: int, monkeypatch) -> None:
             run_stage(folder)
     assert len(steps_of(folder / CHECKPOINTS)) == 2
     assert result(run_stage(folder)) == whole
+
+
+# Memory that is too short ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 8, 9])
+def test_a_training_that_shrank_goes_on_as_it_was(student, step: int, caplog) -> None:
+    with room_for_rows(9):
+        whole = result(run_stage(student("whole")))
+        folder = student("cut")
+        with killed_after(step), pytest.raises(Killed):
+            run_stage(folder)
+        caplog.clear()
+        assert result(run_stage(folder)) == whole
+    told = [event for event in read_journal(folder)[0] if event["event"] == "memory"]
+    assert [(e["doing"], e["rows"], e["instead_of"]) for e in told] == [
+        ("training", 8, 16),
+        ("evaluation", 16, 32),
+        ("evaluation", 8, 32),
+    ]
+    assert [event["rows"] for event in read_json(folder / "metrics.json")["memory"]] == [8, 16, 8]
+    # What the checkpoint says of the training is not found out again.
+    assert ("in training" in caplog.text) == (step == 1)
+
+
+def test_with_more_memory_it_stays_as_small_as_it_began(student) -> None:
+    with room_for_rows(9):
+        whole = result(run_stage(student("whole")))
+        folder = student("cut")
+        with killed_after(9), pytest.raises(Killed):
+            run_stage(folder)
+    assert result(run_stage(folder)) == whole
+
+
+def test_nothing_is_said_where_the_memory_suffices(student) -> None:
+    metrics = whole_of(student)["metrics"]
+    assert "memory" not in metrics
+    assert "resumed_on" not in metrics
+
+
+# A disk that is full -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leave", [0, 60_000, 400_000], ids=["journal", "best", "checkpoint"])
+def test_a_full_disk_loses_nothing(student, tmp_path: Path, leave: int) -> None:
+    whole = whole_of(student)
+    with small_disk(tmp_path / "small", 24) as disk:
+        folder = student("small/cut")
+        with killed_after(9), pytest.raises(Killed):
+            run_stage(folder)
+        filler = fill(disk, leave)
+        with pytest.raises(DiskFullError) as caught:
+            run_stage(folder)
+        line = str(caught.value)
+        assert line.startswith(str(folder))
+        assert "No space left on device" in line
+        assert line.endswith(f"again; it goes on after step {max(steps_of(folder / CHECKPOINTS))}")
+        assert max(steps_of(folder / CHECKPOINTS)) >= 8
+        names = [path.name for path in folder.rglob("*")]
+        assert not [name for name in names if name.startswith(".making") or name.endswith(".tmp")]
+        filler.unlink()
+        assert result(run_stage(folder)) == whole
+
+
+# A loss that is not finite -----------------------------------------------------------------------
+
+
+@contextmanager
+def poisoned_after(step: int) -> Iterator[None]:
+    """One weight becomes NaN after a step, as by a fault of the memory."""
+    done = 0
+
+    def hook(optimiser: Any, *_: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == step:
+            optimiser.param_groups[0]["params"][3].data[0, 0] = float("nan")
+
+    handle = register_optimizer_step_post_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def test_a_poisoned_weight_spoils_no_checkpoint(student) -> None:
+    whole = whole_of(student)
+    folder = student("cut")
+    with poisoned_after(9), pytest.raises(DivergedError, match="at step 10 "):
+        run_stage(folder)
+    assert steps_of(folder / CHECKPOINTS) == [6, 8]
+    # It was no fault of the numbers: the same command goes on from finite weights.
+    assert result(run_stage(folder)) == whole
+
+
+def test_a_checkpoint_of_poisoned_weights_is_not_made(student) -> None:
+    folder = student("cut")
+    with poisoned_after(8), pytest.raises(DivergedError, match="no longer finite after step 8:"):
+        run_stage(folder)
+    assert steps_of(folder / CHECKPOINTS) == [4, 6]
+    assert result(run_stage(folder)) == whole_of(student)
+
+
+def test_settings_that_diverge_do_so_again_from_the_last_checkpoint(student) -> None:
+    folder = student("cut", training__lr=1e30, training__checkpoint_every=1)
+    lines = set()
+    for _ in range(2):
+        with pytest.raises(DivergedError) as caught:
+            run_stage(folder)
+        lines.add(str(caught.value))
+    (line,) = lines
+    assert "the same command again comes to the same step" in line
+
+
+# Another machine ---------------------------------------------------------------------------------
+
+
+def test_it_goes_on_elsewhere_and_says_so(student, caplog, monkeypatch) -> None:
+    folder = student("cut")
+    with killed_after(9), pytest.raises(Killed):
+        run_stage(folder)
+    config = read_json(folder / "run.json")
+    here = run_module.environment
+
+    def there(hardware: Any) -> dict[str, Any]:
+        found = here(hardware)
+        return found | {"threads": 2, "libraries": found["libraries"] | {"torch": "9.9"}}
+
+    monkeypatch.setattr(run_module, "environment", there)
+    run_stage(folder)
+    torch_here = here(resolve_hardware("cpu", "fp32", 1))["libraries"]["torch"]
+    differs = {"threads": [1, 2], "libraries.torch": [torch_here, "9.9"]}
+    (event,) = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    assert (event["after_step"], event["differs"]) == (8, differs)
+    metrics = read_json(folder / "metrics.json")
+    assert metrics["resumed_on"] == [{"after_step": 8, "differs": differs}]
+    assert "goes on after step 8 with threads 2 instead of 1, libraries.torch 9.9" in caplog.text
+    assert read_json(folder / "run.json") == config
 
 
 def spoil(path: Path, how: str) -> None:

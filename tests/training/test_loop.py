@@ -21,8 +21,10 @@ from alpkd_pipeline.runs.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Hardware, accelerator_for
-from alpkd_pipeline.training.loop import DivergedError, fit
+from alpkd_pipeline.training.loop import fit
+from alpkd_pipeline.training.memory import journalled_limit
 from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings
+from alpkd_pipeline.training.update import DivergedError
 
 WIDTH = 3
 SETTINGS = FitSettings(
@@ -125,6 +127,7 @@ class World:
                 term_weights=more.get("term_weights", {}),
                 seed=more.get("seed", 0),
                 accelerator=self.accelerator,
+                limit=journalled_limit(settings.batch_size, "training", journal, []),
                 journal=journal,
                 title="toy",
                 score_name="dev",

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from tests.training.toys import WIDTH, random_rows, tiny_bert
+from tests.training.toys import WIDTH, random_rows, room_for_rows, tiny_bert
 from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.devices import Hardware, accelerator_for
+from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs, predict
 
 SPLIT = random_rows(7)
@@ -90,6 +91,20 @@ def test_the_mode_is_restored_for_a_reader_that_stops_early(accelerator: Acceler
     assert not model.training
     outputs.close()  # type: ignore[attr-defined]
     assert model.training
+
+
+def test_a_batch_too_large_for_the_memory_goes_through_in_parts(accelerator: Accelerator) -> None:
+    model = tiny_bert()
+    whole = predict(model, SPLIT, accelerator, batch_size=7, pad_id=0)
+    limit = RowLimit(7, "evaluation")
+    with room_for_rows(2):
+        outputs = list(
+            iterate_outputs(model, SPLIT, accelerator, batch_size=7, pad_id=0, limit=limit)
+        )
+        assert [len(out.rows) for out in outputs] == [2, 2, 2, 1]
+        again = predict(model, SPLIT, accelerator, batch_size=7, pad_id=0, limit=limit)
+    np.testing.assert_allclose(again, whole, atol=1e-5)
+    assert [found["rows"] for found in limit.noted] == [4, 2]
 
 
 def test_no_gradients_are_kept(accelerator: Accelerator) -> None:

@@ -5,7 +5,11 @@ import random
 import numpy as np
 import torch
 
-from alpkd_pipeline.training.random_state import random_state, restore_random_state
+from alpkd_pipeline.training.random_state import (
+    random_state,
+    remember_draws,
+    restore_random_state,
+)
 
 
 def test_generators_are_put_back() -> None:
@@ -33,3 +37,10 @@ def test_a_generator_of_a_gpu_that_is_not_here_is_left_out() -> None:
     expected = torch.rand(())
     restore_random_state({**state, "cuda.63": torch.zeros(16, dtype=torch.uint8)})
     assert torch.rand(()) == expected
+
+
+def test_what_a_model_drew_is_drawn_again() -> None:
+    put_back = remember_draws(torch.device("cpu"))
+    first = torch.rand(3)
+    put_back()
+    assert torch.equal(torch.rand(3), first)

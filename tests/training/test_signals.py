@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tests.training.conftest import Make
+from tests.training.toys import room_for_rows
 
 from alpkd_pipeline.models.encoder import load_finetuned
 from alpkd_pipeline.runs.manifest import read_json
@@ -30,6 +31,13 @@ def test_train_and_dev_and_no_other_split(signals: Path) -> None:
     assert facts["rows"] == 96 + 48
     assert facts["seconds"] > 0
     assert facts["environment"]["device"] == "cpu"
+
+
+def test_memory_that_is_too_short_is_recorded(begin: Make, teacher: Path, encoded: Path) -> None:
+    folder = begin("short", "signals", {"teacher": teacher, "encoded": encoded})
+    with room_for_rows(8):
+        run_stage(folder)
+    assert [found["rows"] for found in read_json(folder / "signals.json")["memory"]] == [16, 8]
 
 
 def states(teacher: Path, split: EncodedSplit, row: int) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -64,3 +72,7 @@ def test_the_run_decides_pooling_and_digits(
     np.testing.assert_allclose(kept[3], means, atol=5e-3)
     assert np.load(folder / "dev.logits.npy").dtype == np.float32
     assert not np.allclose(kept[3], np.load(signals / "dev.layers.npy")[3], atol=5e-3)
+
+
+def test_nothing_is_said_of_memory_that_suffices(signals: Path) -> None:
+    assert "memory" not in read_json(signals / "signals.json")

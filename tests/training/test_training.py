@@ -22,8 +22,8 @@ from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
-from alpkd_pipeline.training.loop import DivergedError
 from alpkd_pipeline.training.optim import decay_left
+from alpkd_pipeline.training.update import DivergedError
 
 
 def weights(folder: Path) -> str:
@@ -319,3 +319,13 @@ def test_a_folder_without_run_json_is_refused(tmp_path: Path) -> None:
 
 def test_the_task_travels_with_the_model(teacher: Path) -> None:
     assert read_json(teacher / "run.json")["task"]["label_names"] == list(TASK.label_names)
+
+
+def test_a_finished_folder_loses_what_a_killed_process_left(begin, encoded) -> None:
+    folder = begin("done", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
+    train_folder(folder)
+    (folder / ".checkpoints" / "step-00000006").mkdir(parents=True)
+    with pytest.raises(UserError, match="is finished"):
+        train_folder(folder)
+    assert not (folder / ".checkpoints").exists()
+    assert is_complete(folder, "done")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import BertConfig, BertForSequenceClassification
 
 from alpkd_pipeline.tasks.encode import EncodedSplit
@@ -44,3 +50,18 @@ def random_rows(count: int, lengths: tuple[int, ...] = (4, 7, 3, 9, 5)) -> Encod
         max_length=16,
         cut_rows=0,
     )
+
+
+@contextmanager
+def room_for_rows(rows: int) -> Iterator[None]:
+    """A device whose memory holds some rows of any model, and no more."""
+
+    def check(module: nn.Module, given: tuple[Any, ...]) -> None:
+        if isinstance(module, nn.LayerNorm) and len(given[0]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    handle = register_module_forward_pre_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()

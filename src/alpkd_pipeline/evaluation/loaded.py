@@ -15,6 +15,7 @@ from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, accelerator_for, resolve_hardware
+from alpkd_pipeline.training.memory import memory_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ def loaded_model(
         threads: `auto` or a number; in force while the model is open.
 
     Raises:
-        UserError: the folder holds no fine-tuned model, or one with another number of outputs.
+        UserError: the folder holds no fine-tuned model, or one with another number of outputs; or
+            the device's memory is too short for what is done with it.
     """
     hardware = resolve_hardware(device, precision, threads)
-    with accelerator_for(hardware) as accelerator:
+    with memory_faults(), accelerator_for(hardware) as accelerator:
         model = load_finetuned(folder)
         if model.config.num_labels != task.num_labels:
             raise UserError(

@@ -11,6 +11,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.loaded import LoadedModel, loaded_model
+from alpkd_pipeline.runs.journal import MEMORY
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
@@ -18,6 +19,7 @@ from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.predictions import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import environment
+from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import predict
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,7 @@ def score_splits(
 
     Returns:
         What scores.json holds: `splits` (split -> `rows` and `scores`, which is None where any
-        label is hidden), `skipped` and `environment`.
+        label is hidden), `skipped`, `environment`, and `memory` if it was too short for a batch.
 
     Raises:
         UserError: none of the splits is there, the model does not fit task or splits, or its
@@ -69,28 +71,35 @@ def score_splits(
             f"{encoded} holds none of the splits {', '.join(splits)}; run data preparation again"
         )
     found: dict[str, Any] = {}
+    limit = RowLimit(batch_size, "evaluation")
     with loaded_model(
         model_folder, task, device=device, precision=precision, threads=threads
     ) as loaded:
         for name in present:
-            found[name] = _score_split(loaded, encoded, task, out, name, batch_size)
+            found[name] = _score_split(loaded, encoded, task, out, name, limit)
     skipped = [name for name in splits if name not in there]
     result = {
         "splits": found,
         "skipped": skipped,
         "environment": environment(loaded.hardware),
+        **({MEMORY: limit.noted} if limit.noted else {}),
     }
     write_json(out / SCORES, result)
     return result
 
 
 def _score_split(
-    loaded: LoadedModel, encoded: Path, task: Task, out: Path, name: str, batch_size: int
+    loaded: LoadedModel, encoded: Path, task: Task, out: Path, name: str, limit: RowLimit
 ) -> dict[str, Any]:
     split = read_encoded(encoded, name)
     loaded.check_split(split, name)
     logits = predict(
-        loaded.model, split, loaded.accelerator, batch_size=batch_size, pad_id=loaded.pad_id
+        loaded.model,
+        split,
+        loaded.accelerator,
+        batch_size=limit.whole,
+        pad_id=loaded.pad_id,
+        limit=limit,
     )
     if not np.isfinite(logits).all():
         raise UserError(

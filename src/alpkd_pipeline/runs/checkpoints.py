@@ -10,14 +10,18 @@ removed once the result is published.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import DiskFullError, UserError
+from alpkd_pipeline.runs.disk import room_for
+from alpkd_pipeline.runs.journal import JOURNAL
 from alpkd_pipeline.runs.manifest import (
     MANIFEST,
     list_files,
@@ -31,6 +35,11 @@ log = logging.getLogger(__name__)
 
 CHECKPOINTS = ".checkpoints"
 BEST = ".best"
+
+CONFIG = "run.json"
+
+BESIDE = (CONFIG, JOURNAL)
+"""Files of the work folder that a checkpoint goes on with, as far as they were written by then."""
 
 FACTS = "facts.json"
 """What a checkpoint says beside its tensors."""
@@ -48,13 +57,17 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
         place: `<work>/.checkpoints` or `<work>/.best`.
         step: the step that it belongs to.
         write: writes the files into the folder it is given.
+
+    Raises:
+        DiskFullError: there is no room; the folders that were there before are as they were.
     """
     final, making = place / _NAME.format(step), place / f".making-{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
     try:
-        write(making)
-        seal(making, {"step": step})
+        with room_for(final):
+            making.mkdir(parents=True)
+            write(making)
+            seal(making, {"step": step, "beside": _beside(place.parent)})
         if final.exists():
             shutil.rmtree(final)
         os.rename(making, final)
@@ -104,17 +117,26 @@ def has_checkpoint(work: Path) -> bool:
 
 
 def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Checkpoints whose files, and whose best model, are what was written; the last one first.
+    """Checkpoints whose files, journal and best model are what was written; the last one first.
 
     A damaged one is named in the log and passed over.
 
     Yields:
         The folder and its facts.
+
+    Raises:
+        UserError: run.json is no longer the one that the training began with.
     """
+    if config_changed(work):
+        raise UserError(
+            f"{work / CONFIG} was changed after its training began: put it back, or remove"
+            f" {work / CHECKPOINTS} to begin again"
+        )
     for step in reversed(steps_of(work / CHECKPOINTS)):
         folder = folder_of(work / CHECKPOINTS, step)
         try:
             _check(folder, step)
+            _check_journal(work, folder)
             facts = dict(read_json(folder / FACTS))
             if facts["best_step"] is not None:
                 _check(folder_of(work / BEST, facts["best_step"]), facts["best_step"])
@@ -129,6 +151,42 @@ def _check(folder: Path, step: int) -> None:
     said = (read_manifest(folder) or {}).get("step")
     if said != step:
         raise UserError(f"{folder / MANIFEST} is damaged: it speaks of step {said}")
+
+
+def config_changed(work: Path) -> bool:
+    """Whether a checkpoint was made with another run.json than the one that is there now."""
+    for step in steps_of(work / CHECKPOINTS):
+        said = _said_beside(folder_of(work / CHECKPOINTS, step), CONFIG)
+        if said is not None and said != _prefix(work / CONFIG, int(said["bytes"]), whole=True):
+            return True
+    return False
+
+
+def _check_journal(work: Path, folder: Path) -> None:
+    said = _said_beside(folder, JOURNAL)
+    if said is not None and said != _prefix(work / JOURNAL, int(said["bytes"])):
+        raise UserError(f"{work / JOURNAL} is damaged: its first {said['bytes']} bytes differ")
+
+
+def _said_beside(folder: Path, name: str) -> dict[str, Any] | None:
+    """What a checkpoint says of a file; None where it is damaged or of an older version."""
+    found: dict[str, Any] = (read_manifest(folder) or {}).get("beside", {})
+    return found.get(name)
+
+
+def _beside(work: Path) -> dict[str, dict[str, Any]]:
+    found = {name: work / name for name in BESIDE if (work / name).is_file()}
+    return {name: _prefix(path, path.stat().st_size) for name, path in found.items()}
+
+
+def _prefix(path: Path, size: int, *, whole: bool = False) -> dict[str, Any]:
+    """Bytes and sha256 of a file's beginning, or of all of it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read() if whole else file.read(size)
+    except OSError:
+        data = b""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def copy_best(work: Path, step: int) -> None:
@@ -149,6 +207,21 @@ def copy_best(work: Path, step: int) -> None:
             os.link(path, target)
         except OSError:  # a file system without links
             shutil.copyfile(path, target)
+
+
+@contextmanager
+def says_where_it_goes_on(work: Path) -> Iterator[None]:
+    """A context that trains in a work folder; if the disk is full, it adds what is kept.
+
+    Raises:
+        DiskFullError: as it came, and the step after which the training will go on.
+    """
+    try:
+        yield
+    except DiskFullError as error:
+        steps = steps_of(work / CHECKPOINTS)
+        then = f"it goes on after step {steps[-1]}" if steps else "the training begins again"
+        raise DiskFullError(f"{error}; {then}") from error
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The journal of a training: one JSON object a line, appended while it runs.
 
 The journal is the truth about a training; MLflow is filled from it. Each line has `event`
-(`start`, `step`, `eval`, `end`), `time` (seconds since the epoch) and the event's own fields.
+(`start`, `resume`, `step`, `memory`, `eval`, `epoch`, `end`), `time` (seconds since the epoch) and
+the event's own fields.
 """
 
 from __future__ import annotations
@@ -13,26 +14,50 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.runs.disk import room_for
+
 JOURNAL = "events.jsonl"
+
+MEMORY = "memory"
+"""The event of a device's memory that was too short for a whole batch."""
 
 
 class Journal:
-    """Appends events to a run folder's journal; each line is flushed, so that readers see it."""
+    """Appends events to a run folder's journal; readers see each line at once and whole."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        _cut_torn_line(folder / JOURNAL)
-        self._file = (folder / JOURNAL).open("a", encoding="utf-8", buffering=1)
+        self._path = folder / JOURNAL
+        _cut_torn_line(self._path)
+        # Unbuffered: a line that the disk did not take must not come back when the file is closed.
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._path.stat().st_size
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append one event. Values that are not finite are written as strings (`nan`, `inf`)."""
+        """Append one event. Values that are not finite are written as strings (`nan`, `inf`).
+
+        Raises:
+            DiskFullError: there is no room for the line; the journal is as before.
+        """
         line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        with room_for(self._path):
+            self._append(data)
+        self._size += len(data)
+
+    def _append(self, data: bytes) -> None:
+        taken = 0
+        try:
+            while taken < len(data):
+                taken += self._file.write(data[taken:])
+        except OSError:
+            self._file.truncate(self._size)
+            raise
 
     @property
     def size(self) -> int:
         """Bytes written so far, those of an earlier process included."""
-        return self._file.tell()
+        return self._size
 
     def close(self) -> None:
         """Close the file; more events may not be written."""

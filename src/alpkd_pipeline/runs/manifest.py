@@ -18,6 +18,10 @@ from alpkd_pipeline.errors import UserError
 
 MANIFEST = "manifest.json"
 
+OWN_DIGEST = "sha256"
+"""Where a manifest says the hash of its other entries: it guards all files, so something has to
+guard it. Manifests of older versions have none."""
+
 
 def sha256_file(path: Path) -> str:
     """The sha256 of a file's bytes, as 64 hex digits."""
@@ -54,17 +58,25 @@ def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
         The manifest as written.
     """
     manifest = {**facts, "files": describe(folder)}
+    manifest[OWN_DIGEST] = _own_digest(manifest)
     write_json(folder / MANIFEST, manifest)
     return manifest
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a folder, or None when there is none or it cannot be read."""
+    """The manifest of a folder, or None when there is none, or one that is damaged."""
     try:
         found = json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and "files" in found else None
+    if not isinstance(found, dict) or "files" not in found:
+        return None
+    return found if found.get(OWN_DIGEST) in (None, _own_digest(found)) else None
+
+
+def _own_digest(manifest: dict[str, Any]) -> str:
+    others = {name: value for name, value in manifest.items() if name != OWN_DIGEST}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
 def is_complete(folder: Path, key: str | None = None) -> bool:
@@ -153,6 +165,10 @@ def write_json(path: Path, value: Any) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # Python does not say which file it could not write to.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.checkpoints import has_checkpoint
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.runs.checkpoints import config_changed, has_checkpoint
+from alpkd_pipeline.runs.manifest import read_json, read_manifest, write_json
+
+log = logging.getLogger(__name__)
 
 RUN_CONFIG = "run.json"
 """Not config.json: that name belongs to Hugging Face in a folder that `from_pretrained` loads."""
@@ -46,7 +49,15 @@ class Work:
         except (OSError, ValueError, KeyError, TypeError):
             return False
         wanted = self.facts.get("identity", {}).get("key")
-        return self.trains and found == wanted and has_checkpoint(self.folder)
+        if not (self.trains and found == wanted and has_checkpoint(self.folder)):
+            return False
+        if config_changed(self.folder):
+            log.warning(
+                "%s was changed after its training began: it begins again",
+                self.folder / RUN_CONFIG,
+            )
+            return False
+        return True
 
     def begin(self, **inputs: Path | None) -> Path:
         """Empty the folder and write its run.json; one whose training goes on stays as it is.
@@ -67,5 +78,15 @@ class Work:
             for name, path in inputs.items()
             if path is not None
         }
-        write_json(self.folder / RUN_CONFIG, {**self.facts, "inputs": places})
+        run = {**self.facts, "inputs": places}
+        if self.trains and (encoded := inputs.get("encoded")) is not None:
+            run["data"] = _data(encoded)
+        write_json(self.folder / RUN_CONFIG, run)
         return self.folder
+
+
+def _data(encoded: Path) -> dict[str, str]:
+    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone."""
+    files = (read_manifest(encoded) or {"files": {}})["files"]
+    ends = ".arrow"
+    return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
 
+CTRL_C = 130
+"""The exit code of a program that a person stopped: 128 and the number of the signal."""
+
 
 def main() -> int:
     """Train the folders named on the command line, in order; 0 when all went well."""
@@ -23,6 +26,9 @@ def main() -> int:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        return CTRL_C
     return 0
 
 

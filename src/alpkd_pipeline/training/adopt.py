@@ -29,8 +29,9 @@ from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.training.devices import Hardware, accelerator_for, environment, resolve_hardware
 from alpkd_pipeline.training.predict import predict
-from alpkd_pipeline.training.run import METRICS, write_predictions
+from alpkd_pipeline.training.run import METRICS
 from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.scorer import write_predictions
 
 log = logging.getLogger(__name__)
 

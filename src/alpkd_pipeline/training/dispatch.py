@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.checkpoints import drop_checkpoints
+from alpkd_pipeline.runs.checkpoints import drop_checkpoints, says_where_it_goes_on
+from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.manifest import MANIFEST, read_json, seal
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 from alpkd_pipeline.training.adopt import adopt_teacher
-from alpkd_pipeline.training.run_config import read_config
+from alpkd_pipeline.training.memory import memory_faults
+from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.signals import record_signals
 from alpkd_pipeline.training.student import train_student
 from alpkd_pipeline.training.teacher import train_teacher
@@ -19,20 +21,26 @@ def run_stage(folder: Path) -> Path:
     """Make what the folder's run.json asks for; the folder is not sealed yet.
 
     Raises:
-        UserError: run.json is missing, damaged, or names an unknown stage.
+        UserError: run.json is missing, damaged, or names an unknown stage; the memory or the disk
+            is too small.
     """
     run = read_config(folder)
+    with says_where_it_goes_on(folder), room_for(folder), memory_faults():
+        _make(run)
+    return folder
+
+
+def _make(run: RunConfig) -> None:
     if run.stage == "teacher" and run.params["teacher"]["finetuned"]:
         adopt_teacher(run)
     elif run.stage == "teacher":
         train_teacher(run)
     elif run.stage == "signals":
-        record_signals(run, folder)
+        record_signals(run, run.folder)
     elif run.stage == "student":
         train_student(run)
     else:
-        raise UserError(f"{folder / RUN_CONFIG}: unknown stage {run.stage!r}")
-    return folder
+        raise UserError(f"{run.folder / RUN_CONFIG}: unknown stage {run.stage!r}")
 
 
 def train_folder(folder: Path) -> None:
@@ -44,10 +52,12 @@ def train_folder(folder: Path) -> None:
         UserError: the folder is finished already, or as `run_stage`.
     """
     if (folder / MANIFEST).exists():
+        drop_checkpoints(folder)  # of a process that was killed when it had just finished
         raise UserError(f"{folder} is finished; to train it again, remove its {MANIFEST} first")
     run_stage(folder)
     identity = read_json(folder / RUN_CONFIG)["identity"]
     made_from = {name: key for name, key in identity["keys"].items() if key != identity["key"]}
     facts = {"stage": read_config(folder).stage, "key": identity["key"], "made_from": made_from}
-    seal(folder, facts)
+    with room_for(folder):
+        seal(folder, facts)
     drop_checkpoints(folder)

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.checkpoint import read_tensors, write_tensors
-from alpkd_pipeline.training.optim import make_adamw, set_lr
-from alpkd_pipeline.training.pace import waiting
+from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.optim import make_adamw
 from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings, KeepBest, Progress
 from alpkd_pipeline.training.saving import Saver
 from alpkd_pipeline.training.step import Step
 from alpkd_pipeline.training.stopping import stopping
+from alpkd_pipeline.training.update import Update, require_finite_weights
 from alpkd_pipeline.training.usage import Usage
 
 log = logging.getLogger(__name__)
-
-RELEASE_EVERY = 64
-"""Steps after which the pages of the train split are given back."""
-
-
-class DivergedError(UserError):
-    """The training left the finite numbers: its loss or gradient is NaN or infinite."""
 
 
 def fit(
@@ -51,6 +42,7 @@ def fit(
     term_weights: dict[str, float],
     seed: int,
     accelerator: Accelerator,
+    limit: RowLimit,
     journal: Journal,
     title: str,
     score_name: str,
@@ -73,6 +65,7 @@ def fit(
         term_weights: the weight of each loss term, for the weighted values in the journal.
         seed: fixes the order of the batches.
         accelerator: device and precision.
+        limit: how many rows go through the model at once, where memory is short.
         journal: where every logged step and evaluation goes.
         title: shown beside the progress bar.
         score_name: what the selecting rows are called, `dev` or `holdout`.
@@ -81,12 +74,23 @@ def fit(
         go_on: a checkpoint's folder and facts, where a training goes on.
 
     Raises:
-        DivergedError: at the first step whose loss or gradient is not finite.
+        DivergedError: at the first step whose loss or gradient is not finite, or before weights
+            that are not finite would be kept.
+        UserError: the device's memory is too short for a single row.
     """
     run = Progress(
         settings, len(rows), term_weights, journal, Usage(accelerator.device), score_name
     )
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
+    update = Update(
+        step=step,
+        batch_of=lambda members: collate(train, members, pad_id).to(accelerator.device),
+        parameters=parameters,
+        optimiser=optimiser,
+        max_grad_norm=settings.max_grad_norm,
+        accelerator=accelerator,
+        limit=limit,
+    )
     if go_on is not None:
         run.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))
     bar = tqdm(
@@ -99,25 +103,8 @@ def fit(
     )
 
     def write(folder: Path) -> None:
+        require_finite_weights(parameters, run.steps)
         write_tensors(folder, model, parameters, optimiser, run.sums())
-
-    def train_on(group: list[np.ndarray], epoch: int) -> None:
-        set_lr(optimiser, run.lr)
-        totals, size = [], sum(map(len, group))
-        for members in group:
-            with waiting(*run.paces):
-                batch = collate(train, members, pad_id).to(accelerator.device)
-            terms = step(batch)
-            # By rows, so that those of a smaller last batch weigh no more than others.
-            accelerator.backward(terms.total * (len(members) / size))
-            run.add(terms, batch)
-            totals.append(terms.total.detach())
-        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-        where = f"step {run.steps + 1} (epoch {epoch + 1})"
-        _require_finite(totals, norm, where, train.idx[np.concatenate(group)])
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        run.log_step(norm, epoch, bar)
 
     def pause(epoch: int, place: int, *, due: bool) -> None:
         if saver is not None and (stop.asked or due):
@@ -135,12 +122,12 @@ def fit(
             for place in range(run.first_place(epoch), len(groups)):
                 if run.out_of_patience:
                     break
-                train_on(groups[place], epoch)
+                group = groups[place]
+                norm = update(group, run, epoch, train.idx[np.concatenate(group)])
+                run.log_step(norm, epoch, bar)
                 if run.evaluation_due:
                     run.consider(evaluate, keep_best, epoch, bar)
                 ends = place + 1 == len(groups)
-                if run.steps % RELEASE_EVERY == 0:
-                    train.release()
                 due = saver is not None and saver.due(run.steps, epoch_ends=ends)
                 pause(epoch, place + 1, due=due)
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
@@ -157,17 +144,3 @@ def fit(
 def _groups(batches: list[np.ndarray], size: int) -> Iterator[list[np.ndarray]]:
     for start in range(0, len(batches), size):
         yield batches[start : start + size]
-
-
-def _require_finite(totals: list[Tensor], norm: Tensor, where: str, ids: np.ndarray) -> None:
-    """Stop before the weights are spoilt."""
-    # One transfer for both: reading them one by one would make a GPU wait twice.
-    loss, gradient = torch.stack([torch.stack(totals).sum().float(), norm.float()]).tolist()
-    if math.isfinite(loss) and math.isfinite(gradient):
-        return
-    what = f"gradient became {gradient}" if math.isfinite(loss) else f"loss became {loss}"
-    raise DivergedError(
-        f"the {what} at {where}, in the batch with the example ids"
-        f" {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
-        " lower the learning rate, or look at these rows"
-    )

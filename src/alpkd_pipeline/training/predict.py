@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import collate, sorted_batches
+from alpkd_pipeline.training.memory import RowLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ def iterate_outputs(
     pooling: str = "cls",
     layers: bool = False,
     only: np.ndarray | None = None,
+    limit: RowLimit | None = None,
 ) -> Iterator[BatchOutput]:
     """Outputs batch by batch in evaluation mode, in fp32; the model's mode is restored after.
 
@@ -47,17 +49,23 @@ def iterate_outputs(
         pooling: how a layer's states become one vector, `cls` or `mean`.
         layers: whether the pooled states of every layer are wanted.
         only: the rows to look at; all of them by default.
+        limit: how many rows go through the model at once, where memory is short; one that is
+            handed from call to call spares finding it out again.
     """
     chosen = np.arange(len(split)) if only is None else only
+    limit = limit or RowLimit(batch_size, "evaluation")
+
+    def output(rows: np.ndarray) -> BatchOutput:
+        batch = collate(split, rows, pad_id).to(accelerator.device)
+        with torch.no_grad(), accelerator.autocast():
+            logits, states = forward_signal(model, batch.inputs, pooling=pooling, layers=layers)
+        return BatchOutput(rows, logits.float(), None if states is None else states.float())
+
     was_training = model.training
     model.train(False)
     try:
         for picked in sorted_batches(split.lengths[chosen], batch_size):
-            rows = chosen[picked]
-            batch = collate(split, rows, pad_id).to(accelerator.device)
-            with torch.no_grad(), accelerator.autocast():
-                logits, states = forward_signal(model, batch.inputs, pooling=pooling, layers=layers)
-            yield BatchOutput(rows, logits.float(), None if states is None else states.float())
+            yield from limit.each(chosen[picked], output)
     finally:
         model.train(was_training)
 
@@ -69,10 +77,13 @@ def predict(
     *,
     batch_size: int,
     pad_id: int,
+    limit: RowLimit | None = None,
 ) -> np.ndarray:
     """The logits of every row, (N, C) float32, in the order of the split."""
     logits: np.ndarray | None = None
-    for out in iterate_outputs(model, split, accelerator, batch_size=batch_size, pad_id=pad_id):
+    for out in iterate_outputs(
+        model, split, accelerator, batch_size=batch_size, pad_id=pad_id, limit=limit
+    ):
         values = out.logits.cpu().numpy()
         if logits is None:
             logits = np.empty((len(split), values.shape[1]), dtype=np.float32)

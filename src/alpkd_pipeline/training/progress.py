@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -127,18 +127,24 @@ class Progress:
         patience = self._settings.patience
         return patience is not None and self._without_gain >= patience
 
-    def add(self, terms: LossTerms, batch: Batch) -> None:
-        """Add a batch to the running sums, on its device: reading them would stall a GPU."""
+    def add(self, terms: LossTerms, parts: Iterable[Batch]) -> None:
+        """Add a batch to the running sums, on its device: reading them would stall a GPU.
+
+        Args:
+            terms: what it said.
+            parts: the batch, or the parts in which it went through the model.
+        """
         for name in TERMS:
             value = getattr(terms, name)
             if value is not None:
-                self._sums[name] = self._sums.get(name, 0) + value.detach()
+                self._sums[name] = self._sums.get(name, 0) + value
         for name, value in terms.watch.items():
-            self._watched[name] = self._watched.get(name, 0) + value.detach()
-        self._examples += len(batch.rows)
+            self._watched[name] = self._watched.get(name, 0) + value
         self._batches += 1
-        for pace in self.paces:
-            pace.add(batch)
+        for part in parts:
+            self._examples += len(part.rows)
+            for pace in self.paces:
+                pace.add(part)
 
     def log_step(self, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
         """Count a step; write the mean losses since the last line where one is due."""

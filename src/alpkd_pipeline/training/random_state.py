@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -42,6 +43,23 @@ def restore_random_state(state: dict[str, Tensor]) -> None:
         device = int(name.removeprefix(_CUDA)) if name.startswith(_CUDA) else -1
         if 0 <= device < torch.cuda.device_count():
             torch.cuda.set_rng_state(values.to(torch.uint8), device)
+
+
+def remember_draws(device: torch.device) -> Callable[[], None]:
+    """What a model draws from, on the CPU and on its device, as it is now.
+
+    Returns:
+        Puts it back, so that the same numbers are drawn again.
+    """
+    here = torch.get_rng_state()
+    there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    def put_back() -> None:
+        torch.set_rng_state(here)
+        if there is not None:
+            torch.cuda.set_rng_state(there, device)
+
+    return put_back
 
 
 def _numbers(values: list[float]) -> Tensor:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from alpkd_pipeline.models.encoder import save_classifier
-from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, whole_embedding
+from alpkd_pipeline.models.seen_rows import keep_seen_rows
 from alpkd_pipeline.models.size import count_parameters
-from alpkd_pipeline.runs.checkpoints import BEST, copy_best, drop_beaten, publish_step
-from alpkd_pipeline.runs.journal import JOURNAL, Journal, cut_journal
+from alpkd_pipeline.runs.checkpoints import copy_best
+from alpkd_pipeline.runs.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.runs.manifest import write_json
-from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.tasks.metrics import score
-from alpkd_pipeline.tasks.predictions import predictions_frame
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.training.devices import Hardware, environment
+from alpkd_pipeline.training.elsewhere import (
+    RESUME,
+    differences,
+    last_environment,
+    resumed_on,
+    say_differences,
+)
 from alpkd_pipeline.training.loop import fit
-from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
-from alpkd_pipeline.training.progress import Evaluation, FitResult
+from alpkd_pipeline.training.memory import journalled_limit
+from alpkd_pipeline.training.progress import FitResult
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.saving import Saver, latest
+from alpkd_pipeline.training.scorer import Observer, Scorer
 from alpkd_pipeline.training.seed import seed_everything
 from alpkd_pipeline.training.selection import Selection, choose_rows
 from alpkd_pipeline.training.step import Step
@@ -37,61 +39,6 @@ from alpkd_pipeline.training.vocabulary import seen_tokens
 log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
-
-Observer = Callable[[list[BatchOutput]], dict[str, Any]]
-"""Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""
-
-
-class _Scorer:
-    """Scores a model in training on the selecting rows, and writes it down when it is the best."""
-
-    def __init__(
-        self,
-        run: RunConfig,
-        chosen: Selection,
-        split: EncodedSplit,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        accelerator: Accelerator,
-        observer: Observer | None,
-        seen: SeenRows | None,
-    ) -> None:
-        self._run, self._chosen, self._split = run, chosen, split
-        self._model, self._tokenizer, self._accelerator = model, tokenizer, accelerator
-        self._observer, self._seen = observer, seen
-        self._logits = np.empty((len(split), run.task.num_labels), dtype=np.float32)
-
-    def evaluate(self) -> Evaluation:
-        """The scores of the model as it is now."""
-        rows, outputs = self._chosen.rows, []
-        for out in iterate_outputs(
-            self._model,
-            self._split,
-            self._accelerator,
-            batch_size=self._run.training["eval_batch_size"],
-            pad_id=int(self._tokenizer.pad_token_id),
-            pooling=self._run.params["method"]["pooling"],
-            layers=self._observer is not None,
-            only=rows,
-        ):
-            self._logits[out.rows] = out.logits.cpu().numpy()
-            if self._observer is not None:
-                outputs.append(out)
-        scores = score(self._run.task, self._logits[rows], self._split.labels[rows])
-        return Evaluation(scores, self._observer(outputs) if self._observer else {})
-
-    def keep_best(self, _found: Evaluation, step: int, left: float) -> None:
-        """Write the weights and the answers of the last evaluation; earlier ones stay for now."""
-
-        def write(folder: Path) -> None:
-            with whole_embedding(self._model, self._seen, left):
-                save_classifier(self._model, self._tokenizer, folder)
-            chosen = self._chosen
-            task, split, rows = self._run.task, self._split, chosen.rows
-            write_predictions(folder, task, chosen.name, split, rows, self._logits)
-
-        publish_step(self._run.folder / BEST, step, write)
-        drop_beaten(self._run.folder, step)
 
 
 def train_and_write(
@@ -133,7 +80,6 @@ def train_and_write(
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
     seen = keep_seen_rows(model, seen_tokens((train, selecting), int(tokenizer.pad_token_id)))
-    scorer = _Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen)
     environ = environment(hardware)
     go_on = latest(run.folder)
     if go_on is None:
@@ -141,11 +87,11 @@ def train_and_write(
     else:
         cut_journal(run.folder, int(go_on[1]["journal_bytes"]))
     with Journal(run.folder) as journal:
-        if go_on is None:
-            journal.write("start", name=run.name, stage=run.stage, **environ)
-        else:
-            log.info("%s: going on after step %d", run.name, go_on[1]["steps"])
-            journal.write("resume", after_step=go_on[1]["steps"], **environ)
+        before = read_journal(run.folder)[0]
+        _write_begin(journal, run, environ, before, go_on and int(go_on[1]["steps"]))
+        limit = journalled_limit(asked["batch_size"], "training", journal, before)
+        wider = journalled_limit(asked["eval_batch_size"], "evaluation", journal, before)
+        scorer = Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen, wider)
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
         result = fit(
@@ -161,6 +107,7 @@ def train_and_write(
             term_weights=term_weights,
             seed=run.seed,
             accelerator=accelerator,
+            limit=limit,
             journal=journal,
             title=run.name,
             score_name=chosen.name,
@@ -169,9 +116,49 @@ def train_and_write(
             go_on=go_on,
         )
         copy_best(run.folder, result.best_step)
-        write_json(run.folder / METRICS, training_metrics(result, chosen.name, parameters, environ))
+        metrics = training_metrics(result, chosen.name, parameters, environ)
+        write_json(run.folder / METRICS, metrics | deviations(read_journal(run.folder)[0]))
         journal.write("end", seconds=result.seconds, steps=result.steps)
     return result
+
+
+def _write_begin(
+    journal: Journal,
+    run: RunConfig,
+    environ: dict[str, Any],
+    before: list[dict[str, Any]],
+    after_step: int | None,
+) -> None:
+    """The first line of a training, or of what goes on of it after the lines `before`."""
+    if after_step is None:
+        journal.write("start", name=run.name, stage=run.stage, **environ)
+        return
+    log.info("%s: going on after step %d", run.name, after_step)
+    differs = differences(last_environment(before), environ)
+    say_differences(run.name, after_step, differs)
+    journal.write(RESUME, after_step=after_step, differs=differs, **environ)
+
+
+def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """What metrics.json says where a training was not what an undisturbed one would have been.
+
+    Args:
+        events: the journal.
+
+    Returns:
+        `memory`, where it was too short for whole batches, and `resumed_on`, where it went on
+        elsewhere; neither in most cases.
+    """
+    short = [
+        {name: value for name, value in event.items() if name not in {"event", "time"}}
+        for event in events
+        if event["event"] == MEMORY
+    ]
+    return {
+        name: found
+        for name, found in ((MEMORY, short), ("resumed_on", resumed_on(events)))
+        if found
+    }
 
 
 def training_metrics(
@@ -190,22 +177,3 @@ def training_metrics(
         "parameters": parameters,
         "environment": environ,
     }
-
-
-def write_predictions(
-    to: Path, task: Task, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
-) -> None:
-    """Write the answers on some rows of a split to `predictions/<name>.csv`.
-
-    Args:
-        to: the folder of the model.
-        task: the task.
-        name: the file's name.
-        split: the split.
-        rows: (R,) which of its N rows.
-        logits: (N, C), of the whole split.
-    """
-    frame = predictions_frame(task, split.idx[rows], split.labels[rows], logits[rows])
-    folder = to / "predictions"
-    folder.mkdir(exist_ok=True)
-    frame.to_csv(folder / f"{name}.csv", index=False)

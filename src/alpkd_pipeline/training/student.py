@@ -21,13 +21,15 @@ from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.student import EncoderSizes, Head, build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.tasks.encode import read_encoded
+from alpkd_pipeline.training.allocator import freed_memory_kept
 from alpkd_pipeline.training.attention import attention_observer
 from alpkd_pipeline.training.batching import collate
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step
 from alpkd_pipeline.training.predict import BatchOutput
-from alpkd_pipeline.training.run import Observer, train_and_write
+from alpkd_pipeline.training.run import train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.scorer import Observer
 from alpkd_pipeline.training.selection import Selection
 from alpkd_pipeline.training.signals import record_signals
 
@@ -38,7 +40,7 @@ def train_student(run: RunConfig) -> None:
         record_signals(run, run.inputs["signals"])
     asked = run.training
     hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
-    with accelerator_for(hardware) as accelerator:
+    with accelerator_for(hardware) as accelerator, freed_memory_kept():
         teacher = load_finetuned(run.inputs["teacher"])
         student = _build(run, teacher).to(accelerator.device)
         method = _method(run, shape_of(teacher.config.to_dict()), student).to(accelerator.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer
+from alpkd_pipeline.training.allocator import freed_memory_kept
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.run import train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
@@ -13,7 +14,7 @@ def train_teacher(run: RunConfig) -> None:
     """Fine-tune the encoder in `inputs.model` with a fresh head, and write the run folder."""
     asked = run.training
     hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
-    with accelerator_for(hardware) as accelerator:
+    with accelerator_for(hardware) as accelerator, freed_memory_kept():
         source = run.inputs["model"]
         model = load_classifier(source, run.task, run.seed).to(accelerator.device)
         train_and_write(

@@ -1,0 +1,174 @@
+"""When a device's memory is too short for a batch: fewer rows at a time, the same batch.
+
+A batch that does not fit is cut into parts of half as many rows, and half of that, until it does.
+In training the gradients of the parts add up to the gradient of the batch, for every loss of this
+project is a mean over the rows. What differs is the order of additions and the dropout masks: the
+result is as good, but not bitwise that of a device with more memory, so the run records it.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.journal import MEMORY, Journal
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+IN_WORDS = (
+    "out of memory",
+    "DefaultCPUAllocator: ",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What errors of torch say that have no class of their own: of CPUs, of Apple's GPUs, of cuBLAS."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory was too short."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in IN_WORDS)
+
+
+class RowLimit:
+    """How many rows go through a model at once.
+
+    Args:
+        rows: a whole batch, to begin with.
+        doing: `training` or `evaluation`, for the record.
+        note: hears of every time the limit was halved.
+
+    Attributes:
+        rows: how many it is now.
+        whole: how many it was to begin with.
+        noted: what `note` has heard: `doing`, `rows`, `instead_of` and where that was.
+    """
+
+    def __init__(
+        self, rows: int, doing: str, note: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self.rows = self.whole = rows
+        self.noted: list[dict[str, Any]] = []
+        self._doing, self._note = doing, note
+
+    def parts(self, members: np.ndarray) -> list[np.ndarray]:
+        """A batch's rows, as many at a time as the limit allows."""
+        return [members[i : i + self.rows] for i in range(0, len(members), self.rows)]
+
+    def halve(self, tried: int, fault: str, **where: Any) -> None:
+        """Allow half as many rows as were too many, and say so; memory is given back first.
+
+        Args:
+            tried: how many rows did not fit.
+            fault: what torch said.
+            where: what the record says beside the rows, such as the step.
+
+        Raises:
+            UserError: it was a single row.
+        """
+        free_memory()
+        if tried == 1:
+            raise UserError(
+                f"out of memory in {self._doing} with a single row at a time"
+                f" ({fault.splitlines()[0]}): lower task.max_length, take a smaller model, or"
+                " another device"
+            )
+        self.rows = (tried + 1) // 2
+        log.warning(
+            "out of memory with %d rows at a time in %s: going on with %d; batches count as before",
+            tried,
+            self._doing,
+            self.rows,
+        )
+        found = {"doing": self._doing, "rows": self.rows, "instead_of": self.whole, **where}
+        self.noted.append(found)
+        if self._note is not None:
+            self._note(found)
+
+    def each(self, members: np.ndarray, work: Callable[[np.ndarray], T]) -> Iterator[T]:
+        """What some work comes to for each part of a batch; a part that does not fit is cut.
+
+        Args:
+            members: rows that are independent of one another.
+            work: done for some of them at a time.
+        """
+        start = 0
+        while start < len(members):
+            part = members[start : start + self.rows]
+            found, fault = attempt(work, part)
+            if fault is not None:
+                self.halve(len(part), fault)
+            else:
+                assert found is not None
+                yield found
+                start += len(part)
+
+
+def journalled_limit(
+    rows: int, doing: str, journal: Journal, events: Iterable[Mapping[str, Any]]
+) -> RowLimit:
+    """A limit that the journal keeps: a training that goes on need not find it out again.
+
+    Args:
+        rows: a whole batch.
+        doing: as for `RowLimit`.
+        journal: gets a line for each time the limit is halved.
+        events: what the journal holds already.
+    """
+    limit = RowLimit(rows, doing, lambda found: journal.write(MEMORY, **found))
+    for event in events:
+        if event["event"] == MEMORY and event["doing"] == doing:
+            limit.rows = int(event["rows"])
+    return limit
+
+
+def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str | None]:
+    """What some work comes to, or what torch says of the memory that it lacked.
+
+    Returned and not raised: an exception would keep alive what the work had made so far.
+    """
+    try:
+        return work(*args, **kwargs), None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None, str(error) or type(error).__name__
+
+
+def free_memory() -> None:
+    """Give memory that nobody needs back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+@contextmanager
+def memory_faults() -> Iterator[None]:
+    """Where nothing can be cut, a lack of memory is one line for the user.
+
+    Raises:
+        UserError: the device's memory was too short.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"out of memory ({first}), with nothing left to make smaller: take smaller models, a"
+            " smaller eval_batch_size or another device, or stop what else uses this one"
+        ) from None

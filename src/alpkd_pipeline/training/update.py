@@ -1,0 +1,156 @@
+"""One update of the weights: from some batches of rows to the optimiser's step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from alpkd_pipeline.distillation.signals import LossTerms
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.memory import RowLimit, attempt
+from alpkd_pipeline.training.optim import set_lr
+from alpkd_pipeline.training.pace import waiting
+from alpkd_pipeline.training.progress import TERMS, Progress
+from alpkd_pipeline.training.random_state import remember_draws
+from alpkd_pipeline.training.step import Step
+
+Heard = list[tuple[LossTerms, list[Batch]]]
+"""For each batch of an update its losses, and the parts in which it went through the model."""
+
+
+class DivergedError(UserError):
+    """The training left the finite numbers: a loss, gradient or weight is NaN or infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Turns groups of batches into changed weights.
+
+    Attributes:
+        step: turns a batch into its losses.
+        batch_of: gathers rows into a batch on the device.
+        parameters: everything that is trained.
+        optimiser: the optimiser over them.
+        max_grad_norm: gradients with a larger norm are scaled down to it.
+        accelerator: device and precision.
+        limit: how many rows go through the model at once.
+    """
+
+    step: Step
+    batch_of: Callable[[np.ndarray], Batch]
+    parameters: list[nn.Parameter]
+    optimiser: torch.optim.Optimizer
+    max_grad_norm: float
+    accelerator: Accelerator
+    limit: RowLimit
+
+    def __call__(
+        self, group: list[np.ndarray], run: Progress, epoch: int, ids: np.ndarray
+    ) -> Tensor:
+        """Make one step.
+
+        Args:
+            group: the rows of each of its batches.
+            run: counts what was trained on.
+            epoch: from 0.
+            ids: the examples' ids, for an error.
+
+        Returns:
+            The norm of the gradient before it was clipped.
+
+        Raises:
+            DivergedError: the loss or the gradient is not finite; the weights are as before.
+            UserError: not even a single row fits into the device's memory.
+        """
+        set_lr(self.optimiser, run.lr)
+        heard = self._fitting(group, run)
+        for terms, batches in heard:
+            run.add(terms, batches)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
+        where = f"step {run.steps + 1} (epoch {epoch + 1})"
+        _require_finite([terms.total for terms, _ in heard], norm, where, ids)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return norm
+
+    def _fitting(self, group: list[np.ndarray], run: Progress) -> Heard:
+        """The gradients, with as many rows at a time as fit."""
+        put_back = remember_draws(self.accelerator.device)
+        while True:
+            heard, fault = attempt(self._gradients, group, run)
+            if fault is None:
+                assert heard is not None
+                return heard
+            # As if the half-done step had never begun.
+            self.optimiser.zero_grad(set_to_none=True)
+            put_back()
+            tried = min(self.limit.rows, max(map(len, group)))
+            self.limit.halve(tried, fault, step=run.steps + 1)
+
+    def _gradients(self, group: list[np.ndarray], run: Progress) -> Heard:
+        heard, size = [], sum(map(len, group))
+        for members in group:
+            said = []
+            for part in self.limit.parts(members):
+                with waiting(*run.paces):
+                    batch = self.batch_of(part)
+                terms = self.step(batch)
+                # By rows, so that those of a smaller last batch weigh no more than others.
+                self.accelerator.backward(terms.total * (len(part) / size))
+                said.append((terms, batch))
+            heard.append((mean_terms(said), [batch for _, batch in said]))
+        return heard
+
+
+def mean_terms(said: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:
+    """The losses of a batch from those of its parts, weighted by their rows, without a graph."""
+    size = sum(len(batch.rows) for _, batch in said)
+    shares = [len(batch.rows) / size for _, batch in said]
+
+    def mean(values: list[Tensor]) -> Tensor:
+        if len(values) == 1:
+            return values[0].detach()
+        weighed = [value.detach() * share for value, share in zip(values, shares, strict=True)]
+        return torch.stack(weighed).sum(dim=0)
+
+    first = said[0][0]
+    known = [name for name in TERMS if getattr(first, name) is not None]
+    found = {name: mean([getattr(terms, name) for terms, _ in said]) for name in known}
+    watch = {name: mean([terms.watch[name] for terms, _ in said]) for name in first.watch}
+    return replace(first, weights=None, watch=watch, **found)
+
+
+def require_finite_weights(parameters: Iterable[nn.Parameter], step: int) -> None:
+    """Refuse to keep weights that nothing good can come of any more.
+
+    Raises:
+        DivergedError: a weight is NaN or infinite.
+    """
+    if torch.stack([weight.detach().isfinite().all() for weight in parameters]).all():
+        return
+    raise DivergedError(
+        f"a weight was no longer finite after step {step}: lower the learning rate; the checkpoint"
+        " before is kept"
+    )
+
+
+def _require_finite(totals: list[Tensor], norm: Tensor, where: str, ids: np.ndarray) -> None:
+    """Stop before the weights are spoilt."""
+    # One transfer for both: reading them one by one would make a GPU wait twice.
+    loss, gradient = torch.stack([torch.stack(totals).sum().float(), norm.float()]).tolist()
+    if math.isfinite(loss) and math.isfinite(gradient):
+        return
+    what = f"gradient became {gradient}" if math.isfinite(loss) else f"loss became {loss}"
+    raise DivergedError(
+        f"the {what} at {where}, in the batch with the example ids"
+        f" {', '.join(map(str, ids[:8].tolist()))}{', ...' if len(ids) > 8 else ''}:"
+        " lower the learning rate, or look at these rows; the same command again comes to the same"
+        " step"
+    )
