@@ -14,6 +14,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_project
 from tests.conftest import Kedro
 
+from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.commands.run import RUNNER, run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
@@ -77,7 +78,9 @@ def test_kedro_s_options_work_as_in_kedro() -> None:
     ours, theirs = by_name(run), by_name(kedro_run)
     for name in KEDRO_1_7[:-1]:
         one, two = ours[name], theirs[name]
-        assert (one.opts, one.type, one.callback) == (two.opts, two.type, two.callback), name
+        assert (one.opts, one.type) == (two.opts, two.type), name
+        # What cannot be read of --params is one line here, and a traceback in Kedro.
+        assert one.callback == (read_params if name == "params" else two.callback), name
         if name != "runner":
             assert one.default == two.default, name
 

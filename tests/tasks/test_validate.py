@@ -117,7 +117,7 @@ def test_number_outside_the_range(likeness: Task, label: float) -> None:
     assert found == [f"dev, 1 row (2): label is outside 0 to 5: {label}"]
 
 
-@pytest.mark.parametrize("label", ["high", float("inf")])
+@pytest.mark.parametrize("label", ["high", float("inf"), pytest.param(10**400, id="huge")])
 def test_no_finite_number(likeness: Task, label: object) -> None:
     column = pd.Series([1.0, label], dtype="object")
     found = faults_of(likeness, dev=frame(likeness, 2, "dev", label=column))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
+from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WHAT_IT_SAYS = (
 @click.argument("run_b")
 @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
 @click.option(
-    "--params", default="", callback=_split_params, help="Where to look, such as run.store=..."
+    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
 )
 @click.pass_obj
 def pair(metadata: object, run_a: str, run_b: str, env: str | None, params: dict[str, Any]) -> None:

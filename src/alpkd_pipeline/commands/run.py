@@ -10,6 +10,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import user_error
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
@@ -24,6 +25,8 @@ def _options() -> list[click.Parameter]:
     for option in options:
         if option.name == "runner":
             option.default = RUNNER
+        if option.name == "params":
+            option.callback = read_params
         if option.name == "pipeline" and isinstance(option, click.Option):
             option.help = "Name of the pipeline to run; without it all of them run."
     options.append(click.Option(["--force"], default="", metavar="STAGES", help=FORCE_HELP))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
+from alpkd_pipeline.commands.params_option import command_line, read_params
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ ENGINES = ("local", "ray")
 @click.command("sweep")
 @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
 @click.option(
-    "--params", default="", callback=_split_params, help="Parameters of every cell, a.b=1,c=2."
+    "--params", default="", callback=read_params, help="Parameters of every cell, a.b=1,c=2."
 )
 @click.option(
     "--workers",
@@ -78,7 +77,7 @@ def _prepare(project: Path, env: str | None, params: dict[str, Any], only: str) 
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
     where, loader = parse_only(only), load_configuration(project, env, params)
-    return Sweep(project, loader, env, where, " ".join(["kedro", *sys.argv[1:]]))
+    return Sweep(project, loader, env, where, command_line())
 
 
 def load_configuration(project: Path, env: str | None, params: dict[str, Any]) -> CellConfigLoader:

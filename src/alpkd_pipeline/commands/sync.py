@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
+from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
@@ -18,7 +18,7 @@ from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 @click.option(
     "--params",
     default="",
-    callback=_split_params,
+    callback=read_params,
     help="Where to look and where to push to, such as run.store=...,run.tracking=...",
 )
 @click.pass_obj

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from kedro.framework.cli.utils import _split_params
 
+from alpkd_pipeline.commands.params_option import command_line, read_params
 from alpkd_pipeline.commands.sweep import ENGINES, load_configuration, terminated_like_interrupted
 from alpkd_pipeline.errors import UserError
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("tune")
 @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
 @click.option(
-    "--params", default="", callback=_split_params, help="Parameters of every trial, a.b=1,c=2."
+    "--params", default="", callback=read_params, help="Parameters of every trial, a.b=1,c=2."
 )
 @click.option(
     "--workers",
@@ -81,4 +80,4 @@ def _prepare(
     where = parse_only(only)
     refuse_seeds(where)
     loader = load_configuration(project, env, params)
-    return Tuning(project, loader, env, where, trials, " ".join(["kedro", *sys.argv[1:]]))
+    return Tuning(project, loader, env, where, trials, command_line())

@@ -85,5 +85,5 @@ def _number(value: object) -> float | None:
         return None
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number, or a whole number larger than any float
         return None

@@ -102,6 +102,13 @@ def test_unreadable_cells_stay_as_they_were(mood: Task) -> None:
     assert found["idx"].tolist() == ["a", 1, 2, 3]
 
 
+def test_lists_and_objects_are_no_row_numbers(mood: Task) -> None:
+    found = build(
+        mood, "train", {}, sentence=["a", "b", "c"], label=[0, 1, 0], idx=[[1], {}, "9" * 5000]
+    )
+    assert found["idx"].tolist() == ["[1]", "{}", "9" * 5000]
+
+
 def test_broken_rows_are_left_out_and_counted(pair: Task, caplog: pytest.LogCaptureFixture) -> None:
     frame = build(
         pair, "train", {}, first=["a", " ", "c"], second=["x", "y", None], label=[0, 1, 0]

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,8 +129,21 @@ class TestCsv:
         frame.to_csv(tmp_path / "a.csv", index=False)
         assert read_csv(tmp_path / "a.csv", ["a"]).cells["a"] == texts
 
+    def test_a_long_text_is_no_open_quote(self, tmp_path: Path) -> None:
+        """Python's csv module stops at 131,072 characters unless it is told not to."""
+        path = write(tmp_path / "a.csv", f"a,b\n{'x' * 200_000},1\n")
+        assert len(read_csv(path, ["a"]).cells["a"][0]) == 200_000  # type: ignore[arg-type]
+
 
 class TestJsonLines:
+    def test_all_malformed_lines_are_counted(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.jsonl", '{"a": 1}\n' + "x\n" * 8)
+        assert "(malformed too: 7 more, line 3, 4, 5, 6, 7, ...)" in refusal(read_jsonl, path)
+
+    def test_brackets_without_end_are_refused(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.jsonl", '{"a":' * 100_000 + "\n")
+        assert "line 1: not JSON (maximum recursion depth" in refusal(read_jsonl, path)
+
     def test_objects(self, tmp_path: Path) -> None:
         rows = [{"a": "x", "b": 1}, {"b": None, "a": "NA", "c": [1]}]
         path = write(tmp_path / "a.jsonl", "\n\n".join(json.dumps(row) for row in rows))
@@ -148,6 +163,30 @@ class TestJsonLines:
 
 
 class TestParquet:
+    def test_bytes_that_are_not_utf8_come_through_as_everywhere(self, tmp_path: Path) -> None:
+        texts = pa.array([b"x", b"\xff", None], pa.binary()).view(pa.string())
+        pq.write_table(pa.table({"a": texts}), tmp_path / "a.parquet")
+        assert read_parquet(tmp_path / "a.parquet", ["a"]).cells["a"] == ["x", "\udcff", None]
+
+    def test_doubled_column_is_refused_where_it_matters(self, tmp_path: Path) -> None:
+        table = pa.Table.from_arrays([pa.array([1]), pa.array([2]), pa.array([3])], ["a", "c", "c"])
+        pq.write_table(table, tmp_path / "a.parquet")
+        assert read_parquet(tmp_path / "a.parquet", ["a"]).cells == {"a": [1]}
+        with pytest.raises(UserError, match="several columns named 'c'"):
+            read_parquet(tmp_path / "a.parquet", ["c"])
+
+    def test_folder_names_are_no_columns(self, tmp_path: Path) -> None:
+        folder = tmp_path / "a=1"
+        folder.mkdir()
+        pq.write_table(pa.table({"a": ["x"], "a.b": ["y"]}), folder / "a.parquet")
+        assert read_parquet(folder / "a.parquet", ["a"]).cells == {"a": ["x"]}
+        assert read_parquet(folder / "a.parquet", ["a.b"]).cells == {"a.b": ["y"]}
+
+    def test_a_date_beyond_the_calendar_is_refused(self, tmp_path: Path) -> None:
+        days = pa.array([2**31 - 1], pa.int32()).view(pa.date32())
+        pq.write_table(pa.table({"a": days}), tmp_path / "a.parquet")
+        assert "not a readable parquet file" in refusal(read_parquet, tmp_path / "a.parquet")
+
     def test_columns(self, tmp_path: Path) -> None:
         frame = pd.DataFrame({"a": ["x", None], "b": [1, 2], "c": [[1], [2]]})
         frame.to_parquet(tmp_path / "a.parquet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.digest_cache import sha256_cached
 from alpkd_pipeline.tasks.sources.spec import SourceKind, SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -30,11 +31,18 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
         found: pass the frames to `validate.check_splits` before anything else.
 
     Raises:
-        UserError: the source is not there or does not fit the task.
+        UserError: the source is not there or does not fit the task. Where its files are to blame,
+            every fault of every file is named.
     """
     from alpkd_pipeline.tasks.sources.cuts import finish
 
-    return finish(_load(spec, task, project), spec, task)
+    try:
+        frames = _load(spec, task, project)
+    except UserError as error:
+        from alpkd_pipeline.tasks.sources.file_faults import every_fault
+
+        raise every_fault(spec, task, project, error) from None
+    return finish(frames, spec, task)
 
 
 def source_digest(

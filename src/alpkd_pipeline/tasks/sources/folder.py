@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.glue import GLUE, GlueTask, TsvFile
+from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
-from alpkd_pipeline.tasks.sources.raw import read_lines, read_parquet, read_tsv
+from alpkd_pipeline.tasks.sources.raw import RawTable, read_lines, read_parquet, read_tsv
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MRPC_TRAIN = "msr_paraphrase_train.txt"
 MRPC_TEST = "msr_paraphrase_test.txt"
 MRPC_DEV_IDS = "dev_ids.tsv"
+MRPC_IDS = ("#1 ID", "#2 ID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +84,36 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     glue = _glue_task(task)
     found = find_files(spec, task, project)
     frames = {}
-    for split, path in found.splits.items():
-        if found.layout == "parquet":
-            frame = _read_parquet(path, task, split)
-        else:
-            frame = _read_tsv(path, glue.tsv[split], task, split)
+    for split in found.splits:
+        raw, columns = read_split(found, task, split)
+        frame = split_frame(raw, task, split, columns)
         frames[split] = without_broken_rows(frame, task, split) if glue.broken_rows else frame
     return _part_mrpc(frames, found.dev_ids) if found.dev_ids else frames
 
 
-def _read_parquet(path: Path, task: Task, split: str) -> pd.DataFrame:
-    columns = wanted_columns(task, {})
-    return split_frame(read_parquet(path, columns.values()), task, split, columns)
+def read_split(found: GlueFiles, task: Task, split: str) -> tuple[RawTable, dict[str, str]]:
+    """The cells of a split's file, and our column -> theirs.
 
-
-def _read_tsv(path: Path, file: TsvFile, task: Task, split: str) -> pd.DataFrame:
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = found.splits[split]
+    if found.layout == "parquet":
+        columns = wanted_columns(task, {})
+        return read_parquet(path, columns.values()), columns
+    file = _glue_task(task).tsv[split]
     columns = {ours: str(theirs) for ours, theirs in file.columns.items()}
-    raw = read_tsv(path, columns.values(), header=file.has_header, strict=False)
-    return split_frame(raw, task, split, columns)
+    return read_tsv(path, columns.values(), header=file.has_header, strict=False), columns
 
 
 def _part_mrpc(frames: dict[str, pd.DataFrame], dev_ids: Path) -> dict[str, pd.DataFrame]:
     """Split the original MRPC's training file into train and dev by the list of dev pairs."""
     ids = {tuple(line.split("\t")[:2]) for line in read_lines(dev_ids)}
-    raw = read_tsv(Path(frames["train"].attrs["file"]), ("#1 ID", "#2 ID"), strict=False)
-    in_dev = [pair in ids for pair in zip(raw.cells["#1 ID"], raw.cells["#2 ID"], strict=True)]
+    raw = read_tsv(Path(frames["train"].attrs["file"]), MRPC_IDS, strict=False)
+    for name in MRPC_IDS:
+        if name not in raw.cells:
+            raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
+    in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
     kept = [not dev for dev in in_dev]
     return {**frames, "train": frames["train"][kept], "dev": frames["dev"][in_dev]}
 

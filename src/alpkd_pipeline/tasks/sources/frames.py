@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WHOLE = re.compile(r"-?[0-9]+")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+"""No int64 has more digits."""
 
 
 def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
@@ -97,7 +98,7 @@ def _text_series(values: Sequence[object]) -> pd.Series:
 def _idx_series(raw: RawTable, column: str) -> pd.Series:
     if column not in raw.cells:
         return _whole_numbers(range(len(raw.numbers)))
-    return _whole_numbers([_whole_number(value) for value in raw.cells[column]])
+    return _whole_numbers([_whole_number(_flat(value)) for value in raw.cells[column]])
 
 
 def _whole_number(value: object) -> object:
@@ -105,6 +106,11 @@ def _whole_number(value: object) -> object:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) else value
+
+
+def _flat(value: object) -> object:
+    """A list or an object of a JSON line as its text: the validation compares values."""
+    return value if isinstance(value, Hashable) else repr(value)
 
 
 def _label_series(raw: RawTable, task: Task, column: str, may_hide: bool) -> pd.Series:
@@ -140,13 +146,28 @@ def _whole_numbers(values: Sequence[object]) -> pd.Series:
 
 
 def _refuse_missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> None:
-    for ours, theirs in columns.items():
-        optional = (may_hide and ours == "label") or ours == theirs == "idx"
-        if theirs in raw.names or optional:
-            continue
-        close = difflib.get_close_matches(theirs, raw.names, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
-        raise UserError(
-            f"{raw.place} has no column '{theirs}'{hint}; it has {', '.join(raw.names)}; name the"
-            f" right one in task.columns.{ours}"
-        )
+    for ours in missing_columns(raw, columns, may_hide):
+        raise UserError(f"{raw.place} {no_such_column(raw, ours, columns[ours])}")
+
+
+def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> list[str]:
+    """Our columns that a split needs and its file lacks.
+
+    Args:
+        raw: the cells.
+        columns: our column -> theirs.
+        may_hide: the split may do without labels.
+    """
+    optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
+    optional |= {"label"} if may_hide else set()
+    return [o for o, theirs in columns.items() if theirs not in raw.names and o not in optional]
+
+
+def no_such_column(raw: RawTable, ours: str, theirs: str) -> str:
+    """What to say about a column that is not there, as the end of a sentence about the file."""
+    close = difflib.get_close_matches(theirs, raw.names, n=1)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    return (
+        f"has no column '{theirs}'{hint}; it has {', '.join(raw.names)}; name the right one in"
+        f" task.columns.{ours}"
+    )

@@ -10,10 +10,20 @@ import csv
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LONGEST_CELL = 2**31 - 1
+"""Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote."""
+
+SHOWN_LINES = 5
+"""How many further malformed lines a message lists before it only counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +85,21 @@ def read_csv(path: Path, wanted: Collection[str]) -> RawTable:
     """Read a CSV file with a header and standard quoting; a quoted text may span lines."""
     rows: list[list[str]] = []
     numbers: list[int] = []
-    with _open_text(path) as file:
-        reader = csv.reader(file, strict=True)
-        line = 0
-        try:
-            for row in reader:
-                if row:
-                    rows.append(row)
-                    numbers.append(line + 1)
-                line = reader.line_num
-        except csv.Error as error:
-            raise UserError(
-                f"{path}, line {line + 1}: not a CSV row ({error}); look for a quote that is not"
-                " closed, or one inside a text that is not doubled"
-            ) from None
+    csv.field_size_limit(LONGEST_CELL)
+    text = _read_utf8(path).decode("utf-8", "surrogateescape")
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    line = 0
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                numbers.append(line + 1)
+            line = reader.line_num
+    except csv.Error as error:
+        raise UserError(
+            f"{path}, line {line + 1}: not a CSV row ({error}); look for a quote that is not"
+            " closed, or one inside a text that is not doubled"
+        ) from None
     _refuse_empty(path, rows)
     return _from_rows(path, rows[0], rows[1:], numbers[1:], wanted, strict=True)
 
@@ -97,10 +108,16 @@ def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
     """Read JSON lines: one object per line, blank lines skipped."""
     rows: list[dict[str, object]] = []
     numbers: list[int] = []
+    wrong: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
-            rows.append(_json_object(path, number, line))
-            numbers.append(number)
+            found = _json_object(line)
+            if isinstance(found, str):
+                wrong[number] = found
+            else:
+                rows.append(found)
+                numbers.append(number)
+    _refuse_malformed(path, wrong)
     _refuse_empty(path, rows)
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     cells = {name: [row.get(name) for row in rows] for name in wanted if name in names}
@@ -114,13 +131,29 @@ def read_parquet(path: Path, wanted: Collection[str]) -> RawTable:
 
     _refuse_missing(path)
     try:
-        names = tuple(pq.read_schema(path).names)
-        table = pq.read_table(path, columns=[name for name in names if name in wanted])
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        # Not read_table: it takes folder names such as `seed=1` for columns.
+        with pq.ParquetFile(path) as file:
+            names = tuple(file.schema_arrow.names)
+            _refuse_doubled(path, names, wanted)
+            table = file.read(columns=[name for name in names if name in wanted])
+        cells = {name: _cells(table.column(name)) for name in names if name in wanted}
+    except UserError:
+        raise
+    except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} is not a readable parquet file ({reason})") from None
-    cells = {name: table.column(name).to_pylist() for name in table.column_names}
     return RawTable(str(path), names, cells, range(1, table.num_rows + 1), "row")
+
+
+def _cells(column: pa.ChunkedArray) -> list[object]:
+    """The values of a column; bytes that are not UTF-8 as everywhere here."""
+    import pyarrow as pa
+
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        values = column.cast(pa.large_binary()).to_pylist()
+        return [None if v is None else v.decode("utf-8", "surrogateescape") for v in values]
 
 
 def read_lines(path: Path) -> list[str]:
@@ -129,10 +162,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         UserError: no such file, or a UTF-16 file.
     """
-    _refuse_missing(path)
-    raw = path.read_bytes()
-    _refuse_utf16(path, raw[:2])
-    lines = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lines = _read_utf8(path).split(b"\n")
     if not lines[-1]:
         lines.pop()
     return [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines]
@@ -151,9 +181,7 @@ def _from_rows(
 ) -> RawTable:
     if strict:
         _refuse_ragged(path, len(names), rows, numbers)
-    for name in wanted:
-        if list(names).count(name) > 1:
-            raise UserError(f"{path} has several columns named '{name}'; keep one of them")
+    _refuse_doubled(path, names, wanted)
     cells = {
         name: [row[at] if at < len(row) else None for row in rows]
         for at, name in enumerate(names)
@@ -162,49 +190,76 @@ def _from_rows(
     return RawTable(str(path), tuple(names), cells, numbers, "line")
 
 
-def _json_object(path: Path, number: int, line: str) -> dict[str, object]:
+def _json_object(line: str) -> dict[str, object] | str:
+    """The object of a line, or why there is none."""
     try:
         value = json.loads(line)
-    except ValueError as error:
-        raise UserError(
-            f"{path}, line {number}: not JSON ({error}); give one object per line"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        return f"not JSON ({error}); give one object per line"
     if not isinstance(value, dict):
-        raise UserError(
-            f"{path}, line {number}: a JSON {type(value).__name__} where an object is expected;"
+        return (
+            f"a JSON {type(value).__name__} where an object is expected;"
             ' write {"column": value, ...} on each line'
         )
     return value
 
 
-def _open_text(path: Path) -> TextIO:
+def _read_utf8(path: Path) -> bytes:
+    """A file's bytes without a byte order mark."""
     _refuse_missing(path)
-    with path.open("rb") as file:
-        _refuse_utf16(path, file.read(2))
-    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"the file {path} cannot be read: {error.strerror}") from None
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UserError(f"{path} is UTF-16; save it as UTF-8")
+    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 def _refuse_ragged(
     path: Path, width: int, rows: Iterable[Sequence[str]], numbers: Iterable[int]
 ) -> None:
-    for row, number in zip(rows, numbers, strict=True):
-        if len(row) != width:
-            raise UserError(
-                f"{path}, line {number}: {len(row)} fields where the first line has {width}; a"
-                " separator inside a text must be quoted (.csv) or replaced (.tsv)"
-            )
+    wrong = {
+        number: f"{len(row)} fields where the first line has {width}; a separator inside a text"
+        " must be quoted (.csv) or replaced (.tsv)"
+        for row, number in zip(rows, numbers, strict=True)
+        if len(row) != width
+    }
+    _refuse_malformed(path, wrong)
+
+
+def _refuse_malformed(path: Path, wrong: Mapping[int, str]) -> None:
+    """Refuse a file with malformed lines: the first one and why, and which others there are."""
+    if not wrong:
+        return
+    (number, why), *others = wrong.items()
+    more = ""
+    if others:
+        shown = ", ".join(str(other) for other, _ in others[:SHOWN_LINES])
+        dots = ", ..." if len(others) > SHOWN_LINES else ""
+        more = f" (malformed too: {len(others)} more, line {shown}{dots})"
+    raise UserError(f"{path}, line {number}: {why}{more}")
+
+
+def _refuse_doubled(path: Path, names: Sequence[str], wanted: Collection[str]) -> None:
+    for name in wanted:
+        if list(names).count(name) > 1:
+            raise UserError(f"{path} has several columns named '{name}'; keep one of them")
 
 
 def _refuse_missing(path: Path) -> None:
-    if not path.is_file():
+    if not is_there(path):
         raise UserError(f"the file {path} does not exist; put it there or correct its name")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file of this name; no when no file can have it."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or a character that no name may have
+        return False
 
 
 def _refuse_empty(path: Path, rows: Sequence[object]) -> None:
     if not rows:
         raise UserError(f"{path} is empty")
-
-
-def _refuse_utf16(path: Path, start: bytes) -> None:
-    if start in (b"\xff\xfe", b"\xfe\xff"):
-        raise UserError(f"{path} is UTF-16; save it as UTF-8")

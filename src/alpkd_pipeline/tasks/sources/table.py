@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns
-from alpkd_pipeline.tasks.sources.raw import read_table
+from alpkd_pipeline.tasks.sources.raw import RawTable, is_there, read_table
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
@@ -32,7 +32,7 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
                 f" choose from {', '.join(allowed)}"
             )
         files[split] = spec.folder(project) / Path(name).expanduser()
-        if not files[split].is_file():
+        if not is_there(files[split]):
             raise UserError(f"task.files.{split}: the file {files[split]} does not exist")
     return files
 
@@ -46,8 +46,18 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     Raises:
         UserError: a file or column is missing, or a line is no table row.
     """
+    frames = {}
+    for split, path in find_files(spec, task, project).items():
+        raw, columns = read_split(spec, task, path)
+        frames[split] = split_frame(raw, task, split, columns)
+    return frames
+
+
+def read_split(spec: SourceSpec, task: Task, path: Path) -> tuple[RawTable, dict[str, str]]:
+    """The cells of a split's file, and our column -> theirs.
+
+    Raises:
+        UserError: the file cannot be read, or a line is no table row.
+    """
     columns = wanted_columns(task, spec.columns)
-    return {
-        split: split_frame(read_table(path, columns.values()), task, split, columns)
-        for split, path in find_files(spec, task, project).items()
-    }
+    return read_table(path, columns.values()), columns

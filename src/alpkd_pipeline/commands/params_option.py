@@ -1,0 +1,54 @@
+"""`--params` of every command: read as Kedro reads it, and answered in one line where it cannot be.
+
+The line names the parameter and never quotes the value, which may be an address with a password.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import _split_params
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from alpkd_pipeline.errors import mask_credentials
+
+UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)
+"""What the parsers below Kedro raise: YAML's, OmegaConf's, and Python's for text and numbers."""
+
+
+def read_params(context: click.Context, option: click.Parameter, value: Any) -> dict[str, Any]:
+    """Turn `a.b=1,c=2` into nested parameters; a click callback.
+
+    Raises:
+        ClickException: one line that names what cannot be read.
+    """
+    try:
+        return dict(_split_params(context, option, value))
+    except click.UsageError as error:
+        raise click.ClickException(f"--params: {error.message}") from None
+    except UNREADABLE:
+        name = _first_unreadable(context, option, value)
+        raise click.ClickException(
+            f"--params: {name!r} or its value cannot be read as YAML, where some characters have a"
+            " meaning (@ * & ! % ` { [ \" ' and $ before {); write it in conf/, or inside double"
+            f" quotes: --params='{name}=\"...\"'"
+        ) from None
+
+
+def command_line() -> str:
+    """This process's command line as it may be written down: without passwords in addresses."""
+    return mask_credentials(" ".join(["kedro", *sys.argv[1:]]))
+
+
+def _first_unreadable(context: click.Context, option: click.Parameter, value: str) -> str:
+    for item in value.split(","):
+        try:
+            _split_params(context, option, item)
+        except click.UsageError:
+            continue
+        except UNREADABLE:
+            return item.partition("=")[0].strip()
+    return value.partition("=")[0].strip()
