@@ -9,8 +9,11 @@ WORKERS ?= 2
 # Where `make bench` writes, and how many train rows it takes of each GLUE task.
 OUT ?= benchmarks/latest
 ROWS ?= 384
+# `make audit` looks at the environment with tools that are no part of it.
+AUDIT := build/audit
+AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-.PHONY: help env dev distill test test-slow test-browser profile bench lint format mlflow viz docs clean
+.PHONY: help env dev audit distill test test-slow test-browser test-faults profile bench lint format mlflow viz docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,10 +35,13 @@ distill: $(STAMP)  ## distil the demo: data, teacher, student, scores
 	$(BIN)/kedro run --pipeline=distill
 
 test: $(DEV_STAMP)  ## the default tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not browser and not faults"
 
 test-slow: $(DEV_STAMP)  ## the tests that take minutes
-	$(BIN)/python -m pytest -m "slow and not browser"
+	$(BIN)/python -m pytest -m "slow and not browser and not faults"
+
+test-faults: $(DEV_STAMP)  ## kills, damage, full disks, dead servers, for real (half an hour; a part: ONLY="-k kill")
+	$(BIN)/python -m pytest -m faults tests/faults $(ONLY); status=$$?; $(BIN)/python -m tests.faults.page; exit $$status
 
 test-browser: $(DEV_STAMP)  ## the tests that look at pages in Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m browser
@@ -54,6 +60,21 @@ lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+audit: $(STAMP)  ## parts list (SBOM) and known vulnerabilities of the environment; fails for nothing
+	@test -x $(AUDIT)/tools/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT)/tools && \
+	  $(AUDIT)/tools/bin/python -m pip install --quiet --disable-pip-version-check $(AUDIT_TOOLS); }
+	@$(AUDIT)/tools/bin/cyclonedx-py environment --output-format JSON \
+	  --output-file $(AUDIT)/sbom.cdx.json $(BIN)/python && echo "parts: $(AUDIT)/sbom.cdx.json"
+	@rm -f $(AUDIT)/vulnerabilities.json
+	@$(AUDIT)/tools/bin/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	  --skip-editable --timeout 20 --progress-spinner off --format json \
+	  --output $(AUDIT)/vulnerabilities.json > $(AUDIT)/pip-audit.log 2>&1; \
+	if test -s $(AUDIT)/vulnerabilities.json; then \
+	  $(BIN)/python scripts/audit_summary.py $(AUDIT)/vulnerabilities.json; \
+	else \
+	  echo "vulnerabilities: not checked, the service gave no answer ($(AUDIT)/pip-audit.log)"; \
+	fi
 
 format: $(DEV_STAMP)  ## put formatting right
 	$(BIN)/ruff format .

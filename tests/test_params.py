@@ -158,10 +158,18 @@ def test_ways_to_write_a_value(changes: dict[str, Any], read: Any, value: Any) -
         ("task.files", {"train": 3}, "parameter 'task.files' = 3"),
         ("task.dev_fraction", 0, "greater than 0"),
         ("run.experiment", "", "parameter 'run.experiment'"),
+        ("run.store", "~no-such-user/x", "no user's here"),
+        ("task.path", "x" * 300, "more than 255 bytes"),
+        ("task.files", {"train": "a\0"}, "the character NUL"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(path: str, value: Any, words: str) -> None:
     assert words in refused(with_changes({path: value}))
+
+
+def test_a_number_that_python_does_not_write_out() -> None:
+    line = refused(with_changes({"seed": 16**5000}))
+    assert line.startswith("parameter 'seed' = (a number of thousands of digits): ")
 
 
 @pytest.mark.parametrize(

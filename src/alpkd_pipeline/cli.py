@@ -10,10 +10,14 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 COMMANDS = {
     "catalog": "alpkd_pipeline.commands.catalog.catalog",
     "pair": "alpkd_pipeline.commands.pair.pair",
+    "prune": "alpkd_pipeline.commands.prune.prune",
+    "rerun": "alpkd_pipeline.commands.rerun.rerun",
     "run": "alpkd_pipeline.commands.run.run",
+    "schedule": "alpkd_pipeline.commands.schedule.schedule",
     "sweep": "alpkd_pipeline.commands.sweep.sweep",
     "sync": "alpkd_pipeline.commands.sync.sync",
     "tune": "alpkd_pipeline.commands.tune.tune",
+    "verify": "alpkd_pipeline.commands.verify.verify",
 }
 
 

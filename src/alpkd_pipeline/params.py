@@ -6,9 +6,17 @@ Configuration stops here: below the pipelines, functions take plain keyword argu
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from alpkd_pipeline.errors import UserError
 
@@ -22,6 +30,9 @@ PATHS_WITHOUT_EFFECT = frozenset(
     f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT
 )
 """Their full names, the student's and the teacher's."""
+
+LONGEST_NAME = 255
+"""Bytes in the name of a file or folder, in every file system of today."""
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -53,6 +64,22 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
+def _possible_path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds the character NUL, which no path may have")
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(value).parts):
+        raise ValueError(f"holds a name of more than {LONGEST_NAME} bytes")
+    try:
+        Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~ and a name that is no user's here") from None
+    return value
+
+
+Place = Annotated[str, AfterValidator(_possible_path)]
+"""A folder or a file; for a model also a package or a hub id."""
+
+
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
@@ -65,8 +92,8 @@ class TaskParams(_Block):
     dataset: str | None = None
     config: str | None = None
     revision: str | None = Field(default=None, pattern=COMMIT)
-    path: str | None = None
-    files: dict[str, str] = {}
+    path: Place | None = None
+    files: dict[str, Place] = {}
     columns: dict[str, str] = {}
     text_columns: Annotated[Words, Field(min_length=1, max_length=2)] | None = None
     labels: Words | None = None
@@ -105,7 +132,7 @@ class TrainingParams(_Block):
 class TeacherParams(_Block):
     """The encoder that teaches: fine-tuned here, or brought already fine-tuned."""
 
-    model: str = Field(min_length=1)
+    model: Annotated[Place, Field(min_length=1)]
     revision: str | None = Field(default=None, pattern=COMMIT)
     sha256: str | None = Field(default=None, pattern=SHA256)
     finetuned: bool = False
@@ -123,7 +150,7 @@ class StudentParams(_Block):
     hidden_size: Annotated[Whole, Field(ge=1)] | None = None
     heads: Annotated[Whole, Field(ge=1)] | None = None
     intermediate_size: Annotated[Whole, Field(ge=1)] | None = None
-    checkpoint: str | None = None
+    checkpoint: Place | None = None
     checkpoint_revision: str | None = Field(default=None, pattern=COMMIT)
 
 
@@ -156,7 +183,7 @@ class SignalParams(_Block):
 class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
-    store: str = "data"
+    store: Place = "data"
     tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
     group: str | None = Field(default=None, min_length=1, max_length=128)
@@ -250,7 +277,15 @@ def _sentence(problems: list[Any]) -> str:
         return f"parameter '{name}' is missing: set it in conf/ or with --params={name}=..."
     messages = [p["msg"].removeprefix("Value error, ") for p in problems]
     told = " or ".join(message[0].lower() + message[1:] for message in messages)
-    return f"parameter '{name}' = {first['input']!r}: {told}"
+    return f"parameter '{name}' = {quoted(first['input'])}: {told}"
+
+
+def quoted(value: Any) -> str:
+    """A wrong value as a message shows it."""
+    try:
+        return repr(value)
+    except ValueError:  # hexadecimal digits make numbers that Python refuses to write out
+        return "(a number of thousands of digits)"
 
 
 def _unknown(path: list[str]) -> str:

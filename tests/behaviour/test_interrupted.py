@@ -15,11 +15,11 @@ from tests.conftest import PROJECT
 from alpkd_pipeline.runs.journal import read_journal
 
 
-def start(root: Path) -> subprocess.Popen[str]:
+def start(root: Path, more: str = "") -> subprocess.Popen[str]:
     params = (
         f"run.store={root / 'store'},run.tracking=sqlite:///{root / 'mlflow.db'},"
         "task.train_rows=200,teacher.training.epochs=1,training.epochs=30,student.layers=1,"
-        "training.log_every=1,training.checkpoint_every=5"
+        f"training.log_every=1,training.checkpoint_every=5{more}"
     )
     command = [sys.executable, "-m", "kedro", "run", "--pipeline=distill", f"--params={params}"]
     return subprocess.Popen(
@@ -95,3 +95,19 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
         assert after == reached
     finished = query(tmp_path, f"{sql} and name like '{STUDENT}-%' and status='FINISHED'")
     assert finished == [(logged,)]
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_is_failed_with_its_reason(tmp_path: Path) -> None:
+    lines = set()
+    for _ in range(2):
+        run = start(tmp_path, ",training.lr=1e30")
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 1
+        assert "Traceback" not in said
+        lines.add(said.splitlines()[-1])
+        assert set(statuses(tmp_path)) == {(STUDENT, "FAILED"), (TEACHER, "FINISHED")}
+    (line,) = lines
+    assert line.startswith("Error: the ")
+    (reason,) = set(query(tmp_path, "select value from tags where key='error'"))
+    assert reason[0].endswith(line.removeprefix("Error: "))

@@ -83,3 +83,31 @@ def test_first_losses_of_bf16_models_are_those_but_for_the_rounding(case, golden
 
 def test_no_case_is_left_over(golden):
     assert set(golden) == set(CASES)
+
+
+def rows_of(signal, rows):
+    values = {part.name: getattr(signal, part.name) for part in fields(signal)}
+    return Signal(**{name: None if v is None else v[rows] for name, v in values.items()})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_loss_is_a_mean_over_examples(case, wavy):
+    # So a batch that does not fit into memory may go through in parts.
+    name, changes = CASES[case]
+    sizes = SIZES | {key: value for key, value in changes.items() if key in SIZES}
+    regression = changes.get("task") == "regression"
+    labels = torch.tensor([0.5, 2.0, 4.5] if regression else [0, 2, 1])
+    student = wavy(sizes["student_layers"], sizes["student_width"], classes=1 if regression else 3)
+    teacher = wavy(
+        sizes["teacher_layers"], sizes["teacher_width"], classes=1 if regression else 3, phase=2
+    )
+    method = build_method(name, **(sizes | changes), seed=11)
+    whole = method(student, teacher, labels)
+    parts = [
+        (len(labels[rows]), method(rows_of(student, rows), rows_of(teacher, rows), labels[rows]))
+        for rows in (slice(0, 1), slice(1, 3))
+    ]
+    for term in ("hard", "soft", "intermediate", "total"):
+        if getattr(whole, term) is not None:
+            mean = sum(count * getattr(said, term).item() for count, said in parts) / 3
+            assert mean == pytest.approx(getattr(whole, term).item(), rel=1e-6), term

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.training.toys import room_for_rows
 from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.errors import UserError
@@ -75,6 +76,19 @@ def test_the_file_holds_what_is_returned(scored):
     assert result["environment"]["device"] == "cpu"
     assert result["environment"]["threads"] == 1
     assert "torch" in result["environment"]["libraries"]
+
+
+def test_memory_that_is_too_short_is_recorded(scored, classifier, encoded, tmp_path):
+    assert "memory" not in scored[0]
+    with room_for_rows(1):
+        found = score_splits(classifier, encoded, TASK, tmp_path / "x", splits=("dev",), **HERE)
+    assert found["memory"][-1]["rows"] == 1
+    assert found["splits"]["dev"]["scores"] == scored[0]["splits"]["dev"]["scores"]
+
+
+def test_a_device_without_room_for_one_row_is_one_line(classifier, encoded, tmp_path):
+    with room_for_rows(0), pytest.raises(UserError, match="with a single row at a time"):
+        score_splits(classifier, encoded, TASK, tmp_path / "x", splits=("dev",), **HERE)
 
 
 def test_each_split_is_said_in_the_log(classifier, encoded, tmp_path, caplog):

@@ -9,15 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_classifier, load_finetuned, load_tokenizer
 from alpkd_pipeline.models.identity import model_digest
 from alpkd_pipeline.models.source import ModelRef, locate
 from alpkd_pipeline.models.teacher_checks import tensor_shapes
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_digest
+from alpkd_pipeline.tasks.sources.raw import read_table
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.checkpoint import TENSORS, read_tensors
 
 Save = Callable[..., Path]
 
@@ -131,3 +136,41 @@ def test_python_beside_the_weights_is_not_run(
     refused = try_everything(folder, nli)
     assert not marker.exists()
     assert sum("auto_map" in text for text in refused) == 5
+
+
+@pytest.mark.parametrize("form", ["an array of objects", "a bare pickle", "an archive"])
+def test_signals_that_are_a_pickle(tmp_path: Path, bomb: bytes, marker: Path, form: str) -> None:
+    path = tmp_path / "train.logits.npy"
+    if form == "an array of objects":
+        np.save(path, np.array([Bomb(marker)], dtype=object), allow_pickle=True)
+    else:
+        as_archive(path, bomb) if form == "an archive" else path.write_bytes(bomb)
+    with pytest.raises((UserError, AttributeError)):
+        len(CachedSignals(tmp_path, "train", torch.device("cpu"), layers=False))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_checkpoint_that_is_a_pickle(
+    tmp_path: Path, bomb: bytes, marker: Path, archive: bool
+) -> None:
+    path = tmp_path / TENSORS
+    as_archive(path, bomb) if archive else path.write_bytes(bomb)
+    model = torch.nn.Linear(1, 1)
+    optimiser = torch.optim.AdamW(model.parameters())
+    with pytest.raises(Exception, match=r"(?i)header|safetensor|deserializ"):
+        read_tensors(tmp_path, model, list(model.parameters()), optimiser)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet", "pkl", "pickle"])
+def test_a_table_that_is_a_pickle(tmp_path: Path, bomb: bytes, marker: Path, suffix: str) -> None:
+    path = tmp_path / f"train.{suffix}"
+    path.write_bytes(bomb)
+    try:
+        read_table(path, ["text"])
+    except UserError:
+        pass
+    else:
+        assert suffix in ("csv", "tsv"), "bytes are a table of odd words at most"
+    assert not marker.exists()

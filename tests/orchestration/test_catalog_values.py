@@ -8,6 +8,7 @@ import pytest
 from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.catalog_values import lookup, run_facts
+from alpkd_pipeline.tasks.sources import demo
 
 
 def test_paths_are_text(load: Load) -> None:
@@ -59,6 +60,13 @@ def test_facts_of_a_student(load: Load) -> None:
     assert facts["identity"]["teacher_layers"] == 12
     assert facts["command"].startswith("kedro run --pipeline=distill --params=")
     assert "4 layers by kd, seed 2" in facts["description"]
+
+
+def test_trainings_name_their_raw_data(load: Load) -> None:
+    cell = load().cell
+    for name in ("teacher", "student"):
+        assert run_facts(cell, name)["source"] == {"kind": "demo", "sha256": demo.digest()}
+    assert "source" not in run_facts(cell, "signals")
 
 
 def test_facts_name_every_key_upstream(load: Load) -> None:

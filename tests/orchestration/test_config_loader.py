@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.orchestration.conftest import Load
 
-from alpkd_pipeline.orchestration.config_loader import ConfigError
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader, ConfigError
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 
 def test_parameters_come_out_checked_and_complete(load: Load) -> None:
@@ -66,6 +70,47 @@ def test_a_contradiction_is_one_line(load: Load, flat: dict, line: str) -> None:
 def test_an_unknown_environment_is_one_line(load: Load) -> None:
     with pytest.raises(ConfigError, match=r"no configuration environment 'papr'.*base.*paper"):
         _ = load(env="papr")["parameters"]
+
+
+@pytest.mark.parametrize("env", ["..", ".", "../conf/paper", "/etc", "a/../..", "a\nb", "-x"])
+def test_an_environment_is_a_folder_of_conf_itself(load: Load, env: str) -> None:
+    with pytest.raises(ConfigError, match="no configuration environment") as caught:
+        _ = load(env=env)["parameters"]
+    assert "\n" not in caught.value.format_message()
+
+
+@pytest.mark.parametrize(
+    ("flat", "words"),
+    [
+        ({"seed": "${x}"}, "Interpolation key 'x' not found"),
+        ({"run.experiment": "${oc.env:HOME}"}, "Unsupported interpolation"),
+        ({"exact": 1}, "the parameters are 1: should map names to values"),
+        ({"tuned": 3}, "should be a list"),
+    ],
+)
+def test_what_cannot_be_put_together_is_one_line(load: Load, flat: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)) as caught:
+        _ = load(flat)["parameters"]
+    assert "\n" not in caught.value.format_message()
+
+
+def test_a_file_that_holds_no_mapping_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "local").mkdir()
+    (tmp_path / "base" / "parameters.yml").write_text("12\n")
+    with pytest.raises(ConfigError, match="cannot be put together") as caught:
+        _ = CellConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
+    assert "\n" not in caught.value.format_message()
+
+
+def test_a_key_in_two_files_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "local").mkdir()
+    for name in ("parameters.yml", "parameters_too.yml"):
+        (tmp_path / "base" / name).write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match="Duplicate keys found") as caught:
+        _ = CellConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
+    assert "\n" not in caught.value.format_message()
 
 
 def test_two_loaders_in_one_process_keep_their_own_paths(load: Load) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 
 from alpkd_pipeline.datasets.folder import FolderDataset
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.orchestration.runner import StageRunner, needed, parse_force
 from alpkd_pipeline.runs.manifest import is_complete
 
@@ -154,3 +156,14 @@ def test_an_unknown_stage_is_one_line(text: str) -> None:
 def test_force_takes_plus_and_comma() -> None:
     assert parse_force("signals+distill") == ("signals", "distill")
     assert parse_force("") == ()
+
+
+def test_a_full_disk_names_the_folder_that_was_being_made(tmp_path: Path) -> None:
+    def full(_raw: object) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    data = FolderDataset(filepath=str(tmp_path / "data"), facts={"key": "data", "stage": "data"})
+    catalog = DataCatalog({"data": data, "raw": MemoryDataset("raw")})
+    with pytest.raises(DiskFullError) as caught:
+        StageRunner().run(Pipeline([node(full, ["raw"], "data")]), catalog)
+    assert str(caught.value).startswith(f"{tmp_path / 'data'} could not be written: No space left")

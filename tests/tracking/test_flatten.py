@@ -9,6 +9,7 @@ from alpkd_pipeline.tracking.flatten import (
     MAX_PARAM,
     MAX_TAG,
     environment_tags,
+    event_tags,
     flat_params,
     flat_values,
     model_tags,
@@ -213,3 +214,22 @@ def test_the_note_of_a_finished_run() -> None:
         "Repeat it with:",
         "```\nkedro run\n```",
     ]
+
+
+def test_tags_of_what_the_journal_says() -> None:
+    events = [
+        {"event": "start", "device": "cuda", "threads": 2},
+        {"event": "memory", "doing": "training", "rows": 8, "instead_of": 16, "step": 1},
+        {"event": "memory", "doing": "training", "rows": 4, "instead_of": 16, "step": 3},
+        {"event": "memory", "doing": "evaluation", "rows": 32, "instead_of": 64},
+        {"event": "resume", "after_step": 4, "differs": {}},
+        {"event": "resume", "after_step": 8, "differs": {"threads": [1, 2], "device": ["a", "b"]}},
+    ]
+    assert event_tags(events) == {
+        "device": "cuda",
+        "threads": "2",
+        "rows_at_once.training": "4 of 16",
+        "rows_at_once.evaluation": "32 of 64",
+        "resumed_on": "after step 8: threads 2 instead of 1, device b instead of a",
+    }
+    assert event_tags([{"event": "step"}]) == {}

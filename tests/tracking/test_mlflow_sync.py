@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import mlflow_sync
 from alpkd_pipeline.tracking.lineage import DatasetFacts
 from alpkd_pipeline.tracking.mlflow_sync import CLIENT_DEFAULTS, MlflowStore, prepare_store
 from alpkd_pipeline.tracking.points import Point
-from alpkd_pipeline.tracking.settings import TrackingSettings
+from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 
@@ -212,3 +213,21 @@ def test_a_database_that_was_half_made_when_its_maker_was_killed(
     prepare_store(settings)
     assert rows("select name from experiments where name = 'alpkd'") == [("alpkd",)]
     assert [path.name for path in tmp_path.glob("*.tmp*")] == []
+
+
+def test_processes_take_turns_in_setting_up_any_database(
+    settings: TrackingSettings, tmp_path: Path
+) -> None:
+    """PostgreSQL's tables, made by two at once, make one of them fail."""
+    address = "postgresql://user:secret@127.0.0.1:5432/mlflow"
+    shared = tracking_settings(address, "alpkd", tmp_path)
+    assert shared is not None
+    lock = mlflow_sync._setup_lock(shared)
+    assert isinstance(lock, FileLock)
+    with lock:
+        (file,) = tmp_path.glob("mlflow.db.*.lock")
+        other = FileLock(file, timeout=0, is_singleton=False)
+        with pytest.raises(Timeout):
+            other.acquire()
+    server = replace(shared, uri="http://127.0.0.1:5000", artifact_root=None)
+    assert not isinstance(mlflow_sync._setup_lock(server), FileLock)

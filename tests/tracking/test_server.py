@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import Server
 
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.live import LiveSync
@@ -23,55 +19,6 @@ from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 pytestmark = pytest.mark.slow
 
 Make = Callable[..., Any]
-
-
-class Server:
-    """`mlflow server` in a process group of its own, so that its workers stop with it."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.address = f"http://127.0.0.1:{port}"
-        self.database = folder / "mlflow.db"
-        program = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-        places = ["--backend-store-uri", f"sqlite:///{self.database}", "--artifacts-destination"]
-        self._command = [*program, *places, str(folder / "artifacts")]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 120
-        while not self._healthy():
-            assert time.monotonic() < deadline, "the server does not start"
-            assert self._process.poll() is None, "the server stopped"
-            time.sleep(0.2)
-
-    def send(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, number)
-
-    def kill(self) -> None:
-        self.send(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
-        self._process = None
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.database)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
-
-    def _healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
 
 @pytest.fixture

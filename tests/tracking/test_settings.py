@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.settings import mask_credentials, tracking_settings
+from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.tracking.settings import tracking_settings
 
 
 def test_off_tracks_nothing(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
         # Equal for equal results, and for no others: people meet the same digits in the folder.
         facts["name"] = f"{facts['name']}-{stage.key[:4]}"
         facts["group"] = cell.params.run.group
+        # Which raw data it was: a key alone would not tell data from the code that reads it.
+        facts["source"] = cell.source_digest
         facts["description"] = _description(cell, about_student)
         facts["command"] = cell.command
     return facts

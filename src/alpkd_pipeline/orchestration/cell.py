@@ -33,6 +33,7 @@ NO_RESULT = (
     # only calls the right training, is in no closure for the same reason.)
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
+    "alpkd_pipeline.training.allocator",
     "alpkd_pipeline.training.pace",
     "alpkd_pipeline.training.stopping",
     "alpkd_pipeline.training.usage",
@@ -88,7 +89,7 @@ class Cell(Subject):
             "task": task,
             # How the raw files of a GLUE task look: its row of the table, not the table's code.
             "layout": _layout(task["name"]),
-            "source": self._source_digest,
+            "source": self.source_digest,
             "train_rows": given.train_rows,
             "dev_fraction": given.dev_fraction,
             "max_overlap": given.max_overlap,
@@ -279,7 +280,8 @@ class Cell(Subject):
         return Stage(name, key, path, upstream)
 
     @property
-    def _source_digest(self) -> dict[str, Any]:
+    def source_digest(self) -> dict[str, Any]:
+        """What the raw data is known by."""
         return self.facts.once(
             ("source", repr(self.source), repr(self.task)),
             lambda: source_digest(self.source, self.task, self.project, self.digest_cache),

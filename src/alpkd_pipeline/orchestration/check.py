@@ -12,7 +12,7 @@ from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.nested import merged
 from alpkd_pipeline.orchestration.tuning.preset import TUNED, read_presets, tuned
-from alpkd_pipeline.params import MethodParams, Params, validate
+from alpkd_pipeline.params import MethodParams, Params, quoted, validate
 
 METHODS = "methods"
 """The parameter that holds the methods' presets for an environment."""
@@ -45,6 +45,8 @@ class Conf:
         Raises:
             UserError: one line that names the first wrong preset.
         """
+        if not isinstance(raw, Mapping):
+            raise UserError(f"the parameters are {quoted(raw)}: should map names to values")
         self._values = _without_presets(raw)
         self._presets = _checked_presets(raw.get(METHODS))
         self._tuned = read_presets(raw.get(TUNED))
@@ -62,7 +64,9 @@ class Conf:
         values = merged(self._values, explicit)
         method = values.get("method")
         if isinstance(method, dict):
-            values["method"] = {**self._presets.get(str(method.get("name")), {}), **method}
+            name = method.get("name")
+            preset = self._presets.get(name, {}) if isinstance(name, str) else {}
+            values["method"] = {**preset, **method}
         values = merged(tuned(values, self._tuned), explicit)
         params = validate(values)
         return params.model_copy(update={"method": _complete(params.method)})
@@ -87,12 +91,14 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
     if raw is None:
         return {}
     if not isinstance(raw, dict):
-        raise UserError(f"parameter 'methods' = {raw!r}: should map method names to presets")
+        raise UserError(f"parameter 'methods' = {quoted(raw)}: should map method names to presets")
     presets = {name: preset or {} for name, preset in raw.items()}
     for name, preset in presets.items():
         get_row(str(name))
         if not isinstance(preset, dict):
-            raise UserError(f"parameter 'methods.{name}' = {preset!r}: should map names to values")
+            raise UserError(
+                f"parameter 'methods.{name}' = {quoted(preset)}: should map names to values"
+            )
         try:
             _complete(MethodParams.model_validate({"name": name, **preset}))
         except (UserError, ValidationError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -12,6 +13,7 @@ import click
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, user_error
@@ -29,8 +31,15 @@ COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
 
 
+ENVIRONMENT = re.compile(r"\w[\w.-]*", re.ASCII)
+"""An environment is a folder of conf/ itself; its name also becomes a part of other names."""
+
+
 class ConfigError(click.ClickException, UserError):
     """A wrong configuration: click prints its line, without a traceback, in every command."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(str(UserError(text)))
 
 
 class CellConfigLoader(OmegaConfigLoader):
@@ -71,7 +80,28 @@ class CellConfigLoader(OmegaConfigLoader):
         """What conf/ and the command line say, for one cell or for many."""
         with self._as_one_line():
             self.runtime_params = words_to_values(self.runtime_params or {})
-            return Conf(super().__getitem__("parameters"))
+            return Conf(self._merged())
+
+    def _merged(self) -> dict[str, Any]:
+        """The parameters of base, environment and command line, not yet checked."""
+        if self.env and not ENVIRONMENT.fullmatch(self.env):
+            raise self._no_environment()
+        try:
+            return dict(super().__getitem__("parameters"))
+        except MissingConfigException:
+            raise self._no_environment() from None
+        except YAMLError as error:
+            raise UserError(f"conf/ is not valid YAML: {_flat(error)}") from None
+        except (OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
+            # Such as the same key in two files, a list for a whole file, or ${a name} of nothing.
+            raise UserError(f"the parameters cannot be put together: {_flat(error)}") from None
+
+    def _no_environment(self) -> UserError:
+        there = sorted(p.name for p in Path(self.conf_source).iterdir() if p.is_dir())
+        return UserError(
+            f"no configuration environment '{self.env}' in {self.conf_source}; there are:"
+            f" {', '.join(there)}"
+        )
 
     @contextmanager
     def _as_one_line(self) -> Iterator[None]:
@@ -79,14 +109,6 @@ class CellConfigLoader(OmegaConfigLoader):
             yield
         except UserError as error:
             raise ConfigError(str(error)) from None
-        except MissingConfigException:
-            there = sorted(p.name for p in Path(self.conf_source).iterdir() if p.is_dir())
-            raise ConfigError(
-                f"no configuration environment '{self.env}' in {self.conf_source}; there are:"
-                f" {', '.join(there)}"
-            ) from None
-        except YAMLError as error:
-            raise ConfigError(f"conf/ is not valid YAML: {' '.join(str(error).split())}") from None
 
     @cached_property
     def cell(self) -> Cell:
@@ -105,6 +127,10 @@ class CellConfigLoader(OmegaConfigLoader):
         if EXACT in asked:
             return str(asked.get(COMMAND, ""))
         return repeat_command(self.env, asked)
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def words_to_values(given: Any) -> Any:

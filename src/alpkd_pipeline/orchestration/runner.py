@@ -17,6 +17,7 @@ from pluggy import PluginManager
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
+from alpkd_pipeline.runs.disk import room_for
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class StageRunner(SequentialRunner):
                 # Looked at again under the lock: another process may have made it meanwhile.
                 if not all(_is_there(catalog, name) for name in node.outputs):
                     log.info("making %s", ", ".join(node.outputs))
-                    super().run(Pipeline([node]), catalog, hook_manager, run_id)
+                    with room_for(_path(node, catalog) or Path(node.outputs[0])):
+                        super().run(Pipeline([node]), catalog, hook_manager, run_id)
         return {name: catalog[name] for name in pipeline.outputs()}
 
     def _suggest_resume_scenario(
@@ -135,10 +137,15 @@ def _is_there(catalog: Catalog, name: str) -> bool:
     return name in catalog and catalog.exists(name)
 
 
+def _path(node: Node, catalog: Catalog) -> Path | None:
+    """The folder that a node makes."""
+    return getattr(catalog.get(node.outputs[0]), "path", None)
+
+
 @contextmanager
 def _held(node: Node, catalog: Catalog) -> Iterator[None]:
     """Hold the lock of the folder that a node makes; say so while another process holds it."""
-    path: Path | None = getattr(catalog.get(node.outputs[0]), "path", None)
+    path = _path(node, catalog)
     if path is None:
         yield
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from alpkd_pipeline.tracking.settings import mask_credentials
+from alpkd_pipeline.errors import mask_credentials
 
 
 def one_line(error: BaseException) -> str:

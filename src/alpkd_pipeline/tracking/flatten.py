@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.tracking.settings import mask_credentials
+from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.runs.journal import MEMORY
 
 NOTHING = "-"
 """The value of a parameter that is not set or does not apply."""
@@ -116,6 +117,26 @@ def environment_tags(start: Mapping[str, Any]) -> dict[str, str]:
     """Hardware and library versions from the journal's `start` line."""
     names = ("device", "device_name", "precision", "threads", "python", "platform")
     return _texts({name: start.get(name) for name in names} | _libraries(start))
+
+
+def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What lines of the journal say of where and how a training ran.
+
+    Beside the environment: `rows_at_once.<training or evaluation>`, where memory was too short for
+    a whole batch, and `resumed_on`, where the training went on with something else than before.
+    """
+    tags: dict[str, str] = {}
+    for event in events:
+        if event["event"] == "start":
+            tags |= environment_tags(event)
+        elif event["event"] == MEMORY:
+            tags[f"rows_at_once.{event['doing']}"] = f"{event['rows']} of {event['instead_of']}"
+        elif event["event"] == "resume" and event.get("differs"):
+            told = (
+                f"{name} {now} instead of {old}" for name, (old, now) in event["differs"].items()
+            )
+            tags["resumed_on"] = f"after step {event['after_step']}: {', '.join(told)}"
+    return _texts(tags)
 
 
 def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict[str, str]:

@@ -15,13 +15,13 @@ from typing import Any
 
 from filelock import FileLock
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.runs.journal import JOURNAL, read_journal
 from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
 from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.flatten import (
     NOTE_TAG,
-    environment_tags,
+    event_tags,
     flat_params,
     model_tags,
     note,
@@ -34,11 +34,7 @@ from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_bu
 from alpkd_pipeline.tracking.parents import parent_tags
 from alpkd_pipeline.tracking.points import closing_points, new_batches, time_ms
 from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
-from alpkd_pipeline.tracking.settings import (
-    SYNC_COMMAND,
-    TrackingSettings,
-    mask_credentials,
-)
+from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended, read_state, write_state
 
 log = logging.getLogger(__name__)
@@ -274,9 +270,8 @@ class FolderSync:
         if journal.is_file() and journal.stat().st_size < self._offset:
             self._offset = 0  # a resumed training cut off what its checkpoint does not cover
         events, offset = read_journal(self.folder, self._offset)
-        starts = [event for event in events if event["event"] == "start"]
-        if starts:
-            self._store.set_tags(run_id, environment_tags(starts[-1]))
+        if tags := event_tags(events):
+            self._store.set_tags(run_id, tags)
         selection = selection_name(read_json(self.folder / RUN)) if events else ""
         for batch in new_batches(events, selection, self._state.pushed):
             self._store.log_points(run_id, batch.points)

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.tracking.faults import store_fault
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.parents import Kind, find_parent, make_parent
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point
-from alpkd_pipeline.tracking.settings import TrackingSettings, mask_credentials
+from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.views import group_filter, view_tags
 
 

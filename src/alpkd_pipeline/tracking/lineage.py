@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.runs.manifest import read_manifest
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
-from alpkd_pipeline.tracking.settings import mask_credentials
 
 DIGEST_LENGTH = 12
 

@@ -12,7 +12,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking.lineage import DatasetFacts
 from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.views import STUDENTS, STUDENTS_FILTER, view_tags
+from alpkd_pipeline.tracking.views import CELLS_FILTER, STUDENTS, view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -80,15 +80,24 @@ def prepare_store(settings: TrackingSettings) -> MlflowStore:
         Exception: whatever MLflow raises when the store cannot be reached.
     """
     database = settings.database
-    lock = FileLock(f"{database}.lock", timeout=SETUP_TIMEOUT) if database else nullcontext()
     if database:
         database.parent.mkdir(parents=True, exist_ok=True)
-    with lock:
+    with _setup_lock(settings):
         if database and not database.exists():
             _make_database(database)
         client = _client_class()(tracking_uri=settings.uri)
         experiment = _experiment(client, settings)
     return MlflowStore(client, str(experiment.experiment_id), _token(settings, experiment))
+
+
+def _setup_lock(settings: TrackingSettings) -> AbstractContextManager[object]:
+    """What keeps processes of this machine from making the tables of one database at once."""
+    if settings.database is not None:
+        return FileLock(f"{settings.database}.lock", timeout=SETUP_TIMEOUT)
+    if settings.artifact_root is None:
+        return nullcontext()  # a server makes its own
+    address = hashlib.sha256(settings.shown.encode()).hexdigest()[:8]
+    return FileLock(settings.project / f"mlflow.db.{address}.lock", timeout=SETUP_TIMEOUT)
 
 
 def is_busy(error: Exception) -> bool:
@@ -272,7 +281,7 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     if found is None:
         try:
             place = root.as_uri() if root else None
-            view = view_tags(STUDENTS, STUDENTS_FILTER)
+            view = view_tags(STUDENTS, CELLS_FILTER)
             client.create_experiment(name, artifact_location=place, tags=view)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
@@ -291,7 +300,7 @@ def _keep_view(client: MlflowClient, experiment: Experiment) -> None:
     """Give an experiment that was made without it the view that our links name."""
     from mlflow.exceptions import MlflowException
 
-    for name, value in view_tags(STUDENTS, STUDENTS_FILTER).items():
+    for name, value in view_tags(STUDENTS, CELLS_FILTER).items():
         if experiment.tags.get(name) != value:
             with suppress(MlflowException):  # columns of a table; not worth a training's tracking
                 client.set_experiment_tag(experiment.experiment_id, name, value)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, mask_credentials
 
 SYNC_COMMAND = "kedro sync"
 """The command that fills MLflow from run folders; messages name it."""
@@ -14,14 +14,7 @@ SYNC_COMMAND = "kedro sync"
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
-_USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
-_SECRET_OPTION = re.compile(r"([?&]\w*(?:password|passwd|pwd|token|secret)=)[^&\s\"'<>]*", re.I)
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?P<options>\?.*)?")
-
-
-def mask_credentials(text: str) -> str:
-    """A text whose addresses carry no user names, passwords or tokens any more."""
-    return _SECRET_OPTION.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ STUDENTS = "students"
 
 STUDENTS_FILTER = "tags.stage = 'student'"
 
+CELLS_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'cell'"
+"""Without the trials of searches and without reruns."""
+
 COLUMNS = {
     "attributes.`Run Name`": 260,
     "attributes.`Created`": 110,

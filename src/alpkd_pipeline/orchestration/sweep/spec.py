@@ -14,7 +14,7 @@ from yaml import YAMLError
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.nested import nested
-from alpkd_pipeline.params import NAME, Number, Whole
+from alpkd_pipeline.params import NAME, Number, Whole, quoted
 
 SWEEP_FILE = "sweep.yml"
 
@@ -207,7 +207,7 @@ def spec_error(error: ValidationError, model: type[BaseModel]) -> str:
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     if first["type"] == "literal_error" and not isinstance(first["input"], str):
         first = next((p for p in problems if p["type"] != "literal_error"), first)
-    path = [part for part in first["loc"] if not _is_kind(part)]
+    path = [part for n, part in enumerate(first["loc"]) if not (n and _is_kind(part))]
     name = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
         known = _fields(model, path[:-1])
@@ -217,7 +217,7 @@ def spec_error(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "missing":
         return f"'{name}' is missing"
     told = first["msg"].removeprefix("Value error, ")
-    return f"'{name}' = {first['input']!r}: {told[0].lower()}{told[1:]}"
+    return f"'{name}' = {quoted(first['input'])}: {told[0].lower()}{told[1:]}"
 
 
 def _is_kind(part: int | str) -> bool:

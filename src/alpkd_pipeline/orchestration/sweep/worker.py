@@ -94,8 +94,8 @@ def _cell_of(project: Path, job: Job) -> Cell:
 def has_diverged(error: BaseException) -> bool:
     """Whether a training left the finite numbers: a fault of its settings and of nothing else."""
     # What was not imported was not raised, and torch is too heavy to be imported for a question.
-    loop = sys.modules.get("alpkd_pipeline.training.loop")
-    return loop is not None and isinstance(user_error(error), loop.DivergedError)
+    update = sys.modules.get("alpkd_pipeline.training.update")
+    return update is not None and isinstance(user_error(error), update.DivergedError)
 
 
 def one_line(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.nested import merged, nested
 from alpkd_pipeline.orchestration.sweep.where import matches
 from alpkd_pipeline.orchestration.tuning.names import check_settable, has_setting
+from alpkd_pipeline.params import quoted
 
 TUNED = "tuned"
 """The parameter that holds the entries."""
@@ -60,7 +61,9 @@ def read_presets(raw: Any) -> tuple[Preset, ...]:
     if raw is None:
         return ()
     if not isinstance(raw, list | tuple):
-        raise UserError(f"parameter 'tuned' = {raw!r}: should be a list of entries {{where, set}}")
+        raise UserError(
+            f"parameter 'tuned' = {quoted(raw)}: should be a list of entries {{where, set}}"
+        )
     return tuple(_entry(f"parameter 'tuned', entry {n}", e) for n, e in enumerate(raw, start=1))
 
 
@@ -92,7 +95,7 @@ def _coordinates(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _entry(place: str, raw: Any) -> Preset:
     if not isinstance(raw, Mapping) or not {"where", "set"} <= set(raw) <= set(PARTS):
-        raise UserError(f"{place} = {raw!r}: should have where and set (and by, a remark)")
+        raise UserError(f"{place} = {quoted(raw)}: should have where and set (and by, a remark)")
     where, settings = raw["where"], raw["set"]
     if not isinstance(where, Mapping) or not isinstance(settings, Mapping):
         raise UserError(f"{place}: where and set should map names to values")
