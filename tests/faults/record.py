@@ -59,7 +59,7 @@ class Tally:
         if ok:
             self.survived += tries
         else:
-            self.survived += tries - 1
+            self.survived += max(0, tries - 1)
             self.lost.append(" ".join(what.split())[:400])
 
 
