@@ -24,7 +24,8 @@ def test_the_facts_say_which_code_and_libraries_are_at_work(tmp_path: Path) -> N
     work = WorkDataset(filepath=str(tmp_path / "a.work"), project=str(tmp_path), run="{}").load()
     folder = work.begin()
     written = read_json(folder / "run.json")["provenance"]
-    assert {"git_commit", "git_dirty", "lock", "python", "libraries"} == set(written)
+    said = {"git_commit", "git_dirty", "lock", "python", "libraries", "instructions"}
+    assert said == set(written)
     assert len(written["lock"]) == 64
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.disks import small_disk
 
 
 class Disk:
@@ -60,13 +58,7 @@ class Disk:
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Disk]:
-    """A tmpfs; the test is skipped where it may not be mounted."""
-    folder.mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or not shutil.which("mount") or subprocess.run(mount).returncode:
-        pytest.skip("needs to mount a tmpfs, as root")
-    try:
+def disk_to_fill(place: Path, megabytes: int) -> Iterator[Disk]:
+    """A small disk in a new folder; the test is skipped where it may not be mounted."""
+    with small_disk(place, megabytes) as folder:
         yield Disk(folder)
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

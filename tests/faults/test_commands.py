@@ -176,7 +176,7 @@ OTHER_LIBRARY = """
 import importlib.metadata as _metadata
 
 _version = _metadata.version
-_metadata.version = lambda name: "0.0.1" if name == "safetensors" else _version(name)
+_metadata.version = lambda name: "99.0.0" if name == "safetensors" else _version(name)
 """
 STUDENT = {"student"}
 MODELS = {"teacher", "signals", *STUDENT}

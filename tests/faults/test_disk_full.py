@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tests.faults.commands import SMALL, distill, work_of
-from tests.faults.disks import Disk, small_disk
+from tests.faults.disks import Disk, disk_to_fill
 from tests.faults.record import counted, times
 from tests.faults.trainings import CELLS, World, difference, outcome, train
 
@@ -34,7 +34,7 @@ def test_while_a_training_writes(world: World, tmp_path: Path) -> None:
     for cell in CELLS[:2]:
         world.undisturbed(cell)
     with (
-        small_disk(tmp_path / "disk", 64) as disk,
+        disk_to_fill(tmp_path / "disk", 64) as disk,
         counted("disk-full-training", "disk full at a random moment of a training", "6") as tally,
     ):
         needs = {cell.name: needed(world, cell.name, disk) for cell in CELLS[:2]}
@@ -77,7 +77,7 @@ def test_while_a_command_makes_everything(tmp_path: Path) -> None:
     """Splits, token ids, teacher, signals, student and scores on one small disk."""
     rng, params = random.Random(12), f"{SMALL},training.epochs=1"
     log = tmp_path / "run.txt"
-    with small_disk(tmp_path / "disk", 64) as disk:
+    with disk_to_fill(tmp_path / "disk", 64) as disk:
         store = disk.folder / "store"
         with disk.watched() as most:
             assert distill(store, log, params=params).wait(300) == 0, log.read_text()

@@ -232,7 +232,8 @@ def test_evaluation_every_n_steps_and_patience(begin, encoded, teacher, signals)
 def test_bf16_trains(begin, encoded, teacher, signals) -> None:
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     folder = run_stage(begin("bf16", "student", inputs, training__precision="bf16"))
-    assert read_json(folder / "metrics.json")["environment"]["precision"] == "bf16"
+    said = read_json(folder / "metrics.json")["environment"]
+    assert (said["precision"], said["attention"]) == ("bf16", "sdpa")
     exported = load_file(folder / "model.safetensors")
     assert {t.dtype for t in exported.values()} == {torch.float32}
 

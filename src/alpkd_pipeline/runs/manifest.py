@@ -18,9 +18,9 @@ from alpkd_pipeline.errors import UserError
 
 MANIFEST = "manifest.json"
 
-OWN_DIGEST = "sha256"
-"""Where a manifest says the hash of its other entries: it guards all files, so something has to
-guard it. Manifests of older versions have none."""
+SCHEMA, OWN_DIGEST = "schema", "sha256"
+"""Where a manifest says its version and the hash of its other entries: it guards all files, so
+something has to guard it. Manifests of older versions have neither of the two."""
 
 
 def sha256_file(path: Path) -> str:
@@ -57,7 +57,7 @@ def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The manifest as written.
     """
-    manifest = {**facts, "files": describe(folder)}
+    manifest = {**facts, SCHEMA: 2, "files": describe(folder)}
     manifest[OWN_DIGEST] = _own_digest(manifest)
     write_json(folder / MANIFEST, manifest)
     return manifest
@@ -71,7 +71,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or "files" not in found:
         return None
-    return found if found.get(OWN_DIGEST) in (None, _own_digest(found)) else None
+    if SCHEMA not in found and OWN_DIGEST not in found:
+        return found
+    return found if SCHEMA in found and found.get(OWN_DIGEST) == _own_digest(found) else None
 
 
 def _own_digest(manifest: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 RESUME = "resume"
 """The event of a training that goes on."""
 
-NAMES = ("device", "device_name", "precision", "threads", "libraries")
+NAMES = ("device", "device_name", "precision", "threads", "attention", "libraries")
 """What of a run's environment moves the last bits of its numbers."""
 
 

@@ -80,7 +80,7 @@ def train_and_write(
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
     seen = keep_seen_rows(model, seen_tokens((train, selecting), int(tokenizer.pad_token_id)))
-    environ = environment(hardware)
+    environ = environment(hardware) | {"attention": str(model.config._attn_implementation)}
     go_on = latest(run.folder)
     if go_on is None:
         (run.folder / JOURNAL).unlink(missing_ok=True)

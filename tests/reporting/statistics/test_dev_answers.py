@@ -10,7 +10,7 @@ from tests.reporting.stored_answers import RIGHT, with_answers
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers, find_run
-from alpkd_pipeline.runs.manifest import MANIFEST
+from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest, seal
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 
@@ -38,8 +38,8 @@ def test_what_is_not_there_is_one_line(store, runs, text):
 def test_digits_that_fit_two_runs_are_refused(store, runs):
     for folder, name in zip(runs, ("kd-4L-s0-a1a1a1a1", "pkd-4L-s0-a1a1a1a1"), strict=True):
         folder.rename(folder.with_name(name))
-    other = store.root / "06_models/students/mrpc/pkd-4L-s0-a1a1a1a1" / MANIFEST
-    other.write_text(other.read_text().replace(OTHER, KEY[:-1] + "0"))
+    other = store.root / "06_models/students/mrpc/pkd-4L-s0-a1a1a1a1"
+    seal(other, {**(read_manifest(other) or {}), "key": KEY[:-1] + "0"})
     with pytest.raises(UserError, match="may mean kd-4L-s0-a1a1a1a1, pkd-4L-s0-a1a1a1a1"):
         find_run(store.root, KEY[:10])
 
@@ -61,8 +61,11 @@ def test_the_evaluation_is_read_before_what_training_kept(store, runs):
 
 def test_answers_of_another_run_are_not_taken(store, runs):
     result = with_answers(store, runs[0], RIGHT)
-    manifest = result / MANIFEST
-    manifest.write_text(manifest.read_text().replace(KEY, OTHER))
+    manifest = read_manifest(result) or {}
+    made_from = {
+        stage: OTHER if key == KEY else key for stage, key in manifest["made_from"].items()
+    }
+    seal(result, {**manifest, "made_from": made_from})
     with pytest.raises(UserError, match="has no answers on dev; `kedro run --pipeline=evaluate`"):
         dev_answers(runs[0])
 

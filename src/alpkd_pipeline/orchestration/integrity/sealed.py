@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.manifest import MANIFEST, OWN_DIGEST, list_files, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, OWN_DIGEST, SCHEMA, list_files, read_manifest
 
-FACTS = {"stage", "key", "made_from", "step", "beside", OWN_DIGEST}
+FACTS = {"stage", "key", "made_from", "step", "beside", SCHEMA, OWN_DIGEST}
 """What manifests say beside their files: a name that is none of these was another one once."""
 
 

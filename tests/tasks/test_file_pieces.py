@@ -8,7 +8,7 @@ import pytest
 from tests.runs.test_mapped_file import MEGABYTE, mapped_megabytes
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.file_pieces import FilePieces
+from alpkd_pipeline.tasks.file_pieces import FilePieces
 
 HEADER = b"seven b"
 
