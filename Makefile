@@ -8,7 +8,7 @@ DEV_STAMP := .venv/.made-dev
 WORKERS ?= 2
 # Where `make bench` writes, and how many train rows it takes of each GLUE task.
 OUT ?= benchmarks/latest
-ROWS ?= 384
+ROWS ?= 256
 # `make audit` looks at the environment with tools that are no part of it.
 AUDIT := build/audit
 AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
@@ -52,8 +52,8 @@ profile: $(STAMP)  ## where the time of a step goes: RUN=<run folder>, or the ne
 bench: $(DEV_STAMP)  ## time training, cache, memory and start (15 minutes; GLUE in ALPKD_GLUE_DIR)
 	$(BIN)/python benchmarks/speed/epoch.py --out $(OUT) --rows $(ROWS)
 	$(BIN)/python benchmarks/speed/cache.py --out $(OUT) --rows $(ROWS)
-	$(BIN)/python benchmarks/speed/memory.py --out $(OUT)
-	$(BIN)/python benchmarks/speed/start.py --out $(OUT)
+	$(BIN)/python benchmarks/speed/memory.py --out $(OUT) --repeats 2
+	$(BIN)/python benchmarks/speed/start.py --out $(OUT) --repeats 3
 
 lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
 	$(BIN)/ruff format --check .
