@@ -71,9 +71,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or "files" not in found:
         return None
-    if SCHEMA not in found and OWN_DIGEST not in found:
-        return found
-    return found if SCHEMA in found and found.get(OWN_DIGEST) == _own_digest(found) else None
+    if OWN_DIGEST not in found:
+        return None if SCHEMA in found else found
+    return found if found[OWN_DIGEST] == _own_digest(found) else None
 
 
 def _own_digest(manifest: dict[str, Any]) -> str:
