@@ -34,7 +34,6 @@ COVERED_ELSEWHERE = {
     "training/scorer.py": "training/test_training.py",
     "training/student.py": "training/test_training.py",
     "training/teacher.py": "training/test_training.py",
-    "orchestration/rerun/run.py": "behaviour/test_rerun.py",
     "pipelines/compare/nodes.py": "behaviour/test_demo_chain.py",
     "pipelines/compare/pipeline.py": "test_pipeline_registry.py",
     "pipelines/data_prep/nodes.py": "behaviour/test_demo_chain.py",

@@ -107,6 +107,14 @@ def plant_row(folder: Path, rows: Path) -> None:
     write_json(folder / "run.json", run)
 
 
+def plant_damage(folder: Path, _rows: Path) -> None:
+    store = folder.parents[3]
+    (journal,) = store.glob("06_models/teachers/*/*/events.jsonl")
+    journal.write_bytes(b"\x00" + journal.read_bytes()[1:])
+    (scores,) = store.glob(f"07_model_output/scores/*/{folder.name}-*/scores.json")
+    scores.write_text("{")
+
+
 def planted(finished: Path, root: Path, plant: Plant) -> Path:
     """A copy of the finished student with one thing changed, sealed as if it had been so."""
     shutil.copytree(finished / "data", root / "data")
@@ -122,6 +130,7 @@ PLANTS: dict[str, Plant] = {
     "learning rate": plant_learning_rate,
     "library": plant_library,
     "row": plant_row,
+    "damage": plant_damage,
 }
 
 
@@ -129,7 +138,7 @@ PLANTS: dict[str, Plant] = {
 def planted_results(
     finished: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, CellResult]:
-    """One rerun of three originals with one planted change each."""
+    """One rerun of four originals with one planted change each."""
     root = tmp_path_factory.mktemp("planted")
     store = root / "store"
     store.mkdir()
@@ -166,6 +175,22 @@ def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, CellResul
     assert "data changed, train: 1 of 48 rows" in cell.something_else
     assert [model.found.stage for model in cell.models] == ["teacher", "student"]
     assert not any(model.found.bitwise for model in cell.models)
+
+
+def test_damaged_files_are_named_and_all_else_is_compared(
+    planted_results: dict[str, CellResult],
+) -> None:
+    cell = planted_results["damage"]
+    assert cell.verdict == DRIFTED
+    assert [(d.kind, d.what) for d in cell.differences] == [
+        ("damage", "scores.json of the student's scores"),
+        ("damage", "events.jsonl of the teacher"),
+    ]
+    teacher, student = (model.found for model in cell.models)
+    assert not teacher.losses.readable
+    assert "cannot be read" in (student.missing or "")
+    assert student.losses.equal
+    assert all(one.weights[0] == one.weights[1] for one in (teacher, student))
 
 
 def git(root: Path, *command: str) -> str:

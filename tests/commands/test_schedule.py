@@ -177,6 +177,8 @@ def test_options_that_do_not_go_together(
         (("--on-calendar", "", *DISTILL), "--on-calendar is empty"),
         ((*WEEKLY, "--", "rnu"), "'rnu' is no command that can be scheduled; did you mean 'run'?"),
         ((*WEEKLY, "--", "schedule", "--list"), "'schedule' is no command"),
+        ((*WEEKLY, "--", "rubbish"), "'rubbish' is no command that can be scheduled; there are "),
+        ((*WEEKLY, "--", "rubbish"), ", prune, registry, rerun, run, "),
         ((*WEEKLY, "--", "run", "--pipelin=x"), "kedro run: No such option"),
         ((*WEEKLY, "--", "sweep", "--workers=0"), "kedro sweep: "),
         (("--cron", "@daily", "--name", "a/b", *DISTILL), "schedule name 'a/b'"),

@@ -149,3 +149,12 @@ def test_a_checkpoint_of_an_older_version_needs_no_hashes_of_others(tmp_path: Pa
     seal(folder, {"step": 1})
     write_json(tmp_path / "run.json", {"lr": 1e-4})
     assert len(list(good_checkpoints(tmp_path))) == 1
+
+
+@pytest.mark.parametrize("name", ["step-00000003.bak", "step-3", "step-", "step-0000000x"])
+def test_a_copy_that_somebody_put_beside_the_checkpoints_is_none(tmp_path: Path, name: str) -> None:
+    save(tmp_path, 5)
+    (tmp_path / CHECKPOINTS / name).mkdir()
+    assert steps_of(tmp_path / CHECKPOINTS) == [5]
+    keep_only(tmp_path / CHECKPOINTS, {5})
+    assert (tmp_path / CHECKPOINTS / name).is_dir()

@@ -45,3 +45,11 @@ def test_a_training_says_by_hash_which_rows_it_reads(tmp_path: Path) -> None:
     facts = {"stage": "student", "identity": {"key": "k"}, "params": {}}
     run = read_json(Work(tmp_path / "a.work", facts).begin(encoded=encoded) / "run.json")
     assert run["data"] == {"train": sha256_file(encoded / "train.arrow")}
+
+
+@pytest.mark.parametrize("params", [None, [], "x", {"teacher": None}, {"teacher": "big"}])
+def test_parameters_that_are_none_do_not_hide_what_trains(tmp_path: Path, params: object) -> None:
+    for stage, trains in (("student", True), ("teacher", True), ("splits", False)):
+        facts = {"stage": stage, "params": params, "identity": None}
+        work = Work(tmp_path, facts)
+        assert (work.trains, work.goes_on) == (trains, False)

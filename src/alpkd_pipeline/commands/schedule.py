@@ -92,7 +92,8 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     known = set(group.list_commands(root)) - {"schedule"}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        there = f"there are {', '.join(sorted(known))}"
+        hint = f"; did you mean '{close[0]}'?" if close else f"; {there}"
         raise UserError(f"'{name}' is no command that can be scheduled{hint}")
     found = group.get_command(root, name)
     assert found is not None

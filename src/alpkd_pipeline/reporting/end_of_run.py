@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.models.shape import shape_of
-from alpkd_pipeline.reporting.comparison import PAGE
 from alpkd_pipeline.reporting.terminal import ModelSummary
 from alpkd_pipeline.runs.manifest import read_json
 
@@ -53,10 +52,16 @@ def closing_lines(
     """Where the student and the comparison lie, and what opens MLflow; None leaves a line out."""
     found = {
         "student": None if student is None else _shown(student),
-        "comparison": None if comparison is None else _shown(comparison / PAGE),
+        "comparison": None if comparison is None else _page(comparison),
         "mlflow": mlflow_command,
     }
     return [f"{name}: {text}" for name, text in found.items() if text is not None]
+
+
+def _page(comparison: Path) -> str:
+    from alpkd_pipeline.reporting.comparison import PAGE  # a start without work does without
+
+    return _shown(comparison / PAGE)
 
 
 def _shown(path: Path) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ KEPT = 2
 """Checkpoints that stay: the last one and one to fall back on."""
 
 _NAME = "step-{:08d}"
+_STEP = re.compile(r"step-([0-9]{8})")
 
 
 def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
@@ -77,9 +79,9 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
 
 
 def steps_of(place: Path) -> list[int]:
-    """The steps that have a folder, the first one first."""
-    names = (path.name for path in place.glob("step-*"))
-    return sorted(int(name.removeprefix("step-")) for name in names)
+    """The steps that have a folder, the first one first; copies that people put beside are none."""
+    names = (_STEP.fullmatch(path.name) for path in place.glob("step-*"))
+    return sorted(int(name[1]) for name in names if name)
 
 
 def folder_of(place: Path, step: int) -> Path:

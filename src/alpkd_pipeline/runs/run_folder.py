@@ -34,7 +34,7 @@ class Work:
     @property
     def trains(self) -> bool:
         """Whether something is trained here; a teacher that was brought fine-tuned is not."""
-        stage, teacher = self.facts.get("stage"), self.facts.get("params", {}).get("teacher", {})
+        stage, teacher = self.facts.get("stage"), _block(_block(self.facts, "params"), "teacher")
         return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
 
     def clear(self) -> None:
@@ -48,7 +48,7 @@ class Work:
             found = read_json(self.folder / RUN_CONFIG)["identity"]["key"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
-        wanted = self.facts.get("identity", {}).get("key")
+        wanted = _block(self.facts, "identity").get("key")
         if not (self.trains and found == wanted and has_checkpoint(self.folder)):
             return False
         if config_changed(self.folder):
@@ -83,6 +83,12 @@ class Work:
             run["data"] = _data(encoded)
         write_json(self.folder / RUN_CONFIG, run)
         return self.folder
+
+
+def _block(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Facts inside facts; empty if there are none, as in a run.json that was damaged."""
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _data(encoded: Path) -> dict[str, str]:

@@ -8,7 +8,13 @@ import shutil
 from tests.conftest import PROJECT
 from tests.orchestration.integrity.stores import SmallStore
 
-from alpkd_pipeline.orchestration.integrity.places import KINDS, Entry, entries, reruns
+from alpkd_pipeline.orchestration.integrity.places import (
+    KINDS,
+    Entry,
+    entries,
+    reruns,
+    stores_of,
+)
 
 
 def states(store: SmallStore) -> dict[str, str]:
@@ -65,6 +71,15 @@ def test_stores_of_reruns(store: SmallStore) -> None:
     for name in ("b", "a", ".locks"):
         (store.root / "09_reruns" / name).mkdir(parents=True)
     assert [path.name for path in reruns(store.root)] == ["a", "b"]
+
+
+def test_a_rerun_has_a_store_for_each_commit_that_it_ran(store: SmallStore) -> None:
+    rerun = store.root / "09_reruns" / "a"
+    for name in ("commit-22222222", "commit-11111111", "code-11111111", "06_models"):
+        (rerun / name).mkdir(parents=True)
+    (rerun / "commit-notes.txt").write_text("")
+    assert [path.name for path in reruns(store.root)] == ["a"]
+    assert [path.name for path in stores_of(rerun)] == ["a", "commit-11111111", "commit-22222222"]
 
 
 def test_an_empty_place_has_nothing(store: SmallStore) -> None:

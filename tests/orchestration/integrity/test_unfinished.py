@@ -9,7 +9,7 @@ from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, bad
 
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS
+from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, config_changed
 
 
 def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:
@@ -38,6 +38,31 @@ def test_what_a_checkpoint_goes_on_with_is_read_too(store: SmallStore, name: str
     work = store.interrupted("half", "ids", "big", "said")
     (work / name).write_bytes((work / name).read_bytes().replace(b"s", b"z", 1))
     assert name in [finding.file for finding in bad(verify_store(store.root))]
+
+
+def test_what_the_training_would_refuse_is_bad_and_what_it_allows_is_not(
+    store: SmallStore,
+) -> None:
+    """The journal may be longer than its last checkpoint knows; run.json never changes."""
+    work = store.interrupted("half", "ids", "big", "said")
+    for name, refused in (("events.jsonl", False), ("run.json", True)):
+        with (work / name).open("a") as file:
+            file.write('{"more": 1}\n')
+        assert config_changed(work) is refused
+        assert verify_store(store.root).is_sound is not refused
+    assert {found.file for found in bad(verify_store(store.root))} == {"run.json"}
+
+
+@pytest.mark.parametrize("text", ["{", '{"stage": "student", "params": null}'])
+def test_a_run_json_that_says_nothing_is_no_traceback(store: SmallStore, text: str) -> None:
+    work = store.interrupted("half", "ids", "big", "said")
+    (work / "run.json").write_text(text)
+    (work / CHECKPOINTS / "step-00000020.bak").mkdir()
+    report = verify_store(store.root)
+    assert {found.file for found in bad(report)} == {"run.json"}
+    assert "interrupted after step 20" in [found.what for found in report.findings]
+    shutil.rmtree(work / CHECKPOINTS)
+    assert [found.state for found in verify_store(store.root).findings] == ["unfinished"]
 
 
 def test_work_under_a_lock_is_at_work_and_not_looked_into(store: SmallStore) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, bad, files_of
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.integrity.locks import lock_file
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 
 
@@ -41,6 +43,22 @@ def test_stores_of_reruns_are_looked_at_too(store: SmallStore) -> None:
     (found,) = bad(verify_store(store.root))
     assert found.kind == "rerun"
     assert found.folder.startswith("09_reruns/small-20260101/06_models")
+
+
+def test_what_a_commit_made_in_a_rerun_is_looked_at_under_the_lock_of_the_rerun(
+    store: SmallStore,
+) -> None:
+    rerun = store.root / "09_reruns" / "small-20260101"
+    inner = SmallStore(rerun / "commit-abcdef12").chain()
+    assert verify_store(store.root).counts["rerun"].folders == 13
+    (inner.folder("small") / "data.bin").write_bytes(b"")
+    (found,) = bad(verify_store(store.root))
+    assert found.folder.startswith("09_reruns/small-20260101/commit-abcdef12/06_models")
+    assert not verify_store(store.root, [rerun / "commit-abcdef12"]).is_sound
+    lock = lock_file(rerun)
+    lock.parent.mkdir()
+    with FileLock(lock):
+        assert verify_store(store.root).is_sound
 
 
 def test_a_path_limits_the_look(store: SmallStore) -> None:

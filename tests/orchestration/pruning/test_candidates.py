@@ -12,7 +12,11 @@ from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, make_older
 from tests.orchestration.pruning.conftest import Going
 
+from alpkd_pipeline.orchestration.integrity.locks import taken
+from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.orchestration.pruning.candidates import SETTLED_SECONDS, size_of
+from alpkd_pipeline.orchestration.pruning.kept import Choice
+from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan
 
 LONG = SETTLED_SECONDS + 60
 
@@ -38,6 +42,17 @@ def test_interrupted_work_that_begins_again_anyway_goes(store: SmallStore, going
     assert going() == {work.name}
 
 
+@pytest.mark.parametrize("text", ["{", "{}", '{"stage": "student", "params": null}'])
+def test_an_interrupted_training_goes_by_option_only_whatever_became_of_its_run_json(
+    store: SmallStore, going: Going, text: str
+) -> None:
+    work = store.interrupted("half", "ids")
+    (work / "run.json").write_text(text)
+    make_older(work, LONG)
+    assert going() == set()
+    assert going(interrupted=True) == {work.name}
+
+
 def test_work_under_a_lock_stays(store: SmallStore, going: Going) -> None:
     work = store.interrupted("half", "ids", age=LONG)
     lock = work.parent / ".locks" / f"{work.stem}.lock"
@@ -61,10 +76,18 @@ def test_what_stepped_aside_goes_once_the_newer_one_is_there(
 
 def test_what_a_killed_process_left_inside_a_result_goes(store: SmallStore, going: Going) -> None:
     folder = store.folder("small")
-    (folder / ".checkpoints" / "step-00000001").mkdir(parents=True)
+    for place in (".checkpoints", ".best"):
+        (folder / place / "step-00000001").mkdir(parents=True)
     (folder / ".manifest.json.123.tmp").write_text("{")
+    assert going() == set()  # its process may be about to remove them
     make_older(folder, LONG)
-    assert going() == {".checkpoints", ".manifest.json.123.tmp"}
+    with taken(folder):
+        assert going() == set()
+    assert going() == {".checkpoints", ".best", ".manifest.json.123.tmp"}
+    plan = make_plan(store.root, Choice(), frozenset())
+    assert carry_out(plan, plan) == []
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    assert verify_store(store.root).findings == []
 
 
 def test_the_folder_goes_and_not_its_parts_one_by_one(store: SmallStore, going: Going) -> None:
@@ -79,6 +102,7 @@ def test_reruns_and_caches_go_by_option(store: SmallStore, going: Going) -> None
     SmallStore(store.root / "09_reruns" / "small-20260101").chain()
     (store.root / ".cache").mkdir()
     assert going() == set()
+    SmallStore(store.root / "09_reruns" / "small-20260101" / "commit-12345678").chain()
     assert going(reruns=True, caches=True) == {"small-20260101", ".cache"}
     lock = store.root / "09_reruns" / ".locks" / "small-20260101.lock"
     lock.parent.mkdir()

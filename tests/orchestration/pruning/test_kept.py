@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
 from tests.orchestration.integrity.stores import SmallStore
 from tests.orchestration.pruning.conftest import Going
 
 from alpkd_pipeline.orchestration.pruning.kept import Choice
-from alpkd_pipeline.orchestration.pruning.prune import make_plan
+from alpkd_pipeline.orchestration.pruning.prune import make_plan, plan_lines
 from alpkd_pipeline.runs.manifest import write_json
 
 
@@ -49,6 +50,37 @@ def test_an_interrupted_training_keeps_what_it_goes_on_with(
 def test_unknown_configuration_lets_no_data_go(store: SmallStore) -> None:
     store.add("splits", "rows2")
     assert make_plan(store.root, Choice(), None).going == ()
+    assert make_plan(store.root, Choice(signals=True, trials=True), None).going == ()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("name", ["big", "small"])
+def test_a_model_that_cannot_be_read_keeps_its_data_and_what_was_measured_of_it(
+    store: SmallStore, going: Going, name: str, lost: bool
+) -> None:
+    with_trial(store)
+    manifest = store.folder(name) / "manifest.json"
+    if lost:
+        manifest.unlink()
+        (store.folder(name) / "run.json").write_text("{")
+    else:
+        manifest.write_text(manifest.read_text() + " ")
+    everything = Choice(signals=True, trials=True, without_model=True)
+    plan = make_plan(store.root, everything, frozenset())
+    assert plan.going == ()
+    (line,) = plan_lines(plan)
+    folder = store.folder(name).relative_to(store.root)
+    assert line.startswith(f"{folder}: the manifest is damaged or missing, so rows")
+    shutil.rmtree(store.folder(name))
+    assert store.folder(f"{name}-scores").name in going(without_model=True)
+
+
+def test_what_was_measured_of_a_model_by_hand_without_manifest_stays(
+    store: SmallStore, going: Going
+) -> None:
+    store.folder("small").rename(store.folder("small").with_name("mine"))
+    (store.folder("small").with_name("mine") / "manifest.json").unlink()
+    assert going(without_model=True) == set()
 
 
 # Trials ------------------------------------------------------------------------------------------

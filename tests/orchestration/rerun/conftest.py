@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 from tests.reporting.conftest import ENVIRONMENT, PARAMS, TASK, Store
 
-from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
+from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
+from alpkd_pipeline.reporting.store import SCORES
 from alpkd_pipeline.runs.manifest import seal, write_json
 
 Make = Callable[..., StoredRun]
+
+BROUGHT = {"params": {**PARAMS, "teacher": {"model": "demo", "finetuned": True}}}
+"""What the run.json of a teacher that was brought, and of its students, says otherwise."""
 
 LOSSES = (0.75, 0.5, 0.25)
 
@@ -30,6 +34,7 @@ def write_run(
     weights: bytes = b"weights",
     environment: dict[str, Any] | None = None,
     run: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
 ) -> StoredRun:
     """Write a finished training whose every part can be chosen."""
     kind, name = f"06_models/{stage}s", "kd-4L-s0" if stage == "student" else "demo-s0"
@@ -48,12 +53,12 @@ def write_run(
         "provenance": {"git_commit": "f" * 40, "git_dirty": False, "libraries": {}},
     }
     write_json(folder / "run.json", {**facts, **(run or {})})
-    metrics = {
+    measured = {
         "scores": {"dev": {"accuracy": score, "f1": score}},
         "seconds": 7.0,
         "environment": {**ENVIRONMENT, **(environment or {})},
     }
-    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "metrics.json", {**measured, **(metrics or {})})
     steps = [
         {"event": "step", "time": 1.0, "step": n + 1, "lr": rate, "loss": {"total": loss}}
         for n, (loss, rate) in enumerate(zip(losses, rates, strict=False))
@@ -64,7 +69,15 @@ def write_run(
     rows = "".join(f"{n},1,{p},0.5\n" for n, p in enumerate(predictions))
     (folder / "predictions" / "dev.csv").write_text(f"idx,label,prediction,p_yes\n{rows}")
     seal(folder, {"key": key, "stage": stage})
-    return read_run(folder)
+    return read_model(folder)
+
+
+def write_scores(run: StoredRun, **splits: dict[str, float]) -> Path:
+    """Write dev scores of the saved model, by split."""
+    folder = run.store / SCORES[0] / run.task / f"{run.folder.name}-{'9' * 8}"
+    write_json(folder / "scores.json", {"splits": {n: {"scores": s} for n, s in splits.items()}})
+    seal(folder, {"key": "9" * 64, "made_from": {run.stage: run.key}})
+    return folder
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from tests.orchestration.rerun.conftest import Make
+from tests.orchestration.rerun.conftest import Make, write_scores
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.manifest import seal, write_json
 
 
 def test_the_same_files_are_bitwise_equal(then: StoredRun, now: Make) -> None:
@@ -27,12 +25,22 @@ def test_other_weights_alone_are_no_longer_equal(then: StoredRun, now: Make) -> 
     assert all(answer.equal for answer in found.answers)
 
 
-def test_scores_of_the_saved_model_come_first(then: StoredRun, now: Make) -> None:
-    folder = then.store / SCORES[0] / "mrpc" / f"{then.folder.name}-12345678"
-    write_json(
-        folder / "scores.json", {"splits": {"dev": {"scores": {"f1": 0.5, "accuracy": 0.7}}}}
-    )
-    seal(folder, {"key": "9" * 64, "made_from": {"student": then.key}})
+def test_a_damaged_journal_is_told_and_not_equal(then: StoredRun, now: Make) -> None:
+    path = then.folder / "events.jsonl"
+    path.write_bytes(b"\x00" + path.read_bytes()[1:])
     found = compare_models(then, now())
-    assert found.deciding == ("dev.accuracy", 0.7, 0.75)
+    assert not found.losses.readable
+    assert not found.losses.equal
+    assert not found.bitwise
+    assert all(answer.equal for answer in found.answers)
+
+
+def test_damaged_scores_are_told_and_not_equal(then: StoredRun, now: Make) -> None:
+    rerun = now()
+    for run in (then, rerun):
+        write_scores(run, dev={"accuracy": 0.75})
+    assert compare_models(then, rerun).bitwise
+    (write_scores(then) / "scores.json").write_text("{")
+    found = compare_models(then, rerun)
+    assert "cannot be read" in (found.missing or "")
     assert not found.bitwise

@@ -121,6 +121,30 @@ def test_a_damaged_file(load: Load, tmp_path: Path) -> None:
     ]
 
 
+def test_a_damaged_teacher(load: Load, tmp_path: Path) -> None:
+    original = student(load().cell)
+    assert original.teacher_folder is not None
+    path = original.teacher_folder / "metrics.json"
+    path.write_text(path.read_text() + "\n")
+    seen = conditions(original, PROJECT, tmp_path / "store")
+    assert [(d.kind, d.what) for d in seen.differences] == [
+        ("damage", "metrics.json of the teacher")
+    ]
+
+
+def test_a_teacher_that_was_brought(load: Load, tmp_path: Path) -> None:
+    cell = load({"teacher.finetuned": True}).cell
+    seen = conditions(student(cell), PROJECT, tmp_path / "store")
+    assert seen == Conditions((), ())
+
+
+def test_what_todays_results_would_be_known_by(load: Load, tmp_path: Path) -> None:
+    cell = load().cell
+    today = conditions(student(cell), PROJECT, tmp_path / "store").today
+    assert today["student"] == cell.student.key
+    assert today["source"] == cell.source_digest
+
+
 def test_parameters_that_todays_code_does_not_know(load: Load, tmp_path: Path) -> None:
     def other(run: dict[str, Any]) -> None:
         run["params"] = {**run["params"], "gone": 1}

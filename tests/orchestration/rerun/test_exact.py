@@ -47,6 +47,18 @@ def test_where_it_goes(load: Load, tmp_path: Path) -> None:
     assert run_facts(made, "student")["identity"]["generation"] == "rerun"
 
 
+def test_a_teacher_that_was_brought_is_pinned_to_its_own_record(load: Load, tmp_path: Path) -> None:
+    cell = load({"teacher.finetuned": True}).cell
+    teacher = {
+        "run.json": run_facts(cell, "teacher"),
+        "metrics.json": {"environment": {**THEN, "threads": 2}, "seconds": None},
+    }
+    finish(cell, "teacher", teacher)
+    params = exact_parameters(trained(cell, "student"), PROJECT, tmp_path, None)
+    assert params["teacher"]["training"]["threads"] == 2
+    assert Cell(check(params), PROJECT).student.key == cell.student.key
+
+
 def test_the_keys_stay(load: Load, tmp_path: Path) -> None:
     cell = load().cell
     params = exact_parameters(trained(cell, "student"), PROJECT, tmp_path / "fresh", None)

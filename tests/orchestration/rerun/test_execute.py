@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from tests.orchestration.rerun.conftest import write_run
+import pytest
+from tests.orchestration.rerun.conftest import BROUGHT, write_run
 from tests.reporting.conftest import PARAMS
 
 from alpkd_pipeline.orchestration.rerun.execute import Workshop, made_run
@@ -61,6 +63,24 @@ def test_what_was_made_is_found_by_its_parameters(tmp_path: Path) -> None:
     assert found.folder == made.folder
     assert made_run(tmp_path, "student", {**params, "seed": 5}) is None
     assert made_run(tmp_path, "teacher", params) is None
+
+
+@pytest.mark.parametrize("newest", ["1", "2"])
+def test_of_several_the_newest_counts(tmp_path: Path, newest: str) -> None:
+    for digit in ("1", "2"):
+        made = write_run(tmp_path, key=digit * 64)
+        seconds = 2_000_000_000 if digit == newest else 1_000_000_000
+        os.utime(made.folder / "manifest.json", (seconds, seconds))
+    found = made_run(tmp_path, "student", PARAMS)
+    assert found is not None
+    assert found.key == newest * 64
+
+
+def test_a_brought_teacher_in_the_store_is_in_nobodys_way(tmp_path: Path) -> None:
+    brought = write_run(tmp_path, stage="teacher", key="1" * 64, run=BROUGHT)
+    os.utime(brought.folder / "manifest.json", (2_000_000_000, 2_000_000_000))
+    made = write_run(tmp_path, stage="teacher", key="2" * 64)
+    assert made_run(tmp_path, "teacher", PARAMS) == made
 
 
 def test_newer_code_may_know_more_parameters(tmp_path: Path) -> None:

@@ -75,13 +75,26 @@ def test_a_damaged_comparison_or_student_is_passed_over(store: Store) -> None:
     assert "comparison.json is damaged" in latest_green(store.root, {}).passed_over[0]
 
 
+def test_a_damaged_teacher_is_no_green_one(store: Store) -> None:
+    teacher = store.teacher()
+    comparison(store, "aaaaaaaa", [store.student(seed) for seed in range(2)])
+    assert len(names(store)) == 2
+    metrics = teacher / "metrics.json"
+    metrics.write_text(metrics.read_text().replace("0.92", "0.93"))
+    with pytest.raises(UserError, match=r"no green comparison.*demo-s0-aaaaaaaa.*is damaged"):
+        latest_green(store.root, {})
+
+
 def test_a_student_that_drifted_is_green_again_once_it_does_not(store: Store) -> None:
     student = store.student(0)
     comparison(store, "aaaaaaaa", [student])
     drifted(store, student)
     with pytest.raises(UserError, match=r"no green comparison.*drifted.*kedro rerun 00000000"):
         latest_green(store.root, {})
-    drifted(store, student, "bitwise equal", when="2")
+    drifted(store, student, "failed", when="2")
+    with pytest.raises(UserError, match="drifted"):
+        latest_green(store.root, {})
+    drifted(store, student, "bitwise equal", when="3")
     assert names(store) == ["kd-4L-s0"]
 
 

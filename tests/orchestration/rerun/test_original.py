@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from tests.orchestration.rerun.conftest import write_run
-from tests.reporting.conftest import PARAMS
+from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original, read_run
@@ -46,9 +47,46 @@ def test_files_that_are_not_what_was_sealed(then: StoredRun) -> None:
 
 
 def test_a_model_that_was_brought_has_nothing_to_repeat(tmp_path: Path) -> None:
-    params = {**PARAMS, "teacher": {"model": "demo", "finetuned": True}}
+    brought = write_run(tmp_path, stage="teacher", run=BROUGHT)
     with pytest.raises(UserError, match="not trained here"):
-        write_run(tmp_path, stage="teacher", run={"params": params})
+        read_run(brought.folder)
+
+
+def test_a_teacher_that_was_brought_is_the_teacher_of_its_students(tmp_path: Path) -> None:
+    student = write_run(tmp_path, run=BROUGHT)
+    teacher = write_run(tmp_path, stage="teacher", key="a" * 64, run=BROUGHT)
+    assert read_run(student.folder).teacher == teacher
+
+
+def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
+    student = write_run(tmp_path)
+    folder = write_run(tmp_path, stage="teacher", key="a" * 64).folder
+    (folder / "model.safetensors").write_bytes(b"of another size")
+    (folder / "events.jsonl").unlink()
+    assert student.teacher is not None
+    assert student.teacher.altered == ("events.jsonl", "model.safetensors")
+    (folder / "manifest.json").write_text("{")
+    assert student.teacher is None
+    assert student.teacher_folder == folder
+
+
+@pytest.mark.parametrize("depth", ["/", "a/b/c/d"])
+def test_a_copy_outside_of_a_store_is_one_line(then: StoredRun, depth: str) -> None:
+    shallow = Path(tempfile.mkdtemp()) if depth == "/" else then.store / "copies" / depth
+    try:
+        shutil.copytree(then.folder, shallow, dirs_exist_ok=True)
+        with pytest.raises(UserError, match="lies in no store") as caught:
+            find_original(then.store, str(shallow), None)
+    finally:
+        shutil.rmtree(shallow, ignore_errors=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"environment": 1}', '{"seconds": "long"}'])
+def test_metrics_that_cannot_be_read(then: StoredRun, content: str) -> None:
+    (then.folder / "metrics.json").write_text(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_run(then.folder)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"stage": "student"}'])

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.rerun.conftest import write_run
+from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun import plan as plan_module
@@ -50,6 +50,26 @@ def test_changed_code_without_its_commit_is_refused_but_here(
     planned = plan_rerun(then, tmp_path, tmp_path, here=True)
     assert planned.commit is None
     assert planned.differences == (CODE,)
+
+
+def test_what_tells_todays_results_from_others(
+    then: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = {"student": "1" * 64, "source": {"sha256": "2" * 64}}
+    seen = Conditions((), (CODE,), today)
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: seen)
+    monkeypatch.setattr(plan_module, "recorded_commit", lambda *_: "f" * 40)
+    assert plan_rerun(then, tmp_path, tmp_path, here=True).today == today
+    # Of a recorded commit only the data can have changed: its code has not.
+    of_commit = plan_rerun(then, tmp_path, tmp_path, here=False)
+    assert of_commit.today == {"source": {"sha256": "2" * 64}}
+
+
+@pytest.mark.usefixtures("same_code")
+def test_a_student_of_a_brought_teacher_can_be_made_again(tmp_path: Path) -> None:
+    write_run(tmp_path, stage="teacher", key="a" * 64, run=BROUGHT)
+    student = write_run(tmp_path, run=BROUGHT)
+    assert plan_rerun(student, tmp_path, tmp_path, here=False).error is None
 
 
 @pytest.mark.usefixtures("other_code")

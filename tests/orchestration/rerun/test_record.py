@@ -8,8 +8,14 @@ from tests.orchestration.rerun.test_verdict import BAND, cell
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.record import last_verdicts, write_record
-from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, ModelResult, RerunResult
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.orchestration.rerun.verdict import (
+    BITWISE,
+    DRIFTED,
+    FAILED,
+    ModelResult,
+    RerunResult,
+)
+from alpkd_pipeline.runs.manifest import read_json, write_json
 
 
 def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
@@ -33,6 +39,13 @@ def test_the_last_record_of_a_key_counts(then: StoredRun, now: Make, tmp_path: P
     assert last_verdicts(tmp_path) == {"1" * 64: DRIFTED}
     write_record(tmp_path, RerunResult("20260321-031500", "2" * 64, [equal], 1.0), "x")
     assert last_verdicts(tmp_path) == {"1" * 64: BITWISE}
+
+
+def test_a_rerun_that_failed_takes_no_verdict_back(tmp_path: Path) -> None:
+    for day, verdict in (("14", DRIFTED), ("21", FAILED)):
+        folder = tmp_path / f"08_reporting/reruns/202603{day}-031500-11111111"
+        write_json(folder / "rerun.json", {"cells": [{"original": "1", "verdict": verdict}]})
+    assert last_verdicts(tmp_path) == {"1": DRIFTED}
 
 
 def test_a_record_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.orchestration.rerun.conftest import Make
+from tests.orchestration.rerun.conftest import Make, write_scores
 from tests.orchestration.rerun.test_verdict import BAND, cell
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
@@ -47,3 +47,15 @@ def test_the_page_has_a_section_for_each_cell(then: StoredRun, now: Make) -> Non
     assert "- a note" in page
     assert "`kedro rerun x`" in page
     assert "- Data: the same rows." in page
+
+
+def test_what_was_not_compared_is_said(then: StoredRun, now: Make) -> None:
+    rerun = now()
+    write_scores(rerun, dev={"accuracy": 0.75})
+    (then.folder / "events.jsonl").write_text("{\n")
+    one = cell(ModelResult(compare_models(then, rerun), None))
+    result = RerunResult(TIME, "1" * 64, [one], 3.0)
+    text = terminal_text(result, "report.md")
+    assert "    losses   cannot be read\n" in text
+    assert "    not compared: the original has no dev scores of the saved model" in text
+    assert "- Not compared of the student: the original has no" in report_page(result, "x")

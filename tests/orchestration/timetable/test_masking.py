@@ -18,3 +18,9 @@ def test_short_values_are_left_alone() -> None:
 
 def test_credentials_in_addresses_go_too() -> None:
     assert Masking([])("https://me:pw@host/x?token=abc") == "https://***@host/x?token=***"
+
+
+def test_every_line_of_a_secret_of_several_lines_is_replaced() -> None:
+    mask = Masking(["-----BEGIN KEY-----\nabcdefghij\n  klmnopqrst\nAA==\n-----END KEY-----\n"])
+    assert mask("said abcdefghij") == "said ***"
+    assert mask("x klmnopqrst\\n AA==") == "x ***\\n AA=="

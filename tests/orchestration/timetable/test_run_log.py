@@ -81,6 +81,17 @@ def test_a_full_disk_does_not_stop_the_command(tmp_path: Path) -> None:
     assert list(made.last) == ["lost"]
 
 
+def test_a_line_that_comes_too_late_is_left_out(tmp_path: Path) -> None:
+    """A process that the command left behind may write on."""
+    made = log(tmp_path)
+    made.line("in time")
+    until_now = made.last
+    made.close()
+    made.line("late")
+    assert made.path.read_text() == "in time\n"
+    assert until_now == ["in time"]
+
+
 def test_the_outcome_is_kept(tmp_path: Path) -> None:
     assert last_outcome(tmp_path) == {}
     remember(tmp_path, {"exit_code": 1})

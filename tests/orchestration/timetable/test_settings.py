@@ -47,6 +47,18 @@ def test_every_text_among_the_credentials_is_known(project: Path) -> None:
     assert set(credential_values(project)) == {ADDRESS, "pw", "q"}
 
 
+def test_numbers_among_the_credentials_are_secrets_too(project: Path) -> None:
+    local(project, "credentials.yml", "x: {password: 12345678, pin: 1234.5678, on: true, no: null}")
+    assert set(credential_values(project)) == {"12345678", "1234.5678"}
+
+
+def test_the_parts_of_the_address_that_let_one_post() -> None:
+    assert not any(Notify().secrets)
+    found = Notify(webhook="https://me:pass-1@h/x%20y?apikey=key-1&bare-1&b=%2Fk+2#frag-1").secrets
+    assert {"/x%20y", "/x y", "pass-1", "key-1", "bare-1", "%2Fk+2", "/k 2", "frag-1"} <= set(found)
+    assert "h" not in found
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

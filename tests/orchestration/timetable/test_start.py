@@ -132,6 +132,21 @@ def test_the_webhook_is_posted_to_and_its_address_is_written_nowhere(
     assert "notify   told by webhook\n" in logged(project)
 
 
+def test_a_key_in_the_address_numbers_and_long_keys_are_written_nowhere(
+    project: Path, serve: Any
+) -> None:
+    server = serve(200)
+    (project / "conf/local/credentials.yml").write_text(
+        f"schedule_webhook: {server.address}/x?apikey={CANARY}\n"
+        "db: {password: 47114711}\npem: |\n  BEGIN\n  long-line-1\n  END\n"
+    )
+    said = ["say", CANARY, "login 47114711 failed", "long-line-1"]
+    assert start(project, "weekly", said) == 0
+    written = logged(project) + str(last(project))
+    assert not [each for each in (CANARY, "47114711", "long-line-1") if each in written]
+    assert last(project)["last_lines"] == ["***", "login *** failed", "***"]
+
+
 def test_a_hook_that_fails_changes_no_exit_code(project: Path) -> None:
     (project / "conf/local/schedule.yml").write_text("notify: {command: exit 9, when: always}")
     assert start(project, "weekly", ["say", "fine"]) == 0

@@ -17,6 +17,9 @@ State = Literal["published", "unsealed", "work", "aside", "left over"]
 RERUNS = "09_reruns"
 """Stores of reruns lie below it, each a whole store of its own."""
 
+COMMIT = "commit-"
+"""Begins the name of the store, in the folder of a rerun, of what a recorded commit made."""
+
 RECORDS = ("08_reporting/sweeps", "08_reporting/searches")
 """Folders of JSON records; nothing keeps a hash of them."""
 
@@ -104,8 +107,13 @@ def entries(store: Path) -> Iterator[Entry]:
 
 
 def reruns(store: Path) -> list[Path]:
-    """The stores of reruns."""
+    """The folders of reruns, each with a lock of its name; each is a store too."""
     return [path for path in _folders(store / RERUNS) if not path.name.startswith(".")]
+
+
+def stores_of(rerun: Path) -> list[Path]:
+    """The stores of a rerun: its folder, and one inside it for each commit that it ran."""
+    return [rerun, *(path for path in _folders(rerun) if path.name.startswith(COMMIT))]
 
 
 def _folders(place: Path) -> list[Path]:

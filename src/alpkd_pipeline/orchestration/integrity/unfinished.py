@@ -11,7 +11,7 @@ from typing import Any
 from alpkd_pipeline.orchestration.integrity.findings import Finding, State
 from alpkd_pipeline.orchestration.integrity.locks import at_work_on
 from alpkd_pipeline.orchestration.integrity.places import Entry
-from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
+from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, has_checkpoint, steps_of
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 
@@ -62,14 +62,15 @@ def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
 def changed_beside(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
     """Files of work folders that are not what a checkpoint says that it goes on with.
 
-    A checkpoint holds sha256 and length of run.json, and of the journal as far as it went.
+    A checkpoint holds sha256 and length of run.json, which never changes, and of the journal as
+    far as it went.
     """
     seen = set()
     for folder in steps:
         work = folder.parents[1]
         said = (read_manifest(folder) or {}).get("beside") or {}
         for name, facts in said.items():
-            if (work, name) in seen or _begins_with(work / name, facts):
+            if (work, name) in seen or _goes_on_from(work / name, facts):
                 continue
             seen.add((work, name))
             where, what = os.path.relpath(work, store), f"{name} is not what was written"
@@ -77,18 +78,19 @@ def changed_beside(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
             yield Finding("damaged", "checkpoint", where, what, do, name)
 
 
-def _begins_with(path: Path, facts: Mapping[str, Any]) -> bool:
+def _goes_on_from(path: Path, facts: Mapping[str, Any]) -> bool:
+    size = None if path.name == RUN_CONFIG else int(facts["bytes"])
     try:
         with path.open("rb") as file:
-            found = hashlib.sha256(file.read(int(facts["bytes"]))).hexdigest()
+            found = hashlib.sha256(file.read(size)).hexdigest()
     except OSError:
         return False
     return bool(found == facts["sha256"])
 
 
 def is_training(work: Path) -> bool:
-    """Whether a work folder belongs to a training."""
-    return Work(work, run_of(work)).trains
+    """Whether a work folder belongs to a training: by its run.json, or since it has checkpoints."""
+    return Work(work, run_of(work)).trains or has_checkpoint(work)
 
 
 def run_of(folder: Path) -> Mapping[str, object]:

@@ -21,7 +21,7 @@ from alpkd_pipeline.orchestration.integrity.lineage import (
     wrong_inputs,
 )
 from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held, lock_file
-from alpkd_pipeline.orchestration.integrity.places import KINDS, reruns
+from alpkd_pipeline.orchestration.integrity.places import KINDS, reruns, stores_of
 from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
 from alpkd_pipeline.orchestration.integrity.records import KIND as RECORDS
 from alpkd_pipeline.orchestration.integrity.records import check_records
@@ -56,8 +56,9 @@ def verify_store(
     """
     began, progress = time.monotonic(), progress or ByteProgress()
     under = [path.resolve() for path in paths]
-    idle = [place for place in reruns(store) if not is_held(lock_file(place))]
-    looks = [_Look(read_index(place), under) for place in (store, *idle)]
+    idle = [rerun for rerun in reruns(store) if not is_held(lock_file(rerun))]
+    places = [store, *(place for rerun in idle for place in stores_of(rerun))]
+    looks = [_Look(read_index(place), under) for place in places]
     _check_paths(store, paths, looks)
     progress.total = sum(look.bytes for look in looks)
     report = Report(store)

@@ -69,18 +69,19 @@ def _outermost(found: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _data(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
+    if kept.needed is None:
+        return  # all of it may be needed
     for result in index.results:
         kind = result.entry.kind.name
         if kind not in DATA:
             continue
-        if kept.needed is not None and result.key not in kept.needed:
+        if result.key not in kept.needed:
             yield _whole(result, "no kept model was made from it, conf/ does not use it", index)
         elif kind == "signals" and choice.signals:
             yield _whole(result, "can be recorded again from its teacher", index)
 
 
 def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
-    models = {model.key for model in kept.models}
     gone = {trial.key for trial in kept.trials}
     for result in index.results:
         of = result.made_from.get(result.stage.partition("_")[0])
@@ -88,7 +89,7 @@ def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
             continue
         if of in gone:
             yield _whole(result, "was measured of a model that goes too", index)
-        elif choice.without_model and of not in models:
+        elif choice.without_model and not kept.doubtful and of not in kept.there:
             yield _whole(result, "its model is not in the store", index)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
-from alpkd_pipeline.orchestration.integrity.places import MODELS
+from alpkd_pipeline.orchestration.integrity.places import MODELS, Entry
 from alpkd_pipeline.orchestration.integrity.unfinished import run_of
 from alpkd_pipeline.reporting.sweeps import cell_keys, sweep_records
 
@@ -37,18 +38,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Kept:
-    """The models that stay.
+    """What stays, and the models that do not.
 
     Attributes:
-        models: they, as published.
         trials: the models of searches that go.
+        there: keys of all models in the store, also of those whose manifest is missing.
         needed: keys of all that the models, interrupted trainings and conf/ build upon; None if
-            nobody knows what conf/ asks for.
+            nobody knows that.
+        doubtful: folders of models, relative to the store, whose manifest is damaged or missing:
+            what they were made from, and what was measured of them, is not known.
     """
 
-    models: tuple[Result, ...]
     trials: tuple[Result, ...]
+    there: Set[str]
     needed: Set[str] | None
+    doubtful: tuple[str, ...] = ()
 
 
 def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
@@ -61,18 +65,33 @@ def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
             rows, token ids, signals and models all stay.
     """
     models = [r for r in index.results if r.entry.kind.name in MODELS]
-    if asked is None:
-        return Kept(tuple(models), (), None)
+    lost = [e for e in index.others if e.state == "unsealed" and e.kind.name in MODELS]
+    there = {model.key for model in models}
+    there |= {key for entry in lost for key in _keys(run_of(entry.path))}
+    doubtful = _doubtful(index, lost)
+    if asked is None or doubtful:
+        return Kept((), there, None, doubtful)
     trials = _trials(index, models, asked) if choice.trials else []
-    stay = tuple(model for model in models if model not in trials)
-    # Asked for too: what is not finished yet, unless it is to go.
-    unfinished = [e for e in index.others if e.state == "unsealed"]
-    if not choice.interrupted:
-        unfinished += [entry for entry in index.others if entry.state == "work"]
-    runs = [model.run for model in stay] + [run_of(entry.path) for entry in unfinished]
+    stay = [model for model in models if model not in trials]
+    needed = _needed(index, stay, choice) | asked
+    return Kept(tuple(trials), there, _closed(needed, index.results))
+
+
+def _needed(index: Index, stay: Iterable[Result], choice: Choice) -> set[str]:
+    """The keys of models and of what they were made from, as far as they name it themselves."""
+    # Needed too: what is not finished yet, unless it is to go.
+    states = ("unsealed",) if choice.interrupted else ("unsealed", "work")
+    runs = [model.run for model in stay]
+    runs += [run_of(entry.path) for entry in index.others if entry.state in states]
     needed = {key for run in runs for key in _keys(run)}
-    needed |= {key for model in stay for key in (model.key, *model.made_from.values())}
-    return Kept(stay, tuple(trials), _closed(needed | asked, index.results))
+    return needed | {key for model in stay for key in (model.key, *model.made_from.values())}
+
+
+def _doubtful(index: Index, lost: Iterable[Entry]) -> tuple[str, ...]:
+    found = [finding.folder for finding in index.unreadable if finding.kind in MODELS]
+    # Without a key in its name it is a folder of somebody's own.
+    found += [os.path.relpath(e.path, index.store) for e in lost if e.key8 is not None]
+    return tuple(found)
 
 
 def _keys(run: object) -> list[str]:

@@ -24,12 +24,14 @@ class Plan:
         going: in order.
         waiting: whole results that may go once no process is at work.
         busy: what processes are making now.
+        doubtful: folders of models that cannot be read; much stays because of them.
     """
 
     store: Path
     going: tuple[Candidate, ...]
     waiting: tuple[Candidate, ...] = ()
     busy: tuple[Path, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -52,11 +54,12 @@ def make_plan(store: Path, choice: Choice, asked: Set[str] | None) -> Plan:
         asked: the keys of the cells that conf/ describes, None if nobody knows.
     """
     index = read_index(store)
-    found = candidates(index, kept_models(index, choice, asked), choice)
+    kept = kept_models(index, choice, asked)
+    found = candidates(index, kept, choice)
     at_work = tuple(busy(store))
     waits = [candidate for candidate in found if at_work and candidate.is_result]
     going = [candidate for candidate in found if candidate not in waits]
-    return Plan(store, tuple(going), tuple(waits), at_work)
+    return Plan(store, tuple(going), tuple(waits), at_work, kept.doubtful)
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -66,9 +69,18 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for kind, name, much, why in rows:
         yield f"  {kind:<{widths[0]}}  {name:<{widths[1]}}  {much:>{widths[2]}}  {why}"
     if plan.waiting:
-        names = ", ".join(path.name for path in plan.busy[:3])
-        more = f" and {len(plan.busy) - 3} more" if len(plan.busy) > 3 else ""
-        yield f"{len(plan.waiting)} more may go when no process is at work here ({names}{more})"
+        names = _some([path.name for path in plan.busy])
+        yield f"{len(plan.waiting)} more may go when no process is at work here ({names})"
+    if plan.doubtful:
+        yield (
+            f"{_some(plan.doubtful)}: the manifest is damaged or missing, so rows, token ids,"
+            " signals, trials and what was measured all stay; see `kedro verify`"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def carry_out(plan: Plan, now: Plan) -> list[str]:

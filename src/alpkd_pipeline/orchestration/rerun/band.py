@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, seed_summary
 
@@ -119,13 +118,12 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
     try:
         ours, theirs = dev_answers(now.folder), dev_answers(then.folder)
         check_same_rows(ours, theirs)
-    except UserError:
-        return None
-    return example_band(
-        one_pair(
+        found = one_pair(
             ours.task.deciding_metric,
             ours.frame["label"].to_numpy(),
             ours.frame["prediction"].to_numpy(),
             theirs.frame["prediction"].to_numpy(),
         )
-    )
+    except (ValueError, TypeError):  # answers that are missing, or damaged
+        return None
+    return example_band(found)

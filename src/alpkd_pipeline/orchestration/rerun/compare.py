@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.answers import AnswerComparison, answers_of
 from alpkd_pipeline.orchestration.rerun.losses import LossComparison, compare_losses
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.reporting.store import SCORES
+from alpkd_pipeline.orchestration.rerun.scores import Pairs, compare_scores, scores_folder
 from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, read_manifest
 
 WEIGHTS = ".safetensors"
 
@@ -27,13 +23,17 @@ class ModelComparison:
         losses: what the journals say.
         answers: what the tables of answers say.
         scores: `<split>.<metric>` -> the original's score and the rerun's, the deciding one first.
+        skipped: what of the scores the original does not have to compare; None if nothing.
+        missing: what of them one of the two should have, which makes them unequal; None if nothing.
     """
 
     stage: str
     weights: tuple[str, str]
     losses: LossComparison
     answers: tuple[AnswerComparison, ...]
-    scores: Mapping[str, tuple[float | None, float | None]]
+    scores: Pairs
+    skipped: str | None = None
+    missing: str | None = None
 
     @property
     def bitwise(self) -> bool:
@@ -43,6 +43,7 @@ class ModelComparison:
             and self.losses.equal
             and all(answer.equal for answer in self.answers)
             and all(then == now for then, now in self.scores.values())
+            and self.missing is None
         )
 
     @property
@@ -57,55 +58,31 @@ class ModelComparison:
 def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
     """Compare all that two finished trainings have left.
 
-    Hashes of the original are those that it was sealed with.
+    Hashes of the original are those that it was sealed with. What cannot be read is not equal.
     """
-    before, after = scores_folder(then), scores_folder(now)
+    scores, skipped, missing = compare_scores(then, now)
     return ModelComparison(
         stage=then.stage,
         weights=(weights_digest(then), weights_digest(now)),
-        losses=compare_losses(read_journal(then.folder)[0], read_journal(now.folder)[0]),
+        losses=_losses(then, now),
         answers=(
             *answers_of("training", then.folder, now.folder),
-            *answers_of("scores", before, after),
+            *answers_of("scores", scores_folder(then), scores_folder(now)),
         ),
-        scores=_scores((then, before), (now, after)),
+        scores=scores,
+        skipped=skipped,
+        missing=missing,
     )
+
+
+def _losses(then: StoredRun, now: StoredRun) -> LossComparison:
+    try:
+        return compare_losses(read_journal(then.folder)[0], read_journal(now.folder)[0])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return LossComparison(0, readable=False)
 
 
 def weights_digest(run: StoredRun) -> str:
     """The sha256 of a model's weights; of several files, their digests joined."""
     files = run.manifest["files"]
     return " ".join(files[name]["sha256"] for name in sorted(files) if name.endswith(WEIGHTS))
-
-
-def scores_folder(run: StoredRun) -> Path | None:
-    """The newest dev scores that were made of a run."""
-    found = []
-    for folder in (run.store / SCORES[0] / run.task).glob(f"{run.folder.name}-*"):
-        made_from = (read_manifest(folder) or {}).get("made_from") or {}
-        if made_from.get(run.stage) == run.key:
-            found.append(folder)
-    return max(found, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns, default=None)
-
-
-def _scores(
-    *runs: tuple[StoredRun, Path | None],
-) -> dict[str, tuple[float | None, float | None]]:
-    then, now = (_flat_scores(run, folder) for run, folder in runs)
-    task = runs[0][0].run["task"]
-    first = f"{task['dev_splits'][0]}.{task['metrics'][0]}"
-    names = sorted({*then, *now}, key=lambda name: (name != first, name))
-    return {name: (then.get(name), now.get(name)) for name in names}
-
-
-def _flat_scores(run: StoredRun, folder: Path | None) -> dict[str, float]:
-    """The saved model's dev scores; before it was scored, those that chose it."""
-    splits: Mapping[str, Any] = dict(run.metrics.get("scores") or {})
-    if folder is not None:
-        found = read_json(folder / "scores.json")["splits"]
-        splits = {name: facts["scores"] or {} for name, facts in found.items()}
-    return {
-        f"{split}.{metric}": float(value)
-        for split, scores in splits.items()
-        for metric, value in scores.items()
-    }

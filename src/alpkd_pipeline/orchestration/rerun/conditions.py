@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
+from alpkd_pipeline.orchestration.rerun.damage import damage
 from alpkd_pipeline.orchestration.rerun.difference import Difference, Kind
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.worktree import same_source
 from alpkd_pipeline.runs.provenance import provenance
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 
@@ -26,10 +26,13 @@ class Conditions:
     Attributes:
         moved: the stages whose keys are others today, in the order in which they are made.
         differences: what has changed.
+        today: what today's results would be known by: the keys, and the raw data as `source`;
+            empty if today's code refuses the parameters.
     """
 
     moved: tuple[str, ...]
     differences: tuple[Difference, ...]
+    today: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -48,7 +51,7 @@ def conditions(original: StoredRun, project: Path, store: Path) -> Conditions:
     Raises:
         UserError: the data or the encoder is not there any more.
     """
-    found = [*_software(original, provenance(project)), *_altered(original)]
+    found = [*_software(original, provenance(project)), *damage(original)]
     cell = _today(original, project, store)
     if isinstance(cell, UserError):
         unknown = Difference("code", "code", "knew the parameters", str(cell))
@@ -56,7 +59,8 @@ def conditions(original: StoredRun, project: Path, store: Path) -> Conditions:
     keys = {name: cell.stage(name).key for name in MADE_IN_ORDER if name in original.keys}
     moved = tuple(name for name in keys if keys[name] != original.keys[name])
     causes = _causes(original, cell, moved, project, found)
-    return Conditions(moved, (*found, *causes))
+    today = {**keys, "source": cell.source_digest}
+    return Conditions(moved, (*found, *causes), today)
 
 
 def _today(original: StoredRun, project: Path, store: Path) -> Cell | UserError:
@@ -88,19 +92,6 @@ def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
         Difference(kind, what, str(then[name]), str(now[name]))
         for kind, what, name in kinds
         if then.get(name) not in (None, now[name])
-    ]
-
-
-def _altered(original: StoredRun) -> list[Difference]:
-    """Files of the original that somebody has changed since."""
-    return [
-        Difference(
-            "parameters" if name == RUN_CONFIG else "damage",
-            f"{name} of the {original.stage}",
-            "as it was sealed",
-            "another content",
-        )
-        for name in original.altered
     ]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
+from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import is_complete
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete
 
 WORKER = "alpkd_pipeline.orchestration.sweep.worker"
 
@@ -127,6 +127,8 @@ class Workshop:
 def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | None:
     """What was made with some parameters, found by them: its key follows from today's facts.
 
+    Of several, as a changed library leaves them in a store that is gone on with, the newest.
+
     Args:
         store: the fresh store.
         stage: `teacher` or `student`.
@@ -134,12 +136,17 @@ def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | 
     """
     kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
     wanted = {name: params[name] for name in blocks or params if name != "run"}
-    for folder in sorted((store / kind).glob("*/*")):
+    sealed = sorted((store / kind).glob(f"*/*/{MANIFEST}"), key=_age)
+    for folder in (path.parent for path in sealed):
         if is_complete(folder):
-            run = read_run(folder)
+            run = read_model(folder)
             if _holds(run.run["params"], wanted):
                 return run
     return None
+
+
+def _age(path: Path) -> tuple[int, Path]:
+    return -path.stat().st_mtime_ns, path
 
 
 def _holds(found: Any, wanted: Any) -> bool:

@@ -37,8 +37,8 @@ class Green:
 def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     """The newest green comparison that has cells of the wanted kind.
 
-    Green is a comparison whose files are what was sealed, whose students' files are too, and none
-    of whose students drifted the last time that it was made again.
+    Green is a comparison whose files are what was sealed, whose students' and their teachers' files
+    are too, and none of whose students drifted the last time that it could be made again.
 
     Args:
         store: the folder of all results.
@@ -84,7 +84,12 @@ def _green_runs(
                 f"the last rerun of {Path(row['path']).name} drifted; once that is understood,"
                 f" `kedro rerun {row['key'][:8]}` that does not drift makes it green again"
             )
-    return [read_run(store / row["path"]) for row in rows]
+    runs = [read_run(store / row["path"]) for row in rows]
+    # Students share teachers, which are large: each is read once.
+    for teacher in dict.fromkeys(run.teacher_folder for run in runs):
+        if teacher is not None:
+            verify(teacher)
+    return runs
 
 
 def _students(folder: Path) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ class LossComparison:
         now: that of the rerun.
         largest: the largest difference of a total loss; 0 if all agree.
         rate_from: the first step whose learning rate differs.
+        readable: whether both journals could be read.
     """
 
     steps: int
@@ -26,11 +27,12 @@ class LossComparison:
     now: float | None = None
     largest: float = 0.0
     rate_from: int | None = None
+    readable: bool = True
 
     @property
     def equal(self) -> bool:
         """Whether every loss of every step is the same number."""
-        return self.first is None
+        return self.readable and self.first is None
 
 
 def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> LossComparison:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import find_run
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest, sha256_file
+from alpkd_pipeline.runs.manifest import (
+    MANIFEST,
+    is_complete,
+    read_json,
+    read_manifest,
+    sha256_file,
+)
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
@@ -22,7 +28,7 @@ _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished training: an original, or what its rerun made.
+    """A finished model: an original, what its rerun made, or the teacher of one of these.
 
     Attributes:
         folder: the run folder.
@@ -79,45 +85,93 @@ class StoredRun:
     @cached_property
     def altered(self) -> tuple[str, ...]:
         """Files that are not what was sealed, by name; reads all of them."""
-        return tuple(
-            name
-            for name, facts in self.manifest["files"].items()
-            if sha256_file(self.folder / name) != facts["sha256"]
-        )
+        return altered_files(self.folder, self.manifest)
 
     @property
-    def teacher(self) -> StoredRun | None:
-        """The teacher of a student, if it is still in the store."""
+    def teacher_folder(self) -> Path | None:
+        """The folder of a student's teacher, whole or damaged, if it is still in the store."""
         key = self.keys.get("teacher", "")
         if self.stage != "student" or not key:
             return None
-        near = (self.store / TEACHERS / self.task).glob(f"*-{key[:8]}")
-        found = [folder for folder in sorted(near) if is_complete(folder, key)]
-        return read_run(found[0]) if found else None
+        near = sorted((self.store / TEACHERS / self.task).glob(f"*-{key[:8]}/{MANIFEST}"))
+        found = {path.parent: read_manifest(path.parent) for path in near}
+        sound = [folder for folder, facts in found.items() if facts and facts.get("key") == key]
+        damaged = [folder for folder, facts in found.items() if facts is None]
+        return next(iter([*sound, *damaged]), None)
+
+    @property
+    def teacher(self) -> StoredRun | None:
+        """The teacher of a student, trained or brought, if the store has it with its manifest."""
+        folder = self.teacher_folder
+        return None if folder is None or read_manifest(folder) is None else read_model(folder)
+
+
+def altered_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of a folder that are gone or not what was sealed, by name; reads all of them."""
+    return tuple(
+        name
+        for name, facts in manifest["files"].items()
+        if not (folder / name).is_file() or _sha256(folder / name) != facts["sha256"]
+    )
+
+
+def _sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_once(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _sha256_once(path: Path, _size: int, _changed: int) -> str:
+    """Teachers are large, and many students of one command may share one."""
+    return sha256_file(path)
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a finished run folder.
+    """Read a finished training's folder.
 
     Raises:
-        UserError: it cannot be read, or holds nothing that was trained.
+        UserError: it cannot be read, lies in no store, or holds nothing that was trained.
     """
-    manifest = read_manifest(folder)
-    try:
-        run, metrics = read_json(folder / RUN_CONFIG), read_json(folder / "metrics.json")
-        found = StoredRun(folder, run, metrics, manifest or {})
-        needed = (found.stage, found.key, found.task, run["identity"], run["params"]["teacher"])
-        trained = None not in needed and Work(folder, run).trains
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
-        ) from None
-    if not trained:
+    found = read_model(folder)
+    if not Work(folder, found.run).trains:
         raise UserError(
             f"{folder.name} was brought and not trained here, so there is nothing to repeat: name a"
             " student, or a teacher that was fine-tuned here"
         )
     return found
+
+
+def read_model(folder: Path) -> StoredRun:
+    """Read the folder of a model, whether it was trained here or brought.
+
+    Raises:
+        UserError: it cannot be read, or lies in no store.
+    """
+    manifest = read_manifest(folder)
+    try:
+        run, metrics = read_json(folder / RUN_CONFIG), read_json(folder / "metrics.json")
+        found = StoredRun(folder, run, metrics, manifest or {})
+        # Whatever is asked for later, so that damage shows before hours of training.
+        asked = (found.keys, dict(run["params"]["teacher"]), found.environment, found.provenance)
+        whole = None not in (found.stage, found.key, found.task, found.seconds, *asked)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
+        ) from None
+    if not whole:
+        raise UserError(f"{folder} cannot be read: its {RUN_CONFIG} lacks an entry")
+    _check_place(folder)
+    return found
+
+
+def _check_place(folder: Path) -> None:
+    """A copy elsewhere would be compared without its teacher, its scores and its siblings."""
+    above = "/".join(part.name for part in reversed(list(folder.parents)[1:3]))
+    if above not in (STUDENTS, TEACHERS):
+        raise UserError(
+            f"{folder} lies in no store (<store>/{STUDENTS}/<task>/): name the run in its store, or"
+            " copy the whole store"
+        )
 
 
 def find_original(store: Path, text: str, settings: TrackingSettings | None) -> StoredRun:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.conditions import conditions
 from alpkd_pipeline.orchestration.rerun.difference import Difference
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.worktree import recorded_commit
+from alpkd_pipeline.runs.provenance import provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Planned:
         commit: the commit whose code is run; None: today's.
         device: takes the place of the recorded device, which is not here.
         error: why it cannot be made again, one line.
+        today: what tells its results from those of another day's code or data.
     """
 
     original: StoredRun
@@ -29,6 +33,7 @@ class Planned:
     commit: str | None = None
     device: str | None = None
     error: str | None = None
+    today: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
@@ -44,10 +49,12 @@ def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> P
         UserError: it cannot be made again as it was, and `here` is not given.
     """
     found = conditions(original, project, store)
-    commit = None
+    commit, today = None, found.today
     if "code" in found.kinds and not here:
         commit = recorded_commit(original, project)
-    return Planned(original, found.differences, commit, _device(original, here))
+        # Keys have hashes of today's code in them, which is not what is run.
+        today = {name: value for name, value in today.items() if name == "source"}
+    return Planned(original, found.differences, commit, _device(original, here), today=today)
 
 
 def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
@@ -56,6 +63,32 @@ def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -
         return plan_rerun(original, project, store, here)
     except UserError as error:
         return Planned(original, error=str(error))
+
+
+def what_is_made(planned: Sequence[Planned], project: Path) -> dict[str, Any]:
+    """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same.
+
+    Args:
+        planned: the originals; those with an error do not count.
+        project: the project's root.
+    """
+    here = provenance(project)
+    return {
+        # Without these, results of another day might be taken for what is made now.
+        "libraries": here["libraries"],
+        "python": here["python"],
+        "cells": [_cell(one) for one in planned if not one.error],
+    }
+
+
+def _cell(planned: Planned) -> dict[str, Any]:
+    return {
+        "key": planned.original.key,
+        "commit": planned.commit,
+        "device": planned.device,
+        "params": dict(planned.original.run["params"]),
+        "today": dict(planned.today),
+    }
 
 
 def _device(original: StoredRun, here: bool) -> str | None:

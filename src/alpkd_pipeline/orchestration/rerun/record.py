@@ -6,7 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.rerun.verdict import CellResult, RerunResult, Verdict
+from alpkd_pipeline.orchestration.rerun.verdict import (
+    FAILED,
+    CellResult,
+    RerunResult,
+    Verdict,
+)
 from alpkd_pipeline.orchestration.rerun.words import report_page
 from alpkd_pipeline.runs.manifest import read_json, write_json
 
@@ -65,12 +70,15 @@ def _cell(cell: CellResult) -> dict[str, Any]:
 
 
 def last_verdicts(store: Path) -> dict[str, Verdict]:
-    """The key of each original that was made again -> the verdict of the last time."""
+    """The key of each original that was made again -> the verdict of the last time.
+
+    A rerun that failed says nothing about the original, so that it takes no verdict back.
+    """
     found: dict[str, Verdict] = {}
     for path in sorted((store / REPORTS).glob(f"*/{DATA}")):
         try:
             cells = {cell["original"]: cell["verdict"] for cell in read_json(path)["cells"]}
+            found |= {key: verdict for key, verdict in cells.items() if verdict != FAILED}
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a record that cannot be read says nothing
-        found |= cells
     return found

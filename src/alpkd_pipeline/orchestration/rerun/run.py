@@ -18,7 +18,7 @@ from alpkd_pipeline.orchestration.rerun.exact import exact_parameters
 from alpkd_pipeline.orchestration.rerun.execute import Workshop, made_run
 from alpkd_pipeline.orchestration.rerun.fresh import VERDICT, fresh_store, utc_now
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.plan import Planned
+from alpkd_pipeline.orchestration.rerun.plan import Planned, what_is_made
 from alpkd_pipeline.orchestration.rerun.record import plain, write_record
 from alpkd_pipeline.orchestration.rerun.rows import compare_data
 from alpkd_pipeline.orchestration.rerun.verdict import (
@@ -75,7 +75,7 @@ def run_again(
         What was found, and the report's path.
     """
     begun, warnings = time.monotonic(), list(notes)
-    with fresh_store(setting.store, name, _plan(planned)) as fresh:
+    with fresh_store(setting.store, name, what_is_made(planned, setting.project)) as fresh:
         cells = [_given_up(p) for p in planned if p.error]
         # By their code, so that a process and the teachers that it made serve many.
         for commit in dict.fromkeys(p.commit for p in planned if not p.error):
@@ -91,16 +91,6 @@ def run_again(
         else:
             shutil.rmtree(fresh, ignore_errors=True)
     return result, report
-
-
-def _plan(planned: Sequence[Planned]) -> dict[str, Any]:
-    return {
-        "cells": [
-            {"key": p.original.key, "commit": p.commit, "params": dict(p.original.run["params"])}
-            for p in planned
-            if not p.error
-        ]
-    }
 
 
 def _given_up(planned: Planned) -> CellResult:
@@ -124,16 +114,31 @@ def _make_group(
     fresh: Path,
     warnings: list[str],
 ) -> list[CellResult]:
-    """Originals of one version of the code; if it cannot be had, none of them is made."""
+    """Originals of one version of the code; if it cannot be had, none of them is made.
+
+    What is wrong with one of them fails no other.
+    """
     # Two versions may make different results from equal parameters: a store for each.
     store = fresh if commit is None else fresh / f"commit-{commit[:8]}"
+    cells: list[CellResult] = []
     try:
         with _code(setting, commit, fresh) as (project, source):
             env = setting.env if commit is None else None
             with Workshop(project, source, fresh / LOG, env) as shop:
-                return [_make(setting, shop, one, store, warnings) for one in group]
+                for one in group:
+                    cells.append(_made(setting, shop, one, store, warnings))
     except UserError as error:
-        return [_given_up(_with_error(one, str(error))) for one in group]
+        cells += [_given_up(_with_error(one, str(error))) for one in group[len(cells) :]]
+    return cells
+
+
+def _made(
+    setting: Setting, shop: Workshop, planned: Planned, store: Path, warnings: list[str]
+) -> CellResult:
+    try:
+        return _make(setting, shop, planned, store, warnings)
+    except UserError as error:
+        return _given_up(_with_error(planned, str(error)))
 
 
 def _with_error(planned: Planned, error: str) -> Planned:

@@ -44,6 +44,7 @@ def cell_lines(cell: CellResult) -> Iterator[str]:
         yield f"    losses   {loss_words(found.losses)}"
         yield f"    answers  {_answers(model)}"
         yield f"    {score_words(model)}"
+        yield from (f"    not compared: {why}" for why in _not_compared(model))
     yield f"  data       {data_words(cell)}"
     yield f"  code       {code_words(cell)}"
     for difference in cell.differences:
@@ -71,6 +72,8 @@ def _why(cell: CellResult) -> str:
 
 def loss_words(losses: LossComparison) -> str:
     """`80 lines equal`, or where the first difference is and how large they become."""
+    if not losses.readable:
+        return "cannot be read"
     if not losses.steps:
         return "none recorded"
     if losses.equal:
@@ -115,6 +118,10 @@ def code_words(cell: CellResult) -> str:
 def _weights(model: ModelResult) -> str:
     then, now = model.found.weights
     return f"equal ({then[:8]})" if then == now else f"differ ({then[:8]} -> {now[:8]})"
+
+
+def _not_compared(model: ModelResult) -> list[str]:
+    return [why for why in (model.found.missing, model.found.skipped) if why]
 
 
 def _answers(model: ModelResult) -> str:
@@ -167,6 +174,11 @@ def _section(cell: CellResult) -> str:
         for model in cell.models
     ]
     lines = [f"Data: {data_words(cell)}.", f"Code: {code_words(cell)}."]
+    lines += [
+        f"Not compared of the {model.found.stage}: {why}."
+        for model in cell.models
+        for why in _not_compared(model)
+    ]
     lines += [f"Differs: {difference}." for difference in cell.differences]
     listed = "".join(f"- {line}\n" for line in lines)
     return f"{head}\n{markdown_table(COLUMNS, rows)}\n{listed}"

@@ -18,12 +18,14 @@ class Masking:
     """Replaces given values, and credentials in addresses, by `***`.
 
     Args:
-        secrets: values that must not be shown.
+        secrets: values that must not be shown; of those with several lines each line.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        # Output is masked line by line, and a key in PEM has many.
+        parts = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
         # The longest first: one value may hold another.
-        known = sorted({s for s in secrets if len(s) >= SHORTEST}, key=len, reverse=True)
+        known = sorted((p for p in parts if len(p) >= SHORTEST), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:

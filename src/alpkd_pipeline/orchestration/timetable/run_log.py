@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import click
@@ -46,10 +47,18 @@ class RunLog:
     def __init__(self, folder: Path, started: datetime, masking: Masking, *, echo: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = _unused(folder, utc(started).replace(":", "-"))
-        self.last: deque[str] = deque(maxlen=LAST_LINES)
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._masking, self._echo = masking, echo
+        # Lines come from the thread that reads the command's output, ours from another one.
+        self._lock = Lock()
         self._file = self.path.open("w", encoding="utf-8")
         prune(folder)
+
+    @property
+    def last(self) -> list[str]:
+        """The last lines of the command's output until now."""
+        with self._lock:
+            return list(self._last)
 
     def heading(self, text: str) -> None:
         """A line of ours, around the command's output."""
@@ -60,19 +69,22 @@ class RunLog:
         text = self._masking(text.rstrip("\r\n"))
         # Of a progress bar that was drawn over and over only the end counts.
         if text.strip():
-            self.last.append(text.rsplit("\r", 1)[-1])
+            with self._lock:
+                self._last.append(text.rsplit("\r", 1)[-1])
         self._write(text)
 
     def close(self) -> None:
         """Finish the file."""
-        with suppress(OSError):  # a full disk: what was written stays
+        with self._lock, suppress(OSError):  # a full disk: what was written stays
             self._file.close()
 
     def _write(self, text: str) -> None:
         if self._echo:
             click.echo(text)
         # On a full disk the command goes on, and its exit code still counts.
-        with suppress(OSError):
+        with self._lock, suppress(OSError):
+            if self._file.closed:
+                return  # of a process that the command left behind
             self._file.write(text + "\n")
             self._file.flush()
 

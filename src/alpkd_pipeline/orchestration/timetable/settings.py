@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from alpkd_pipeline.errors import UserError
 
@@ -33,6 +33,14 @@ class Notify:
     command: str = ""
     webhook: str = field(default="", repr=False)
     always: bool = False
+
+    @property
+    def secrets(self) -> list[str]:
+        """The parts of the webhook's address that let one post, as they may stand alone."""
+        parts = urlsplit(self.webhook)
+        values = [pair.partition("=")[2] or pair for pair in parts.query.split("&")]
+        said = [parts.path, parts.password or "", parts.fragment, parts.query, *values]
+        return [*said, *map(unquote, said), *map(unquote_plus, values)]
 
 
 def read_notify(project: Path) -> Notify:
@@ -58,7 +66,7 @@ def read_notify(project: Path) -> Notify:
 
 
 def credential_values(project: Path) -> list[str]:
-    """Every text among the project's credentials, so that it can be masked."""
+    """Every text and number among the project's credentials, so that it can be masked."""
     return list(_texts(_section(project, "credentials", "credentials.yml")))
 
 
@@ -68,8 +76,8 @@ def _texts(found: Any) -> Iterator[str]:
     if isinstance(found, list):
         for value in found:
             yield from _texts(value)
-    elif isinstance(found, str):
-        yield found
+    elif isinstance(found, str | int | float) and not isinstance(found, bool):
+        yield str(found)
 
 
 def _section(project: Path, kind: str, file: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -95,8 +94,7 @@ class _Start:
             self._remember(exit_code=1, verdict=str(error))
             tell(notify, self.report, self.project, child_environment(os.environ, {}))
             raise
-        path = urlsplit(notify.webhook).path
-        masking = Masking([path, *credentials, *variables.values()])
+        masking = Masking([*notify.secrets, *credentials, *variables.values()])
         environment = child_environment(os.environ, variables)
         log = RunLog(self.folder, self.started, masking, echo=echo)
         try:
@@ -122,7 +120,7 @@ class _Start:
         self._remember(exit_code=None)
 
     def _end(self, log: RunLog, code: int) -> None:
-        lines = list(log.last)
+        lines = log.last
         self._remember(
             exit_code=code,
             seconds=round(time.monotonic() - self.began, 1),
