@@ -9,7 +9,7 @@ from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, bad
 
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, config_changed
+from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, config_changed
 
 
 def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:
@@ -61,7 +61,8 @@ def test_a_run_json_that_says_nothing_is_no_traceback(store: SmallStore, text: s
     report = verify_store(store.root)
     assert {found.file for found in bad(report)} == {"run.json"}
     assert "interrupted after step 20" in [found.what for found in report.findings]
-    shutil.rmtree(work / CHECKPOINTS)
+    for place in (CHECKPOINTS, BEST):
+        shutil.rmtree(work / place)
     assert [found.state for found in verify_store(store.root).findings] == ["unfinished"]
 
 

@@ -44,7 +44,7 @@ def test_every_text_among_the_credentials_is_known(project: Path) -> None:
     local(
         project, "credentials.yml", f"schedule_webhook: {ADDRESS}\nx: {{y: [pw, {{z: q}}], n: 1}}"
     )
-    assert set(credential_values(project)) == {ADDRESS, "pw", "q"}
+    assert set(credential_values(project)) == {ADDRESS, "pw", "q", "1"}
 
 
 def test_numbers_among_the_credentials_are_secrets_too(project: Path) -> None:
