@@ -146,7 +146,8 @@ def main() -> None:
         for case in cases
     }
     payload = {"teacher": TEACHER_NOTE, "cases": found}
-    record(given.out, "rivals", payload, threads=given.threads)
+    # A run of other cases into the same folder leaves this one's numbers where they are.
+    record(given.out, "-".join(["rivals", *found]), payload, threads=given.threads)
     tell(found)
 
 

@@ -18,6 +18,7 @@ from pluggy import PluginManager
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
 from alpkd_pipeline.runs.disk import room_for
+from alpkd_pipeline.runs.locks import lock_file
 
 log = logging.getLogger(__name__)
 
@@ -149,9 +150,9 @@ def _held(node: Node, catalog: Catalog) -> Iterator[None]:
     if path is None:
         yield
         return
-    folder = path.parent / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{path.name}.lock")
+    where = lock_file(path)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(where)
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.runs.journal import JOURNAL, read_journal
+from alpkd_pipeline.runs.locks import lock_file
 from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
 from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.flatten import (
@@ -177,10 +178,10 @@ class FolderSync:
         return self._attached
 
     def _held(self) -> FileLock:
-        locks = self.folder.parent / ".locks"
-        locks.mkdir(exist_ok=True)
         name = self.folder.name.removesuffix(WORK_SUFFIX)
-        return FileLock(locks / f"{name}.mlflow.lock", timeout=LOCK_TIMEOUT)
+        where = lock_file(self.folder.with_name(f"{name}.mlflow"))
+        where.parent.mkdir(exist_ok=True)
+        return FileLock(where, timeout=LOCK_TIMEOUT)
 
     def _remember(self, **changes: Any) -> None:
         # The training's own thread and the pushing one both come here.

@@ -9,7 +9,8 @@ from pathlib import Path
 from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore
 
-from alpkd_pipeline.orchestration.integrity.locks import busy, is_held, lock_file, taken
+from alpkd_pipeline.orchestration.integrity.locks import busy, is_held, taken
+from alpkd_pipeline.runs.locks import lock_file
 
 HOLD = """
 import filelock, sys

@@ -9,8 +9,8 @@ from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, bad, files_of
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.locks import lock_file
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
+from alpkd_pipeline.runs.locks import lock_file
 
 
 def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStore) -> None:

@@ -108,7 +108,11 @@ def test_any_bytes(
 
 def write_csv(path: Path, rows: list[tuple[str, ...]], ending: str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator=ending)
+        # A carriage return ends a line unless it is quoted; Python's writer quotes it only where it
+        # is part of the file's own line end.
+        returns = any("\r" in text for row in rows for text in row)
+        quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+        writer = csv.writer(file, lineterminator=ending, quoting=quoting)
         writer.writerows([("text", "more"), *rows])
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, Entry
-
-LOCKS = ".locks"
+from alpkd_pipeline.runs.locks import LOCKS, lock_file
 
 
 def is_held(lock: Path) -> bool:
@@ -30,11 +29,6 @@ def at_work_on(entry: Entry) -> bool:
         # All comparisons are made in one place, each under the lock of its own key.
         return any(is_held(lock) for lock in sorted((entry.final / LOCKS).glob("*.lock")))
     return is_held(lock_file(entry.final))
-
-
-def lock_file(final: Path) -> Path:
-    """The lock of a result's folder."""
-    return final.parent / LOCKS / f"{final.name}.lock"
 
 
 def busy(store: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from alpkd_pipeline.orchestration.integrity.lineage import (
     orphans,
     wrong_inputs,
 )
-from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held, lock_file
+from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
 from alpkd_pipeline.orchestration.integrity.places import KINDS, reruns, stores_of
 from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
 from alpkd_pipeline.orchestration.integrity.records import KIND as RECORDS
@@ -32,6 +32,7 @@ from alpkd_pipeline.orchestration.integrity.unfinished import (
     unfinished,
     wrong_steps,
 )
+from alpkd_pipeline.runs.locks import lock_file
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 CHECKPOINT = "checkpoint"

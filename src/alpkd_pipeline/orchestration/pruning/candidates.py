@@ -10,11 +10,12 @@ from pathlib import Path
 
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
-from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held, lock_file
+from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
 from alpkd_pipeline.orchestration.integrity.places import DATA, MEASURED, Entry, reruns
 from alpkd_pipeline.orchestration.integrity.unfinished import is_training
 from alpkd_pipeline.orchestration.pruning.comparisons import outdated
 from alpkd_pipeline.orchestration.pruning.kept import Choice, Kept
+from alpkd_pipeline.runs.locks import lock_file
 from alpkd_pipeline.runs.manifest import is_complete
 
 SETTLED_SECONDS = 600.0

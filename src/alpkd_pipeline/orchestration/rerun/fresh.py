@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from alpkd_pipeline.runs.locks import LOCKS, lock_file
 from alpkd_pipeline.runs.manifest import read_json, write_json
 
 RERUNS = "09_reruns"
@@ -21,8 +22,6 @@ PLAN = "plan.json"
 
 VERDICT = "rerun.json"
 """A copy of the report's data, in stores that are kept."""
-
-LOCKS = ".locks"
 
 
 def utc_now() -> str:
@@ -88,7 +87,7 @@ def _leftover(base: Path, plan: Mapping[str, Any]) -> tuple[FileLock, Path] | No
 
 
 def _taken(folder: Path) -> FileLock | None:
-    lock = FileLock(folder.parent / LOCKS / f"{folder.name}.lock")
+    lock = FileLock(lock_file(folder))
     try:
         lock.acquire(timeout=0)
     except Timeout:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.locks import LOCKS, lock_file
 
 
 @contextmanager
@@ -24,12 +25,11 @@ def held(folder: Path, names: Iterable[str]) -> Iterator[None]:
     Raises:
         UserError: another process is at one of them.
     """
-    locks = folder / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    (folder / LOCKS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for name in names:
             try:
-                stack.enter_context(FileLock(locks / f"{name}.lock", timeout=0))
+                stack.enter_context(FileLock(lock_file(folder / name), timeout=0))
             except Timeout:
                 raise UserError(
                     f"another kedro tune is at this search ({name}): wait until it is done"

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from alpkd_pipeline.runs.locks import lock_file
+
+
+def test_a_lock_lies_beside_what_it_guards_and_is_known_by_its_whole_name(tmp_path: Path) -> None:
+    found = lock_file(tmp_path / "kd-4L.s0")
+    assert found == tmp_path / ".locks" / "kd-4L.s0.lock"
+    assert found != lock_file(tmp_path / "kd-4L.s1")
