@@ -5,9 +5,12 @@ from pathlib import Path
 
 from kedro.framework.project import configure_project
 
+from alpkd_pipeline.garbage import collect_seldom
+
 
 def main() -> None:
     """Run the project with the options on the command line."""
+    collect_seldom()
     configure_project(Path(__file__).parent.name)
     from alpkd_pipeline.commands.run import run
 

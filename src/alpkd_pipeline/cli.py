@@ -7,6 +7,11 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
+from alpkd_pipeline.garbage import collect_seldom
+
+# Kedro imports this file in its own programs alone, and its own commands need it as much.
+collect_seldom()
+
 COMMANDS = {
     "catalog": "alpkd_pipeline.commands.catalog.catalog",
     "pair": "alpkd_pipeline.commands.pair.pair",

@@ -5,12 +5,14 @@ import warnings
 # omegaconf has renamed a function that Kedro still calls by its old name.
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
 
+from alpkd_pipeline.datasets.catalog import PlainCatalog  # noqa: E402
 from alpkd_pipeline.hooks import TRACKING  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 
 HOOKS = (TRACKING,)
 # Neither has anything to add to a run: one reports usage, one draws finished pipelines.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
+DATA_CATALOG_CLASS = PlainCatalog
 CONFIG_LOADER_CLASS = CellConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

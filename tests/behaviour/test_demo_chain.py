@@ -72,7 +72,7 @@ def test_a_second_run_trains_nothing_and_imports_nothing_heavy(demo: Demo) -> No
         "from kedro.framework.cli import main\n"
         "try:\n    main()\n"
         "finally:\n    print('HEAVY', sorted({'torch', 'mlflow', 'transformers', 'datasets',"
-        " 'evaluate', 'pandera', 'sklearn'} & set(sys.modules)))\n"
+        " 'evaluate', 'pandas', 'pandera', 'sklearn'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [

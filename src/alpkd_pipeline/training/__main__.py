@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.garbage import collect_seldom
 
 CTRL_C = 130
 """The exit code of a program that a person stopped: 128 and the number of the signal."""
@@ -15,6 +16,7 @@ CTRL_C = 130
 
 def main() -> int:
     """Train the folders named on the command line, in order; 0 when all went well."""
+    collect_seldom()
     parser = argparse.ArgumentParser(prog="python -m alpkd_pipeline.training", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="RUN_FOLDER")
     logging.basicConfig(level=logging.INFO, format="%(message)s")

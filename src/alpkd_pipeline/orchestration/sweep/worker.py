@@ -21,6 +21,7 @@ from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.garbage import collect_seldom
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Set up the process: where prints go, and how it is stopped."""
+    collect_seldom()
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

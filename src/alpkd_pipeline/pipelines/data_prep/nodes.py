@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-# Kedro resolves the hints of nodes, and its catalog imports pandas anyway.
-import pandas as pd
+from typing import Any
 
 from alpkd_pipeline.runs.run_folder import Work
 
 
-def prepare_splits(raw: dict[str, pd.DataFrame], work: Work) -> Path:
-    """Check every split of a task and keep them as Parquet, with a report."""
+def prepare_splits(raw: dict[str, Any], work: Work) -> Path:
+    """Check every split of a task and keep them as Parquet, with a report.
+
+    Args:
+        raw: a pandas frame for each split; unnamed in the hint, since Kedro resolves hints at each
+            start, and importing pandas would take a fifth of it.
+        work: the folder to fill.
+    """
     from alpkd_pipeline.tasks.splits import write_splits
 
     folder = work.begin()

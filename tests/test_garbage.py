@@ -1,0 +1,72 @@
+"""Programs of the project search for garbage seldom; importing the package changes nothing."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alpkd_pipeline.garbage import OBJECTS, collect_seldom
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def thresholds() -> Iterator[tuple[int, int, int]]:
+    before = gc.get_threshold()
+    yield before
+    gc.set_threshold(*before)
+
+
+def test_only_the_first_number_changes(thresholds: tuple[int, int, int]) -> None:
+    collect_seldom()
+    assert gc.get_threshold() == (OBJECTS, *thresholds[1:])
+
+
+def test_garbage_is_still_found(thresholds: tuple[int, int, int]) -> None:
+    collect_seldom()
+    before = gc.get_stats()[0]["collections"]
+    kept = [[] for _ in range(OBJECTS + 1000)]
+    assert gc.get_stats()[0]["collections"] > before
+    assert kept
+
+
+@pytest.mark.parametrize(
+    ("program", "seldom"),
+    [
+        ("import alpkd_pipeline, alpkd_pipeline.training.run_config", False),
+        ("import alpkd_pipeline.cli", True),
+        (
+            "from alpkd_pipeline.training.__main__ import main\ntry: main()\nexcept SystemExit: 0",
+            True,
+        ),
+        (
+            "from alpkd_pipeline.orchestration.sweep import worker\n"
+            "sys.argv, worker.serve = ['worker', '.', ''], print\n"
+            "worker.main()",
+            True,
+        ),
+        ("from alpkd_pipeline.__main__ import main\ntry: main()\nexcept SystemExit: 0", True),
+    ],
+    ids=["library", "kedro", "training", "worker", "package"],
+)
+def test_programs_search_seldom(program: str, seldom: bool) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import gc, sys; sys.argv[1:] = ['--help']\n"
+            f"{program}\nprint(gc.get_threshold()[0], file=sys.stderr)",
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (int(done.stderr.splitlines()[-1]) == OBJECTS) == seldom
