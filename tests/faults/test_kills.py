@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,14 @@ PATIENCE = 40
 
 def half_saved(folder: Path) -> list[str]:
     """Where a save is under way, or was when it was killed."""
-    names = (BEST, CHECKPOINTS)
-    found = [name for name in names if (folder / name).is_dir()]
-    return [n for n in found if any(".making-" in path for path in os.listdir(folder / n))]
+    return [n for n in (BEST, CHECKPOINTS) if any(".making-" in f for f in files(folder / n))]
+
+
+def files(folder: Path) -> list[str]:
+    """What a folder holds; nothing when the training has removed it meanwhile."""
+    with suppress(FileNotFoundError):
+        return os.listdir(folder)
+    return []
 
 
 def test_killed_at_random(world: World) -> None:
