@@ -57,18 +57,25 @@ def test_killed_at_random(world: World) -> None:
 
 def test_killed_inside_saves(world: World) -> None:
     rng = random.Random(6)
+    each = max(1, KILLS_IN_SAVES // len(CELLS))
     with counted("kill-save", "SIGKILL aimed at a save", "1, 2") as tally:
         inside, trainings = 0, 0
         while inside < KILLS_IN_SAVES:
             cell = CELLS[trainings % len(CELLS)]
             trainings += 1
-            inside += chain(world, cell, tally, lambda c, f: wait_for_a_save(c, f, rng))
+            inside += chain(world, cell, tally, lambda c, f: wait_for_a_save(c, f, rng), each)
         tally.note = f"{trainings} trainings, {inside} of the kills left a half-made save on disk"
     assert inside >= KILLS_IN_SAVES
 
 
-def chain(world: World, cell: Cell, tally: Tally, wait: Callable[[Child, Path], None]) -> int:
-    """Kill a training again and again until it ends, and compare.
+def chain(
+    world: World,
+    cell: Cell,
+    tally: Tally,
+    wait: Callable[[Child, Path], None],
+    patience: int = PATIENCE,
+) -> int:
+    """Kill a training again and again until it ends or was killed often enough, and compare.
 
     Returns:
         How many of the kills were inside a save.
@@ -76,7 +83,7 @@ def chain(world: World, cell: Cell, tally: Tally, wait: Callable[[Child, Path], 
     folder, kills, inside, said = world.begin(cell, "killed"), 0, 0, ""
     while True:
         child = train(folder)
-        if kills < PATIENCE:
+        if kills < patience:
             wait(child, folder)
             code = child.kill()
         else:
