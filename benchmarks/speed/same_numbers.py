@@ -9,7 +9,9 @@ layers (with --quick: the shipped encoder and a part of the demo task), ALP-KD, 
 - `signals`: what the cache says of each example beside what `LiveTeacher` says of it in the
   training's own batches, most of which are padded to another length than those in which the cache
   was recorded. The difference of an example is |cached - live| / |live| of its logits, and of each
-  of its layers; the largest one counts. For an fp16 cache too, which rounds;
+  of its layers; the largest one counts. For an fp16 cache too, which rounds. Logits may nearly
+  vanish where a teacher cannot decide; so their |cached - live| is given as well, and how many
+  examples are beyond what is wanted, with the longest |live| among them;
 - `first steps`: two trainings with dropout and one seed, from the fp32 cache and beside the live
   teacher: the largest relative difference of a step's total loss;
 - `repeated`: two trainings from the same cache, bit by bit: the losses of every step, and the file
@@ -54,6 +56,9 @@ WANTED = {"signals": 1e-5, "first_steps": 1e-5}
 """The largest differences that the project wants; recorded beside what was found."""
 
 CACHES = ("fp32", "fp16")
+Differences = tuple[Tensor, Tensor]
+"""(2, N) of the logits of N examples, (2, N, L) of L layers; see `distances`."""
+
 AT_THE_END = 10**9
 """As `eval_every`: an evaluation after the last step alone."""
 
@@ -126,7 +131,7 @@ def signals(trainings: Trainings) -> dict[str, Any]:
     batches = epoch_batches(
         split.lengths, np.arange(len(split)), asked["batch_size"], params["seed"], 0
     )
-    found: dict[str, list[tuple[float, float]]] = {dtype: [] for dtype in CACHES}
+    found: dict[str, list[Differences]] = {dtype: [] for dtype in CACHES}
     hardware = resolve_hardware(asked["device"], "fp32", asked["threads"])
     with accelerator_for(hardware) as on:
         model = load_finetuned(trainings.teacher).to(on.device)
@@ -143,24 +148,36 @@ def signals(trainings: Trainings) -> dict[str, Any]:
                 assert kept.layers is not None
                 assert said.layers is not None
                 found[dtype].append(
-                    (apart(kept.logits, said.logits), apart(kept.layers, said.layers))
+                    (distances(kept.logits, said.logits), distances(kept.layers, said.layers))
                 )
     recorded = sorted_batches(split.lengths, params["teacher"]["training"]["eval_batch_size"])
     elsewhere = widths(split, list(recorded)) != widths(split, batches)
     return {
         "examples": len(split),
         "padded_to_another_length": int(elsewhere.sum()),
-        **{
-            dtype: {"logits": max(a for a, _ in pairs), "layers": max(b for _, b in pairs)}
-            for dtype, pairs in found.items()
-        },
+        **{dtype: largest(differences) for dtype, differences in found.items()},
     }
 
 
-def apart(kept: Tensor, said: Tensor) -> float:
-    """The largest |kept - said| / |said| of the vectors (..., D)."""
+def largest(differences: list[Differences]) -> dict[str, float]:
+    """The largest difference of any example, and how small the logits are where it is large."""
+    logits, layers = (torch.cat([d[i].flatten(1) for d in differences], 1) for i in (0, 1))
+    away, norm = logits
+    over = away / norm > WANTED["signals"]
+    return {
+        "logits": float((away / norm).max()),
+        "layers": float((layers[0] / layers[1]).max()),
+        "logits_absolute": float(away.max()),
+        "logits_median_norm": float(norm.median()),
+        "logits_over": int(over.sum()),
+        "logits_over_longest": float(norm[over].max()) if over.any() else 0.0,
+    }
+
+
+def distances(kept: Tensor, said: Tensor) -> Tensor:
+    """(2, ...) |kept - said| and |said| of the vectors (..., D)."""
     exact = said.double()
-    return float(((kept.double() - exact).norm(dim=-1) / exact.norm(dim=-1)).max())
+    return torch.stack([(kept.double() - exact).norm(dim=-1), exact.norm(dim=-1)])
 
 
 def widths(split: EncodedSplit, batches: list[np.ndarray]) -> np.ndarray:
@@ -237,6 +254,11 @@ def rows_of_table(facts: dict[str, Any]) -> list[list[object]]:
             for dtype, limit in (("fp32", f"{WANTED['signals']:.0e}"), ("fp16", ""))
             for kind in ("logits", "layers")
         ),
+        [
+            "logits' fp32 rows over it, their longest",
+            f"{heard['fp32']['logits_over']}, {heard['fp32']['logits_over_longest']:.2g}",
+            f"(median {heard['fp32']['logits_median_norm']:.2g})",
+        ],
         [
             f"loss, first {len(first['live'])} steps, cached or live",
             f"{first['difference']:.1e}",
