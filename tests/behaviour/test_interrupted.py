@@ -83,7 +83,7 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
     _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
     assert "making teacher\n" not in said
-    assert statuses(tmp_path) == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")]
+    assert statuses(tmp_path) == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")], said
     (folder,) = (tmp_path / "store").glob("06_models/students/demo/*/manifest.json")
     logged = (folder.parent / "events.jsonl").read_text().count('"event": "step"')
     sql = "select count(*) from metrics join runs using (run_uuid) where key='loss.total'"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,24 +104,41 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def read_journal(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The whole lines of a journal from a byte offset on.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a journal was read.
 
-    A last line that is still being written is left for the next call.
+    Attributes:
+        offset: bytes.
+        line: the last line before it.
+    """
+
+    offset: int
+    line: bytes
+
+
+START = Place(0, b"")
+
+
+def read_journal(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
+    """The whole lines of a journal from a place on.
+
+    A last line that is still being written is left for the next call. A journal that no longer
+    has the place's line was cut (see `cut_journal`), and may have grown again since: it is read
+    from its start.
 
     Returns:
-        The events and the offset at which to go on.
+        The events and the place at which to go on.
     """
     path = folder / JOURNAL
     if not path.is_file():
-        return [], offset
+        return [], after
     with path.open("rb") as file:
-        file.seek(offset)
+        file.seek(after.offset - len(after.line))
+        if file.read(len(after.line)) != after.line:
+            file.seek(0)
+            after = START
         data = file.read()
-    whole = data[: data.rfind(b"\n") + 1]
-    return list(_parse(whole)), offset + len(whole)
-
-
-def _parse(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in data.splitlines():
-        yield json.loads(line)
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    place = Place(after.offset + sum(map(len, lines)), lines[-1]) if lines else after
+    return [json.loads(line) for line in lines], place

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.runs.journal import JOURNAL, read_journal
+from alpkd_pipeline.runs.journal import JOURNAL, START, read_journal
 from alpkd_pipeline.runs.locks import lock_file
 from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
 from alpkd_pipeline.tracking.faults import one_line, store_fault
@@ -82,7 +82,7 @@ class FolderSync:
         self._live = live
         self._state = read_state(folder)
         self._state_lock = threading.Lock()
-        self._offset = 0
+        self._read = START
         self._last_ms = 0
         self._attached: MlflowStore | None = None
 
@@ -267,17 +267,14 @@ class FolderSync:
                 store.delete_tag(run_id, "error")
 
     def _push_events(self, run_id: str) -> None:
-        journal = self.folder / JOURNAL
-        if journal.is_file() and journal.stat().st_size < self._offset:
-            self._offset = 0  # a resumed training cut off what its checkpoint does not cover
-        events, offset = read_journal(self.folder, self._offset)
+        events, read = read_journal(self.folder, self._read)
         if tags := event_tags(events):
             self._store.set_tags(run_id, tags)
         selection = selection_name(read_json(self.folder / RUN)) if events else ""
         for batch in new_batches(events, selection, self._state.pushed):
             self._store.log_points(run_id, batch.points)
             self._remember(pushed=batch.pushed)
-        self._offset = offset
+        self._read = read
         self._last_ms = max([self._last_ms, *map(time_ms, events)])
 
     def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from filelock import FileLock
 from tests.conftest import Kedro
 from tests.projects import copied_project
 
@@ -22,6 +24,13 @@ from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 IMPOSSIBLE = Job("x", "distill", ("student",), {"nothing": 1})
+
+
+@pytest.fixture(autouse=True)
+def _one_ray_at_a_time() -> Iterator[None]:
+    """The address `auto` joins any Ray of the machine, another test's too, and dies with it."""
+    with FileLock(Path(tempfile.gettempdir()) / "alpkd-ray-tests.lock"):
+        yield
 
 
 @pytest.fixture
