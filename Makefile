@@ -16,7 +16,7 @@ AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 .PHONY: help env dev audit distill test test-slow test-browser test-faults profile bench lint format mlflow viz docs clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 env: $(STAMP)  ## make the environment
 dev: $(DEV_STAMP)  ## make the environment with what tests and lint need

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
+
+import pytest
 
 from alpkd_pipeline.errors import DiskFullError, UserError, user_error
 
@@ -65,3 +68,18 @@ def test_what_it_quotes_may_be_a_book() -> None:
     assert line.startswith("begin xxx")
     assert line.endswith("xxx end")
     assert len(line) < 4100
+
+
+def test_a_place_that_may_not_be_used_is_the_users_to_change(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(OSError, match="Not a directory") as caught:
+        (file / "store").mkdir()
+    told = str(user_error(caught.value))
+    assert told.startswith(f"{file / 'store'} cannot be used: Not a directory")
+    assert "\n" not in told
+
+
+def test_a_file_that_is_not_there_may_be_a_bug() -> None:
+    assert user_error(FileNotFoundError(errno.ENOENT, "no such file", "x")) is None
+    assert user_error(OSError(errno.EROFS, "which file?")) is None

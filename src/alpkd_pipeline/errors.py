@@ -47,6 +47,9 @@ class DiskFullError(UserError):
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+NO_ENTRY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+"""A place that may not be used: read-only, somebody else's, or below a file."""
+
 _NUMBER = re.compile(r"\b(?:errno|os error) (\d+)\b", re.IGNORECASE)
 """How libraries in other languages tell the number of the operating system's error."""
 
@@ -81,9 +84,20 @@ def user_error(error: BaseException | None) -> UserError | None:
         found = found.__cause__ or found.__context__
     full = no_room(error)
     if full is None:
-        return None
+        return _no_entry(error)
     what, file = full
     return DiskFullError(
         f"{file or 'a file'} could not be written: {what}; free space and run the same command"
         " again"
     )
+
+
+def _no_entry(error: BaseException | None) -> UserError | None:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_ENTRY and error.filename:
+            return UserError(
+                f"{error.filename} cannot be used: {os.strerror(error.errno)}; choose another place"
+                " or change its permissions"
+            )
+        error = error.__cause__ or error.__context__
+    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 
@@ -50,12 +51,10 @@ def prune(
     from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan, plan_lines
 
     project, choice = Path(getattr(metadata, "project_path", Path.cwd())), Choice(**more)
-    try:
+    with one_line_errors():
         store, loader = configured_store(project, env, params)
         asked = _asked(loader, project, env)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
-    plan = make_plan(store, choice, asked)
+        plan = make_plan(store, choice, asked)
     click.echo(f"store: {store}")
     for line in plan_lines(plan):
         click.echo(line)
@@ -65,7 +64,8 @@ def prune(
     if dry_run or not _agreed(yes, plan.total):
         click.echo(f"would remove {plan.total}" if dry_run else "nothing was removed")
         return
-    left = carry_out(plan, make_plan(store, choice, asked))
+    with one_line_errors():
+        left = carry_out(plan, make_plan(store, choice, asked))
     for line in left:
         click.echo(line, err=True)
     click.echo(f"removed: {plan.total}" + (f", but for {len(left)} of them" if left else ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import command_line, read_params
 from alpkd_pipeline.errors import UserError
 
@@ -58,15 +59,13 @@ def rerun(
 
     stopped_by: list[int] = []
     try:
-        with terminated_like_interrupted() as stopped_by:
+        with one_line_errors(), terminated_like_interrupted() as stopped_by:
             setting = _setting(project, env, params, keep)
             planned, name, key, notes = _planned(setting, run, filters, here)
             _tell(planned, notes)
             if dry_run:
                 return
             code = _run(setting, planned, name, key, notes)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on", err=True)
         code = 128 + stopped_by[0] if stopped_by else 130

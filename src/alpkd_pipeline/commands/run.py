@@ -10,8 +10,8 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
-from alpkd_pipeline.errors import user_error
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
 FORCE_HELP = (
@@ -46,7 +46,8 @@ def run_callback(force: str, **kwargs: Any) -> Any:
     signal.signal(signal.SIGTERM, _stop)
     assert kedro_run.callback is not None
     try:
-        return kedro_run.callback(**kwargs, only_missing_outputs=True)
+        with one_line_errors():
+            return kedro_run.callback(**kwargs, only_missing_outputs=True)
     except (KeyboardInterrupt, SystemExit) as stop:
         from alpkd_pipeline.hooks import TRACKING
 
@@ -54,11 +55,6 @@ def run_callback(force: str, **kwargs: Any) -> Any:
         click.echo("stopped; the same command goes on from what is finished", err=True)
         code = 130 if isinstance(stop, KeyboardInterrupt) else 143
         raise click.exceptions.Exit(code) from None
-    except Exception as error:
-        cause = user_error(error)
-        if cause is None:
-            raise
-        raise click.ClickException(str(cause)) from None
 
 
 def _check_pipelines(names: list[str]) -> None:

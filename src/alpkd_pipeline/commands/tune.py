@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import command_line, read_params
 from alpkd_pipeline.commands.sweep import ENGINES, load_configuration, terminated_like_interrupted
-from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.tuning.run import Tuning
@@ -55,14 +55,12 @@ def tune(
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     code, stopped_by = 0, list[int]()
     try:
-        prepared = _prepare(project, env, params, trials, only)
-        with terminated_like_interrupted() as stopped_by:
+        with one_line_errors(), terminated_like_interrupted() as stopped_by:
+            prepared = _prepare(project, env, params, trials, only)
             if dry_run:
                 prepared.tell_plan(engine, workers)
             else:
                 code = prepared.run(engine, workers)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         code = 130
     if stopped_by and code == 130:

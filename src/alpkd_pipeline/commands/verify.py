@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 
@@ -44,14 +45,15 @@ def verify(
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     progress = ByteProgress()
     try:
-        report = verify_store(configured_store(project, env, params)[0], paths, progress)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
+        with one_line_errors():
+            report = verify_store(configured_store(project, env, params)[0], paths, progress)
     finally:
         progress.close()
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
     for line in lines:
         click.echo(line)
+    if "store" in params.get("run", {}) and not as_json and report.findings:
+        click.echo(f"the commands above need run.store={report.store} in their --params")
     if not report.is_sound:
         raise click.exceptions.Exit(1)
 

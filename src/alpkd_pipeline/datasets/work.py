@@ -31,10 +31,15 @@ class WorkDataset(AbstractDataset[NoReturn, Work]):
         self._run = run
         self._project = Path(project)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json will say of the run itself."""
+        facts: dict[str, Any] = json.loads(self._run)
+        return facts
+
     def load(self) -> Work:
         """The folder, the facts, and the code and libraries at work; asking git takes time."""
-        facts = json.loads(self._run)
-        return Work(self.path, {**facts, "provenance": provenance(self._project)})
+        return Work(self.path, {**self.facts, "provenance": provenance(self._project)})
 
     def save(self, data: NoReturn) -> None:
         """Refused: nodes write into the folder itself."""

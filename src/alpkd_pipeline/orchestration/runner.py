@@ -16,6 +16,7 @@ from kedro.runner import SequentialRunner
 from pluggy import PluginManager
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.devices import check_devices
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
 from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.locks import lock_file
@@ -61,9 +62,15 @@ class StageRunner(SequentialRunner):
 
         Returns:
             The pipeline's final datasets by name.
+
+        Raises:
+            UserError: a device that this machine lacks, before anything is made; and what nodes
+                raise.
         """
         force_outputs(pipeline, catalog, self._force)
-        for node in needed(pipeline, catalog).nodes:
+        todo = needed(pipeline, catalog)
+        check_devices(todo, catalog)
+        for node in todo.nodes:
             with _held(node, catalog):
                 # Looked at again under the lock: another process may have made it meanwhile.
                 if not all(_is_there(catalog, name) for name in node.outputs):

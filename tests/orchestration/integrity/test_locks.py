@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
+from tests.disks import small_disk
 from tests.orchestration.integrity.stores import SmallStore
 
 from alpkd_pipeline.orchestration.integrity.locks import busy, is_held, taken
@@ -42,6 +44,17 @@ def test_a_lock_can_be_taken_once(tmp_path: Path) -> None:
         assert mine
         assert is_held(lock_file(tmp_path / "result"))
     assert not is_held(lock_file(tmp_path / "result"))
+
+
+def test_nobody_is_at_work_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 1) as disk:
+        result = disk / "result"
+        with taken(result) as mine:
+            assert mine
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert not is_held(lock_file(result))
+        with pytest.raises(OSError, match="Read-only"), taken(result):
+            pass
 
 
 def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_shared_work_comes_once_and_first(plan: MakePlan) -> None:
     assert needs["measure demo kd 2L"] == ("demo kd 2L s0",)
 
 
+def test_a_task_of_ones_own_must_be_named_in_the_grid(plan: MakePlan) -> None:
+    own = {"task.text_columns": ["text"], "task.labels": ["a", "b"], "task.source": "table"}
+    told = r"^cell demo .*'demo' is already defined.*one of `tasks` in sweep\.yml"
+    with pytest.raises(UserError, match=told):
+        plan(own)
+
+
 def test_one_teacher_serves_all_seeds(plan: MakePlan) -> None:
     made = plan(teacher_seeds=[0])
     assert names(made, "teacher") == ["demo teacher t0"]

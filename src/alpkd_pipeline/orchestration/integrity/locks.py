@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +14,19 @@ from alpkd_pipeline.runs.locks import LOCKS, lock_file
 
 
 def is_held(lock: Path) -> bool:
-    """Whether some process holds a lock file. One that may not be opened counts as held."""
+    """Whether some process holds a lock file. One that may not be opened counts as held.
+
+    Where nothing can be written nobody is at work.
+    """
     if not lock.is_file():
         return False
     try:
         with FileLock(lock, timeout=0):
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError as error:
+        return error.errno != errno.EROFS
 
 
 def at_work_on(entry: Entry) -> bool:
@@ -45,13 +51,19 @@ def _locks(place: Path, inner: str) -> list[Path]:
 
 @contextmanager
 def taken(final: Path) -> Iterator[bool]:
-    """Hold the lock of a result's folder if nobody else does; gives whether it is held now."""
+    """Hold the lock of a result's folder if nobody else does; gives whether it is held now.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
     lock = lock_file(final)
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, timeout=0)
     try:
         held.acquire()
-    except (Timeout, OSError):
+    except (Timeout, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EROFS:
+            raise
         yield False
         return
     try:

@@ -14,6 +14,7 @@ from alpkd_pipeline.orchestration.shared_facts import SharedFacts
 from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
 from alpkd_pipeline.runs.manifest import is_complete
 
@@ -107,9 +108,16 @@ def _planned(
         if is_there(cell.student_scores):
             return PlannedCell(grid, cell, "done")
     except UserError as error:
-        raise UserError(f"cell {grid.name}: {error}") from None
+        raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
     why = why_stale(cell, earlier) if not is_there(cell.student) else ()
     return PlannedCell(grid, cell, "stale" if why else "todo", why)
+
+
+def _hint(told: str) -> str:
+    """Where a cell's task comes from: a task of one's own in conf/ is not yet in the grid."""
+    if not told.startswith("parameter 'task."):
+        return ""
+    return f" (a cell's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
 
 
 def _one_of_each(cells: Sequence[PlannedCell]) -> list[PlannedCell]:
