@@ -12,6 +12,6 @@ def collect_seldom() -> None:
     """Let this process search less often; for programs, not for whoever imports the package.
 
     A start makes hundreds of thousands of objects and no garbage to speak of: importing torch,
-    transformers and MLflow takes a sixth less with few searches. A training makes no cycles.
+    transformers and MLflow takes a sixth less with few searches.
     """
     gc.set_threshold(OBJECTS)

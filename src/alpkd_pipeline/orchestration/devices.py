@@ -12,7 +12,7 @@ from alpkd_pipeline.datasets.work import WorkDataset
 ALWAYS_THERE = {"auto", "cpu"}
 
 TEACHER = ("teacher", "training")
-TRAINED_LIKE = {"teacher": TEACHER, "signals": TEACHER, "student": ("training",)}
+DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": ("training",)}
 """Where a stage's parameters name its device."""
 
 
@@ -39,9 +39,9 @@ def _devices(dataset: object) -> set[str]:
     if not isinstance(dataset, WorkDataset):
         return set()
     stage = dataset.facts.get("stage")
-    if stage not in TRAINED_LIKE:
+    if stage not in DEVICE_OF:
         return set()
     block: Mapping[str, Any] = dataset.facts["params"]
-    for name in TRAINED_LIKE[stage]:
+    for name in DEVICE_OF[stage]:
         block = block[name]
     return {str(block["device"])}
