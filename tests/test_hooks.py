@@ -283,7 +283,8 @@ def test_closing_twice_closes_once(world: World) -> None:
 
 def test_a_teacher_that_was_brought_fine_tuned_is_no_training(world: World) -> None:
     params = run_json()["params"]
-    brought = {**params, "teacher": {"model": "x", "finetuned": True}}
+    teacher = {**params["teacher"], "model": "x", "finetuned": True}
+    brought = {**params, "teacher": teacher}
     world.facts["teacher"] = {"params": brought}
     world.run(world.pipeline())
     assert world.runs() == [(STUDENT, "FINISHED")]

@@ -30,9 +30,9 @@ def test_a_sound_store_and_a_damaged_one(root: Path, store: SmallStore, kedro: K
     assert done.returncode == 1
     assert f"damaged: 06_models/students/mrpc/{store.folder('small').name}" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("not sound: 1 folder is bad")
-    assert "need run.store" not in done.stdout
+    assert "need run.store" not in done.stderr
     elsewhere = kedro("verify", f"--params=run.store={root / 'data'}", cwd=root)
-    assert f"the commands above need run.store={root / 'data'} in their" in elsewhere.stdout
+    assert f"the commands need run.store={root / 'data'} in their" in elsewhere.stderr
     only = kedro("verify", str(store.folder("big")), "--json", cwd=root)
     assert only.returncode == 0
     assert [kind["kind"] for kind in json.loads(only.stdout)["kinds"]] == ["teacher"]

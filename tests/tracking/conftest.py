@@ -19,7 +19,7 @@ TEACHER_KEY = "b2" * 32
 SPLITS_KEY = "c3" * 32
 T0 = 1_700_000_000.25
 
-TRAINING = {"epochs": 2, "batch_size": 4, "lr": 4e-5, "selection": "dev"}
+TRAINING = {"epochs": 2, "batch_size": 4, "lr": 4e-5, "device": "auto", "selection": "dev"}
 
 
 def run_json(stage: str = "student", key: str = KEY, **changes: Any) -> dict[str, Any]:

@@ -52,8 +52,8 @@ def verify(
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
     for line in lines:
         click.echo(line)
-    if "store" in params.get("run", {}) and not as_json and report.findings:
-        click.echo(f"the commands above need run.store={report.store} in their --params")
+    if "store" in params.get("run", {}) and any(finding.do for finding in report.findings):
+        click.echo(f"the commands need run.store={report.store} in their --params", err=True)
     if not report.is_sound:
         raise click.exceptions.Exit(1)
 
