@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.garbage import OBJECTS, collect_seldom
+from alpkd_pipeline.garbage import OBJECTS, collect_seldom, collected_seldom
 
 PROJECT = Path(__file__).parents[1]
 
@@ -25,6 +25,15 @@ def thresholds() -> Iterator[tuple[int, int, int]]:
 def test_only_the_first_number_changes(thresholds: tuple[int, int, int]) -> None:
     collect_seldom()
     assert gc.get_threshold() == (OBJECTS, *thresholds[1:])
+
+
+def test_a_part_of_a_process_leaves_it_as_it_was(thresholds: tuple[int, int, int]) -> None:
+    with collected_seldom():
+        assert gc.get_threshold()[0] == OBJECTS
+    assert gc.get_threshold() == thresholds
+    with pytest.raises(KeyError), collected_seldom():
+        raise KeyError
+    assert gc.get_threshold() == thresholds
 
 
 def test_garbage_is_still_found(thresholds: tuple[int, int, int]) -> None:

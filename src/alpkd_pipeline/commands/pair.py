@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 
@@ -35,10 +36,8 @@ def pair(metadata: object, run_a: str, run_b: str, env: str | None, params: dict
     """
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     store = _store(project, env, params)
-    try:
+    with one_line_errors():
         click.echo(compared(store, run_a, run_b))
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def compared(store: Path, run_a: str, run_b: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def schedule(
     command = command or DEFAULT_COMMAND
     from alpkd_pipeline.orchestration.timetable import install as scheduler
 
-    try:
+    with one_line_errors():
         if start is not None:
             raise click.exceptions.Exit(_start(project, start, command))
         if listing:
@@ -67,8 +68,6 @@ def schedule(
                 answer = scheduler.for_cron(entry, cron, install=install)
             else:
                 answer = scheduler.for_systemd(entry, on_calendar or "", install=install)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
     click.echo(answer.text)
     if answer.remark:
         click.echo(answer.remark, err=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json
@@ -30,10 +31,8 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     place, store = _places(project, env, params)
-    try:
+    with one_line_errors():
         settings = tracking_settings(place["tracking"], place["experiment"], project)
-    except UserError as error:
-        raise click.ClickException(str(error)) from None
     if settings is None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to sqlite or a server"

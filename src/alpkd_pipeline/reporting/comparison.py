@@ -6,13 +6,11 @@ averaged only where nothing but the seed differs.
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alpkd_pipeline.garbage import collected_seldom
 from alpkd_pipeline.reporting.collect import Evidence, collect, gather
 from alpkd_pipeline.reporting.comparison_page import comparison_page
 from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
@@ -45,19 +43,9 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
         groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)
-    with _seldom_collected():
+    # With a thousand runs in memory searches for garbage take a tenth of the time.
+    with collected_seldom():
         return _write(evidence, out)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Few searches for garbage: with a thousand runs in memory they take a tenth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _write(evidence: Evidence, out: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, Entry
 from alpkd_pipeline.runs.locks import LOCKS, lock_file
@@ -23,9 +23,7 @@ def is_held(lock: Path) -> bool:
     try:
         with FileLock(lock, timeout=0):
             return False
-    except Timeout:
-        return True
-    except OSError as error:
+    except OSError as error:  # filelock's Timeout is one too
         return error.errno != errno.EROFS
 
 
@@ -61,8 +59,8 @@ def taken(final: Path) -> Iterator[bool]:
     held = FileLock(lock, timeout=0)
     try:
         held.acquire()
-    except (Timeout, OSError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EROFS:
+    except OSError as error:
+        if error.errno == errno.EROFS:
             raise
         yield False
         return
