@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ LATE = "stage.compare"
 
 
 class StageRunner(SequentialRunner):
-    """Runs the nodes whose results are missing and wanted, each under the lock of its folder."""
+    """Runs the nodes whose results are missing and wanted, each under the lock of its key."""
 
     def __init__(self, is_async: bool = False, force: str = "") -> None:
         """Choose what to make again.
@@ -152,12 +152,13 @@ def _path(node: Node, catalog: Catalog) -> Path | None:
 
 @contextmanager
 def _held(node: Node, catalog: Catalog) -> Iterator[None]:
-    """Hold the lock of the folder that a node makes; say so while another process holds it."""
+    """Hold the lock of what a node makes; say so while another process holds it."""
     path = _path(node, catalog)
     if path is None:
         yield
         return
-    where = lock_file(path)
+    facts: Mapping[str, Any] = getattr(catalog.get(node.outputs[0]), "facts", {})
+    where = lock_file(path, facts.get("key", ""))
     where.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(where)
     try:

@@ -43,7 +43,10 @@ class Sealed:
 
     def extra(self) -> list[str]:
         """Files that are there and not listed."""
-        names = (path.relative_to(self.folder).as_posix() for path in list_files(self.folder))
+        try:
+            names = [path.relative_to(self.folder).as_posix() for path in list_files(self.folder)]
+        except FileNotFoundError:
+            return []  # it is being moved, which a second look at the manifest shows
         return [name for name in names if name not in self.files]
 
 
@@ -71,6 +74,19 @@ def read_sealed(folder: Path) -> Sealed:
     if not as_written or set(sizes) - {64} or read_manifest(folder) is None:
         raise UnreadableError("its text has changed since it was written")
     return Sealed(folder, found, files)
+
+
+def is_replaced(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a folder holds another result than it did, by its manifest; a damaged one does not.
+
+    Args:
+        folder: the folder.
+        facts: what its manifest said before.
+    """
+    try:
+        return read_sealed(folder).facts != facts
+    except UnreadableError:
+        return False
 
 
 def _written(manifest: Mapping[str, Any]) -> str:

@@ -208,7 +208,7 @@ class Sweep:
         _say(console, f"record: {_short(self._record.path)}")
         if page is not None:
             _say(console, f"report: {_short(page)}")
-        students = [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        students = [p.cell.student.folder for p in self.plan.cells if dev_score(p) is not None]
         for line in self._group.lines(students):
             _say(console, line)
 
