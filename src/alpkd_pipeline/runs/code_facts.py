@@ -117,7 +117,8 @@ def drop_stale_bytecode(path: Path) -> None:
         taken = data[4:8] == bytes(4) and data[8:16] == struct.pack(
             "<II", int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
         )
-        if not taken or marshal.loads(data[16:]) == compile(path.read_bytes(), str(path), "exec"):
+        now = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        if not taken or marshal.loads(data[16:]) == now:
             return
         compiled.unlink()
     except (OSError, ValueError, EOFError, TypeError):
