@@ -10,8 +10,7 @@ import click
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.by_key import listed
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.manifest import listed, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 
 

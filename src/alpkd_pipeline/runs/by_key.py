@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alpkd_pipeline.runs.journal import JOURNAL
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, listed, read_json, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MADE = (RUN_CONFIG, JOURNAL, "metrics.json", "latency.json")
@@ -91,17 +91,6 @@ def written_ns(folder: Path) -> int:
         return (folder / MANIFEST).stat().st_mtime_ns
     except FileNotFoundError:
         return 0
-
-
-def listed(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted; nothing if it is no folder, or none any more.
-
-    Folders are renamed while others look: `Path.glob` would raise.
-    """
-    try:
-        return sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _may_be_result(name: str) -> bool:

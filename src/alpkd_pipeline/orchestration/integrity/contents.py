@@ -10,7 +10,7 @@ from alpkd_pipeline.orchestration.integrity.findings import Count, State
 from alpkd_pipeline.orchestration.integrity.hashing import hash_all
 from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
 from alpkd_pipeline.orchestration.integrity.sealed import Sealed, UnreadableError, read_sealed
-from alpkd_pipeline.runs.manifest import MANIFEST
+from alpkd_pipeline.runs.manifest import MANIFEST, sha256_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ def check_contents(
             note(sealed, "damaged", name, _what(sealed, name), expected, found)
     yield from unreadable
     for sealed, faults in suspects.values():
+        # Looked at twice: the folder may have been away for the first look.
+        faults = [fault for fault in faults if fault.state == "extra" or _holds(sealed, fault)]
         yield from faults if _is_same(sealed) else [_changed(sealed.folder)]
 
 
@@ -85,6 +87,15 @@ def _read(folders: Iterable[Path], unreadable: list[Fault]) -> Iterator[Sealed]:
         except UnreadableError as error:
             if folder.exists():
                 unreadable.append(Fault(folder, "damaged", MANIFEST, f"{MANIFEST}: {error}"))
+
+
+def _holds(sealed: Sealed, fault: Fault) -> bool:
+    written = sealed.files[fault.file]
+    try:
+        found = sha256_file(sealed.folder / fault.file)
+    except OSError:
+        return True
+    return found != written["sha256"] or _size(sealed, fault.file) != written["bytes"]
 
 
 def _size(sealed: Sealed, name: str) -> int | None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, RECORDS, Entry
-from alpkd_pipeline.runs.by_key import listed
 from alpkd_pipeline.runs.locks import LOCKS
+from alpkd_pipeline.runs.manifest import listed
 
 
 def is_held(lock: Path) -> bool:

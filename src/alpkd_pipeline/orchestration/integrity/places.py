@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alpkd_pipeline.runs.by_key import listed
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS
 from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 State = Literal["published", "unsealed", "work", "aside", "left over"]
