@@ -19,7 +19,7 @@ class Fault:
 
     Attributes:
         folder: the folder.
-        state: `damaged`, `missing` or `extra`; `at work` if the folder changed under our eyes.
+        state: `damaged`, `missing` or `extra`.
         file: the file's name in the folder.
         what: one sentence.
         expected: the sha256 that was written down.
@@ -76,8 +76,7 @@ def check_contents(
     yield from unreadable
     for sealed, faults in suspects.values():
         # Looked at twice: the folder may have been away for the first look.
-        faults = [fault for fault in faults if fault.state == "extra" or _holds(sealed, fault)]
-        yield from faults if _is_same(sealed) else [_changed(sealed.folder)]
+        yield from (f for f in faults if f.state == "extra" or _holds(sealed, f))
 
 
 def _read(folders: Iterable[Path], unreadable: list[Fault]) -> Iterator[Sealed]:
@@ -110,15 +109,3 @@ def _what(sealed: Sealed, name: str) -> str:
     wanted, there = int(sealed.files[name]["bytes"]), _size(sealed, name)
     size = f": {there:,} bytes instead of {wanted:,}" if there not in (wanted, None) else ""
     return f"{name} is not what was written{size}"
-
-
-def _is_same(sealed: Sealed) -> bool:
-    """Whether the folder is still the one that was looked at, and not a newer one or gone."""
-    try:
-        return read_sealed(sealed.folder) == sealed
-    except UnreadableError:
-        return sealed.folder.exists()
-
-
-def _changed(folder: Path) -> Fault:
-    return Fault(folder, "at work", "", "it was replaced or removed while it was looked at")

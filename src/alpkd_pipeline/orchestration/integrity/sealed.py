@@ -76,18 +76,5 @@ def read_sealed(folder: Path) -> Sealed:
     return Sealed(folder, found, files)
 
 
-def is_replaced(folder: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether a folder holds another result than it did, by its manifest; a damaged one does not.
-
-    Args:
-        folder: the folder.
-        facts: what its manifest said before.
-    """
-    try:
-        return read_sealed(folder).facts != facts
-    except UnreadableError:
-        return False
-
-
 def _written(manifest: Mapping[str, Any]) -> str:
     return json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True) + "\n"

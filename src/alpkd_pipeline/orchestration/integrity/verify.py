@@ -27,7 +27,6 @@ from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
 from alpkd_pipeline.orchestration.integrity.records import KIND as RECORDS
 from alpkd_pipeline.orchestration.integrity.records import check_records
 from alpkd_pipeline.orchestration.integrity.repairs import Repairs
-from alpkd_pipeline.orchestration.integrity.sealed import is_replaced
 from alpkd_pipeline.orchestration.integrity.unfinished import (
     changed_beside,
     steps_inside,
@@ -35,6 +34,7 @@ from alpkd_pipeline.orchestration.integrity.unfinished import (
     wrong_steps,
 )
 from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import OWN_DIGEST, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 CHECKPOINT = "checkpoint"
@@ -146,7 +146,11 @@ class _Look:
     @cached_property
     def _moved(self) -> set[Path]:
         """Results that are others now than when the store was listed."""
-        return {r.entry.path for r in self._results if is_replaced(r.entry.path, r.facts)}
+        return {
+            r.entry.path
+            for r in self._results
+            if (read_manifest(r.entry.path) or r.facts).get(OWN_DIGEST) != r.facts.get(OWN_DIGEST)
+        }
 
     def _wanted(self, path: Path) -> bool:
         return not self._under or any(_meet(p, path.resolve()) for p in self._under)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,17 +119,3 @@ def _ended(outcome: Outcome | None, state: str) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def sweep_records(store: Path) -> list[dict[str, Any]]:
-    """The records of all sweeps of a store, the oldest first; what cannot be read is left out."""
-    found = [_read(path) for path in sorted((store / RECORDS).glob("*.json"))]
-    return sorted((r for r in found if r is not None), key=lambda r: str(r.get("started")))
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "cells" in found else None
