@@ -109,8 +109,8 @@ def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
         if key8 is None or "key" not in result.facts or result.key.startswith(key8):
             continue
         what = f"its name ends with {key8}, its key begins with {result.key[:8]}"
-        do = f"give it a name that ends with -{result.key[:8]}"
         if key8 in known:
+            do = f"give it a name that ends with -{result.key[:8]}"
             yield Finding("mismatched", kind.name, result.name, what, do)
         else:
             do = "harmless, it is found by its key"

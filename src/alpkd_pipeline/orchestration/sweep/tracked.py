@@ -48,11 +48,10 @@ class TrackedGroup:
 
         try:
             open_group(self.settings, self._name, kind=kind, description=description, params=params)
+            self._open = True
             close_left(self._store, self.settings)
         except UserError as error:
             log.warning("%s", error)
-            return
-        self._open = True
 
     def close(
         self, status: Status, metrics: Mapping[str, float], files: Sequence[Path] = ()
