@@ -186,6 +186,7 @@ def test_the_run_of_a_killed_sweep_is_closed_and_that_of_a_running_one_is_not(
         """A sweep that a sync beside it leaves alone, and that is killed then."""
         sweep = project.start("--workers=1", "--no-report")
         wait_until(lambda: training(project))
+        wait_until(lambda: sweeps() == ["KILLED"] * before + ["RUNNING"])
         beside = kedro("sync", cwd=project.root)
         assert beside.returncode == 0, beside.stderr
         assert sweeps() == ["KILLED"] * before + ["RUNNING"]
@@ -195,13 +196,15 @@ def test_the_run_of_a_killed_sweep_is_closed_and_that_of_a_running_one_is_not(
         wait_until(lambda: not project.workers(), seconds=30)
         assert sweeps()[-1] == "RUNNING"
 
-    project.grid({**LONG, "layers": [1]})
+    endless = {**LONG["params"], "training.epochs": 4000}
+    project.grid({**LONG, "layers": [1], "params": endless})
     killed(0)
     done = kedro("sync", cwd=project.root)
     assert done.returncode == 0, done.stderr
     assert "has ended, its run is KILLED now" in done.stdout
     assert sweeps() == ["KILLED"]
     killed(1)
+    project.grid({**SMALL, "methods": ["no_kd"], "layers": [1]})
     project.sweep("--workers=1", "--no-report")
     assert sweeps() == ["KILLED", "KILLED", "FINISHED"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from tests.disks import small_disk
 
 from alpkd_pipeline.datasets.folder import FolderDataset
 from alpkd_pipeline.errors import DiskFullError, UserError
@@ -176,6 +177,7 @@ import sys, time
 from pathlib import Path
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from tests.disks import small_disk
 from alpkd_pipeline.datasets.folder import FolderDataset
 from alpkd_pipeline.orchestration.runner import StageRunner
 
@@ -228,3 +230,28 @@ def test_force_makes_a_renamed_result_again_in_its_place(world: World) -> None:
     assert world.run(force="distill") == ["student", "scores", "table"]
     assert is_complete(world.root / "best", "student")
     assert not (world.root / "student").exists()
+
+
+def test_results_of_a_store_that_cannot_be_written_are_used(tmp_path: Path) -> None:
+    """Under another name too; nobody needs a lock for what is there."""
+    with small_disk(tmp_path / "disk", 4) as disk:
+        world = World(disk)
+        world.run()
+        (disk / "student").rename(disk / "best of all")
+        before = sorted(disk.rglob("*"))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert world.run() == []
+        assert world.catalog.load("student") == disk / "best of all"
+        assert sorted(disk.rglob("*")) == before
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+def test_a_result_behind_a_link_is_used(world: World, tmp_path: Path) -> None:
+    world.run()
+    (tmp_path / "student").rename(tmp_path / "large")
+    (tmp_path / "data").rename(tmp_path / "other disk")
+    (tmp_path / "student").symlink_to(tmp_path / "large")
+    (tmp_path / "mine").symlink_to(tmp_path / "other disk")
+    assert world.run() == []
+    world.drop("scores")
+    assert world.run() == ["scores"]

@@ -71,9 +71,11 @@ class StageRunner(SequentialRunner):
         todo = needed(pipeline, catalog)
         check_devices(todo, catalog)
         for node in todo.nodes:
+            if _is_made(node, catalog):
+                continue  # no lock is needed, which a store that is only read does not give
             with _held(node, catalog):
                 # Looked at again under the lock: another process may have made it meanwhile.
-                if not all(_is_there(catalog, name) for name in node.outputs):
+                if not _is_made(node, catalog):
                     log.info("making %s", ", ".join(node.outputs))
                     with room_for(_path(node, catalog) or Path(node.outputs[0])):
                         super().run(Pipeline([node]), catalog, hook_manager, run_id)
@@ -143,6 +145,10 @@ def needed(pipeline: Pipeline, catalog: Catalog) -> Pipeline:
 
 def _is_there(catalog: Catalog, name: str) -> bool:
     return name in catalog and catalog.exists(name)
+
+
+def _is_made(node: Node, catalog: Catalog) -> bool:
+    return all(_is_there(catalog, name) for name in node.outputs)
 
 
 def _path(node: Node, catalog: Catalog) -> Path | None:

@@ -134,3 +134,14 @@ def test_a_fresh_file_anywhere_keeps_a_folder(store: SmallStore, going: Going, a
     then = time.time() - age
     os.utime(work / "events.jsonl", (then, then))
     assert going(interrupted=True) == ({work.name} if age else set())
+
+
+def test_names_of_peoples_own_change_nothing(store: SmallStore, going: Going) -> None:
+    """What is needed by its key stays, whatever it is called, and so do copies of it."""
+    for name in ("rows", "ids", "said", "big", "small"):
+        folder = store.folder(name)
+        folder.rename(folder.with_name(f"{name} of mine"))
+        shutil.copytree(folder.with_name(f"{name} of mine"), folder.with_name(f"{name}-20261128"))
+    assert going() == set()
+    assert going(without_model=True) == set()
+    assert going(signals=True) == {"said of mine", "said-20261128"}

@@ -72,3 +72,15 @@ def test_an_error_is_told(store: SmallStore, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(removal, "_delete", refuse)
     assert removal.remove(signals(store)).startswith("Permission denied: ")
+
+
+def test_a_renamed_result_stays_while_its_key_is_at_work(store: SmallStore) -> None:
+    folder = store.folder("said").rename(store.folder("said").with_name("signals of mine"))
+    found = signals(store)
+    assert found.path == folder
+    lock = lock_file(folder, store.key("said"))
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        assert removal.remove(found) == "another process is at work on it"
+    assert removal.remove(found) == ""
+    assert not folder.exists()
