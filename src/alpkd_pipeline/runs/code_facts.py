@@ -111,14 +111,13 @@ def drop_stale_bytecode(path: Path) -> None:
     """
     compiled, stat = Path(cache_from_source(str(path))), path.stat()
     try:
-        if compiled.stat().st_ctime_ns > stat.st_ctime_ns:
-            return
         data = compiled.read_bytes()
         taken = data[4:8] == bytes(4) and data[8:16] == struct.pack(
             "<II", int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
         )
-        now = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        if not taken or marshal.loads(data[16:]) == now:
+        if not taken or marshal.loads(data[16:]) == compile(
+            path.read_bytes(), str(path), "exec", dont_inherit=True
+        ):
             return
         compiled.unlink()
     except (OSError, ValueError, EOFError, TypeError):
