@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
+from alpkd_pipeline.runs.by_key import published
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, read_json, sha256_file
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
@@ -101,11 +103,11 @@ def comparison_key(store: Path, sweep: str | None = None) -> str:
     Raises:
         UserError: there is no such sweep.
     """
-    found = {
-        manifest.parent.relative_to(store).as_posix(): sha256_file(manifest)
-        for kind in COMPARED
-        for manifest in store.glob(f"{kind}/*/*/{MANIFEST}")
-    }
+    found: dict[str, str] = {}
+    for folder in (folder for kind in COMPARED for folder in published(store / kind)):
+        with suppress(FileNotFoundError):  # renamed or removed meanwhile
+            # Copies have one manifest, and count once.
+            found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
     return key_of({"of": found, **_asked_for(store, sweep), "code": _code()})
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.by_key import published, same_result, written_ns
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
 
 log = logging.getLogger(__name__)
@@ -20,6 +23,9 @@ SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 SIGNALS = "05_model_input/signals"
+
+MOST_LOOKS = 5
+"""How often a store is read whose folders are being renamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,51 +72,73 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
 
     A folder that is still at work or half there is passed over. So is one that cannot be read,
     with a warning: a comparison must not fail because of one bad folder. Of two folders with one
-    key, as a copy by hand makes them, only the first counts.
+    key, as a copy by hand makes them, only the first counts. Where folders are renamed or removed
+    meanwhile, all is read again.
 
     Args:
         store: the folder of all results.
         kind: `TEACHERS` or `STUDENTS`.
+
+    Raises:
+        UserError: that does not end.
     """
+    for _ in range(MOST_LOOKS):
+        with suppress(_MovedError):
+            return iter([*_finished_runs(store, kind)])
+    raise UserError(
+        f"folders of {store} are being renamed or removed: run the same command when that is over"
+    )
+
+
+class _MovedError(Exception):
+    """A folder that was listed is gone."""
+
+
+def _check_there(*folders: Path) -> None:
+    if not all((folder / MANIFEST).is_file() for folder in folders):
+        raise _MovedError
+
+
+def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     scored = _results(store, *SCORES)
     timed = _results(store, LATENCY)
     looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
     seen: dict[str, Path] = {}
-    for folder in _published(store / kind):
+    for folder in published(store / kind):
         if not is_complete(folder):
+            _check_there(folder)
             continue
         try:
             record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            results = (scored, timed, looked_at)
+            _check_there(folder, *(r for found in results for some in found.values() for r in some))
             log.warning("%s is left out, its files cannot be read: %r", folder, error)
             continue
         if record.key in seen:
-            log.warning("%s is left out, it is a copy of %s", folder, seen[record.key])
+            if not same_result(folder, seen[record.key]):
+                told = "%s is left out: it has the key of %s and other contents, see `kedro verify`"
+                log.warning(told, folder, seen[record.key])
             continue
         seen[record.key] = folder
         yield record
 
 
-def _published(place: Path) -> list[Path]:
-    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`."""
-    found = (manifest.parent for manifest in place.glob(f"*/*/{MANIFEST}"))
-    return sorted(f for f in found if not f.name.startswith(".") and f.suffix != ".work")
-
-
 def _results(store: Path, *places: str) -> dict[str, list[Path]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
     found: dict[str, list[Path]] = defaultdict(list)
+    keys: set[tuple[str, str]] = set()
     for place in places:
-        newest_first = sorted(
-            _published(store / place),
-            key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns,
-            reverse=True,
-        )
-        for folder in newest_first:
-            made_from = (read_manifest(folder) or {}).get("made_from") or {}
+        for folder in sorted(published(store / place), key=written_ns, reverse=True):
+            manifest = read_manifest(folder)
+            if manifest is None:
+                _check_there(folder)
+                continue
+            made_from, key = manifest.get("made_from") or {}, (place, str(manifest.get("key")))
             for stage in ("teacher", "student"):
-                if stage in made_from:
+                if stage in made_from and key not in keys:
                     found[made_from[stage]].append(folder)
+            keys.add(key)
     return found
 
 
@@ -158,6 +186,7 @@ def _latencies(folders: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
             if float(found["batch_1"]["p50_ms"]) > 0 and found["environment"].items():
                 yield found
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder, error)
 
 

@@ -12,6 +12,7 @@ from tests.orchestration.sweep.conftest import finish, finish_cell, finish_train
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.plan import Plan
+from alpkd_pipeline.orchestration.sweep.summary import dev_score
 from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
 
 MakePlan = Callable[..., Plan]
@@ -155,3 +156,18 @@ def test_students_timed_in_another_way_are_timed_again(plan: MakePlan, setting: 
     steps = plan(seeds=[0], layers=[2], overrides=[rule]).of_kind("measurement")
     timed = [step for step in steps if "student_latency" in step.job.to_outputs]
     assert len(timed) == 2
+
+
+def test_a_cell_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
+    first, second, *_ = plan().cells
+    for planned, stage in ((first, "student_scores"), (second, "student")):
+        finish_cell(planned.cell)
+        path = planned.cell.stage(stage).path
+        path.rename(path.with_name("a name of mine"))
+    made = plan()
+    assert [planned.grid.name for planned in made.in_state("done")] == [
+        first.grid.name,
+        second.grid.name,
+    ]
+    assert dev_score(made.cells[0]) == 0.5
+    assert made.cells[1].cell.student.folder.name == "a name of mine"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.by_key import written_ns
+from alpkd_pipeline.runs.manifest import read_json
 
 
 def outdated(index: Index) -> Iterator[Result]:
@@ -34,7 +35,7 @@ def outdated(index: Index) -> Iterator[Result]:
 
 
 def _written(result: Result) -> int:
-    return (result.entry.path / MANIFEST).stat().st_mtime_ns
+    return written_ns(result.entry.path)
 
 
 def _students(result: Result) -> set[str] | None:

@@ -117,11 +117,11 @@ def altered_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _sha256(path: Path) -> str:
     stat = path.stat()
-    return _sha256_once(path, stat.st_size, stat.st_mtime_ns)
+    return _sha256_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=4096)
-def _sha256_once(path: Path, _size: int, _changed: int) -> str:
+def _sha256_once(path: Path, *_stamp: int) -> str:
     """Teachers are large, and many students of one command may share one."""
     return sha256_file(path)
 

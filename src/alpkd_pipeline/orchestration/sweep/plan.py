@@ -16,7 +16,6 @@ from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
-from alpkd_pipeline.runs.manifest import is_complete
 
 CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]
@@ -96,7 +95,7 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
 
 def is_there(stage: Stage) -> bool:
     """Whether a result is finished under its key."""
-    return is_complete(stage.path, stage.key)
+    return stage.found is not None
 
 
 def _planned(

@@ -9,7 +9,8 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.by_key import published_in, written_ns
+from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MOST_NAMES = 4
@@ -38,10 +39,8 @@ def _without_key(name: str) -> str:
 
 def _listed(place: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
-    manifests = place.glob(f"[!.]*/{MANIFEST}")
-    for path in sorted(manifests, key=lambda p: p.stat().st_mtime_ns, reverse=True):
-        if path.parent.suffix != ".work":
-            found[_without_key(path.parent.name)].append(path.parent)
+    for folder in sorted(published_in(place), key=written_ns, reverse=True):
+        found[_without_key(folder.name)].append(folder)
     return found
 
 

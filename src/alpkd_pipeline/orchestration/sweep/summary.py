@@ -62,7 +62,7 @@ def _groups(cells: Sequence[PlannedCell]) -> dict[tuple[str, int, str], list[Pla
 
 def dev_score(planned: PlannedCell) -> float | None:
     """The deciding score of a cell on the first dev split; None if it is not there."""
-    task, path = planned.cell.task, planned.cell.student_scores.path
+    task, path = planned.cell.task, planned.cell.student_scores.folder
     return _score(path, task.dev_splits[0], task.metrics[0])
 
 

@@ -18,7 +18,7 @@ from alpkd_pipeline.orchestration.sweep.where import matches
 from alpkd_pipeline.orchestration.tuning.space import Point
 from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 from alpkd_pipeline.params import Params
-from alpkd_pipeline.runs.manifest import is_complete, read_json
+from alpkd_pipeline.runs.manifest import read_json
 
 Target = Mapping[str, Any]
 """What a study is for: task, method and layers."""
@@ -107,7 +107,7 @@ def shared(cell: Cell) -> Params:
 
 def is_done(cell: Cell) -> bool:
     """Whether a cell's student is there."""
-    return is_complete(cell.student.path, cell.student.key)
+    return cell.student.found is not None
 
 
 def score_of(cell: Cell, selection: str) -> float:
@@ -120,7 +120,7 @@ def score_of(cell: Cell, selection: str) -> float:
     Raises:
         UserError: the student's metrics.json does not say so.
     """
-    path = cell.student.path / "metrics.json"
+    path = cell.student.folder / "metrics.json"
     try:
         return float(read_json(path)["scores"][selection][cell.task.metrics[0]])
     except (OSError, ValueError, KeyError, TypeError):
@@ -132,5 +132,5 @@ def score_of(cell: Cell, selection: str) -> float:
 
 def seconds_of(cells: Sequence[Cell]) -> float:
     """How long the students of a trial were trained, as their metrics.json say."""
-    metrics = [read_json(cell.student.path / "metrics.json") for cell in cells]
+    metrics = [read_json(cell.student.folder / "metrics.json") for cell in cells]
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)
