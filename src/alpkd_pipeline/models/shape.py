@@ -93,6 +93,10 @@ FAMILIES: dict[str, Family] = {
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
 
 
+COMMON = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+"""The names under which the library knows the sizes of all families."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The size of an encoder: layers, width of the hidden states, attention heads, vocabulary."""
@@ -110,12 +114,12 @@ def family_of(model_type: str | None) -> Family:
     Raises:
         UserError: a family that cannot be cut into students; names those that can.
     """
-    try:
-        return FAMILIES[model_type or ""]
-    except KeyError:
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
         raise UserError(
             f"model_type {model_type!r} cannot be distilled here; supported: {', '.join(FAMILIES)}"
-        ) from None
+        )
+    return family
 
 
 def check_plain_scores(model_type: str) -> None:
@@ -147,8 +151,24 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     model_type = config.get("model_type")
     family = family_of(model_type)
     names = (family.layers, family.width, family.heads, "vocab_size")
-    sizes = [config.get(name, known) for name, known in zip(names, family.defaults, strict=True)]
-    for name, size in zip(names, sizes, strict=True):
-        if not isinstance(size, int) or size < 1:
-            raise UserError(f"config.json says {name} = {size!r}; a positive integer is needed")
+    sizes = [_size(config, *known) for known in zip(names, COMMON, family.defaults, strict=True)]
+    if sizes[1] % sizes[2]:
+        raise UserError(
+            f"config.json says {family.width} = {sizes[1]}, which cannot be shared by"
+            f" {family.heads} = {sizes[2]}; copy the model's own config.json"
+        )
     return Shape(str(model_type), *sizes)
+
+
+def _size(config: Mapping[str, Any], name: str, common: str, known: int) -> int:
+    # The library takes the common name too, and lets it win.
+    found = [config[key] for key in (common, name) if key in config] or [known]
+    for size in found:
+        if type(size) is not int or size < 1:
+            raise UserError(f"config.json says {name} = {size!r}; a positive integer is needed")
+    if found[0] != found[-1]:
+        raise UserError(
+            f"config.json says {name} = {found[1]} and {common} = {found[0]}, which are one thing:"
+            " remove the wrong one"
+        )
+    return int(found[0])

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.orchestration.shared_facts import SharedFacts
@@ -16,6 +17,9 @@ from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
+
+LONGEST_LABEL = 100
+"""Characters of a model in the names of results, which go on: seeds, keys, a process's marks."""
 
 
 class Subject:
@@ -105,7 +109,10 @@ class Subject:
     def _shape_of(self, model: ModelRef) -> Shape | None:
         def find() -> Shape | None:
             config = peek_config(model, self.project)
-            return shape_of(config) if config else None
+            try:
+                return shape_of(config) if config else None
+            except UserError as error:
+                raise UserError(f"model {model.model}: {error}") from None
 
         return self.facts.once(("shape", model), find)
 
@@ -180,4 +187,5 @@ def _label(model: str) -> str:
     if model.startswith(PACKAGE):
         model = model.removeprefix(PACKAGE).split("/")[0]
     last = [part for part in re.split(r"[/\\]", model) if part.strip(".~")] or ["model"]
-    return re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower()).strip("-._") or "model"
+    label = re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower())[:LONGEST_LABEL]
+    return label.strip("-._") or "model"

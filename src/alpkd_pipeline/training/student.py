@@ -27,6 +27,7 @@ from alpkd_pipeline.training.batching import collate
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step
 from alpkd_pipeline.training.predict import BatchOutput
+from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.scorer import Observer
@@ -45,6 +46,7 @@ def train_student(run: RunConfig) -> None:
         student = _build(run, teacher).to(accelerator.device)
         method = _method(run, shape_of(teacher.config.to_dict()), student).to(accelerator.device)
         tokenizer = load_tokenizer(run.inputs["teacher"])
+        _check(run, student, tokenizer, accelerator)
         source = _Teacher(run, teacher, method, accelerator, tokenizer)
         train_and_write(
             run,
@@ -134,6 +136,22 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
     # Label names travel with the model, wherever its layers come from.
     name_outputs(student.config, run.task)
     return student
+
+
+def _check(
+    run: RunConfig,
+    student: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    accelerator: Accelerator,
+) -> None:
+    asked = run.params["student"]
+    own = asked["init"] == "checkpoint"
+    start = "model" if asked["init_from"] == "pretrained" else "teacher"
+    source = run.inputs["checkpoint" if own else start]
+    check_fits(student, tokenizer, run.inputs["encoded"], source, accelerator)
+    if own:
+        # Other students are saved as their teacher was.
+        check_saves(student, tokenizer, source, run.folder)
 
 
 def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
