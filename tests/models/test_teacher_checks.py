@@ -11,15 +11,14 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import adopt_task
+from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
-from alpkd_pipeline.models.source import read_config
 from alpkd_pipeline.models.teacher_checks import (
     best_constant,
     check_answers,
     check_head,
     check_vocabulary,
     label_order,
-    tensor_shapes,
 )
 from alpkd_pipeline.tasks.task import Task
 

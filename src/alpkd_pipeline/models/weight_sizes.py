@@ -106,8 +106,13 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
 def _check_layers(path: Path, family: Family, layers: int, shapes: Shapes) -> None:
     pattern = re.compile(rf"(?:^|\.){re.escape(family.layers_path)}\.(\d+)\.")
     has = len({found[1] for name in shapes if (found := pattern.search(name))})
-    if has != layers:
+    if has > layers:
         raise _contradiction(path, family.layers, layers, f"the weights have {has} layers", has)
+    if has < layers:
+        raise UserError(
+            f"{path.parent} is not a whole encoder: its {CONFIG} says {family.layers} = {layers},"
+            f" but the weights have {has} layers; copy all files of the model again"
+        )
 
 
 def _check_size(
