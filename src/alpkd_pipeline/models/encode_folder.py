@@ -32,9 +32,12 @@ def encode_folder(
     tokenizer = load_tokenizer(pretrained)
     try:
         report = encode_splits(frames, Task.from_dict(dict(task)), tokenizer, max_length, folder)
-    except OverflowError as error:
+    except Exception as error:
+        # Ids that no model has overflow; the tokenizers library raises bare exceptions.
+        if not isinstance(error, OverflowError) and type(error) is not Exception:
+            raise
         raise UserError(
-            f"the tokenizer in {pretrained} makes token ids or token types that no model has"
-            f" ({error}): put the tokenizer.json there that belongs to the model"
+            f"the tokenizer in {pretrained} cannot encode the rows ({error}): put the tokenizer.json"
+            " there that belongs to the model"
         ) from None
     write_json(folder / REPORT, report)

@@ -171,7 +171,9 @@ def _load_config(folder: Path) -> PretrainedConfig:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:
         # The library checks some values with errors of its own, and stumbles over others.
-        raise UserError(f"{folder / CONFIG} cannot be used: {_first_line(error)}") from None
+        raise UserError(
+            f"{folder / CONFIG} cannot be used: {' '.join(str(error).split())}"
+        ) from None
     # What a model returns is asked for at each call. These would be saved with it, and refused
     # then: the attention implementation that is used here has no attentions to return.
     config.output_attentions = config.output_hidden_states = False

@@ -79,8 +79,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json.
 
     Raises:
-        UserError: it is missing, is not a JSON object, or a key that is read here holds another
-            kind of value.
+        UserError: it is missing, is not a JSON object, is of a decoder, or a key that is read
+            here holds another kind of value.
     """
     path = folder / CONFIG
     config = read_json_object(path)
@@ -88,14 +88,18 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist; a model folder needs it beside its {WEIGHTS}")
     for name, (kind, words) in _KINDS.items():
         value = config.get(name)
-        names = kind is not list or all(isinstance(one, str) for one in value or ())
-        if value is not None and not (isinstance(value, kind) and names):
+        fits = isinstance(value, kind)
+        if isinstance(value, list):
+            fits = fits and all(isinstance(one, str) for one in value)
+        if value is not None and not fits:
             raise UserError(f"{path} says {name} = {_short(value)}, where {words} is needed")
     if not all(re.fullmatch(r"\d{1,9}", number) for number in config.get("id2label") or ()):
         raise UserError(
             f"{path} says id2label = {_short(config['id2label'])}: its keys must be the numbers of"
             ' the outputs, as in {"0": "no", "1": "yes"}'
         )
+    if config.get("is_decoder"):
+        raise UserError(f"{path} says is_decoder: only encoders can be distilled here")
     return config
 
 
