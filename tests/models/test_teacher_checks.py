@@ -175,7 +175,7 @@ def test_every_other_order_of_the_labels_is_found(nli: Task, order: tuple[int, .
     assert f'"id2label": {json.dumps(dict(enumerate(meant)))}' in said
 
 
-@pytest.mark.parametrize("true", permutations(range(3)))
+@pytest.mark.parametrize("true", list(permutations(range(3))))
 @pytest.mark.parametrize("written", [None, *permutations(range(3))])
 def test_the_advice_for_wrong_names_is_not_what_stands_there_and_helps(
     nli: Task, written: tuple[int, ...] | None, true: tuple[int, ...]

@@ -37,7 +37,7 @@ def encode_folder(
         if not isinstance(error, OverflowError) and type(error) is not Exception:
             raise
         raise UserError(
-            f"the tokenizer in {pretrained} cannot encode the rows ({error}): put the tokenizer.json"
-            " there that belongs to the model"
+            f"the tokenizer in {pretrained} cannot encode the rows ({error}): put the"
+            " tokenizer.json there that belongs to the model"
         ) from None
     write_json(folder / REPORT, report)
