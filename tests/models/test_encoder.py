@@ -121,7 +121,7 @@ def test_a_token_classifier_is_a_backbone(
     ("gone", "said"),
     [
         ("layer.5.", r"num_hidden_layers = 6, but the weights have 5 layers"),
-        ("layer.5.attention.", r"bert\.encoder\.layer\.5.* and 7 more"),
+        ("layer.5.attention.", r"not a whole encoder.*bert\.encoder\.layer\.5.* and 7 more"),
     ],
 )
 def test_a_checkpoint_without_some_layers_is_refused(
@@ -129,7 +129,7 @@ def test_a_checkpoint_without_some_layers_is_refused(
 ) -> None:
     folder = save_folder(make_model("bert"))
     edit_weights(folder, lambda w: [w.pop(k) for k in list(w) if gone in k])
-    with pytest.raises(UserError, match=f"not a whole encoder.*{said}") as caught:
+    with pytest.raises(UserError, match=said) as caught:
         load_classifier(folder, nli, 0)
     assert "\n" not in str(caught.value)
 

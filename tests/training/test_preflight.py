@@ -198,9 +198,9 @@ def test_a_weight_that_does_not_come_back(tmp_path: Path) -> None:
     keep_seen_rows(model, np.arange(7))
     said = refused(check_saves, model, word_tokenizer(), Path("the-model"), tmp_path)
     assert "cannot be saved and loaded again" in said
-    half = model_of("bert").to(torch.float16)
-    said = refused(check_saves, half, word_tokenizer(), Path("the-model"), tmp_path)
-    assert "is another one after saving and loading" in said
+    tied = model_of("bert")
+    tied.bert.register_buffer("more", torch.zeros(2))
+    assert "more" in refused(check_saves, tied, word_tokenizer(), Path("the-model"), tmp_path)
 
 
 def without_positions(folder: Path, rows: int) -> None:

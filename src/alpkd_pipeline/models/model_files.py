@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import shape_of
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -79,8 +80,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A model folder's config.json.
 
     Raises:
-        UserError: it is missing, is not a JSON object, is of a decoder, or a key that is read
-            here holds another kind of value.
+        UserError: it is missing, is not a JSON object, is of no family that can be distilled, or
+            a key that is read here holds another kind of value.
     """
     path = folder / CONFIG
     config = read_json_object(path)
@@ -100,6 +101,10 @@ def read_config(folder: Path) -> dict[str, Any]:
         )
     if config.get("is_decoder"):
         raise UserError(f"{path} says is_decoder: only encoders can be distilled here")
+    try:
+        shape_of(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return config
 
 

@@ -150,25 +150,15 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     """
     model_type = config.get("model_type")
     family = family_of(model_type)
-    names = (family.layers, family.width, family.heads, "vocab_size")
-    sizes = [_size(config, *known) for known in zip(names, COMMON, family.defaults, strict=True)]
-    if sizes[1] % sizes[2]:
-        raise UserError(
-            f"config.json says {family.width} = {sizes[1]}, which cannot be shared by"
-            f" {family.heads} = {sizes[2]}; copy the model's own config.json"
-        )
-    return Shape(str(model_type), *sizes)
-
-
-def _size(config: Mapping[str, Any], name: str, common: str, known: int) -> int:
-    # The library takes the common name too, and lets it win.
-    found = [config[key] for key in (common, name) if key in config] or [known]
-    for size in found:
+    own = (family.layers, family.width, family.heads, "vocab_size")
+    # The library takes the common names too, and lets them win.
+    names = [common if common in config else name for common, name in zip(COMMON, own, strict=True)]
+    sizes = [config.get(name, known) for name, known in zip(names, family.defaults, strict=True)]
+    for name, size in zip(names, sizes, strict=True):
         if type(size) is not int or size < 1:
             raise UserError(f"config.json says {name} = {size!r}; a positive integer is needed")
-    if found[0] != found[-1]:
+    if sizes[1] % sizes[2]:
         raise UserError(
-            f"config.json says {name} = {found[1]} and {common} = {found[0]}, which are one thing:"
-            " remove the wrong one"
+            f"config.json says {names[1]} = {sizes[1]}, which {names[2]} = {sizes[2]} cannot share"
         )
-    return int(found[0])
+    return Shape(str(model_type), *sizes)

@@ -176,14 +176,7 @@ def hub_snapshot(ref: ModelRef) -> Path:
 
 
 def _folder(name: str, project: Path) -> Path:
-    try:
-        folder = project / Path(name).expanduser()
-        folder.exists()
-    except (OSError, RuntimeError) as error:
-        # A name that no file system takes, or a home of nobody.
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"model {name[:80]!r} cannot be looked up: {why}") from None
-    return folder
+    return project / Path(name).expanduser()
 
 
 def _place(ref: ModelRef, kind: Kind, project: Path) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.model_files import CONFIG
-from alpkd_pipeline.models.shape import Family, family_of, shape_of
+from alpkd_pipeline.models.shape import family_of, shape_of
 
 MOST_OUTPUTS = 100_000
 """Outputs of a classifier that config.json may ask for: the library writes a name for each."""
@@ -68,17 +68,17 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
     Raises:
         UserError: names the file, the size, both numbers and what to do.
     """
-    path = folder / CONFIG
-    try:
-        shape = shape_of(config)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    path, shape = folder / CONFIG, shape_of(config)
     family = family_of(shape.model_type)
-    _check_layers(path, family, shape.layers, shapes)
+    pattern = re.compile(rf"(?:^|\.){re.escape(family.layers_path)}\.(\d+)\.")
+    layers = len({found[1] for name in shapes if (found := pattern.search(name))})
+    if layers != shape.layers:
+        words = f"the weights have {layers} layers"
+        raise _contradiction(path, family.layers, shape.layers, words, layers)
     wide = _size(path, config, "embedding_size") or _EMBEDDING.get(shape.model_type, shape.width)
-    wide_name = family.width if wide == shape.width else "embedding_size"
     for name, (weight, dimension) in PLACES[shape.model_type].items():
-        value, sizes = _size(path, config, name), _find(shapes, weight)
+        value = shape.width if name == family.width else _size(path, config, name)
+        sizes = _find(shapes, weight)
         if sizes is None and value and not _may_lack(config, name):
             raise UserError(
                 f"{folder} is not a whole encoder: {weight} missing in its weights, though"
@@ -87,8 +87,10 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
         if sizes is not None and value is not None:
             _check_size(path, name, value, weight, sizes, dimension)
         if sizes is not None and "embeddings" in weight:
-            _check_size(path, wide_name, wide, weight, sizes, 1)
+            name = family.width if wide == shape.width else "embedding_size"
+            _check_size(path, name, wide, weight, sizes, 1)
     _check_relative_positions(path, config, shapes)
+    # Layers may differ in one file. The first one was looked at, the others cannot be larger.
     inner = _size(path, config, family.inner) or 0
     least = shape.layers * (4 * shape.width**2 + 2 * shape.width * inner)
     if (has := sum(map(math.prod, shapes.values()))) < least:
@@ -97,22 +99,7 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
             f" numbers, its weights {has}; copy all files of the model again"
         )
     if (outputs := _size(path, config, "num_labels") or 0) > MOST_OUTPUTS:
-        raise UserError(
-            f"{path} says num_labels = {outputs}, at most {MOST_OUTPUTS} are read: write the number"
-            " of outputs that the classifier has"
-        )
-
-
-def _check_layers(path: Path, family: Family, layers: int, shapes: Shapes) -> None:
-    pattern = re.compile(rf"(?:^|\.){re.escape(family.layers_path)}\.(\d+)\.")
-    has = len({found[1] for name in shapes if (found := pattern.search(name))})
-    if has > layers:
-        raise _contradiction(path, family.layers, layers, f"the weights have {has} layers", has)
-    if has < layers:
-        raise UserError(
-            f"{path.parent} is not a whole encoder: its {CONFIG} says {family.layers} = {layers},"
-            f" but the weights have {has} layers; copy all files of the model again"
-        )
+        raise UserError(f"{path} says num_labels = {outputs}, at most {MOST_OUTPUTS} are read")
 
 
 def _check_size(
@@ -144,9 +131,7 @@ def _may_lack(config: Mapping[str, Any], name: str) -> bool:
 
 
 def _size(path: Path, config: Mapping[str, Any], name: str) -> int | None:
-    """A size as config.json says it, under its own name or the one that most families use."""
-    common = {"dim": "hidden_size", "n_layers": "num_hidden_layers"}.get(name, name)
-    value = config.get(name, config.get(common))
+    value = config.get(name)
     if value is not None and type(value) is not int:
         raise UserError(f"{path} says {name} = {value!r:.80}, where a whole number is needed")
     return value
@@ -160,6 +145,6 @@ def _find(shapes: Shapes, weight: str) -> tuple[int, ...] | None:
 
 def _contradiction(path: Path, name: str, value: int, words: str, has: int) -> UserError:
     return UserError(
-        f"{path} says {name} = {value}, but {words}: write {has} there if the weights are the right"
-        " ones, or else copy the weights that belong to it"
+        f"{path} says {name} = {value}, but {words}: copy all files of the model again, or write"
+        f" {has} there if these weights are the right ones and whole"
     )

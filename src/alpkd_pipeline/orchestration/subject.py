@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.distillation.method_table import get_row
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.orchestration.shared_facts import SharedFacts
@@ -109,10 +108,7 @@ class Subject:
     def _shape_of(self, model: ModelRef) -> Shape | None:
         def find() -> Shape | None:
             config = peek_config(model, self.project)
-            try:
-                return shape_of(config) if config else None
-            except UserError as error:
-                raise UserError(f"model {model.model}: {error}") from None
+            return shape_of(config) if config else None
 
         return self.facts.once(("shape", model), find)
 

@@ -46,20 +46,24 @@ def train_student(run: RunConfig) -> None:
         student = _build(run, teacher).to(accelerator.device)
         method = _method(run, shape_of(teacher.config.to_dict()), student).to(accelerator.device)
         tokenizer = load_tokenizer(run.inputs["teacher"])
-        _check(run, student, tokenizer, accelerator)
-        source = _Teacher(run, teacher, method, accelerator, tokenizer)
+        own = run.inputs.get("checkpoint")
+        source = own or run.inputs.get("model") or run.inputs["teacher"]
+        check_fits(student, tokenizer, run.inputs["encoded"], source, accelerator)
+        if own is not None:  # Other students are saved as their teacher was.
+            check_saves(student, tokenizer, own, run.folder)
+        signals = _Teacher(run, teacher, method, accelerator, tokenizer)
         train_and_write(
             run,
             model=student,
             tokenizer=tokenizer,
             step=distill_step(
-                student, method, source.for_split("train"), accelerator, _pooling(run)
+                student, method, signals.for_split("train"), accelerator, _pooling(run)
             ),
             learned=list(method.learned),
             term_weights=_term_weights(method),
             accelerator=accelerator,
             hardware=hardware,
-            observer=source.observer if method.setup.row.attention else None,
+            observer=signals.observer if method.setup.row.attention else None,
             begin_epoch=method.begin_epoch,
         )
 
@@ -136,22 +140,6 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
     # Label names travel with the model, wherever its layers come from.
     name_outputs(student.config, run.task)
     return student
-
-
-def _check(
-    run: RunConfig,
-    student: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    accelerator: Accelerator,
-) -> None:
-    asked = run.params["student"]
-    own = asked["init"] == "checkpoint"
-    start = "model" if asked["init_from"] == "pretrained" else "teacher"
-    source = run.inputs["checkpoint" if own else start]
-    check_fits(student, tokenizer, run.inputs["encoded"], source, accelerator)
-    if own:
-        # Other students are saved as their teacher was.
-        check_saves(student, tokenizer, source, run.folder)
 
 
 def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
