@@ -261,7 +261,7 @@ def _client_class() -> type[MlflowClient]:
     """
     for name, value in CLIENT_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    if os.path.expanduser("~") == "~":  # noqa: PTH111 - Path.home() raises
+    if os.path.expanduser("~") == "~":
         os.environ["HOME"] = os.sep
     from mlflow import MlflowClient
 
@@ -290,7 +290,7 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     _client_class()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(uri, artifact_root.as_uri())
+    SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
 
 
 def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
