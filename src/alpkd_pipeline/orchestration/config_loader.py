@@ -24,6 +24,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import Conf, check
 from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import Params
 
 EXACT = "exact"
@@ -100,6 +101,15 @@ class CellConfigLoader(OmegaConfigLoader):
         with self._as_one_line():
             self.runtime_params = words_to_values(self.runtime_params or {})
             return Conf(self._merged())
+
+    @property
+    def preset(self) -> PresetInUse | None:
+        """What tuned presets set of these parameters; an exact set has nothing of conf/."""
+        if EXACT in (self.runtime_params or {}):
+            return None
+        with self._as_one_line():
+            conf = self.conf  # reads the command line's words
+            return conf.preset_of(self.runtime_params)
 
     def _merged(self) -> dict[str, Any]:
         """The parameters of base, environment and command line, not yet checked."""
