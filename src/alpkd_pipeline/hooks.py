@@ -65,9 +65,9 @@ class TrackingHooks:
             place["tracking"], place["experiment"], Path(place["project"])
         )
         self._catalog, self._open = catalog, {}
-        self._preset = (
-            self._loader.preset if self._loader and "student" in _made(pipeline) else None
-        )
+        self._preset = None
+        if self._loader is not None and "student" in _made(pipeline):
+            self._preset = self._loader.preset
         if self._preset is not None:
             log.info("%s", self._preset)
 

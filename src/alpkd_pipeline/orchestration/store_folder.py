@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.places import KINDS
+from alpkd_pipeline.orchestration.integrity.places import KINDS, RERUNS
 
 
 def store_folder(project: Path, given: str) -> Path:
@@ -25,11 +25,12 @@ def store_folder(project: Path, given: str) -> Path:
         str(path).encode()
     except UnicodeEncodeError:
         raise UserError(f"{path}: the name of a folder is not UTF-8; rename it") from None
-    _check_folder(path)
+    for folder in (*reversed(path.parents), path):
+        _check_folder(folder)
     store = path.resolve()
-    for kind in KINDS:
-        _check_folder((store / kind.place).parent)
-        _check_folder(store / kind.place)
+    inside = [(store / kind.place).parent for kind in KINDS]
+    for folder in (store / ".cache", store / RERUNS, *inside, *(store / k.place for k in KINDS)):
+        _check_folder(folder)
     return store
 
 

@@ -112,7 +112,8 @@ class LiveSync:
             self._thread.join(seconds)
         if not self._closed:
             log.warning(
-                "MLflow at %s does not have all of %s yet%s; nothing is lost, `%s` catches up later%s",
+                "MLflow at %s does not have all of %s yet%s; nothing is lost,"
+                " `%s` catches up later%s",
                 self._settings.shown,
                 self._name,
                 f" ({self._fault})" if self._fault else "",
