@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.orchestration.shared_facts import SharedFacts
-from alpkd_pipeline.params import Params
+from alpkd_pipeline.params import Params, possible_path
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
@@ -63,7 +64,7 @@ class Subject:
         given = self.params.task
         path = given.path
         if given.source == "folder" and path is None:
-            path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+            path = _glue_folder()
         dataset, revision = given.dataset, given.revision
         if given.source == "hub" and dataset is None and given.name in GLUE:
             dataset, revision = HUB_DATASET, revision or HUB_REVISION
@@ -176,6 +177,14 @@ class Subject:
     def kind_of_model(self) -> str:
         """Where the teacher's encoder comes from: demo, package, folder or hub."""
         return self.facts.once(("kind", self.model), lambda: kind_of(self.model, self.project))
+
+
+def _glue_folder() -> str:
+    path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+    try:
+        return possible_path(path)
+    except ValueError as error:
+        raise UserError(f"environment variable ALPKD_GLUE_DIR = {path!r}: {error}") from None
 
 
 def _label(model: str) -> str:

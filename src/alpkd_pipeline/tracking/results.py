@@ -9,6 +9,7 @@ from typing import Any
 
 from alpkd_pipeline.runs.journal import read_journal
 from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.run_folder import input_place
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
 
 SCORES = "07_model_output/scores"
@@ -74,7 +75,7 @@ def results_table(folder: Path, run: Mapping[str, Any]) -> str:
 
 def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if run["stage"] == "student":
-        teacher = (folder / run.get("inputs", {}).get("teacher", "nowhere")).resolve()
+        teacher = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
         if is_complete(teacher) and (teacher / "run.json").is_file():
             yield from _rows(teacher, read_json(teacher / "run.json"))
     path = folder / "metrics.json"

@@ -58,7 +58,7 @@ def verify_store(
         UserError: nothing of the store lies at a path.
     """
     began, progress = time.monotonic(), progress or ByteProgress()
-    under = [path.resolve() for path in paths]
+    under = [place for path in paths for place in _both(path)]
     idle = [rerun for rerun in reruns(store) if not is_held(lock_file(rerun))]
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
     looks = [_Look(read_index(place), under) for place in places]
@@ -76,7 +76,7 @@ def verify_store(
 
 def _check_paths(store: Path, paths: Sequence[Path], looks: Sequence[_Look]) -> None:
     for path in paths:
-        if not any(look.reaches(path.resolve()) for look in looks):
+        if not any(look.reaches(place) for look in looks for place in _both(path)):
             raise UserError(
                 f"nothing of the store {store} lies at {path}: name a folder inside it, or another"
                 " store with --params=run.store=..."
@@ -111,7 +111,7 @@ class _Look:
         folders = [result.entry.path for result in self._results]
         folders += [entry.path for entry in self._others]
         folders += [self._at(finding) for finding in self.index.unreadable]
-        return any(_meet(path, folder.resolve()) for folder in folders)
+        return any(_meet(path, place) for folder in folders for place in _both(folder))
 
     def take(self, report: Report, progress: ByteProgress) -> Report:
         """Fill the report."""
@@ -153,7 +153,7 @@ class _Look:
         }
 
     def _wanted(self, path: Path) -> bool:
-        return not self._under or any(_meet(p, path.resolve()) for p in self._under)
+        return not self._under or any(_meet(p, q) for p in self._under for q in _both(path))
 
     @cached_property
     def _steps(self) -> list[Path]:
@@ -194,6 +194,11 @@ class _Look:
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder
+
+
+def _both(path: Path) -> tuple[Path, Path]:
+    """A path as it is called and as it is: folders of the store may be links to other disks."""
+    return Path(os.path.abspath(path)), path.resolve()
 
 
 def _meet(one: Path, other: Path) -> bool:

@@ -108,7 +108,7 @@ def _planned(
             return PlannedCell(grid, cell, "done")
     except UserError as error:
         raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
-    why = why_stale(cell, earlier) if not is_there(cell.student) else ()
+    why = why_stale(cell, earlier, grid.preset) if not is_there(cell.student) else ()
     return PlannedCell(grid, cell, "stale" if why else "todo", why)
 
 
