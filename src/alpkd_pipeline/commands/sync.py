@@ -10,8 +10,11 @@ import click
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.manifest import MANIFEST, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+
+MODELS = "06_models/*/*/*"
 
 
 @click.command("sync")
@@ -64,14 +67,17 @@ def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dic
 
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
-    runs = sorted(store.glob(f"06_models/*/*/*/{RUN_CONFIG}"))
+    found = {path.parent for n in (RUN_CONFIG, MANIFEST) for path in store.glob(f"{MODELS}/{n}")}
     # A name that starts with a dot: what stepped aside for a newer result.
-    return [run.parent for run in runs if run.parent.name[0] != "." and _trains(run)]
+    return [f for f in sorted(found) if f.name[0] != "." and _trains(f / RUN_CONFIG)]
 
 
 def _trains(run: Path) -> bool:
+    folder = FinishedFolder(run.parent)
     try:
-        return Work(run.parent, read_json(run)).trains
+        return Work(run.parent, folder.json(run.name) if folder.is_there else read_json(run)).trains
+    except DamagedError:
+        return True  # which it may be: whoever reads it says what is wrong
     except (OSError, ValueError) as error:
         click.echo(f"left out: {run} cannot be read ({error})", err=True)
         return False

@@ -8,7 +8,8 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.runs.checkpoints import drop_checkpoints
-from alpkd_pipeline.runs.manifest import is_complete, publish, verify
+from alpkd_pipeline.runs.finished import verify
+from alpkd_pipeline.runs.manifest import is_complete, publish
 
 
 class FolderDataset(AbstractDataset[Path, Path | None]):

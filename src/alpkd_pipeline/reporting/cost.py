@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.store import SIGNALS, RunRecord
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, read_manifest
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SignalsRecord:
-    """One cache of teacher signals.
-
-    Attributes:
-        key: its key.
-        rows: examples that the teacher was run on.
-        seconds: how long that took.
-        bytes: of its files.
-        device: what the teacher ran on.
-    """
-
-    key: str
-    rows: int
-    seconds: float
-    bytes: int
-    device: str
+from alpkd_pipeline.reporting.signals import SignalsRecord, device_of
+from alpkd_pipeline.reporting.store import RunRecord, parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +41,13 @@ def total_cost(evidence: Evidence) -> Cost:
     Trials and reruns count too, and students without dev scores: their time was spent.
     """
     students = list(evidence.students.values())
-    teachers = {k: t for k, t in evidence.teachers.items() if k in _parents(students, "teacher")}
-    caches = signals_records(evidence.store, _parents(students, "signals"))
+    teachers = {k: t for k, t in evidence.teachers.items() if k in parents(students, "teacher")}
+    caches = evidence.signals
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    spent = [("teachers", _device(t.metrics), _seconds(t)) for t in teachers.values()]
+    spent = [("teachers", device_of(t.metrics), _seconds(t)) for t in teachers.values()]
     spent += [("signals", cache.device, cache.seconds) for cache in caches.values()]
-    spent += [("students", _device(s.metrics), _seconds(s)) for s in students]
+    spent += [("students", device_of(s.metrics), _seconds(s)) for s in students]
     for what, device, took in spent:
         seconds[what, device] += took
         counts[what, device] += 1
@@ -85,47 +61,9 @@ def total_cost(evidence: Evidence) -> Cost:
     )
 
 
-def signals_records(store: Path, wanted: set[str]) -> dict[str, SignalsRecord]:
-    """The caches with these keys that are still there, by key."""
-    found = {}
-    for path in sorted((store / SIGNALS).glob(f"*/*/{MANIFEST}")):
-        try:
-            record = _read(path.parent)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s is left out, it cannot be read: %r", path.parent, error)
-            continue
-        if record is not None and record.key in wanted:
-            found[record.key] = record
-    return found
-
-
-def _read(folder: Path) -> SignalsRecord | None:
-    manifest = read_manifest(folder)
-    if manifest is None:
-        return None
-    said = read_json(folder / "signals.json")
-    return SignalsRecord(
-        key=str(manifest["key"]),
-        rows=int(said["rows"]),
-        seconds=float(said.get("seconds") or 0.0),
-        bytes=sum(file["bytes"] for file in manifest["files"].values()),
-        device=_device(said),
-    )
-
-
-def _parents(students: list[RunRecord], name: str) -> set[str]:
-    return {str(student.keys[name]) for student in students if name in student.keys}
-
-
 def _reads(student: RunRecord, caches: Mapping[str, SignalsRecord]) -> bool:
     return student.keys.get("signals") in caches
 
 
 def _seconds(record: RunRecord) -> float:
     return float(record.metrics.get("seconds") or 0.0)
-
-
-def _device(said: Mapping[str, Any]) -> str:
-    environment = said.get("environment") or {}
-    kind = str(environment.get("device", "?")).partition(":")[0]
-    return f"{environment.get('device_name', 'unknown')} ({kind})"

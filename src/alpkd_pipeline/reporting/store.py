@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.finished import (
+    Damage,
+    DamagedError,
+    FinishedFolder,
+    finished_below,
+    newest_first,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,72 +67,81 @@ class RunRecord:
         return self.scores.get(f"{self.run['task']['dev_splits'][0]}.{self.deciding_metric}")
 
 
+def parents(runs: Iterable[RunRecord], stage: str) -> set[str]:
+    """The keys of what some runs were made from at one stage."""
+    return {str(run.keys[stage]) for run in runs if stage in run.keys}
+
+
 def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     """Every published run folder of a store, in the order of the paths.
 
-    A folder that is still at work or half there is passed over. So is one that cannot be read,
-    with a warning: a comparison must not fail because of one bad folder. Of two folders with one
-    key, as a copy by hand makes them, only the first counts.
+    A folder that is still at work is passed over. So is one that was finished in another shape,
+    with a warning: a comparison must not fail because of one of another version. Of two folders
+    with one key, as a copy by hand makes them, only the first counts.
 
     Args:
         store: the folder of all results.
         kind: `TEACHERS` or `STUDENTS`.
+
+    Raises:
+        DamagedError: after the last record; names every file that is not what was sealed, among
+            those that are read of these runs and their results, and those whose size shows it.
     """
-    scored = _results(store, *SCORES)
-    timed = _results(store, LATENCY)
-    looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
+    damages: list[Damage] = []
+    scored = _results(store, damages, *SCORES)
+    timed = _results(store, damages, LATENCY)
+    looked_at = _results(store, damages, GEOMETRY) if kind == STUDENTS else {}
     seen: dict[str, Path] = {}
-    for folder in _published(store / kind):
-        if not is_complete(folder):
-            continue
+    for folder in finished_below(store / kind, "*/*"):
         try:
+            folder.check_sizes()
             record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
+        except DamagedError as error:
+            damages += error.damages
+            continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            log.warning("%s is left out, its files cannot be read: %r", folder, error)
+            log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
         if record.key in seen:
-            log.warning("%s is left out, it is a copy of %s", folder, seen[record.key])
+            log.warning("%s is left out, it is a copy of %s", folder.path, seen[record.key])
             continue
-        seen[record.key] = folder
+        seen[record.key] = folder.path
         yield record
+    if damages:
+        raise DamagedError(damages)
 
 
-def _published(place: Path) -> list[Path]:
-    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`."""
-    found = (manifest.parent for manifest in place.glob(f"*/*/{MANIFEST}"))
-    return sorted(f for f in found if not f.name.startswith(".") and f.suffix != ".work")
-
-
-def _results(store: Path, *places: str) -> dict[str, list[Path]]:
+def _results(store: Path, damages: list[Damage], *places: str) -> dict[str, list[FinishedFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    found: dict[str, list[FinishedFolder]] = defaultdict(list)
     for place in places:
-        newest_first = sorted(
-            _published(store / place),
-            key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns,
-            reverse=True,
-        )
-        for folder in newest_first:
-            made_from = (read_manifest(folder) or {}).get("made_from") or {}
+        for folder in newest_first(finished_below(store / place, "*/*")):
+            try:
+                folder.check_sizes()
+            except DamagedError as error:
+                damages += error.damages
+                continue
+            except FileNotFoundError:
+                continue  # it was removed meanwhile
             for stage in ("teacher", "student"):
-                if stage in made_from:
-                    found[made_from[stage]].append(folder)
+                if stage in folder.made_from:
+                    found[folder.made_from[stage]].append(folder)
     return found
 
 
 def _read(
-    folder: Path,
+    folder: FinishedFolder,
     student: bool,
-    scored: Mapping[str, list[Path]],
-    timed: Mapping[str, list[Path]],
-    looked_at: Mapping[str, list[Path]],
+    scored: Mapping[str, list[FinishedFolder]],
+    timed: Mapping[str, list[FinishedFolder]],
+    looked_at: Mapping[str, list[FinishedFolder]],
 ) -> RunRecord:
-    run, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    run, metrics = folder.json("run.json"), folder.json("metrics.json")
     key = run["identity"]["key"]
-    evaluated = [read_json(result / "scores.json") for result in scored.get(key, [])[:1]]
-    seen = [read_json(result / "geometry.json") for result in looked_at.get(key, [])[:1]]
+    evaluated = [result.json("scores.json") for result in scored.get(key, [])[:1]]
+    seen = [result.json("geometry.json") for result in looked_at.get(key, [])[:1]]
     record = RunRecord(
-        path=folder,
+        path=folder.path,
         key=key,
         run=run,
         metrics=metrics,
@@ -150,15 +165,17 @@ def _check(record: RunRecord, student: bool) -> None:
         raise ValueError("run.json lacks a name")
 
 
-def _latencies(folders: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
-    """What the measurements say; one that cannot be read is no reason to leave its run out."""
+def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]:
+    """What the measurements say; one of another shape is no reason to leave its run out."""
     for folder in folders:
         try:
-            found = read_json(folder / "latency.json")
+            found = folder.json("latency.json")
             if float(found["batch_1"]["p50_ms"]) > 0 and found["environment"].items():
                 yield found
+        except DamagedError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s is left out, it cannot be read: %r", folder, error)
+            log.warning("%s is left out, it cannot be read: %r", folder.path, error)
 
 
 def _dev_scores(

@@ -22,15 +22,9 @@ from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.runs.disk import room_for
+from alpkd_pipeline.runs.finished import verify
 from alpkd_pipeline.runs.journal import JOURNAL
-from alpkd_pipeline.runs.manifest import (
-    MANIFEST,
-    list_files,
-    read_json,
-    read_manifest,
-    seal,
-    verify,
-)
+from alpkd_pipeline.runs.manifest import MANIFEST, list_files, read_json, read_manifest, seal
 
 log = logging.getLogger(__name__)
 
