@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
+from alpkd_pipeline.commands.one_line import advised, one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
@@ -46,7 +46,7 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed += 1
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {advised(error)}", err=True)
     click.echo(
         f"{len(folders) - failed} of {len(folders)} runs are in MLflow: {settings.ui_command}"
     )

@@ -9,10 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.curves import RunCurves, run_curves
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
-from alpkd_pipeline.reporting.signals import SignalsRecord, signals_records
-from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, RunRecord, finished_runs, parents
+from alpkd_pipeline.reporting.store import (
+    STUDENTS,
+    TEACHERS,
+    RunRecord,
+    check_results,
+    finished_runs,
+)
 from alpkd_pipeline.reporting.sweeps import (
     Record,
     cell_keys,
@@ -20,7 +24,6 @@ from alpkd_pipeline.reporting.sweeps import (
     search_records,
     sweep_records,
 )
-from alpkd_pipeline.runs.finished import Damage, DamagedError, noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +42,6 @@ class Evidence:
         runs: what `collect` describes.
         students: the records of all finished students, by key; those without dev scores too.
         teachers: all teachers, by key.
-        signals: the caches that these students read, by key.
-        curves: what the journals of the cells tell, by the student's key.
         searches: the records of all searches, the oldest first.
         sweep: the record of the sweep that was asked for; None: everything was read.
     """
@@ -49,8 +50,6 @@ class Evidence:
     runs: pd.DataFrame
     students: Mapping[str, RunRecord]
     teachers: Mapping[str, RunRecord]
-    signals: Mapping[str, SignalsRecord]
-    curves: Mapping[str, RunCurves]
     searches: tuple[Record, ...]
     sweep: Record | None
 
@@ -89,35 +88,21 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         sweep: an id, its beginning, or `latest`: only the cells of that sweep are read.
 
     Raises:
-        DamagedError: names every file that is not what was sealed, of all that is read.
+        DamagedError: names every file that is not what was written, of all that is compared.
         UserError: there is no such sweep.
     """
+    check_results(store)
     sweeps, searches = sweep_records(store), search_records(store)
     chosen = chosen_sweep(sweeps, sweep) if sweep is not None else None
     wanted = cell_keys([chosen]) if chosen is not None else None
-    teachers: dict[str, RunRecord] = {}
-    students: list[RunRecord] = []
-    signals: dict[str, SignalsRecord] = {}
-    damages: list[Damage] = []
-    with noted(damages):
-        teachers |= ((record.key, record) for record in finished_runs(store, TEACHERS))
+    teachers = {record.key: record for record in finished_runs(store, TEACHERS)}
     listed = cell_keys(sweeps)
-    with noted(damages):
-        students += (
-            as_cell(record) if record.key in listed else record
-            for record in finished_runs(store, STUDENTS)
-            if wanted is None or record.key in wanted
-        )
-    with noted(damages):
-        signals |= signals_records(store, parents(students, "signals"))
+    students = [
+        as_cell(record) if record.key in listed else record
+        for record in finished_runs(store, STUDENTS)
+        if wanted is None or record.key in wanted
+    ]
     scored = [record for record in students if record.scores]
-    curves = {}
-    for record in scored:
-        if generation(record) == CELL:
-            with noted(damages):
-                curves[record.key] = run_curves(record.path, record.deciding_metric)
-    if damages:
-        raise DamagedError(damages)
     # Trials that were chosen on held-out rows need no dev scores.
     unscored = sum(not record.scores and generation(record) == CELL for record in students)
     if unscored:
@@ -131,8 +116,6 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         runs=run_frame(store, scored, teachers, searches),
         students={record.key: record for record in students},
         teachers=teachers,
-        signals=signals,
-        curves=curves,
         searches=tuple(searches),
         sweep=chosen,
     )

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.signals import SignalsRecord, device_of
-from alpkd_pipeline.reporting.store import RunRecord, parents
+from alpkd_pipeline.reporting.store import SIGNALS, RunRecord
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, finished_below
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignalsRecord:
+    """One cache of teacher signals.
+
+    Attributes:
+        key: its key.
+        rows: examples that the teacher was run on.
+        seconds: how long that took.
+        bytes: of its files.
+        device: what the teacher ran on.
+    """
+
+    key: str
+    rows: int
+    seconds: float
+    bytes: int
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +65,13 @@ def total_cost(evidence: Evidence) -> Cost:
     Trials and reruns count too, and students without dev scores: their time was spent.
     """
     students = list(evidence.students.values())
-    teachers = {k: t for k, t in evidence.teachers.items() if k in parents(students, "teacher")}
-    caches = evidence.signals
+    teachers = {k: t for k, t in evidence.teachers.items() if k in _parents(students, "teacher")}
+    caches = signals_records(evidence.store, _parents(students, "signals"))
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    spent = [("teachers", device_of(t.metrics), _seconds(t)) for t in teachers.values()]
+    spent = [("teachers", _device(t.metrics), _seconds(t)) for t in teachers.values()]
     spent += [("signals", cache.device, cache.seconds) for cache in caches.values()]
-    spent += [("students", device_of(s.metrics), _seconds(s)) for s in students]
+    spent += [("students", _device(s.metrics), _seconds(s)) for s in students]
     for what, device, took in spent:
         seconds[what, device] += took
         counts[what, device] += 1
@@ -61,9 +85,46 @@ def total_cost(evidence: Evidence) -> Cost:
     )
 
 
+def signals_records(store: Path, wanted: set[str]) -> dict[str, SignalsRecord]:
+    """The caches with these keys that are still there, by key."""
+    found = {}
+    for folder in finished_below(store / SIGNALS, "*/*"):
+        try:
+            record = _read(folder)
+        except DamagedError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s is left out, it cannot be read: %r", folder.path, error)
+            continue
+        if record.key in wanted:
+            found[record.key] = record
+    return found
+
+
+def _read(folder: FinishedFolder) -> SignalsRecord:
+    said = folder.json("signals.json")
+    return SignalsRecord(
+        key=folder.key,
+        rows=int(said["rows"]),
+        seconds=float(said.get("seconds") or 0.0),
+        bytes=sum(file["bytes"] for file in folder.manifest["files"].values()),
+        device=_device(said),
+    )
+
+
+def _parents(students: list[RunRecord], name: str) -> set[str]:
+    return {str(student.keys[name]) for student in students if name in student.keys}
+
+
 def _reads(student: RunRecord, caches: Mapping[str, SignalsRecord]) -> bool:
     return student.keys.get("signals") in caches
 
 
 def _seconds(record: RunRecord) -> float:
     return float(record.metrics.get("seconds") or 0.0)
+
+
+def _device(said: Mapping[str, Any]) -> str:
+    environment = said.get("environment") or {}
+    kind = str(environment.get("device", "?")).partition(":")[0]
+    return f"{environment.get('device_name', 'unknown')} ({kind})"

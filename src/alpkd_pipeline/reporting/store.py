@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from alpkd_pipeline.runs.finished import (
     FinishedFolder,
     finished_below,
     newest_first,
+    noted,
 )
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,16 @@ SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 SIGNALS = "05_model_input/signals"
+
+READ = {
+    SIGNALS: ("signals.json",),
+    TEACHERS: ("run.json", "metrics.json"),
+    STUDENTS: ("run.json", "metrics.json", "events.jsonl"),
+    **dict.fromkeys(SCORES, ("scores.json",)),
+    LATENCY: ("latency.json",),
+    GEOMETRY: ("geometry.json",),
+}
+"""What a comparison is made from, and what it reads of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +79,20 @@ class RunRecord:
         return self.scores.get(f"{self.run['task']['dev_splits'][0]}.{self.deciding_metric}")
 
 
-def parents(runs: Iterable[RunRecord], stage: str) -> set[str]:
-    """The keys of what some runs were made from at one stage."""
-    return {str(run.keys[stage]) for run in runs if stage in run.keys}
+def check_results(store: Path) -> None:
+    """Compare all files that a comparison reads with their hashes, and all others with their sizes.
+
+    Raises:
+        DamagedError: names every folder that is not what was written.
+    """
+    damages: list[Damage] = []
+    for place, names in READ.items():
+        for folder in finished_below(store / place, "*/*"):
+            with noted(damages), suppress(FileNotFoundError):  # removed meanwhile
+                folder.check_sizes()
+                folder.verify(filter(folder.has, names))
+    if damages:
+        raise DamagedError(damages)
 
 
 def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
@@ -84,21 +107,18 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
         kind: `TEACHERS` or `STUDENTS`.
 
     Raises:
-        DamagedError: after the last record; names every file that is not what was sealed, among
-            those that are read of these runs and their results, and those whose size shows it.
+        DamagedError: one of them, or of their results, is not what was written.
     """
-    damages: list[Damage] = []
-    scored = _results(store, damages, *SCORES)
-    timed = _results(store, damages, LATENCY)
-    looked_at = _results(store, damages, GEOMETRY) if kind == STUDENTS else {}
+    scored = _results(store, *SCORES)
+    timed = _results(store, LATENCY)
+    looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
     seen: dict[str, Path] = {}
     for folder in finished_below(store / kind, "*/*"):
         try:
             folder.check_sizes()
             record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
-        except DamagedError as error:
-            damages += error.damages
-            continue
+        except DamagedError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
@@ -107,24 +127,15 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
             continue
         seen[record.key] = folder.path
         yield record
-    if damages:
-        raise DamagedError(damages)
 
 
-def _results(store: Path, damages: list[Damage], *places: str) -> dict[str, list[FinishedFolder]]:
+def _results(store: Path, *places: str) -> dict[str, list[FinishedFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
     found: dict[str, list[FinishedFolder]] = defaultdict(list)
     for place in places:
         for folder in newest_first(finished_below(store / place, "*/*")):
-            try:
-                folder.check_sizes()
-            except DamagedError as error:
-                damages += error.damages
-                continue
-            except FileNotFoundError:
-                continue  # it was removed meanwhile
-            for stage in ("teacher", "student"):
-                if stage in folder.made_from:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                for stage in {"teacher", "student"} & folder.made_from.keys():
                     found[folder.made_from[stage]].append(folder)
     return found
 

@@ -56,7 +56,7 @@ def curve_section(sources: Sources) -> Section:
 def _scores(sources: Sources, place: Place, name: str) -> Plate | None:
     curves = []
     for arm in sources.by_place[place]:
-        runs = [run for key in arm["runs"] if (run := sources.evidence.curves[key]).scores]
+        runs = [run for key in arm["runs"] if (run := sources.curves[key]).scores]
         if runs:
             seeds = [run.scores for run in runs] if len(runs) > 1 else []
             curves.append(Curve(str(arm["method"]), mean_scores(runs), seeds))
@@ -74,7 +74,7 @@ def _scores(sources: Sources, place: Place, name: str) -> Plate | None:
 def _losses(sources: Sources, place: Place, name: str) -> Plate | None:
     terms: dict[str, list[Curve]] = {}
     for arm in sources.by_place[place]:
-        runs = [sources.evidence.curves[key] for key in arm["runs"]]
+        runs = [sources.curves[key] for key in arm["runs"]]
         for term in TERMS:
             line = mean_losses(runs, term)
             if line:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
+from alpkd_pipeline.reporting.curves import RunCurves, run_curves
 from alpkd_pipeline.reporting.report.words import anchor
 from alpkd_pipeline.reporting.statistics.arms import arms
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
@@ -102,6 +103,16 @@ class Sources:
     def arm_of(self) -> dict[str, str]:
         """Key of a run -> its arm."""
         return {key: arm["arm"] for arm in self.arms for key in arm["runs"]}
+
+    @cached_property
+    def curves(self) -> dict[str, RunCurves]:
+        """Key of a run -> what its journal tells."""
+        students = self.evidence.students
+        return {
+            key: run_curves(students[key].path, students[key].deciding_metric)
+            for arm in self.arms
+            for key in arm["runs"]
+        }
 
     def teacher_scores(self, task: str, layers: int) -> list[float]:
         """The scores of the teachers of a task and depth, each teacher once."""
