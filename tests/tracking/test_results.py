@@ -130,6 +130,29 @@ def test_scores_reach_the_run_with_the_training_or_after_it(
     assert rows("select status from runs") == [("FINISHED",)]
 
 
+@pytest.mark.parametrize(
+    "file", ["run.json", "metrics.json", "events.jsonl", "manifest.json", "model.safetensors"]
+)
+def test_nothing_of_a_damaged_folder_is_pushed(
+    store: Store, settings: TrackingSettings, file: str
+) -> None:
+    path = store.student / file
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(DamagedError, match=file):
+        sync_folder(store.student, settings)
+    assert not (store.student / ".mlflow.json").exists()
+
+
+def test_nothing_is_pushed_whose_scores_are_damaged(
+    store: Store, settings: TrackingSettings
+) -> None:
+    path = store.score(store.student, "student", "8" * 64, of=KEY) / "scores.json"
+    path.write_text(path.read_text().replace("0.75", "0.95"))
+    with pytest.raises(DamagedError, match=r"scores\.json is damaged"):
+        sync_folder(store.student, settings)
+    assert not (store.student / ".mlflow.json").exists()
+
+
 def test_a_lost_state_and_scores_give_the_same_points(
     store: Store, settings: TrackingSettings, rows: Rows
 ) -> None:

@@ -335,7 +335,10 @@ def sync_folder(
     def push() -> str | None:
         finished = FinishedFolder(folder)
         if finished.is_there:
+            # All of it before anything is pushed: half a run would be no view of its folder.
             finished.check_sizes()
+            finished.verify(filter(finished.has, (RUN, JOURNAL, METRICS)))
+            find_scores(folder)
             return sync.close(folder)
         return sync.end() if sync.ended else sync.catch_up()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.plan import Step
-from alpkd_pipeline.runs.finished import DamagedError, finished_below
+from alpkd_pipeline.runs.finished import Damage, DamagedError, finished_below
 from alpkd_pipeline.runs.manifest import is_complete
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
@@ -103,18 +103,20 @@ def finished_trainings(place: Path, made: Collection[Path] | None = None) -> lis
         made: what is made next, as far as it has lost bytes; None: whatever has.
 
     Raises:
-        DamagedError: the first that is not what was written, and would stay so.
+        DamagedError: names all that are not what was written, and would stay so.
     """
-    found = []
+    found, damages = [], list[Damage]()
     for folder in finished_below(place):
         if (made is None or folder.path in made) and not is_complete(folder.path):
             continue
         try:
             found.append(_finished(folder.json(RUN_CONFIG), folder.json("metrics.json")))
-        except DamagedError:
-            raise
+        except DamagedError as error:
+            damages += error.damages
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue
+    if damages:
+        raise DamagedError(damages)
     return found
 
 

@@ -112,7 +112,8 @@ def _planned(
         raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
     why = _damage(cell.student, cell.student_scores)
     if is_there(cell.student_scores) and not why:
-        FinishedFolder(cell.student_scores.path).read("scores.json")
+        scores = FinishedFolder(cell.student_scores.path)
+        scores.verify(filter(scores.has, ["scores.json"]))
         return PlannedCell(grid, cell, "done")
     why = why or (why_stale(cell, earlier) if not is_there(cell.student) else ())
     return PlannedCell(grid, cell, "stale" if why else "todo", why)
