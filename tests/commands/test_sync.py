@@ -75,6 +75,15 @@ def test_a_damaged_folder_is_named_or_passed_over(tmp_path: Path) -> None:
     assert "damaged" in said
 
 
+@pytest.mark.parametrize("file", ["run.json", "manifest.json"])
+def test_a_finished_folder_that_is_damaged_is_not_passed_over(tmp_path: Path, file: str) -> None:
+    folder = student(tmp_path).whole()
+    (folder / file).write_text("{")
+    assert training_folders(tmp_path) == [folder]
+    (folder / "run.json").unlink()
+    assert training_folders(tmp_path) == [folder]
+
+
 # The command -------------------------------------------------------------------------------------
 
 

@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from kedro.io import DatasetError
 from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.reporting import report
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
 
@@ -46,6 +48,25 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+def test_it_is_not_there_when_what_was_compared_is_damaged(world: World) -> None:
+    scores = world.result("kd-s0-11111111", text='{"score": 0.75}')
+    world.compare()
+    (scores / "scores.json").write_text('{"score": 0.85}')
+    with pytest.raises(DatasetError, match=r"scores\.json is damaged: sha256") as error:
+        world.dataset.exists()
+    assert isinstance(user_error(error.value), DamagedError)
+
+
+def test_it_is_made_again_when_it_is_damaged_itself(world: World) -> None:
+    world.result("kd-s0-11111111")
+    folder = world.compare()
+    (folder / "comparison.md").write_text("tabel")
+    assert not world.dataset.exists()
+    world.compare()
+    assert world.dataset.exists()
+    assert (folder / "comparison.md").read_text() == "table"
 
 
 def test_it_is_there_once_it_is_written(world: World) -> None:

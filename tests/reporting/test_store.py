@@ -1,12 +1,25 @@
 import logging
+import re
 import shutil
+from hashlib import sha256
 
 import pytest
 from tests.renames import at_every_look, before_look
-from tests.reporting.studies import reseal
+from tests.reporting.studies import reseal, signals, with_journal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.store import LATENCY, SCORES, STUDENTS, TEACHERS, finished_runs
+from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.store import (
+    GEOMETRY,
+    LATENCY,
+    READ,
+    SCORES,
+    STUDENTS,
+    TEACHERS,
+    check_results,
+    finished_runs,
+)
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import read_json, write_json
 
 
@@ -28,7 +41,6 @@ def test_teachers_and_students_are_told_apart(store):
 def test_unfinished_folders_are_passed_over(store):
     whole = store.student(0)
     store.student(1).joinpath("manifest.json").unlink()
-    store.student(2).joinpath("metrics.json").unlink()
     at_work = store.student(3)
     at_work.rename(at_work.with_name(at_work.name + ".work"))
     aside = store.student(4)
@@ -36,13 +48,77 @@ def test_unfinished_folders_are_passed_over(store):
     assert names(store) == [whole.name]
 
 
-def test_an_unreadable_folder_is_named_and_left_out(store, caplog):
-    good, bad = store.student(0), store.student(1)
-    text = (bad / "run.json").read_text()
-    (bad / "run.json").write_text(text.replace("{", "[", 1))
-    with caplog.at_level(logging.WARNING):
-        assert names(store) == [good.name]
-    assert bad.name in caplog.text
+def everything(store):
+    """Folders with all that a comparison reads, by the file that is read of them."""
+    student, teacher = store.student(0, p50_ms=1.0), store.teacher()
+    with_journal(student)
+    splits = {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}}
+    return {
+        "run.json": student,
+        "metrics.json": teacher,
+        "events.jsonl": student,
+        "scores.json": store.scores(student, splits),
+        "latency.json": next((store.root / LATENCY).glob("*/*")),
+        "geometry.json": store._result(student, GEOMETRY, "geometry.json", {"examples": 1}),
+        "signals.json": signals(store.root),
+    }
+
+
+FILES = [*dict.fromkeys(file for files in READ.values() for file in files)]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("how", ["a digit", "the end", "all of it", "its manifest"])
+def test_damage_is_named_with_both_hashes(store, file, how):
+    folder = everything(store)[file]
+    check_results(store.root)
+    path = folder / ("manifest.json" if how == "its manifest" else file)
+    before = path.read_bytes()
+    if how == "all of it":
+        path.unlink()
+    else:
+        place = re.search(rb"[0-9]", before).start()
+        other = str((before[place] + 1) % 10).encode()
+        path.write_bytes(
+            before[:-1] if how == "the end" else before[:place] + other + before[place + 1 :]
+        )
+    with pytest.raises(DamagedError) as error:
+        check_results(store.root)
+    (damage,) = error.value.damages
+    assert (damage.folder, damage.file) == (folder, path.name)
+    assert str(path) in str(error.value)
+    if how != "its manifest":
+        assert sha256(before).hexdigest() in str(error.value)
+    if how != "all of it":
+        assert sha256(path.read_bytes()).hexdigest() in str(error.value)
+
+
+def test_all_that_is_damaged_is_named_at_once(store):
+    folders = everything(store)
+    for file, folder in folders.items():
+        (folder / file).write_text("{}")
+    with pytest.raises(DamagedError) as error:
+        gather(store.root)
+    assert {d.folder for d in error.value.damages} == set(folders.values())
+    assert str(error.value).startswith("6 files are not what was written:\n")
+
+
+def test_a_file_that_no_comparison_reads_shows_its_damage_by_its_size(store):
+    folder = everything(store)["run.json"]
+    (folder / "model.safetensors").write_bytes(b"weights")
+    reseal(folder)
+    (folder / "model.safetensors").write_bytes(b"height!")
+    check_results(store.root)
+    (folder / "model.safetensors").write_bytes(b"weight")
+    with pytest.raises(DamagedError, match=r"safetensors is damaged.*6 bytes instead of 7"):
+        check_results(store.root)
+
+
+def test_a_damaged_run_is_not_passed_over(store):
+    folder = store.student(0)
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(DamagedError, match=f"{folder.name}/metrics.json is damaged"):
+        names(store)
 
 
 def test_a_folder_of_another_shape_is_left_out(store, caplog):

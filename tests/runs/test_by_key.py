@@ -16,10 +16,9 @@ from alpkd_pipeline.runs.by_key import (
     find_in,
     find_result,
     free_place,
-    published,
     same_result,
-    written_ns,
 )
+from alpkd_pipeline.runs.finished import published, written_ns
 from alpkd_pipeline.runs.manifest import seal, write_json
 
 KEY, OTHER = "ab" * 32, "cd" * 32

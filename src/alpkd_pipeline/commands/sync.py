@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
+from alpkd_pipeline.commands.one_line import advised, one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import listed, read_json
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 
 
@@ -47,7 +48,7 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed += 1
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {advised(error)}", err=True)
     try:
         for line in close_left(store, settings):
             click.echo(line)
@@ -75,15 +76,22 @@ def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dic
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
     places = [path for kind in listed(store / "06_models") for path in listed(kind)]
-    runs = [folder / RUN_CONFIG for place in places for folder in listed(place)]
+    folders = [folder for place in places for folder in listed(place)]
     # A name that starts with a dot: what stepped aside for a newer result.
-    found = (run for run in runs if run.parent.name[0] != "." and run.is_file())
-    return [run.parent for run in found if _trains(run)]
+    found = [f for f in folders if f.name[0] != "." and _is_run(f)]
+    return [folder for folder in found if _trains(folder / RUN_CONFIG)]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (RUN_CONFIG, MANIFEST))
 
 
 def _trains(run: Path) -> bool:
+    folder = FinishedFolder(run.parent)
     try:
-        return Work(run.parent, read_json(run)).trains
+        return Work(run.parent, folder.json(run.name) if folder.is_there else read_json(run)).trains
+    except DamagedError:
+        return True  # which it may be: whoever reads it says what is wrong
     except (OSError, ValueError) as error:
         click.echo(f"left out: {run} cannot be read ({error})", err=True)
         return False

@@ -9,7 +9,8 @@ from kedro.io import AbstractDataset
 
 from alpkd_pipeline.runs.by_key import find_result, free_place
 from alpkd_pipeline.runs.checkpoints import drop_checkpoints
-from alpkd_pipeline.runs.manifest import publish, verify
+from alpkd_pipeline.runs.finished import verify
+from alpkd_pipeline.runs.manifest import publish
 
 
 class FolderDataset(AbstractDataset[Path, Path | None]):

@@ -12,8 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from alpkd_pipeline.runs.finished import may_be_result
 from alpkd_pipeline.runs.journal import JOURNAL
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, listed, read_json, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MADE = (RUN_CONFIG, JOURNAL, "metrics.json", "latency.json")
@@ -74,29 +75,6 @@ def same_result(one: Path, other: Path) -> bool:
     return len(said) < 2 or said[0] == said[1]
 
 
-def published(place: Path) -> list[Path]:
-    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`, sorted."""
-    return [folder for task in listed(place) for folder in published_in(task)]
-
-
-def published_in(task: Path) -> list[Path]:
-    """The folders with a manifest in a folder, sorted."""
-    found = (path for path in listed(task) if _may_be_result(path.name))
-    return [path for path in found if (path / MANIFEST).is_file()]
-
-
-def written_ns(folder: Path) -> int:
-    """When a folder was sealed, in nanoseconds since 1970; 0 if it is gone."""
-    try:
-        return (folder / MANIFEST).stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
-def _may_be_result(name: str) -> bool:
-    return not name.startswith(".") and not name.endswith(".work")
-
-
 class _Place:
     """What lies in a place: listed again when it changes, each manifest read once and at need."""
 
@@ -119,7 +97,7 @@ class _Place:
             if stamp == self._stamp:
                 return
             with os.scandir(self._path) as found:
-                entries = [e for e in found if _may_be_result(e.name) and e.is_dir()]
+                entries = [e for e in found if may_be_result(e.name) and e.is_dir()]
         except OSError:
             stamp, entries = -1, []
         before, self._inodes = self._inodes, {e.name: e.inode() for e in entries}

@@ -22,6 +22,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.runs.disk import room_for
+from alpkd_pipeline.runs.finished import verify
 from alpkd_pipeline.runs.journal import JOURNAL
 from alpkd_pipeline.runs.manifest import (
     MANIFEST,
@@ -30,7 +31,6 @@ from alpkd_pipeline.runs.manifest import (
     read_json,
     read_manifest,
     seal,
-    verify,
 )
 
 log = logging.getLogger(__name__)
