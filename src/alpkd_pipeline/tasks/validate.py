@@ -108,7 +108,11 @@ def split_schema(task: Task, split: str) -> DataFrameSchema:
     hides = split in task.test_splits
     columns = {name: pa.Column(checks=_text_checks(name)) for name in task.text_columns}
     columns["label"] = pa.Column(checks=_label_checks(task, hides), nullable=hides)
-    columns["idx"] = pa.Column(checks=[_check("idx is not a whole number", _is_whole)], unique=True)
+    number = [
+        _check("idx is not a whole number", _is_whole),
+        _check("idx has more than 64 bits", lambda v: not _is_whole(v) or -(2**63) <= v < 2**63),
+    ]
+    columns["idx"] = pa.Column(checks=number, unique=True)
     return pa.DataFrameSchema(columns)
 
 

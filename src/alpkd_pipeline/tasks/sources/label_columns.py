@@ -71,6 +71,8 @@ def several_labels(raw: RawTable, column: str, task: Task) -> list[int]:
     cells = raw.cells.get(column, ())
     doubtful = {cell for cell in cells if isinstance(cell, str)}
     wrong = {text for text in doubtful if holds_several(text, task.label_names)}
+    if not wrong and not {list, dict} & set(map(type, cells)):
+        return []
     return [
         number
         for number, cell in zip(raw.numbers, cells, strict=False)

@@ -45,9 +45,14 @@ class SourceSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(SourceKind):
-            allowed = ", ".join(get_args(SourceKind))
-            raise UserError(f"task.source '{self.kind}' is unknown; choose one of {allowed}")
+        words = (
+            ("source", self.kind, SourceKind),
+            ("train_rows_by", self.train_rows_by, TrainRowsBy),
+        )
+        for name, value, kinds in words:
+            if value not in get_args(kinds):
+                allowed = ", ".join(get_args(kinds))
+                raise UserError(f"task.{name} '{value}' is unknown; choose one of {allowed}")
         if self.train_rows is not None and self.train_rows < 1:
             raise UserError(
                 f"task.train_rows is {self.train_rows}; give 1 or more, or leave it out"
