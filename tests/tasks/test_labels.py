@@ -17,9 +17,8 @@ from alpkd_pipeline.tasks.labels import (
     holds_several,
     is_missing,
     label_text,
-    own_names,
-    read_labels,
-    read_number,
+    read_classes,
+    read_numbers,
 )
 from alpkd_pipeline.tasks.task import Task
 
@@ -30,8 +29,8 @@ def ids(task: Task, *splits: str) -> tuple[str, list[int]]:
         f"s{n}": {word: f"line {at}" for at, word in enumerate(split.split(), 2)}
         for n, split in enumerate(splits)
     }
-    reading = read_labels(places, task)
-    return reading.by, [reading.ids[word] for word in splits[-1].split()]
+    by, found = read_classes(places, task)
+    return by, [found[word] for word in splits[-1].split()]
 
 
 def refusal(task: Task, *splits: str) -> str:
@@ -89,7 +88,6 @@ def test_one_form_for_all_types(raw: object, expected: str) -> None:
 def test_nothing_is_missing(raw: object) -> None:
     assert is_missing(raw)
     assert label_text(raw) is None
-    assert read_number(raw) is None
 
 
 @pytest.mark.parametrize("examples", EFFORTS)
@@ -127,7 +125,7 @@ def test_truth_values_are_their_names(mood: Task) -> None:
 
 
 def test_no_label_at_all_is_no_refusal(mood: Task) -> None:
-    assert read_labels({"train": {}}, mood).by == "name"
+    assert read_classes({"train": {}}, mood)[0] == "name"
 
 
 def test_names_in_one_split_and_ids_in_another(mood: Task) -> None:
@@ -187,17 +185,6 @@ def test_two_names_of_one_value() -> None:
         class_names(("0", "1", "1.0"))
 
 
-def test_own_names_are_matched_by_value(mood: Task) -> None:
-    assert own_names(["positive ", "negative"], mood) == ["positive", "negative"]
-    for other in (
-        ["positive"],
-        ["positive", "negative", "x"],
-        ["positive", "positive", "negative"],
-    ):
-        with pytest.raises(UserError, match=r"but task 'mood' has negative, positive; correct"):
-            own_names(other, mood)
-
-
 @pytest.mark.parametrize("raw", ["negative|positive", "positive, negative", ["positive"], {"a": 1}])
 def test_several_labels(mood: Task, raw: object) -> None:
     assert holds_several(raw, mood.label_names)
@@ -209,16 +196,24 @@ def test_separator_inside_a_name_is_no_list() -> None:
     assert not holds_several(b"a", ("a", "b"))
 
 
-@pytest.mark.parametrize(("raw", "expected"), [("3.8", 3.8), (2, 2.0), (-1, -1.0), ("1e0", 1.0)])
-def test_numbers(raw: object, expected: float) -> None:
-    found = read_number(raw)
-    assert found == expected
-    assert type(found) is float
+@pytest.mark.parametrize("label", ["high", "1,5", "true"])
+def test_numbers_and_what_is_none(likeness: Task, label: str) -> None:
+    places = {"train": {"3.8": "line 2", label: "line 3"}, "dev": {"1e0": "line 2", "-1": "line 3"}}
+    found = read_numbers(places, likeness)
+    assert found == {"3.8": 3.8, label: label, "1e0": 1.0, "-1": -1.0}
+    assert {type(value) for value in found.values()} == {float, str}
 
 
-@pytest.mark.parametrize("raw", ["high", 10**400, date(2026, 1, 31), b"1"])
-def test_no_number_comes_back_as_it_was(raw: object) -> None:
-    assert read_number(raw) == raw
+def test_a_minus_one_of_a_test_split_may_be_hidden_or_not(likeness: Task) -> None:
+    places = {"test": {"3": "line 2", "-1": "line 7"}}
+    with pytest.raises(UserError) as caught:
+        read_numbers(places, likeness)
+    assert str(caught.value) == (
+        "task 'likeness', labels: -1 (test line 7) hides a label only where all labels of the file"
+        " are -1; leave hidden ones empty, or let task.label_range hold -1"
+    )
+    signed = replace(likeness, label_range=(-1.0, 5.0))
+    assert read_numbers(places, signed) == {"3": 3.0, "-1": -1.0}
 
 
 def test_hidden_label_never_equals_a_real_one(mood: Task, likeness: Task) -> None:

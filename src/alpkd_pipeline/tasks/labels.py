@@ -1,9 +1,8 @@
 """What the labels of a task's files mean, decided once for all of them. Standard library only.
 
-A file may hold class names or class ids, and many values can be both: 1 is the second class, and
-the name of a class called "1". So no value decides for itself. `label_text` gives every label one
-form in which all formats agree, and `read_labels` finds the one reading that fits all labels of all
-splits, or refuses them.
+Many values can be a class id and a class name: 1 is the second class, and the name of a class
+called "1". So no value decides for itself. `label_text` gives every label one form, the same in all
+formats, and `read_classes` finds the one reading that fits all labels of all splits.
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task
@@ -25,24 +22,14 @@ SHOWN_VALUES = 5
 SHOWN_NAMES = 20
 """How many class names a refusal lists before it only counts."""
 
+LONGEST_SHOWN = 60
+"""Characters of a label in a refusal."""
+
 HIDDEN_TEXT = str(HIDDEN_LABEL)
 """The hidden label in the form of `label_text`."""
 
 _SEPARATORS = re.compile(r"[|,;]")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How the labels of a task are to be read.
-
-    Attributes:
-        by: by the classes' names, or by their ids.
-        ids: label, in the form of `label_text` -> class id.
-    """
-
-    by: Literal["name", "id"]
-    ids: Mapping[str, int]
 
 
 def hidden_label(task: Task) -> int | float:
@@ -88,22 +75,6 @@ def label_text(value: object) -> str | None:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def read_number(value: object) -> object:
-    """The label of a regression as a float; None when missing, and as it was when it is no number.
-
-    Args:
-        value: a single raw cell.
-    """
-    if is_missing(value):
-        return None
-    if not isinstance(value, str | int | float | Decimal):
-        return value
-    try:
-        return float(value)
-    except (ValueError, OverflowError):  # no number, or a whole number larger than any float
-        return value
-
-
 def holds_several(value: object, names: Sequence[str]) -> bool:
     """Whether a cell holds more than one label: a list, or several names with separators."""
     if not isinstance(value, str):
@@ -132,7 +103,7 @@ def class_names(names: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def read_labels(places: Mapping[str, Mapping[str, str]], task: Task) -> Reading:
+def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[str, dict[str, int]]:
     """Find the reading that fits all labels of all splits.
 
     By name if every label is a class name. Else by id, 0 to C-1, if every label is one of these and
@@ -143,6 +114,9 @@ def read_labels(places: Mapping[str, Mapping[str, str]], task: Task) -> Reading:
             that are missing or hidden are left out.
         task: a classification of C classes.
 
+    Returns:
+        `name` or `id`, and label -> class id.
+
     Raises:
         UserError: neither fits.
     """
@@ -150,48 +124,60 @@ def read_labels(places: Mapping[str, Mapping[str, str]], task: Task) -> Reading:
     numbered = any(_NUMBER.fullmatch(name) for name in names)
     ids = {} if numbered else {str(at): at for at in range(len(names))}
     labels = list(dict.fromkeys(label for found in places.values() for label in found))
-    others = [label for label in labels if label not in names]
-    if not others:
-        return Reading("name", names)
+    no_names = [label for label in labels if label not in names]
     no_ids = [label for label in labels if label not in ids]
+    if not no_names:
+        return "name", names
     if not no_ids:
-        return Reading("id", ids)
-    blamed = others if numbered or len(others) <= len(no_ids) else no_ids
-    raise UserError(f"task '{task.name}', labels: {_refusal(blamed, places, task, numbered)}")
+        return "id", ids
+    blamed = no_names if numbered or len(no_names) <= len(no_ids) else no_ids
+    known, last = listed(task.label_names), len(names) - 1
+    rule = (
+        f"not all of them are class names ({known}), and ids do not count where a name is a number"
+        if numbered
+        else f"they are neither all class names ({known}) nor all ids (0 to {last})"
+    )
+    shown = ", ".join(_with_places(label, places) for label in blamed[:SHOWN_VALUES])
+    more = f" and {len(blamed) - SHOWN_VALUES} more" if len(blamed) > SHOWN_VALUES else ""
+    raise UserError(f"task '{task.name}', labels: {rule}: {shown}{more}; {_advice(blamed, last)}")
 
 
-def own_names(file_names: Sequence[str], task: Task) -> list[str]:
-    """The class names that a file itself carries, by its ids, in the form of `label_text`.
+def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:
+    """The numbers that a regression's labels stand for; what is no number stays as it was.
+
+    Args:
+        places: as for `read_classes`.
+        task: a regression.
 
     Raises:
-        UserError: the task has others; the end of a sentence about the file.
+        UserError: -1 stands among other labels of a test split, and may be a hidden one or not.
     """
-    found = [label_text(name) for name in file_names]
-    if len(set(found)) < len(found) or set(found) != set(class_names(task.label_names)):
-        raise UserError(
-            f"the labels are {_listed(file_names)}, but task '{task.name}' has"
-            f" {_listed(task.label_names) or 'numbers'}; correct task.labels"
-        )
-    return [text or "" for text in found]
+    for split, found in places.items():
+        if (
+            split in task.test_splits
+            and HIDDEN_TEXT in found
+            and hidden_label(task) == HIDDEN_LABEL
+        ):
+            raise UserError(
+                f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})} hides a"
+                " label only where all labels of the file are -1; leave hidden ones empty, or let"
+                " task.label_range hold -1"
+            )
+    return {label: _number(label) for found in places.values() for label in found}
 
 
-def _refusal(
-    blamed: Sequence[str], places: Mapping[str, Mapping[str, str]], task: Task, numbered: bool
-) -> str:
-    """What to say of labels that do not fit; every one with the splits that have it."""
-    shown = []
-    for label in blamed[:SHOWN_VALUES]:
-        where = [f"{split} {found[label]}" for split, found in places.items() if label in found]
-        shown.append(f"{_quoted(label)} ({', '.join(where)})")
-    more = f" and {len(blamed) - SHOWN_VALUES} more" if len(blamed) > SHOWN_VALUES else ""
-    names = _listed(task.label_names)
-    last = len(task.label_names) - 1
-    rule = (
-        f"not all of them are class names ({names}), and ids do not count where a name is a number"
-        if numbered
-        else f"they are neither all class names ({names}) nor all ids (0 to {last})"
-    )
-    return f"{rule}: {', '.join(shown)}{more}; {_advice(blamed, last)}"
+def listed(names: Sequence[str]) -> str:
+    """Class names as a message lists them."""
+    more = f", ... ({len(names)} in all)" if len(names) > SHOWN_NAMES else ""
+    shown = (name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES])
+    return ", ".join(shown) + more
+
+
+def _number(label: str) -> object:
+    try:
+        return float(label)
+    except ValueError:
+        return label
 
 
 def _advice(blamed: Sequence[str], last: int) -> str:
@@ -204,15 +190,10 @@ def _advice(blamed: Sequence[str], last: int) -> str:
     return "correct them, or task.labels; all splits are read alike"
 
 
-def _quoted(label: str) -> str:
-    """A label as a message shows it; bytes that are not UTF-8 as they are in the file."""
-    if not is_utf8(label):
-        return repr(as_bytes(label))
-    text = label if _NUMBER.fullmatch(label) else repr(label)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f", ... ({len(names)} in all)" if len(names) > SHOWN_NAMES else ""
-    shown = (name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES])
-    return ", ".join(shown) + more
+def _with_places(label: str, places: Mapping[str, Mapping[str, str]]) -> str:
+    """A label as a message shows it, bytes that are not UTF-8 as they are in the file."""
+    text = label if is_utf8(label) else as_bytes(label)
+    shown = label if _NUMBER.fullmatch(label) else repr(text)
+    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
+    where = [f"{split} {found[label]}" for split, found in places.items() if label in found]
+    return f"{shown} ({', '.join(where)})"

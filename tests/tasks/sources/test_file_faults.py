@@ -43,7 +43,7 @@ def test_all_faults_of_all_files_come_at_once(tmp_path: Path, mood: Task) -> Non
         " be quoted (.csv) or replaced (.tsv) (malformed too: 1 more, line 5)",
         "test (e.jsonl): line 3: a JSON list where an object is expected; write"
         ' {"column": value, ...} on each line (malformed too: 1 more, line 4)',
-        "labels: they are neither all class names (negative, positive) nor all ids"
+        "labels: they are neither all class names (negative, positive) nor all ids (0 to 1):"
         " 'wonderful' (train line 3); correct them, or task.labels; all splits are read alike",
     ]
 

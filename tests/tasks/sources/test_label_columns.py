@@ -365,7 +365,7 @@ def test_many_classes_are_counted_up_to_a_limit(
     many = replace(mood, label_names=tuple(f"c{n}" for n in range(30)))
     with caplog.at_level(logging.INFO):
         read_label_columns({"train": frame("c3", "c9")}, many, minus_one_hides=False)
-    assert caplog.text.rstrip().endswith("1 c9, ... (20 classes more)")
+    assert caplog.text.rstrip().endswith("1 c9, ... (30 classes in all)")
 
 
 def test_a_hidden_label_in_train_stays_one_for_the_validation(mood: Task) -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 LONGEST_CELL = 2**31 - 1
@@ -46,16 +45,6 @@ class RawTable:
     numbers: Sequence[int]
     unit: str
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-class ShortFloat(float):
-    """A number of fewer than 64 bits; its repr has the digits that people gave it (`0.1`)."""
-
-    def __init__(self, value: np.floating) -> None:
-        self._digits = str(value)
-
-    def __repr__(self) -> str:
-        return self._digits
 
 
 def read_table(path: Path, wanted: Collection[str]) -> RawTable:
@@ -182,20 +171,14 @@ def column_cells(column: pa.ChunkedArray) -> list[object]:
 
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if column.type in (pa.float16(), pa.float32()):
-        return [None if value is None else ShortFloat(value) for value in _narrow(column)]
+    if column.type == pa.float32():
+        # Their own digits, as text files have them: 0.1, and not the 0.10000000149 of 64 bits.
+        return [None if v is None else float(v) for v in column.cast(pa.string()).to_pylist()]
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
         values = column.cast(pa.large_binary()).to_pylist()
         return [None if v is None else v.decode("utf-8", "surrogateescape") for v in values]
-
-
-def _narrow(column: pa.ChunkedArray) -> list[np.floating | None]:
-    """Numbers of fewer than 64 bits as such: `to_pylist` widens them and so gives them digits."""
-    missing = column.is_null().to_pylist()
-    values = column.to_numpy()
-    return [None if gone else value for value, gone in zip(values, missing, strict=True)]
 
 
 def read_lines(path: Path) -> list[str]:
