@@ -196,7 +196,7 @@ def test_separator_inside_a_name_is_no_list() -> None:
     assert not holds_several(b"a", ("a", "b"))
 
 
-@pytest.mark.parametrize("label", ["high", "1,5", "true"])
+@pytest.mark.parametrize("label", ["high", "1,5", "true", "1_000", "nan"])
 def test_numbers_and_what_is_none(likeness: Task, label: str) -> None:
     places = {"train": {"3.8": "line 2", label: "line 3"}, "dev": {"1e0": "line 2", "-1": "line 3"}}
     found = read_numbers(places, likeness)
@@ -209,8 +209,8 @@ def test_a_minus_one_of_a_test_split_may_be_hidden_or_not(likeness: Task) -> Non
     with pytest.raises(UserError) as caught:
         read_numbers(places, likeness)
     assert str(caught.value) == (
-        "task 'likeness', labels: -1 (test line 7) hides a label only where all labels of the file"
-        " are -1; leave hidden ones empty, or let task.label_range hold -1"
+        "task 'likeness', labels: -1 (test line 7); -1 hides a label only where all of a test file"
+        " are -1: leave hidden ones empty, or let task.label_range hold -1"
     )
     signed = replace(likeness, label_range=(-1.0, 5.0))
     assert read_numbers(places, signed) == {"3": 3.0, "-1": -1.0}

@@ -28,6 +28,8 @@ LONGEST_SHOWN = 60
 HIDDEN_TEXT = str(HIDDEN_LABEL)
 """The hidden label in the form of `label_text`."""
 
+_MINUS_ONE = "-1 hides a label only where all of a test file are -1: leave hidden ones empty"
+
 _SEPARATORS = re.compile(r"[|,;]")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
@@ -159,9 +161,8 @@ def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[st
             and hidden_label(task) == HIDDEN_LABEL
         ):
             raise UserError(
-                f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})} hides a"
-                " label only where all labels of the file are -1; leave hidden ones empty, or let"
-                " task.label_range hold -1"
+                f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})};"
+                f" {_MINUS_ONE}, or let task.label_range hold -1"
             )
     return {label: _number(label) for found in places.values() for label in found}
 
@@ -175,14 +176,18 @@ def listed(names: Sequence[str]) -> str:
 
 def _number(label: str) -> object:
     try:
-        return float(label)
+        found = float(label)
     except ValueError:
         return label
+    # Python reads 1_000 too, and the word nan, which here is a label and not a missing one.
+    return label if "_" in label or math.isnan(found) else found
 
 
 def _advice(blamed: Sequence[str], last: int) -> str:
     if any(not is_utf8(label) for label in blamed):
         return "a label that is not UTF-8 is shown as the bytes of the file: save it as UTF-8"
+    if HIDDEN_TEXT in blamed:
+        return _MINUS_ONE
     if {"true", "false"} & set(blamed):
         return "truth values need classes that are named true and false"
     if str(last + 1) in blamed:

@@ -99,6 +99,11 @@ def test_every_class_keeps_its_share(mood: Task, examples: int) -> None:
     for_all(examples, st.tuples(lists, st.floats(0.01, 0.99)), check)
 
 
+def test_a_class_of_one_row_is_not_asked_for_two(mood: Task) -> None:
+    found = draw_rows(rows([0] * 6 + [1, 1, 2]), mood, 7, seed=0)
+    assert found["label"].value_counts().to_dict() == {0: 5, 1: 1, 2: 1}
+
+
 def test_drawn_rows_are_the_same_everywhere(mood: Task) -> None:
     """Of the even and the odd rows, the two with the lowest `printf rows:0:ROW | sha256sum`."""
     found = draw_rows(rows([0, 1] * 10), mood, 4, seed=0)

@@ -73,15 +73,13 @@ def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataF
             f"task.train_rows: {rows} rows cannot hold one of each of the {len(groups)} classes of"
             f" task '{task.name}'; give at least {len(groups)}"
         )
-    counts = [max(rows * len(members) // len(train), 1) for members in groups]
-    # What rounding down left over goes to the largest remainders; what the minimum took too much
-    # is given back by the largest classes.
-    remainders = [-(rows * len(members) % len(train)) for members in groups]
-    by_remainder = sorted(range(len(groups)), key=remainders.__getitem__)
-    for at in by_remainder[: max(rows - sum(counts), 0)]:
-        counts[at] += 1
+    shares = [rows * len(members) / len(train) for members in groups]
+    counts = [max(int(share), 1) for share in shares]
+    places = range(len(groups))
+    while sum(counts) < rows:
+        counts[max(places, key=lambda at: shares[at] - counts[at])] += 1
     while sum(counts) > rows:
-        counts[counts.index(max(counts))] -= 1
+        counts[max(places, key=lambda at: (counts[at] > 1, counts[at] - shares[at]))] -= 1
     kept = {number for members, n in zip(groups, counts, strict=True) for number in members[:n]}
     return train[[number in kept for number in range(len(train))]]
 
