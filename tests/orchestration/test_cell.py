@@ -49,6 +49,8 @@ TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
         ({"teacher.training.epochs": 2}, TEACHER),
         ({"task.max_length": 32}, {"encoded", *TEACHER}),
         ({"task.train_rows": 100}, set(STAGES)),
+        ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),
+        ({"task.train_rows_by": "stratified"}, set()),
         ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
         ({"training.threads": 2}, set()),
         ({"training.device": "cpu", "training.log_every": 1}, set()),
@@ -60,6 +62,12 @@ def test_a_parameter_moves_its_stage_and_what_follows(
     load: Load, change: dict, again: set[str]
 ) -> None:
     assert moved(load, change) == again
+
+
+def test_how_train_rows_are_chosen_is_in_the_key(load: Load) -> None:
+    base = {"task.train_rows": 100}
+    assert moved(load, {"task.train_rows_by": "stratified"}, base) == set(STAGES)
+    assert moved(load, {"task.train_rows_by": "first"}, base) == set()
 
 
 def test_the_baseline_does_not_depend_on_the_signals(load: Load) -> None:
