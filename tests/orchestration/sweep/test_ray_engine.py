@@ -18,7 +18,7 @@ from filelock import FileLock
 from tests.conftest import Kedro
 from tests.projects import copied_project
 
-from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -150,12 +150,9 @@ def test_a_gpu_that_is_not_there_is_refused_and_not_waited_for(project: Path, sh
     if os.path.exists("/dev/nvidia0"):
         pytest.skip("this machine has a GPU")
     engine = RayEngine(project, None, 2, gpus_per_cell=share)
-    try:
-        found = engine.call(0, IMPOSSIBLE)
-    finally:
-        engine.stop()
-    assert found["state"] == "failed"
-    assert f"2 workers need {2 * share:g} GPUs and Ray has 0" in found["error"]
+    with pytest.raises(EngineLostError, match=f"2 workers need {2 * share:g} GPUs and Ray has 0"):
+        engine.call(0, IMPOSSIBLE)
+    engine.stop()
 
 
 def test_ray_does_not_start_before_the_first_job(project: Path) -> None:
@@ -169,8 +166,8 @@ def test_ray_does_not_start_before_the_first_job(project: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
 def test_a_cluster_that_is_not_there_is_one_line(project: Path, address: str) -> None:
     engine = RayEngine(project, None, 1, address=address)
-    found = engine.call(0, IMPOSSIBLE)
+    with pytest.raises(EngineLostError) as found:
+        engine.call(0, IMPOSSIBLE)
     engine.stop()
-    assert found["state"] == "failed"
-    assert found["error"].startswith(f"--engine ray: Ray {address} cannot be reached")
-    assert "\n" not in found["error"]
+    assert str(found.value).startswith(f"--engine ray: Ray {address} cannot be reached")
+    assert "\n" not in str(found.value)
