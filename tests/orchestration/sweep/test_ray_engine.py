@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from filelock import FileLock
 from tests.conftest import Kedro
 from tests.projects import copied_project
 
 from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("one_ray_at_a_time")]
 
 IMPOSSIBLE = Job("x", "distill", ("student",), {"nothing": 1})
-
-
-@pytest.fixture(autouse=True)
-def _one_ray_at_a_time() -> Iterator[None]:
-    """The address `auto` joins any Ray of the machine, another test's too, and dies with it."""
-    with FileLock(Path(tempfile.gettempdir()) / "alpkd-ray-tests.lock"):
-        yield
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     return copied_project(tmp_path / "project", tracking="off")
 
 
-def write_grid(project: Path, epochs: int) -> None:
+def write_grid(project: Path, epochs: int, **more: object) -> None:
     grid = {
         "tasks": ["demo"],
         "methods": ["no_kd", "kd"],
@@ -52,6 +43,7 @@ def write_grid(project: Path, epochs: int) -> None:
             "training.epochs": epochs,
             "training.log_every": 1,
         },
+        **more,
     }
     (project / "conf" / "base" / "sweep.yml").write_text(yaml.safe_dump(grid))
 

@@ -2,8 +2,8 @@
 
 It reads jobs from standard input and writes what becomes of them to standard output, both as lines
 of JSON, to and from `RayEngine`; what Ray has to say goes to standard error. It is a process of its
-own because Ray's library ends the process that it lives in when the head is lost, and waits for ever
-for a head that hangs. It waits without a limit: the engine has the clock, and ends it.
+own because Ray ends the process that it lives in when the head is lost, and waits for ever for a
+head that hangs. It waits without a limit: the engine has the clock, and ends it.
 
 An actor does not train. It keeps a worker process as `LocalEngine` does, on the machine where Ray
 has put it, so a job is run, stopped and reported in the same way on any engine. Any actor may do
@@ -37,6 +37,9 @@ PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 
 LOOK_SECONDS = 0.2
 """How long Ray is listened to before it is looked whether there are new jobs."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between two tries to start an actor, where one after the other dies at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Pool:
         self._placed: dict[Any, Any] = {}
         self._asked: dict[Any, Any] = {}
         self._calls: dict[Any, tuple[int, Any]] = {}
+        self._start_after, self._pause = 0.0, 1.0
 
     def serve(self, jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
         """Do jobs until there is a None among them."""
@@ -127,6 +131,8 @@ class Pool:
         while self._free and len(self._asked) < len(self._waiting):
             actor = self._free.pop()
             self._asked[actor.ready.remote()] = actor
+        if time.monotonic() < self._start_after:
+            return
         wanted = len(self._waiting) - len(self._asked) - len(self._placed)
         for _ in range(min(wanted, self._order.workers - len(self._numbers))):
             self._add()
@@ -154,35 +160,63 @@ class Pool:
                 self._begin(promise, (self._placed if new else self._asked).pop(promise), new)
 
     def _begin(self, promise: Any, actor: Any, new: bool) -> None:
-        """Give a job to an actor that is alive; one that died while free costs no attempt."""
-        found = self._answer(promise, actor)
-        if found is not None and new and self._waiting:
-            self._tell({"slot": self._waiting.popleft()[0], "answer": found})
-        elif found is None and self._waiting:
-            slot, job = self._waiting.popleft()
-            self._calls[actor.call.remote(job)] = (slot, actor)
-            self._tell({"slot": slot, "begun": True})
-        elif found is None:
+        """Give a job to an actor that is alive. One that dies before costs the job no attempt."""
+        ray = _ray()
+        try:
+            ray.get(promise)
+        except ray.exceptions.RayError as error:
+            self._give_up(actor)
+            if new and self._waiting and _is_our_fault(error):
+                self._tell({"slot": self._waiting.popleft()[0], "answer": _died(error)})
+            elif new:  # a machine that is short of memory would try it without end
+                self._start_after = time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+                self._tell({"trouble": _cause(error)})
+            return
+        self._pause = 1.0
+        if not self._waiting:
             self._free.append(actor)
+            return
+        slot, job = self._waiting.popleft()
+        self._calls[actor.call.remote(job)] = (slot, actor)
+        self._tell({"slot": slot, "begun": True})
 
     def _end(self, promise: Any, slot: int, actor: Any) -> None:
-        found = self._answer(promise, actor)
+        ray = _ray()
+        try:
+            found = ray.get(promise)
+        except ray.exceptions.RayTaskError as error:
+            found = answer("failed", f"{type(error.cause).__name__}: {error.cause}")
+        except ray.exceptions.RayError as error:
+            # Its memory, its machine or the way to it: another one may fare better.
+            self._give_up(actor)
+            found = _died(error)
         if actor in self._numbers:
             self._free.append(actor)
         self._tell({"slot": slot, "answer": found})
 
-    def _answer(self, promise: Any, actor: Any) -> Any:
-        """What an actor gave back; an actor that is lost is given up and its place is free."""
-        ray = _ray()
-        try:
-            return ray.get(promise)
-        except ray.exceptions.RayTaskError as error:
-            return answer("failed", f"{type(error.cause).__name__}: {_first_line(error.cause)}")
-        except ray.exceptions.RayError as error:
-            # Its memory, its machine or the way to it: another one may fare better.
-            self._numbers.pop(actor, None)
-            ray.kill(actor)
-            return answer("died", f"the worker process died (Ray: {_first_line(error)})")
+    def _give_up(self, actor: Any) -> None:
+        del self._numbers[actor]
+        _ray().kill(actor)
+
+
+def _is_our_fault(error: Exception) -> bool:
+    """Whether an actor can start nowhere: a package or a folder is missing, for instance."""
+    setup = isinstance(error, _ray().exceptions.RuntimeEnvSetupError)
+    return setup or bool(getattr(error, "actor_init_failed", False))
+
+
+def _died(error: Exception) -> dict[str, str]:
+    return answer("died", f"the worker process died (Ray: {_cause(error)})")
+
+
+def _cause(error: Exception) -> str:
+    """The one line of an error that says why; the first one is often the same for all."""
+    said = [line.strip() for line in str(error).splitlines() if line[:1].strip()]
+    if getattr(error, "actor_init_failed", False):
+        return said[-1]
+    generic = _ray().exceptions.ActorDiedError.BASE_ERROR_MSG
+    return next((line for line in said if line != generic), type(error).__name__)
 
 
 def join(order: RayOrder) -> None:
@@ -210,7 +244,7 @@ def join(order: RayOrder) -> None:
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         where = order.address or "on this machine"
         raise UserError(
-            f"--engine ray: Ray {where} cannot be reached ({_first_line(error)})"
+            f"--engine ray: Ray {where} cannot be reached ({str(error).strip().splitlines()[0]})"
         ) from None
     _check_room(order)
 
@@ -243,10 +277,6 @@ def _knock(address: str | None) -> None:
     host, _, port = (address or "").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _read(jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:

@@ -63,6 +63,7 @@ class RayEngine:
         self._driver: subprocess.Popen[str] | None = None
         self._joined = self._stopped = False
         self._lost: str | None = None
+        self._trouble = ""
         self._answers: dict[int, Mapping[str, str]] = {}
         self._at_work: set[int] = set()
         self._waiting: dict[int, float] = {}
@@ -155,7 +156,9 @@ class RayEngine:
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         if "slot" not in message:
-            self._joined, self._lost = "joined" in message, message.get("lost")
+            self._joined = self._joined or "joined" in message
+            self._lost = message.get("lost")
+            self._trouble = message.get("trouble", self._trouble)
             return
         slot = message["slot"]
         self._last_work = time.monotonic()
@@ -188,9 +191,10 @@ class RayEngine:
 
     def _give_up(self, waited: str) -> None:
         if self._joined:
+            trouble = f" ({self._trouble})" if self._trouble else ""
             self._lost = (
-                f"--engine ray: no machine has had room for a worker for {waited}; what is finished"
-                " is kept: see to the cluster and run the same command again"
+                f"--engine ray: no machine has had room for a worker for {waited}{trouble};"
+                " what is finished is kept: see to the cluster and run the same command again"
             )
         else:
             self._lost = (

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from alpkd_pipeline.errors import user_error
 from alpkd_pipeline.orchestration.sweep.jobs import (
     Engine,
     EngineLostError,
@@ -162,8 +163,10 @@ class _Board:
             except EngineLostError:
                 raise
             except Exception as error:  # a bug of the engine must not lose the slot
-                log.exception("%s", job.name)
-                return answer("failed", f"{type(error).__name__}: {error}")
+                cause = user_error(error)  # such as a full disk under the worker's log
+                if cause is None:
+                    log.exception("%s", job.name)
+                return answer("failed", str(cause or f"{type(error).__name__}: {error}"))
             if self._stopping or found["state"] not in ("died", "interrupted"):
                 return found
         return found
