@@ -7,7 +7,10 @@ has been at work for 5 minutes.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -105,24 +108,22 @@ class RayEngine:
         assert driver.stdin is not None
         try:
             if joined:
-                driver.stdin.close()
-                driver.wait(GRACE_SECONDS + 10)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
+                with contextlib.suppress(OSError):
+                    driver.stdin.close()
+                self._reader.join(GRACE_SECONDS + 10)
         finally:
             driver.kill()
-            driver.wait()
+            self._reader.join()
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self._driver is None:
             self._driver = self._start()
-            threading.Thread(target=self._read, args=(self._driver,), daemon=True).start()
+            self._reader = threading.Thread(target=self._read, args=(self._driver,), daemon=True)
+            self._reader.start()
         assert self._driver.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # it has ended: `_read` notices and knows why
             self._driver.stdin.write(json.dumps(message) + "\n")
             self._driver.stdin.flush()
-        except OSError:
-            pass  # it has ended: `_read` notices and knows why
 
     def _start(self) -> subprocess.Popen[str]:
         log = self._project / LOG
@@ -145,11 +146,14 @@ class RayEngine:
             with self._changed:
                 self._hear(json.loads(line))
                 self._changed.notify_all()
+        code = driver.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)  # what a Ray of this machine's own may leave
         with self._changed:
             # Most often the head: Ray ends whoever has lost it.
             self._lost = self._lost or (
                 f"--engine ray: Ray {self._where} is lost (its driver ended with exit code"
-                f" {driver.wait()}); what is finished is kept: see to the cluster and run the same"
+                f" {code}); what is finished is kept: see to the cluster and run the same"
                 f" command again [log: {LOG}]"
             )
             self._changed.notify_all()
