@@ -161,7 +161,7 @@ class RayEngine:
     def _hear(self, message: Mapping[str, Any]) -> None:
         if "slot" not in message:
             self._joined = self._joined or "joined" in message
-            self._lost = message.get("lost")
+            self._lost = self._lost or message.get("lost")
             self._trouble = message.get("trouble", self._trouble)
             return
         slot = message["slot"]

@@ -104,8 +104,10 @@ class Sweep:
         except KeyboardInterrupt:
             status = "KILLED"
         finally:
-            self._record.end(self._outcomes)
-            self._close_group(status, page)
+            try:
+                self._record.end(self._outcomes)
+            finally:  # the disk may be full
+                self._close_group(status, page)
         self._say_end(console, self._outcomes, page)
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
 

@@ -111,8 +111,10 @@ class Tuning:
             except KeyboardInterrupt:
                 status = "KILLED"
             finally:
-                self._write_record(ended=self._complete and status != "KILLED")
-                self._close_group(status)
+                try:
+                    self._write_record(ended=self._complete and status != "KILLED")
+                finally:  # the disk may be full
+                    self._close_group(status)
             preset = self._write_presets() if self._complete and status != "KILLED" else None
             self._say_end(status, preset)
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
