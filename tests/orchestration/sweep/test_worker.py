@@ -101,7 +101,7 @@ def flood():
         print("x" * 100_000)
         os.write(1, b"y" * 100_000)
         subprocess.run(["echo", "z" * 10_000])
-        time.sleep(0.01)
+        time.sleep(0.5)
 if "alpkd_pipeline.orchestration.sweep.worker" in " ".join(sys.orig_argv):
     threading.Thread(target=flood, daemon=True).start()
 """

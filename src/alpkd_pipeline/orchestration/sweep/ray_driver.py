@@ -121,10 +121,10 @@ class Pool:
     def stop(self) -> None:
         """Stop what is at work and tell of it; what still waits has no turn any more."""
         self._waiting.clear()
-        stopping = [actor.stop.remote() for _, actor in self._calls.values()]
+        for _, actor in self._calls.values():
+            actor.stop.remote()
         until = time.monotonic() + GRACE_SECONDS + 5
-        while (self._calls or stopping) and time.monotonic() < until:
-            _, stopping = _ray().wait(stopping, num_returns=len(stopping), timeout=LOOK_SECONDS)
+        while self._calls and time.monotonic() < until:
             self._listen(LOOK_SECONDS)
 
     def _look_for_actors(self) -> None:
@@ -138,21 +138,19 @@ class Pool:
             self._add()
 
     def _add(self) -> None:
-        number = next(
-            n for n in range(1, len(self._numbers) + 2) if n not in self._numbers.values()
-        )
-        remote = (
-            _ray()
-            .remote(RayWorker)
-            .options(num_cpus=1, num_gpus=self._order.gpus, max_concurrency=2)
-        )
-        actor = remote.remote(self._order.project, self._order.env, number)
+        number = min(set(range(1, self._order.workers + 1)) - set(self._numbers.values()))
+        needs = {"num_cpus": 1, "num_gpus": self._order.gpus, "max_concurrency": 2}
+        worker = _ray().remote(RayWorker).options(**needs)
+        actor = worker.remote(self._order.project, self._order.env, number)
         self._numbers[actor] = number
         self._placed[actor.ready.remote()] = actor
 
     def _listen(self, seconds: float) -> None:
         there = [*self._placed, *self._asked, *self._calls]
-        for promise in _ray().wait(there, num_returns=1, timeout=seconds)[0] if there else []:
+        if not there:
+            time.sleep(seconds)
+            return
+        for promise in _ray().wait(there, num_returns=1, timeout=seconds)[0]:
             if promise in self._calls:
                 self._end(promise, *self._calls.pop(promise))
             else:
@@ -186,7 +184,8 @@ class Pool:
         try:
             found = ray.get(promise)
         except ray.exceptions.RayTaskError as error:
-            found = answer("failed", f"{type(error.cause).__name__}: {error.cause}")
+            why = " ".join(str(error.cause).split())
+            found = answer("failed", f"{type(error.cause).__name__}: {why}")
         except ray.exceptions.RayError as error:
             # Its memory, its machine or the way to it: another one may fare better.
             self._give_up(actor)
