@@ -61,6 +61,8 @@ for line in sys.stdin:
     sys.stderr.write(name + " was here\\n")
     done = {"state": "done", "pid": str(os.getpid()), **told}
     print(json.dumps(failed if name.startswith("fail") else done), flush=True)
+    if name.startswith("after"):
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -134,6 +136,11 @@ def test_a_worker_that_answers_no_sense_is_replaced(
     monkeypatch.setattr(local_engine, "GRACE_SECONDS", 0.2)
     assert engine.call(0, job(name))["state"] == state
     assert engine.call(0, job("a"))["state"] == "done"
+
+
+def test_workers_that_die_between_two_jobs_cost_nothing(engine: LocalEngine) -> None:
+    jobs = [job(f"after {n}") for n in range(6)]
+    assert {o.state for o in run_jobs(jobs, engine, silent).outcomes} == {"done"}
 
 
 def test_a_worker_that_dies_at_every_start_costs_two_tries_a_job(

@@ -271,6 +271,28 @@ def test_a_worker_that_the_memory_monitor_kills_is_replaced(
     assert first != second
 
 
+def test_stop_ends_jobs_at_work_and_those_that_wait(
+    machines: Machines, make: Make, project: Path
+) -> None:
+    machines.add(1)
+    engine = make(1)
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(engine.call(0, job("sleep60"))["state"])),
+        threading.Thread(target=lambda: found.append(engine.call(1, job("a"))["state"])),
+    ]
+    for thread in threads:
+        thread.start()
+        raylet_of(project, "sleep60")
+    began = time.monotonic()
+    engine.stop()
+    for thread in threads:
+        thread.join(10)
+    assert time.monotonic() - began < 30
+    assert sorted(found) == ["died", "interrupted"]  # the stand-in knows no SIGTERM
+    assert [name for name, _, _ in ran(project)] == ["sleep60"]
+
+
 def test_a_lost_head_is_one_line(machines: Machines, make: Make, project: Path) -> None:
     machines.add(1)
     running = Running(make(1), "sleep60", "a")
