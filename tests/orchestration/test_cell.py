@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.distillation import method_table
+from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.tasks import define
@@ -49,6 +51,9 @@ TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
         ({"teacher.training.epochs": 2}, TEACHER),
         ({"task.max_length": 32}, {"encoded", *TEACHER}),
         ({"task.train_rows": 100}, set(STAGES)),
+        ({"task.max_overlap": 0.5}, set(STAGES)),
+        ({"task.dev_fraction": 0.2}, set(STAGES)),
+        ({"student.init_from": "pretrained"}, STUDENT),
         ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
         ({"training.threads": 2}, set()),
         ({"training.device": "cpu", "training.log_every": 1}, set()),
@@ -194,3 +199,16 @@ def test_the_geometry_is_of_this_student_and_this_teacher(load: Load) -> None:
         for pooling in ("cls", "mean")
     }
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_the_bytes_of_the_student_s_own_checkpoint_are_part_of_it(
+    load: Load, tmp_path: Path, file: str
+) -> None:
+    shutil.copytree(DEMO_FOLDER, folder := tmp_path / "own")
+    given = {"student.init": "checkpoint", "student.checkpoint": str(folder)}
+    before = {name: load(given).cell.stage(name).key for name in STAGES}
+    data = (folder / file).read_bytes()
+    (folder / file).write_bytes(data + b" " if file.endswith("json") else data[:-1] + b"?")
+    after = {name: load(given).cell.stage(name).key for name in STAGES}
+    assert {name for name in STAGES if before[name] != after[name]} == STUDENT

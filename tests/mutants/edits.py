@@ -1,0 +1,155 @@
+"""Mistakes on purpose: which function each one is in, what it changes, and which tests notice.
+
+A list is a TOML file beside this one, a table `[[mutant]]` each:
+
+    means = "what is wrong now, in one line"
+    in = "Class.method"        a function, a class or a module's constant, wherever it lies in src
+    old = "the text"           as it stands in the definition once `ast.unparse` has laid it out
+    new = "another text"
+    killers = ["tests/...::test_..."]
+
+Layout, comments and the file do not count, so an edit survives a move and a reformatting. It must
+fit in one place only: a name that several modules have is told apart by the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+LISTS = Path(__file__).parent
+
+FIELDS = ("means", "in", "old", "new", "killers")
+
+Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
+
+
+class EditError(ValueError):
+    """An edit that fits nowhere or in several places, or a list that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One mistake.
+
+    Attributes:
+        means: the mistake in words.
+        where: the name of the definition, `Class.method` for a method.
+        old: the text that is replaced.
+        new: what stands there instead.
+        killers: pytest's node ids of tests of which at least one must fail.
+        subject: the list that it is from.
+    """
+
+    means: str
+    where: str
+    old: str
+    new: str
+    killers: tuple[str, ...]
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.means} ({self.where})"
+
+
+def read_mutants(folder: Path = LISTS) -> list[Mutant]:
+    """The mutants of all lists of a folder.
+
+    Raises:
+        EditError: a mutant lacks a field, has an unknown one, or has no killer.
+    """
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        for row in tomllib.loads(path.read_text("utf-8"))["mutant"]:
+            if set(row) != set(FIELDS) or not row["killers"]:
+                raise EditError(f"{path.name}: {row} needs {', '.join(FIELDS)}")
+            texts = (row[name] for name in FIELDS[:-1])
+            found.append(Mutant(*texts, tuple(row["killers"]), path.stem))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function, class or constant and the file that it stands in."""
+
+    path: Path
+    node: Node
+
+    @property
+    def text(self) -> str:
+        """Its source as `ast.unparse` lays it out."""
+        return ast.unparse(self.node)
+
+
+class Sources:
+    """The definitions of a folder of modules by their qualified names, outside of any module."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Definition]]:
+        found = defaultdict(list)
+        for path in sorted(self.folder.rglob("*.py")):
+            for name, node in _definitions(ast.parse(path.read_text("utf-8")).body):
+                found[name].append(Definition(path, node))
+        return found
+
+    def find(self, mutant: Mutant) -> Definition:
+        """The one definition that an edit fits.
+
+        Raises:
+            EditError: there is none, or several, or the text stands in it more than once.
+        """
+        known = self._by_name.get(mutant.where, ())
+        if not known:
+            raise EditError(f"{mutant}: nothing in {self.folder} is called {mutant.where}")
+        fitting = [found for found in known if mutant.old in found.text]
+        if len(fitting) != 1 or fitting[0].text.count(mutant.old) != 1:
+            count = sum(found.text.count(mutant.old) for found in fitting)
+            texts = "\n\n".join(f"# {found.path}\n{found.text}" for found in known)
+            raise EditError(f"{mutant}: {mutant.old!r} is there {count} times, not once:\n{texts}")
+        return fitting[0]
+
+    def apply(self, mutant: Mutant) -> tuple[Path, str]:
+        """The file that a mutant changes, and its new text.
+
+        Raises:
+            EditError: as `find`; or the edit changes nothing, or makes no Python.
+        """
+        found = self.find(mutant)
+        lines = found.path.read_text("utf-8").splitlines(keepends=True)
+        first, last, indent = _place(found.node)
+        edited = found.text.replace(mutant.old, mutant.new)
+        lines[first - 1 : last] = [textwrap.indent(edited, " " * indent) + "\n"]
+        text = "".join(lines)
+        try:
+            before, after = ast.parse(found.path.read_text("utf-8")), ast.parse(text)
+        except SyntaxError as error:
+            raise EditError(f"{mutant}: {error} in\n{edited}") from None
+        if ast.dump(before) == ast.dump(after):
+            raise EditError(f"{mutant}: nothing is changed")
+        return found.path, text
+
+
+def _definitions(body: Sequence[ast.stmt], above: str = "") -> Iterator[tuple[str, Node]]:
+    for node in body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from ((above + t.id, node) for t in targets if isinstance(t, ast.Name))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield above + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from _definitions(node.body, f"{above}{node.name}.")
+
+
+def _place(node: Node) -> tuple[int, int, int]:
+    """First and last line of a definition with its decorators, and its indentation."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return first, node.end_lineno or node.lineno, node.col_offset
