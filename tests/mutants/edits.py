@@ -3,13 +3,13 @@
 A list is a TOML file beside this one, a table `[[mutant]]` each:
 
     means = "what is wrong now, in one line"
-    in = "Class.method"        a function, a class or a module's constant, wherever it lies in src
-    old = "the text"           as it stands in the definition once `ast.unparse` has laid it out
-    new = "another text"
+    edit = ["Class.method", "old text", "new text"]
     killers = ["tests/...::test_..."]
 
-Layout, comments and the file do not count, so an edit survives a move and a reformatting. It must
-fit in one place only: a name that several modules have is told apart by the text.
+The name is that of a function, a class or a module's constant, wherever it lies in src; the old
+text is a part of its definition as `ast.unparse` lays it out. So layout, comments and the file do
+not count, and an edit survives a move and a reformatting. It must fit in one place only: a name
+that several modules have is told apart by the text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 
 LISTS = Path(__file__).parent
 
-FIELDS = ("means", "in", "old", "new", "killers")
+FIELDS = {"means", "edit", "killers"}
 
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
@@ -62,15 +62,14 @@ def read_mutants(folder: Path = LISTS) -> list[Mutant]:
     """The mutants of all lists of a folder.
 
     Raises:
-        EditError: a mutant lacks a field, has an unknown one, or has no killer.
+        EditError: a mutant lacks a field or a killer, or has a field that is not known.
     """
     found = []
     for path in sorted(folder.glob("*.toml")):
         for row in tomllib.loads(path.read_text("utf-8"))["mutant"]:
-            if set(row) != set(FIELDS) or not row["killers"]:
-                raise EditError(f"{path.name}: {row} needs {', '.join(FIELDS)}")
-            texts = (row[name] for name in FIELDS[:-1])
-            found.append(Mutant(*texts, tuple(row["killers"]), path.stem))
+            if set(row) != FIELDS or len(row["edit"]) != 3 or not row["killers"]:
+                raise EditError(f"{path.name}: {row} needs means, an edit of three, and killers")
+            found.append(Mutant(row["means"], *row["edit"], tuple(row["killers"]), path.stem))
     return found
 
 
@@ -124,18 +123,17 @@ class Sources:
             EditError: as `find`; or the edit changes nothing, or makes no Python.
         """
         found = self.find(mutant)
-        lines = found.path.read_text("utf-8").splitlines(keepends=True)
-        first, last, indent = _place(found.node)
         edited = found.text.replace(mutant.old, mutant.new)
-        lines[first - 1 : last] = [textwrap.indent(edited, " " * indent) + "\n"]
-        text = "".join(lines)
         try:
-            before, after = ast.parse(found.path.read_text("utf-8")), ast.parse(text)
+            changed = ast.parse(edited).body
         except SyntaxError as error:
             raise EditError(f"{mutant}: {error} in\n{edited}") from None
-        if ast.dump(before) == ast.dump(after):
+        if list(map(ast.dump, changed)) == [ast.dump(found.node)]:
             raise EditError(f"{mutant}: nothing is changed")
-        return found.path, text
+        lines = found.path.read_text("utf-8").splitlines(keepends=True)
+        first, last, indent = _place(found.node)
+        lines[first - 1 : last] = [textwrap.indent(edited, " " * indent) + "\n"]
+        return found.path, "".join(lines)
 
 
 def _definitions(body: Sequence[ast.stmt], above: str = "") -> Iterator[tuple[str, Node]]:
