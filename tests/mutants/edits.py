@@ -1,10 +1,10 @@
 """Mistakes on purpose: which function each one is in, what it changes, and which tests notice.
 
-A list is a TOML file beside this one, a table `[[mutant]]` each:
+A list is a TOML file beside this one, of groups that the same tests notice:
 
-    means = "what is wrong now, in one line"
-    edit = ["Class.method", "old text", "new text"]
+    [[group]]
     killers = ["tests/...::test_..."]
+    mutants = [["what is wrong now, in one line", "Class.method", "old text", "new text"]]
 
 The name is that of a function, a class or a module's constant, wherever it lies in src; the old
 text is a part of its definition as `ast.unparse` lays it out. So layout, comments and the file do
@@ -25,7 +25,7 @@ from pathlib import Path
 
 LISTS = Path(__file__).parent
 
-FIELDS = {"means", "edit", "killers"}
+FIELDS = {"killers", "mutants"}
 
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
@@ -62,14 +62,17 @@ def read_mutants(folder: Path = LISTS) -> list[Mutant]:
     """The mutants of all lists of a folder.
 
     Raises:
-        EditError: a mutant lacks a field or a killer, or has a field that is not known.
+        EditError: something lacks, or is there and not known.
     """
     found = []
     for path in sorted(folder.glob("*.toml")):
-        for row in tomllib.loads(path.read_text("utf-8"))["mutant"]:
-            if set(row) != FIELDS or len(row["edit"]) != 3 or not row["killers"]:
-                raise EditError(f"{path.name}: {row} needs means, an edit of three, and killers")
-            found.append(Mutant(row["means"], *row["edit"], tuple(row["killers"]), path.stem))
+        for group in tomllib.loads(path.read_text("utf-8"))["group"]:
+            if set(group) != FIELDS or not all(group.values()):
+                raise EditError(f"{path.name}: {group} needs killers and mutants, no more")
+            for row in group["mutants"]:
+                if len(row) != 4 or not all(row[:3]):
+                    raise EditError(f"{path.name}: {row} is no mistake, name, old and new text")
+                found.append(Mutant(*row, tuple(group["killers"]), path.stem))
     return found
 
 

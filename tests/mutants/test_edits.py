@@ -113,8 +113,17 @@ def test_constants_have_names_too(sources: Sources) -> None:
     assert "LIMIT = 4\n" in text
 
 
-@pytest.mark.parametrize("line", ["", "killers = []", 'killers = ["t.py"]\nmore = 1'])
-def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, line: str) -> None:
-    (tmp_path / "some.toml").write_text(f'[[mutant]]\nmeans = "x"\nedit = ["f", "a", "b"]\n{line}')
+@pytest.mark.parametrize(
+    "group",
+    [
+        'mutants = [["x", "f", "a", "b"]]',
+        'killers = []\nmutants = [["x", "f", "a", "b"]]',
+        'killers = ["t.py"]\nmutants = [["x", "f", "a", "b"]]\nmore = 1',
+        'killers = ["t.py"]\nmutants = [["x", "f", "a"]]',
+        'killers = ["t.py"]\nmutants = [["x", "f", "", "b"]]',
+    ],
+)
+def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, group: str) -> None:
+    (tmp_path / "some.toml").write_text(f"[[group]]\n{group}\n")
     with pytest.raises(EditError, match=r"some\.toml"):
         read_mutants(tmp_path)

@@ -14,7 +14,7 @@ from alpkd_pipeline.orchestration.pruning import removal
 from alpkd_pipeline.orchestration.pruning.candidates import Candidate, is_settled
 from alpkd_pipeline.orchestration.pruning.kept import Choice
 from alpkd_pipeline.orchestration.pruning.prune import make_plan
-from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.locks import LOCKS
 
 
 def signals(store: SmallStore) -> Candidate:
@@ -95,11 +95,10 @@ def test_the_second_look_is_under_the_lock(
     found, held = settled_work(store), []
 
     def watched(path: Path) -> bool:
-        assert found.final is not None
-        held.append(is_held(lock_file(found.final)))
+        held.append([is_held(lock) for lock in path.parent.glob(f"{LOCKS}/*.lock")])
         return is_settled(path)
 
     monkeypatch.setattr(removal, "is_settled", watched)
     assert removal.remove(found) == ""
-    assert held == [True]
+    assert held == [[True]]
     assert not found.path.exists()
