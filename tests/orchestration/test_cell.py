@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -15,6 +17,7 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.tasks import define
+from alpkd_pipeline.tasks.glue import GLUE
 
 STAGES = (
     "splits",
@@ -114,6 +117,12 @@ def test_tables_are_not_part_of_the_code(load: Load) -> None:
     assert "alpkd_pipeline.models.student" in names
     assert not {name for name in names if name.endswith((".method_table", ".glue"))}
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
+    assert not {name for name in names if name.startswith("alpkd_pipeline.runs")}
+
+
+def test_the_code_of_a_method_is_part_of_its_students(load: Load) -> None:
+    codes = {load({"method.name": name}).cell.student_code for name in ("kd", "pkd", "ckd")}
+    assert len(codes) == 3
 
 
 def test_the_row_of_a_method_is_part_of_its_students(load: Load, monkeypatch) -> None:
@@ -212,3 +221,70 @@ def test_the_bytes_of_the_student_s_own_checkpoint_are_part_of_it(
     (folder / file).write_bytes(data + b" " if file.endswith("json") else data[:-1] + b"?")
     after = {name: load(given).cell.stage(name).key for name in STAGES}
     assert {name for name in STAGES if before[name] != after[name]} == STUDENT
+
+
+@pytest.mark.parametrize(
+    ("file", "again"),
+    [
+        ("tokenizer.json", {"encoded", *TEACHER}),
+        ("config.json", TEACHER),
+        ("model.safetensors", TEACHER),
+    ],
+)
+def test_the_bytes_of_the_teacher_s_encoder_are_part_of_what_reads_them(
+    load: Load, tmp_path: Path, file: str, again: set[str]
+) -> None:
+    shutil.copytree(DEMO_FOLDER, folder := tmp_path / "own")
+    given = {"teacher.model": str(folder)}
+    before = {name: load(given).cell.stage(name).key for name in STAGES}
+    data = (folder / file).read_bytes()
+    edit = {"tokenizer.json": data.replace(b"[UNK]", b"[NEW]"), "config.json": data + b" "}
+    (folder / file).write_bytes(edit.get(file, data[:-1] + b"?"))
+    after = load(given).cell
+    assert {name for name in STAGES if before[name] != after.stage(name).key} == again
+
+
+def test_the_names_of_the_classes_and_their_order_are_part_of_all(
+    load: Load, tmp_path: Path
+) -> None:
+    change = {"task.labels": ["yes", "no"]}
+    assert moved(load, change, own_task(tmp_path)) == set(STAGES)
+
+
+def test_another_release_of_a_library_makes_again_what_it_computes(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = {name: load().cell.stage(name).key for name in STAGES}, load().cell
+    versions = cell_module.library_versions
+
+    def newer(names: tuple[str, ...]) -> dict[str, str]:
+        return {**versions(names), **({"torch": "99"} if "torch" in names else {})}
+
+    monkeypatch.setattr(cell_module, "library_versions", newer)
+    assert {n for n in STAGES if before[n] != after.stage(n).key} == TEACHER
+
+
+def test_a_latency_is_that_of_one_machine(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = load().cell, load().cell
+    other = SimpleNamespace(nodename="another-machine")
+    keys = [here.student_latency.key, here.student_evaluation.key]
+    monkeypatch.setattr(os, "uname", lambda: other)
+    assert there.student_latency.key != keys[0]
+    assert there.student_evaluation.key == keys[1]
+
+
+def test_the_words_of_a_submission_are_part_of_the_evaluation(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rte").mkdir()
+    rows = pd.DataFrame(
+        {"idx": [0, 1], "sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [0, 1]}
+    )
+    for name in ("train", "validation"):
+        rows.to_parquet(tmp_path / "rte" / f"{name}.parquet")
+    given = {"task.name": "rte", "task.source": "folder", "task.path": str(tmp_path)}
+    given["teacher.model"] = str(DEMO_FOLDER)
+    before = load(given).cell.student_evaluation.key
+    row = replace(GLUE["rte"], submission_words=("yes", "no"))
+    monkeypatch.setitem(GLUE, "rte", row)
+    assert load(given).cell.student_evaluation.key != before
