@@ -16,6 +16,7 @@ from alpkd_pipeline.distillation import method_table
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
+from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE
 
@@ -51,6 +52,7 @@ TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
         ({"signals.dtype": "fp16"}, {"signals", *STUDENT}),
         ({"method.pooling": "mean"}, {"signals", *STUDENT}),
         ({"teacher.seed": 1}, TEACHER),
+        ({"teacher.finetuned": True}, TEACHER),
         ({"teacher.training.epochs": 2}, TEACHER),
         ({"task.max_length": 32}, {"encoded", *TEACHER}),
         ({"task.train_rows": 100}, set(STAGES)),
@@ -288,3 +290,13 @@ def test_the_words_of_a_submission_are_part_of_the_evaluation(
     row = replace(GLUE["rte"], submission_words=("yes", "no"))
     monkeypatch.setitem(GLUE, "rte", row)
     assert load(given).cell.student_evaluation.key != before
+
+
+def test_defaults_are_no_part_of_a_key(load: Load) -> None:
+    """So a new parameter, whose default means what was done before, moves none."""
+    given = load({"training.accumulation": 1, "training.lr": 1e-3}).params.training
+    defaults = {name for name, field in TrainingParams.model_fields.items() if field.default == 1}
+    assert "accumulation" in defaults
+    numbers = cell_module._numbers(given)
+    assert not defaults & set(numbers)
+    assert numbers["lr"] == 1e-3
