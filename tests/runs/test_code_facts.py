@@ -55,3 +55,10 @@ def test_a_cache_that_cannot_be_written_is_no_error(file: Path, tmp_path: Path) 
     facts = CodeFacts(tmp_path / "taken" / "code.json")
     facts.of(file)
     facts.save()
+
+
+def test_docstrings_of_functions_and_classes_are_no_code(tmp_path: Path) -> None:
+    text = "class A:{0}\n    x = 1\n\n    def f(self):{1}\n        return 1\n"
+    (tmp_path / "a.py").write_text(text.format("", ""))
+    (tmp_path / "b.py").write_text(text.format('\n    """A."""', '\n        """F."""'))
+    assert parse(tmp_path / "a.py") == parse(tmp_path / "b.py")
