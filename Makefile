@@ -85,7 +85,7 @@ format: $(DEV_STAMP)  ## put formatting right
 
 mlflow: $(STAMP)  ## open the tracking UI on http://127.0.0.1:5000
 	@echo "students: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=students"
-	$(BIN)/mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000
+	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 viz: $(DEV_STAMP)  ## show the pipelines in the browser
 	$(BIN)/kedro viz run

@@ -6,6 +6,7 @@ Configuration stops here: below the pipelines, functions take plain keyword argu
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -64,7 +65,21 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
-def _possible_path(value: str) -> str:
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+"""Begins `s3://bucket`, `file:/x` or `host:/x`; below the project a folder `s3:` would be made."""
+
+
+def possible_path(value: str) -> str:
+    """A path as it is.
+
+    Raises:
+        ValueError: it is an address, or no path that this machine could have.
+    """
+    if _ADDRESS.match(value):
+        raise ValueError(
+            "is an address, and only folders and files of a local or shared file system work:"
+            " mount it, or copy it, and name the path"
+        )
     if "\0" in value:
         raise ValueError("holds the character NUL, which no path may have")
     if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(value).parts):
@@ -76,7 +91,7 @@ def _possible_path(value: str) -> str:
     return value
 
 
-Place = Annotated[str, AfterValidator(_possible_path)]
+Place = Annotated[str, AfterValidator(possible_path)]
 """A folder or a file; for a model also a package or a hub id."""
 
 
@@ -183,7 +198,7 @@ class SignalParams(_Block):
 class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
-    store: Place = "data"
+    store: Annotated[Place, Field(min_length=1)] = "data"
     tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
     group: str | None = Field(default=None, min_length=1, max_length=128)

@@ -199,17 +199,11 @@ def test_a_database_that_was_half_made_when_its_maker_was_killed(
     settings.database.unlink()
     (tmp_path / "mlflow.db.0123.tmp").write_bytes(b"half")
 
-    def write_template(self: object, *, tracking_uri: str) -> None:
-        Path(tracking_uri.removeprefix("sqlite:///")).write_bytes(content)
+    def write_template(uri: str, _artifact_root: Path) -> None:
+        assert not settings.database.exists()
+        Path(uri.removeprefix("sqlite:///")).write_bytes(content)
 
-    class Maker:
-        __init__ = write_template
-
-        def search_experiments(self, max_results: int) -> None:
-            assert not settings.database.exists()
-
-    real, calls = mlflow_sync._client_class(), iter([Maker])
-    monkeypatch.setattr(mlflow_sync, "_client_class", lambda: next(calls, real))
+    monkeypatch.setattr(mlflow_sync, "_make_tables", write_template)
     prepare_store(settings)
     assert rows("select name from experiments where name = 'alpkd'") == [("alpkd",)]
     assert [path.name for path in tmp_path.glob("*.tmp*")] == []

@@ -21,6 +21,7 @@ from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.sweep.spec import read_spec
 from alpkd_pipeline.orchestration.sweep.summary import dev_score, failure_lines, sweep_table
 from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
+from alpkd_pipeline.orchestration.tuning.trials import study_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,6 +74,7 @@ class Sweep:
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say of every cell what is to be done, and how long it may take."""
         console = _console()
+        self._say_presets(console)
         for planned in self.plan.cells:
             why = f" ({', '.join(planned.why)})" if planned.why else ""
             _say(console, f"{planned.state}: {planned.grid.name}{why}")
@@ -90,12 +92,19 @@ class Sweep:
             The exit code: 0, 1 if anything failed, 130 if somebody stopped it.
         """
         console, chosen = _console(), self._engine(engine, workers)
+        self._say_presets(console)
         self._say_counts(console, chosen.slots)
         self._claim_name()
+        try:
+            return self._run_claimed(console, chosen, report=report)
+        finally:
+            self._record.release()
+
+    def _run_claimed(self, console: Console, engine: Engine, *, report: bool) -> int:
         status: Status = "FAILED"
         page = None
         try:
-            stopped, page = self._work(console, chosen, report=report)
+            stopped, page = self._work(console, engine, report=report)
             if stopped:
                 status = "KILLED"
             elif all(outcome.state == "done" for outcome in self._outcomes):
@@ -182,6 +191,13 @@ class Sweep:
         files = [self._record.path, *([page] if page else [])]
         self._group.close(status, metrics, files)
 
+    def _say_presets(self, console: Console) -> None:
+        """What conf/ changes unasked, once for each task, method and depth."""
+        grid = [planned.grid for planned in self.plan.cells]
+        told = [f"{study_title(cell.coordinates)}: {cell.preset}" for cell in grid if cell.preset]
+        for line in dict.fromkeys(told):
+            _say(console, line)
+
     def _say_counts(self, console: Console, workers: int) -> None:
         counts = [f"{len(self.plan.in_state(s))} {word}" for s, word in _STATES]
         _say(console, f"{len(self.plan.cells)} cells: {', '.join(counts)}")
@@ -208,7 +224,7 @@ class Sweep:
         _say(console, f"record: {_short(self._record.path)}")
         if page is not None:
             _say(console, f"report: {_short(page)}")
-        students = [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        students = [p.cell.student.folder for p in self.plan.cells if dev_score(p) is not None]
         for line in self._group.lines(students):
             _say(console, line)
 
