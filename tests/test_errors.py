@@ -83,3 +83,15 @@ def test_a_place_that_may_not_be_used_is_the_users_to_change(tmp_path: Path) -> 
 def test_a_file_that_is_not_there_may_be_a_bug() -> None:
     assert user_error(FileNotFoundError(errno.ENOENT, "no such file", "x")) is None
     assert user_error(OSError(errno.EROFS, "which file?")) is None
+
+
+def test_addresses_in_it_have_no_credentials() -> None:
+    line = str(UserError("no answer from postgresql://me:pass@host/db and http://h/?a=b&token=abc"))
+    assert line == "no answer from postgresql://***@host/db and http://h/?a=b&token=***"
+
+
+def test_a_password_in_the_middle_of_a_book_is_not_cut_in_two() -> None:
+    """Half of it would no longer look like one."""
+    line = str(UserError("x" * 1990 + " http://me:" + "secret" * 1000 + "@host " + "y" * 1990))
+    assert "secret" not in line
+    assert "http://***@host" in line

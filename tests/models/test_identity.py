@@ -82,3 +82,17 @@ def test_weights_in_several_files_cannot_be_pinned_by_one_hash(tmp_path: Path) -
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="0 weight files"):
         verify_weights(folder, "0" * 64)
+
+
+def test_every_file_of_weights_in_several_counts(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a")
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    index = {"weight_map": {f"layer.{i}": name for i, name in enumerate(shards)}}
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in shards:
+        (folder / name).write_bytes(b"weights")
+    before = digest("./a", tmp_path)["files"]
+    assert set(before) == {"config.json", *shards}
+    (folder / shards[1]).write_bytes(b"weightz")
+    assert digest("./a", tmp_path)["files"][shards[1]] != before[shards[1]]

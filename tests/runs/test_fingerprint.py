@@ -76,3 +76,11 @@ def test_what_is_left_out_does_not_count(package: Path) -> None:
     before = code_digest(["toy.a"], ["toy.c"])
     rewrite(package / "c.py", "X = 2\n")
     assert code_digest(["toy.a"], ["toy.c"]) == before
+
+
+def test_what_only_begins_like_a_package_that_is_left_out_counts(package: Path) -> None:
+    (package / "c").mkdir()
+    (package / "c" / "inner.py").write_text("X = 1\n")
+    (package / "c_more.py").write_text("X = 1\n")
+    (package / "a.py").write_text("import toy.c.inner\nimport toy.c_more\n")
+    assert [name for name, _ in import_closure(["toy.a"], ["toy.c.*"])] == ["toy.a", "toy.c_more"]

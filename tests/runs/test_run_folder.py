@@ -36,6 +36,15 @@ def test_a_training_whose_run_json_was_damaged_begins_again(
     assert not (folder / CHECKPOINTS).exists()
 
 
+def test_a_training_of_another_key_does_not_go_on(tmp_path: Path) -> None:
+    facts = {"stage": "student", "identity": {"key": "k"}, "params": {}}
+    folder = Work(tmp_path / "a.work", facts).begin()
+    publish_step(folder / CHECKPOINTS, 4, lambda to: write_json(to / "facts.json", {}))
+    assert Work(folder, facts).goes_on
+    assert not Work(folder, {**facts, "identity": {"key": "other"}}).goes_on
+    assert not Work(folder, {**facts, "stage": "splits"}).goes_on
+
+
 def test_a_training_says_by_hash_which_rows_it_reads(tmp_path: Path) -> None:
     encoded = tmp_path / "encoded"
     encoded.mkdir()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.real_glue import real_glue
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.faults import DataFaults
@@ -262,16 +263,17 @@ def lines_of(path: Path) -> int:
 
 @pytest.mark.glue
 @pytest.mark.parametrize("name", TSV_ROWS)
-def test_real_rows_equal_lines(glue_dir: Path, name: str) -> None:
-    frames = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), GLUE[name].task, Path())
+def test_real_rows_equal_lines(name: str) -> None:
+    folder = real_glue(name, "tsv")
+    frames = load(SourceSpec("folder", path=str(folder)), GLUE[name].task, Path())
     for split, (file, header) in TSV_ROWS[name].items():
-        assert len(frames[split]) == lines_of(glue_dir / "glue_tsv" / file) - header
+        assert len(frames[split]) == lines_of(folder / file) - header
 
 
 @pytest.mark.glue
-def test_real_mrpc_rows_equal_lines(glue_dir: Path) -> None:
-    folder = glue_dir / "glue_tsv" / "MRPC"
-    frames = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), MRPC, Path())
+def test_real_mrpc_rows_equal_lines() -> None:
+    folder = real_glue("mrpc", "tsv") / "MRPC"
+    frames = load(SourceSpec("folder", path=str(folder.parent)), MRPC, Path())
     assert len(frames["dev"]) == lines_of(folder / "dev_ids.tsv")
     whole = lines_of(folder / "msr_paraphrase_train.txt") - 1
     assert len(frames["train"]) + len(frames["dev"]) == whole
@@ -280,10 +282,12 @@ def test_real_mrpc_rows_equal_lines(glue_dir: Path) -> None:
 
 @pytest.mark.glue
 @pytest.mark.parametrize("name", ["cola", "mrpc", "rte"])
-def test_real_tsv_agrees_with_parquet(glue_dir: Path, name: str) -> None:
+def test_real_tsv_agrees_with_parquet(name: str) -> None:
     task = GLUE[name].task
-    tsv = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), task, Path())
-    parquet = load(SourceSpec("folder", path=str(glue_dir)), task, Path())
+    tsv, parquet = (
+        load(SourceSpec("folder", path=str(real_glue(name, layout))), task, Path())
+        for layout in ("tsv", "parquet")
+    )
     assert set(tsv) == set(parquet) == {"train", "dev", "test"}
     for split, frame in tsv.items():
         assert frame.attrs["file"].endswith((".tsv", ".txt"))
@@ -298,7 +302,7 @@ def test_real_tsv_agrees_with_parquet(glue_dir: Path, name: str) -> None:
     ("name", "shared"),
     [("cola", (16, 19)), ("mrpc", (0, 0)), ("rte", (0, 0)), ("sst2", (0, 2))],
 )
-def test_real_splits_are_sound(glue_dir: Path, name: str, shared: tuple[int, int]) -> None:
-    task = GLUE[name].task
-    facts = check_splits(load(SourceSpec("folder", path=str(glue_dir)), task, Path()), task, 0.02)
+def test_real_splits_are_sound(name: str, shared: tuple[int, int]) -> None:
+    spec, task = SourceSpec("folder", path=str(real_glue(name, "parquet"))), GLUE[name].task
+    facts = check_splits(load(spec, task, Path()), task, 0.02)
     assert (facts.splits["dev"].overlap, facts.splits["test"].overlap) == shared
