@@ -371,3 +371,24 @@ def test_many_classes_are_counted_up_to_a_limit(
 def test_a_hidden_label_in_train_stays_one_for_the_validation(mood: Task) -> None:
     found = read_label_columns({"train": frame("0", "-1", None)}, mood, minus_one_hides=True)
     assert found["train"]["label"].tolist() == [0, -1, None]
+
+
+def test_equal_values_of_other_types_are_other_labels(tmp_path: Path, mood: Task) -> None:
+    rows: Rows = [1, True, 1.0, "1.0", "TRUE"]
+    task = replace(mood, label_names=("true", "1"))
+    found = read(tmp_path, task, "jsonl", {"train": rows, "dev": rows[::-1]})
+    assert found["train"] == [1, 0, 1, 1, 0]
+    assert "1 (train rows" in read(
+        tmp_path, replace(mood, label_names=("true", "false")), "jsonl", {"train": rows}
+    )
+
+
+def test_minus_one_is_a_class_wherever_one_is_named_so(mood: Task, likeness: Task) -> None:
+    given = {"train": frame("-1", "1"), "test": frame("-1", None)}
+    task = replace(mood, label_names=("-1", "1"))
+    found = read_label_columns(given, task, minus_one_hides=True)
+    assert [part["label"].tolist() for part in found.values()] == [[0, 1], [0, -1]]
+    signed = replace(likeness, label_range=(-1.0, 1.0))
+    numbers = read_label_columns(given, signed, minus_one_hides=True)["test"]["label"]
+    assert numbers[2] == -1.0
+    assert numbers.isna().tolist() == [False, True]
