@@ -92,9 +92,7 @@ def test_models_on_another_disk(tmp_path: Path, kedro: Kedro) -> None:
         assert "bitwise equal" in again.stdout
         teacher = next((store / "06_models").glob("teachers/demo/*/manifest.json")).parent
         assert kedro("pair", str(here), str(teacher), f"--params={places}").returncode == 0
-        shutil.rmtree(here)
         train = [sys.executable, "-m", "alpkd_pipeline.training"]
-        assert kedro("run", params).returncode == 0
         work = here.with_name("by-hand")
         work.mkdir()
         shutil.copy(here / "run.json", work)
