@@ -47,8 +47,8 @@ class DiskFullError(UserError):
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-NO_ENTRY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-"""A place that may not be used: read-only, somebody else's, or below a file."""
+NO_ENTRY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""A place that may not be used: read-only, somebody else's, below a file, or too long a path."""
 
 _NUMBER = re.compile(r"\b(?:errno|os error) (\d+)\b", re.IGNORECASE)
 """How libraries in other languages tell the number of the operating system's error."""

@@ -12,7 +12,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.runs.run_folder import Work
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
     from alpkd_pipeline.tracking.comparison import log_comparison
 
     # Not the CSV file: it also lists trials and reruns, which are not to be compared.
-    students = pd.DataFrame(read_json(folder / "comparison.json")["students"])
+    students = pd.DataFrame(FinishedFolder(folder).json("comparison.json")["students"])
     try:
         log_comparison(folder, settings, students)
     except UserError as error:

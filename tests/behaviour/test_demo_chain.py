@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from tests.behaviour.conftest import Demo
 
-from alpkd_pipeline.runs.manifest import read_json, verify
+from alpkd_pipeline.runs.finished import verify
+from alpkd_pipeline.runs.manifest import read_json
 
 STUDENT = "06_models/students/demo"
 TEACHER = "06_models/teachers/demo"

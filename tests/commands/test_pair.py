@@ -13,6 +13,7 @@ from tests.reporting.stored_answers import with_answers
 
 from alpkd_pipeline.commands.pair import compared
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import sha256_file
 
 LABELS = [1, 0] * 20
 
@@ -58,6 +59,18 @@ def test_the_command(tmp_path: Path, store: Store, kedro: Kedro) -> None:
     done = kedro("pair", *NAMES, where, cwd=root)
     assert done.returncode == 0, done.stderr
     assert compared(store.root, *NAMES) in done.stdout
+    answers = next(
+        (store.root / "07_model_output/scores").glob(f"*/{NAMES[1]}-*/predictions/dev.csv")
+    )
+    sealed = sha256_file(answers)
+    answers.write_text(answers.read_text().replace(",1,0,", ",1,1,").replace(",0,1,", ",0,0,"))
+    damaged = kedro("pair", *NAMES, where, cwd=root)
+    assert (damaged.returncode, damaged.stdout) == (1, "")
+    (line,) = [line for line in damaged.stderr.splitlines() if line.strip()]
+    found = sha256_file(answers)
+    assert line.startswith(
+        f"Error: {answers} is damaged: sha256 {found} instead of {sealed}; rm -r"
+    )
     missing = kedro("pair", NAMES[0], "deadbeef", where, cwd=root)
     assert missing.returncode == 1
     (line,) = [line for line in missing.stderr.splitlines() if line.strip()]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.orchestration.rerun.conftest import write_run
 from tests.projects import copied_project
 
+from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
+from alpkd_pipeline.orchestration.rerun.damage import told
+from alpkd_pipeline.orchestration.rerun.original import altered_files
+from alpkd_pipeline.orchestration.rerun.plan import Planned
+from alpkd_pipeline.runs.manifest import seal
 
 
 class Metadata:
@@ -50,3 +57,20 @@ def test_a_mistake_is_one_line(
     assert line in said[0]
     assert "Traceback" not in done.output
     assert not (project.project_path / "data" / "09_reruns").exists()
+
+
+def test_a_dry_run_of_a_damaged_original_ends_with_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("a")
+    seal(tmp_path, {})
+    planned = Planned(write_run(tmp_path / "store"))
+    monkeypatch.setattr(module, "_setting", lambda *_: None)
+    monkeypatch.setattr(module, "_planned", lambda *_: ([planned], "x", "x", ()))
+    done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
+    assert done.exit_code == 0, done.output
+    (tmp_path / "a").write_text("b")
+    planned = replace(planned, differences=tuple(told(altered_files(tmp_path), "student")))
+    done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
+    assert done.exit_code == 1, done.output
+    assert "differs today: a of the student: sha256 ca978112" in done.output

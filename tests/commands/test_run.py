@@ -13,12 +13,16 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.project import configure_project
 from tests.conftest import Kedro
+from tests.projects import copied_project
+from tests.reporting.conftest import Store
+from tests.reporting.studies import reseal, with_journal
 
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.commands.run import RUNNER, run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
+from alpkd_pipeline.runs.manifest import sha256_file
 
 KEDRO_1_7 = [
     "from_inputs",
@@ -237,3 +241,30 @@ def test_a_line_is_found_behind_kedro_s_own_exception(kedro: Kedro, tmp_path: Pa
     assert making == ["making splits", "making encoded"]
     assert line.startswith("Error: ")
     assert f"not the pinned {wrong}" in line
+
+
+def test_a_digit_of_a_score_is_named_and_nothing_is_compared(tmp_path: Path, kedro: Kedro) -> None:
+    """Also where a comparison is there already, whose key says nothing of what files hold now."""
+    root, store = copied_project(tmp_path / "project", tracking="off"), Store(tmp_path / "data")
+    store.teacher()
+    for seed in range(2):
+        folder = store.student(seed)
+        with_journal(folder)
+        reseal(folder)
+        scores = store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
+    compare = ("run", "--pipeline=compare", f"--params=run.store={store.root}")
+    done = kedro(*compare, cwd=root)
+    assert done.returncode == 0, done.stderr
+    path = scores / "scores.json"
+    sealed = sha256_file(path)
+    path.write_text(path.read_text().replace("0.75", "0.85"))
+    before = {p: p.read_bytes() for p in (store.root / "08_reporting").rglob("*") if p.is_file()}
+    for force in ((), ("--force=compare",)):
+        done = kedro(*compare, *force, cwd=root)
+        assert done.returncode == 1
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+        assert f"{path} is damaged: sha256 {sha256_file(path)} instead of {sealed}" in line
+        assert f"rm -r {scores}, then " in line
+        assert "Traceback" not in done.stderr
+        now = {p: p.read_bytes() for p in (store.root / "08_reporting").rglob("*") if p.is_file()}
+        assert now == before

@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from kedro.io import DatasetError
+from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.reporting import report
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
 
@@ -45,6 +48,25 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+def test_it_is_not_there_when_what_was_compared_is_damaged(world: World) -> None:
+    scores = world.result("kd-s0-11111111", text='{"score": 0.75}')
+    world.compare()
+    (scores / "scores.json").write_text('{"score": 0.85}')
+    with pytest.raises(DatasetError, match=r"scores\.json is damaged: sha256") as error:
+        world.dataset.exists()
+    assert isinstance(user_error(error.value), DamagedError)
+
+
+def test_it_is_made_again_when_it_is_damaged_itself(world: World) -> None:
+    world.result("kd-s0-11111111")
+    folder = world.compare()
+    (folder / "comparison.md").write_text("tabel")
+    assert not world.dataset.exists()
+    world.compare()
+    assert world.dataset.exists()
+    assert (folder / "comparison.md").read_text() == "table"
 
 
 def test_it_is_there_once_it_is_written(world: World) -> None:
@@ -187,3 +209,32 @@ def test_what_comes_in_while_it_is_written_makes_it_due_again(world: World) -> N
     assert folder.is_dir()
     assert not world.dataset.exists()
     assert not world.fresh().exists()
+
+
+def test_copies_make_nothing_due(world: World) -> None:
+    folder = world.result("kd-s0-11111111")
+    world.compare()
+    shutil.copytree(folder, folder.with_name("my copy"))
+    assert world.dataset.exists()
+    shutil.copytree(folder, folder.with_name(".kd-s0-11111111.0.old"))
+    assert world.dataset.exists()
+
+
+def test_a_renamed_student_makes_it_due_since_it_is_named_in_it(world: World) -> None:
+    folder = world.result("kd-s0-11111111")
+    world.compare()
+    folder.rename(folder.with_name("best"))
+    assert not world.dataset.exists()
+
+
+def test_the_key_survives_folders_that_are_renamed_between_two_looks(world: World) -> None:
+    store = world.root / "data"
+    folder = world.result("kd-s0-11111111", "06_models/students")
+    world.result("kd-s1-22222222", "06_models/students")
+    elsewhere, task = folder.with_name("elsewhere"), folder.parent
+    looks = at_every_look(store, lambda: comparison_key(store))
+    for source, target in ((folder, elsewhere), (task, task.with_name("renamed"))):
+        for number in looks:
+            with before_look(number, store, lambda s=source, t=target: s.rename(t)):
+                assert len(comparison_key(store)) == 64
+            target.rename(source)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from tests.behaviour.conftest import Demo
-from tests.conftest import Kedro
-from tests.faults.commands import Prepared
+from tests.faults.clones import clone_students
+from tests.faults.commands import SMALL, Prepared, kedro
+from tests.faults.forked_commands import warm
+from tests.faults.record import times
 from tests.faults.trainings import World
 
 HERE = Path(__file__).parent
+
+CLONES = 40
+"""How many students one command meets, each with one damaged file."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -43,9 +48,27 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, kedro: Kedro) -> Demo:
-    """A store with the finished demo cell."""
-    made = Demo(tmp_path_factory.mktemp("demo"), kedro)
-    done = made.run("student.layers=2")
-    assert done.returncode == 0, done.stderr
+def small() -> str:
+    """The parameters of `stores`."""
+    return f"{SMALL.replace('student.layers=1', 'student.layers=2')},training.epochs=1"
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory, small: str) -> list[Path]:
+    """Two stores with one student of which everything is measured."""
+    warm()
+    root = tmp_path_factory.mktemp("stores")
+    made, log = root / "0", root / "made.txt"
+    given = f"--params=run.store={made},run.tracking=off,{small}"
+    assert kedro("run", "--pipeline=evaluate", given, log=log).wait(600) == 0, log.read_text()
+    return [made, Path(shutil.copytree(made, root / "1"))]
+
+
+@pytest.fixture(scope="session")
+def clones(tmp_path_factory: pytest.TempPathFactory, stores: list[Path]) -> list[Path]:
+    """The same with the student and all that was measured of it many times."""
+    root = tmp_path_factory.mktemp("clones")
+    made = [Path(shutil.copytree(store, root / store.name)) for store in stores]
+    for store in made:
+        clone_students(store, min(CLONES, times(200)))
     return made

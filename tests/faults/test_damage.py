@@ -1,143 +1,350 @@
-"""Flipped bits and missing bytes in every kind of file: refused by name, or passed over."""
+"""Flipped bits and missing bytes in every kind of file of a store, met by the real commands.
+
+A damage is lost if the command does not name it, shows a traceback or more than one error, writes
+something, or comes to another result. What a command does not read may not change what it says.
+"""
 
 from __future__ import annotations
 
-import logging
 import random
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.behaviour.conftest import Demo
-from tests.faults.damage import DAMAGES, Spoilt
+from tests.faults.clones import RESULTS, SIGNALS, STUDENT, Hit, damaged, unnamed
+from tests.faults.damage import DAMAGES
+from tests.faults.forked_commands import start
 from tests.faults.record import counted, times
-from tests.faults.trainings import CELLS, World, difference, outcome, train
 
-from alpkd_pipeline.datasets.folder import FolderDataset
-from alpkd_pipeline.errors import user_error
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
-from alpkd_pipeline.runs.manifest import read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest
 
-TRIES, TRAININGS = times(200), times(10)
+TRIES = times(200)
+SCORES, EVALUATION, LATENCY, GEOMETRY = RESULTS
+SPLITS, ENCODED = "02_intermediate/splits/demo", "05_model_input/encoded/demo"
+TEACHER = "06_models/teachers/demo"
+DEV = "predictions/dev.csv"
 
-STUDENT = "06_models/students/demo"
-ARTEFACTS = {
-    "model.safetensors": (STUDENT, "model.safetensors"),
-    "tokenizer.json": (STUDENT, "tokenizer.json"),
-    "journal": (STUDENT, "events.jsonl"),
+KINDS = {
     "run.json": (STUDENT, "run.json"),
     "metrics.json": (STUDENT, "metrics.json"),
-    "predictions CSV": (STUDENT, "predictions/dev.csv"),
-    "manifest.json": (STUDENT, "manifest.json"),
-    "Parquet split": ("02_intermediate/splits/demo", "train.parquet"),
-    "Arrow split": ("05_model_input/encoded/demo", "train.arrow"),
-    "signals .npy": ("05_model_input/signals/demo", "train.layers.npy"),
-    "scores.json": ("07_model_output/scores/demo", "scores.json"),
+    "journal": (STUDENT, "events.jsonl"),
+    "model.safetensors": (STUDENT, "model.safetensors"),
+    "tokenizer.json": (STUDENT, "tokenizer.json"),
+    "predictions CSV of a training": (STUDENT, DEV),
+    "manifest.json of a model": (STUDENT, MANIFEST),
+    "scores.json": (SCORES, "scores.json"),
+    "predictions CSV of scores": (SCORES, DEV),
+    "manifest.json of scores": (SCORES, MANIFEST),
+    "scores.json of an evaluation": (EVALUATION, "scores.json"),
+    "predictions CSV of an evaluation": (EVALUATION, "predictions/train.csv"),
+    "size.json": (EVALUATION, "size.json"),
+    "latency.json": (LATENCY, "latency.json"),
+    "geometry.json": (GEOMETRY, "geometry.json"),
+    "signals.json": (SIGNALS, "signals.json"),
+    "signals .npy": (SIGNALS, "train.layers.npy"),
+    "Arrow split": (ENCODED, "train.arrow"),
+    "Parquet split": (SPLITS, "train.parquet"),
 }
-"""Kind of file -> folder of the store, and file."""
+"""Kind of file -> folders of the store, and file."""
+
+RELIED_ON = {
+    "sync": ["run.json", "metrics.json", "journal", "manifest.json of a model", "scores.json"],
+    "sweep": ["run.json", "metrics.json", "manifest.json of a model"],
+    "pair": [
+        "run.json",
+        "manifest.json of a model",
+        "predictions CSV of scores",
+        "manifest.json of scores",
+    ],
+    "rerun": ["run.json", "metrics.json", "manifest.json of a model"],
+}
+"""Command -> what it reads. `kedro run --pipeline=compare` is tried with every kind of result."""
+
+COMPARED = [kind for kind, (place, _) in KINDS.items() if place not in (SPLITS, ENCODED)]
+
+RERUN = ("events.jsonl", "model.safetensors", "tokenizer.json", DEV)
+"""Files of a model that a rerun is compared with."""
+
+Damage = Callable[[bytes, random.Random], bytes]
+Hits = Callable[[Path], Sequence[tuple[Path, str]]]
+Judge = Callable[[Path, int, str, Sequence[Hit]], Iterator[str]]
 
 
-@pytest.mark.parametrize("kind", ARTEFACTS)
-def test_in_the_store(kind: str, demo: Demo) -> None:
-    place, name = ARTEFACTS[kind]
-    folder = next(m.parent for m in sorted((demo.store / place).glob("*/manifest.json")))
-    manifest = read_manifest(folder)
-    assert manifest is not None
-    dataset = FolderDataset(filepath=str(folder), facts={"key": manifest["key"]})
-    rng, path = random.Random(kind), folder / name
-    assert not refused(dataset, name)
-    with counted(f"damage-{name}", f"{TRIES} flips and {TRIES} truncations: {kind}", "3") as tally:
-        for how, damaged in DAMAGES.items():
-            for _ in range(TRIES):
-                data = damaged(path.read_bytes(), rng)
-                with Spoilt(path, data):
-                    ok = refused(dataset, name) or read_manifest(folder) == manifest
-                tally.count(ok, f"a {how} in {path.name} went unnoticed")
+def folders(store: Path, place: str) -> list[Path]:
+    """The finished folders of a place."""
+    return sorted(path.parent for path in (store / place).glob(f"*/{MANIFEST}"))
 
 
-def refused(dataset: FolderDataset, name: str) -> bool:
-    """Whether a result counts as missing, or is refused by an error that names the file."""
-    if not dataset.exists():
-        return True
-    try:
-        dataset.load()
-    except Exception as error:
-        said = str(user_error(error) or "")
-        return name in said and "\n" not in said
-    return False
+def attempt(
+    command: str,
+    kind: str,
+    stores: Sequence[Path],
+    arguments: Callable[[Path], Sequence[str]],
+    targets: Hits,
+    judge: Judge,
+    *,
+    tries: int = TRIES,
+) -> None:
+    """Damage files, start the command on each store in a new process, and judge each damage."""
+    name = f"damage-{command}-{kind}".replace(" ", "-")
+    fault = f"{tries} flips and {tries} truncations of {kind}: `kedro {command}`"
+    rng = random.Random(name)
+    with counted(name, fault, "3") as tally:
+        for how, damage in DAMAGES.items():
+            left = tries
+            while left > 0:
+                with ExitStack() as stack:
+                    running = []
+                    for store in stores:
+                        chosen = targets(store)[:left]
+                        left -= len(chosen)
+                        hits = [_hit(*target, damage, rng) for target in chosen]
+                        stack.enter_context(damaged(hits))
+                        if hits:
+                            child = start(*arguments(store), log=store.with_suffix(".txt"))
+                            running.append((store, hits, child))
+                    for store, hits, child in running:
+                        said = child.wait(), child.said
+                        for what in judge(store, *said, hits):
+                            tally.count(not what, f"a {how}: {what}")
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
+def _hit(folder: Path, file: str, damage: Damage, rng: random.Random) -> Hit:
+    return Hit(folder, file, damage((folder / file).read_bytes(), rng))
 
 
-@pytest.mark.parametrize("name", ["state.safetensors", "facts.json", "manifest.json"])
-def test_in_a_checkpoint(name: str, world: World) -> None:
-    folder = interrupted(world)
-    last, before = reversed(steps_of(folder / CHECKPOINTS)[-2:])
-    path, rng = folder / CHECKPOINTS / f"step-{last:08d}" / name, random.Random(name)
-    fault = f"{TRIES} flips and {TRIES} truncations: a checkpoint's {name}"
-    whole = next(good_checkpoints(folder))[1]
-    with counted(f"damage-checkpoint-{name}", fault, "3") as tally, _silent():
-        for how, damaged in DAMAGES.items():
-            for _ in range(TRIES):
-                data = damaged(path.read_bytes(), rng)
-                with Spoilt(path, data):
-                    found = next(good_checkpoints(folder))[1]
-                ok = found["steps"] == before or found == whole
-                tally.count(ok, f"a {how} in {name} of step {last} went unnoticed")
-    assert difference(ended(folder), world.undisturbed(CELLS[0])) == ""
+def _changes(hits: Sequence[Hit]) -> list[Hit]:
+    """Those after which a folder says something else: a manifest's last line may lose its end."""
+    return [h for h in hits if h.file != MANIFEST or read_manifest(h.folder) is None]
 
 
-@pytest.mark.parametrize("name", ["events.jsonl", "run.json", ".best"])
-def test_in_the_work_folder_of_a_training_that_goes_on(name: str, world: World) -> None:
-    """Damage between a kill and the next start, and what the training then comes to."""
-    folder, rng = interrupted(world), random.Random(name)
-    kept = shutil.copytree(folder, folder.parent / "kept")
-    wanted = world.undisturbed(CELLS[0])
-    fault = f"an interrupted training's {name} is damaged, then it goes on"
-    with counted(f"damage-work-{name}", fault, "1, 3") as tally:
-        for how, damaged in DAMAGES.items():
-            for _ in range(TRAININGS):
-                shutil.rmtree(folder)
-                shutil.copytree(kept, folder)
-                path = folder / name
-                if name == ".best":
-                    path = next(path.glob("*/model.safetensors"))
-                data = damaged(path.read_bytes(), rng)
-                path.unlink()
-                path.write_bytes(data)
-                child = train(folder)
-                code = child.wait()
-                if name == "run.json":
-                    ok = code == 1 and child.said.count("Error: ") == 1 and "run.json" in child.said
-                    tally.count(ok, f"a {how}: {child.said[-200:]}")
-                else:
-                    found = difference(outcome(folder), wanted) if code == 0 else child.said[-200:]
-                    tally.count(not found, f"a {how}: {found}")
+def refused(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+    """Every damage is named in one error, the exit code is 1, and nothing is written."""
+    fault = ""
+    if code != 1 or said.count("Error: ") != 1 or "Traceback" in said:
+        fault = f"exit code {code}: {said[-250:]}"
+    elif reports(store):
+        fault = f"written: {', '.join(reports(store))}"
+    for hit in hits:
+        yield (fault or unnamed(hit, said)) if _changes(hits) else _other(code, said)
 
 
-def interrupted(world: World) -> Path:
-    """A training that was killed when it had two checkpoints and a best model."""
-    folder = world.begin(CELLS[0], "interrupted")
-    shutil.rmtree(folder.parent / "kept", ignore_errors=True)
-    child = train(folder)
-    while child.running():
-        if len(steps_of(folder / CHECKPOINTS)) >= 2 and steps_of(folder / CHECKPOINTS)[-1] >= 9:
-            break
-    assert child.kill() == -signal.SIGKILL
-    assert len(list(good_checkpoints(folder))) >= 2
-    return folder
+def _other(code: int, said: str) -> str:
+    return "" if code == 0 else f"nothing was damaged, exit code {code}: {said[-250:]}"
 
 
-def ended(folder: Path) -> dict[str, object]:
-    """What the training comes to when it goes on."""
-    child = train(folder)
-    assert child.wait() == 0, child.said
-    return outcome(folder)
+def reports(store: Path) -> dict[str, bytes]:
+    """What a comparison wrote, by name; the page and run.json tell when and where it was."""
+    found = (path for path in (store / "08_reporting").rglob("*") if path.is_file())
+    return {p.name: p.read_bytes() for p in found if p.suffix in (".csv", ".tex", ".md")}
+
+
+def _given(store: Path, *more: str) -> str:
+    return ",".join([f"--params=run.store={store},run.tracking=off", *more])
+
+
+def _clean(store: Path) -> None:
+    shutil.rmtree(store / "08_reporting", ignore_errors=True)
+
+
+@pytest.mark.parametrize("kind", COMPARED)
+def test_compare(kind: str, clones: list[Path]) -> None:
+    place, file = KINDS[kind]
+
+    def arguments(store: Path) -> list[str]:
+        return ["run", "--pipeline=compare", _given(store)]
+
+    def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+        if code == 0:
+            same = reports(store) == wanted
+            yield from ("" if same else f"{hit.path} went unnoticed" for hit in hits)
+        else:
+            yield from refused(store, code, said, hits)
+        _clean(store)
+
+    done = start(*arguments(clones[0]), log=clones[0].with_suffix(".txt"))
+    assert done.wait() == 0, done.said
+    wanted = reports(clones[0])
+    assert len(wanted) == 6
+    _clean(clones[0])
+    attempt(
+        "run --pipeline=compare",
+        kind,
+        clones,
+        arguments,
+        lambda store: [(folder, file) for folder in folders(store, place)],
+        judge,
+    )
+
+
+@pytest.mark.parametrize("kind", RELIED_ON["sync"])
+def test_sync(kind: str, clones: list[Path]) -> None:
+    place, file = KINDS[kind]
+
+    def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+        fault = "" if "Traceback" not in said else said[-250:]
+        if code != int(bool(_changes(hits))) or said.count("Error: ") != len(_changes(hits)):
+            fault = f"exit code {code}: {said[-250:]}"
+        pushed = list((store / STUDENT).glob("*/.mlflow.json"))
+        if len(pushed) > len(folders(store, STUDENT)) - len(_changes(hits)):
+            fault = f"pushed: {pushed[0].parent.name}"
+        yield from (fault or unnamed(hit, said) for hit in hits)
+        for state in pushed:
+            state.unlink()
+
+    attempt(
+        "sync",
+        kind,
+        clones,
+        lambda store: [
+            "sync",
+            f"--params=run.store={store},run.tracking=sqlite:///{store.with_suffix('.db')}",
+        ],
+        lambda store: [(folder, file) for folder in folders(store, place)],
+        judge,
+    )
+
+
+@pytest.mark.parametrize("kind", RELIED_ON["sweep"])
+def test_the_estimate_of_a_sweep(kind: str, clones: list[Path]) -> None:
+    place, file = KINDS[kind]
+    attempt(
+        "sweep --dry-run",
+        kind,
+        clones,
+        lambda store: ["sweep", "--dry-run", "--only=method=alp_kd,layers=4,seed=0", _given(store)],
+        lambda store: [(folder, file) for folder in folders(store, place)],
+        refused,
+    )
+
+
+@pytest.mark.parametrize("kind", ["scores.json", "manifest.json of scores"])
+def test_a_cell_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
+    place, file = KINDS[kind]
+
+    def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+        (hit,) = hits
+        again = f"stale: demo alp_kd 2L s0 (damaged: {hit.folder.name}/{file})"
+        if code == 0:
+            done = "done: demo alp_kd 2L s0" in said
+            yield "" if again in said or (done and not _changes(hits)) else said[-250:]
+        else:
+            yield from refused(store, code, said, hits)
+
+    attempt(
+        "sweep --dry-run",
+        kind,
+        stores,
+        lambda s: ["sweep", "--dry-run", "--only=method=alp_kd,layers=2,seed=0", _given(s, small)],
+        lambda store: [(_student(store, place), file)],
+        judge,
+    )
+
+
+def _student(store: Path, place: str) -> Path:
+    """The student, or what was made from it."""
+    return next(folder for folder in folders(store, place) if folder.name.startswith("alp_kd"))
+
+
+def _names(store: Path) -> list[str]:
+    return [folders(store, place)[0].name for place in (STUDENT, TEACHER)]
+
+
+@pytest.mark.parametrize("kind", RELIED_ON["pair"])
+def test_pair(kind: str, stores: list[Path]) -> None:
+    place, file = KINDS[kind]
+    attempt(
+        "pair",
+        kind,
+        stores,
+        lambda store: ["pair", *_names(store), _given(store)],
+        lambda store: [(_student(store, place), file)],
+        refused,
+    )
+
+
+def test_pair_without_scores(stores: list[Path], tmp_path: Path) -> None:
+    bare = [Path(shutil.copytree(store, tmp_path / store.name)) for store in stores]
+    for store in bare:
+        shutil.rmtree(store / "07_model_output")
+    attempt(
+        "pair",
+        "predictions CSV of a training",
+        bare,
+        lambda store: ["pair", *_names(store), _given(store)],
+        lambda store: [(_student(store, STUDENT), DEV)],
+        refused,
+    )
+
+
+@pytest.mark.parametrize("kind", RELIED_ON["rerun"])
+def test_rerun(kind: str, stores: list[Path]) -> None:
+    place, file = KINDS[kind]
+    attempt(
+        "rerun",
+        kind,
+        stores,
+        lambda store: ["rerun", "--dry-run", _names(store)[0], _given(store)],
+        lambda store: [(_student(store, place), file)],
+        refused,
+    )
+
+
+def test_what_a_rerun_is_compared_with(stores: list[Path]) -> None:
+    """Files of the original that say nothing about how it is made: each is told, the code is 1."""
+
+    def targets(store: Path) -> list[tuple[Path, str]]:
+        models = [folders(store, place)[0] for place in (STUDENT, TEACHER)]
+        found = [(folder, file) for folder in models for file in RERUN]
+        scores = [(folder, f) for folder in folders(store, SCORES) for f in ("scores.json", DEV)]
+        return found + scores
+
+    def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+        fault = "" if code == 1 and "Traceback" not in said else f"exit code {code}: {said[-250:]}"
+        yield from (fault or unnamed(hit, said) for hit in hits)
+
+    attempt(
+        "rerun",
+        "journal, model, tokenizer, predictions and scores",
+        stores,
+        lambda store: ["rerun", "--dry-run", _names(store)[0], _given(store)],
+        targets,
+        judge,
+        tries=TRIES * (2 * len(RERUN) + 4),
+    )
+
+
+@pytest.mark.parametrize("kind", ["Parquet split", "Arrow split", "signals .npy"])
+def test_inputs_of_a_stage(kind: str, stores: list[Path], small: str, tmp_path: Path) -> None:
+    """A flip is refused before anything is made from it; what lost bytes is made again."""
+    place, file = KINDS[kind]
+    wanted = (folders(stores[0], place)[0] / file).read_bytes()
+    after, makes, goal = {
+        "Parquet split": (ENCODED, "data_prep", "encoded"),
+        "Arrow split": (SIGNALS, "distill", "signals"),
+        "signals .npy": (STUDENT, "distill", "student"),
+    }[kind]
+    bare = [Path(shutil.copytree(store, tmp_path / store.name)) for store in stores]
+    kept = {store: folders(store, after)[0] for store in bare}
+
+    def arguments(store: Path) -> list[str]:
+        shutil.rmtree(kept[store], ignore_errors=True)
+        return ["run", f"--pipeline={makes}", f"--to-outputs={goal}", _given(store, small)]
+
+    def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
+        (hit,) = hits
+        if code == 0:
+            yield "" if hit.path.read_bytes() == wanted else f"{hit.path} went unnoticed"
+        else:
+            yield from refused(store, code, said, hits)
+
+    attempt(
+        f"run --pipeline={makes}",
+        kind,
+        bare,
+        arguments,
+        lambda store: [(folders(store, place)[0], file)],
+        judge,
+    )

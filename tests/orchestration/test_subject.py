@@ -32,6 +32,8 @@ def subject(load: Load, tmp_path: Path, flat: dict | None = None) -> Subject:
         ("../..", "model"),
         ("~", "model"),
         ("/models/???", "model"),
+        pytest.param("m" * 240, "m" * 100, id="long"),
+        pytest.param("m" * 99 + "-" * 99, "m" * 99, id="long, cut at a dash"),
     ],
 )
 def test_a_label_fits_into_a_folder_s_name(

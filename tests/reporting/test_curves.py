@@ -10,6 +10,8 @@ from alpkd_pipeline.reporting.curves import (
     mean_scores,
     run_curves,
 )
+from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import seal
 
 
 def test_scores_and_losses_of_a_journal(store):
@@ -27,18 +29,30 @@ def test_values_that_are_not_finite_are_left_out(tmp_path):
         '{"event": "eval", "epoch": 1, "scores": {"accuracy": "nan"}}',
     ]
     (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    seal(tmp_path, {})
     assert run_curves(tmp_path, "accuracy") == RunCurves([], {"soft": [(1.0, 0.5)]})
 
 
 @pytest.mark.parametrize("text", ['{"event": "step", "epoch"', '{"event": "step"}'])
-def test_a_damaged_journal_gives_nothing_and_says_so(tmp_path, caplog, text):
+def test_a_journal_of_another_shape_gives_nothing_and_says_so(tmp_path, caplog, text):
     (tmp_path / "events.jsonl").write_text(text)
+    seal(tmp_path, {})
     with caplog.at_level(logging.WARNING):
         assert run_curves(tmp_path, "accuracy") == RunCurves((), {})
     assert "cannot be read" in caplog.text
 
 
+def test_a_journal_that_is_not_what_was_written_is_refused(store):
+    folder = store.student(0)
+    with_journal(folder, epochs=2)
+    path = folder / "events.jsonl"
+    path.write_text(path.read_text().replace("0.2", "0.9"))
+    with pytest.raises(DamagedError, match=r"events\.jsonl is damaged"):
+        run_curves(folder, "accuracy")
+
+
 def test_no_journal_gives_nothing(tmp_path):
+    seal(tmp_path, {})
     assert run_curves(tmp_path, "accuracy") == RunCurves((), {})
 
 

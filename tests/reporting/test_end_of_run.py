@@ -11,7 +11,8 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.reporting.comparison import PAGE
 from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
 from alpkd_pipeline.reporting.terminal import ModelSummary
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 
 
 def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:
@@ -19,12 +20,14 @@ def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", {"parameters": {"total": parameters}, **metrics})
     write_json(folder / "run.json", {"task": {"metrics": ["matthews", "accuracy"]}})
+    seal(folder, {})
     return folder
 
 
 def scores(folder: Path, **splits: dict[str, float] | None) -> Path:
     found = {name: {"rows": 3, "scores": values} for name, values in splits.items()}
     write_json(folder / "scores.json", {"splits": found})
+    seal(folder, {})
     return folder
 
 
@@ -65,6 +68,16 @@ def test_what_is_not_scored_yet_has_no_line(models: dict[str, Path], tmp_path: P
     scored = {"teacher": scores(tmp_path / "ts", dev={"a": 1.0}), "student": tmp_path / "none"}
     assert [line.model for line in cell_summary(models, scored)] == ["teacher"]
     assert cell_summary(models, {}) == []
+
+
+@pytest.mark.parametrize("file", ["t/metrics.json", "t/run.json", "t/config.json", "s/scores.json"])
+def test_what_is_not_what_was_written_is_not_shown(tmp_path: Path, file: str) -> None:
+    models = {"teacher": model(tmp_path / "t", 12, 630_000)}
+    scored = {"teacher": scores(tmp_path / "s", dev={"a": 0.5})}
+    path = tmp_path / file
+    path.write_text(path.read_text().replace("5", "6").replace("0", "1").replace("a", "b", 1))
+    with pytest.raises(DamagedError, match=f"{path.name} is damaged: sha256"):
+        cell_summary(models, scored)
 
 
 def test_a_model_that_is_gone_has_no_line(tmp_path: Path) -> None:

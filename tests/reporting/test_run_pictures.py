@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from alpkd_pipeline.reporting.run_pictures import run_pictures
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.runs.manifest import seal, write_json
 
 ATTENTION = {
     "weights": [[0.75, 0.25, 0.0], [0.0, 0.5, 0.5]],
@@ -19,6 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def finished(folder: Path, **metrics: object) -> Path:
     write_json(folder / "metrics.json", {"steps": 1, **metrics})
     write_json(folder / "run.json", {"name": "demo-3to2-alp_kd-s0"})
+    seal(folder, {})
     return folder
 
 

@@ -1,9 +1,25 @@
 import logging
+import re
+import shutil
+from hashlib import sha256
 
 import pytest
-from tests.reporting.studies import reseal
+from tests.renames import at_every_look, before_look
+from tests.reporting.studies import reseal, signals, with_journal
 
-from alpkd_pipeline.reporting.store import LATENCY, SCORES, STUDENTS, TEACHERS, finished_runs
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.store import (
+    GEOMETRY,
+    LATENCY,
+    READ,
+    SCORES,
+    STUDENTS,
+    TEACHERS,
+    check_results,
+    finished_runs,
+)
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import read_json, write_json
 
 
@@ -25,7 +41,6 @@ def test_teachers_and_students_are_told_apart(store):
 def test_unfinished_folders_are_passed_over(store):
     whole = store.student(0)
     store.student(1).joinpath("manifest.json").unlink()
-    store.student(2).joinpath("metrics.json").unlink()
     at_work = store.student(3)
     at_work.rename(at_work.with_name(at_work.name + ".work"))
     aside = store.student(4)
@@ -33,13 +48,77 @@ def test_unfinished_folders_are_passed_over(store):
     assert names(store) == [whole.name]
 
 
-def test_an_unreadable_folder_is_named_and_left_out(store, caplog):
-    good, bad = store.student(0), store.student(1)
-    text = (bad / "run.json").read_text()
-    (bad / "run.json").write_text(text.replace("{", "[", 1))
-    with caplog.at_level(logging.WARNING):
-        assert names(store) == [good.name]
-    assert bad.name in caplog.text
+def everything(store):
+    """Folders with all that a comparison reads, by the file that is read of them."""
+    student, teacher = store.student(0, p50_ms=1.0), store.teacher()
+    with_journal(student)
+    splits = {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}}
+    return {
+        "run.json": student,
+        "metrics.json": teacher,
+        "events.jsonl": student,
+        "scores.json": store.scores(student, splits),
+        "latency.json": next((store.root / LATENCY).glob("*/*")),
+        "geometry.json": store._result(student, GEOMETRY, "geometry.json", {"examples": 1}),
+        "signals.json": signals(store.root),
+    }
+
+
+FILES = [*dict.fromkeys(file for files in READ.values() for file in files)]
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("how", ["a digit", "the end", "all of it", "its manifest"])
+def test_damage_is_named_with_both_hashes(store, file, how):
+    folder = everything(store)[file]
+    check_results(store.root)
+    path = folder / ("manifest.json" if how == "its manifest" else file)
+    before = path.read_bytes()
+    if how == "all of it":
+        path.unlink()
+    else:
+        place = re.search(rb"[0-9]", before).start()
+        other = str((before[place] + 1) % 10).encode()
+        path.write_bytes(
+            before[:-1] if how == "the end" else before[:place] + other + before[place + 1 :]
+        )
+    with pytest.raises(DamagedError) as error:
+        check_results(store.root)
+    (damage,) = error.value.damages
+    assert (damage.folder, damage.file) == (folder, path.name)
+    assert str(path) in str(error.value)
+    if how != "its manifest":
+        assert sha256(before).hexdigest() in str(error.value)
+    if how != "all of it":
+        assert sha256(path.read_bytes()).hexdigest() in str(error.value)
+
+
+def test_all_that_is_damaged_is_named_at_once(store):
+    folders = everything(store)
+    for file, folder in folders.items():
+        (folder / file).write_text("{}")
+    with pytest.raises(DamagedError) as error:
+        gather(store.root)
+    assert {d.folder for d in error.value.damages} == set(folders.values())
+    assert str(error.value).startswith("6 files are not what was written:\n")
+
+
+def test_a_file_that_no_comparison_reads_shows_its_damage_by_its_size(store):
+    folder = everything(store)["run.json"]
+    (folder / "model.safetensors").write_bytes(b"weights")
+    reseal(folder)
+    (folder / "model.safetensors").write_bytes(b"height!")
+    check_results(store.root)
+    (folder / "model.safetensors").write_bytes(b"weight")
+    with pytest.raises(DamagedError, match=r"safetensors is damaged.*6 bytes instead of 7"):
+        check_results(store.root)
+
+
+def test_a_damaged_run_is_not_passed_over(store):
+    folder = store.student(0)
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(DamagedError, match=f"{folder.name}/metrics.json is damaged"):
+        names(store)
 
 
 def test_a_folder_of_another_shape_is_left_out(store, caplog):
@@ -126,3 +205,89 @@ def test_a_latency_that_cannot_be_read_is_left_out_and_its_run_is_not(store, cap
     (record,) = finished_runs(store.root, STUDENTS)
     assert record.latencies == ()
     assert "cannot be read" in caplog.text
+
+
+# Copies, and folders that are renamed meanwhile ------------------------------------------------
+
+
+def test_a_copy_counts_once_and_without_a_word(store, caplog):
+    folder = store.student(0)
+    latency = {"batch_1": {"p50_ms": 1.0}, "environment": {"device_name": "x"}}
+    timed = store._result(folder, LATENCY, "latency.json", latency)
+    shutil.copytree(folder, folder.with_name("copy of it"))
+    shutil.copytree(timed, timed.with_name("copied by hand"))
+    with caplog.at_level(logging.WARNING):
+        (record,) = finished_runs(store.root, STUDENTS)
+    assert len(record.latencies) == 1
+    assert caplog.text == ""
+
+
+def test_a_link_to_a_student_counts_once(store, caplog):
+    folder = store.student(0)
+    folder.with_name("zz").symlink_to(folder)
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [folder.name]
+    assert caplog.text == ""
+
+
+def test_two_results_of_one_key_are_said(store, caplog):
+    folder = store.student(0)
+    other = folder.with_name("zz")
+    shutil.copytree(folder, other)
+    (other / "more.json").write_text("{}")
+    reseal(other)
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [folder.name]
+    assert "zz is left out: it has the key of" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["student", "scores"])
+@pytest.mark.parametrize("back", [False, True])
+def test_what_is_renamed_between_two_looks_is_read_all_the_same(store, caplog, what, back):
+    student = store.student(0, accuracy=0.5)
+    scores = store.scores(student, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
+    store.student(1)
+    folder = student if what == "student" else scores
+    elsewhere = folder.with_name("elsewhere")
+
+    def look():
+        return {record.key: record.scores for record in finished_runs(store.root, STUDENTS)}
+
+    whole = look()
+    assert {"dev.accuracy": 0.75} in whole.values()
+    steps = [lambda: folder.rename(elsewhere), lambda: elsewhere.rename(folder)][: 1 + back]
+    for number in at_every_look(store.root, look):
+        with caplog.at_level(logging.WARNING), before_look(number, store.root, *steps):
+            assert look() == whole, number
+        if elsewhere.is_dir():
+            elsewhere.rename(folder)
+    assert caplog.text == ""
+
+
+def test_a_student_that_is_removed_meanwhile_is_not_compared(store, caplog):
+    gone, stays = store.student(0), store.student(1)
+    kept = store.root / "kept"
+    for number in at_every_look(store.root, lambda: names(store)):
+        with (
+            caplog.at_level(logging.WARNING),
+            before_look(number, store.root / "06_models", lambda: gone.rename(kept)),
+        ):
+            assert set(names(store)) in ({gone.name, stays.name}, {stays.name})
+        if kept.is_dir():
+            kept.rename(gone)
+    assert caplog.text == ""
+
+
+def test_renames_that_do_not_end_are_one_line(store):
+    folder = store.student(0)
+    names_of_it = [folder, folder.with_name("elsewhere")]
+
+    def rename():
+        names_of_it[0].rename(names_of_it[1])
+        names_of_it.reverse()
+
+    with (
+        before_look(0, store.root, *[rename] * 1000),
+        pytest.raises(UserError, match="are being renamed or removed"),
+    ):
+        list(finished_runs(store.root, STUDENTS))

@@ -17,7 +17,8 @@ from tests.disks import fill, largest_file, small_disk
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.runs.checkpoints import publish_step, says_where_it_goes_on, steps_of
 from alpkd_pipeline.runs.disk import room_for
-from alpkd_pipeline.runs.manifest import seal, verify, write_json
+from alpkd_pipeline.runs.finished import verify
+from alpkd_pipeline.runs.manifest import seal, write_json
 
 
 def tensors(folder: Path) -> None:

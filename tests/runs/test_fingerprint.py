@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from alpkd_pipeline.runs import fingerprint
+from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, import_closure, key_of, library_versions
 
 
@@ -34,8 +36,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def rewrite(path: Path, text: str) -> None:
     before = path.stat().st_mtime_ns
     path.write_text(text)
-    import os
-
     os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
 
 
@@ -52,6 +52,18 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
         package / "b.py", 'import os\nfrom toy import c\ndef g():\n    """Doc."""\n    return c.X'
     )
     assert code_digest(["toy.a"]) == before
+
+
+def test_a_change_that_keeps_size_and_time_counts(package: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "code.json"
+    before = code_digest(["toy.a"], (), CodeFacts(cache))
+    assert code_digest(["toy.a"], (), CodeFacts(cache)) == before
+    changed = package / "c.py"
+    stat = changed.stat()
+    changed.write_text("X = 2\n")
+    os.utime(changed, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (changed.stat().st_size, changed.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert code_digest(["toy.a"], (), CodeFacts(cache)) != before
 
 
 def test_a_real_change_counts_wherever_it_is(package: Path) -> None:

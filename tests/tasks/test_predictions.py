@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import csv
 import io
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
+from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.predictions import predictions_frame, softmax
 from alpkd_pipeline.tasks.task import Task
 
@@ -47,6 +52,33 @@ def test_a_regression_answers_with_its_number(likeness: Task) -> None:
     frame = predictions_frame(likeness, np.array([0, 1]), np.array([3.0, 0.5]), logits)
     assert list(frame.columns) == ["idx", "label", "prediction"]
     assert frame["prediction"].tolist() == [2.5, -0.5]
+
+
+@given(
+    st.lists(st.floats(-10, 10, width=32), min_size=3, max_size=40).filter(
+        lambda values: len({round(value, 3) for value in values}) > 2
+    )
+)
+def test_a_file_of_numbers_has_exactly_the_stored_score(values: list[float]) -> None:
+    task = Task(
+        "likeness", "regression", ("a", "b"), (), ("pearson", "spearman"), label_range=(0.0, 5.0)
+    )
+    labels = np.random.default_rng(len(values)).uniform(0, 5, len(values)).round(3)
+    logits = np.array(values, dtype=np.float32)[:, None]
+    file = predictions_frame(task, np.arange(len(values)), labels, logits).to_csv(index=False)
+    read = list(csv.DictReader(io.StringIO(file)))
+    told = [np.array([float(row[name]) for row in read]) for name in ("prediction", "label")]
+    assert told[0].tolist() == logits[:, 0].tolist()
+    again = {
+        "pearson": float(scipy.stats.pearsonr(*told).statistic),
+        "spearman": float(scipy.stats.spearmanr(*told).statistic),
+    }
+    assert score(task, logits, labels) == again
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(file))[["prediction"]],
+        pd.DataFrame({"prediction": told[0]}),
+        check_exact=True,
+    )
 
 
 def test_no_rows(mood: Task) -> None:

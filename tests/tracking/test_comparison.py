@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.manifest import seal
 from alpkd_pipeline.tracking.comparison import compared_folders, log_comparison
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
@@ -128,5 +129,6 @@ def test_of_each_method_the_least_seed_is_looked_at(tmp_path: Path) -> None:
         for number, (task, method, layers, seed) in enumerate(rows)
     ]
     (tmp_path / "comparison.json").write_text(json.dumps({"students": students}))
+    seal(tmp_path, {})
     found = compared_folders(tmp_path, Path("store"))
     assert sorted(found) == [Path("store/1"), Path("store/2"), Path("store/3")]

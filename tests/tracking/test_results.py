@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.tracking.conftest import KEY, TEACHER_KEY, Training, run_json
 
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import publish, write_json
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store
@@ -49,32 +50,32 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_scores_are_found_by_the_key_of_what_was_scored(store: Store) -> None:
-    run = run_json()
-    assert find_scores(store.student, run) is None
+    assert find_scores(store.student) is None
     store.score(store.student, "student", "9" * 64, of="another student")
-    assert find_scores(store.student, run) is None
+    assert find_scores(store.student) is None
     store.score(store.student, "student", "8" * 64, of=KEY, dev=DEV, hidden=None)
-    found = find_scores(store.student, run)
+    found = find_scores(store.student)
     assert found is not None
     assert (found.key, found.splits) == ("8" * 64, {"dev": DEV})
 
 
-def test_the_newest_scores_count_and_half_written_ones_do_not(store: Store) -> None:
+def test_the_newest_scores_count_and_damaged_ones_are_refused(store: Store) -> None:
     old = store.score(store.student, "student", "8" * 64, of=KEY)
     new = store.score(store.student, "student", "7" * 64, of=KEY)
-    os.utime(old, (1, 1))
-    assert find_scores(store.student, run_json()).key == "7" * 64  # type: ignore[union-attr]
+    os.utime(old / "manifest.json", (1, 1))
+    assert find_scores(store.student).key == "7" * 64  # type: ignore[union-attr]
     (new / "scores.json").write_text("")
-    assert find_scores(store.student, run_json()).key == "8" * 64  # type: ignore[union-attr]
+    with pytest.raises(DamagedError, match=r"scores\.json is damaged"):
+        find_scores(store.student)
 
 
 def test_a_folder_outside_a_store_has_no_scores() -> None:
-    assert find_scores(Path("x"), run_json()) is None
+    assert find_scores(Path("x")) is None
 
 
 def test_the_deciding_score_has_one_name_for_all_tasks(store: Store) -> None:
     store.score(store.student, "student", "8" * 64, of=KEY, dev=DEV, dev_mismatched=DEV)
-    found = find_scores(store.student, run_json())
+    found = find_scores(store.student)
     assert found is not None
     points = final_points(store.student, run_json(), found)
     assert {p.name: p.value for p in points} == {
@@ -127,6 +128,29 @@ def test_scores_reach_the_run_with_the_training_or_after_it(
     assert "| student | 3 | 0.00 M | 0.7500 |" in after
     assert read_state(store.student).scored == "8" * 64
     assert rows("select status from runs") == [("FINISHED",)]
+
+
+@pytest.mark.parametrize(
+    "file", ["run.json", "metrics.json", "events.jsonl", "manifest.json", "model.safetensors"]
+)
+def test_nothing_of_a_damaged_folder_is_pushed(
+    store: Store, settings: TrackingSettings, file: str
+) -> None:
+    path = store.student / file
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(DamagedError, match=file):
+        sync_folder(store.student, settings)
+    assert not (store.student / ".mlflow.json").exists()
+
+
+def test_nothing_is_pushed_whose_scores_are_damaged(
+    store: Store, settings: TrackingSettings
+) -> None:
+    path = store.score(store.student, "student", "8" * 64, of=KEY) / "scores.json"
+    path.write_text(path.read_text().replace("0.75", "0.95"))
+    with pytest.raises(DamagedError, match=r"scores\.json is damaged"):
+        sync_folder(store.student, settings)
+    assert not (store.student / ".mlflow.json").exists()
 
 
 def test_a_lost_state_and_scores_give_the_same_points(

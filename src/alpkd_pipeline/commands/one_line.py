@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import click
 
-from alpkd_pipeline.errors import user_error
+from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.runs.finished import DamagedError
 
 
 @contextmanager
@@ -25,4 +26,13 @@ def one_line_errors() -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
-        raise click.ClickException(str(cause)) from None
+        raise click.ClickException(str(advised(cause))) from None
+
+
+def advised(error: UserError) -> UserError:
+    """An error that names damaged folders says which commands make them again."""
+    if not isinstance(error, DamagedError):
+        return error
+    from alpkd_pipeline.orchestration.integrity.advice import with_commands
+
+    return with_commands(error)

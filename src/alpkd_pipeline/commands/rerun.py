@@ -48,7 +48,8 @@ def rerun(
     """Make a stored run again from its own parameters, and say whether it comes out the same.
 
     RUN: 8 or more digits of a run's key, the name of its folder, a path to it, or the id of its
-    MLflow run. Ends with 0 if it is bitwise equal or equal within the seed spread, else with 1.
+    MLflow run. Ends with 0 if it is bitwise equal or equal within the seed spread, else with 1; a
+    dry run with 1 if files of the original are damaged.
     """
     if bool(run) == latest_green:
         raise click.UsageError("name a RUN, or give --latest-green")
@@ -64,8 +65,10 @@ def rerun(
             planned, name, key, notes = _planned(setting, run, filters, here)
             _tell(planned, notes)
             if dry_run:
-                return
-            code = _run(setting, planned, name, key, notes)
+                found = {difference.kind for one in planned for difference in one.differences}
+                code = int("damage" in found)
+            else:
+                code = _run(setting, planned, name, key, notes)
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on", err=True)
         code = 128 + stopped_by[0] if stopped_by else 130

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
+from alpkd_pipeline.commands.one_line import advised, one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 
 
@@ -24,8 +25,12 @@ from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 )
 @click.pass_obj
 def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
-    """Fill MLflow from run folders: those trained while it was away, or on another machine."""
+    """Fill MLflow from run folders: those trained while it was away, or on another machine.
+
+    Runs of sweeps and searches that were killed are closed.
+    """
     from alpkd_pipeline.hooks import run_pictures_of
+    from alpkd_pipeline.orchestration.sweep.left import close_left
     from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
@@ -37,17 +42,23 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to sqlite or a server"
         )
-    folders, failed = training_folders(store), 0
+    folders, failed, failed_to_close = training_folders(store), 0, False
     for folder in folders:
         try:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed += 1
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {advised(error)}", err=True)
+    try:
+        for line in close_left(store, settings):
+            click.echo(line)
+    except UserError as error:
+        failed_to_close = True
+        click.echo(f"Error: {error}", err=True)
     click.echo(
         f"{len(folders) - failed} of {len(folders)} runs are in MLflow: {settings.ui_command}"
     )
-    if failed:
+    if failed or failed_to_close:
         raise click.exceptions.Exit(1)
 
 
@@ -64,14 +75,23 @@ def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dic
 
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
-    runs = sorted(store.glob(f"06_models/*/*/*/{RUN_CONFIG}"))
+    places = [path for kind in listed(store / "06_models") for path in listed(kind)]
+    folders = [folder for place in places for folder in listed(place)]
     # A name that starts with a dot: what stepped aside for a newer result.
-    return [run.parent for run in runs if run.parent.name[0] != "." and _trains(run)]
+    found = [f for f in folders if f.name[0] != "." and _is_run(f)]
+    return [folder for folder in found if _trains(folder / RUN_CONFIG)]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (RUN_CONFIG, MANIFEST))
 
 
 def _trains(run: Path) -> bool:
+    folder = FinishedFolder(run.parent)
     try:
-        return Work(run.parent, read_json(run)).trains
+        return Work(run.parent, folder.json(run.name) if folder.is_there else read_json(run)).trains
+    except DamagedError:
+        return True  # which it may be: whoever reads it says what is wrong
     except (OSError, ValueError) as error:
         click.echo(f"left out: {run} cannot be read ({error})", err=True)
         return False

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
+from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
+from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted, published
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, read_json, sha256_file
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
-
-COMPARED = (
-    "05_model_input/signals",
-    "06_models/teachers",
-    "06_models/students",
-    "07_model_output/scores",
-    "07_model_output/evaluation",
-    "07_model_output/latency",
-    "07_model_output/geometry",
-)
-"""What is compared or, as the signals, counted as its cost."""
-
 
 KEY = "compared"
 """Entry of a comparison's run.json: the key of what it was made from, taken before it was read."""
@@ -84,8 +75,20 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
         self.force = False
 
     def _exists(self) -> bool:
+        """Whether it is there and whole, and so is what it was made from.
+
+        Raises:
+            DamagedError: its key says what the results were when they were finished; if they are
+                others by now, it is no comparison of what is there.
+        """
         key = self.key
-        return not self.force and is_complete(self._base / key[:8], key)
+        if self.force or not is_complete(self._base / key[:8], key):
+            return False
+        with noted(damages := list[Damage]()):
+            FinishedFolder(self._base / key[:8]).verify()
+        if not damages:
+            check_results(self._store)
+        return not damages
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
@@ -101,11 +104,11 @@ def comparison_key(store: Path, sweep: str | None = None) -> str:
     Raises:
         UserError: there is no such sweep.
     """
-    found = {
-        manifest.parent.relative_to(store).as_posix(): sha256_file(manifest)
-        for kind in COMPARED
-        for manifest in store.glob(f"{kind}/*/*/{MANIFEST}")
-    }
+    found: dict[str, str] = {}
+    for folder in (folder for place in READ for folder in published(store / place)):
+        with suppress(FileNotFoundError):  # renamed or removed meanwhile
+            # Copies have one manifest, and count once.
+            found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
     return key_of({"of": found, **_asked_for(store, sweep), "code": _code()})
 
 

@@ -18,6 +18,9 @@ from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
+LONGEST_LABEL = 100
+"""Characters of a model in the names of results, which go on: seeds, keys, a process's marks."""
+
 
 class Subject:
     """The things that a set of parameters speaks of; `Cell` adds keys and folders."""
@@ -189,4 +192,5 @@ def _label(model: str) -> str:
     if model.startswith(PACKAGE):
         model = model.removeprefix(PACKAGE).split("/")[0]
     last = [part for part in re.split(r"[/\\]", model) if part.strip(".~")] or ["model"]
-    return re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower()).strip("-._") or "model"
+    label = re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower())[:LONGEST_LABEL]
+    return label.strip("-._") or "model"

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
-from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, RunRecord, finished_runs
+from alpkd_pipeline.reporting.store import (
+    STUDENTS,
+    TEACHERS,
+    RunRecord,
+    check_results,
+    finished_runs,
+)
 from alpkd_pipeline.reporting.sweeps import (
     Record,
     cell_keys,
@@ -82,8 +88,10 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         sweep: an id, its beginning, or `latest`: only the cells of that sweep are read.
 
     Raises:
+        DamagedError: names every file that is not what was written, of all that is compared.
         UserError: there is no such sweep.
     """
+    check_results(store)
     sweeps, searches = sweep_records(store), search_records(store)
     chosen = chosen_sweep(sweeps, sweep) if sweep is not None else None
     wanted = cell_keys([chosen]) if chosen is not None else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.store import SIGNALS, RunRecord
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, read_manifest
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, finished_below
 
 log = logging.getLogger(__name__)
 
@@ -88,27 +88,26 @@ def total_cost(evidence: Evidence) -> Cost:
 def signals_records(store: Path, wanted: set[str]) -> dict[str, SignalsRecord]:
     """The caches with these keys that are still there, by key."""
     found = {}
-    for path in sorted((store / SIGNALS).glob(f"*/*/{MANIFEST}")):
+    for folder in finished_below(store / SIGNALS, "*/*"):
         try:
-            record = _read(path.parent)
+            record = _read(folder)
+        except DamagedError:
+            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s is left out, it cannot be read: %r", path.parent, error)
+            log.warning("%s is left out, it cannot be read: %r", folder.path, error)
             continue
-        if record is not None and record.key in wanted:
+        if record.key in wanted:
             found[record.key] = record
     return found
 
 
-def _read(folder: Path) -> SignalsRecord | None:
-    manifest = read_manifest(folder)
-    if manifest is None:
-        return None
-    said = read_json(folder / "signals.json")
+def _read(folder: FinishedFolder) -> SignalsRecord:
+    said = folder.json("signals.json")
     return SignalsRecord(
-        key=str(manifest["key"]),
+        key=folder.key,
         rows=int(said["rows"]),
         seconds=float(said.get("seconds") or 0.0),
-        bytes=sum(file["bytes"] for file in manifest["files"].values()),
+        bytes=sum(file["bytes"] for file in folder.manifest["files"].values()),
         device=_device(said),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 from alpkd_pipeline.runs.journal import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -36,16 +37,19 @@ class RunCurves:
 
 
 def run_curves(folder: Path, metric: str) -> RunCurves:
-    """Read the journal of a run; a journal that is not there or damaged gives no points.
+    """Read the journal of a run; none, or one of another shape, gives no points.
 
     Args:
-        folder: the run folder.
+        folder: the finished run folder.
         metric: the score that is wanted.
+
+    Raises:
+        DamagedError: the journal is not what was sealed.
     """
     scores: list[Point] = []
     losses: dict[str, list[Point]] = defaultdict(list)
     try:
-        for event in _events(folder / JOURNAL):
+        for event in _events(FinishedFolder(folder).read(JOURNAL)):
             epoch = float(event["epoch"])
             if event["event"] == "eval":
                 scores += _finite(epoch, event["scores"].get(metric))
@@ -54,14 +58,16 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
                 losses[term] += _finite(epoch, event["loss"].get(term))
     except FileNotFoundError:
         return RunCurves((), {})
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("the journal of %s cannot be read: %r", folder, error)
         return RunCurves((), {})
     return RunCurves(scores, {term: points for term, points in losses.items() if points})
 
 
-def _events(path: Path) -> Iterable[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
+def _events(journal: bytes) -> Iterable[dict[str, Any]]:
+    for line in journal.splitlines():
         if line.startswith((b'{"event": "step"', b'{"event": "eval"')):
             yield json.loads(line)
 

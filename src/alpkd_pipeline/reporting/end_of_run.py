@@ -7,7 +7,7 @@ from typing import Any
 
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.terminal import ModelSummary
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 
 def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
@@ -19,20 +19,20 @@ def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[Model
             yet are left out, and so is their line.
     """
     return [
-        _line(name, folder, scores[name])
+        _line(name, FinishedFolder(folder), FinishedFolder(scores[name]))
         for name, folder in models.items()
-        if name in scores and (scores[name] / "scores.json").is_file() and folder.is_dir()
+        if name in scores and FinishedFolder(scores[name]).is_there and folder.is_dir()
     ]
 
 
-def _line(name: str, folder: Path, scored: Path) -> ModelSummary:
-    metrics = read_json(folder / "metrics.json")
-    found = read_json(scored / "scores.json")["splits"]
+def _line(name: str, folder: FinishedFolder, scored: FinishedFolder) -> ModelSummary:
+    metrics = folder.json("metrics.json")
+    found = scored.json("scores.json")["splits"]
     return ModelSummary(
         model=name,
-        layers=shape_of(read_json(folder / "config.json")).layers,
+        layers=shape_of(folder.json("config.json")).layers,
         parameters=metrics["parameters"]["total"],
-        scores=_flat(found, read_json(folder / "run.json")["task"]["metrics"][0]),
+        scores=_flat(found, folder.json("run.json")["task"]["metrics"][0]),
         seconds=metrics.get("seconds"),
     )
 

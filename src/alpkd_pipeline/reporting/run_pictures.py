@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 
 def run_pictures(folder: Path) -> dict[str, bytes]:
     """PNG files by name: the attention heat-map of a student that has attention, or nothing."""
-    attention = read_json(folder / "metrics.json").get("attention")
+    finished = FinishedFolder(folder)
+    attention = finished.json("metrics.json").get("attention")
     if attention is None:
         return {}
     from alpkd_pipeline.reporting.heatmap import attention_heatmap, figure_png
 
-    title = f"{read_json(folder / 'run.json')['name']}: attention of student over teacher layers"
+    title = f"{finished.json('run.json')['name']}: attention of student over teacher layers"
     figure = attention_heatmap(
         attention["weights"], attention["entropy"], attention["max_entropy"], title
     )

@@ -5,11 +5,21 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.by_key import same_result
+from alpkd_pipeline.runs.finished import (
+    Damage,
+    DamagedError,
+    FinishedFolder,
+    finished_below,
+    newest_first,
+    noted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +30,19 @@ SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 SIGNALS = "05_model_input/signals"
+
+MOST_LOOKS = 5
+"""How often a store is read whose folders are being renamed."""
+
+READ = {
+    SIGNALS: ("signals.json",),
+    TEACHERS: ("run.json", "metrics.json"),
+    STUDENTS: ("run.json", "metrics.json", "events.jsonl"),
+    **dict.fromkeys(SCORES, ("scores.json",)),
+    LATENCY: ("latency.json",),
+    GEOMETRY: ("geometry.json",),
+}
+"""What a comparison is made from, and what it reads of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,72 +84,110 @@ class RunRecord:
         return self.scores.get(f"{self.run['task']['dev_splits'][0]}.{self.deciding_metric}")
 
 
+def check_results(store: Path) -> None:
+    """Compare all files that a comparison reads with their hashes, and all others with their sizes.
+
+    Raises:
+        DamagedError: names every folder that is not what was written.
+    """
+    damages: list[Damage] = []
+    for place, names in READ.items():
+        for folder in finished_below(store / place, "*/*"):
+            with noted(damages), suppress(FileNotFoundError):  # removed meanwhile
+                folder.check_sizes()
+                folder.verify(filter(folder.has, names))
+    if damages:
+        raise DamagedError(damages)
+
+
 def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     """Every published run folder of a store, in the order of the paths.
 
-    A folder that is still at work or half there is passed over. So is one that cannot be read,
-    with a warning: a comparison must not fail because of one bad folder. Of two folders with one
-    key, as a copy by hand makes them, only the first counts.
+    A folder that is still at work is passed over. So is one that was finished in another shape,
+    with a warning: a comparison must not fail because of one of another version. Of two folders
+    with one key, as a copy by hand makes them, only the first counts. Where folders are renamed
+    or removed meanwhile, all is read again.
 
     Args:
         store: the folder of all results.
         kind: `TEACHERS` or `STUDENTS`.
+
+    Raises:
+        DamagedError: one of them, or of their results, is not what was written.
+        UserError: folders are renamed without end.
     """
+    for _ in range(MOST_LOOKS):
+        with suppress(_MovedError):
+            return iter([*_finished_runs(store, kind)])
+    raise UserError(
+        f"folders of {store} are being renamed or removed: run the same command when that is over"
+    )
+
+
+class _MovedError(Exception):
+    """A folder that was listed is gone."""
+
+
+def _check_there(*folders: FinishedFolder) -> None:
+    if not all(folder.is_there for folder in folders):
+        raise _MovedError
+
+
+def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     scored = _results(store, *SCORES)
     timed = _results(store, LATENCY)
     looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
     seen: dict[str, Path] = {}
-    for folder in _published(store / kind):
-        if not is_complete(folder):
-            continue
+    for folder in finished_below(store / kind, "*/*"):
         try:
+            folder.check_sizes()
             record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
+        except DamagedError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            log.warning("%s is left out, its files cannot be read: %r", folder, error)
+            results = (scored, timed, looked_at)
+            _check_there(folder, *(r for found in results for some in found.values() for r in some))
+            log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
         if record.key in seen:
-            log.warning("%s is left out, it is a copy of %s", folder, seen[record.key])
+            if not same_result(folder.path, seen[record.key]):
+                told = "%s is left out: it has the key of %s and other contents, see `kedro verify`"
+                log.warning(told, folder.path, seen[record.key])
             continue
-        seen[record.key] = folder
+        seen[record.key] = folder.path
         yield record
 
 
-def _published(place: Path) -> list[Path]:
-    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`."""
-    found = (manifest.parent for manifest in place.glob(f"*/*/{MANIFEST}"))
-    return sorted(f for f in found if not f.name.startswith(".") and f.suffix != ".work")
-
-
-def _results(store: Path, *places: str) -> dict[str, list[Path]]:
+def _results(store: Path, *places: str) -> dict[str, list[FinishedFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
-    found: dict[str, list[Path]] = defaultdict(list)
+    found: dict[str, list[FinishedFolder]] = defaultdict(list)
+    keys: set[tuple[str, str]] = set()
     for place in places:
-        newest_first = sorted(
-            _published(store / place),
-            key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns,
-            reverse=True,
-        )
-        for folder in newest_first:
-            made_from = (read_manifest(folder) or {}).get("made_from") or {}
-            for stage in ("teacher", "student"):
-                if stage in made_from:
+        for folder in newest_first(finished_below(store / place, "*/*")):
+            try:
+                made_from, key = folder.made_from, (place, folder.key)
+            except FileNotFoundError:
+                raise _MovedError from None
+            for stage in {"teacher", "student"} & made_from.keys():
+                if key not in keys:
                     found[made_from[stage]].append(folder)
+            keys.add(key)
     return found
 
 
 def _read(
-    folder: Path,
+    folder: FinishedFolder,
     student: bool,
-    scored: Mapping[str, list[Path]],
-    timed: Mapping[str, list[Path]],
-    looked_at: Mapping[str, list[Path]],
+    scored: Mapping[str, list[FinishedFolder]],
+    timed: Mapping[str, list[FinishedFolder]],
+    looked_at: Mapping[str, list[FinishedFolder]],
 ) -> RunRecord:
-    run, metrics = read_json(folder / "run.json"), read_json(folder / "metrics.json")
+    run, metrics = folder.json("run.json"), folder.json("metrics.json")
     key = run["identity"]["key"]
-    evaluated = [read_json(result / "scores.json") for result in scored.get(key, [])[:1]]
-    seen = [read_json(result / "geometry.json") for result in looked_at.get(key, [])[:1]]
+    evaluated = [result.json("scores.json") for result in scored.get(key, [])[:1]]
+    seen = [result.json("geometry.json") for result in looked_at.get(key, [])[:1]]
     record = RunRecord(
-        path=folder,
+        path=folder.path,
         key=key,
         run=run,
         metrics=metrics,
@@ -150,15 +211,18 @@ def _check(record: RunRecord, student: bool) -> None:
         raise ValueError("run.json lacks a name")
 
 
-def _latencies(folders: Iterable[Path]) -> Iterator[Mapping[str, Any]]:
-    """What the measurements say; one that cannot be read is no reason to leave its run out."""
+def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]:
+    """What the measurements say; one of another shape is no reason to leave its run out."""
     for folder in folders:
         try:
-            found = read_json(folder / "latency.json")
+            found = folder.json("latency.json")
             if float(found["batch_1"]["p50_ms"]) > 0 and found["environment"].items():
                 yield found
+        except DamagedError:
+            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s is left out, it cannot be read: %r", folder, error)
+            _check_there(folder)
+            log.warning("%s is left out, it cannot be read: %r", folder.path, error)
 
 
 def _dev_scores(

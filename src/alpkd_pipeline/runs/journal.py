@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.runs.disk import room_for
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 JOURNAL = "events.jsonl"
 
@@ -118,6 +119,16 @@ class Place:
 
 
 START = Place(0, b"")
+
+
+def sealed_events(folder: FinishedFolder) -> list[dict[str, Any]]:
+    """The events of a finished folder; none where a teacher was brought, which has no journal.
+
+    Raises:
+        DamagedError: the journal is not what was sealed.
+    """
+    lines = folder.read(JOURNAL).splitlines() if folder.has(JOURNAL) else []
+    return [json.loads(line) for line in lines]
 
 
 def read_journal(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:

@@ -14,8 +14,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
-
 MANIFEST = "manifest.json"
 
 SCHEMA, OWN_DIGEST = "schema", "sha256"
@@ -27,6 +25,17 @@ def sha256_file(path: Path) -> str:
     """The sha256 of a file's bytes, as 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing if it is no folder, or none any more.
+
+    Folders are renamed while others look: `Path.glob` would raise.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -84,7 +93,7 @@ def _own_digest(manifest: dict[str, Any]) -> str:
 def is_complete(folder: Path, key: str | None = None) -> bool:
     """Whether a folder is published: a readable manifest, every file there with its size.
 
-    The bytes themselves are checked by `verify`, which reads them all.
+    The bytes themselves are compared by `finished.FinishedFolder`, when they are read.
 
     Args:
         folder: the folder.
@@ -100,34 +109,6 @@ def is_complete(folder: Path, key: str | None = None) -> bool:
         except OSError:
             return False
     return True
-
-
-def verify(folder: Path, names: list[str] | None = None) -> None:
-    """Compare files with their recorded hashes.
-
-    Args:
-        folder: a sealed folder.
-        names: the files to read; all of them by default.
-
-    Raises:
-        UserError: names the first file that is missing or differs.
-    """
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise UserError(
-            f"{folder} has no readable {MANIFEST}: it was never finished; make it again"
-        )
-    for name in names if names is not None else manifest["files"]:
-        facts = manifest["files"].get(name)
-        path = folder / name
-        if facts is None or not path.is_file():
-            raise UserError(f"{path} is missing; delete {folder} and make it again")
-        found = sha256_file(path)
-        if found != facts["sha256"]:
-            raise UserError(
-                f"{path} is damaged: sha256 {found[:12]}... instead of {facts['sha256'][:12]}...;"
-                f" delete {folder} and make it again"
-            )
 
 
 def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.labels import hidden_label
+from alpkd_pipeline.tasks.predictions import answers
 from alpkd_pipeline.tasks.task import Task, TaskKind
 
 
@@ -141,11 +142,10 @@ def score(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float
         )
     if not np.isfinite(logits).all():
         raise UserError(f"the model's outputs on task '{task.name}' are not finite; it diverged")
-    answers = logits.argmax(axis=1) if task.kind == "classification" else logits[:, 0]
-    return score_answers(task, answers, labels)
+    return score_answers(task, answers(task, logits), labels)
 
 
-def score_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """The task's metrics of given answers: (N,) class ids or numbers against (N,) labels.
 
     Raises:
@@ -159,7 +159,7 @@ def score_answers(task: Task, answers: np.ndarray, labels: np.ndarray) -> dict[s
             f"task '{task.name}': {int(hidden.sum())} of {len(labels)} labels are hidden; test"
             " splits without labels cannot be scored"
         )
-    return {name: METRICS[name](answers, labels) for name in task.metrics}
+    return {name: METRICS[name](given, labels) for name in task.metrics}
 
 
 def _is_constant(values: np.ndarray) -> bool:

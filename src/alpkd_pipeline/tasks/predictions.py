@@ -19,6 +19,17 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(scipy_softmax(logits.astype(np.float64), axis=1))
 
 
+def answers(task: Task, logits: np.ndarray) -> np.ndarray:
+    """What a model says, (N,): class ids, or numbers in float64, from logits (N, C).
+
+    Numbers are widened before they are scored and written: a file holds float32 in so few digits
+    that whoever reads it in float64 would get other numbers, and another score.
+    """
+    if task.kind == "classification":
+        return np.asarray(logits.argmax(axis=1))
+    return logits[:, 0].astype(np.float64)
+
+
 def predictions_frame(
     task: Task, idx: np.ndarray, labels: np.ndarray, logits: np.ndarray
 ) -> pd.DataFrame:
@@ -36,10 +47,8 @@ def predictions_frame(
     """
     import pandas as pd
 
-    if task.kind == "regression":
-        return pd.DataFrame({"idx": idx, "label": labels, "prediction": logits[:, 0]})
-    probabilities = softmax(logits)
-    columns = {f"p_{name}": probabilities[:, c] for c, name in enumerate(task.label_names)}
-    return pd.DataFrame(
-        {"idx": idx, "label": labels, "prediction": logits.argmax(axis=1), **columns}
-    )
+    columns = {"idx": idx, "label": labels, "prediction": answers(task, logits)}
+    if task.kind == "classification":
+        probabilities = softmax(logits)
+        columns |= {f"p_{name}": probabilities[:, c] for c, name in enumerate(task.label_names)}
+    return pd.DataFrame(columns)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import describe, list_files, read_json, read_manifest
+from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
 from alpkd_pipeline.tracking.faults import store_fault
 from alpkd_pipeline.tracking.flatten import NOTE_TAG
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
@@ -60,7 +61,7 @@ def compared_folders(comparison: Path, store: Path) -> list[Path]:
         comparison: the comparison's folder.
         store: the folder of all results.
     """
-    students = read_json(comparison / "comparison.json")["students"]
+    students = FinishedFolder(comparison).json("comparison.json")["students"]
     first: dict[tuple[Any, ...], Path] = {}
     for row in sorted(students, key=lambda row: row["seed"]):
         first.setdefault((row["task"], row["method"], row["layers"]), store / row["path"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tempfile
 import threading
 import time
@@ -16,9 +15,10 @@ from typing import Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.runs.journal import JOURNAL, START, read_journal
+from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.journal import JOURNAL, START, Place, read_journal, sealed_events
 from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.flatten import (
     NOTE_TAG,
@@ -83,6 +83,7 @@ class FolderSync:
         self._state = read_state(folder)
         self._state_lock = threading.Lock()
         self._read = START
+        self._finished: FinishedFolder | None = None
         self._last_ms = 0
         self._attached: MlflowStore | None = None
 
@@ -133,20 +134,34 @@ class FolderSync:
         Returns:
             The run's id; None when the folder holds no training.
         """
-        self.folder = final
+        self.folder, self._finished = final, FinishedFolder(final)
         with self._held():
             run_id = self._attach()
             if run_id is None:
                 return None
-            run = read_json(final / RUN)
+            run = self._finished.json(RUN)
             if not self._state.finished:
                 self._finish(run_id, run)
             self._push_scores(run_id, run)
         return run_id
 
+    def _json(self, name: str) -> Any:
+        done = self._finished
+        return read_json(self.folder / name) if done is None else done.json(name)
+
+    def _events(self, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
+        """The journal's new lines, all of them when it is finished, and the place after them."""
+        done = self._finished
+        return read_journal(self.folder, after) if done is None else (sealed_events(done), after)
+
+    @property
+    def _sealed(self) -> FinishedFolder:
+        assert self._finished is not None
+        return self._finished
+
     def _finish(self, run_id: str, run: Mapping[str, Any]) -> None:
         self._push_events(run_id)
-        metrics = _read_optional(self.folder / METRICS)
+        metrics = self._sealed.json(METRICS) if self._sealed.has(METRICS) else {}
         self._store.log_points(run_id, closing_points(metrics, self._last_ms))
         self._store.set_tags(run_id, self._closing_tags(run))
         digests = split_digests(self.folder, run)
@@ -157,14 +172,13 @@ class FolderSync:
         self._remember(finished=True, ended=None)
 
     def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
-        manifest = read_manifest(self.folder) or {"files": {}}
-        tags = model_tags(self.folder, manifest, self._settings.project)
+        tags = model_tags(self.folder, self._sealed.manifest, self._settings.project)
         text = note(run, results_table(self.folder, run), tags["model_path"])
         return {**tags, NOTE_TAG: text}
 
     def _push_scores(self, run_id: str, run: Mapping[str, Any]) -> None:
         """The saved model's scores: they are made after the training, so maybe after its run."""
-        scored = find_scores(self.folder, run)
+        scored = find_scores(self.folder)
         if scored is None or scored.key == self._state.scored:
             return
         if self._store.facts(run_id) is not None:  # else a person has deleted it
@@ -193,12 +207,12 @@ class FolderSync:
         """The folder's run: the known one, one found in MLflow, or a new one."""
         if self._attached is not None:
             return self._state.run_id
-        if not (self.folder / RUN).is_file():
+        if self._finished is None and not (self.folder / RUN).is_file():
             return None
-        first = next(iter(read_journal(self.folder)[0]), None)
+        first = next(iter(self._events()[0]), None)
         if first is None and not self.ended:
             return None
-        run = read_json(self.folder / RUN)
+        run = self._json(RUN)
         training = training_id(run["identity"]["key"], first) if first else ""
         store = prepare_store(self._settings)
         self._choose_run(store, training)
@@ -230,7 +244,7 @@ class FolderSync:
         )
 
     def _pushed_steps(self, store: MlflowStore, run_id: str) -> dict[str, int]:
-        selection = selection_name(read_json(self.folder / RUN))
+        selection = selection_name(self._json(RUN))
         return {
             "step": store.last_step(run_id, "loss.total"),
             "eval": store.last_step(run_id, f"{selection}.epoch"),
@@ -267,10 +281,10 @@ class FolderSync:
                 store.delete_tag(run_id, "error")
 
     def _push_events(self, run_id: str) -> None:
-        events, read = read_journal(self.folder, self._read)
+        events, read = self._events(self._read)
         if tags := event_tags(events):
             self._store.set_tags(run_id, tags)
-        selection = selection_name(read_json(self.folder / RUN)) if events else ""
+        selection = selection_name(self._json(RUN)) if events else ""
         for batch in new_batches(events, selection, self._state.pushed):
             self._store.log_points(run_id, batch.points)
             self._remember(pushed=batch.pushed)
@@ -280,11 +294,10 @@ class FolderSync:
     def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            text = (self.folder / RUN).read_text("utf-8")
+            text = self._sealed.read(RUN).decode()
             (folder / RUN).write_text(mask_credentials(text), "utf-8")
-            for file in (METRICS, JOURNAL):
-                if (self.folder / file).is_file():
-                    shutil.copyfile(self.folder / file, folder / file)
+            for file in filter(self._sealed.has, (METRICS, JOURNAL)):
+                (folder / file).write_bytes(self._sealed.read(file))
             if metrics.get("attention"):
                 attention = json.dumps(metrics["attention"], indent=1)
                 (folder / "attention.json").write_text(attention, "utf-8")
@@ -314,12 +327,18 @@ def sync_folder(
         The run's id; None when there is nothing to track.
 
     Raises:
-        UserError: the store cannot be reached, or the folder cannot be read or written.
+        UserError: the store cannot be reached, or the folder is damaged, or cannot be read or
+            written.
     """
     sync = FolderSync(folder, settings, pictures)
 
     def push() -> str | None:
-        if is_complete(folder):
+        finished = FinishedFolder(folder)
+        if finished.is_there:
+            # All of it before anything is pushed: half a run would be no view of its folder.
+            finished.check_sizes()
+            finished.verify(filter(finished.has, (RUN, JOURNAL, METRICS)))
+            find_scores(folder)
             return sync.close(folder)
         return sync.end() if sync.ended else sync.catch_up()
 
@@ -343,10 +362,6 @@ def _patiently(push: Callable[[], str | None]) -> str | None:
                 raise
         time.sleep(BUSY_PAUSE)
     return push()
-
-
-def _read_optional(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.is_file() else {}
 
 
 def _now_ms() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.runs.manifest import read_manifest
+from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 
 DIGEST_LENGTH = 12
@@ -45,9 +45,12 @@ def split_digests(folder: Path, run: Mapping[str, Any]) -> dict[str, str]:
 
     Returns:
         Split name -> sha256; empty where the splits are not on this machine.
+
+    Raises:
+        DamagedError: the manifest is not what was written.
     """
-    manifest = read_manifest(folder / run.get("inputs", {}).get("encoded", "nowhere"))
-    files = manifest["files"] if manifest else {}
+    encoded = FinishedFolder(folder / run.get("inputs", {}).get("encoded", "nowhere"))
+    files = encoded.manifest["files"] if encoded.is_there else {}
     ends = ".arrow"
     return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}
 

@@ -239,6 +239,24 @@ class MlflowStore:
             if run.data.tags.get("generation") == generation:
                 self.end(str(run.info.run_id), "KILLED", at_ms)
 
+    def running(self, stage: str) -> dict[str, tuple[str, int]]:
+        """Identity -> id and start, in ms since 1970, of the RUNNING runs of a stage."""
+        running = f"tags.stage = '{stage}' and attributes.status = 'RUNNING'"
+        return {
+            str(run.data.tags.get(IDENTITY_TAG)): (str(run.info.run_id), run.info.start_time)
+            for run in self._client.search_runs([self._experiment_id], running)
+        }
+
+    def last_end(self, tag: str, value: str) -> int:
+        """When the last run with a tag ended, in ms since 1970; 0 if none has."""
+        ends = self._client.search_runs(
+            [self._experiment_id],
+            f"tags.`{tag}` = '{value}'",
+            max_results=1,
+            order_by=["attributes.end_time DESC"],
+        )
+        return max((run.info.end_time or 0 for run in ends), default=0)
+
     def delete_doubles(self, identity: str, keep: str) -> None:
         """Delete runs that a slow server made of a request that had been given up."""
         for run_id in self._runs_of(identity):

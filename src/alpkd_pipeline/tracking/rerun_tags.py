@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.journal import sealed_events
 from alpkd_pipeline.tracking.faults import store_fault
 from alpkd_pipeline.tracking.flatten import training_id
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
@@ -56,8 +56,9 @@ def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str
     state = read_state(folder)
     run_id = state.run_id if state.place == settings.place else None
     if run_id is None:
-        first = next(iter(read_journal(folder)[0]), None)
-        key = read_json(folder / "run.json")["identity"]["key"]
+        finished = FinishedFolder(folder)
+        first = next(iter(sealed_events(finished)), None)
+        key = finished.json("run.json")["identity"]["key"]
         run_id = store.find(training_id(key, first)) if first else None
     # A person may have deleted it.
     return run_id if run_id and store.facts(run_id) is not None else None

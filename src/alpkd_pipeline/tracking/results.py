@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.finished import FinishedFolder, results_of
+from alpkd_pipeline.runs.journal import sealed_events
 from alpkd_pipeline.runs.run_folder import input_place
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
 
@@ -28,28 +28,24 @@ class Scored:
     splits: Mapping[str, Mapping[str, float]]
 
 
-def find_scores(folder: Path, run: Mapping[str, Any]) -> Scored | None:
-    """The newest scores of a run folder in its store.
+def find_scores(folder: Path) -> Scored | None:
+    """The newest scores of a finished run folder in its store.
 
     Args:
         folder: `<store>/06_models/<kind>/<task>/<name>`.
-        run: the content of its run.json.
+
+    Raises:
+        DamagedError: they are not what was sealed.
     """
     if len(folder.parents) < 4:
         return None
     place = folder.parents[3] / SCORES / folder.parent.name
-    stage, key = run["stage"], run["identity"]["key"]
-    found = []
-    for path in place.glob(f"{folder.name}-*"):
-        manifest = read_manifest(path) or {}
-        if manifest.get("made_from", {}).get(stage) == key and is_complete(path):
-            found.append((path.stat().st_mtime, path, str(manifest.get("key"))))
-    if not found:
+    newest = next(iter(results_of(place, FinishedFolder(folder))), None)
+    if newest is None:
         return None
-    _, newest, scores_key = max(found)
-    splits = read_json(newest / "scores.json")["splits"]
+    splits = newest.json("scores.json")["splits"]
     known = {name: facts["scores"] for name, facts in splits.items() if facts["scores"]}
-    return Scored(scores_key, known) if known else None
+    return Scored(newest.key, known) if known else None
 
 
 def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[Point]:
@@ -58,7 +54,7 @@ def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[P
     `score` is the deciding metric on the first dev split, the same number as in the comparison;
     `final.<split>.<metric>` are all of them.
     """
-    at_ms = max(map(time_ms, read_journal(folder)[0]), default=0)
+    at_ms = max(map(time_ms, sealed_events(FinishedFolder(folder))), default=0)
     first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
     values = {"score": first.get(deciding), "final": scored.splits}
     return [Point(name, value, at_ms, RESULT_STEP) for name, value in numbers(values)]
@@ -75,11 +71,12 @@ def results_table(folder: Path, run: Mapping[str, Any]) -> str:
 
 def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if run["stage"] == "student":
-        teacher = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
-        if is_complete(teacher) and (teacher / "run.json").is_file():
-            yield from _rows(teacher, read_json(teacher / "run.json"))
-    path = folder / "metrics.json"
-    metrics = read_json(path) if path.is_file() else {}
+        path = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
+        teacher = FinishedFolder(path)
+        if teacher.is_there:
+            yield from _rows(path, teacher.json("run.json"))
+    finished = FinishedFolder(folder)
+    metrics = finished.json("metrics.json") if finished.has("metrics.json") else {}
     student = run["stage"] == "student"
     layers = (
         run["params"]["student"]["layers"] if student else run["identity"].get("teacher_layers")
@@ -97,7 +94,7 @@ def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 def _scores(folder: Path, run: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
     """The deciding metric by split: of the saved model, or else of the best epoch."""
-    scored, deciding = find_scores(folder, run), run["task"]["metrics"][0]
+    scored, deciding = find_scores(folder), run["task"]["metrics"][0]
     splits = scored.splits if scored else metrics.get("scores", {})
     return {
         f"{split} {deciding}": f"{values[deciding]:.4f}"

@@ -13,6 +13,7 @@ from alpkd_pipeline.orchestration.pruning import removal
 from alpkd_pipeline.orchestration.pruning.candidates import Candidate
 from alpkd_pipeline.orchestration.pruning.kept import Choice
 from alpkd_pipeline.orchestration.pruning.prune import make_plan
+from alpkd_pipeline.runs.locks import lock_file
 
 
 def signals(store: SmallStore) -> Candidate:
@@ -31,7 +32,7 @@ def test_it_is_gone_and_nothing_else_is(store: SmallStore) -> None:
 
 def test_what_another_process_holds_stays(store: SmallStore) -> None:
     found = signals(store)
-    lock = found.path.parent / ".locks" / f"{found.path.name}.lock"
+    lock = lock_file(found.path, store.key("said"))
     lock.parent.mkdir(exist_ok=True)
     with FileLock(lock):
         assert removal.remove(found) == "another process is at work on it"
@@ -71,3 +72,15 @@ def test_an_error_is_told(store: SmallStore, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(removal, "_delete", refuse)
     assert removal.remove(signals(store)).startswith("Permission denied: ")
+
+
+def test_a_renamed_result_stays_while_its_key_is_at_work(store: SmallStore) -> None:
+    folder = store.folder("said").rename(store.folder("said").with_name("signals of mine"))
+    found = signals(store)
+    assert found.path == folder
+    lock = lock_file(folder, store.key("said"))
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        assert removal.remove(found) == "another process is at work on it"
+    assert removal.remove(found) == ""
+    assert not folder.exists()

@@ -4,6 +4,7 @@ from tests.orchestration.rerun.conftest import Make
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.runs.manifest import seal
 
 
 def test_answers_are_counted(then: StoredRun, now: Make) -> None:
@@ -16,6 +17,7 @@ def test_probabilities_count_though_the_answers_are_the_same(then: StoredRun, no
     made = now()
     table = made.folder / "predictions" / "dev.csv"
     table.write_text(table.read_text().replace("0.5", "0.50001", 1))
+    seal(made.folder, {"key": made.key, "stage": made.stage})
     (answer,) = compare_models(then, made).answers
     assert (answer.differing, answer.unequal) == (0, 1)
     assert not answer.equal

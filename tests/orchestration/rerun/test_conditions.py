@@ -12,6 +12,7 @@ from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.rerun.conditions import Conditions, conditions
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import read_json, write_json
 from alpkd_pipeline.runs.provenance import provenance
 
@@ -27,7 +28,8 @@ def student(cell: Cell, change: Change = nothing) -> StoredRun:
     finish_training(cell, "teacher")
     run = {**run_facts(cell, "student"), "provenance": dict(provenance(PROJECT))}
     change(run)
-    return read_run(finish(cell, "student", {"run.json": run, "metrics.json": {}}))
+    files = {"run.json": run, "metrics.json": {}, "tokenizer.json": {}}
+    return read_run(finish(cell, "student", files))
 
 
 def found(load: Load, tmp_path: Path, change: Change = nothing) -> Conditions:
@@ -106,18 +108,16 @@ def test_a_run_json_that_was_edited(load: Load, tmp_path: Path) -> None:
     original = student(load().cell)
     path = original.folder / "run.json"
     write_json(path, {**read_json(path), "description": "mine"})
-    seen = conditions(read_run(original.folder), PROJECT, tmp_path / "store")
-    assert [(d.kind, d.what) for d in seen.differences] == [
-        ("parameters", "run.json of the student")
-    ]
+    with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
+        read_run(original.folder)
 
 
 def test_a_damaged_file(load: Load, tmp_path: Path) -> None:
     original = student(load().cell)
-    (original.folder / "metrics.json").write_text('{"seconds": 1}')
+    (original.folder / "tokenizer.json").write_text("[]")
     seen = conditions(read_run(original.folder), PROJECT, tmp_path / "store")
     assert [(d.kind, d.what) for d in seen.differences] == [
-        ("damage", "metrics.json of the student")
+        ("damage", "tokenizer.json of the student")
     ]
 
 
@@ -126,10 +126,8 @@ def test_a_damaged_teacher(load: Load, tmp_path: Path) -> None:
     assert original.teacher_folder is not None
     path = original.teacher_folder / "metrics.json"
     path.write_text(path.read_text() + "\n")
-    seen = conditions(original, PROJECT, tmp_path / "store")
-    assert [(d.kind, d.what) for d in seen.differences] == [
-        ("damage", "metrics.json of the teacher")
-    ]
+    with pytest.raises(DamagedError, match=r"metrics\.json is damaged: sha256"):
+        conditions(original, PROJECT, tmp_path / "store")
 
 
 def test_a_teacher_that_was_brought(load: Load, tmp_path: Path) -> None:

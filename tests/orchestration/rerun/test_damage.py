@@ -7,6 +7,8 @@ from tests.orchestration.rerun.conftest import write_run, write_scores
 
 from alpkd_pipeline.orchestration.rerun.damage import damage
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import sha256_file
 
 
 @pytest.fixture
@@ -26,14 +28,26 @@ def test_what_is_as_it_was_sealed(student: StoredRun) -> None:
     assert found(student) == []
 
 
-def test_the_student_and_its_parameters(student: StoredRun) -> None:
+def test_the_student(student: StoredRun) -> None:
     for name in ("run.json", "events.jsonl"):
         path = student.folder / name
         path.write_text(path.read_text() + "\n")
     assert found(student) == [
         ("damage", "events.jsonl of the student"),
-        ("parameters", "run.json of the student"),
+        ("damage", "run.json of the student"),
     ]
+    journal = damage(student)[0]
+    assert journal.then == f"sha256 {student.manifest['files']['events.jsonl']['sha256']}"
+    assert journal.now == sha256_file(student.folder / "events.jsonl")
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.json"])
+def test_what_a_teacher_was_made_with_must_be_known(student: StoredRun, name: str) -> None:
+    assert student.teacher_folder is not None
+    path = student.teacher_folder / name
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(DamagedError, match=f"{name} is damaged: sha256"):
+        damage(student)
 
 
 def test_a_teacher(student: StoredRun) -> None:

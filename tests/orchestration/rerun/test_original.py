@@ -9,6 +9,8 @@ from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original, read_run
+from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import seal
 from alpkd_pipeline.tracking.sync_state import SyncState, write_state
 
 
@@ -43,7 +45,8 @@ def test_the_teacher_of_a_student(tmp_path: Path) -> None:
 
 def test_files_that_are_not_what_was_sealed(then: StoredRun) -> None:
     (then.folder / "model.safetensors").write_bytes(b"weighty")
-    assert read_run(then.folder).altered == ("model.safetensors",)
+    (damage,) = read_run(then.folder).altered
+    assert (damage.folder, damage.file) == (then.folder, "model.safetensors")
 
 
 def test_a_model_that_was_brought_has_nothing_to_repeat(tmp_path: Path) -> None:
@@ -64,10 +67,18 @@ def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"of another size")
     (folder / "events.jsonl").unlink()
     assert student.teacher is not None
-    assert student.teacher.altered == ("events.jsonl", "model.safetensors")
+    assert [d.file for d in student.teacher.altered] == ["events.jsonl", "model.safetensors"]
     (folder / "manifest.json").write_text("{")
     assert student.teacher is None
     assert student.teacher_folder == folder
+
+
+def test_a_teacher_is_found_by_its_key(tmp_path: Path) -> None:
+    student = write_run(tmp_path)
+    folder = write_run(tmp_path, stage="teacher", key="a" * 64).folder
+    assert student.teacher_folder == folder
+    moved = folder.rename(folder.with_name("mine"))
+    assert student.teacher_folder == moved
 
 
 @pytest.mark.parametrize("depth", ["/", "a/b/c/d"])
@@ -85,6 +96,7 @@ def test_a_copy_outside_of_a_store_is_one_line(then: StoredRun, depth: str) -> N
 @pytest.mark.parametrize("content", ["[]", '{"environment": 1}', '{"seconds": "long"}'])
 def test_metrics_that_cannot_be_read(then: StoredRun, content: str) -> None:
     (then.folder / "metrics.json").write_text(content)
+    seal(then.folder, {"key": then.key})
     with pytest.raises(UserError, match="cannot be read"):
         read_run(then.folder)
 
@@ -92,5 +104,8 @@ def test_metrics_that_cannot_be_read(then: StoredRun, content: str) -> None:
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"stage": "student"}'])
 def test_a_run_that_cannot_be_read(then: StoredRun, content: str) -> None:
     (then.folder / "run.json").write_text(content)
+    with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
+        read_run(then.folder)
+    seal(then.folder, {"key": then.key})
     with pytest.raises(UserError, match="cannot be read"):
         read_run(then.folder)

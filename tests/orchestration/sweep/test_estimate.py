@@ -8,6 +8,7 @@ from tests.orchestration.sweep.conftest import finish_training
 
 from alpkd_pipeline.orchestration.sweep.estimate import Estimate, duration, estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
+from alpkd_pipeline.runs.finished import DamagedError
 
 MakePlan = Callable[..., Plan]
 ONE: dict[str, Any] = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}
@@ -49,6 +50,19 @@ def test_teachers_by_teachers(plan: MakePlan) -> None:
     finish_training(plan({"teacher.training.lr": 1e-9}, **ONE).cells[0].cell, "teacher", 8.0)
     found = estimate(plan(given, **ONE).of_kind("teacher"))
     assert found == Estimate(pytest.approx(16.0), 0)
+
+
+@pytest.mark.parametrize("file", ["run.json", "metrics.json", "manifest.json"])
+def test_all_damaged_trainings_are_named(plan: MakePlan, file: str) -> None:
+    folders = [
+        finish_training(plan({"training.lr": rate}, **ONE).cells[0].cell, "student")
+        for rate in (1e-9, 2e-9)
+    ]
+    for folder in folders:
+        (folder / file).write_text("{")
+    with pytest.raises(DamagedError) as error:
+        estimate(student(plan(seeds=[0], methods=["alp_kd"], layers=[6], measure=False)))
+    assert {(d.folder, d.file) for d in error.value.damages} == {(f, file) for f in folders}
 
 
 def test_signals_and_measurements_count_nothing(plan: MakePlan) -> None:

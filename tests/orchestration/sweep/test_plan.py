@@ -11,8 +11,11 @@ from tests.orchestration.conftest import PROJECT
 from tests.orchestration.sweep.conftest import finish, finish_cell, finish_training
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.sweep.estimate import estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
+from alpkd_pipeline.orchestration.sweep.summary import dev_score
 from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
+from alpkd_pipeline.runs.finished import DamagedError
 
 MakePlan = Callable[..., Plan]
 
@@ -155,3 +158,60 @@ def test_students_timed_in_another_way_are_timed_again(plan: MakePlan, setting: 
     steps = plan(seeds=[0], layers=[2], overrides=[rule]).of_kind("measurement")
     timed = [step for step in steps if "student_latency" in step.job.to_outputs]
     assert len(timed) == 2
+
+
+def test_a_cell_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
+    first, second, *_ = plan().cells
+    for planned, stage in ((first, "student_scores"), (second, "student")):
+        finish_cell(planned.cell)
+        path = planned.cell.stage(stage).path
+        path.rename(path.with_name("a name of mine"))
+    made = plan()
+    assert [planned.grid.name for planned in made.in_state("done")] == [
+        first.grid.name,
+        second.grid.name,
+    ]
+    assert dev_score(made.cells[0]) == 0.5
+    assert made.cells[1].cell.student.folder.name == "a name of mine"
+
+
+ONE = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "manifest.json"])
+def test_a_student_that_lost_bytes_is_made_again_though_its_scores_are_there(
+    plan: MakePlan, file: str
+) -> None:
+    (planned,) = plan(**ONE).cells
+    finish_cell(planned.cell)
+    assert [cell.state for cell in plan(**ONE).cells] == ["done"]
+    (planned.cell.student.path / file).write_text("{")
+    made = plan(**ONE)
+    (again,) = made.cells
+    assert (again.state, again.why) == (
+        "stale",
+        (f"damaged: {planned.cell.student.path.name}/{file}",),
+    )
+    (step,) = made.of_kind("cell")
+    assert step.job.to_outputs == ("student", "student_scores")
+    assert step.job.expect.keys() == {"student", "student_scores"}
+    assert estimate(made.steps).unknown == 2  # it is no example of how long anything takes
+
+
+def test_scores_that_lost_bytes_are_made_again(plan: MakePlan) -> None:
+    (planned,) = plan(**ONE).cells
+    finish_cell(planned.cell)
+    (planned.cell.student_scores.path / "scores.json").write_text("{")
+    made = plan(**ONE)
+    assert made.cells[0].why == (f"damaged: {planned.cell.student_scores.path.name}/scores.json",)
+    assert [step.job.to_outputs for step in made.steps] == [("student_scores",)]
+
+
+def test_scores_that_are_others_are_refused(plan: MakePlan) -> None:
+    (planned,) = plan(**ONE).cells
+    finish_cell(planned.cell, 0.5)
+    path = planned.cell.student_scores.path / "scores.json"
+    path.write_text(path.read_text().replace("0.5", "0.6"))
+    for look in (lambda: plan(**ONE), lambda: dev_score(planned)):
+        with pytest.raises(DamagedError, match=r"scores\.json is damaged: sha256"):
+            look()

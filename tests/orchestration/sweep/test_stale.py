@@ -11,7 +11,8 @@ from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
 from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import seal, write_json
 
 
 def facts(cell: Cell) -> dict[str, Any]:
@@ -79,9 +80,12 @@ def test_another_cell_is_no_earlier_student(load: Load, other: dict[str, Any]) -
     assert why_stale(load().cell, EarlierStudents()) == ()
 
 
-def test_a_folder_that_cannot_be_read_is_passed_over(load: Load, tmp_path: Path) -> None:
+def test_a_folder_of_another_shape_is_passed_over_and_a_damaged_one_is_refused(load: Load) -> None:
     folder = finish_training(load({"training.lr": 1e-3}).cell, "student")
-    (folder / "run.json").write_text("{")
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
+        why_stale(load().cell, EarlierStudents())
+    seal(folder, {"key": "1" * 64})
     assert why_stale(load().cell, EarlierStudents()) == ()
 
 

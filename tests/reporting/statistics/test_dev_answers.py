@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import pandas as pd
 import pytest
 from tests.reporting.stored_answers import RIGHT, with_answers
+from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers, find_run
+from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest, seal
 
 KEY, OTHER = "a1" * 32, "b2" * 32
@@ -70,11 +73,51 @@ def test_answers_of_another_run_are_not_taken(store, runs):
         dev_answers(runs[0])
 
 
-def test_a_damaged_file_is_one_line(store, runs):
+def test_answers_of_another_shape_are_one_line(store, runs):
     result = with_answers(store, runs[0], RIGHT)
     (result / "predictions" / "dev.csv").write_text("idx,label\n1,1\n")
+    reseal(result)
     with pytest.raises(UserError, match="cannot be read"):
         dev_answers(runs[0])
+
+
+def test_answers_that_are_not_what_was_written_are_refused(store, runs):
+    result = with_answers(store, runs[0], RIGHT)
+    path = result / "predictions" / "dev.csv"
+    path.write_text(path.read_text().replace("1,0,0,", "1,0,1,"))
+    with pytest.raises(DamagedError, match=r"predictions/dev\.csv is damaged: sha256"):
+        dev_answers(runs[0])
+    path.unlink()
+    with pytest.raises(DamagedError, match=r"predictions/dev\.csv is missing"):
+        dev_answers(runs[0])
+    (result / MANIFEST).write_text("{")
+    with pytest.raises(DamagedError, match=r"manifest\.json is no manifest any more"):
+        dev_answers(runs[0])
+
+
+def test_damaged_answers_of_others_are_no_reason_to_refuse(store, runs):
+    for folder in runs:
+        result = with_answers(store, folder, RIGHT)
+    (result / MANIFEST).write_text("{")
+    assert dev_answers(runs[0]).frame["prediction"].tolist() == RIGHT
+
+
+@pytest.mark.parametrize("file", [MANIFEST, "metrics.json"])
+def test_a_damaged_run_is_not_taken_for_an_unfinished_one(store, runs, file):
+    folder = runs[0].rename(runs[0].with_name(f"kd-4L-s0-{KEY[:8]}"))
+    (folder / file).write_text("{")
+    for text in (KEY[:8], folder.name, str(folder)):
+        with pytest.raises(DamagedError, match=f"{folder.name}/{file}"):
+            find_run(store.root, text)
+
+
+def test_a_run_is_found_by_its_key_whatever_it_is_called_and_once(store, runs):
+    folder = runs[0].rename(runs[0].with_name("mine"))
+    shutil.copytree(folder, folder.with_name("the copy"))
+    assert find_run(store.root, KEY[:8]) == folder
+    result = with_answers(store, folder, RIGHT)
+    result.rename(result.with_name("its answers"))
+    assert dev_answers(folder).frame["prediction"].tolist() == RIGHT
 
 
 def test_models_that_answered_other_questions_are_refused(store, runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from alpkd_pipeline.reporting.sweeps import sweep_records
 
 PIPELINES = {"evaluation": "evaluate", "latency": "evaluate", "geometry": "evaluate"}
 """Kinds that pipeline `distill`, which the commands of trainings name, does not make."""
+
+_DIGITS = re.compile(r"(?<=-)[0-9a-f]{8}(?=-|$)")
 
 UNKNOWN = "the command that made it"
 
@@ -51,8 +54,16 @@ class Repairs:
         for stage in (result.stage, "student", "teacher"):
             found = self._commands.get(keys.get(stage, ""))
             if found:
-                return _with_pipeline(found, PIPELINES.get(kind))
+                return with_pipeline(found, PIPELINES.get(kind))
         return UNKNOWN
+
+    def named(self, folder: str) -> str | None:
+        """What makes a folder again whose manifest is gone: by the digits of keys in its name."""
+        for digits in reversed(_DIGITS.findall(folder)):
+            for key, command in self._commands.items():
+                if command and key.startswith(digits):
+                    return command
+        return None
 
     def again(self, result: Result, *, trust_run: bool = True) -> str:
         """What to type: what is damaged counts as there until it is gone."""
@@ -60,5 +71,6 @@ class Repairs:
         return f"rm -r {shlex.quote(str(result.entry.path))}, then {command}"
 
 
-def _with_pipeline(command: str, pipeline: str | None) -> str:
+def with_pipeline(command: str, pipeline: str | None) -> str:
+    """The command, by the pipeline that makes a kind; None: by its own."""
     return command.replace("--pipeline=distill", f"--pipeline={pipeline}") if pipeline else command

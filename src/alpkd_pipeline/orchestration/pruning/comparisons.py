@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.finished import FinishedFolder, written_ns
 
 
 def outdated(index: Index) -> Iterator[Result]:
@@ -34,13 +34,13 @@ def outdated(index: Index) -> Iterator[Result]:
 
 
 def _written(result: Result) -> int:
-    return (result.entry.path / MANIFEST).stat().st_mtime_ns
+    return written_ns(result.entry.path)
 
 
 def _students(result: Result) -> set[str] | None:
     """The paths of the students in its table; None if it cannot be read."""
     try:
-        rows = read_json(result.entry.path / "comparison.json")["students"]
+        rows = FinishedFolder(result.entry.path).json("comparison.json")["students"]
         return {str(row["path"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         return None

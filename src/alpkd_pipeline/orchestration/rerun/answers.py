@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,9 @@ class AnswerComparison:
         return self.rows is not None and self.same_examples and not self.unequal
 
 
-def answers_of(where: str, then: Path | None, now: Path | None) -> list[AnswerComparison]:
+def answers_of(
+    where: str, then: FinishedFolder | None, now: FinishedFolder | None
+) -> list[AnswerComparison]:
     """Compare every table of answers that the original has.
 
     Args:
@@ -47,26 +50,28 @@ def answers_of(where: str, then: Path | None, now: Path | None) -> list[AnswerCo
     if then is None or now is None:
         return []
     return [
-        compare_answers(f"{where}/{path.stem}", path, now / "predictions" / path.name)
-        for path in sorted((then / "predictions").glob("*.csv"))
+        compare_answers(f"{where}/{PurePath(file).stem}", then, now, file)
+        for file in sorted(then.manifest["files"])
+        if PurePath(file).match("predictions/*.csv")
     ]
 
 
-def compare_answers(name: str, then: Path, now: Path) -> AnswerComparison:
+def compare_answers(
+    name: str, then: FinishedFolder, now: FinishedFolder, file: str
+) -> AnswerComparison:
     """Compare two tables of answers.
 
     Args:
         name: what they are called.
-        then: the original's file.
+        then: the original's folder.
         now: the rerun's.
+        file: the table's name in both.
     """
     import pandas as pd
 
     try:
-        before = pd.read_csv(then, dtype=str)
-        if sha256_file(then) == sha256_file(now):
-            return AnswerComparison(name, len(before))
-        after = pd.read_csv(now, dtype=str)
+        before = pd.read_csv(BytesIO(then.read(file)), dtype=str)
+        after = pd.read_csv(BytesIO(now.read(file)), dtype=str)
         return _compare_frames(name, before, after)
     except (OSError, ValueError, KeyError):
         return AnswerComparison(name, None)

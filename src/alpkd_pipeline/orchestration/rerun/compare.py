@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from alpkd_pipeline.orchestration.rerun.answers import AnswerComparison, answers_of
 from alpkd_pipeline.orchestration.rerun.losses import LossComparison, compare_losses
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.scores import Pairs, compare_scores, scores_folder
-from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.orchestration.rerun.scores import Pairs, compare_scores, readable_scores
+from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.journal import sealed_events
 
 WEIGHTS = ".safetensors"
 
@@ -66,8 +67,8 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
         weights=(weights_digest(then), weights_digest(now)),
         losses=_losses(then, now),
         answers=(
-            *answers_of("training", then.folder, now.folder),
-            *answers_of("scores", scores_folder(then), scores_folder(now)),
+            *answers_of("training", FinishedFolder(then.folder), FinishedFolder(now.folder)),
+            *answers_of("scores", readable_scores(then), readable_scores(now)),
         ),
         scores=scores,
         skipped=skipped,
@@ -77,7 +78,8 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
 
 def _losses(then: StoredRun, now: StoredRun) -> LossComparison:
     try:
-        return compare_losses(read_journal(then.folder)[0], read_journal(now.folder)[0])
+        theirs, ours = (sealed_events(FinishedFolder(run.folder)) for run in (then, now))
+        return compare_losses(theirs, ours)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return LossComparison(0, readable=False)
 

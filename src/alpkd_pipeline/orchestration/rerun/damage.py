@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from alpkd_pipeline.orchestration.rerun.difference import Difference, Kind
+from collections.abc import Iterable
+
+from alpkd_pipeline.orchestration.rerun.difference import Difference
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, altered_files
 from alpkd_pipeline.orchestration.rerun.scores import scores_folder
-from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.runs.finished import Damage, DamagedError
 
 
 def damage(original: StoredRun) -> list[Difference]:
@@ -15,31 +15,38 @@ def damage(original: StoredRun) -> list[Difference]:
 
     Args:
         original: the original; all these files are read.
+
+    Raises:
+        DamagedError: the teacher's run.json or metrics.json, which say how it was made.
     """
     teacher = original.teacher
     found = [*_model(original), *(_model(teacher) if teacher else ())]
     if teacher is None and original.teacher_folder is not None:
-        found.append(_altered("damage", MANIFEST, "teacher"))
+        found += told(altered_files(original.teacher_folder), "teacher")
     return found
 
 
 def _model(run: StoredRun) -> list[Difference]:
-    found = []
-    for name in run.altered:
-        kind: Kind = "parameters" if name == RUN_CONFIG else "damage"
-        found.append(_altered(kind, name, run.stage))
-    return found + [_altered("damage", name, f"{run.stage}'s scores") for name in _scores(run)]
+    return told(run.altered, run.stage) + told(_scores(run), f"{run.stage}'s scores")
 
 
-def _scores(run: StoredRun) -> tuple[str, ...]:
-    """The altered files of the scores that would be compared."""
-    folder = scores_folder(run)
-    if folder is not None:
-        return altered_files(folder, read_manifest(folder) or {"files": {}})
-    # Scores whose manifest is damaged cannot be told from others, so they are found by their name.
-    near = (run.store / SCORES[0] / run.task).glob(f"{run.folder.name}-*/{MANIFEST}")
-    return (MANIFEST,) if any(read_manifest(path.parent) is None for path in near) else ()
+def _scores(run: StoredRun) -> tuple[Damage, ...]:
+    """The damage of the scores that would be compared."""
+    try:
+        folder = scores_folder(run)
+    except DamagedError as error:
+        return error.damages
+    return () if folder is None else altered_files(folder.path)
 
 
-def _altered(kind: Kind, name: str, of: str) -> Difference:
-    return Difference(kind, f"{name} of the {of}", "as it was sealed", "another content")
+def told(damages: Iterable[Damage], of: str) -> list[Difference]:
+    """Damage as differences, with the hashes of then and now."""
+    return [
+        Difference(
+            "damage",
+            f"{damage.file} of the {of}",
+            f"sha256 {damage.expected or 'of a manifest'}",
+            f"{damage.found or damage.what}",
+        )
+        for damage in damages
+    ]

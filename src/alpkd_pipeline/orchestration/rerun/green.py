@@ -12,7 +12,8 @@ from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
 from alpkd_pipeline.orchestration.rerun.record import last_verdicts
 from alpkd_pipeline.orchestration.rerun.verdict import DRIFTED, Verdict
 from alpkd_pipeline.orchestration.sweep.where import matches
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, read_manifest, verify
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, verify
+from alpkd_pipeline.runs.manifest import MANIFEST
 
 COMPARISONS = "08_reporting/comparison"
 
@@ -55,8 +56,7 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
         except UserError as error:
             passed_over.append(f"comparison {folder.name} is passed over: {error}")
             continue
-        key = str((read_manifest(folder) or {})["key"])
-        return Green(folder, key, runs, passed_over)
+        return Green(folder, FinishedFolder(folder).key, runs, passed_over)
     if not passed_over:
         raise UserError(
             f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
@@ -94,6 +94,8 @@ def _green_runs(
 
 def _students(folder: Path) -> list[dict[str, Any]]:
     try:
-        return list(read_json(folder / "comparison.json")["students"])
+        return list(FinishedFolder(folder).json("comparison.json")["students"])
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"its comparison.json cannot be read ({error!r})") from None

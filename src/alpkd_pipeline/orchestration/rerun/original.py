@@ -12,13 +12,14 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import find_run
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import (
-    MANIFEST,
-    is_complete,
-    read_json,
-    read_manifest,
-    sha256_file,
+from alpkd_pipeline.runs.finished import (
+    Damage,
+    DamagedError,
+    FinishedFolder,
+    finished_below,
+    noted,
 )
+from alpkd_pipeline.runs.manifest import is_complete, read_manifest, sha256_file
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
@@ -83,9 +84,9 @@ class StoredRun:
         return float(self.metrics.get("seconds") or 0.0)
 
     @cached_property
-    def altered(self) -> tuple[str, ...]:
-        """Files that are not what was sealed, by name; reads all of them."""
-        return altered_files(self.folder, self.manifest)
+    def altered(self) -> tuple[Damage, ...]:
+        """Files that are not what was sealed; reads all of them."""
+        return altered_files(self.folder)
 
     @property
     def teacher_folder(self) -> Path | None:
@@ -93,10 +94,12 @@ class StoredRun:
         key = self.keys.get("teacher", "")
         if self.stage != "student" or not key:
             return None
-        near = sorted((self.store / TEACHERS / self.task).glob(f"*-{key[:8]}/{MANIFEST}"))
-        found = {path.parent: read_manifest(path.parent) for path in near}
-        sound = [folder for folder, facts in found.items() if facts and facts.get("key") == key]
-        damaged = [folder for folder, facts in found.items() if facts is None]
+        sound, damages = list[Path](), list[Damage]()
+        for folder in finished_below(self.store / TEACHERS / self.task):
+            with noted(damages):
+                if folder.key == key:
+                    sound.append(folder.path)
+        damaged = [d.folder for d in damages if d.folder.name.endswith(f"-{key[:8]}")]
         return next(iter([*sound, *damaged]), None)
 
     @property
@@ -106,22 +109,26 @@ class StoredRun:
         return None if folder is None or read_manifest(folder) is None else read_model(folder)
 
 
-def altered_files(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """The files of a folder that are gone or not what was sealed, by name; reads all of them."""
-    return tuple(
-        name
-        for name, facts in manifest["files"].items()
-        if not (folder / name).is_file() or _sha256(folder / name) != facts["sha256"]
-    )
+def altered_files(folder: Path) -> tuple[Damage, ...]:
+    """The files of a folder that are gone or not what was sealed; reads all of them."""
+    damages: list[Damage] = []
+    with noted(damages):
+        sealed = FinishedFolder(folder)
+        for name, facts in sealed.manifest["files"].items():
+            path = folder / name
+            if not path.is_file() or _sha256(path) != facts["sha256"]:
+                with noted(damages):
+                    sealed.verify([name])
+    return tuple(damages)
 
 
 def _sha256(path: Path) -> str:
     stat = path.stat()
-    return _sha256_once(path, stat.st_size, stat.st_mtime_ns)
+    return _sha256_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
 @lru_cache(maxsize=4096)
-def _sha256_once(path: Path, _size: int, _changed: int) -> str:
+def _sha256_once(path: Path, *_stamp: int) -> str:
     """Teachers are large, and many students of one command may share one."""
     return sha256_file(path)
 
@@ -130,7 +137,8 @@ def read_run(folder: Path) -> StoredRun:
     """Read a finished training's folder.
 
     Raises:
-        UserError: it cannot be read, lies in no store, or holds nothing that was trained.
+        UserError: it cannot be read, is damaged, lies in no store, or holds nothing that was
+            trained.
     """
     found = read_model(folder)
     if not Work(folder, found.run).trains:
@@ -145,15 +153,17 @@ def read_model(folder: Path) -> StoredRun:
     """Read the folder of a model, whether it was trained here or brought.
 
     Raises:
-        UserError: it cannot be read, or lies in no store.
+        UserError: it cannot be read, is damaged, or lies in no store.
     """
-    manifest = read_manifest(folder)
+    sealed = FinishedFolder(folder)
     try:
-        run, metrics = read_json(folder / RUN_CONFIG), read_json(folder / "metrics.json")
-        found = StoredRun(folder, run, metrics, manifest or {})
+        run, metrics = sealed.json(RUN_CONFIG), sealed.json("metrics.json")
+        found = StoredRun(folder, run, metrics, sealed.manifest)
         # Whatever is asked for later, so that damage shows before hours of training.
         asked = (found.keys, dict(run["params"]["teacher"]), found.environment, found.provenance)
         whole = None not in (found.stage, found.key, found.task, found.seconds, *asked)
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"

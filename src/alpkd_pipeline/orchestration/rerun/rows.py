@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.runs.manifest import is_complete, read_manifest
+from alpkd_pipeline.runs.finished import FinishedFolder, finished_below
+from alpkd_pipeline.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +108,8 @@ def _same_arrays(then: Path, now: Path, split: str) -> bool:
     from alpkd_pipeline.tasks.encode import read_encoded
 
     try:
+        for folder in (now, then):
+            FinishedFolder(folder).verify([f"{split}{ENDS}"])
         ours, theirs = (read_encoded(folder, split) for folder in (now, then))
     except (UserError, OSError, ValueError):
         return False
@@ -122,12 +126,13 @@ def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
     import pandas as pd
 
     key = run.keys.get("splits", "")
-    places = (run.store / "02_intermediate/splits" / run.task).glob(f"*-{key[:8]}")
-    folder = next((place for place in places if key and is_complete(place, key)), None)
-    try:
-        return None if folder is None else pd.read_parquet(folder / f"{split}.parquet")
-    except (OSError, ValueError):
-        return None
+    for folder in finished_below(run.store / "02_intermediate/splits" / run.task):
+        try:
+            if folder.key == key:
+                return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
+        except (OSError, ValueError):
+            continue  # gone or damaged: the hash alone tells that the rows are others
+    return None
 
 
 def changed_rows(then: pd.DataFrame, now: pd.DataFrame) -> int:

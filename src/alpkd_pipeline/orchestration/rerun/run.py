@@ -13,6 +13,7 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.band import band_of
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
+from alpkd_pipeline.orchestration.rerun.damage import told
 from alpkd_pipeline.orchestration.rerun.difference import Difference, after_running
 from alpkd_pipeline.orchestration.rerun.exact import exact_parameters
 from alpkd_pipeline.orchestration.rerun.execute import Workshop, made_run
@@ -30,6 +31,7 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
 )
 from alpkd_pipeline.orchestration.rerun.worktree import checked_out
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT
+from alpkd_pipeline.runs.finished import Damage, noted
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -185,13 +187,17 @@ def _told(error: str, commit: str | None) -> str:
 def _compared(
     planned: Planned, pairs: Sequence[tuple[StoredRun, StoredRun]], store: Path
 ) -> CellResult:
-    models = []
+    models, damages = [], list[Damage]()
     for then, now in pairs:
-        found = compare_models(then, now)
-        models.append(ModelResult(found, None if found.bitwise else band_of(then, now)))
+        found, band = compare_models(then, now), None
+        if not found.bitwise:
+            with noted(damages):
+                band = band_of(then, now)
+        models.append(ModelResult(found, band))
     then, now = pairs[-1]
     known = {(d.kind, d.what): d for d in planned.differences}
-    for difference in (d for pair in pairs for d in after_running(*pair)):
+    seen = [d for one in damages for d in told([one], f"noise band, {one.folder.name}")]
+    for difference in (*seen, *(d for pair in pairs for d in after_running(*pair))):
         known.setdefault((difference.kind, difference.what), difference)
     return CellResult(
         **_names(planned),

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, read_manifest
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, results_of
 
 Pairs = Mapping[str, tuple[float | None, float | None]]
 """`<split>.<metric>` -> the original's score and the rerun's, the deciding one first."""
 
 
-def scores_folder(run: StoredRun) -> Path | None:
-    """The newest dev scores that were made of a run."""
-    found = []
-    for folder in (run.store / SCORES[0] / run.task).glob(f"{run.folder.name}-*"):
-        made_from = (read_manifest(folder) or {}).get("made_from") or {}
-        if made_from.get(run.stage) == run.key:
-            found.append(folder)
-    return max(found, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns, default=None)
+def scores_folder(run: StoredRun) -> FinishedFolder | None:
+    """The newest dev scores that were made of a run.
+
+    Raises:
+        DamagedError: a manifest does not say any more what it was made from.
+    """
+    found = results_of(run.store / SCORES[0] / run.task, FinishedFolder(run.folder))
+    return next(iter(found), None)
+
+
+def readable_scores(run: StoredRun) -> FinishedFolder | None:
+    """The same; None where damage hides them, which `damage` tells."""
+    try:
+        return scores_folder(run)
+    except DamagedError:
+        return None
 
 
 def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
@@ -35,11 +42,11 @@ def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, 
     skipped = missing = None
     if before is None or after is None:
         before, after = _chosen(then), _chosen(now)
-        skipped, missing = _said(scores_folder(then), scores_folder(now))
+        skipped, missing = _said(readable_scores(then), readable_scores(now))
     return _paired(before, after, then.run["task"]), skipped, missing
 
 
-def _said(then: Path | None, now: Path | None) -> tuple[str | None, str | None]:
+def _said(then: FinishedFolder | None, now: FinishedFolder | None) -> tuple[str | None, str | None]:
     """What is to be said where not both have readable scores of the saved model."""
     less = "the scores that chose the models are compared"
     if then is None:
@@ -52,11 +59,11 @@ def _said(then: Path | None, now: Path | None) -> tuple[str | None, str | None]:
 
 def _saved(run: StoredRun) -> dict[str, float] | None:
     """The saved model's dev scores; None if it was not scored or they cannot be read."""
-    folder = scores_folder(run)
+    folder = readable_scores(run)
     if folder is None:
         return None
     try:
-        found = read_json(folder / "scores.json")["splits"]
+        found = folder.json("scores.json")["splits"]
         return _flat({name: facts["scores"] or {} for name, facts in found.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -10,7 +10,8 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.plan import Step
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.finished import Damage, DamagedError, finished_below
+from alpkd_pipeline.runs.manifest import is_complete
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 
@@ -45,8 +46,13 @@ class Estimate:
 
 
 def estimate(steps: Sequence[Step]) -> Estimate:
-    """The trainings among some steps; signals, scores and measurements are short beside them."""
+    """The trainings among some steps; signals, scores and measurements are short beside them.
+
+    Raises:
+        DamagedError: a training of the same tasks is not what was written.
+    """
     known, unknown = 0.0, 0
+    made = {stage.path for step in steps for stage in (step.cell.teacher, step.cell.student)}
     finished: dict[tuple[Path, str], list[Finished]] = {}
     for step in steps:
         if step.kind not in ("teacher", "cell"):
@@ -54,7 +60,7 @@ def estimate(steps: Sequence[Step]) -> Estimate:
         kind = "teachers" if step.kind == "teacher" else "students"
         place = step.cell.store / "06_models" / kind / step.cell.task.name
         if (place, kind) not in finished:
-            finished[place, kind] = finished_trainings(place)
+            finished[place, kind] = finished_trainings(place, made)
         seconds = seconds_of(step.cell, step.kind == "teacher", finished[place, kind])
         known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
     return Estimate(known, unknown)
@@ -89,15 +95,28 @@ def _scaled(finished: Sequence[Finished], layers: int | None) -> float:
     return mean(f.per_example * (layers / f.layers if layers else 1.0) for f in finished)
 
 
-def finished_trainings(place: Path) -> list[Finished]:
-    """The finished trainings below a task's folder; what cannot be read is passed over."""
-    found = []
-    for manifest in place.glob(f"[!.]*/{MANIFEST}"):
+def finished_trainings(place: Path, made: Collection[Path] | None = None) -> list[Finished]:
+    """The finished trainings below a task's folder; what is of another shape is passed over.
+
+    Args:
+        place: the folder.
+        made: what is made next, as far as it has lost bytes; None: whatever has.
+
+    Raises:
+        DamagedError: names all that are not what was written, and would stay so.
+    """
+    found, damages = [], list[Damage]()
+    for folder in finished_below(place):
+        if (made is None or folder.path in made) and not is_complete(folder.path):
+            continue
         try:
-            run, metrics = (read_json(manifest.with_name(n)) for n in (RUN_CONFIG, "metrics.json"))
-            found.append(_finished(run, metrics))
+            found.append(_finished(folder.json(RUN_CONFIG), folder.json("metrics.json")))
+        except DamagedError as error:
+            damages += error.damages
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             continue
+    if damages:
+        raise DamagedError(damages)
     return found
 
 

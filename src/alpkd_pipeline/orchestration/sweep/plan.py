@@ -16,7 +16,7 @@ from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
-from alpkd_pipeline.runs.manifest import is_complete
+from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted
 
 CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]
@@ -32,7 +32,8 @@ class PlannedCell:
     Attributes:
         grid: its coordinates and parameters.
         cell: its keys and folders.
-        state: `done`; `stale`: it was there once, with other code, data or numbers; `todo`.
+        state: `done`; `stale`: it was there once, with other code, data or numbers, or has lost
+            bytes; `todo`.
         why: if stale, what is different now.
     """
 
@@ -80,6 +81,7 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
         measure: whether latency and states are measured too.
 
     Raises:
+        DamagedError: a file that is read here is not what was written, and would stay so.
         UserError: one line that names the cell that cannot work.
     """
     facts, earlier = SharedFacts(), EarlierStudents()
@@ -96,7 +98,7 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
 
 def is_there(stage: Stage) -> bool:
     """Whether a result is finished under its key."""
-    return is_complete(stage.path, stage.key)
+    return stage.found is not None
 
 
 def _planned(
@@ -105,12 +107,25 @@ def _planned(
     cell = Cell(grid.params, project, grid.command, facts)
     try:
         check_cell(cell)
-        if is_there(cell.student_scores):
-            return PlannedCell(grid, cell, "done")
     except UserError as error:
         raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
-    why = why_stale(cell, earlier, grid.preset) if not is_there(cell.student) else ()
+    why = _damage(cell.student, cell.student_scores)
+    if is_there(cell.student_scores) and not why:
+        scores = FinishedFolder(cell.student_scores.folder)
+        scores.verify(filter(scores.has, ["scores.json"]))
+        return PlannedCell(grid, cell, "done")
+    why = why or (why_stale(cell, earlier, grid.preset) if not is_there(cell.student) else ())
     return PlannedCell(grid, cell, "stale" if why else "todo", why)
+
+
+def _damage(*stages: Stage) -> tuple[str, ...]:
+    """What finished folders have lost, so that they are made again."""
+    damages: list[Damage] = []
+    for folder in (FinishedFolder(stage.folder) for stage in stages):
+        with noted(damages):
+            if folder.is_there:
+                folder.check_sizes()
+    return tuple(f"damaged: {damage.folder.name}/{damage.file}" for damage in damages)
 
 
 def _hint(told: str) -> str:
@@ -159,7 +174,10 @@ class _Steps:
         cell, needs = planned.cell, []
         if not self._is_there(cell.student):
             needs = self._shared_needs(planned)
-        job = _job(planned, planned.grid.name, "distill", (cell.student_scores,), needs)
+        stages: tuple[Stage, ...] = (cell.student_scores,)
+        if self._is_there(cell.student_scores):
+            stages = (cell.student, *stages)  # its scores are whole, and it is not
+        job = _job(planned, planned.grid.name, "distill", stages, needs)
         self._cells[cell.student_scores.key] = Step("cell", self._unique(job), cell)
 
     def note_timed(self, cells: Sequence[PlannedCell]) -> None:

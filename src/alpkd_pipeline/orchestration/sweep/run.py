@@ -95,10 +95,16 @@ class Sweep:
         self._say_presets(console)
         self._say_counts(console, chosen.slots)
         self._claim_name()
+        try:
+            return self._run_claimed(console, chosen, report=report)
+        finally:
+            self._record.release()
+
+    def _run_claimed(self, console: Console, engine: Engine, *, report: bool) -> int:
         status: Status = "FAILED"
         page = None
         try:
-            stopped, page = self._work(console, chosen, report=report)
+            stopped, page = self._work(console, engine, report=report)
             if stopped:
                 status = "KILLED"
             elif all(outcome.state == "done" for outcome in self._outcomes):
@@ -218,7 +224,7 @@ class Sweep:
         _say(console, f"record: {_short(self._record.path)}")
         if page is not None:
             _say(console, f"report: {_short(page)}")
-        students = [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        students = [p.cell.student.folder for p in self.plan.cells if dev_score(p) is not None]
         for line in self._group.lines(students):
             _say(console, line)
 

@@ -12,7 +12,12 @@ from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.sweeps import search_records
 from alpkd_pipeline.reporting.tuned import Found, Place, findings, study_of
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.finished import (
+    DamagedError,
+    FinishedFolder,
+    finished_below,
+    newest_first,
+)
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 MOST_NAMES = 4
@@ -27,7 +32,11 @@ class EarlierStudents:
         self._studies: dict[Path, Mapping[Place, Sequence[Found]]] = {}
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
-        """The run.json of each finished student with the coordinates of a cell, newest first."""
+        """The run.json of each finished student with the coordinates of a cell, newest first.
+
+        Raises:
+            DamagedError: one is not what was written.
+        """
         place, name = cell.student.path.parent, _without_key(cell.student.path.name)
         if place not in self._folders:
             self._folders[place] = _listed(place)
@@ -52,17 +61,17 @@ def _without_key(name: str) -> str:
 
 def _listed(place: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
-    manifests = place.glob(f"[!.]*/{MANIFEST}")
-    for path in sorted(manifests, key=lambda p: p.stat().st_mtime_ns, reverse=True):
-        if path.parent.suffix != ".work":
-            found[_without_key(path.parent.name)].append(path.parent)
+    for folder in newest_first(finished_below(place)):
+        found[_without_key(folder.path.name)].append(folder.path)
     return found
 
 
 def _run_of(folder: Path) -> dict[str, Any] | None:
     try:
-        found = read_json(folder / RUN_CONFIG)
+        found = FinishedFolder(folder).json(RUN_CONFIG)
         return found if found["params"] and found["identity"] else None
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -12,7 +12,7 @@ from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import PlannedCell
 from alpkd_pipeline.orchestration.sweep.progress import outcome_line
 from alpkd_pipeline.reporting.numbers import score_text
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,14 +61,23 @@ def _groups(cells: Sequence[PlannedCell]) -> dict[tuple[str, int, str], list[Pla
 
 
 def dev_score(planned: PlannedCell) -> float | None:
-    """The deciding score of a cell on the first dev split; None if it is not there."""
-    task, path = planned.cell.task, planned.cell.student_scores.path
+    """The deciding score of a cell on the first dev split; None if it is not there.
+
+    Raises:
+        DamagedError: it is not what was sealed.
+    """
+    task, path = planned.cell.task, planned.cell.student_scores.folder
     return _score(path, task.dev_splits[0], task.metrics[0])
 
 
 def _score(folder: Path, split: str, metric: str) -> float | None:
     try:
-        return float(read_json(folder / "scores.json")["splits"][split]["scores"][metric])
+        scores = FinishedFolder(folder)
+        if not scores.is_there:
+            return None
+        return float(scores.json("scores.json")["splits"][split]["scores"][metric])
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

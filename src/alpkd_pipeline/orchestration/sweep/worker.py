@@ -22,7 +22,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.orchestration.integrity.advice import with_commands
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
+from alpkd_pipeline.runs.finished import DamagedError
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.cell import Cell
@@ -102,6 +104,8 @@ def has_diverged(error: BaseException) -> bool:
 def one_line(error: BaseException) -> str:
     """An error for a table: the user's own line, or the first line of any other."""
     cause = user_error(error)
+    if isinstance(cause, DamagedError):
+        cause = with_commands(cause)
     if cause is not None:
         return str(cause)
     while error.__cause__ is not None:  # Kedro wraps what datasets raise

@@ -241,7 +241,7 @@ class Tuning:
     def _best_students(self) -> list[Path]:
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
-        return [cell.student.path for cell in cells]
+        return [cell.student.folder for cell in cells]
 
 
 def _hear(event: Event) -> None:

@@ -19,6 +19,7 @@ from alpkd_pipeline.orchestration.tuning.trials import (
     seconds_of,
     study_title,
 )
+from alpkd_pipeline.runs.finished import DamagedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Running:
             if self.error is not None:
                 raise UserError(self.error)
             scores = [score_of(cell, selection) for cell in self.cells]
+        except DamagedError:
+            raise  # the trial is as good as it was; only its file is not
         except UserError as error:
             self.used_up = self.used_up and self.error is not None
             self._tell_failed(str(error), keys)

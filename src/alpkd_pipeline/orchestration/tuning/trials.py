@@ -18,7 +18,7 @@ from alpkd_pipeline.orchestration.sweep.where import matches
 from alpkd_pipeline.orchestration.tuning.space import Point
 from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 from alpkd_pipeline.params import Params
-from alpkd_pipeline.runs.manifest import is_complete, read_json
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 
 Target = Mapping[str, Any]
 """What a study is for: task, method and layers."""
@@ -107,7 +107,7 @@ def shared(cell: Cell) -> Params:
 
 def is_done(cell: Cell) -> bool:
     """Whether a cell's student is there."""
-    return is_complete(cell.student.path, cell.student.key)
+    return cell.student.found is not None
 
 
 def score_of(cell: Cell, selection: str) -> float:
@@ -118,19 +118,21 @@ def score_of(cell: Cell, selection: str) -> float:
         selection: `holdout` or `dev`.
 
     Raises:
-        UserError: the student's metrics.json does not say so.
+        UserError: the student's metrics.json does not say so, or is damaged.
     """
-    path = cell.student.path / "metrics.json"
+    student = FinishedFolder(cell.student.folder)
     try:
-        return float(read_json(path)["scores"][selection][cell.task.metrics[0]])
+        return float(student.json("metrics.json")["scores"][selection][cell.task.metrics[0]])
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{path} has no {selection} score of {cell.task.metrics[0]}; delete its folder and run"
-            " the same command again"
+            f"{student.path / 'metrics.json'} has no {selection} score of {cell.task.metrics[0]};"
+            " delete its folder and run the same command again"
         ) from None
 
 
 def seconds_of(cells: Sequence[Cell]) -> float:
     """How long the students of a trial were trained, as their metrics.json say."""
-    metrics = [read_json(cell.student.path / "metrics.json") for cell in cells]
+    metrics = [FinishedFolder(cell.student.folder).json("metrics.json") for cell in cells]
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)

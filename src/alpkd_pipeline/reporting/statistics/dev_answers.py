@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.finished import (
+    Damage,
+    DamagedError,
+    FinishedFolder,
+    finished_below,
+    noted,
+    results_of,
+)
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 from alpkd_pipeline.tasks.task import Task
 
@@ -45,7 +53,7 @@ def find_run(store: Path, text: str) -> Path:
         text: the first 8 or more digits of a run's key, the name of its folder, or a path to it.
 
     Raises:
-        UserError: there is none, there are several, or it is not finished.
+        UserError: there is none, there are several, it is not finished, or it is damaged.
     """
     path = Path(text).expanduser()
     found = (
@@ -59,23 +67,34 @@ def find_run(store: Path, text: str) -> Path:
     if len(found) > 1:
         names = ", ".join(folder.name for folder in found)
         raise UserError(f"'{text}' may mean {names}: give more digits of the key, or the path")
-    if not is_complete(found[0]):
-        raise UserError(f"{found[0]} is not finished: `kedro run` with its parameters goes on")
-    return found[0]
+    folder = FinishedFolder(found[0])
+    if not folder.is_there:
+        raise UserError(f"{folder.path} is not finished: `kedro run` with its parameters goes on")
+    folder.check_sizes()
+    return folder.path
 
 
 def _in_store(store: Path, text: str) -> list[Path]:
     places = [store / STUDENTS, store / TEACHERS]
     if _KEY.fullmatch(text):
-        near = [found for place in places for found in place.glob(f"*/*-{text[:8]}")]
-        return sorted(folder for folder in near if _key(folder).startswith(text))
+        return _with_key([f for place in places for f in finished_below(place, "*/*")], text)
     if "/" in text or text.startswith("."):
         return []
     return sorted(f for place in places for f in place.glob("*/*") if f.name == text)
 
 
-def _key(folder: Path) -> str:
-    return str((read_manifest(folder) or {}).get("key", ""))
+def _with_key(folders: list[FinishedFolder], digits: str) -> list[Path]:
+    """One folder for each key that begins so, whatever the folder is called."""
+    found: dict[str, Path] = {}
+    damages: list[Damage] = []
+    for folder in folders:
+        with noted(damages):
+            if folder.key.startswith(digits):
+                found.setdefault(folder.key, folder.path)
+    own = [damage for damage in damages if damage.folder.name.endswith(f"-{digits[:8]}")]
+    if own:
+        raise DamagedError(own)
+    return list(found.values())
 
 
 def dev_answers(folder: Path) -> DevAnswers:
@@ -87,15 +106,18 @@ def dev_answers(folder: Path) -> DevAnswers:
         folder: a finished run folder inside a store.
 
     Raises:
-        UserError: it was not scored on dev, or its files cannot be read.
+        UserError: it was not scored on dev, its files are damaged, or cannot be read.
     """
     import pandas as pd
 
     try:
-        task = Task.from_dict(read_json(folder / RUN_CONFIG)["task"])
+        task = Task.from_dict(FinishedFolder(folder).json(RUN_CONFIG)["task"])
         split = task.dev_splits[0]
-        path = _predictions(folder, split)
-        frame = pd.read_csv(path, usecols=["idx", "label", "prediction"]) if path else None
+        file = _predictions(folder, split)
+        columns = ["idx", "label", "prediction"]
+        frame = None if file is None else pd.read_csv(BytesIO(file), usecols=columns)
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} cannot be read ({error}); make it again") from None
     if frame is None:
@@ -106,21 +128,12 @@ def dev_answers(folder: Path) -> DevAnswers:
     return DevAnswers(folder.name, task, split, frame)
 
 
-def _predictions(folder: Path, split: str) -> Path | None:
-    store = folder.parent.parent.parent.parent
-    results = [
-        result
-        for place in SCORES
-        for result in sorted((store / place / folder.parent.name).glob("*"))
-        if result.name.startswith(f"{folder.name}-") and _made_from(result, _key(folder))
-    ]
-    files = [place / "predictions" / f"{split}.csv" for place in (*results, folder)]
-    return next((path for path in files if path.is_file()), None)
-
-
-def _made_from(result: Path, key: str) -> bool:
-    manifest: dict[str, Any] = read_manifest(result) or {}
-    return key in (manifest.get("made_from") or {}).values()
+def _predictions(folder: Path, split: str) -> bytes | None:
+    model, store = FinishedFolder(folder), folder.parents[3]
+    places = [store / place / folder.parent.name for place in SCORES]
+    results = [result for place in places for result in results_of(place, model)]
+    name = f"predictions/{split}.csv"
+    return next((found.read(name) for found in (*results, model) if found.has(name)), None)
 
 
 def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:

@@ -1,0 +1,53 @@
+"""`kedro` commands in processes that are forked with the imports done: each is a new process."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from tests.conftest import PROJECT
+from tests.faults.forked import Child, fork
+
+WARM = (
+    "kedro.framework.cli.cli",
+    "kedro.framework.session",
+    "mlflow",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+    "pandas",
+    "scipy.stats",
+    "alpkd_pipeline.commands.pair",
+    "alpkd_pipeline.commands.rerun",
+    "alpkd_pipeline.commands.run",
+    "alpkd_pipeline.commands.sweep",
+    "alpkd_pipeline.commands.sync",
+    "alpkd_pipeline.orchestration.config_loader",
+    "alpkd_pipeline.orchestration.integrity.advice",
+    "alpkd_pipeline.orchestration.rerun.run",
+    "alpkd_pipeline.orchestration.sweep.run",
+    "alpkd_pipeline.reporting.comparison",
+    "alpkd_pipeline.tracking.folder_sync",
+    "alpkd_pipeline.training.dispatch",
+)
+"""What commands import on their way; nothing of it is run before a fork."""
+
+
+def warm() -> None:
+    """Import it all in this process, so that each fork spares it."""
+    for name in WARM:
+        importlib.import_module(name)
+
+
+def start(*arguments: str, log: Path) -> Child:
+    """Start `kedro` with some arguments in the project's folder."""
+
+    def work() -> None:
+        os.chdir(PROJECT)
+        sys.argv = ["kedro", *arguments]
+        from kedro.framework.cli.cli import main
+
+        main()
+
+    return fork(work, log)
