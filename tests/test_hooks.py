@@ -32,7 +32,7 @@ from alpkd_pipeline.hooks import TrackingHooks, run_pictures_of
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.reporting.comparison import gather, write_comparison
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 from alpkd_pipeline.runs.run_folder import Work
 
 Train = Callable[[Work], Path]
@@ -476,8 +476,10 @@ def test_a_pipeline_without_scores_says_nothing(
 def test_pictures_of_a_training(tmp_path: Path) -> None:
     write_training(tmp_path)
     write_json(tmp_path / "run.json", run_json())
+    seal(tmp_path, {})
     assert list(run_pictures_of(tmp_path)) == ["attention.png"]
     plain = {name: value for name, value in METRICS.items() if name != "attention"}
     write_json(tmp_path / "metrics.json", plain)
     assert read_json(tmp_path / "metrics.json") == plain
+    seal(tmp_path, {})
     assert run_pictures_of(tmp_path) == {}

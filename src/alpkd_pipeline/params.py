@@ -59,7 +59,13 @@ Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
 
 def _words(value: Any) -> Any:
     # A comma separates parameters on the command line, so a list of words is written a|b there.
-    return tuple(value.split("|")) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(value.split("|"))
+    if isinstance(value, list) and any(not isinstance(word, str) for word in value):
+        raise ValueError(
+            "without quotes YAML reads 0, no or 2026-01-31 as other than text: write them in quotes"
+        )
+    return value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -117,6 +123,7 @@ class TaskParams(_Block):
     metrics: Annotated[Words, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
+    train_rows_by: Literal["first", "stratified"] = "first"
     dev_fraction: Annotated[Share, Field(gt=0)] = 0.1
     max_overlap: Share = 0.02
 

@@ -223,6 +223,7 @@ def test_the_estimate_of_a_sweep(kind: str, clones: list[Path]) -> None:
 @pytest.mark.parametrize("kind", ["scores.json", "manifest.json of scores"])
 def test_a_cell_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
     place, file = KINDS[kind]
+    given = small.replace("student.layers=2,", "")  # a cell's own
 
     def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
         (hit,) = hits
@@ -237,7 +238,7 @@ def test_a_cell_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
         "sweep --dry-run",
         kind,
         stores,
-        lambda s: ["sweep", "--dry-run", "--only=method=alp_kd,layers=2,seed=0", _given(s, small)],
+        lambda s: ["sweep", "--dry-run", "--only=method=alp_kd,layers=2,seed=0", _given(s, given)],
         lambda store: [(_student(store, place), file)],
         judge,
     )

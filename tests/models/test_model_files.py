@@ -107,6 +107,12 @@ CRAFTED: dict[str, tuple[Spoil, str]] = {
     "layers that are true": (config(num_hidden_layers=True), "num_hidden_layers = True"),
     "a width of text": (config(hidden_size="4"), "hidden_size = '4'"),
     "heads that do not share the width": (config(num_attention_heads=3), "num_attention_heads = 3"),
+    "a tokenizer that makes tokens": (
+        write(
+            "tokenizer_config.json", '{"tokenizer_class": "T5Tokenizer", "extra_ids": 100000000}'
+        ),
+        "extra_ids = 100000000",
+    ),
     "a weight map that is a list": (index(["part.safetensors"]), "weight_map"),
     "a weight map to numbers": (index({"x": 3}), "weight_map"),
     "no weight map": (index(None), "weight_map"),
@@ -158,6 +164,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_folder_is_one_that_is_accepted(folder: Path) -> None:
     (folder / "predictions").mkdir()
     (folder / "README.md").symlink_to("a-file-that-was-not-copied")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 10**30}))
     check_folder(folder)
 
 

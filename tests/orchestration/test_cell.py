@@ -56,6 +56,8 @@ TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
         ({"teacher.training.epochs": 2}, TEACHER),
         ({"task.max_length": 32}, {"encoded", *TEACHER}),
         ({"task.train_rows": 100}, set(STAGES)),
+        ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),
+        ({"task.train_rows_by": "stratified"}, set()),
         ({"task.max_overlap": 0.5}, set(STAGES)),
         ({"task.dev_fraction": 0.2}, set(STAGES)),
         ({"student.init_from": "pretrained"}, STUDENT),
@@ -70,6 +72,12 @@ def test_a_parameter_moves_its_stage_and_what_follows(
     load: Load, change: dict, again: set[str]
 ) -> None:
     assert moved(load, change) == again
+
+
+def test_how_train_rows_are_chosen_is_in_the_key(load: Load) -> None:
+    base = {"task.train_rows": 100}
+    assert moved(load, {"task.train_rows_by": "stratified"}, base) == set(STAGES)
+    assert moved(load, {"task.train_rows_by": "first"}, base) == set()
 
 
 def test_the_baseline_does_not_depend_on_the_signals(load: Load) -> None:

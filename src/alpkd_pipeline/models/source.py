@@ -37,6 +37,9 @@ WANTED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 UNWANTED = ["*/*"]
 """Sub-folders of a hub repository hold exports to other formats."""
 
+MOST_TOKENS = 1_000_000
+"""Tokens that tokenizer_config.json may ask for, beside those of the vocabulary."""
+
 _PROBE_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
@@ -138,6 +141,13 @@ def check_folder(folder: Path) -> None:
     for name, config in configs.items():
         if "auto_map" in config:
             raise UserError(f"{folder / name} has auto_map: models that bring code are refused")
+    for key, value in configs["tokenizer_config.json"].items():
+        # Some tokenizers make so many tokens; a limit of lengths is often said to be endless.
+        if isinstance(value, int) and value > MOST_TOKENS and "max_len" not in key:
+            raise UserError(
+                f"{folder / 'tokenizer_config.json'} says {key} = {value}, at most {MOST_TOKENS}"
+                " are read: copy the model's own file into its place"
+            )
     if (folder / "adapter_config.json").exists():
         raise UserError(f"{folder} is an adapter; merge it into its model and save that")
     if not weight_files(folder):

@@ -98,6 +98,8 @@ class Cell(Subject):
                 "alpkd_pipeline.tasks.splits",
             ),
         }
+        if given.train_rows is not None and given.train_rows_by != "first":
+            facts["train_rows_by"] = given.train_rows_by
         return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
 
     @_shared

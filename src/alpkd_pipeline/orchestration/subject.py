@@ -77,6 +77,7 @@ class Subject:
             files=given.files,
             columns=given.columns,
             train_rows=given.train_rows,
+            train_rows_by=given.train_rows_by,
             dev_fraction=given.dev_fraction,
         )
 

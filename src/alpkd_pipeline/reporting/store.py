@@ -93,7 +93,7 @@ def check_results(store: Path) -> None:
     damages: list[Damage] = []
     for place, names in READ.items():
         for folder in finished_below(store / place, "*/*"):
-            with noted(damages), suppress(FileNotFoundError):  # removed meanwhile
+            with noted(damages):
                 folder.check_sizes()
                 folder.verify(filter(folder.has, names))
     if damages:

@@ -163,11 +163,16 @@ class FinishedFolder:
 
 @contextmanager
 def noted(damages: list[Damage]) -> Iterator[None]:
-    """A context in which damage is noted, so that one error can name all of it in the end."""
+    """A context in which damage is noted, so that one error can name all of it in the end.
+
+    What is removed meanwhile is passed over.
+    """
     try:
         yield
     except DamagedError as error:
         damages += error.damages
+    except FileNotFoundError:
+        pass
 
 
 def _or_none(look: Callable[[Path], Any], path: Path) -> Any:

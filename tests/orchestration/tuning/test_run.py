@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +151,25 @@ def test_however_a_search_ends_its_record_is_written_and_its_run_closed(
             tuning.run("local", None)
     assert closed == [status]
     assert place.record()["ended"] is None
+
+
+def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
+    place: Place, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine()
+    tuning, closed = place.tuning(), list[str]()
+    monkeypatch.setattr(tuning._group, "close", lambda how, *_rest: closed.append(how))
+    write = module.write_record
+
+    def full(*given: Any, ended: bool) -> None:
+        if ended:
+            raise OSError(errno.ENOSPC, "No space left on device", "searches/x.json")
+        write(*given, ended=ended)
+
+    monkeypatch.setattr(module, "write_record", full)
+    with pytest.raises(OSError, match="No space left"):
+        tuning.run("local", None)
+    assert closed == ["FINISHED"]
 
 
 def test_a_search_in_which_all_fails_writes_no_preset(place: Place, engine: Any) -> None:

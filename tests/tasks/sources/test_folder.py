@@ -6,7 +6,9 @@ import pytest
 from tests.real_glue import real_glue
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.folder import find_files, load
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -198,13 +200,14 @@ def test_bad_bytes_and_unknown_labels_are_reported_with_file_and_line(root: Path
     write_rte(root / "RTE")
     header = "index\tsentence1\tsentence2\tlabel"
     write(root / "RTE" / "train.tsv", header, "0\tb\udce4d\tc\tentailment", "1\tx\ty\tmaybe")
-    with pytest.raises(UserError) as caught:
-        check_splits(read(root, RTE), RTE, 0.0)
+    with pytest.raises(DataFaults) as caught:
+        load_splits(SPEC, RTE, root.parent)
     train = root / "RTE" / "train.tsv"
     assert str(caught.value).splitlines()[1:] == [
         f"  - train ({train}), 1 line (2): sentence1 is not UTF-8",
-        f"  - train ({train}), 1 line (3): label is none of entailment, not_entailment"
-        " (or 0 to 1): 'maybe'",
+        "  - labels: they are neither all class names (entailment, not_entailment) nor all ids"
+        " (0 to 1): 'maybe' (train line 3); correct them, or task.labels; all splits are read"
+        " alike",
     ]
 
 

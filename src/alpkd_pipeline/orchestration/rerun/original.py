@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from alpkd_pipeline.runs.finished import (
     finished_below,
     noted,
 )
-from alpkd_pipeline.runs.manifest import is_complete, read_manifest, sha256_file
+from alpkd_pipeline.runs.manifest import is_complete, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
@@ -112,25 +112,12 @@ class StoredRun:
 def altered_files(folder: Path) -> tuple[Damage, ...]:
     """The files of a folder that are gone or not what was sealed; reads all of them."""
     damages: list[Damage] = []
+    sealed = FinishedFolder(folder)
     with noted(damages):
-        sealed = FinishedFolder(folder)
-        for name, facts in sealed.manifest["files"].items():
-            path = folder / name
-            if not path.is_file() or _sha256(path) != facts["sha256"]:
-                with noted(damages):
-                    sealed.verify([name])
+        for name in sealed.manifest["files"]:
+            with noted(damages):
+                sealed.verify([name])
     return tuple(damages)
-
-
-def _sha256(path: Path) -> str:
-    stat = path.stat()
-    return _sha256_once(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _sha256_once(path: Path, *_stamp: int) -> str:
-    """Teachers are large, and many students of one command may share one."""
-    return sha256_file(path)
 
 
 def read_run(folder: Path) -> StoredRun:

@@ -196,7 +196,9 @@ def _compared(
         models.append(ModelResult(found, band))
     then, now = pairs[-1]
     known = {(d.kind, d.what): d for d in planned.differences}
+    named = {d.now for d in planned.differences}
     seen = [d for one in damages for d in told([one], f"noise band, {one.folder.name}")]
+    seen = [d for d in seen if d.now not in named]
     for difference in (*seen, *(d for pair in pairs for d in after_running(*pair))):
         known.setdefault((difference.kind, difference.what), difference)
     return CellResult(

@@ -78,7 +78,7 @@ class Sweep:
         for planned in self.plan.cells:
             why = f" ({', '.join(planned.why)})" if planned.why else ""
             _say(console, f"{planned.state}: {planned.grid.name}{why}")
-        self._say_counts(console, self._engine(engine, workers).slots)
+        self._say_counts(console, self._engine(console, engine, workers).slots)
 
     def run(self, engine: str, workers: int | None, *, report: bool) -> int:
         """Make what is missing, compare, and say what became of it.
@@ -91,7 +91,8 @@ class Sweep:
         Returns:
             The exit code: 0, 1 if anything failed, 130 if somebody stopped it.
         """
-        console, chosen = _console(), self._engine(engine, workers)
+        console = _console()
+        chosen = self._engine(console, engine, workers)
         self._say_presets(console)
         self._say_counts(console, chosen.slots)
         self._claim_name()
@@ -112,8 +113,10 @@ class Sweep:
         except KeyboardInterrupt:
             status = "KILLED"
         finally:
-            self._record.end(self._outcomes)
-            self._close_group(status, page)
+            try:
+                self._record.end(self._outcomes)
+            finally:  # the disk may be full
+                self._close_group(status, page)
         self._say_end(console, self._outcomes, page)
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
 
@@ -134,7 +137,7 @@ class Sweep:
         finally:
             engine.stop()
 
-    def _engine(self, name: str, workers: int | None) -> Engine:
+    def _engine(self, console: Console, name: str, workers: int | None) -> Engine:
         return make_engine(
             name,
             self.project,
@@ -144,6 +147,7 @@ class Sweep:
             cells_per_gpu=self.spec.cells_per_gpu,
             ray=self.spec.ray,
             most=max(1, len(self.plan.steps)),
+            say=lambda line: _say(console, line),
         )
 
     def _run_steps(self, console: Console, engine: Engine) -> bool:

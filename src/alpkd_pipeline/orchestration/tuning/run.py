@@ -114,8 +114,10 @@ class Tuning:
             except KeyboardInterrupt:
                 status = "KILLED"
             finally:
-                self._write_record(ended=self._complete and status != "KILLED")
-                self._close_group(status)
+                try:
+                    self._write_record(ended=self._complete and status != "KILLED")
+                finally:  # the disk may be full
+                    self._close_group(status)
             ended = self._complete and status != "KILLED"
             self._say_end(status, self._write_presets() if ended else [])
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
