@@ -75,6 +75,7 @@ def refusal(task: Task, *splits: str) -> str:
         (False, "false"),
         (" False ", "false"),
         ("yes", "yes"),
+        ("Yes", "Yes"),
         ("fal\u017fe", "fal\u017fe"),
         (date(2026, 1, 31), "2026-01-31"),
     ],
@@ -117,6 +118,12 @@ def test_names_that_are_numbers_are_names(mood: Task) -> None:
     assert ids(swapped, "1 0") == ("name", [0, 1])
     stars = replace(mood, label_names=("1", "2", "3", "4", "5"))
     assert ids(stars, "1 5", "3") == ("name", [2])
+
+
+def test_names_of_digits_that_are_text_leave_ids_alone(mood: Task) -> None:
+    padded = replace(mood, label_names=("01", "02"))
+    assert ids(padded, "1 0") == ("id", [1, 0])
+    assert ids(padded, "02 01") == ("name", [1, 0])
 
 
 def test_truth_values_are_their_names(mood: Task) -> None:
@@ -183,6 +190,8 @@ def test_two_names_of_one_value() -> None:
     assert class_names(("a", "1.0", "TRUE")) == {"a": 0, "1": 1, "true": 2}
     with pytest.raises(UserError, match=r"'1' and '1\.0' are one value"):
         class_names(("0", "1", "1.0"))
+    with pytest.raises(UserError, match="' ' is blank"):
+        class_names(("a", " "))
 
 
 @pytest.mark.parametrize("raw", ["negative|positive", "positive, negative", ["positive"], {"a": 1}])
