@@ -152,6 +152,13 @@ def test_stars_counted_from_0_in_one_split(mood: Task) -> None:
     )
 
 
+def test_no_ids_where_a_name_is_a_number(mood: Task) -> None:
+    """1 would be the second class by its id, and the first by its name."""
+    for names in (("1", "2", "3"), ("none", "1.0", "many")):
+        named = replace(mood, label_names=names)
+        assert "ids do not count where a name is a number" in refusal(named, "0 1 2", "2 1")
+
+
 def test_ids_counted_from_1(mood: Task) -> None:
     said = refusal(mood, "1 2", "2 1")
     assert "2 (s0 line 3, s1 line 2); write names, or ids counted from 0, in all splits" in said
