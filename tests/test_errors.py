@@ -95,3 +95,15 @@ def test_a_password_in_the_middle_of_a_book_is_not_cut_in_two() -> None:
     line = str(UserError("x" * 1990 + " http://me:" + "secret" * 1000 + "@host " + "y" * 1990))
     assert "secret" not in line
     assert "http://***@host" in line
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo").symlink_to("/nowhere/at/all")
+    with pytest.raises(FileExistsError) as caught:
+        (tmp_path / "demo").mkdir()
+    assert str(user_error(caught.value)) == (
+        f"{tmp_path}/demo is a link to what is not there: make that, or remove it"
+    )
+    with pytest.raises(FileExistsError) as caught:
+        tmp_path.mkdir()
+    assert user_error(caught.value) is None

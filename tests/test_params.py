@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.names import NASTY
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.params import Params, known_names, validate
@@ -257,3 +258,41 @@ def test_known_names_are_those_that_users_write() -> None:
     assert names == sorted(set(names))
     assert {"method.lambda", "teacher.training.lr", "training.lr", "seed", "run.store"} <= {*names}
     assert "method.lambda_" not in names
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run.store", "task.path", "teacher.model", "student.checkpoint", "task.files.train"],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "s3://bucket/x",
+        "gs://b",
+        "memory://x",
+        "file:///data/x",
+        "FILE:/data",
+        "hf://org/name",
+        "az+v2://u:pw@host/x",
+        "s3:/bucket",
+        "host:/folder",
+    ],
+)
+def test_an_address_is_no_path(name: str, value: str) -> None:
+    changes = {name: value} | ({"student.init": "checkpoint"} if "checkpoint" in name else {})
+    with pytest.raises(
+        UserError, match=r"only folders and files of a local or shared file"
+    ) as error:
+        validate(with_changes(changes))
+    assert str(error.value).startswith(f"parameter '{name.removesuffix('.train')}' = '")
+    assert "pw" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["a:b", "./s3:/x", "/data/s3://x", "x/http://y", "~/a", *NASTY])
+def test_a_path_may_have_any_name(value: str) -> None:
+    assert validate(with_changes({"run.store": value})).run.store == value
+
+
+def test_the_store_needs_a_name() -> None:
+    with pytest.raises(UserError, match=r"'run.store' = ''"):
+        validate(with_changes({"run.store": ""}))

@@ -125,7 +125,7 @@ class FinishedFolder:
     def check_sizes(self) -> None:
         """Look whether all files are there with their sizes: what is not read is not hashed."""
         for name in [*self.manifest["files"]]:
-            while self.manifest["files"][name]["bytes"] != _or_none(getsize, self.path / name):
+            while not self._has_its_size(name):
                 self._explain(name)
 
     def _sealed(self, name: str) -> str:
@@ -134,12 +134,18 @@ class FinishedFolder:
         return str(self.manifest["files"][name]["sha256"])
 
     def _explain(self, name: str) -> None:
-        """Say what is wrong with a file, unless the folder is gone or another one by now."""
+        """Say what is wrong with a file, unless it is whole now, or the folder another one."""
         now = read_manifest(self.path)
         if now is not None and now != self._manifest:
             self._manifest = now
             return
-        raise DamagedError([self._damage(name)])
+        damage = self._damage(name)
+        if damage.found and damage.found == damage.expected and self._has_its_size(name):
+            return  # it was away for a moment
+        raise DamagedError([damage])
+
+    def _has_its_size(self, name: str) -> bool:
+        return bool(self.manifest["files"][name]["bytes"] == _or_none(getsize, self.path / name))
 
     def _damage(self, name: str) -> Damage:
         if not self.is_there:

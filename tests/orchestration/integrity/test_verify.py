@@ -82,6 +82,19 @@ def test_nothing_is_written(store: SmallStore) -> None:
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
 
 
+def test_a_folder_of_the_store_on_another_disk_is_looked_at_by_either_name(
+    store: SmallStore, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    models = store.root / "06_models"
+    models.rename(disk)
+    models.symlink_to(disk)
+    assert verify_store(store.root).is_sound
+    (store.folder("small") / "data.bin").write_bytes(b"")
+    for paths in ([], [store.root], [models], [disk], [models / "students"]):
+        assert len(bad(verify_store(store.root, paths))) == 1, paths
+
+
 # Folders that are renamed while somebody looks ---------------------------------------------------
 
 

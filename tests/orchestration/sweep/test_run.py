@@ -194,3 +194,18 @@ def test_mlflow_hears_how_many_cells_failed(
     monkeypatch.setattr(made._group, "close", lambda _how, metrics, _files: told.update(metrics))
     made.run("local", None, report=False)
     assert told == {"cells": 12, "cells.done": 0, "cells.failed": 1}
+
+
+def test_presets_in_use_are_named_first(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"where": {"method": "kd"}, "set": {"training.lr": 8e-4}, "by": "tune-x: best"}
+    path = tmp_path / "conf" / "base" / "parameters" / "tuned.yml"
+    path.write_text(yaml.safe_dump({"tuned": [entry]}))
+    sweep().tell_plan("local", None)
+    lines = capsys.readouterr().out.splitlines()
+    told = "preset in use: training.lr=0.0008 (tune-x: best; the parameter 'tuned' of conf/)"
+    named = [line for line in lines if "preset" in line]
+    assert named == lines[: len(named)]
+    assert f"demo kd 2L: {told}" in named
+    assert not any("no_kd" in line for line in named)

@@ -216,3 +216,20 @@ def test_a_study_is_not_chosen_by_seed() -> None:
     refuse_seeds({"method": ["kd"]})
     with pytest.raises(UserError, match="--only seed"):
         refuse_seeds({"seed": [1]})
+
+
+def test_the_end_says_what_changed_and_how_to_undo_it(
+    place: Place, engine: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(slots=2)
+    assert place.tuning(trials=1).run("local", None) == 0
+    lr = yaml.safe_load(place.presets.read_text())["tuned"][0]["set"]["training.lr"]
+    out = capsys.readouterr().out
+    assert f"  demo no_kd 2L: training.lr={lr} (was 0.0004)" in out or lr == 4e-4
+    assert "`kedro run` and `kedro sweep` train with these numbers" in out
+    assert "to undo it, remove that file" in out
+    engine(slots=2)
+    assert place.tuning(trials=6).run("local", None) == 0
+    out = capsys.readouterr().out
+    assert f"  demo no_kd 2L: training.lr=0.0004 (was {lr})" in out or lr == 4e-4
+    assert "to undo it, take these entries out of it, or write the old numbers into them" in out
