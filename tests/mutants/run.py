@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import PROJECT
 from tests.faults.forked import Child, fork
-from tests.mutants.edits import Mutant, Sources, read_mutants
+from tests.mutants.edits import EditError, Mutant, Sources, read_mutants
 
 LARGE = (
     "torch",
@@ -140,6 +140,13 @@ def run(mutants: Sequence[Mutant], source: Path, project: Path, workers: int = 2
     Returns:
         The exit code: 1 if a mutant survived or could not be tried, or a killer fails without any.
     """
+    sources = Sources(source)
+    for mutant in mutants:
+        try:
+            sources.apply(mutant)
+        except EditError as error:
+            print(error)
+            return 1
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         first = Copy(source, Path(name, "0"), project)
         killers = sorted({killer for mutant in mutants for killer in mutant.killers})

@@ -76,6 +76,13 @@ def test_a_survivor_and_one_that_cannot_be_tried(project: Path) -> None:
     assert out.count("SURVIVED") == out.count("BROKEN") == 2
 
 
+def test_an_edit_that_fits_nowhere_is_named_before_anything_is_tried(project: Path) -> None:
+    code, out = tried(project, KILLED, replace(KILLED, where="subtract"))
+    assert code == 1
+    assert "is called subtract" in out
+    assert "without any mutant" not in out
+
+
 def test_killers_have_to_pass_without_any(project: Path) -> None:
     code, out = tried(project, replace(KILLED, killers=("test_add.py", "test_wrong.py")))
     assert code == 1

@@ -75,6 +75,7 @@ def refusal(task: Task, *splits: str) -> str:
         (False, "false"),
         (" False ", "false"),
         ("yes", "yes"),
+        ("Yes", "Yes"),
         ("fal\u017fe", "fal\u017fe"),
         (date(2026, 1, 31), "2026-01-31"),
     ],
@@ -119,6 +120,12 @@ def test_names_that_are_numbers_are_names(mood: Task) -> None:
     assert ids(stars, "1 5", "3") == ("name", [2])
 
 
+def test_names_of_digits_that_are_text_leave_ids_alone(mood: Task) -> None:
+    padded = replace(mood, label_names=("01", "02"))
+    assert ids(padded, "1 0") == ("id", [1, 0])
+    assert ids(padded, "02 01") == ("name", [1, 0])
+
+
 def test_truth_values_are_their_names(mood: Task) -> None:
     task = replace(mood, label_names=("True", "false"))
     assert ids(task, "true false") == ("name", [0, 1])
@@ -143,6 +150,13 @@ def test_stars_counted_from_0_in_one_split(mood: Task) -> None:
         " a name is a number: 0 (s1 line 2); correct them, or task.labels; all splits are read"
         " alike"
     )
+
+
+def test_no_ids_where_a_name_is_a_number(mood: Task) -> None:
+    """1 would be the second class by its id, and the first by its name."""
+    for names in (("1", "2", "3"), ("none", "1.0", "many")):
+        named = replace(mood, label_names=names)
+        assert "ids do not count where a name is a number" in refusal(named, "0 1 2", "2 1")
 
 
 def test_ids_counted_from_1(mood: Task) -> None:
@@ -183,6 +197,8 @@ def test_two_names_of_one_value() -> None:
     assert class_names(("a", "1.0", "TRUE")) == {"a": 0, "1": 1, "true": 2}
     with pytest.raises(UserError, match=r"'1' and '1\.0' are one value"):
         class_names(("0", "1", "1.0"))
+    with pytest.raises(UserError, match="' ' is blank"):
+        class_names(("a", " "))
 
 
 @pytest.mark.parametrize("raw", ["negative|positive", "positive, negative", ["positive"], {"a": 1}])

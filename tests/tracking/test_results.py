@@ -11,6 +11,7 @@ from tests.tracking.conftest import KEY, TEACHER_KEY, Training, run_json
 
 from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import publish, write_json
+from alpkd_pipeline.tracking.flatten import NOTE_TAG
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store
 from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
@@ -170,3 +171,16 @@ def test_a_deleted_run_is_left_alone(store: Store, settings: TrackingSettings, r
     store.score(store.student, "student", "8" * 64, of=KEY)
     assert sync_folder(store.student, settings) == run_id
     assert rows("select count(*) from metrics where key = 'score'") == [(0,)]
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_what_a_person_wrote_into_a_finished_run_stays(
+    store: Store, settings: TrackingSettings, rows: Rows, scored: bool
+) -> None:
+    if scored:
+        store.score(store.student, "student", "8" * 64, of=KEY)
+    run_id = sync_folder(store.student, settings)
+    assert run_id is not None
+    prepare_store(settings).set_tags(run_id, {NOTE_TAG: "mine"})
+    assert sync_folder(store.student, settings) == run_id
+    assert rows("select value from tags where key = ?", NOTE_TAG) == [("mine",)]

@@ -44,6 +44,12 @@ def test_small_class_keeps_a_row_in_both(mood: Task) -> None:
     assert (rest["label"] == 1).sum() == 1
 
 
+def test_a_large_share_leaves_every_class_a_train_row(mood: Task) -> None:
+    rest, dev = cut_dev(rows([0] * 50 + [1] * 2), mood, 0.9, seed=0)
+    assert rest["label"].value_counts().to_dict() == {0: 5, 1: 1}
+    assert dev["label"].value_counts().to_dict() == {0: 45, 1: 1}
+
+
 def test_same_text_never_lies_on_both_sides(mood: Task) -> None:
     train = rows([0, 1] * 50)
     train["sentence"] = [f"Text {i // 2}" if i % 2 else f"text  {i // 2}" for i in range(100)]
