@@ -13,7 +13,7 @@ ROWS ?= 256
 AUDIT := build/audit
 AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-.PHONY: help env dev audit distill test test-slow test-browser test-faults profile bench lint format mlflow viz docs clean
+.PHONY: help env dev audit distill test test-slow test-browser test-faults test-mutants profile bench lint format mlflow viz docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-slow: $(DEV_STAMP)  ## the tests that take minutes
 
 test-faults: $(DEV_STAMP)  ## kills, damage, full disks, dead servers, for real (half an hour; a part: ONLY="-k kill")
 	$(BIN)/python -m pytest -m faults tests/faults $(ONLY); status=$$?; $(BIN)/python -m tests.faults.page; exit $$status
+
+test-mutants: $(DEV_STAMP)  ## mistakes on purpose: do the tests notice? (10 minutes; some: ONLY="holm")
+	$(BIN)/python -m tests.mutants.run --workers $(WORKERS) --only "$(ONLY)"
 
 test-browser: $(DEV_STAMP)  ## the tests that look at pages in Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -m browser
@@ -82,7 +85,7 @@ format: $(DEV_STAMP)  ## put formatting right
 
 mlflow: $(STAMP)  ## open the tracking UI on http://127.0.0.1:5000
 	@echo "students: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=students"
-	$(BIN)/mlflow server --backend-store-uri sqlite:///$(CURDIR)/mlflow.db --host 127.0.0.1 --port 5000
+	$(BIN)/mlflow server --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000
 
 viz: $(DEV_STAMP)  ## show the pipelines in the browser
 	$(BIN)/kedro viz run

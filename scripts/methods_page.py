@@ -62,9 +62,14 @@ CHOICES = """\
 The ALP-KD paper (arXiv 2012.14022) could not be read in full. These are choices of this project,
 and where they are options the default is ours:
 
-- beta, eta, lambda and T: the defaults are those of a public re-implementation, GLMKD.
+- beta, eta and lambda: the defaults are those of a public re-implementation, GLMKD.
+- T: the default, 10 with a factor T squared, is ours. GLMKD takes 20 for ALP-KD, with a
+  cross-entropy and no factor, so the soft term weighs far less there than here.
 - L_soft is a divergence times T squared; the paper writes a cross-entropy. The gradient is the
-  same up to that factor.
+  same up to that factor, which decides how much the soft term weighs beside the others.
+- The dot products of wide states make the attention nearly one-hot: in the students measured here
+  all layers but the last copied a single teacher layer (benchmarks/README.md). Whether the paper's
+  attention did is not known.
 - "MSE" is a mean over batch and width, summed over the student layers (`reduction`).
 - The gradient flows through the attention weights (`detach_weights`).
 - The buckets of `no` and `po` for 12 teacher layers. With an overlap of 1, `po` gives the CKD

@@ -83,3 +83,27 @@ def test_a_place_that_may_not_be_used_is_the_users_to_change(tmp_path: Path) -> 
 def test_a_file_that_is_not_there_may_be_a_bug() -> None:
     assert user_error(FileNotFoundError(errno.ENOENT, "no such file", "x")) is None
     assert user_error(OSError(errno.EROFS, "which file?")) is None
+
+
+def test_addresses_in_it_have_no_credentials() -> None:
+    line = str(UserError("no answer from postgresql://me:pass@host/db and http://h/?a=b&token=abc"))
+    assert line == "no answer from postgresql://***@host/db and http://h/?a=b&token=***"
+
+
+def test_a_password_in_the_middle_of_a_book_is_not_cut_in_two() -> None:
+    """Half of it would no longer look like one."""
+    line = str(UserError("x" * 1990 + " http://me:" + "secret" * 1000 + "@host " + "y" * 1990))
+    assert "secret" not in line
+    assert "http://***@host" in line
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo").symlink_to("/nowhere/at/all")
+    with pytest.raises(FileExistsError) as caught:
+        (tmp_path / "demo").mkdir()
+    assert str(user_error(caught.value)) == (
+        f"{tmp_path}/demo is a link to what is not there: make that, or remove it"
+    )
+    with pytest.raises(FileExistsError) as caught:
+        tmp_path.mkdir()
+    assert user_error(caught.value) is None

@@ -15,12 +15,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from tests.conftest import PROJECT
 from tests.databases import initialised_database
 from tests.tracking.conftest import METRICS, eval_event, run_json, start_event, step_event
 
@@ -30,10 +33,12 @@ from alpkd_pipeline.datasets.store import StoreDataset
 from alpkd_pipeline.datasets.work import WorkDataset
 from alpkd_pipeline.hooks import TrackingHooks, run_pictures_of
 from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.reporting.comparison import gather, write_comparison
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 Train = Callable[[Work], Path]
 Rows = list[tuple[Any, ...]]
@@ -483,3 +488,25 @@ def test_pictures_of_a_training(tmp_path: Path) -> None:
     assert read_json(tmp_path / "metrics.json") == plain
     seal(tmp_path, {})
     assert run_pictures_of(tmp_path) == {}
+
+
+def test_a_preset_in_use_is_named_before_and_in_the_table(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf)
+    entry = {"where": {"method": "kd"}, "set": {"training.lr": 8e-4}, "by": "tune-x: best of 2"}
+    tuned = conf / "base" / "parameters" / "tuned.yml"
+    for entries, titles in (([entry], 1), ([], 0)):
+        tuned.write_text(yaml.safe_dump({"tuned": entries}))
+        given = {"method": {"name": "kd"}}
+        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        world.hooks.after_context_created(SimpleNamespace(config_loader=loader))
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            world.run(world.pipeline())
+        assert capsys.readouterr().out.count("student with preset tune-x") == titles
+        assert caplog.text.count("preset in use: training.lr=0.0008 (tune-x: best of 2;") == titles

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.names import NASTY
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.params import Params, known_names, validate
@@ -153,6 +154,11 @@ def test_ways_to_write_a_value(changes: dict[str, Any], read: Any, value: Any) -
         ("task.name", "Rte", "parameter 'task.name' = 'Rte'"),
         ("task.max_length", 3, "parameter 'task.max_length' = 3"),
         ("task.text_columns", ["a", "b", "c"], "parameter 'task.text_columns'"),
+        ("task.labels", [0, 1], "parameter 'task.labels' = [0, 1]: without quotes YAML reads"),
+        ("task.labels", [False, True], "= [False, True]: without quotes YAML reads"),
+        ("task.labels", ["a", None], "write them in quotes"),
+        ("task.labels", [1.5, "a"], "write them in quotes"),
+        ("task.train_rows_by", "class", "'first' or 'stratified'"),
         ("task.text_columns", [], "parameter 'task.text_columns'"),
         ("training", {**TRAINING, 1: 2}, "keys should be strings"),
         ("task.files", {"train": 3}, "parameter 'task.files' = 3"),
@@ -252,3 +258,41 @@ def test_known_names_are_those_that_users_write() -> None:
     assert names == sorted(set(names))
     assert {"method.lambda", "teacher.training.lr", "training.lr", "seed", "run.store"} <= {*names}
     assert "method.lambda_" not in names
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run.store", "task.path", "teacher.model", "student.checkpoint", "task.files.train"],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "s3://bucket/x",
+        "gs://b",
+        "memory://x",
+        "file:///data/x",
+        "FILE:/data",
+        "hf://org/name",
+        "az+v2://u:pw@host/x",
+        "s3:/bucket",
+        "host:/folder",
+    ],
+)
+def test_an_address_is_no_path(name: str, value: str) -> None:
+    changes = {name: value} | ({"student.init": "checkpoint"} if "checkpoint" in name else {})
+    with pytest.raises(
+        UserError, match=r"only folders and files of a local or shared file"
+    ) as error:
+        validate(with_changes(changes))
+    assert str(error.value).startswith(f"parameter '{name.removesuffix('.train')}' = '")
+    assert "pw" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["a:b", "./s3:/x", "/data/s3://x", "x/http://y", "~/a", *NASTY])
+def test_a_path_may_have_any_name(value: str) -> None:
+    assert validate(with_changes({"run.store": value})).run.store == value
+
+
+def test_the_store_needs_a_name() -> None:
+    with pytest.raises(UserError, match=r"'run.store' = ''"):
+        validate(with_changes({"run.store": ""}))

@@ -48,7 +48,7 @@ COVERED_ELSEWHERE = {
 """Modules that are tested with others, and where: one story told as a whole, plain values, and
 nodes that call one function each."""
 
-WITHOUT_A_MODULE = ("behaviour", "browser", "faults", "golden", "scripts")
+WITHOUT_A_MODULE = ("behaviour", "browser", "faults", "golden", "mutants", "scripts")
 """Folders of tests about something larger than a module."""
 
 

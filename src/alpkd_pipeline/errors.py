@@ -47,8 +47,8 @@ class DiskFullError(UserError):
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-NO_ENTRY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-"""A place that may not be used: read-only, somebody else's, or below a file."""
+NO_ENTRY = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""A place that may not be used: read-only, somebody else's, below a file, or too long a path."""
 
 _NUMBER = re.compile(r"\b(?:errno|os error) (\d+)\b", re.IGNORECASE)
 """How libraries in other languages tell the number of the operating system's error."""
@@ -94,10 +94,14 @@ def user_error(error: BaseException | None) -> UserError | None:
 
 def _no_entry(error: BaseException | None) -> UserError | None:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in NO_ENTRY and error.filename:
-            return UserError(
-                f"{error.filename} cannot be used: {os.strerror(error.errno)}; choose another place"
-                " or change its permissions"
-            )
+        if isinstance(error, OSError) and error.filename:
+            path = str(error.filename)
+            if os.path.islink(path) and not os.path.exists(path):
+                return UserError(f"{path} is a link to what is not there: make that, or remove it")
+            if error.errno in NO_ENTRY:
+                return UserError(
+                    f"{path} cannot be used: {os.strerror(error.errno)}; choose another place or"
+                    " change its permissions"
+                )
         error = error.__cause__ or error.__context__
     return None

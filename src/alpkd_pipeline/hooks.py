@@ -16,6 +16,9 @@ from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.runs.run_folder import Work
 
 if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+
+    from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
     from alpkd_pipeline.tracking.live import LiveSync
     from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -42,12 +45,19 @@ class TrackingHooks:
         self._settings: TrackingSettings | None = None
         self._catalog: Any = None
         self._open: dict[str, LiveSync] = {}
+        self._loader: Any = None
+        self._preset: PresetInUse | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the configuration, which knows what conf/ changes unasked."""
+        self._loader = context.config_loader
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Read where tracking goes."""
+        """Read where tracking goes; name the preset that a student is trained with."""
         from alpkd_pipeline.tracking.settings import tracking_settings
 
         place = catalog.load("tracking")
@@ -55,6 +65,11 @@ class TrackingHooks:
             place["tracking"], place["experiment"], Path(place["project"])
         )
         self._catalog, self._open = catalog, {}
+        self._preset = None
+        if self._loader is not None and "student" in _made(pipeline):
+            self._preset = self._loader.preset
+        if self._preset is not None:
+            log.info("%s", self._preset)
 
     @hook_impl
     def before_node_run(self, node: Node, inputs: dict[str, Any]) -> None:
@@ -89,9 +104,10 @@ class TrackingHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Sum up on the terminal what the run was about."""
-        made = {name for node in pipeline.nodes for name in node.outputs}
+        made = _made(pipeline)
         if made & {"teacher_scores", COMPARISON}:
-            _sum_up(catalog, self._settings, made)
+            title = f"student with preset {self._preset.name}" if self._preset else None
+            _sum_up(catalog, self._settings, made, title)
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -107,6 +123,10 @@ class TrackingHooks:
 
 TRACKING = TrackingHooks()
 """The instance that Kedro calls; commands close its runs when a person stops them."""
+
+
+def _made(pipeline: Pipeline) -> set[str]:
+    return {name for node in pipeline.nodes for name in node.outputs}
 
 
 def _track_scores(model: Path, settings: TrackingSettings) -> None:
@@ -137,7 +157,9 @@ def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
         log.warning("%s", error)
 
 
-def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None, made: set[str]) -> None:
+def _sum_up(
+    catalog: DataCatalog, settings: TrackingSettings | None, made: set[str], title: str | None
+) -> None:
     from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
     from alpkd_pipeline.reporting.terminal import print_summary
 
@@ -146,7 +168,7 @@ def _sum_up(catalog: DataCatalog, settings: TrackingSettings | None, made: set[s
     }
     rows = cell_summary(models, {name: _path(catalog, f"{name}_scores") for name in models})
     if rows:
-        print_summary(rows)
+        print_summary(rows, title)
     student, comparison = (
         _path(catalog, name) if name in made and _path(catalog, name).is_dir() else None
         for name in ("student", COMPARISON)

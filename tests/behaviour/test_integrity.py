@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.behaviour.conftest import Demo
-from tests.conftest import Kedro
+from tests.conftest import PROJECT, Kedro
 from tests.orchestration.integrity.stores import bad, files_of
 
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
@@ -53,3 +54,59 @@ def test_after_a_prune_finished_cells_are_finished_and_the_store_is_sound(
     verified = kedro("verify", cell)
     assert verified.returncode == 0, verified.stdout
     assert verified.stdout.splitlines()[-1].startswith("sound: ")
+
+
+# One model under two names, and results under names of people's own -----------------------------
+
+
+@pytest.mark.slow
+def test_a_second_folder_of_one_model_makes_nothing_again(tmp_path: Path, kedro: Kedro) -> None:
+    """Two processes at once, with two copies of a model: each result is made by one of them."""
+    store, models = tmp_path / "store", [tmp_path / name for name in ("one", "two")]
+    commands = []
+    for model in models:
+        shutil.copytree(PROJECT / "src/alpkd_pipeline/models/demo_checkpoint", model)
+        given = f"run.store={store},run.tracking=off,task.train_rows=100,teacher.model={model}"
+        quick = "teacher.training.epochs=1,training.epochs=1,student.layers=2"
+        commands.append(("--pipeline=distill", f"--params={given},{quick}"))
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda command: kedro("run", *command), commands))
+    said = [process.stdout + process.stderr for process in done]
+    assert [process.returncode for process in done] == [0, 0], said
+    for name in ("splits", "encoded", "teacher", "signals", "student", "student_scores"):
+        assert sum(f"making {name}\n" in text for text in said) == 1, name
+    counts = {kind: count.folders for kind, count in verify_store(store).counts.items()}
+    assert (counts["encoded"], counts["teacher"], counts["signals"]) == (1, 1, 1)
+
+    models[0].rename(tmp_path / "three")
+    again = kedro(
+        "run", *(part.replace(str(models[0]), str(tmp_path / "three")) for part in commands[0])
+    )
+    assert again.returncode == 0, again.stderr
+    assert "making" not in again.stdout + again.stderr
+    verified = kedro("verify", commands[1][1])
+    assert verified.returncode == 0, verified.stdout
+    assert verify_store(store).findings == []
+
+
+@pytest.mark.slow
+def test_renamed_and_copied_results_are_used_as_they_are(store: Path, kedro: Kedro) -> None:
+    cell = f"--params=run.store={store},run.tracking=off,student.layers=2"
+    for number, folder in enumerate(sorted(store.glob("0[2567]_*/*/demo/[!.]*"))):
+        folder.rename(folder.with_name(f"result {number}"))
+        shutil.copytree(folder.with_name(f"result {number}"), folder.with_name(f"z{number}"))
+    for _ in range(2):
+        done = kedro("run", "--pipeline=distill", cell)
+        assert done.returncode == 0, done.stderr
+        assert "making" not in done.stdout + done.stderr
+        assert "student: " in done.stdout
+    compared = kedro("run", "--pipeline=compare", cell)
+    assert compared.returncode == 0, compared.stderr
+    assert "left out" not in compared.stdout + compared.stderr
+    verified = kedro("verify", cell)
+    assert verified.returncode == 0, verified.stdout
+    assert "copied: 06_models/students/demo/z" in verified.stdout
+    forced = kedro("run", "--pipeline=distill", cell, "--force=distill")
+    assert forced.returncode == 0, forced.stderr
+    names = {path.name for path in store.glob("06_models/students/demo/[!.]*")}
+    assert all(name.startswith(("result ", "z")) for name in names), names

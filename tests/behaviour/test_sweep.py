@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from tests.conftest import Kedro
 from tests.projects import configure, copied_project
 
 WORKER = "alpkd_pipeline.orchestration.sweep.worker"
@@ -164,6 +165,48 @@ def test_a_killed_sweep_leaves_nobody_and_repeats_nothing(project: Project) -> N
     after = project.finished()
     assert len(project.students()) == 4
     assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.slow
+def test_the_run_of_a_killed_sweep_is_closed_and_that_of_a_running_one_is_not(
+    project: Project, kedro: Kedro
+) -> None:
+    database = project.root / "mlflow.db"
+    configure(project.root, tracking=f"sqlite:///{database}")
+
+    def sweeps() -> list[str]:
+        with sqlite3.connect(database) as connection:
+            found = connection.execute(
+                "select status from runs join tags using (run_uuid)"
+                " where key = 'stage' and value = 'sweep' order by start_time"
+            )
+            return [status for (status,) in found]
+
+    def killed(before: int) -> None:
+        """A sweep that a sync beside it leaves alone, and that is killed then."""
+        sweep = project.start("--workers=1", "--no-report")
+        wait_until(lambda: training(project))
+        wait_until(lambda: sweeps() == ["KILLED"] * before + ["RUNNING"])
+        beside = kedro("sync", cwd=project.root)
+        assert beside.returncode == 0, beside.stderr
+        assert sweeps() == ["KILLED"] * before + ["RUNNING"]
+        assert sweep.poll() is None
+        os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.communicate()
+        wait_until(lambda: not project.workers(), seconds=30)
+        assert sweeps()[-1] == "RUNNING"
+
+    endless = {**LONG["params"], "training.epochs": 4000}
+    project.grid({**LONG, "layers": [1], "params": endless})
+    killed(0)
+    done = kedro("sync", cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    assert "has ended, its run is KILLED now" in done.stdout
+    assert sweeps() == ["KILLED"]
+    killed(1)
+    project.grid({**SMALL, "methods": ["no_kd"], "layers": [1]})
+    project.sweep("--workers=1", "--no-report")
+    assert sweeps() == ["KILLED", "KILLED", "FINISHED"]
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from tests.tracking.conftest import Training, run_json
 from alpkd_pipeline.commands.sync import training_folders
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.tracking.group import open_group
+from alpkd_pipeline.tracking.settings import tracking_settings
 
 STUDENTS, TEACHERS = "06_models/students/mrpc", "06_models/teachers/mrpc"
 
@@ -119,14 +121,28 @@ def test_every_training_becomes_a_run_once(
     shutil.copy(initialised_database(tmp_path_factory), project.root / "mlflow.db")
     student(project.store).whole()
     teacher(project.store).whole()
-    for _ in range(2):
+    killed = left_running(project)
+    for closed in ([f"{killed} has ended, its run is KILLED now"], []):
         done = project.sync()
         assert done.returncode == 0, done.stderr
-        assert lines(done.stdout) == ["2 of 2 runs are in MLflow: make mlflow"]
+        assert lines(done.stdout) == [*closed, "2 of 2 runs are in MLflow: make mlflow"]
         assert project.runs() == [
             ("mrpc-6to3-alp_kd-s1", "FINISHED"),
             ("mrpc-teacher-demo-s0", "FINISHED"),
+            (killed, "KILLED"),
         ]
+
+
+def left_running(project: Project) -> str:
+    """What a killed sweep leaves behind."""
+    name = "sweep-base-20300102T000000Z"
+    record = {"id": name, "ended": None, "cells": [], "jobs": []}
+    write_json(project.store / "08_reporting" / "sweeps" / f"{name}.json", record)
+    settings = tracking_settings("sqlite", "alpkd", project.root)
+    assert settings is not None
+    open_group(settings, name, kind="sweep", description="d")
+    assert project.runs() == [(name, "RUNNING")]
+    return name
 
 
 def test_an_empty_store_has_nothing_to_bring(project: Project) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DatasetError
+from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.errors import UserError, user_error
@@ -208,3 +209,32 @@ def test_what_comes_in_while_it_is_written_makes_it_due_again(world: World) -> N
     assert folder.is_dir()
     assert not world.dataset.exists()
     assert not world.fresh().exists()
+
+
+def test_copies_make_nothing_due(world: World) -> None:
+    folder = world.result("kd-s0-11111111")
+    world.compare()
+    shutil.copytree(folder, folder.with_name("my copy"))
+    assert world.dataset.exists()
+    shutil.copytree(folder, folder.with_name(".kd-s0-11111111.0.old"))
+    assert world.dataset.exists()
+
+
+def test_a_renamed_student_makes_it_due_since_it_is_named_in_it(world: World) -> None:
+    folder = world.result("kd-s0-11111111")
+    world.compare()
+    folder.rename(folder.with_name("best"))
+    assert not world.dataset.exists()
+
+
+def test_the_key_survives_folders_that_are_renamed_between_two_looks(world: World) -> None:
+    store = world.root / "data"
+    folder = world.result("kd-s0-11111111", "06_models/students")
+    world.result("kd-s1-22222222", "06_models/students")
+    elsewhere, task = folder.with_name("elsewhere"), folder.parent
+    looks = at_every_look(store, lambda: comparison_key(store))
+    for source, target in ((folder, elsewhere), (task, task.with_name("renamed"))):
+        for number in looks:
+            with before_look(number, store, lambda s=source, t=target: s.rename(t)):
+                assert len(comparison_key(store)) == 64
+            target.rename(source)

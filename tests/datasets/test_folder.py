@@ -105,3 +105,60 @@ def test_the_facts_of_the_catalog_are_not_shared(tmp_path: Path) -> None:
     dataset = FolderDataset(filepath=str(tmp_path), facts=facts)
     facts["key"] = "other"
     assert dataset.facts == {"key": KEY}
+
+
+def test_a_renamed_result_is_there_under_its_new_name(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    result.save(made(tmp_path))
+    best = result.path.rename(result.path.with_name("best"))
+    assert result.exists()
+    assert result.load() == result.path == best
+
+
+def test_what_is_made_again_takes_the_place_of_the_renamed_one(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    result.save(made(tmp_path))
+    best = result.path.rename(result.path.with_name("best"))
+    result.force = True
+    assert not result.exists()
+    result.save(made(tmp_path, "new"))
+    assert result.load() == best
+    assert (best / "file").read_text() == "new"
+    assert [path.name for path in best.parent.iterdir()] == ["best"]
+
+
+def test_another_result_that_was_given_its_name_is_never_overwritten(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    other = FolderDataset(filepath=str(result.path), facts={"key": "cd" * 32})
+    other.save(made(tmp_path, "of the other"))
+    assert not result.exists()
+    result.save(made(tmp_path))
+    assert result.exists()
+    assert other.exists()
+    assert result.load() == other.path.with_name("kd-2-abababab")
+    assert (other.path / "file").read_text() == "of the other"
+
+
+def test_a_stray_file_under_its_name_steps_aside_and_stays(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    result.path.parent.mkdir()
+    result.path.write_text("notes")
+    assert not result.exists()
+    result.save(made(tmp_path))
+    assert result.exists()
+    (aside,) = (path for path in result.path.parent.iterdir() if path.name.startswith("."))
+    assert aside.read_text() == "notes"
+
+
+def test_a_result_that_another_label_made_while_one_waited_is_used(
+    result: FolderDataset, tmp_path: Path
+) -> None:
+    assert not result.exists()
+    other = FolderDataset(filepath=str(result.path.with_name("x-abababab")), facts=result.facts)
+    other.save(made(tmp_path))
+    assert result.exists()
+    assert result.load() == other.path

@@ -40,7 +40,7 @@ def test_the_demo_has_three_splits(tmp_path: Path) -> None:
 
 def test_the_user_s_files_lie_below_the_project(own: SourceDataset) -> None:
     frames = own.load()
-    assert {name: len(frame) for name, frame in frames.items()} == {"train": 6, "dev": 4}
+    assert {name: len(frame) for name, frame in frames.items()} == {"train": 4, "dev": 2}
     assert set(frames["dev"]["label"]) == {0, 1}
 
 

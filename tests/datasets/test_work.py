@@ -7,7 +7,8 @@ import pytest
 from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.work import WorkDataset
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, publish_step
+from alpkd_pipeline.runs.manifest import read_json, write_json
 
 
 def test_it_loads_as_a_folder_to_begin_and_its_facts(tmp_path: Path) -> None:
@@ -45,3 +46,23 @@ def test_it_cannot_be_saved(tmp_path: Path) -> None:
     dataset = WorkDataset(filepath=str(tmp_path), project=str(tmp_path))
     with pytest.raises(DatasetError, match="only an input"):
         dataset.save(tmp_path)  # type: ignore[arg-type]
+
+
+def training(folder: Path, key: str) -> Path:
+    """A training that was interrupted after its first checkpoint."""
+    write_json(folder / "run.json", {"stage": "student", "identity": {"key": key}})
+    publish_step(folder / CHECKPOINTS, 1, lambda at: (at / "weights").write_text("w"))
+    return folder
+
+
+def test_a_training_goes_on_that_began_under_another_name_of_its_model(tmp_path: Path) -> None:
+    key, name = "ab" * 32, "a-abababab.work"
+    run = json.dumps({"stage": "student", "identity": {"key": key}})
+    dataset = WorkDataset(filepath=str(tmp_path / name), project=str(tmp_path), run=run)
+    training(tmp_path / "b-abababab.work", "ac" * 32)
+    assert dataset.load().folder == tmp_path / name
+    begun = training(tmp_path / "c-abababab.work", key)
+    assert dataset.load().folder == begun
+    assert dataset.load().begin() == begun
+    training(tmp_path / name, key)
+    assert dataset.load().folder == tmp_path / name

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -56,8 +60,6 @@ def test_the_report_counts_rows_that_were_cut(splits: Path, tmp_path: Path) -> N
 
 
 def test_a_task_read_back_from_json_is_the_same_task(splits: Path, tmp_path: Path) -> None:
-    import json
-
     encode_folder(splits, TASK.to_dict(), DEMO_FOLDER, 64, tmp_path / "one")
     task = json.loads(json.dumps(TASK.to_dict()))
     encode_folder(splits, task, DEMO_FOLDER, 64, tmp_path / "two")
@@ -73,3 +75,32 @@ def test_a_folder_without_a_tokenizer_is_refused(splits: Path, tmp_path: Path) -
 def test_a_limit_that_leaves_no_room_is_refused(splits: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="leaves no room for text"):
         encode_folder(splits, TASK.to_dict(), DEMO_FOLDER, 2, tmp_path / "out")
+
+
+def no_unknown_word(definition: dict[str, Any]) -> None:
+    definition["model"]["unk_token"] = "[NONE]"
+    definition["model"]["vocab"].pop("good")
+
+
+def a_large_id(definition: dict[str, Any]) -> None:
+    definition["model"]["vocab"]["good"] = 4_000_000_000
+
+
+def a_large_type(definition: dict[str, Any]) -> None:
+    for part in definition["post_processor"]["single"]:
+        next(iter(part.values()))["type_id"] = 300
+
+
+@pytest.mark.parametrize("spoil", [no_unknown_word, a_large_id, a_large_type])
+def test_a_tokenizer_that_cannot_encode_is_one_line(
+    splits: Path, tmp_path: Path, spoil: Callable[[dict[str, Any]], None]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(DEMO_FOLDER, model)
+    definition = read_json(model / "tokenizer.json")
+    spoil(definition)
+    (model / "tokenizer.json").write_text(json.dumps(definition))
+    with pytest.raises(UserError, match="cannot encode the rows") as caught:
+        encode_folder(splits, TASK.to_dict(), model, 64, tmp_path / "out")
+    assert str(model) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.models.folders import CONFIG, bert_weights
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.identity import model_digest, verify_weights
@@ -13,9 +15,12 @@ from alpkd_pipeline.models.source import ModelRef
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def make_folder(folder: Path, weights: bytes = b"weights") -> Path:
+WEIGHTS, OTHERS = bert_weights(), bert_weights(value=1.0)
+
+
+def make_folder(folder: Path, weights: bytes = WEIGHTS) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "model.safetensors").write_bytes(weights)
     (folder / "tokenizer.json").write_text("{}")
     return folder
@@ -29,8 +34,8 @@ def test_a_folder_is_its_bytes(tmp_path: Path) -> None:
     make_folder(tmp_path / "a")
     assert digest("./a", tmp_path) == {
         "files": {
-            "config.json": hashlib.sha256(b'{"model_type": "bert"}').hexdigest(),
-            "model.safetensors": hashlib.sha256(b"weights").hexdigest(),
+            "config.json": hashlib.sha256(json.dumps(CONFIG).encode()).hexdigest(),
+            "model.safetensors": hashlib.sha256(WEIGHTS).hexdigest(),
         }
     }
 
@@ -40,10 +45,10 @@ def test_a_moved_folder_is_the_same_and_a_changed_one_is_not(tmp_path: Path) -> 
     before = digest("./a", tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert digest("./b", tmp_path) == before
-    (tmp_path / "b" / "model.safetensors").write_bytes(b"weightz")
+    (tmp_path / "b" / "model.safetensors").write_bytes(OTHERS)
     changed = digest("./b", tmp_path)
     assert changed != before
-    (tmp_path / "b" / "config.json").write_text('{"model_type": "roberta"}')
+    (tmp_path / "b" / "config.json").write_text(json.dumps(CONFIG | {"hidden_act": "relu"}))
     assert digest("./b", tmp_path)["files"]["config.json"] != changed["files"]["config.json"]
 
 
@@ -64,10 +69,10 @@ def test_a_missing_folder_has_no_identity(tmp_path: Path) -> None:
 
 def test_pinned_weights(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "a")
-    pinned = hashlib.sha256(b"weights").hexdigest()
+    pinned = hashlib.sha256(WEIGHTS).hexdigest()
     verify_weights(folder, pinned)
     verify_weights(folder, pinned.upper())
-    (folder / "model.safetensors").write_bytes(b"weightz")
+    (folder / "model.safetensors").write_bytes(OTHERS)
     with pytest.raises(UserError, match="not the pinned " + pinned):
         verify_weights(folder, pinned)
 
@@ -77,3 +82,17 @@ def test_weights_in_several_files_cannot_be_pinned_by_one_hash(tmp_path: Path) -
     (folder / "model.safetensors").unlink()
     with pytest.raises(UserError, match="0 weight files"):
         verify_weights(folder, "0" * 64)
+
+
+def test_every_file_of_weights_in_several_counts(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "a")
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    index = {"weight_map": {f"layer.{i}": name for i, name in enumerate(shards)}}
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in shards:
+        (folder / name).write_bytes(b"weights")
+    before = digest("./a", tmp_path)["files"]
+    assert set(before) == {"config.json", *shards}
+    (folder / shards[1]).write_bytes(b"weightz")
+    assert digest("./a", tmp_path)["files"][shards[1]] != before[shards[1]]

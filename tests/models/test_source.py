@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import save
+from tests.models.folders import CONFIG, bert_tensors, bert_weights
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models import source
+from alpkd_pipeline.models.model_files import weight_files
 from alpkd_pipeline.models.source import ModelRef, hub_cache, kind_of, locate, peek_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CONFIG = {"model_type": "bert", "num_hidden_layers": 2}
 
 
 def make_folder(folder: Path, **extra: str) -> Path:
-    """The smallest folder that looks like a model; nothing reads the weights here."""
+    """The smallest folder that is a model, but for its tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
-    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "model.safetensors").write_bytes(bert_weights())
     (folder / "tokenizer.json").write_text("{}")
     for name, text in extra.items():
         (folder / name).write_text(text)
@@ -144,13 +146,14 @@ def test_a_broken_config_is_named(tmp_path: Path, text: str) -> None:
 def test_weights_in_several_files(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "m")
     (folder / "model.safetensors").unlink()
-    shards = {"a": "model-2.safetensors", "b": "model-1.safetensors", "c": "model-1.safetensors"}
+    weights = bert_tensors()
+    shards = {name: f"model-{i % 2 + 1}.safetensors" for i, name in enumerate(weights)}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     assert "model-1.safetensors is missing" in refusal(ModelRef("./m"), tmp_path)
-    for name in set(shards.values()):
-        (folder / name).write_bytes(b"x")
+    for file in set(shards.values()):
+        (folder / file).write_bytes(save({k: w for k, w in weights.items() if shards[k] == file}))
     locate(ModelRef("./m"), tmp_path, download=False)
-    assert [p.name for p in source.weight_files(folder)] == sorted(set(shards.values()))
+    assert [p.name for p in weight_files(folder)] == sorted(set(shards.values()))
 
 
 @pytest.mark.parametrize("name", ["part.bin", "../m/part.safetensors"])

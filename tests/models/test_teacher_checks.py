@@ -11,15 +11,14 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import adopt_task
+from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
-from alpkd_pipeline.models.source import read_config
 from alpkd_pipeline.models.teacher_checks import (
     best_constant,
     check_answers,
     check_head,
     check_vocabulary,
     label_order,
-    tensor_shapes,
 )
 from alpkd_pipeline.tasks.task import Task
 
@@ -61,21 +60,6 @@ def test_shapes_are_read_from_the_headers(
     shapes = tensor_shapes(folder)
     assert shapes == {key: tuple(value.shape) for key, value in model.state_dict().items()}
     check_head(read_config(folder), shapes, nli)
-
-
-def test_shapes_of_weights_in_several_files(make_model: Any, tmp_path: Path) -> None:
-    model = make_model("bert")
-    model.save_pretrained(tmp_path, max_shard_size="20KB")
-    assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    assert set(tensor_shapes(tmp_path)) == set(model.state_dict())
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"\x80\x04K\x01.", b"\xff" * 40, b"\x02" + b"\0" * 7 + b"[]"]
-)
-def test_a_file_that_is_not_safetensors_is_refused(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "model.safetensors").write_bytes(data)
-    assert "not a safetensors file" in refusal(tensor_shapes, tmp_path)
 
 
 def test_a_backbone_is_not_a_teacher(family: str, nli: Task) -> None:
@@ -131,6 +115,12 @@ def test_the_order_of_the_labels(
     assert label_order(config, nli) == order
 
 
+def test_a_head_has_as_many_outputs_as_names(nli: Task) -> None:
+    config = {"model_type": "bert", "id2label": {"0": "no", "1": "yes"}}
+    said = refusal(check_head, config, {"classifier.weight": (3, 32)}, nli)
+    assert "names 2 outputs in id2label, but its head (classifier) has 3" in said
+
+
 def test_words_of_a_label_may_be_joined_in_any_way() -> None:
     task = Task("t", "classification", ("sentence",), ("not_equivalent", "equivalent"), ("f1",))
     config = {"id2label": {"0": "Equivalent", "1": "not-equivalent"}}
@@ -179,9 +169,36 @@ def test_every_other_order_of_the_labels_is_found(nli: Task, order: tuple[int, .
     """Output order[j] means label j; one answer of ten is wrong."""
     right = [0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
     said = refusal(check_answers, nli, says([order[j] for j in right], 3), LABELS, accuracy)
-    meant = ", ".join(nli.label_names[order.index(i)] for i in range(3))
+    meant = [nli.label_names[order.index(i)] for i in range(3)]
     assert "0.900" in said
-    assert f"outputs mean {meant};" in said
+    assert f"outputs mean {', '.join(meant)};" in said
+    assert f'"id2label": {json.dumps(dict(enumerate(meant)))}' in said
+
+
+@pytest.mark.parametrize("true", list(permutations(range(3))))
+@pytest.mark.parametrize("written", [None, *permutations(range(3))])
+def test_the_advice_for_wrong_names_is_not_what_stands_there_and_helps(
+    nli: Task, written: tuple[int, ...] | None, true: tuple[int, ...]
+) -> None:
+    """Output true[j] means label j; the teacher's config.json says that output written[j] does."""
+    names = nli.label_names
+    stands = {} if written is None else {str(i): names[j] for j, i in enumerate(written)}
+    outputs = says([true[j] for j in LABELS], 3)
+
+    def check(id2label: dict[str, str]) -> None:
+        order = label_order({"id2label": id2label}, nli)
+        columns = outputs if order is None else outputs[:, list(order)]
+        check_answers(nli, columns, LABELS, accuracy, order)
+
+    if true == (written or (0, 1, 2)):
+        check(stands)
+        return
+    said = refusal(check, stands)
+    advice = json.loads(said.split('write "id2label": ')[1].split("}")[0] + "}")
+    assert advice != stands
+    assert advice == {str(i): names[j] for j, i in enumerate(true)}
+    assert "task.labels" in said
+    check(advice)
 
 
 def test_a_binary_teacher_worse_than_a_coin_has_its_labels_swapped() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.models.folders import CONFIG, bert_weights
 from transformers import AutoTokenizer, BertTokenizer, RobertaTokenizer
 
 from alpkd_pipeline.errors import UserError
@@ -148,6 +149,6 @@ def test_the_key_of_a_hub_model_is_its_commit(tmp_path: Path) -> None:
 
 
 def test_the_key_of_a_folder_is_its_tokenizer(tmp_path: Path, bert: Path) -> None:
-    (bert / "config.json").write_text('{"model_type": "bert"}')
-    (bert / "model.safetensors").write_bytes(b"x")
+    (bert / "config.json").write_text(json.dumps(CONFIG))
+    (bert / "model.safetensors").write_bytes(bert_weights())
     assert tokenizer_key(ModelRef("./bert"), tmp_path) == tokenizer_digest(bert)

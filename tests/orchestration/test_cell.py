@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.distillation import method_table
+from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
+from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.tasks import define
+from alpkd_pipeline.tasks.glue import GLUE
 
 STAGES = (
     "splits",
@@ -46,9 +52,15 @@ TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
         ({"signals.dtype": "fp16"}, {"signals", *STUDENT}),
         ({"method.pooling": "mean"}, {"signals", *STUDENT}),
         ({"teacher.seed": 1}, TEACHER),
+        ({"teacher.finetuned": True}, TEACHER),
         ({"teacher.training.epochs": 2}, TEACHER),
         ({"task.max_length": 32}, {"encoded", *TEACHER}),
         ({"task.train_rows": 100}, set(STAGES)),
+        ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),
+        ({"task.train_rows_by": "stratified"}, set()),
+        ({"task.max_overlap": 0.5}, set(STAGES)),
+        ({"task.dev_fraction": 0.2}, set(STAGES)),
+        ({"student.init_from": "pretrained"}, STUDENT),
         ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
         ({"training.threads": 2}, set()),
         ({"training.device": "cpu", "training.log_every": 1}, set()),
@@ -60,6 +72,12 @@ def test_a_parameter_moves_its_stage_and_what_follows(
     load: Load, change: dict, again: set[str]
 ) -> None:
     assert moved(load, change) == again
+
+
+def test_how_train_rows_are_chosen_is_in_the_key(load: Load) -> None:
+    base = {"task.train_rows": 100}
+    assert moved(load, {"task.train_rows_by": "stratified"}, base) == set(STAGES)
+    assert moved(load, {"task.train_rows_by": "first"}, base) == set()
 
 
 def test_the_baseline_does_not_depend_on_the_signals(load: Load) -> None:
@@ -109,6 +127,12 @@ def test_tables_are_not_part_of_the_code(load: Load) -> None:
     assert "alpkd_pipeline.models.student" in names
     assert not {name for name in names if name.endswith((".method_table", ".glue"))}
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
+    assert not {name for name in names if name.startswith("alpkd_pipeline.runs")}
+
+
+def test_the_code_of_a_method_is_part_of_its_students(load: Load) -> None:
+    codes = {load({"method.name": name}).cell.student_code for name in ("kd", "pkd", "ckd")}
+    assert len(codes) == 3
 
 
 def test_the_row_of_a_method_is_part_of_its_students(load: Load, monkeypatch) -> None:
@@ -194,3 +218,93 @@ def test_the_geometry_is_of_this_student_and_this_teacher(load: Load) -> None:
         for pooling in ("cls", "mean")
     }
     assert len(keys) == 2
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_the_bytes_of_the_student_s_own_checkpoint_are_part_of_it(
+    load: Load, tmp_path: Path, file: str
+) -> None:
+    shutil.copytree(DEMO_FOLDER, folder := tmp_path / "own")
+    given = {"student.init": "checkpoint", "student.checkpoint": str(folder)}
+    before = {name: load(given).cell.stage(name).key for name in STAGES}
+    data = (folder / file).read_bytes()
+    (folder / file).write_bytes(data + b" " if file.endswith("json") else data[:-1] + b"?")
+    after = {name: load(given).cell.stage(name).key for name in STAGES}
+    assert {name for name in STAGES if before[name] != after[name]} == STUDENT
+
+
+@pytest.mark.parametrize(
+    ("file", "again"),
+    [
+        ("tokenizer.json", {"encoded", *TEACHER}),
+        ("config.json", TEACHER),
+        ("model.safetensors", TEACHER),
+    ],
+)
+def test_the_bytes_of_the_teacher_s_encoder_are_part_of_what_reads_them(
+    load: Load, tmp_path: Path, file: str, again: set[str]
+) -> None:
+    shutil.copytree(DEMO_FOLDER, folder := tmp_path / "own")
+    given = {"teacher.model": str(folder)}
+    before = {name: load(given).cell.stage(name).key for name in STAGES}
+    data = (folder / file).read_bytes()
+    edit = {"tokenizer.json": data.replace(b"[UNK]", b"[NEW]"), "config.json": data + b" "}
+    (folder / file).write_bytes(edit.get(file, data[:-1] + b"?"))
+    after = load(given).cell
+    assert {name for name in STAGES if before[name] != after.stage(name).key} == again
+
+
+def test_the_names_of_the_classes_and_their_order_are_part_of_all(
+    load: Load, tmp_path: Path
+) -> None:
+    change = {"task.labels": ["yes", "no"]}
+    assert moved(load, change, own_task(tmp_path)) == set(STAGES)
+
+
+def test_another_release_of_a_library_makes_again_what_it_computes(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = {name: load().cell.stage(name).key for name in STAGES}, load().cell
+    versions = cell_module.library_versions
+
+    def newer(names: tuple[str, ...]) -> dict[str, str]:
+        return {**versions(names), **({"torch": "99"} if "torch" in names else {})}
+
+    monkeypatch.setattr(cell_module, "library_versions", newer)
+    assert {n for n in STAGES if before[n] != after.stage(n).key} == TEACHER
+
+
+def test_a_latency_is_that_of_one_machine(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = load().cell, load().cell
+    other = SimpleNamespace(nodename="another-machine")
+    keys = [here.student_latency.key, here.student_evaluation.key]
+    monkeypatch.setattr(os, "uname", lambda: other)
+    assert there.student_latency.key != keys[0]
+    assert there.student_evaluation.key == keys[1]
+
+
+def test_the_words_of_a_submission_are_part_of_the_evaluation(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "rte").mkdir()
+    rows = pd.DataFrame(
+        {"idx": [0, 1], "sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [0, 1]}
+    )
+    for name in ("train", "validation"):
+        rows.to_parquet(tmp_path / "rte" / f"{name}.parquet")
+    given = {"task.name": "rte", "task.source": "folder", "task.path": str(tmp_path)}
+    given["teacher.model"] = str(DEMO_FOLDER)
+    before = load(given).cell.student_evaluation.key
+    row = replace(GLUE["rte"], submission_words=("yes", "no"))
+    monkeypatch.setitem(GLUE, "rte", row)
+    assert load(given).cell.student_evaluation.key != before
+
+
+def test_defaults_are_no_part_of_a_key(load: Load) -> None:
+    """So a new parameter, whose default means what was done before, moves none."""
+    given = load({"training.accumulation": 1, "training.lr": 1e-3}).params.training
+    defaults = {name for name, field in TrainingParams.model_fields.items() if field.default == 1}
+    assert "accumulation" in defaults
+    numbers = cell_module._numbers(given)
+    assert not defaults & set(numbers)
+    assert numbers["lr"] == 1e-3

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.models.folders import bert_weights
 from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.errors import UserError
@@ -29,10 +30,12 @@ def refused(load: Load, flat: dict, tmp_path: Path) -> str:
 
 
 def encoder(folder: Path, **changes: object) -> str:
-    """A copy of the demo's encoder with another config.json."""
+    """A copy of the demo's encoder with another config.json, and weights that go with it."""
     shutil.copytree(DEMO_FOLDER, folder)
-    config = json.loads((DEMO_FOLDER / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
+    config = json.loads((DEMO_FOLDER / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    if changes and config["model_type"] == "bert":
+        (folder / "model.safetensors").write_bytes(bert_weights(config))
     return str(folder)
 
 

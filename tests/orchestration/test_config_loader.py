@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from tests.orchestration.conftest import Load
+from tests.names import folder_names
+from tests.orchestration.conftest import PROJECT, Load
+from tests.properties import for_all
 
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader, ConfigError
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
@@ -146,3 +149,41 @@ def test_the_command_repeats_environment_and_parameters(load: Load) -> None:
     assert loader._command() == (
         "kedro run --pipeline=distill --env=minilm --params=seed=3,method.name=kd"
     )
+
+
+def test_conf_is_read_below_folders_of_any_name(tmp_path: Path) -> None:
+    def configured(conf: Path, env: str | None = None) -> tuple[dict, list[str]]:
+        given = {"run": {"store": str(tmp_path / "store")}}
+        loader = CellConfigLoader(str(conf), env=env, runtime_params=given, **CONFIG_LOADER_ARGS)
+        return loader["parameters"], sorted(loader["catalog"])
+
+    expected = configured(PROJECT / "conf", "minilm")
+
+    def one(name: str) -> None:
+        conf = tmp_path / "above" / name / "conf"
+        if not conf.exists():
+            shutil.copytree(PROJECT / "conf", conf)
+        assert configured(conf, "minilm") == expected
+
+    for name in ("v[2]", "q?x", "[!a]", "a/**/b"):
+        one(name)
+    for_all(3, folder_names, one)
+
+
+def test_only_what_follows_the_environment_is_a_pattern(tmp_path: Path) -> None:
+    conf = tmp_path / "[ab]" / "conf"
+    for file in ("base/parameters.yml", "base/parameters/x/y.yml", "base/deep/parameters_z.yml"):
+        (conf / file).parent.mkdir(parents=True, exist_ok=True)
+        (conf / file).write_text("")
+    (tmp_path / "a" / "conf" / "base").mkdir(parents=True)
+    (tmp_path / "a" / "conf" / "base" / "parameters.yml").write_text("")
+    (conf / "local").mkdir()
+    loader = CellConfigLoader(str(conf), runtime_params={}, **CONFIG_LOADER_ARGS)
+    base = conf / "base"
+
+    def found(pattern: str) -> list[str]:
+        return [str(Path(p).relative_to(base)) for p in loader._fs.glob(str(base / pattern))]
+
+    assert found("parameters*") == ["parameters.yml"]
+    assert found("parameters*/**") == ["parameters/x/y.yml"]
+    assert found("**/parameters*") == ["deep/parameters_z.yml", "parameters.yml"]

@@ -4,12 +4,15 @@ import errno
 import fcntl
 import logging
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from tests.disks import small_disk
 
 from alpkd_pipeline.datasets.folder import FolderDataset
 from alpkd_pipeline.errors import DiskFullError, UserError
@@ -167,3 +170,88 @@ def test_a_full_disk_names_the_folder_that_was_being_made(tmp_path: Path) -> Non
     with pytest.raises(DiskFullError) as caught:
         StageRunner().run(Pipeline([node(full, ["raw"], "data")]), catalog)
     assert str(caught.value).startswith(f"{tmp_path / 'data'} could not be written: No space left")
+
+
+LABELLED = """
+import sys, time
+from pathlib import Path
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline, node
+from tests.disks import small_disk
+from alpkd_pipeline.datasets.folder import FolderDataset
+from alpkd_pipeline.orchestration.runner import StageRunner
+
+root, label = Path(sys.argv[1]), sys.argv[2]
+def make(_raw):
+    with (root / "made").open("a") as file:
+        file.write(label)
+    work = root / "place" / f"{label}-abababab.work"
+    work.mkdir(parents=True)
+    (work / "rows").write_text("1")
+    time.sleep(0.2)
+    return work
+data = FolderDataset(filepath=str(root / "place" / f"{label}-abababab"), facts={"key": "ab" * 32})
+catalog = DataCatalog({"data": data, "raw": MemoryDataset("raw")})
+print("ready", flush=True)
+input()
+StageRunner().run(Pipeline([node(make, ["raw"], "data")]), catalog)
+print(data.load().name)
+"""
+
+
+def test_two_processes_with_two_names_of_one_model_make_one_result(tmp_path: Path) -> None:
+    """As when one folder of a model is a copy of the other: labels differ, keys do not."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", LABELLED, str(tmp_path), label],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for label in "xy"
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    names = [process.communicate(timeout=60)[0].strip() for process in processes]
+    made = (tmp_path / "made").read_text()
+    assert names == [f"{made}-abababab"] * 2
+    assert {path.name for path in (tmp_path / "place").iterdir()} == {".locks", names[0]}
+
+
+def test_force_makes_a_renamed_result_again_in_its_place(world: World) -> None:
+    world.run()
+    (world.root / "student").rename(world.root / "best")
+    assert world.run() == []
+    assert world.run(force="distill") == ["student", "scores", "table"]
+    assert is_complete(world.root / "best", "student")
+    assert not (world.root / "student").exists()
+
+
+def test_results_of_a_store_that_cannot_be_written_are_used(tmp_path: Path) -> None:
+    """Under another name too; nobody needs a lock for what is there."""
+    with small_disk(tmp_path / "disk", 4) as disk:
+        world = World(disk)
+        world.run()
+        (disk / "student").rename(disk / "best of all")
+        before = sorted(disk.rglob("*"))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        assert world.run() == []
+        assert world.catalog.load("student") == disk / "best of all"
+        assert sorted(disk.rglob("*")) == before
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+
+
+def test_a_result_behind_a_link_is_used(world: World, tmp_path: Path) -> None:
+    world.run()
+    (tmp_path / "student").rename(tmp_path / "large")
+    (tmp_path / "data").rename(tmp_path / "other disk")
+    (tmp_path / "student").symlink_to(tmp_path / "large")
+    (tmp_path / "mine").symlink_to(tmp_path / "other disk")
+    assert world.run() == []
+    world.drop("scores")
+    assert world.run() == ["scores"]

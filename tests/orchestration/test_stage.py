@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES, Stage
+from alpkd_pipeline.runs.manifest import seal
 
 STAGE = Stage("student", "0123abcd" * 8, Path("/s/06/kd-2L-s0-0123abcd"), {"teacher": "t"})
 
@@ -38,3 +39,13 @@ def test_stages_to_force_are_named_in_the_order_in_which_they_run() -> None:
         "evaluate",
         "compare",
     )
+
+
+def test_a_finished_result_is_found_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    stage = Stage("student", "0123abcd" * 8, tmp_path / "kd-0123abcd", {})
+    assert (stage.found, stage.folder) == (None, stage.path)
+    best = tmp_path / "best"
+    best.mkdir()
+    seal(best, stage.facts)
+    assert (stage.found, stage.folder) == (best, best)
+    assert stage.path == tmp_path / "kd-0123abcd"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.orchestration.conftest import Load
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER, ModelRef
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
@@ -31,6 +32,8 @@ def subject(load: Load, tmp_path: Path, flat: dict | None = None) -> Subject:
         ("../..", "model"),
         ("~", "model"),
         ("/models/???", "model"),
+        pytest.param("m" * 240, "m" * 100, id="long"),
+        pytest.param("m" * 99 + "-" * 99, "m" * 99, id="long, cut at a dash"),
     ],
 )
 def test_a_label_fits_into_a_folder_s_name(
@@ -160,3 +163,13 @@ def test_the_student_s_width(load: Load, tmp_path: Path) -> None:
     assert subject(load, tmp_path).model_types == ("bert",)
     assert subject(load, tmp_path, own).checkpoint == ModelRef(str(tmp_path), None)
     assert subject(load, tmp_path).checkpoint is None
+
+
+@pytest.mark.parametrize("value", ["s3://bucket/glue", "hf://datasets/glue", "~nobody-here/glue"])
+def test_a_glue_folder_that_is_no_path_is_named(
+    load: Load, tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPKD_GLUE_DIR", value)
+    found = subject(load, tmp_path, {"task.name": "rte", "task.source": "folder"})
+    with pytest.raises(UserError, match=r"^environment variable ALPKD_GLUE_DIR = "):
+        _ = found.source

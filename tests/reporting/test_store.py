@@ -1,10 +1,13 @@
 import logging
 import re
+import shutil
 from hashlib import sha256
 
 import pytest
+from tests.renames import at_every_look, before_look
 from tests.reporting.studies import reseal, signals, with_journal
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.store import (
     GEOMETRY,
@@ -202,3 +205,89 @@ def test_a_latency_that_cannot_be_read_is_left_out_and_its_run_is_not(store, cap
     (record,) = finished_runs(store.root, STUDENTS)
     assert record.latencies == ()
     assert "cannot be read" in caplog.text
+
+
+# Copies, and folders that are renamed meanwhile ------------------------------------------------
+
+
+def test_a_copy_counts_once_and_without_a_word(store, caplog):
+    folder = store.student(0)
+    latency = {"batch_1": {"p50_ms": 1.0}, "environment": {"device_name": "x"}}
+    timed = store._result(folder, LATENCY, "latency.json", latency)
+    shutil.copytree(folder, folder.with_name("copy of it"))
+    shutil.copytree(timed, timed.with_name("copied by hand"))
+    with caplog.at_level(logging.WARNING):
+        (record,) = finished_runs(store.root, STUDENTS)
+    assert len(record.latencies) == 1
+    assert caplog.text == ""
+
+
+def test_a_link_to_a_student_counts_once(store, caplog):
+    folder = store.student(0)
+    folder.with_name("zz").symlink_to(folder)
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [folder.name]
+    assert caplog.text == ""
+
+
+def test_two_results_of_one_key_are_said(store, caplog):
+    folder = store.student(0)
+    other = folder.with_name("zz")
+    shutil.copytree(folder, other)
+    (other / "more.json").write_text("{}")
+    reseal(other)
+    with caplog.at_level(logging.WARNING):
+        assert names(store) == [folder.name]
+    assert "zz is left out: it has the key of" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["student", "scores"])
+@pytest.mark.parametrize("back", [False, True])
+def test_what_is_renamed_between_two_looks_is_read_all_the_same(store, caplog, what, back):
+    student = store.student(0, accuracy=0.5)
+    scores = store.scores(student, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
+    store.student(1)
+    folder = student if what == "student" else scores
+    elsewhere = folder.with_name("elsewhere")
+
+    def look():
+        return {record.key: record.scores for record in finished_runs(store.root, STUDENTS)}
+
+    whole = look()
+    assert {"dev.accuracy": 0.75} in whole.values()
+    steps = [lambda: folder.rename(elsewhere), lambda: elsewhere.rename(folder)][: 1 + back]
+    for number in at_every_look(store.root, look):
+        with caplog.at_level(logging.WARNING), before_look(number, store.root, *steps):
+            assert look() == whole, number
+        if elsewhere.is_dir():
+            elsewhere.rename(folder)
+    assert caplog.text == ""
+
+
+def test_a_student_that_is_removed_meanwhile_is_not_compared(store, caplog):
+    gone, stays = store.student(0), store.student(1)
+    kept = store.root / "kept"
+    for number in at_every_look(store.root, lambda: names(store)):
+        with (
+            caplog.at_level(logging.WARNING),
+            before_look(number, store.root / "06_models", lambda: gone.rename(kept)),
+        ):
+            assert set(names(store)) in ({gone.name, stays.name}, {stays.name})
+        if kept.is_dir():
+            kept.rename(gone)
+    assert caplog.text == ""
+
+
+def test_renames_that_do_not_end_are_one_line(store):
+    folder = store.student(0)
+    names_of_it = [folder, folder.with_name("elsewhere")]
+
+    def rename():
+        names_of_it[0].rename(names_of_it[1])
+        names_of_it.reverse()
+
+    with (
+        before_look(0, store.root, *[rename] * 1000),
+        pytest.raises(UserError, match="are being renamed or removed"),
+    ):
+        list(finished_runs(store.root, STUDENTS))

@@ -134,6 +134,15 @@ def test_one_whose_journal_was_damaged_is_passed_over(
     assert list(good_checkpoints(tmp_path)) == []
 
 
+def test_one_that_lies_in_another_step_s_place_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = save(tmp_path, 10)
+    save(tmp_path, 20).rename(folder_of(tmp_path / CHECKPOINTS, 30))
+    assert [folder for folder, _ in good_checkpoints(tmp_path)] == [kept]
+    assert "it speaks of step 20" in caplog.text
+
+
 def test_another_run_json_is_refused(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", {"lr": 1e-4})
     save(tmp_path, 1)

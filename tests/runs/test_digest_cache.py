@@ -112,3 +112,18 @@ def test_several_processes_share_a_cache(tmp_path: Path) -> None:
     assert found == [[digest(bytes([i])) for i in range(10)]] * 8
     assert json.loads((tmp_path / "cache.json").read_text())
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_another_file_in_its_place_is_read_again(tmp_path: Path, counted: list[Path]) -> None:
+    """An older cache knew no inodes; what it holds is not trusted."""
+    path, cache = write(tmp_path / "weights", b"abc"), tmp_path / "cache.json"
+    sha256_cached(path, cache)
+    known = json.loads(cache.read_text())
+    known[str(path.resolve())]["stamp"].pop()
+    cache.write_text(json.dumps(known))
+    sha256_cached(path, cache)
+    assert len(counted) == 2
+    known[str(path.resolve())]["stamp"] = [*digest_cache._stamp(path)[:-1], 0]
+    cache.write_text(json.dumps(known))
+    sha256_cached(path, cache)
+    assert len(counted) == 3

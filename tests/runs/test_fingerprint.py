@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from alpkd_pipeline.runs import fingerprint
+from alpkd_pipeline.runs.code_facts import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, import_closure, key_of, library_versions
 
 
@@ -34,8 +36,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def rewrite(path: Path, text: str) -> None:
     before = path.stat().st_mtime_ns
     path.write_text(text)
-    import os
-
     os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
 
 
@@ -54,6 +54,18 @@ def test_comments_docstrings_and_layout_do_not_count(package: Path) -> None:
     assert code_digest(["toy.a"]) == before
 
 
+def test_a_change_that_keeps_size_and_time_counts(package: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "code.json"
+    before = code_digest(["toy.a"], (), CodeFacts(cache))
+    assert code_digest(["toy.a"], (), CodeFacts(cache)) == before
+    changed = package / "c.py"
+    stat = changed.stat()
+    changed.write_text("X = 2\n")
+    os.utime(changed, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (changed.stat().st_size, changed.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert code_digest(["toy.a"], (), CodeFacts(cache)) != before
+
+
 def test_a_real_change_counts_wherever_it_is(package: Path) -> None:
     before = code_digest(["toy.a"])
     rewrite(package / "c.py", "X = 2\n")
@@ -64,3 +76,11 @@ def test_what_is_left_out_does_not_count(package: Path) -> None:
     before = code_digest(["toy.a"], ["toy.c"])
     rewrite(package / "c.py", "X = 2\n")
     assert code_digest(["toy.a"], ["toy.c"]) == before
+
+
+def test_what_only_begins_like_a_package_that_is_left_out_counts(package: Path) -> None:
+    (package / "c").mkdir()
+    (package / "c" / "inner.py").write_text("X = 1\n")
+    (package / "c_more.py").write_text("X = 1\n")
+    (package / "a.py").write_text("import toy.c.inner\nimport toy.c_more\n")
+    assert [name for name, _ in import_closure(["toy.a"], ["toy.c.*"])] == ["toy.a", "toy.c_more"]

@@ -162,7 +162,7 @@ def test_the_results_of_a_model_are_found_by_its_key(
     named, other = result(place, "result-1", "k"), result(place, "result-2", "another")
     renamed = result(place, "mine", "k")
     times = {named: 1, renamed: 2, other: 3}
-    monkeypatch.setattr(finished, "_written", times.__getitem__)
+    monkeypatch.setattr(finished, "written_ns", times.__getitem__)
     assert [f.path for f in results_of(place, model)] == [renamed, named]
     # A damaged manifest: of a folder that is called after the model, or where nothing else is.
     (other / MANIFEST).write_text("{")

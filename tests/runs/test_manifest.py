@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,46 @@ def test_a_manifest_without_a_hash_of_its_own_still_counts(folder: Path) -> None
     manifest = seal(folder, {"key": "k"})
     write_json(folder / "manifest.json", {n: manifest[n] for n in ("key", "files")})
     assert is_complete(folder, "k")
+
+
+def test_a_file_that_has_grown_makes_it_incomplete(folder: Path) -> None:
+    """A journal, say, that a process without the lock went on writing to."""
+    seal(folder, {"key": "k"})
+    with (folder / "a.bin").open("ab") as file:
+        file.write(b"!")
+    assert not is_complete(folder, "k")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a name without contents would stand where the old file was."""
+    path, seen = tmp_path / "x.json", []
+    sync, replace = os.fsync, os.replace
+
+    def watched_sync(handle: int) -> None:
+        sync(handle)
+        seen.append(("on the disk", os.fstat(handle).st_ino, os.fstat(handle).st_size))
+
+    def watched_replace(source: Path, target: Path) -> None:
+        seen.append(("named", os.stat(source).st_ino, os.stat(source).st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    write_json(path, {"a": [1] * 1000})
+    written = (path.stat().st_ino, path.stat().st_size)
+    assert seen == [("on the disk", *written), ("named", *written)]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_others_may_read_what_the_umask_lets_them(folder: Path, umask: int, mode: int) -> None:
+    """safetensors writes weights for their owner alone."""
+    (folder / "sub" / "b.txt").chmod(0o600)
+    final, before = folder.parent / "final", os.umask(umask)
+    try:
+        publish(folder, final, {"key": "k"})
+    finally:
+        left = os.umask(before)
+    assert (final / "sub" / "b.txt").stat().st_mode & 0o777 == mode
+    assert left == umask

@@ -1,21 +1,10 @@
-"""Small tasks and the folder of real GLUE files."""
+"""Small tasks."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 import pytest
 
 from alpkd_pipeline.tasks.task import Task
-
-
-@pytest.fixture
-def glue_dir() -> Path:
-    folder = os.environ.get("ALPKD_GLUE_DIR")
-    if not folder:
-        pytest.skip("ALPKD_GLUE_DIR does not name a folder of GLUE files")
-    return Path(folder)
 
 
 @pytest.fixture

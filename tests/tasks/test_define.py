@@ -82,6 +82,7 @@ def test_metrics_of_one_s_own_task() -> None:
         ({"text_columns": ("t",), "kind": "classification"}, "at least two different classes"),
         ({"text_columns": ("t",), "label_names": ("a",)}, "at least two different classes"),
         ({"text_columns": ("t",), "label_names": ("a", "a")}, "at least two different classes"),
+        ({"text_columns": ("t",), "label_names": ("a", " ")}, "' ' is blank"),
         (
             {"text_columns": ("t",), "kind": "regression", "label_names": ("a", "b")},
             "is a regression: leave task.labels out",
@@ -106,8 +107,12 @@ def test_a_misspelt_name_is_answered_with_the_known_ones() -> None:
     assert "mrpc" in line.split("one of")[1]
 
 
-def test_a_class_is_named_once() -> None:
-    assert "different" in refused("mine", text_columns=("t",), label_names=("a", "b", "a"))
+@pytest.mark.parametrize(
+    "names", [("a", "b", "a"), ("a", " a"), ("1", "2", "1.0"), ("0", "-0"), ("true", "TRUE")]
+)
+def test_two_names_of_one_value_are_refused(names: tuple[str, ...]) -> None:
+    line = refused("mine", text_columns=("t",), label_names=names)
+    assert f"{names[0]!r} and {names[-1]!r} are one value" in line
 
 
 def test_a_range_starts_with_its_lowest_label() -> None:

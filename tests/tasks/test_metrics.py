@@ -65,6 +65,16 @@ def test_constant_predictions_score_0_without_a_warning(name: str) -> None:
     constant, labels = np.ones(4), np.array([0.0, 1.0, 1.0, 0.0])
     assert METRICS[name](constant, labels) == 0.0
     assert METRICS[name](labels, constant) == 0.0
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+def test_predictions_that_differ_by_rounding_alone_score_0(name: str) -> None:
+    """A model that says 2.5 to everything is not perfect because its last bits rise."""
+    labels = np.arange(8.0)
+    rounded = (2.5 + np.arange(8) * np.finfo(np.float32).eps).astype(np.float32)
+    assert len(set(rounded.tolist())) > 2
+    assert METRICS[name](rounded, labels) == 0.0
+    assert METRICS[name](2.5 + labels * 1e-5, labels) == pytest.approx(1.0)
     assert METRICS[name](labels[:1], labels[:1]) == 0.0
 
 

@@ -66,6 +66,10 @@ def test_missing_column(mood: Task) -> None:
     ("texts", "rule"),
     [
         (["a", "b", "", " \t"], "dev, 2 rows (3, 4): sentence is blank"),
+        (
+            ["a", "\u200b\ufeff", "\u3164", "\u2060 \xad"],
+            "dev, 3 rows (2, 3, 4): sentence is blank",
+        ),
         (["a", None, "c", "d"], "dev, 1 row (2): sentence is missing"),
         (["a", "b", 3, ["d"]], "dev, 2 rows (3, 4): sentence is not text"),
         (["a\udcff", "b", "c", "d"], "dev, 1 row (1): sentence is not UTF-8"),
@@ -95,6 +99,26 @@ def test_unknown_label_that_is_not_utf8(mood: Task) -> None:
     assert found[0].startswith("train, 1 row (3): label is none of")
 
 
+def test_a_class_without_train_rows(mood: Task) -> None:
+    ask = "add such rows, or leave the class out of task.labels and its rows out of the files"
+    train = frame(mood, label=[0] * 6)
+    assert faults_of(mood, train=train) == [f"train: no row of train has the class positive; {ask}"]
+    dev = frame(mood, word="dev", label=[0] * 6)
+    assert faults_of(mood, train=train, dev=dev) == [
+        f"train: no row of any split has the class positive; {ask}"
+    ]
+    three = replace(mood, label_names=("negative", "positive", "neutral"))
+    assert faults_of(three, train=train) == [
+        f"train: no row of train has the class positive; {ask}",
+        f"train: no row of any split has the class neutral; {ask}",
+    ]
+
+
+def test_a_class_that_only_train_has_is_no_fault(mood: Task) -> None:
+    dev = frame(mood, word="dev", label=[0] * 6)
+    check_splits({"train": frame(mood), "dev": dev}, mood, 0.0)
+
+
 def test_missing_label(mood: Task) -> None:
     labels = pd.Series([0, 1, None, 0, 1, 0], dtype="object")
     assert faults_of(mood, train=frame(mood, label=labels)) == [
@@ -104,7 +128,7 @@ def test_missing_label(mood: Task) -> None:
 
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_hidden_labels_belong_to_test_splits(mood: Task, split: str) -> None:
-    hidden = frame(mood, 2, "other", label=[-1, 0])
+    hidden = frame(mood, 3, "other", label=[-1, 0, 1])
     check_splits({"train": frame(mood), "test": hidden}, mood, 0.0)
     found = faults_of(mood, **{split: hidden})
     assert len(found) == 1
@@ -142,6 +166,9 @@ def test_idx(mood: Task) -> None:
     ]
     assert faults_of(mood, dev=frame(mood, 2, "dev", idx=["a1", 2])) == [
         "dev, 1 row (1): idx is not a whole number: 'a1'"
+    ]
+    assert faults_of(mood, dev=frame(mood, 2, "dev", idx=[2**63, 2])) == [
+        f"dev, 1 row (1): idx has more than 64 bits: {2**63}"
     ]
 
 

@@ -230,6 +230,8 @@ def test_a_broken_mlflow_does_not_stop_a_training(
     assert "is not tracked while it runs: ImportError: no module" in caplog.text
     sync.fail("why")
     sync.finish(made.publish())
+    assert "(ImportError: no module); nothing is lost" in caplog.text
+    assert caplog.text.count("`kedro sync` catches up later, once that is mended") == 2
 
 
 def test_a_failure_before_there_is_a_folder(

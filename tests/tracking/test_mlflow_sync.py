@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,8 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from filelock import FileLock, Timeout
+from tests.names import NASTY
+from tests.users import as_nobody
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import mlflow_sync
@@ -199,17 +204,11 @@ def test_a_database_that_was_half_made_when_its_maker_was_killed(
     settings.database.unlink()
     (tmp_path / "mlflow.db.0123.tmp").write_bytes(b"half")
 
-    def write_template(self: object, *, tracking_uri: str) -> None:
-        Path(tracking_uri.removeprefix("sqlite:///")).write_bytes(content)
+    def write_template(uri: str, _artifact_root: Path) -> None:
+        assert not settings.database.exists()
+        Path(uri.removeprefix("sqlite:///")).write_bytes(content)
 
-    class Maker:
-        __init__ = write_template
-
-        def search_experiments(self, max_results: int) -> None:
-            assert not settings.database.exists()
-
-    real, calls = mlflow_sync._client_class(), iter([Maker])
-    monkeypatch.setattr(mlflow_sync, "_client_class", lambda: next(calls, real))
+    monkeypatch.setattr(mlflow_sync, "_make_tables", write_template)
     prepare_store(settings)
     assert rows("select name from experiments where name = 'alpkd'") == [("alpkd",)]
     assert [path.name for path in tmp_path.glob("*.tmp*")] == []
@@ -231,3 +230,67 @@ def test_processes_take_turns_in_setting_up_any_database(
             other.acquire()
     server = replace(shared, uri="http://127.0.0.1:5000", artifact_root=None)
     assert not isinstance(mlflow_sync._setup_lock(server), FileLock)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if place % 4 == 0 else pytest.mark.slow)
+        for place, name in enumerate(NASTY)
+    ],
+)
+def test_a_project_whose_name_is_no_address_is_tracked_inside_itself(
+    name: str, tmp_path: Path, database: Path
+) -> None:
+    project = tmp_path / "above" / name
+    project.mkdir(parents=True)
+    shutil.copyfile(database, project / "mlflow.db")
+    _track_a_run(project)
+    assert sorted(path.name for path in project.iterdir()) == [
+        "mlartifacts",
+        "mlflow.db",
+        "mlflow.db.lock",
+    ]
+    assert [path.name for path in (tmp_path / "above").iterdir()] == [name]
+
+
+def test_a_database_is_made_in_such_a_project_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "above" / "it's 100% [b]:a?#"
+    project.mkdir(parents=True)
+    monkeypatch.chdir(project)  # MLflow's first experiment would be written into the working folder
+    _track_a_run(project)
+    assert [path.name for path in (tmp_path / "above").iterdir()] == [project.name]
+    connection = sqlite3.connect(project / "mlflow.db")
+    places = [place for (place,) in connection.execute("select artifact_location from experiments")]
+    assert places[1] == (project / "mlartifacts").as_uri()
+    assert all(place.startswith(places[1]) for place in places)
+
+
+def _track_a_run(project: Path) -> None:
+    settings = tracking_settings("sqlite", "alpkd", project)
+    assert settings is not None
+    store = prepare_store(settings)
+    run_id = store.create("r", 1, {"stage": "student"})
+    (project.parent.parent / "files").mkdir()
+    (project.parent.parent / "files" / "x.json").write_text("{}")
+    store.log_files(run_id, project.parent.parent / "files")
+    store.log_table(run_id, pd.DataFrame({"a": [1]}), "table.json")
+    store.end(run_id, "FINISHED", 2)
+    artifacts = project / "mlartifacts" / run_id / "artifacts"
+    assert sorted(path.name for path in artifacts.iterdir()) == ["table.json", "x.json"]
+    connection = sqlite3.connect(project / "mlflow.db")
+    assert connection.execute("select status from runs").fetchall() == [("FINISHED",)]
+    connection.close()
+
+
+def test_a_user_without_a_home_and_without_an_entry_is_tracked(
+    tmp_path: Path, database: Path
+) -> None:
+    shutil.copyfile(database, tmp_path / "mlflow.db")
+    done = as_nobody([sys.executable, "-c", WRITE_A_RUN, str(tmp_path), "1"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    connection = sqlite3.connect(tmp_path / "mlflow.db")
+    assert connection.execute("select status from runs").fetchall() == [("FINISHED",)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL, make_url
+from tests.names import NASTY, folder_names
+from tests.properties import for_all
 
 from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.tracking.settings import tracking_settings
+from alpkd_pipeline.tracking.settings import sqlite_address, tracking_settings
 
 
 def test_off_tracks_nothing(tmp_path: Path) -> None:
@@ -66,3 +71,41 @@ def test_anything_else_is_refused_in_one_line(value: str, tmp_path: Path) -> Non
 )
 def test_masking(text: str, masked: str) -> None:
     assert mask_credentials(text) == masked
+
+
+def test_the_address_of_a_database_is_that_of_sqlalchemy_and_leads_to_the_file(
+    tmp_path: Path,
+) -> None:
+    def one(name: str) -> None:
+        database = tmp_path / name / "mlflow.db"
+        address = sqlite_address(database)
+        assert make_url(address).database == str(database)
+        url = URL.create("sqlite", database=str(database)).render_as_string()
+        assert address.partition(":")[2] == url.partition(":")[2]
+        # MLflow would make the parent folder of what follows these words, escapes and all.
+        assert address.startswith("sqlite:///") == (address == f"sqlite:///{database}")
+        found = tracking_settings("sqlite", "e", tmp_path / name)
+        assert found is not None
+        assert (found.uri, found.database) == (address, database)
+        assert tracking_settings(found.uri, "e", tmp_path) == replace(found, project=tmp_path)
+        assert shlex.split(replace(found, project=tmp_path / "else").ui_command)[3] == address
+
+    for name in NASTY:
+        one(name)
+    for_all(100, folder_names, one)
+
+
+def test_an_address_is_read_as_an_address(tmp_path: Path) -> None:
+    (tmp_path / "My Runs").mkdir()
+    found = tracking_settings("sqlite:///My%20Runs/a.db?timeout=5", "e", tmp_path)
+    assert found is not None
+    assert found.database == tmp_path / "My Runs/a.db"
+    assert found.uri == f"sqlite:///{tmp_path}/My Runs/a.db?timeout=5"
+
+
+def test_a_path_that_stands_where_an_address_belongs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "My%20Runs").mkdir()
+    with pytest.raises(UserError, match=r"means 'My Runs/a.db'.* write 'My%2520Runs/a.db'$"):
+        tracking_settings("sqlite:///My%20Runs/a.db", "e", tmp_path)
+    with pytest.raises(UserError, match=r"\? and % in a path are written %3F and %25"):
+        tracking_settings(f"sqlite:///{tmp_path}/q?x/mlflow.db", "e", tmp_path)

@@ -96,3 +96,22 @@ def test_regression_labels_are_floats() -> None:
     labels = collate(made, np.array([1, 0]), pad_id=0).labels
     assert labels.dtype == torch.float32
     assert labels.tolist() == [4.25, 0.5]
+
+
+def test_the_order_is_the_one_that_was_drawn_also_among_rows_of_one_length() -> None:
+    """A sort that is not stable would make other batches on another CPU."""
+    lengths = np.random.default_rng(0).integers(3, 5, size=1000)
+    draw = np.random.Generator(np.random.PCG64([7, 1]))
+    drawn = draw.permutation(1000)
+    first = sorted(drawn[: 32 * 16], key=lambda row: lengths[row])
+    rest = sorted(drawn[32 * 16 :], key=lambda row: lengths[row])
+    sorted_ones = [part[i : i + 32] for part in (first, rest) for i in range(0, len(part), 32)]
+    wanted = [sorted_ones[i] for i in draw.permutation(len(sorted_ones))]
+    found = epoch_batches(lengths, np.arange(1000), 32, seed=7, epoch=1)
+    assert list(map(list, found)) == wanted
+
+
+def test_passes_without_an_order_have_one_all_the_same() -> None:
+    lengths = np.random.default_rng(0).integers(3, 5, size=1000)
+    found = list(np.concatenate(list(sorted_batches(lengths, 32))))
+    assert found == sorted(range(1000), key=lambda row: -lengths[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from alpkd_pipeline.errors import DiskFullError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
 from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import read_json, sha256_file
+from alpkd_pipeline.runs.manifest import read_json, sha256_file, write_json
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import saving
 from alpkd_pipeline.training.devices import resolve_hardware
@@ -134,6 +135,20 @@ def test_whatever_is_trained(student, changes: dict[str, Any]) -> None:
         with killed_after(step), pytest.raises(Killed):
             run_stage(folder)
         assert result(run_stage(folder)) == whole
+
+
+def test_dropout_goes_on_as_it_would_have(begin, encoded, teacher, signals, tmp_path) -> None:
+    """The demo's encoder has none, and a training without draws says nothing of generators."""
+    shutil.copytree(teacher, folder := tmp_path / "with-dropout")
+    config = read_json(folder / "config.json")
+    write_json(folder / "config.json", config | {"hidden_dropout_prob": 0.1})
+    inputs = {"encoded": encoded, "teacher": folder, "signals": signals}
+    changes = {"training__checkpoint_every": 4, "training__epochs": 2}
+    whole = result(run_stage(begin("whole", "student", inputs, **changes)))
+    cut = begin("cut", "student", inputs, **changes)
+    with killed_after(7), pytest.raises(Killed):
+        run_stage(cut)
+    assert result(run_stage(cut)) == whole
 
 
 def test_a_teacher_goes_on_too(begin, encoded) -> None:

@@ -26,10 +26,11 @@ def test_dev_selection_trains_on_everything() -> None:
 
 
 def test_holdout_is_stratified_and_disjoint() -> None:
-    chosen = choose_rows(TRAIN, DEV, TASK, "holdout", 0.1, seed=0)
-    assert (chosen.split, chosen.name) == ("train", "holdout")
-    assert TRAIN.labels[chosen.rows].tolist() == [0] * 8 + [1] * 2
-    assert sorted([*chosen.rows, *chosen.train_rows]) == list(range(100))
+    for seed in range(5):
+        chosen = choose_rows(TRAIN, DEV, TASK, "holdout", 0.1, seed)
+        assert (chosen.split, chosen.name) == ("train", "holdout")
+        assert TRAIN.labels[chosen.rows].tolist() == [0] * 8 + [1] * 2
+        assert sorted([*chosen.rows, *chosen.train_rows]) == list(range(100))
 
 
 def test_holdout_depends_on_the_seed_alone() -> None:

@@ -79,10 +79,11 @@ def rerun(
 def _setting(project: Path, env: str | None, params: dict[str, Any], keep: bool) -> Setting:
     from alpkd_pipeline.commands.sweep import load_configuration
     from alpkd_pipeline.orchestration.rerun.run import Setting
+    from alpkd_pipeline.orchestration.store_folder import store_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
     given = load_configuration(project, env, params).params.run
-    store = (project / Path(given.store).expanduser()).resolve()
+    store = store_folder(project, given.store)
     tracking = tracking_settings(given.tracking, given.experiment, project)
     return Setting(project, env, store, tracking, keep, command_line(), click.echo)
 

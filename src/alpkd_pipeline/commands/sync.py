@@ -11,10 +11,8 @@ from alpkd_pipeline.commands.one_line import advised, one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
-
-MODELS = "06_models/*/*/*"
 
 
 @click.command("sync")
@@ -27,8 +25,12 @@ MODELS = "06_models/*/*/*"
 )
 @click.pass_obj
 def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
-    """Fill MLflow from run folders: those trained while it was away, or on another machine."""
+    """Fill MLflow from run folders: those trained while it was away, or on another machine.
+
+    Runs of sweeps and searches that were killed are closed.
+    """
     from alpkd_pipeline.hooks import run_pictures_of
+    from alpkd_pipeline.orchestration.sweep.left import close_left
     from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
@@ -40,17 +42,23 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to sqlite or a server"
         )
-    folders, failed = training_folders(store), 0
+    folders, failed, failed_to_close = training_folders(store), 0, False
     for folder in folders:
         try:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed += 1
             click.echo(f"Error: {advised(error)}", err=True)
+    try:
+        for line in close_left(store, settings):
+            click.echo(line)
+    except UserError as error:
+        failed_to_close = True
+        click.echo(f"Error: {error}", err=True)
     click.echo(
         f"{len(folders) - failed} of {len(folders)} runs are in MLflow: {settings.ui_command}"
     )
-    if failed:
+    if failed or failed_to_close:
         raise click.exceptions.Exit(1)
 
 
@@ -67,9 +75,15 @@ def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dic
 
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
-    found = {path.parent for n in (RUN_CONFIG, MANIFEST) for path in store.glob(f"{MODELS}/{n}")}
+    places = [path for kind in listed(store / "06_models") for path in listed(kind)]
+    folders = [folder for place in places for folder in listed(place)]
     # A name that starts with a dot: what stepped aside for a newer result.
-    return [f for f in sorted(found) if f.name[0] != "." and _trains(f / RUN_CONFIG)]
+    found = [f for f in folders if f.name[0] != "." and _is_run(f)]
+    return [folder for folder in found if _trains(folder / RUN_CONFIG)]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (RUN_CONFIG, MANIFEST))
 
 
 def _trains(run: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from kedro.io import AbstractDataset
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
-from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted
+from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted, published
 from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, read_json, sha256_file
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
@@ -103,11 +104,11 @@ def comparison_key(store: Path, sweep: str | None = None) -> str:
     Raises:
         UserError: there is no such sweep.
     """
-    found = {
-        manifest.parent.relative_to(store).as_posix(): sha256_file(manifest)
-        for kind in READ
-        for manifest in store.glob(f"{kind}/*/*/{MANIFEST}")
-    }
+    found: dict[str, str] = {}
+    for folder in (folder for place in READ for folder in published(store / place)):
+        with suppress(FileNotFoundError):  # renamed or removed meanwhile
+            # Copies have one manifest, and count once.
+            found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
     return key_of({"of": found, **_asked_for(store, sweep), "code": _code()})
 
 

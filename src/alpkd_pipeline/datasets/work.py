@@ -39,7 +39,12 @@ class WorkDataset(AbstractDataset[NoReturn, Work]):
 
     def load(self) -> Work:
         """The folder, the facts, and the code and libraries at work; asking git takes time."""
-        return Work(self.path, {**self.facts, "provenance": provenance(self._project)})
+        facts = {**self.facts, "provenance": provenance(self._project)}
+        # A training that was interrupted under another name of its model goes on too.
+        end = self.path.name[-len("-01234567.work") :]
+        others = (p for p in sorted(self.path.parent.glob(f"*{end}")) if p != self.path)
+        works = [Work(path, facts) for path in (self.path, *others)]
+        return next((work for work in works if work.goes_on), works[0])
 
     def save(self, data: NoReturn) -> None:
         """Refused: nodes write into the folder itself."""

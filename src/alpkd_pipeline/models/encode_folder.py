@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import encode_splits
@@ -29,5 +30,14 @@ def encode_folder(
 
     frames = {path.stem: pd.read_parquet(path) for path in sorted(splits.glob("*.parquet"))}
     tokenizer = load_tokenizer(pretrained)
-    report = encode_splits(frames, Task.from_dict(dict(task)), tokenizer, max_length, folder)
+    try:
+        report = encode_splits(frames, Task.from_dict(dict(task)), tokenizer, max_length, folder)
+    except Exception as error:
+        # Ids that no model has overflow; the tokenizers library raises bare exceptions.
+        if not isinstance(error, OverflowError) and type(error) is not Exception:
+            raise
+        raise UserError(
+            f"the tokenizer in {pretrained} cannot encode the rows ({error}): put the"
+            " tokenizer.json there that belongs to the model"
+        ) from None
     write_json(folder / REPORT, report)

@@ -25,6 +25,7 @@ from transformers import (
 from transformers.utils import logging as library_logging
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.models.source import check_folder
 from alpkd_pipeline.tasks.task import Task
@@ -39,16 +40,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         UserError: the folder is not a whole model, or its tokenizer is slow, broken or cannot pad.
     """
-    check_folder(folder)
+    config = _load_config(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
+            folder, config=config, trust_remote_code=False, local_files_only=True
         )
     except Exception as error:
         # The tokenizers library raises bare exceptions for files that it cannot parse.
         raise UserError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from None
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise UserError(f"{folder}: a fast tokenizer with a padding token is needed")
+    if not isinstance(tokenizer.model_max_length, int | float):
+        said = f"model_max_length = {tokenizer.model_max_length!r:.80}"
+        raise UserError(f"{folder / 'tokenizer_config.json'} says {said}: a number is needed")
     # Position 0 is what `cls` pooling reads: it must never be padding.
     tokenizer.padding_side = "right"
     # How it was loaded here would be saved with it.
@@ -165,9 +169,15 @@ def _load_config(folder: Path) -> PretrainedConfig:
     check_folder(folder)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder / 'config.json'}: {_first_line(error)}") from None
-    family_of(config.model_type)  # refuses families that cannot be cut
+    except Exception as error:
+        # The library checks some values with errors of its own, and stumbles over others.
+        raise UserError(
+            f"{folder / CONFIG} cannot be used: {' '.join(str(error).split())}"
+        ) from None
+    # What a model returns is asked for at each call. These would be saved with it, and refused
+    # then: the attention implementation that is used here has no attentions to return.
+    config.output_attentions = config.output_hidden_states = False
+    config.return_dict = True
     return config
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.source import ModelRef, hub_snapshot, kind_of, locate, weight_files
+from alpkd_pipeline.models.model_files import CONFIG, weight_files
+from alpkd_pipeline.models.source import ModelRef, hub_snapshot, kind_of, locate
 from alpkd_pipeline.runs.digest_cache import sha256_cached
 
 
@@ -28,7 +29,7 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
         hub_snapshot(ref)  # refuses a revision that is not a commit
         return {"hub": ref.model, "revision": ref.revision}
     folder = locate(ref, project, download=False)
-    files = [folder / "config.json", *weight_files(folder)]
+    files = [folder / CONFIG, *weight_files(folder)]
     return {"files": {path.name: sha256_cached(path, cache_file) for path in files}}
 
 

@@ -93,6 +93,10 @@ FAMILIES: dict[str, Family] = {
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
 
 
+COMMON = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
+"""The names under which the library knows the sizes of all families."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The size of an encoder: layers, width of the hidden states, attention heads, vocabulary."""
@@ -110,12 +114,12 @@ def family_of(model_type: str | None) -> Family:
     Raises:
         UserError: a family that cannot be cut into students; names those that can.
     """
-    try:
-        return FAMILIES[model_type or ""]
-    except KeyError:
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
         raise UserError(
             f"model_type {model_type!r} cannot be distilled here; supported: {', '.join(FAMILIES)}"
-        ) from None
+        )
+    return family
 
 
 def check_plain_scores(model_type: str) -> None:
@@ -146,9 +150,15 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
     """
     model_type = config.get("model_type")
     family = family_of(model_type)
-    names = (family.layers, family.width, family.heads, "vocab_size")
+    own = (family.layers, family.width, family.heads, "vocab_size")
+    # The library takes the common names too, and lets them win.
+    names = [common if common in config else name for common, name in zip(COMMON, own, strict=True)]
     sizes = [config.get(name, known) for name, known in zip(names, family.defaults, strict=True)]
     for name, size in zip(names, sizes, strict=True):
-        if not isinstance(size, int) or size < 1:
+        if type(size) is not int or size < 1:
             raise UserError(f"config.json says {name} = {size!r}; a positive integer is needed")
+    if sizes[1] % sizes[2]:
+        raise UserError(
+            f"config.json says {names[1]} = {sizes[1]}, which {names[2]} = {sizes[2]} cannot share"
+        )
     return Shape(str(model_type), *sizes)

@@ -8,7 +8,6 @@ Weights in pickles and models that bring code are refused, wherever they come fr
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +15,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.model_files import (
+    CONFIG,
+    TOKENIZER_FILES,
+    WEIGHTS,
+    check_files,
+    read_config,
+    read_json_object,
+    tensor_shapes,
+    weight_files,
+)
+from alpkd_pipeline.models.weight_sizes import check_sizes
 
 Kind = Literal["demo", "package", "folder", "hub"]
 
@@ -23,19 +33,12 @@ DEMO = "demo"
 DEMO_FOLDER = Path(__file__).parent / "demo_checkpoint"
 PACKAGE = "package:"
 
-WEIGHTS = "model.safetensors"
-SHARDS = "model.safetensors.index.json"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spm.model",
-    "sentencepiece.bpe.model",
-)
 WANTED = ["*.json", "*.txt", "*.model", "*.safetensors"]
 UNWANTED = ["*/*"]
 """Sub-folders of a hub repository hold exports to other formats."""
+
+MOST_TOKENS = 1_000_000
+"""Tokens that tokenizer_config.json may ask for, beside those of the vocabulary."""
 
 _PROBE_SECONDS = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -116,77 +119,35 @@ def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
         UserError: the name fits no kind of model, or the file is not JSON.
     """
     folder = _place(ref, kind_of(ref, project), project)
-    if folder is None or not (folder / "config.json").is_file():
+    if folder is None or not (folder / CONFIG).is_file():
         return None
     return read_config(folder)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json.
-
-    Raises:
-        UserError: it is missing or is not a JSON object.
-    """
-    path = folder / "config.json"
-    found = read_json_object(path)
-    if found is None:
-        raise UserError(f"{path} does not exist; a model folder needs it beside its {WEIGHTS}")
-    return found
-
-
-def read_json_object(path: Path) -> dict[str, Any] | None:
-    """A JSON file that holds an object, or None when there is no such file.
-
-    Raises:
-        UserError: the file holds something else.
-    """
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} holds a {type(found).__name__} where an object is needed")
-    return found
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that make up a model, in a fixed order; empty when it has none.
-
-    Raises:
-        UserError: the index of a model in several files names something else than safetensors
-            files of the same folder.
-    """
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    index = read_json_object(folder / SHARDS)
-    if index is None:
-        return []
-    names = sorted(set(index.get("weight_map", {}).values()))
-    for name in names:
-        if not name.endswith(".safetensors") or Path(name).name != name:
-            raise UserError(f"{folder / SHARDS} names {name!r}: weights only as safetensors")
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name} is missing though {SHARDS} names it; copy it again")
-    return [folder / name for name in names]
-
-
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that is not a whole model, or that could run code when it is loaded.
+    """Refuse a folder that is not a whole model, or that could do harm when it is loaded.
 
     Raises:
-        UserError: says what is missing or refused.
+        UserError: says what is missing or refused: code, pickles, files without end, sizes in
+            config.json that are not those of the weights.
     """
     if not folder.is_dir():
         raise UserError(f"model folder {folder} does not exist")
+    check_files(folder)
     configs = {
-        "config.json": read_config(folder),
+        CONFIG: read_config(folder),
         "tokenizer_config.json": read_json_object(folder / "tokenizer_config.json") or {},
     }
     for name, config in configs.items():
         if "auto_map" in config:
             raise UserError(f"{folder / name} has auto_map: models that bring code are refused")
+    for key, value in configs["tokenizer_config.json"].items():
+        # Some tokenizers make so many tokens; a limit of lengths is often said to be endless.
+        if isinstance(value, int) and value > MOST_TOKENS and "max_len" not in key:
+            raise UserError(
+                f"{folder / 'tokenizer_config.json'} says {key} = {value}, at most {MOST_TOKENS}"
+                " are read: copy the model's own file into its place"
+            )
     if (folder / "adapter_config.json").exists():
         raise UserError(f"{folder} is an adapter; merge it into its model and save that")
     if not weight_files(folder):
@@ -197,6 +158,7 @@ def check_folder(folder: Path) -> None:
         )
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
+    check_sizes(folder, configs[CONFIG], tensor_shapes(folder))
 
 
 def hub_cache() -> Path:
@@ -250,7 +212,7 @@ def _in_package(name: str) -> Path | None:
 def _is_whole(folder: Path) -> bool:
     # An interrupted download lacks the weights: the small files arrive long before them. Weights
     # that are a pickle count too, so that they are refused by that name.
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         return False
     return any(folder.glob("*.bin")) or (folder / WEIGHTS).is_file() or _has_shards(folder)
 

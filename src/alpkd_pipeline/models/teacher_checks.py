@@ -8,16 +8,14 @@ Three looks, each refusing with what would have happened: at the folder before a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.models.source import weight_files
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
@@ -25,15 +23,6 @@ MOST_PERMUTED = 5
 
 Score = Callable[[Task, "np.ndarray", "np.ndarray"], Mapping[str, float]]
 """`tasks.metrics.score`: (task, logits (N, C), labels (N,)) -> value by metric."""
-
-
-def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of a model's weights, from the headers of its safetensors files.
-
-    Raises:
-        UserError: a file is not safetensors.
-    """
-    return {name: shape for path in weight_files(folder) for name, shape in _header(path)}
 
 
 def check_head(
@@ -60,6 +49,12 @@ def check_head(
             " Fine-tune it first, or choose a checkpoint that is"
         )
     outputs = rows[0]
+    names = config.get("id2label")
+    if names is not None and len(names) != outputs:
+        raise UserError(
+            f"the teacher's config.json names {len(names)} outputs in id2label, but its head"
+            f" ({name}) has {outputs}: write a name for each output there"
+        )
     if outputs == task.num_labels:
         return
     if task.kind == "regression":
@@ -107,11 +102,19 @@ def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
     if tokenizer_size > embedding_rows:
         raise UserError(
             f"the tokenizer knows {tokenizer_size} tokens, the teacher only {embedding_rows}: it is"
-            " another model's tokenizer, and ids above the table would have stopped the training"
+            " another model's tokenizer, or tokens were added to it and the model has no embeddings"
+            " for them (model.resize_token_embeddings, before its training); ids above the table"
+            " would have stopped the training"
         )
 
 
-def check_answers(task: Task, logits: np.ndarray, labels: np.ndarray, score: Score) -> None:
+def check_answers(
+    task: Task,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    score: Score,
+    order: Sequence[int] | None = None,
+) -> None:
     """Refuse a teacher whose answers on dev say that it was not trained for this task.
 
     Args:
@@ -119,6 +122,8 @@ def check_answers(task: Task, logits: np.ndarray, labels: np.ndarray, score: Sco
         logits: (N, C) on the dev split, after any permutation of the outputs.
         labels: (N,) public labels.
         score: scores logits against labels.
+        order: how the outputs were permuted by their names, from `label_order`; None if the names
+            did not tell.
 
     Raises:
         UserError: answers that are not finite, that fit another order of the labels better, that
@@ -129,7 +134,7 @@ def check_answers(task: Task, logits: np.ndarray, labels: np.ndarray, score: Sco
     if task.kind == "regression":
         _check_scale(task, logits[:, 0], labels)
     else:
-        _check_order(task, logits, labels)
+        _check_order(task, logits, labels, order)
     name = task.deciding_metric
     found = score(task, logits, labels)[name]
     constant = best_constant(task, labels, score)
@@ -149,24 +154,33 @@ def best_constant(task: Task, labels: np.ndarray, score: Score) -> float:
     return max(float(score(task, logits, labels)[name]) for logits in answers)
 
 
-def _check_order(task: Task, logits: np.ndarray, labels: np.ndarray) -> None:
+def _check_order(
+    task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None
+) -> None:
     classes = task.num_labels
     if classes > MOST_PERMUTED:
         return
-    # hits[i, j]: how often output i was highest on an example of label j
+    # hits[i, j]: how often column i was highest on an example of label j
     hits = np.zeros((classes, classes), dtype=int)
     np.add.at(hits, (logits.argmax(axis=1), labels.astype(int)), 1)
     orders = permutations(range(classes))
-    right = {order: sum(hits[i, j] for j, i in enumerate(order)) for order in orders}
-    best = max(right, key=lambda order: right[order])
+    right = {columns: sum(hits[i, j] for j, i in enumerate(columns)) for columns in orders}
+    best = max(right, key=lambda columns: right[columns])
     given = right[tuple(range(classes))]
-    if right[best] > given:
-        meant = ", ".join(task.label_names[best.index(i)] for i in range(classes))
-        raise UserError(
-            f"the teacher's labels seem to be in another order: accuracy on {task.name} dev is"
-            f" {given / len(labels):.3f} as given, {right[best] / len(labels):.3f} if its outputs"
-            f" mean {meant}; write that order into id2label of its config.json"
-        )
+    if right[best] <= given:
+        return
+    # Column i is the output `order[i]` of the teacher: the advice is for its own config.json.
+    outputs = range(classes) if order is None else order
+    means = {outputs[i]: name for i, name in zip(best, task.label_names, strict=True)}
+    stands = dict(zip(outputs, task.label_names, strict=True))
+    as_given = "as given" if order is None else f"with the id2label that it has, {_json(stands)}"
+    raise UserError(
+        f"the teacher's labels seem to be in another order: accuracy on {task.name} dev is"
+        f" {given / len(labels):.3f} {as_given}, {right[best] / len(labels):.3f} if its outputs"
+        f" mean {', '.join(means[i] for i in range(classes))}; write"
+        f' "id2label": {_json(means)} into its config.json, or, if its names are right, look at the'
+        " labels of your data and at task.labels"
+    )
 
 
 def _check_scale(task: Task, values: np.ndarray, labels: np.ndarray) -> None:
@@ -184,14 +198,5 @@ def _plain(name: object) -> str:
     return str(name).strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-def _header(path: Path) -> list[tuple[str, tuple[int, ...]]]:
-    """What a safetensors file begins with: 8 bytes of length, then that many bytes of JSON."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > path.stat().st_size:
-                raise ValueError(length)
-            header = json.loads(file.read(length))
-        return [(k, tuple(facts["shape"])) for k, facts in header.items() if k != "__metadata__"]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(f"{path} is not a safetensors file; weights only as such") from None
+def _json(names: Mapping[int, str]) -> str:
+    return json.dumps(dict(sorted(names.items())), ensure_ascii=False)

@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.source import (
-    TOKENIZER_FILES,
-    ModelRef,
-    hub_snapshot,
-    kind_of,
-    locate,
-    read_json_object,
-)
+from alpkd_pipeline.models.model_files import TOKENIZER_FILES, read_json_object
+from alpkd_pipeline.models.source import ModelRef, hub_snapshot, kind_of, locate
 from alpkd_pipeline.runs.manifest import sha256_file
 
 _BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -55,10 +49,16 @@ def tokenizer_digest(folder: Path) -> str:
     """
     settings = read_json_object(folder / "tokenizer_config.json") or {}
     definition = read_json_object(folder / "tokenizer.json")
-    if definition is not None:
-        return _digest(_behaviour(definition, settings))
-    if (folder / "vocab.txt").is_file():
-        return _digest(_behaviour(_bert_definition(folder / "vocab.txt"), settings))
+    name = "vocab.txt" if definition is None else "tokenizer.json"
+    try:
+        if definition is not None:
+            return _digest(_behaviour(definition, settings))
+        if (folder / name).is_file():
+            return _digest(_behaviour(_bert_definition(folder / name), settings))
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder / name} is not what a tokenizer's file holds: {error!r}"
+        ) from None
     files = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     if not files:
         raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")

@@ -19,6 +19,7 @@ from alpkd_pipeline.models.identity import model_digest
 from alpkd_pipeline.models.source import ModelRef
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.stage import Stage
+from alpkd_pipeline.orchestration.store_folder import store_folder
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
 from alpkd_pipeline.runs.code_facts import CodeFacts
@@ -62,9 +63,7 @@ class Cell(Subject):
     def store(self) -> Path:
         """The folder of all results."""
         given = self.params.run.store
-        return self.facts.once(
-            ("store", given), lambda: (self.project / Path(given).expanduser()).resolve()
-        )
+        return self.facts.once(("store", given), lambda: store_folder(self.project, given))
 
     @cached_property
     def given(self) -> tuple[str, str]:
@@ -99,6 +98,8 @@ class Cell(Subject):
                 "alpkd_pipeline.tasks.splits",
             ),
         }
+        if given.train_rows is not None and given.train_rows_by != "first":
+            facts["train_rows_by"] = given.train_rows_by
         return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
 
     @_shared

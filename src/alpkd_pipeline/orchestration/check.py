@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.nested import merged
-from alpkd_pipeline.orchestration.tuning.preset import TUNED, read_presets, tuned
+from alpkd_pipeline.orchestration.tuning.preset import TUNED, matching, read_presets, tuned
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse, preset_in_use
 from alpkd_pipeline.params import MethodParams, Params, quoted, validate
 
 METHODS = "methods"
@@ -61,15 +62,24 @@ class Conf:
             UserError: one line that names the first wrong key, its value and what is allowed.
         """
         explicit = _without_presets(on_top)
+        values = self._below_tuned(explicit)
+        params = validate(merged(tuned(values, self._tuned), explicit))
+        return params.model_copy(update={"method": _complete(params.method)})
+
+    def _below_tuned(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
         values = merged(self._values, explicit)
         method = values.get("method")
         if isinstance(method, dict):
             name = method.get("name")
             preset = self._presets.get(name, {}) if isinstance(name, str) else {}
             values["method"] = {**preset, **method}
-        values = merged(tuned(values, self._tuned), explicit)
-        params = validate(values)
-        return params.model_copy(update={"method": _complete(params.method)})
+        return values
+
+    def preset_of(self, on_top: dict[str, Any]) -> PresetInUse | None:
+        """What tuned presets set of a cell, with the arguments and errors of `params`."""
+        explicit = _without_presets(on_top)
+        found = matching(self._below_tuned(explicit), self._tuned)
+        return preset_in_use(found, explicit, self.params(on_top).plain()) if found else None
 
     def without_tuned(self, where: Mapping[str, Any]) -> Conf:
         """The same without what an earlier search found for exactly these cells.

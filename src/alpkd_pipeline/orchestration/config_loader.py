@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.utils import find_kedro_project
 from omegaconf import OmegaConf
@@ -22,6 +24,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import Conf, check
 from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import Params
 
 EXACT = "exact"
@@ -42,6 +45,17 @@ class ConfigError(click.ClickException, UserError):
         super().__init__(str(UserError(text)))
 
 
+class _ConfFiles(LocalFileSystem):
+    """The files of conf/, found where the names of folders above it hold `[`, `?` or `*` too."""
+
+    def glob(self, path: str, maxdepth: int | None = None, **kwargs: Any) -> list[str]:
+        """The files of an environment; only what follows the environment's folder is a pattern."""
+        conf = Path(self.storage_options["fo"]).as_posix()
+        environment, _, pattern = path.removeprefix(f"{conf}/").partition("/")
+        folder, wanted = f"{conf}/{environment}/", re.compile(glob_translate(pattern))
+        return [file for file in self.find(folder) if wanted.match(file.removeprefix(folder))]
+
+
 class CellConfigLoader(OmegaConfigLoader):
     """Gives the catalog the paths of the cell that these parameters define.
 
@@ -49,6 +63,12 @@ class CellConfigLoader(OmegaConfigLoader):
     from this loader's own cell: resolvers are global to the process, so each loader binds its own
     before it resolves.
     """
+
+    @staticmethod
+    def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:
+        """Kedro's own choice, but for local folders."""
+        chosen, protocol = OmegaConfigLoader._initialise_filesystem_and_protocol(conf_source)
+        return (_ConfFiles(fo=conf_source) if protocol == "file" else chosen), protocol
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """The merged configuration of one kind: checked parameters, or the catalog with keys."""
@@ -81,6 +101,15 @@ class CellConfigLoader(OmegaConfigLoader):
         with self._as_one_line():
             self.runtime_params = words_to_values(self.runtime_params or {})
             return Conf(self._merged())
+
+    @property
+    def preset(self) -> PresetInUse | None:
+        """What tuned presets set of these parameters; an exact set has nothing of conf/."""
+        if EXACT in (self.runtime_params or {}):
+            return None
+        with self._as_one_line():
+            conf = self.conf  # reads the command line's words
+            return conf.preset_of(self.runtime_params)
 
     def _merged(self) -> dict[str, Any]:
         """The parameters of base, environment and command line, not yet checked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ LATE = "stage.compare"
 
 
 class StageRunner(SequentialRunner):
-    """Runs the nodes whose results are missing and wanted, each under the lock of its folder."""
+    """Runs the nodes whose results are missing and wanted, each under the lock of its key."""
 
     def __init__(self, is_async: bool = False, force: str = "") -> None:
         """Choose what to make again.
@@ -71,9 +71,11 @@ class StageRunner(SequentialRunner):
         todo = needed(pipeline, catalog)
         check_devices(todo, catalog)
         for node in todo.nodes:
+            if _is_made(node, catalog):
+                continue  # no lock is needed, which a store that is only read does not give
             with _held(node, catalog):
                 # Looked at again under the lock: another process may have made it meanwhile.
-                if not all(_is_there(catalog, name) for name in node.outputs):
+                if not _is_made(node, catalog):
                     log.info("making %s", ", ".join(node.outputs))
                     with room_for(_path(node, catalog) or Path(node.outputs[0])):
                         super().run(Pipeline([node]), catalog, hook_manager, run_id)
@@ -145,6 +147,10 @@ def _is_there(catalog: Catalog, name: str) -> bool:
     return name in catalog and catalog.exists(name)
 
 
+def _is_made(node: Node, catalog: Catalog) -> bool:
+    return all(_is_there(catalog, name) for name in node.outputs)
+
+
 def _path(node: Node, catalog: Catalog) -> Path | None:
     """The folder that a node makes."""
     return getattr(catalog.get(node.outputs[0]), "path", None)
@@ -152,12 +158,13 @@ def _path(node: Node, catalog: Catalog) -> Path | None:
 
 @contextmanager
 def _held(node: Node, catalog: Catalog) -> Iterator[None]:
-    """Hold the lock of the folder that a node makes; say so while another process holds it."""
+    """Hold the lock of what a node makes; say so while another process holds it."""
     path = _path(node, catalog)
     if path is None:
         yield
         return
-    where = lock_file(path)
+    facts: Mapping[str, Any] = getattr(catalog.get(node.outputs[0]), "facts", {})
+    where = lock_file(path, facts.get("key", ""))
     where.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(where)
     try:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.runs.by_key import find_result
+
 FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
 """The stages as users name them for `--force`; nodes carry them as tags."""
 
@@ -17,7 +19,8 @@ class Stage:
     Attributes:
         name: the name of its dataset in the catalog.
         key: the hash of everything that the result depends on.
-        path: the folder of the finished result; its name ends with the key's first 8 digits.
+        path: the folder in which the result is expected; its name ends with the key's first 8
+            digits.
         made_from: the keys of the results that it was made from, by stage name.
     """
 
@@ -27,8 +30,21 @@ class Stage:
     made_from: dict[str, str]
 
     @property
+    def found(self) -> Path | None:
+        """Where the finished result lies, whatever its folder is called; None if it is not there.
+
+        It is looked for each time.
+        """
+        return find_result(self.path, self.key)
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished result lies, or else where it is expected."""
+        return self.found or self.path
+
+    @property
     def work(self) -> Path:
-        """The folder in which the result is made, renamed to `path` when it is finished."""
+        """The folder in which the result is made, renamed when it is finished."""
         return self.path.with_name(f"{self.path.name}.work")
 
     @property

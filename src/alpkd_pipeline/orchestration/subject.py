@@ -8,14 +8,18 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
 from alpkd_pipeline.orchestration.shared_facts import SharedFacts
-from alpkd_pipeline.params import Params
+from alpkd_pipeline.params import Params, possible_path
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
+
+LONGEST_LABEL = 100
+"""Characters of a model in the names of results, which go on: seeds, keys, a process's marks."""
 
 
 class Subject:
@@ -60,7 +64,7 @@ class Subject:
         given = self.params.task
         path = given.path
         if given.source == "folder" and path is None:
-            path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+            path = _glue_folder()
         dataset, revision = given.dataset, given.revision
         if given.source == "hub" and dataset is None and given.name in GLUE:
             dataset, revision = HUB_DATASET, revision or HUB_REVISION
@@ -73,6 +77,7 @@ class Subject:
             files=given.files,
             columns=given.columns,
             train_rows=given.train_rows,
+            train_rows_by=given.train_rows_by,
             dev_fraction=given.dev_fraction,
         )
 
@@ -175,9 +180,18 @@ class Subject:
         return self.facts.once(("kind", self.model), lambda: kind_of(self.model, self.project))
 
 
+def _glue_folder() -> str:
+    path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+    try:
+        return possible_path(path)
+    except ValueError as error:
+        raise UserError(f"environment variable ALPKD_GLUE_DIR = {path!r}: {error}") from None
+
+
 def _label(model: str) -> str:
     """The last part of a model's name, fit for folder names."""
     if model.startswith(PACKAGE):
         model = model.removeprefix(PACKAGE).split("/")[0]
     last = [part for part in re.split(r"[/\\]", model) if part.strip(".~")] or ["model"]
-    return re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower()).strip("-._") or "model"
+    label = re.sub(r"[^a-z0-9._-]+", "-", last[-1].lower())[:LONGEST_LABEL]
+    return label.strip("-._") or "model"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.by_key import same_result
 from alpkd_pipeline.runs.finished import (
     Damage,
     DamagedError,
@@ -28,6 +30,9 @@ SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 SIGNALS = "05_model_input/signals"
+
+MOST_LOOKS = 5
+"""How often a store is read whose folders are being renamed."""
 
 READ = {
     SIGNALS: ("signals.json",),
@@ -100,7 +105,8 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
 
     A folder that is still at work is passed over. So is one that was finished in another shape,
     with a warning: a comparison must not fail because of one of another version. Of two folders
-    with one key, as a copy by hand makes them, only the first counts.
+    with one key, as a copy by hand makes them, only the first counts. Where folders are renamed
+    or removed meanwhile, all is read again.
 
     Args:
         store: the folder of all results.
@@ -108,7 +114,26 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
 
     Raises:
         DamagedError: one of them, or of their results, is not what was written.
+        UserError: folders are renamed without end.
     """
+    for _ in range(MOST_LOOKS):
+        with suppress(_MovedError):
+            return iter([*_finished_runs(store, kind)])
+    raise UserError(
+        f"folders of {store} are being renamed or removed: run the same command when that is over"
+    )
+
+
+class _MovedError(Exception):
+    """A folder that was listed is gone."""
+
+
+def _check_there(*folders: FinishedFolder) -> None:
+    if not all(folder.is_there for folder in folders):
+        raise _MovedError
+
+
+def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     scored = _results(store, *SCORES)
     timed = _results(store, LATENCY)
     looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
@@ -120,10 +145,14 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
         except DamagedError:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            results = (scored, timed, looked_at)
+            _check_there(folder, *(r for found in results for some in found.values() for r in some))
             log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
         if record.key in seen:
-            log.warning("%s is left out, it is a copy of %s", folder.path, seen[record.key])
+            if not same_result(folder.path, seen[record.key]):
+                told = "%s is left out: it has the key of %s and other contents, see `kedro verify`"
+                log.warning(told, folder.path, seen[record.key])
             continue
         seen[record.key] = folder.path
         yield record
@@ -132,11 +161,17 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
 def _results(store: Path, *places: str) -> dict[str, list[FinishedFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
     found: dict[str, list[FinishedFolder]] = defaultdict(list)
+    keys: set[tuple[str, str]] = set()
     for place in places:
         for folder in newest_first(finished_below(store / place, "*/*")):
-            with suppress(FileNotFoundError):  # removed meanwhile
-                for stage in {"teacher", "student"} & folder.made_from.keys():
-                    found[folder.made_from[stage]].append(folder)
+            try:
+                made_from, key = folder.made_from, (place, folder.key)
+            except FileNotFoundError:
+                raise _MovedError from None
+            for stage in {"teacher", "student"} & made_from.keys():
+                if key not in keys:
+                    found[made_from[stage]].append(folder)
+            keys.add(key)
     return found
 
 
@@ -186,6 +221,7 @@ def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]
         except DamagedError:
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)
 
 

@@ -62,9 +62,14 @@ def tuned_by(record: RunRecord, found: Mapping[Place, Sequence[Found]]) -> Found
         record: the student.
         found: of `findings`.
     """
-    params = record.run["params"]
+    return study_of(record.run, found)
+
+
+def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> Found | None:
+    """The same of a student's run.json."""
+    params = run["params"]
     here = flat(params)
-    place = (record.run["task"]["name"], params["method"]["name"], params["student"]["layers"])
+    place = (run["task"]["name"], params["method"]["name"], params["student"]["layers"])
     for best in found.get(place, ()):
         chosen = best.values.items()
         if chosen and all(_same(here.get(name), value) for name, value in chosen):

@@ -24,7 +24,14 @@ from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.finished import verify
 from alpkd_pipeline.runs.journal import JOURNAL
-from alpkd_pipeline.runs.manifest import MANIFEST, list_files, read_json, read_manifest, seal
+from alpkd_pipeline.runs.manifest import (
+    MANIFEST,
+    list_files,
+    listed,
+    read_json,
+    read_manifest,
+    seal,
+)
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +81,7 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
 
 def steps_of(place: Path) -> list[int]:
     """The steps that have a folder, the first one first; copies that people put beside are none."""
-    names = (_STEP.fullmatch(path.name) for path in place.glob("step-*"))
+    names = (_STEP.fullmatch(path.name) for path in listed(place))
     return sorted(int(name[1]) for name in names if name)
 
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import marshal
+import struct
 import sys
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import write_json
 
 FIELDS = {"stamp", "imports", "meaning"}
@@ -42,11 +46,14 @@ class CodeFacts:
     def of(self, path: Path) -> FileFacts:
         """The facts about a file as it is now."""
         stat = path.stat()
+        # Editors and copies may keep size and time of modification, not inode and time of change.
         # Syntax trees are dumped differently by different Pythons.
-        stamp = [stat.st_mtime_ns, stat.st_size, list(sys.version_info[:2])]
+        times = [stat.st_mtime_ns, stat.st_ctime_ns]
+        stamp = [*times, stat.st_size, stat.st_ino, list(sys.version_info[:2])]
         known = self._known.get(str(path))
         if known is None or known["stamp"] != stamp:
             facts = parse(path)
+            drop_stale_bytecode(path)
             known = {"stamp": stamp, "imports": list(facts.imports), "meaning": facts.meaning}
             self._known[str(path)] = known
             self._new = True
@@ -88,6 +95,39 @@ def parse(path: Path) -> FileFacts:
     return FileFacts(
         imports=tuple(sorted(imports)), meaning=hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     )
+
+
+def drop_stale_bytecode(path: Path) -> None:
+    """Remove what Python compiled of a file before its last change, if Python would still run it.
+
+    Python goes by size and seconds of modification alone: the key would be that of the new code,
+    and the result that of the old.
+
+    Args:
+        path: a source file.
+
+    Raises:
+        UserError: this process has imported the old code already.
+    """
+    compiled, stat = Path(cache_from_source(str(path))), path.stat()
+    try:
+        data = compiled.read_bytes()
+        taken = data[4:8] == bytes(4) and data[8:16] == struct.pack(
+            "<II", int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
+        )
+        if not taken or marshal.loads(data[16:]) == compile(
+            path.read_bytes(), str(path), "exec", dont_inherit=True
+        ):
+            return
+        compiled.unlink()
+    except (OSError, ValueError, EOFError, TypeError):
+        return  # there is none, or none that Python would take
+    names = [getattr(module, "__dict__", {}).get("__file__") for module in [*sys.modules.values()]]
+    if str(path) in names:
+        raise UserError(
+            f"{path} was changed without a trace in its size and time, so that Python ran what it"
+            " had compiled before: run the same command again"
+        )
 
 
 def _drop_docstring(

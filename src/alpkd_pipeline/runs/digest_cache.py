@@ -22,9 +22,10 @@ SETTLED_SECONDS = 2.0
 def sha256_cached(path: Path, cache_file: Path | None) -> str:
     """The sha256 of a file's bytes, from the cache when the file is the one that was hashed.
 
-    A file counts as the same while its path, size, modification and change times stay. Several
-    processes may share a cache: it is replaced as a whole, so that the worst they can do to each
-    other is to forget an entry. A cache that is missing, broken or not writable costs time only.
+    A file counts as the same while its path, size, inode, modification and change times stay.
+    Several processes may share a cache: it is replaced as a whole, so that the worst they can do to
+    each other is to forget an entry. A cache that is missing, broken or not writable costs time
+    only.
 
     Args:
         path: the file to hash; links are followed.
@@ -48,7 +49,7 @@ def sha256_cached(path: Path, cache_file: Path | None) -> str:
 
 def _stamp(path: Path) -> list[int]:
     found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _settled(path: Path) -> bool:

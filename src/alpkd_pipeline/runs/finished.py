@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os.path import getsize
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest, sha256_file
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_manifest, sha256_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +145,18 @@ class FinishedFolder:
         return found
 
     def _explain(self, name: str) -> None:
-        """Say what is wrong with a file, unless the folder is gone or another one by now."""
+        """Say what is wrong with a file, unless it is whole now, or the folder another one."""
         now = read_manifest(self.path)
         if now is not None and now != self._manifest:
             self._manifest = now
             return
-        raise DamagedError([self._damage(name)])
+        damage = self._damage(name)
+        if damage.found and damage.found == damage.expected and self._has_its_size(name):
+            return  # it was away for a moment
+        raise DamagedError([damage])
+
+    def _has_its_size(self, name: str) -> bool:
+        return bool(self.manifest["files"][name]["bytes"] == _or_none(getsize, self.path / name))
 
     def _damage(self, name: str) -> Damage:
         if not self.is_there:
@@ -231,21 +237,41 @@ def results_of(place: Path, model: FinishedFolder) -> list[FinishedFolder]:
     return newest_first(found)
 
 
-def finished_below(place: Path, depth: str = "*") -> list[FinishedFolder]:
+def finished_below(place: Path, depth: Literal["*", "*/*"] = "*") -> list[FinishedFolder]:
     """The finished folders below another one; none that is at work, or stepped aside.
 
     Args:
         place: the folder.
-        depth: where they lie in it, `*` or `*/*`.
+        depth: where they lie in it.
     """
-    found = sorted(manifest.parent for manifest in place.glob(f"{depth}/{MANIFEST}"))
-    return [FinishedFolder(f) for f in found if f.name[0] != "." and f.suffix != ".work"]
+    found = published(place) if depth == "*/*" else published_in(place)
+    return [FinishedFolder(folder) for folder in found]
+
+
+def published(place: Path) -> list[Path]:
+    """The folders with a manifest below a task's folder, `<place>/<task>/<folder>`, sorted."""
+    return [folder for task in listed(place) for folder in published_in(task)]
+
+
+def published_in(task: Path) -> list[Path]:
+    """The folders with a manifest in a folder, sorted."""
+    found = (path for path in listed(task) if may_be_result(path.name))
+    return [path for path in found if (path / MANIFEST).is_file()]
+
+
+def may_be_result(name: str) -> bool:
+    """Whether a folder of this name is not at work, and has not stepped aside."""
+    return not name.startswith(".") and not name.endswith(".work")
 
 
 def newest_first(folders: Iterable[FinishedFolder]) -> list[FinishedFolder]:
     """Finished folders by the time at which they were sealed."""
-    return sorted(folders, key=lambda f: _or_none(_written, f.path) or 0, reverse=True)
+    return sorted(folders, key=lambda folder: written_ns(folder.path), reverse=True)
 
 
-def _written(folder: Path) -> int:
-    return (folder / MANIFEST).stat().st_mtime_ns
+def written_ns(folder: Path) -> int:
+    """When a folder was sealed, in nanoseconds since 1970; 0 if it is gone."""
+    try:
+        return (folder / MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return 0

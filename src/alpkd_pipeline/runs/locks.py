@@ -8,6 +8,12 @@ LOCKS = ".locks"
 """The folder of locks, beside what they guard."""
 
 
-def lock_file(final: Path) -> Path:
-    """The lock of what lies, or will lie, at a path."""
-    return final.parent / LOCKS / f"{final.name}.lock"
+def lock_file(final: Path, key: str = "") -> Path:
+    """The lock of what lies, or will lie, at a path.
+
+    Args:
+        final: the path.
+        key: the key of a result. Its lock is called after the key alone: two processes that know
+            one model by two names must not make the same result twice.
+    """
+    return final.parent / LOCKS / f"{key[:8] or final.name}.lock"

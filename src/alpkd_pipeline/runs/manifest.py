@@ -27,6 +27,17 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing if it is no folder, or none any more.
+
+    Folders are renamed while others look: `Path.glob` would raise.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def list_files(folder: Path) -> list[Path]:
     """Every result file below a folder, sorted; names that start with a dot do not count."""
     return sorted(

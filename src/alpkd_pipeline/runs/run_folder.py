@@ -85,6 +85,16 @@ class Work:
         return self.folder
 
 
+def input_place(folder: Path, place: str) -> Path:
+    """Where an input that a run.json names lies.
+
+    Folders of a store may be links to other disks, and `..` leads up in the store then. The system
+    would go up on the other disk, as it must where the run folder itself is a link.
+    """
+    found = Path(os.path.abspath(folder / place))
+    return found if found.exists() else (folder / place).resolve()
+
+
 def _block(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Facts inside facts; empty if there are none, as in a run.json that was damaged."""
     found = facts.get(name)

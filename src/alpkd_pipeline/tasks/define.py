@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.labels import class_names
 from alpkd_pipeline.tasks.metrics import check_metrics
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.task import Task, TaskKind
@@ -76,10 +77,9 @@ def _own_task(
             " or task.kind=regression"
         )
     names = label_names or ()
-    if kind == "classification" and (len(names) < 2 or len(set(names)) < len(names)):
-        raise UserError(
-            f"task '{name}': task.labels must name at least two different classes, each once"
-        )
+    if kind == "classification" and len(set(names)) < 2:
+        raise UserError(f"task '{name}': task.labels must name at least two different classes")
+    class_names(names)
     if kind == "regression" and label_names:
         raise UserError(f"task '{name}' is a regression: leave task.labels out")
     if label_range and not label_range[0] < label_range[1]:

@@ -1,15 +1,37 @@
-"""How a raw label becomes a class id or a number. Standard library only."""
+"""What the labels of a task's files mean, decided once for all of them. Standard library only.
+
+Many values can be a class id and a class name: 1 is the second class, and the name of a class
+called "1". So no value decides for itself. `label_text` gives every label one form, the same in all
+formats, and `read_classes` finds the one reading that fits all labels of all splits.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task
+from alpkd_pipeline.tasks.text import as_bytes, is_blank, is_utf8
+
+SHOWN_VALUES = 5
+"""How many labels that do not fit a refusal quotes."""
+
+SHOWN_NAMES = 20
+"""How many class names a refusal lists before it only counts."""
+
+LONGEST_SHOWN = 60
+"""Characters of a label in a refusal."""
+
+HIDDEN_TEXT = str(HIDDEN_LABEL)
+"""The hidden label in the form of `label_text`."""
+
+_MINUS_ONE = "-1 hides a label only where all of a test file are -1: leave hidden ones empty"
 
 _SEPARATORS = re.compile(r"[|,;]")
+_NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
 
 def hidden_label(task: Task) -> int | float:
@@ -24,66 +46,159 @@ def hidden_label(task: Task) -> int | float:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell holds nothing: None, NaN or blank text."""
+    """Whether a cell holds nothing: None, NaN or text in which nothing can be seen."""
     if isinstance(value, float):
         return math.isnan(value)
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and is_blank(value))
 
 
-def read_label(value: object, task: Task, *, may_hide: bool) -> object:
-    """Turn one raw label into a class id or a number.
+def label_text(value: object) -> str | None:
+    """A label in the form in which labels are compared, whatever type its file gave it.
 
-    A class may be given by its name or by its id; a name wins where both are possible, so the
-    names "1" to "5" work as star ratings.
+    Text is stripped. A number is its digits: 1, 1.0, "1" and "1.0" are `1`; but "01" and "1e0" are
+    text. A truth value is its name: True, "True" and "TRUE" are `true`.
 
     Args:
-        value: the raw cell: text, a number, a truth value or None.
-        task: says which classes exist, or that the label is a number.
-        may_hide: a missing label means a hidden one (test splits).
+        value: a single raw cell.
 
     Returns:
-        An int (classification) or float (regression); what cannot be read comes back as it was
-        (None when missing), for the validation to name.
-
-    Raises:
-        UserError: the cell holds several labels.
+        None for a cell that holds nothing.
     """
     if is_missing(value):
-        return hidden_label(task) if may_hide else None
-    if _holds_several(value, task.label_names):
-        raise UserError(
-            f"the label {value!r} holds several values, but task '{task.name}' has one label per"
-            " row; keep one, or make one task for each label"
-        )
-    if task.kind == "classification":
-        found: int | float | None = _class_id(value, task.label_names)
-    else:
-        found = _number(value)
-    return value if found is None else found
+        return None
+    if isinstance(value, float | Decimal) and math.isfinite(value):
+        value = format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+    text = str(value).strip()
+    number = _NUMBER.fullmatch(text)
+    if number:
+        sign, whole, fraction = number.groups(default="")
+        digits = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
+        return digits if digits == "0" else f"{sign.removeprefix('+')}{digits}"
+    return text.lower() if text.lower() in ("true", "false") else text
 
 
-def _holds_several(value: object, names: Sequence[str]) -> bool:
+def holds_several(value: object, names: Sequence[str]) -> bool:
+    """Whether a cell holds more than one label: a list, or several names with separators."""
     if not isinstance(value, str):
-        return isinstance(value, Sequence | set | dict)
+        return isinstance(value, list | dict)
     parts = [part.strip() for part in _SEPARATORS.split(value)]
     return value.strip() not in names and len(parts) > 1 and all(part in names for part in parts)
 
 
-def _class_id(value: object, names: Sequence[str]) -> int | None:
-    """The id of a class given by name or number; None when there is no such class."""
-    number = _number(value)
-    whole = int(number) if number is not None and number.is_integer() else None
-    # A column of whole numbers with a gap in it is read as floats: 2.0 also means the name "2".
-    text = str(whole) if isinstance(value, float) else str(value).strip()
-    if text in names:
-        return names.index(text)
-    return whole if whole is not None and HIDDEN_LABEL <= whole < len(names) else None
+def class_names(names: Sequence[str]) -> dict[str, int]:
+    """The classes' names in the form of `label_text` -> class id.
+
+    Raises:
+        UserError: a name is blank, or two of them are one value.
+    """
+    found: dict[str, int] = {}
+    for at, name in enumerate(names):
+        text = label_text(name)
+        if text is None:
+            raise UserError(f"task.labels: {name!r} is blank; give every class a name")
+        if text in found:
+            raise UserError(
+                f"task.labels: {names[found[text]]!r} and {name!r} are one value; give every class"
+                " a name of its own"
+            )
+        found[text] = at
+    return found
 
 
-def _number(value: object) -> float | None:
-    if not isinstance(value, str | int | float):
-        return None
+def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[str, dict[str, int]]:
+    """Find the reading that fits all labels of all splits.
+
+    By name if every label is a class name. Else by id, 0 to C-1, if every label is one of these and
+    no name is a number.
+
+    Args:
+        places: split -> label, in the form of `label_text` -> its first place (`line 3`); labels
+            that are missing or hidden are left out.
+        task: a classification of C classes.
+
+    Returns:
+        `name` or `id`, and label -> class id.
+
+    Raises:
+        UserError: neither fits.
+    """
+    names = class_names(task.label_names)
+    numbered = any(_NUMBER.fullmatch(name) for name in names)
+    ids = {} if numbered else {str(at): at for at in range(len(names))}
+    labels = list(dict.fromkeys(label for found in places.values() for label in found))
+    no_names = [label for label in labels if label not in names]
+    no_ids = [label for label in labels if label not in ids]
+    if not no_names:
+        return "name", names
+    if not no_ids:
+        return "id", ids
+    blamed = no_names if numbered or len(no_names) <= len(no_ids) else no_ids
+    known, last = listed(task.label_names), len(names) - 1
+    rule = (
+        f"not all of them are class names ({known}), and ids do not count where a name is a number"
+        if numbered
+        else f"they are neither all class names ({known}) nor all ids (0 to {last})"
+    )
+    shown = ", ".join(_with_places(label, places) for label in blamed[:SHOWN_VALUES])
+    more = f" and {len(blamed) - SHOWN_VALUES} more" if len(blamed) > SHOWN_VALUES else ""
+    raise UserError(f"task '{task.name}', labels: {rule}: {shown}{more}; {_advice(blamed, last)}")
+
+
+def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:
+    """The numbers that a regression's labels stand for; what is no number stays as it was.
+
+    Args:
+        places: as for `read_classes`.
+        task: a regression.
+
+    Raises:
+        UserError: -1 stands among other labels of a test split, and may be a hidden one or not.
+    """
+    for split, found in places.items():
+        if (
+            split in task.test_splits
+            and HIDDEN_TEXT in found
+            and hidden_label(task) == HIDDEN_LABEL
+        ):
+            raise UserError(
+                f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})};"
+                f" {_MINUS_ONE}, or let task.label_range hold -1"
+            )
+    return {label: _number(label) for found in places.values() for label in found}
+
+
+def listed(names: Sequence[str]) -> str:
+    """Class names as a message lists them."""
+    more = f", ... ({len(names)} in all)" if len(names) > SHOWN_NAMES else ""
+    shown = (name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES])
+    return ", ".join(shown) + more
+
+
+def _number(label: str) -> object:
     try:
-        return float(value)
-    except (ValueError, OverflowError):  # no number, or a whole number larger than any float
-        return None
+        found = float(label)
+    except ValueError:
+        return label
+    # Python reads 1_000 too, and the word nan, which here is a label and not a missing one.
+    return label if "_" in label or math.isnan(found) else found
+
+
+def _advice(blamed: Sequence[str], last: int) -> str:
+    if any(not is_utf8(label) for label in blamed):
+        return "a label that is not UTF-8 is shown as the bytes of the file: save it as UTF-8"
+    if HIDDEN_TEXT in blamed:
+        return _MINUS_ONE
+    if {"true", "false"} & set(blamed):
+        return "truth values need classes that are named true and false"
+    if str(last + 1) in blamed:
+        return "write names, or ids counted from 0, in all splits alike"
+    return "correct them, or task.labels; all splits are read alike"
+
+
+def _with_places(label: str, places: Mapping[str, Mapping[str, str]]) -> str:
+    """A label as a message shows it, bytes that are not UTF-8 as they are in the file."""
+    text = label if is_utf8(label) else as_bytes(label)
+    shown = label if _NUMBER.fullmatch(label) else repr(text)
+    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
+    where = [f"{split} {found[label]}" for split, found in places.items() if label in found]
+    return f"{shown} ({', '.join(where)})"

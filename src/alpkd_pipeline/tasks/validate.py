@@ -12,7 +12,7 @@ from alpkd_pipeline.tasks.faults import SHOWN_ROWS, DataFaults, Fault
 from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.overlap import count_repeated, count_shared, text_keys
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task
-from alpkd_pipeline.tasks.text import is_utf8
+from alpkd_pipeline.tasks.text import as_bytes, is_blank, is_utf8
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 SHOWN_VALUES = 3
 """How many of the faulty labels a fault quotes."""
+
+_ADD_ROWS = "add such rows, or leave the class out of task.labels and its rows out of the files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ def check_splits(splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: fl
     """Check every split and report every fault at once.
 
     Rules: the columns are there; texts are text, valid UTF-8 and not blank; labels are known (one
-    of the classes, or a number inside the task's range) and hidden in test splits only; `idx` is
-    whole and unique; no split is empty; at most `max_overlap` of a dev split's rows occur in
-    train (texts compared without case, Unicode form and white space).
+    of the classes, or a number inside the task's range) and hidden in test splits only; train has
+    rows of every class; `idx` is whole and unique; no split is empty; at most `max_overlap` of a
+    dev split's rows occur in train (texts compared without case, Unicode form and white space).
 
     Args:
         splits: split frames as `sources.load_splits` gives them.
@@ -74,7 +76,8 @@ def check_splits(splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: fl
     Raises:
         DataFaults: all faults of all splits.
     """
-    faults = [fault for split, frame in splits.items() for fault in _faults(split, frame, task)]
+    faults = [fault for split, frame in splits.items() for fault in row_faults(split, frame, task)]
+    faults += _class_faults(splits, task)
     keys = {
         split: text_keys(frame, task)
         for split, frame in splits.items()
@@ -105,14 +108,18 @@ def split_schema(task: Task, split: str) -> DataFrameSchema:
     hides = split in task.test_splits
     columns = {name: pa.Column(checks=_text_checks(name)) for name in task.text_columns}
     columns["label"] = pa.Column(checks=_label_checks(task, hides), nullable=hides)
-    columns["idx"] = pa.Column(checks=[_check("idx is not a whole number", _is_whole)], unique=True)
+    number = [
+        _check("idx is not a whole number", _is_whole),
+        _check("idx has more than 64 bits", lambda v: not _is_whole(v) or -(2**63) <= v < 2**63),
+    ]
+    columns["idx"] = pa.Column(checks=number, unique=True)
     return pa.DataFrameSchema(columns)
 
 
 def _text_checks(name: str) -> list[Check]:
     return [
         _check(f"{name} is not text", lambda value: isinstance(value, str | bytes)),
-        _check(f"{name} is blank", lambda value: bool(str(value).strip())),
+        _check(f"{name} is blank", lambda value: not (isinstance(value, str) and is_blank(value))),
         _check(f"{name} is not UTF-8", lambda value: not isinstance(value, bytes)),
     ]
 
@@ -161,8 +168,8 @@ def _check(rule: str, holds: Callable[[Any], bool]) -> Check:
     return Check(every, error=rule)
 
 
-def _faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
-    """Run the split's schema and put pandera's failures into the words of the project."""
+def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
+    """The rules that rows of one split break, each with its rows."""
     from pandera.errors import SchemaErrors
 
     file = str(frame.attrs.get("file", ""))
@@ -226,8 +233,28 @@ def _reportable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _as_bytes(value: Any) -> Any:
     if isinstance(value, str) and not is_utf8(value):
-        return value.encode("utf-8", "surrogatepass")
+        return as_bytes(value)
     return value
+
+
+def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
+    """A class that train does not have cannot be learned, and nothing else would say so."""
+    train = splits.get("train")
+    if task.kind != "classification" or train is None or train.empty or "label" not in train:
+        return []
+    seen = {split: set(frame["label"]) for split, frame in splits.items() if "label" in frame}
+    if not all(_is_whole(label) for label in seen["train"]):  # a fault of its own
+        return []
+    lacking = {at: name for at, name in enumerate(task.label_names) if at not in seen["train"]}
+    nowhere = [n for at, n in lacking.items() if not any(at in ids for ids in seen.values())]
+    other = [name for name in lacking.values() if name not in nowhere]
+    file = str(train.attrs.get("file", ""))
+    said = {"train": other, "any split": nowhere}
+    return [
+        Fault("train", file, f"no row of {where} has the class {', '.join(names)}; {_ADD_ROWS}")
+        for where, names in said.items()
+        if names
+    ]
 
 
 def _overlap_faults(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,9 @@ def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict[str, str]:
     """Where the model lies, relative to the project, and the sha256 of its weights."""
     weights = manifest["files"].get("model.safetensors", {})
-    inside = folder.resolve().is_relative_to(project)
-    path = folder.resolve().relative_to(project).as_posix() if inside else folder.name
+    # Not resolved: a folder of the store may be a link to another disk.
+    place = Path(os.path.abspath(folder))
+    path = place.relative_to(project).as_posix() if place.is_relative_to(project) else place.name
     return _texts({"model_path": path, "model_sha256": weights.get("sha256")})
 
 

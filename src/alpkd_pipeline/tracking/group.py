@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.tracking.faults import store_fault
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
-from alpkd_pipeline.tracking.parents import Kind, find_parent, make_parent
+from alpkd_pipeline.tracking.parents import GROUP_TAG, Kind, find_parent, make_parent
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.views import group_filter, view_tags
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a sweep or search ended, in MLflow's words."""
 
 
 def open_group(
@@ -60,7 +63,7 @@ def close_group(
     settings: TrackingSettings,
     group_id: str,
     *,
-    status: Literal["FINISHED", "FAILED", "KILLED"],
+    status: Status,
     metrics: Mapping[str, float] | None = None,
     summary: str = "",
     files: Sequence[Path] = (),
@@ -94,6 +97,39 @@ def close_group(
         _log_files(store, run_id, files)
         store.delete_doubles(group_id, keep=run_id)
         store.end(run_id, status, at_ms)
+
+
+def running_groups(settings: TrackingSettings) -> frozenset[str]:
+    """The sweeps and searches that MLflow calls running.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    with _one_line("killed sweeps", settings):
+        store = prepare_store(settings)
+        return frozenset(name for kind in get_args(Kind) for name in store.running(kind))
+
+
+def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
+    """Close the run of a sweep or search whose process is gone, when its last training ended.
+
+    Args:
+        settings: where its run is.
+        group_id: its name.
+        status: how it ended.
+
+    Returns:
+        Whether there was something to close.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    with _one_line(group_id, settings):
+        store = prepare_store(settings)
+        found = [run for kind in get_args(Kind) if (run := store.running(kind).get(group_id))]
+        for run_id, start_ms in found:
+            store.end(run_id, status, max(start_ms, store.last_end(GROUP_TAG, group_id)))
+        return bool(found)
 
 
 def _log_files(store: MlflowStore, run_id: str, files: Sequence[Path]) -> None:

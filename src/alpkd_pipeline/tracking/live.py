@@ -59,6 +59,7 @@ class LiveSync:
         self._deadline = 0.0
         self._closed = False
         self._failures = 0
+        self._fault = ""
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -68,7 +69,8 @@ class LiveSync:
                 self._sync.note_end(None)
             load_mlflow(self._settings)
         except Exception as error:
-            log.warning("%s is not tracked while it runs: %s", self._name, one_line(error))
+            self._fault = one_line(error)
+            log.warning("%s is not tracked while it runs: %s", self._name, self._fault)
             return
         self._thread = threading.Thread(target=self._loop, name="mlflow-sync", daemon=True)
         self._thread.start()
@@ -110,10 +112,13 @@ class LiveSync:
             self._thread.join(seconds)
         if not self._closed:
             log.warning(
-                "MLflow at %s does not have all of %s yet; nothing is lost, `%s` catches up later",
+                "MLflow at %s does not have all of %s yet%s; nothing is lost,"
+                " `%s` catches up later%s",
                 self._settings.shown,
                 self._name,
+                f" ({self._fault})" if self._fault else "",
                 SYNC_COMMAND,
+                ", once that is mended" if self._fault else "",
             )
 
     def _loop(self) -> None:
@@ -139,14 +144,15 @@ class LiveSync:
             if is_busy(error):
                 return False
             self._failures += 1
+            self._fault = store_fault(error)
             if self._failures == FAILURES_BEFORE_WARNING:
                 log.warning(
                     "MLflow at %s takes nothing at the moment (%s); training goes on",
                     self._settings.shown,
-                    store_fault(error),
+                    self._fault,
                 )
             return False
         if self._failures >= FAILURES_BEFORE_WARNING:
             log.info("MLflow at %s works again", self._settings.shown)
-        self._failures = 0
+        self._failures, self._fault = 0, ""
         return True

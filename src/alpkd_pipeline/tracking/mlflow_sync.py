@@ -7,6 +7,7 @@ second.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import uuid
@@ -23,7 +24,7 @@ from filelock import FileLock
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking.lineage import DatasetFacts
 from alpkd_pipeline.tracking.points import Point
-from alpkd_pipeline.tracking.settings import TrackingSettings
+from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 from alpkd_pipeline.tracking.views import CELLS_FILTER, STUDENTS, view_tags
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def prepare_store(settings: TrackingSettings) -> MlflowStore:
     if database:
         database.parent.mkdir(parents=True, exist_ok=True)
     with _setup_lock(settings):
-        if database and not database.exists():
+        if database is None and settings.artifact_root is not None:
+            _make_tables(settings.uri, settings.artifact_root)
+        elif database and not database.exists():
             _make_database(database)
         client = _client_class()(tracking_uri=settings.uri)
         experiment = _experiment(client, settings)
@@ -236,6 +239,24 @@ class MlflowStore:
             if run.data.tags.get("generation") == generation:
                 self.end(str(run.info.run_id), "KILLED", at_ms)
 
+    def running(self, stage: str) -> dict[str, tuple[str, int]]:
+        """Identity -> id and start, in ms since 1970, of the RUNNING runs of a stage."""
+        running = f"tags.stage = '{stage}' and attributes.status = 'RUNNING'"
+        return {
+            str(run.data.tags.get(IDENTITY_TAG)): (str(run.info.run_id), run.info.start_time)
+            for run in self._client.search_runs([self._experiment_id], running)
+        }
+
+    def last_end(self, tag: str, value: str) -> int:
+        """When the last run with a tag ended, in ms since 1970; 0 if none has."""
+        ends = self._client.search_runs(
+            [self._experiment_id],
+            f"tags.`{tag}` = '{value}'",
+            max_results=1,
+            order_by=["attributes.end_time DESC"],
+        )
+        return max((run.info.end_time or 0 for run in ends), default=0)
+
     def delete_doubles(self, identity: str, keep: str) -> None:
         """Delete runs that a slow server made of a request that had been given up."""
         for run_id in self._runs_of(identity):
@@ -252,8 +273,14 @@ class MlflowStore:
 
 
 def _client_class() -> type[MlflowClient]:
+    """MLflow's client, whose import asks for a home: containers have users without one.
+
+    They get `/`, as container engines give it.
+    """
     for name, value in CLIENT_DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = os.sep
     from mlflow import MlflowClient
 
     return MlflowClient
@@ -265,12 +292,23 @@ def _make_database(database: Path) -> None:
     A process that is killed while MLflow creates its tables leaves a database that MLflow can
     never open again.
     """
-    for leftover in database.parent.glob(f"{database.name}.*.tmp*"):
+    for leftover in database.parent.glob(f"{glob.escape(database.name)}.*.tmp*"):
         leftover.unlink()
     temporary = database.with_name(f"{database.name}.{uuid.uuid4().hex}.tmp")
-    client = _client_class()(tracking_uri=f"sqlite:///{temporary.as_posix()}")
-    client.search_experiments(max_results=1)
+    _make_tables(sqlite_address(temporary), database.parent / "mlartifacts")
     os.replace(temporary, database)
+
+
+def _make_tables(uri: str, artifact_root: Path) -> None:
+    """Make the tables of a database where they are missing, and MLflow's own first experiment.
+
+    A client would give that experiment a place in the working directory, and writes the place into
+    its SQL as it is: a quote in the folder's name ends the statement. Addresses have none.
+    """
+    _client_class()
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
 
 
 def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:

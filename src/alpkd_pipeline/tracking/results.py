@@ -9,6 +9,7 @@ from typing import Any
 
 from alpkd_pipeline.runs.finished import FinishedFolder, results_of
 from alpkd_pipeline.runs.journal import sealed_events
+from alpkd_pipeline.runs.run_folder import input_place
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
 
 SCORES = "07_model_output/scores"
@@ -70,7 +71,7 @@ def results_table(folder: Path, run: Mapping[str, Any]) -> str:
 
 def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if run["stage"] == "student":
-        path = (folder / run.get("inputs", {}).get("teacher", "nowhere")).resolve()
+        path = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
         teacher = FinishedFolder(path)
         if teacher.is_there:
             yield from _rows(path, teacher.json("run.json"))

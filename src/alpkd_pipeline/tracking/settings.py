@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 
@@ -14,7 +16,7 @@ SYNC_COMMAND = "kedro sync"
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 
-_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?P<options>\?.*)?")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?P<options>\?\w+=[^/]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,41 @@ class TrackingSettings:
         if self.database is not None and self.database == self.project / "mlflow.db":
             return "make mlflow"
         if self.database is not None:
-            return f"mlflow server --backend-store-uri {self.shown} --host 127.0.0.1"
+            return f"mlflow server --backend-store-uri {shlex.quote(self.shown)} --host 127.0.0.1"
         return self.shown
 
     @property
     def database(self) -> Path | None:
         """The file of an sqlite database; None for every other store."""
         found = _SQLITE.fullmatch(self.uri)
-        return Path(found["path"]) if found else None
+        return Path(unquote(found["path"])) if found else None
+
+
+def sqlite_address(database: Path) -> str:
+    """The address of a database file, as SQLAlchemy writes it: `%`, `?`, `#` and others escaped.
+
+    MLflow makes the folder of what follows `sqlite:///` without reading the escapes, somewhere
+    beside the real one; an address that names the driver it passes on as it is.
+    """
+    plain = database.as_posix()
+    escaped = quote(plain, safe=" +/")  # SQLAlchemy itself would take a moment to import
+    return f"sqlite{'' if escaped == plain else '+pysqlite'}:///{escaped}"
+
+
+def _decoded(path: str, project: Path) -> str:
+    """The path in an address.
+
+    Raises:
+        UserError: the address leads nowhere, and would lead to a folder that is there if it were
+            a path.
+    """
+    decoded = unquote(path)
+    if not (project / decoded).parent.exists() and (project / path).parent.exists():
+        raise UserError(
+            f"parameter 'run.tracking': in an address, {path!r} means {decoded!r}, whose folder"
+            f" does not exist; write {quote(path, safe=' +/')!r}"
+        )
+    return decoded
 
 
 def tracking_settings(tracking: str, experiment: str, project: Path) -> TrackingSettings | None:
@@ -84,14 +113,14 @@ def tracking_settings(tracking: str, experiment: str, project: Path) -> Tracking
     kind = scheme.partition("+")[0]
     known = separator and kind in (*SERVERS, *DATABASES)
     if kind == "sqlite" and (found := _SQLITE.fullmatch(uri)):
-        database = project / found["path"]
-        address = f"sqlite:///{database.as_posix()}{found['options'] or ''}"
+        database = project / _decoded(found["path"], project)
+        address = f"{sqlite_address(database)}{found['options'] or ''}"
         return TrackingSettings(address, experiment, database.parent / "mlartifacts", project)
     if not known or kind == "sqlite":
         raise UserError(
             f"parameter 'run.tracking' = {mask_credentials(tracking)!r}: should be off, sqlite or"
             " the address of a tracking store, such as http://localhost:5000"
-            " or sqlite:///folder/mlflow.db"
+            " or sqlite:///folder/mlflow.db (? and % in a path are written %3F and %25)"
         )
     root = project / "mlartifacts" if kind in DATABASES else None
     return TrackingSettings(uri, experiment, root, project)

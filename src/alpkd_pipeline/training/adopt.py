@@ -13,15 +13,15 @@ from alpkd_pipeline.models.encoder import (
     load_tokenizer,
     save_classifier,
 )
+from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.size import count_parameters
-from alpkd_pipeline.models.source import check_folder, read_config
+from alpkd_pipeline.models.source import check_folder
 from alpkd_pipeline.models.teacher_checks import (
     check_answers,
     check_head,
     check_vocabulary,
     label_order,
-    tensor_shapes,
 )
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.runs.manifest import write_json
@@ -29,6 +29,7 @@ from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.training.devices import Hardware, accelerator_for, environment, resolve_hardware
 from alpkd_pipeline.training.predict import predict
+from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import METRICS
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.scorer import write_predictions
@@ -49,29 +50,38 @@ def adopt_teacher(run: RunConfig) -> None:
     check_head(config, tensor_shapes(source), task)
     tokenizer = load_tokenizer(source)
     check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
-    order = label_order(config, task) or tuple(range(task.num_labels))
+    named = label_order(config, task)
+    order = named or tuple(range(task.num_labels))
     if order != tuple(range(task.num_labels)):
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
     asked = run.training
     hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
     model = load_finetuned(source)
     adopt_task(model, task, order)
-    _check_and_write(run, model, tokenizer, hardware)
+    _check_and_write(run, model, tokenizer, hardware, named)
 
 
 def _check_and_write(
-    run: RunConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, hardware: Hardware
+    run: RunConfig,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    hardware: Hardware,
+    named: tuple[int, ...] | None,
 ) -> None:
     dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
     with accelerator_for(hardware) as accelerator:
+        model.to(accelerator.device)
+        source = run.inputs["model"]
+        check_fits(model, tokenizer, run.inputs["encoded"], source, accelerator)
+        check_saves(model, tokenizer, source, run.folder)
         logits = predict(
-            model.to(accelerator.device),
+            model,
             dev,
             accelerator,
             batch_size=run.training["eval_batch_size"],
             pad_id=int(tokenizer.pad_token_id),
         )
-    check_answers(run.task, logits, dev.labels, score)
+    check_answers(run.task, logits, dev.labels, score, named)
     scores = score(run.task, logits, dev.labels)
     environ = environment(hardware)
     with Journal(run.folder) as journal:

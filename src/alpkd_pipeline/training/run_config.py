@@ -12,7 +12,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.progress import FitSettings
 
@@ -71,7 +71,7 @@ def read_config(folder: Path) -> RunConfig:
             name=values["name"],
             task=Task.from_dict(values["task"]),
             params=values["params"],
-            inputs={name: (folder / where).resolve() for name, where in values["inputs"].items()},
+            inputs={name: input_place(folder, place) for name, place in values["inputs"].items()},
         )
     except FileNotFoundError:
         raise UserError(

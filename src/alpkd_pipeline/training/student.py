@@ -27,6 +27,7 @@ from alpkd_pipeline.training.batching import collate
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step
 from alpkd_pipeline.training.predict import BatchOutput
+from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.scorer import Observer
@@ -45,19 +46,24 @@ def train_student(run: RunConfig) -> None:
         student = _build(run, teacher).to(accelerator.device)
         method = _method(run, shape_of(teacher.config.to_dict()), student).to(accelerator.device)
         tokenizer = load_tokenizer(run.inputs["teacher"])
-        source = _Teacher(run, teacher, method, accelerator, tokenizer)
+        own = run.inputs.get("checkpoint")
+        source = own or run.inputs.get("model") or run.inputs["teacher"]
+        check_fits(student, tokenizer, run.inputs["encoded"], source, accelerator)
+        if own is not None:  # Other students are saved as their teacher was.
+            check_saves(student, tokenizer, own, run.folder)
+        signals = _Teacher(run, teacher, method, accelerator, tokenizer)
         train_and_write(
             run,
             model=student,
             tokenizer=tokenizer,
             step=distill_step(
-                student, method, source.for_split("train"), accelerator, _pooling(run)
+                student, method, signals.for_split("train"), accelerator, _pooling(run)
             ),
             learned=list(method.learned),
             term_weights=_term_weights(method),
             accelerator=accelerator,
             hardware=hardware,
-            observer=source.observer if method.setup.row.attention else None,
+            observer=signals.observer if method.setup.row.attention else None,
             begin_epoch=method.begin_epoch,
         )
 

@@ -33,14 +33,14 @@ def test_a_lock_of_another_process_is_held_until_it_is_killed(tmp_path: Path) ->
         assert process.stdout is not None
         process.stdout.readline()
         assert is_held(lock)
-        with taken(tmp_path / "result") as mine:
+        with taken(lock_file(tmp_path / "result")) as mine:
             assert not mine
         process.kill()
     assert not is_held(lock)
 
 
 def test_a_lock_can_be_taken_once(tmp_path: Path) -> None:
-    with taken(tmp_path / "result") as mine:
+    with taken(lock_file(tmp_path / "result")) as mine:
         assert mine
         assert is_held(lock_file(tmp_path / "result"))
     assert not is_held(lock_file(tmp_path / "result"))
@@ -49,11 +49,11 @@ def test_a_lock_can_be_taken_once(tmp_path: Path) -> None:
 def test_nobody_is_at_work_where_nothing_can_be_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 1) as disk:
         result = disk / "result"
-        with taken(result) as mine:
+        with taken(lock_file(result)) as mine:
             assert mine
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         assert not is_held(lock_file(result))
-        with pytest.raises(OSError, match="Read-only"), taken(result):
+        with pytest.raises(OSError, match="Read-only"), taken(lock_file(result)):
             pass
 
 

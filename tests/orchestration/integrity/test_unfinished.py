@@ -10,6 +10,7 @@ from tests.orchestration.integrity.stores import SmallStore, bad
 
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, config_changed
+from alpkd_pipeline.runs.locks import lock_file
 
 
 def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:
@@ -69,7 +70,7 @@ def test_a_run_json_that_says_nothing_is_no_traceback(store: SmallStore, text: s
 def test_work_under_a_lock_is_at_work_and_not_looked_into(store: SmallStore) -> None:
     work = store.interrupted("half", "ids", "big", "said")
     (work / CHECKPOINTS / "step-00000020" / "weights.bin").write_bytes(b"")
-    lock = work.parent / ".locks" / f"{work.stem}.lock"
+    lock = lock_file(work, store.key("half"))
     lock.parent.mkdir()
     with FileLock(lock):
         report = verify_store(store.root)

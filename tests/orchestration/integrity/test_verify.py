@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, bad, files_of
+from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import write_json
 
 
 def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStore) -> None:
@@ -78,3 +80,87 @@ def test_nothing_is_written(store: SmallStore) -> None:
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     verify_store(store.root)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+def test_a_folder_of_the_store_on_another_disk_is_looked_at_by_either_name(
+    store: SmallStore, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    models = store.root / "06_models"
+    models.rename(disk)
+    models.symlink_to(disk)
+    assert verify_store(store.root).is_sound
+    (store.folder("small") / "data.bin").write_bytes(b"")
+    for paths in ([], [store.root], [models], [disk], [models / "students"]):
+        assert len(bad(verify_store(store.root, paths))) == 1, paths
+
+
+# Folders that are renamed while somebody looks ---------------------------------------------------
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> SmallStore:
+    """A store that is looked at in few looks."""
+    made = SmallStore(tmp_path / "few")
+    made.add("encoded", "ids")
+    made.add("student", "small", "ids")
+    return made
+
+
+@pytest.mark.parametrize("name", ["small", "ids"])
+def test_a_folder_that_is_renamed_between_two_looks_is_no_damage(
+    few: SmallStore, name: str
+) -> None:
+    store, folder = few, few.folder(name)
+    elsewhere = folder.with_name("elsewhere")
+    for number in at_every_look(store.root, lambda: verify_store(store.root)):
+        with before_look(number, store.root, lambda: folder.rename(elsewhere)):
+            report = verify_store(store.root)
+        assert report.is_sound, (number, bad(report))
+        elsewhere.rename(folder)
+
+
+def test_a_folder_that_is_renamed_there_and_back_is_no_damage(few: SmallStore) -> None:
+    store = few
+    folder = store.folder("small")
+    elsewhere = folder.with_name("elsewhere")
+    there, back = (lambda: folder.rename(elsewhere)), (lambda: elsewhere.rename(folder))
+    for number in at_every_look(store.root, lambda: verify_store(store.root)):
+        with before_look(number, store.root, there, back):
+            report = verify_store(store.root)
+        assert report.is_sound, (number, bad(report))
+        if elsewhere.is_dir():
+            back()
+
+
+def test_a_training_that_is_published_between_two_looks_is_no_damage(few: SmallStore) -> None:
+    store = few
+    work = store.interrupted("half", "ids")
+    final, hidden = work.with_suffix(""), work.parent / "hidden"
+    for number in at_every_look(store.root, lambda: verify_store(store.root)):
+        with before_look(number, store.root, lambda: work.rename(hidden)):
+            assert verify_store(store.root).is_sound, number
+        hidden.rename(work)
+    assert not final.exists()
+
+
+def test_damage_is_damage_while_others_are_renamed(few: SmallStore) -> None:
+    store = few
+    (store.folder("ids") / "data.bin").write_bytes(b"")
+    folder = store.folder("small")
+    elsewhere = folder.with_name("elsewhere")
+    for number in at_every_look(store.root, lambda: verify_store(store.root)):
+        with before_look(number, store.root, lambda: folder.rename(elsewhere)):
+            (found,) = bad(verify_store(store.root))
+        assert (found.state, found.file) == ("damaged", "data.bin")
+        elsewhere.rename(folder)
+
+
+def test_a_record_that_is_removed_between_two_looks_is_no_damage(few: SmallStore) -> None:
+    store = few
+    record = store.root / "08_reporting" / "sweeps" / "sweep-1.json"
+    write_json(record, {"id": "sweep-1", "cells": []})
+    for number in at_every_look(record.parent, lambda: verify_store(store.root)):
+        with before_look(number, record.parent, record.unlink):
+            assert verify_store(store.root).is_sound
+        write_json(record, {"id": "sweep-1", "cells": []})

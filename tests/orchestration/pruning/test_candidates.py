@@ -17,6 +17,7 @@ from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.orchestration.pruning.candidates import SETTLED_SECONDS, size_of
 from alpkd_pipeline.orchestration.pruning.kept import Choice
 from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan
+from alpkd_pipeline.runs.locks import lock_file
 
 LONG = SETTLED_SECONDS + 60
 
@@ -55,7 +56,7 @@ def test_an_interrupted_training_goes_by_option_only_whatever_became_of_its_run_
 
 def test_work_under_a_lock_stays(store: SmallStore, going: Going) -> None:
     work = store.interrupted("half", "ids", age=LONG)
-    lock = work.parent / ".locks" / f"{work.stem}.lock"
+    lock = lock_file(work, store.key("half"))
     lock.parent.mkdir()
     with FileLock(lock):
         assert going(interrupted=True) == set()
@@ -81,7 +82,7 @@ def test_what_a_killed_process_left_inside_a_result_goes(store: SmallStore, goin
     (folder / ".manifest.json.123.tmp").write_text("{")
     assert going() == set()  # its process may be about to remove them
     make_older(folder, LONG)
-    with taken(folder):
+    with taken(lock_file(folder, store.key("small"))):
         assert going() == set()
     assert going() == {".checkpoints", ".best", ".manifest.json.123.tmp"}
     plan = make_plan(store.root, Choice(), frozenset())
@@ -133,3 +134,14 @@ def test_a_fresh_file_anywhere_keeps_a_folder(store: SmallStore, going: Going, a
     then = time.time() - age
     os.utime(work / "events.jsonl", (then, then))
     assert going(interrupted=True) == ({work.name} if age else set())
+
+
+def test_names_of_peoples_own_change_nothing(store: SmallStore, going: Going) -> None:
+    """What is needed by its key stays, whatever it is called, and so do copies of it."""
+    for name in ("rows", "ids", "said", "big", "small"):
+        folder = store.folder(name)
+        folder.rename(folder.with_name(f"{name} of mine"))
+        shutil.copytree(folder.with_name(f"{name} of mine"), folder.with_name(f"{name}-20261128"))
+    assert going() == set()
+    assert going(without_model=True) == set()
+    assert going(signals=True) == {"said of mine", "said-20261128"}

@@ -28,6 +28,17 @@ def test_what_conf_asks_for_stays_with_all_above_it(store: SmallStore, going: Go
     assert going(store.key("ids2")) == set()
 
 
+def test_what_conf_asks_for_keeps_what_lies_two_steps_above_it(
+    store: SmallStore, going: Going
+) -> None:
+    store.add("splits", "rows2")
+    store.add("encoded", "ids2", "rows2")
+    store.add("teacher", "big2", "ids2")
+    store.add("signals", "said2", "big2", "ids2")
+    shutil.rmtree(store.folder("big2"))
+    assert going(store.key("said2")) == set()
+
+
 def test_models_whose_students_are_gone_stay(store: SmallStore, going: Going) -> None:
     shutil.rmtree(store.folder("small"))
     assert going() == {store.folder("said").name}

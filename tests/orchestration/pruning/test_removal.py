@@ -8,11 +8,13 @@ import pytest
 from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore
 
+from alpkd_pipeline.orchestration.integrity.locks import is_held
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.orchestration.pruning import removal
-from alpkd_pipeline.orchestration.pruning.candidates import Candidate
+from alpkd_pipeline.orchestration.pruning.candidates import Candidate, is_settled
 from alpkd_pipeline.orchestration.pruning.kept import Choice
 from alpkd_pipeline.orchestration.pruning.prune import make_plan
+from alpkd_pipeline.runs.locks import LOCKS, lock_file
 
 
 def signals(store: SmallStore) -> Candidate:
@@ -31,7 +33,7 @@ def test_it_is_gone_and_nothing_else_is(store: SmallStore) -> None:
 
 def test_what_another_process_holds_stays(store: SmallStore) -> None:
     found = signals(store)
-    lock = found.path.parent / ".locks" / f"{found.path.name}.lock"
+    lock = lock_file(found.path, store.key("said"))
     lock.parent.mkdir(exist_ok=True)
     with FileLock(lock):
         assert removal.remove(found) == "another process is at work on it"
@@ -71,3 +73,44 @@ def test_an_error_is_told(store: SmallStore, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(removal, "_delete", refuse)
     assert removal.remove(signals(store)).startswith("Permission denied: ")
+
+
+def settled_work(store: SmallStore) -> Candidate:
+    store.interrupted("half", "ids", "big", age=3600)
+    (found,) = make_plan(store.root, Choice(interrupted=True), frozenset()).going
+    return found
+
+
+def test_what_was_written_to_since_it_was_planned_stays(store: SmallStore) -> None:
+    """It is looked at once more, and under the lock, where nobody can begin meanwhile."""
+    found = settled_work(store)
+    (found.path / "events.jsonl").write_text("a process on another machine\n")
+    assert removal.remove(found) == "something was written there just now"
+    assert (found.path / "events.jsonl").is_file()
+
+
+def test_the_second_look_is_under_the_lock(
+    store: SmallStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, held = settled_work(store), []
+
+    def watched(path: Path) -> bool:
+        held.append([is_held(lock) for lock in path.parent.glob(f"{LOCKS}/*.lock")])
+        return is_settled(path)
+
+    monkeypatch.setattr(removal, "is_settled", watched)
+    assert removal.remove(found) == ""
+    assert held == [[True]]
+    assert not found.path.exists()
+
+
+def test_a_renamed_result_stays_while_its_key_is_at_work(store: SmallStore) -> None:
+    folder = store.folder("said").rename(store.folder("said").with_name("signals of mine"))
+    found = signals(store)
+    assert found.path == folder
+    lock = lock_file(folder, store.key("said"))
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        assert removal.remove(found) == "another process is at work on it"
+    assert removal.remove(found) == ""
+    assert not folder.exists()

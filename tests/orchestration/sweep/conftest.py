@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.catalog_values import run_facts
@@ -50,6 +52,13 @@ def plan(grid: Grid) -> Callable[..., Plan]:
         )
 
     return make
+
+
+@pytest.fixture
+def one_ray_at_a_time() -> Iterator[None]:
+    """The address `auto` joins any Ray of the machine, another test's too, and dies with it."""
+    with FileLock(Path(tempfile.gettempdir()) / "alpkd-ray-tests.lock"):
+        yield
 
 
 def finish(cell: Cell, stage: str, files: Mapping[str, Any] | None = None) -> Path:

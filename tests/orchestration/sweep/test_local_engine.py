@@ -39,11 +39,30 @@ for line in sys.stdin:
     if name.startswith("half"):
         print('{"state"', end="", flush=True)
         os._exit(0)
+    if name.startswith("orphan") and os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    if name.startswith("orphan"):
+        open("orphan", "w").write(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name.startswith("nonsense"):
+        print("Epoch 1: 100%", flush=True)
+        time.sleep(60)
+    if name.startswith("number"):
+        print(5, flush=True)
+    if name.startswith("deaf"):
+        os.close(1)
+        time.sleep(60)
+    if name.startswith("lingers"):
+        print(json.dumps({"state": "interrupted", "error": "stopped"}), flush=True)
+        time.sleep(60)
     failed = {"state": "failed", "error": "diverged"}
     told = {n: os.environ.get(n, "") for n in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
     sys.stderr.write(name + " was here\\n")
     done = {"state": "done", "pid": str(os.getpid()), **told}
     print(json.dumps(failed if name.startswith("fail") else done), flush=True)
+    if name.startswith("after"):
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -98,6 +117,44 @@ def test_a_crash_is_that_job_s_alone(engine: LocalEngine, name: str, reason: str
     log = "[log: logs/sweep-worker-1.log]"
     assert found == {"state": "died", "error": f"the worker process died ({reason}) {log}"}
     assert engine.call(0, job("a"))["state"] == "done"
+
+
+def test_a_child_that_outlives_its_worker_holds_nobody_up(engine: LocalEngine) -> None:
+    began = time.monotonic()
+    assert "killed: out of memory?" in engine.call(0, job("orphan"))["error"]
+    assert engine.call(0, job("a"))["state"] == "done"
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("nonsense", "died"), ("number", "died"), ("deaf", "died"), ("lingers", "interrupted")],
+)
+def test_a_worker_that_answers_no_sense_is_replaced(
+    engine: LocalEngine, name: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_engine, "GRACE_SECONDS", 0.2)
+    assert engine.call(0, job(name))["state"] == state
+    assert engine.call(0, job("a"))["state"] == "done"
+
+
+def test_workers_that_die_between_two_jobs_cost_nothing(engine: LocalEngine) -> None:
+    jobs = [job(f"after {n}") for n in range(6)]
+    assert {o.state for o in run_jobs(jobs, engine, silent).outcomes} == {"done"}
+
+
+def test_a_worker_that_dies_at_every_start_costs_two_tries_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text("raise SystemExit('no torch here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(local_engine, "WORKER", "broken")
+    with LocalEngine(tmp_path, None, 2) as engine:
+        outcomes = run_jobs([job(name) for name in "abcd"], engine, silent).outcomes
+        logs = "".join(engine.log_of(slot).read_text() for slot in (0, 1))
+    assert {o.state for o in outcomes} == {"failed"}
+    assert all("with exit code 1) [log: logs/sweep-worker-" in (o.error or "") for o in outcomes)
+    assert logs.count("no torch here") == 8
 
 
 def test_others_finish_when_processes_crash(engine: LocalEngine) -> None:

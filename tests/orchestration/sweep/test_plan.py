@@ -160,6 +160,21 @@ def test_students_timed_in_another_way_are_timed_again(plan: MakePlan, setting: 
     assert len(timed) == 2
 
 
+def test_a_cell_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
+    first, second, *_ = plan().cells
+    for planned, stage in ((first, "student_scores"), (second, "student")):
+        finish_cell(planned.cell)
+        path = planned.cell.stage(stage).path
+        path.rename(path.with_name("a name of mine"))
+    made = plan()
+    assert [planned.grid.name for planned in made.in_state("done")] == [
+        first.grid.name,
+        second.grid.name,
+    ]
+    assert dev_score(made.cells[0]) == 0.5
+    assert made.cells[1].cell.student.folder.name == "a name of mine"
+
+
 ONE = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}
 
 

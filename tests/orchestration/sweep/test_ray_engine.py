@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from filelock import FileLock
 from tests.conftest import Kedro
 from tests.projects import copied_project
 
-from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("one_ray_at_a_time")]
 
 IMPOSSIBLE = Job("x", "distill", ("student",), {"nothing": 1})
-
-
-@pytest.fixture(autouse=True)
-def _one_ray_at_a_time() -> Iterator[None]:
-    """The address `auto` joins any Ray of the machine, another test's too, and dies with it."""
-    with FileLock(Path(tempfile.gettempdir()) / "alpkd-ray-tests.lock"):
-        yield
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     return copied_project(tmp_path / "project", tracking="off")
 
 
-def write_grid(project: Path, epochs: int) -> None:
+def write_grid(project: Path, epochs: int, **more: object) -> None:
     grid = {
         "tasks": ["demo"],
         "methods": ["no_kd", "kd"],
@@ -52,6 +43,7 @@ def write_grid(project: Path, epochs: int) -> None:
             "training.epochs": epochs,
             "training.log_every": 1,
         },
+        **more,
     }
     (project / "conf" / "base" / "sweep.yml").write_text(yaml.safe_dump(grid))
 
@@ -150,12 +142,9 @@ def test_a_gpu_that_is_not_there_is_refused_and_not_waited_for(project: Path, sh
     if os.path.exists("/dev/nvidia0"):
         pytest.skip("this machine has a GPU")
     engine = RayEngine(project, None, 2, gpus_per_cell=share)
-    try:
-        found = engine.call(0, IMPOSSIBLE)
-    finally:
-        engine.stop()
-    assert found["state"] == "failed"
-    assert f"2 workers need {2 * share:g} GPUs and Ray has 0" in found["error"]
+    with pytest.raises(EngineLostError, match=f"2 workers need {2 * share:g} GPUs and Ray has 0"):
+        engine.call(0, IMPOSSIBLE)
+    engine.stop()
 
 
 def test_ray_does_not_start_before_the_first_job(project: Path) -> None:
@@ -169,8 +158,8 @@ def test_ray_does_not_start_before_the_first_job(project: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
 def test_a_cluster_that_is_not_there_is_one_line(project: Path, address: str) -> None:
     engine = RayEngine(project, None, 1, address=address)
-    found = engine.call(0, IMPOSSIBLE)
+    with pytest.raises(EngineLostError) as found:
+        engine.call(0, IMPOSSIBLE)
     engine.stop()
-    assert found["state"] == "failed"
-    assert found["error"].startswith(f"--engine ray: Ray {address} cannot be reached")
-    assert "\n" not in found["error"]
+    assert str(found.value).startswith(f"--engine ray: Ray {address} cannot be reached")
+    assert "\n" not in str(found.value)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from tests.orchestration.sweep.conftest import SMALL, finish_cell
 
+from alpkd_pipeline.orchestration.integrity.locks import busy, is_held
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id, sweep_records
+from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id
 from alpkd_pipeline.orchestration.sweep.spec import parse_spec
+from alpkd_pipeline.reporting.sweeps import sweep_records
+from alpkd_pipeline.runs.locks import lock_file
 
 MakePlan = Callable[..., Plan]
 
@@ -30,6 +33,20 @@ def test_a_name_is_taken_once(plan: MakePlan, tmp_path: Path) -> None:
     record = make(plan(seeds=[0]), tmp_path)
     assert (record.claim(), record.claim()) == (True, False)
     assert sweep_records(tmp_path) == []
+    other = make(plan(seeds=[0]), tmp_path)
+    assert not other.claim()
+    record.begin()
+    record.release()
+    assert not other.claim(), "the name of an earlier sweep"
+    assert not is_held(lock_file(record.path.with_suffix("")))
+
+
+def test_a_sweep_holds_its_lock_as_long_as_it_runs(plan: MakePlan, tmp_path: Path) -> None:
+    record = make(plan(seeds=[0]), tmp_path)
+    record.claim()
+    assert busy(tmp_path) == [record.path.with_suffix("")]
+    record.release()
+    assert busy(tmp_path) == []
 
 
 def test_a_record_says_what_was_asked_for_and_what_became_of_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,13 @@ from tests.orchestration.sweep.conftest import SMALL, ToyEngine, finish_cell
 
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep import run as run_module
-from alpkd_pipeline.orchestration.sweep.jobs import Event, Job, Outcome, answer
+from alpkd_pipeline.orchestration.sweep.jobs import (
+    EngineLostError,
+    Event,
+    Job,
+    Outcome,
+    answer,
+)
 from alpkd_pipeline.orchestration.sweep.run import Sweep
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -148,6 +155,37 @@ def test_however_a_sweep_ends_its_record_is_written_and_its_run_closed(
     assert record["jobs"][0]["error"] == "no space left"
 
 
+def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
+    sweep: MakeSweep, engine: ToyEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "sweeps/x.json")
+
+    made, closed = sweep(), list[str]()
+    monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
+    monkeypatch.setattr(made._record, "end", full)
+    with pytest.raises(OSError, match="No space left"):
+        made.run("local", None, report=False)
+    assert closed == ["FINISHED"]
+    assert engine.stopped.is_set()
+
+
+def test_an_engine_that_is_lost_leaves_a_record_of_what_was_done(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.answers = {"demo signals t1": [EngineLostError("no machine is left")]}
+    made, closed = sweep(), list[str]()
+    monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
+    with pytest.raises(EngineLostError, match="no machine is left"):
+        made.run("local", None, report=True)
+    assert closed == ["FAILED"]
+    assert engine.stopped.is_set()
+    (path,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
+    states = {job["name"]: job["state"] for job in json.loads(path.read_text())["jobs"]}
+    assert states["demo teacher t1"] == "done"
+    assert states["demo signals t1"] == "todo"
+
+
 def test_mlflow_hears_how_many_cells_failed(
     sweep: MakeSweep, engine: ToyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,3 +194,18 @@ def test_mlflow_hears_how_many_cells_failed(
     monkeypatch.setattr(made._group, "close", lambda _how, metrics, _files: told.update(metrics))
     made.run("local", None, report=False)
     assert told == {"cells": 12, "cells.done": 0, "cells.failed": 1}
+
+
+def test_presets_in_use_are_named_first(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {"where": {"method": "kd"}, "set": {"training.lr": 8e-4}, "by": "tune-x: best"}
+    path = tmp_path / "conf" / "base" / "parameters" / "tuned.yml"
+    path.write_text(yaml.safe_dump({"tuned": [entry]}))
+    sweep().tell_plan("local", None)
+    lines = capsys.readouterr().out.splitlines()
+    told = "preset in use: training.lr=0.0008 (tune-x: best; the parameter 'tuned' of conf/)"
+    named = [line for line in lines if "preset" in line]
+    assert named == lines[: len(named)]
+    assert f"demo kd 2L: {told}" in named
+    assert not any("no_kd" in line for line in named)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import threading
 
 import pytest
 from tests.orchestration.sweep.conftest import ToyEngine, job
 
-from alpkd_pipeline.orchestration.sweep.jobs import DONE, Event, answer
+from alpkd_pipeline.orchestration.sweep.jobs import DONE, EngineLostError, Event, answer
 from alpkd_pipeline.orchestration.sweep.schedule import STOPPED, run_jobs
 
 
@@ -70,6 +71,31 @@ def test_an_engine_that_raises_loses_no_slot() -> None:
     a, b = run_jobs([job("a"), job("b")], engine, silent).outcomes
     assert (a.state, a.error) == ("failed", "RuntimeError: broken pipe")
     assert b.state == "done"
+
+
+def test_a_full_disk_under_a_worker_s_log_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "logs/sweep-worker-1.log")
+    a, b = run_jobs([job("a"), job("b")], ToyEngine(slots=1, a=[full]), silent).outcomes
+    assert (a.state, b.state) == ("failed", "done")
+    assert (a.error or "").startswith("logs/sweep-worker-1.log could not be written: No space")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_an_engine_without_workers_ends_the_schedule(slots: int) -> None:
+    lost = EngineLostError("no machine is left")
+    engine = ToyEngine(slots=slots, b=[lost], c=[lost], d=[lost])
+    told: list[tuple[str, str]] = []
+
+    def listen(event: Event) -> None:
+        if event.outcome is not None:
+            told.append((event.job.name, event.outcome.state))
+
+    jobs = [job("a"), *(job(name, "a") for name in "bcd"), job("e", "b"), job("f", "c")]
+    with pytest.raises(EngineLostError, match="no machine is left"):
+        run_jobs(jobs, engine, listen)
+    assert told == [("a", "done")]
+    assert set(engine.began[1:]) <= set("bcd")
 
 
 def test_every_beginning_and_end_is_told_and_a_listener_may_fail() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from tests.orchestration.sweep.conftest import finish_training
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.runs.manifest import seal, write_json
 
 
 def facts(cell: Cell) -> dict[str, Any]:
@@ -85,3 +87,39 @@ def test_a_folder_of_another_shape_is_passed_over_and_a_damaged_one_is_refused(l
         why_stale(load().cell, EarlierStudents())
     seal(folder, {"key": "1" * 64})
     assert why_stale(load().cell, EarlierStudents()) == ()
+
+
+NOW = PresetInUse("tune-base-b", {"training.lr": 8e-4}, "tune-base-b: best of 2 trials")
+
+
+def record_search(store: Path, name: str, lr: float) -> None:
+    study = {"task": "demo", "method": "alp_kd", "layers": 4}
+    best = {"best": {"values": {"training.lr": lr}}}
+    write_json(store / f"08_reporting/searches/{name}.json", {"studies": [{**study, **best}]})
+
+
+@pytest.mark.parametrize(
+    ("then", "preset", "why"),
+    [
+        (4e-4, NOW, "made without preset tune-base-b"),
+        (2e-4, NOW, "made with preset tune-base-a, not tune-base-b"),
+        (2e-4, None, "made with preset tune-base-a"),
+    ],
+)
+def test_a_student_of_another_preset(
+    load: Load, then: float, preset: PresetInUse | None, why: str
+) -> None:
+    made = load({"training.lr": then}).cell
+    finish_training(made, "student")
+    record_search(made.store, "tune-base-a", 2e-4)
+    record_search(made.store, "tune-base-b", 8e-4)
+    now = load({"training.lr": 8e-4 if preset else 3e-4}).cell
+    assert why_stale(now, EarlierStudents(), preset) == ("parameters (training.lr)", why)
+
+
+def test_a_student_of_the_same_preset_and_a_record_that_is_damaged(load: Load) -> None:
+    made = load({"training.lr": 8e-4, "training.epochs": 1}).cell
+    finish_training(made, "student")
+    write_json(made.store / "08_reporting/searches/x.json", {"studies": [{"best": 1}]})
+    now = load({"training.lr": 8e-4}).cell
+    assert why_stale(now, EarlierStudents(), NOW) == ("parameters (training.epochs)",)

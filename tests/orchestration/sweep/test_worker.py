@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.orchestration.sweep.conftest import finish_cell
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job
+from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine
 from alpkd_pipeline.orchestration.sweep.worker import LONGEST_ERROR, one_line, run_job
 
 
@@ -82,3 +84,32 @@ def test_a_diverged_training_is_told_from_other_failures(
     ):
         monkeypatch.setattr(KedroSession, "run", wrapped(cause))
         assert run_job(PROJECT, None, job) == {"state": state, "error": str(cause)}
+
+
+@pytest.mark.slow
+def test_what_libraries_print_does_not_disturb_the_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Megabytes in Python, past Python and from a child, while a worker process is at work."""
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import os, subprocess, sys, threading, time
+def flood():
+    while not os.path.sameopenfile(1, 2):
+        time.sleep(0.01)
+    while True:
+        print("x" * 100_000)
+        os.write(1, b"y" * 100_000)
+        subprocess.run(["echo", "z" * 10_000])
+        time.sleep(0.5)
+if "alpkd_pipeline.orchestration.sweep.worker" in " ".join(sys.orig_argv):
+    threading.Thread(target=flood, daemon=True).start()
+"""
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    job = Job("x", "distill", ("student",), {"nothing": 1})
+    with LocalEngine(PROJECT, None, 1, logs=tmp_path) as engine:
+        found = [engine.call(0, job) for _ in range(3)]
+        said = engine.log_of(0).read_text("utf-8", "replace")
+    assert all("unknown parameter 'nothing'" in one["error"] for one in found)
+    assert all(letter * 10_000 in said for letter in "xyz")

@@ -150,3 +150,18 @@ def test_files_can_be_removed_where_systemd_does_not_run(
     assert [s.active for s in timer_schedules(tmp_path)] == [False]
     assert remove_units(tmp_path, "weekly")
     assert timer_schedules(tmp_path) == []
+
+
+def test_words_of_a_unit_mean_what_they_say(tmp_path: Path) -> None:
+    """systemd would put the host's name for %H and a variable's value for $HOME."""
+    project = tmp_path / "50% off"
+    made = entry(project, "weekly", "run", "--params=a=%H,b=$HOME", "100%", HF_HOME="/h %h")
+    (service, text), (_, timer) = unit_files(made, "Sun 03:00").items()
+    lines = text.splitlines()
+    assert service.endswith(".service")
+    assert 'Environment="HF_HOME=/h %%h"' in lines
+    assert f"WorkingDirectory={tmp_path}/50%% off" in lines
+    (command,) = (line for line in lines if line.startswith("ExecStart="))
+    assert command.endswith('-- run "--params=a=%%H,b=$$HOME" "100%%"')
+    for line in (*lines, *timer.splitlines()):
+        assert line.startswith("#") or "%" not in line.replace("%%", "")

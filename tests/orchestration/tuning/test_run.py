@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,25 @@ def test_however_a_search_ends_its_record_is_written_and_its_run_closed(
     assert place.record()["ended"] is None
 
 
+def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
+    place: Place, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine()
+    tuning, closed = place.tuning(), list[str]()
+    monkeypatch.setattr(tuning._group, "close", lambda how, *_rest: closed.append(how))
+    write = module.write_record
+
+    def full(*given: Any, ended: bool) -> None:
+        if ended:
+            raise OSError(errno.ENOSPC, "No space left on device", "searches/x.json")
+        write(*given, ended=ended)
+
+    monkeypatch.setattr(module, "write_record", full)
+    with pytest.raises(OSError, match="No space left"):
+        tuning.run("local", None)
+    assert closed == ["FINISHED"]
+
+
 def test_a_search_in_which_all_fails_writes_no_preset(place: Place, engine: Any) -> None:
     engine(failing=["trial"])
     assert place.tuning().run("local", None) == 1
@@ -196,3 +216,20 @@ def test_a_study_is_not_chosen_by_seed() -> None:
     refuse_seeds({"method": ["kd"]})
     with pytest.raises(UserError, match="--only seed"):
         refuse_seeds({"seed": [1]})
+
+
+def test_the_end_says_what_changed_and_how_to_undo_it(
+    place: Place, engine: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine(slots=2)
+    assert place.tuning(trials=1).run("local", None) == 0
+    lr = yaml.safe_load(place.presets.read_text())["tuned"][0]["set"]["training.lr"]
+    out = capsys.readouterr().out
+    assert f"  demo no_kd 2L: training.lr={lr} (was 0.0004)" in out or lr == 4e-4
+    assert "`kedro run` and `kedro sweep` train with these numbers" in out
+    assert "to undo it, remove that file" in out
+    engine(slots=2)
+    assert place.tuning(trials=6).run("local", None) == 0
+    out = capsys.readouterr().out
+    assert f"  demo no_kd 2L: training.lr=0.0004 (was {lr})" in out or lr == 4e-4
+    assert "to undo it, take these entries out of it, or write the old numbers into them" in out

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.orchestration.tuning.conftest import Maker, PretendingEngine, publish_student
 
-from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_search
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
@@ -162,6 +162,22 @@ def test_a_stopped_search_goes_on_and_repeats_nothing(searches: Any) -> None:
     assert [trial.values for trial in found[0].study.trials()][:1] == before
     assert len(again.jobs) == 3
     assert not set(again.names()) & set(engine.names()[:3])
+
+
+def test_a_search_whose_engine_is_lost_goes_on_and_repeats_nothing(searches: Any) -> None:
+    class Lost(PretendingEngine):
+        def call(self, slot: int, job: Job) -> Mapping[str, str]:
+            if len(self.jobs) == 5:
+                raise EngineLostError("no machine is left")
+            return super().call(slot, job)
+
+    with pytest.raises(EngineLostError, match="no machine is left"):
+        run(searches(), Lost(slots=1))
+    done = sum(len(search.study.trials()) for search in searches())
+    assert done == 3
+    ended, told = run(searches(), PretendingEngine())
+    assert ended
+    assert len(told) == 6 - done
 
 
 def test_students_that_are_there_are_not_trained(searches: Any) -> None:

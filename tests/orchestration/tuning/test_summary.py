@@ -7,10 +7,13 @@ from rich.console import Console
 from tests.orchestration.tuning.conftest import Maker
 
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies
+from alpkd_pipeline.orchestration.tuning.preset import Preset
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study, open_storage
 from alpkd_pipeline.orchestration.tuning.summary import (
+    change_lines,
     estimate_line,
+    now_set,
     plan_lines,
     point_text,
     trial_line,
@@ -77,3 +80,15 @@ def test_the_table_has_the_best_of_each_study(maker: Maker, database: Path) -> N
     assert point_text(best.values) in said
     for words in ("demo kd 2L", "0.9000 accuracy", "3/6"):
         assert words in said
+
+
+def test_changes_name_what_was_there(maker: Maker) -> None:
+    target = {"task": "demo", "method": "kd", "layers": 2}
+    before = now_set(maker().conf, target)
+    assert before["training.lr"] == 4e-4
+    preset = Preset(target, {"training.lr": 1e-3, "method.eta": before["method.eta"]})
+    lines = change_lines([(preset, before)], "tuned.yml", was_there=False)
+    assert lines[:2] == [
+        "presets: tuned.yml",
+        f"  demo kd 2L: training.lr=0.001 (was 0.0004), method.eta={before['method.eta']}",
+    ]

@@ -55,6 +55,7 @@ def test_the_detectable_difference_is_found_with_the_power_that_is_said():
 
 def test_only_shared_seeds_count():
     assert paired_test(OURS | {7: 0.1}, THEIRS | {9: 0.9}) == paired_test(OURS, THEIRS)
+    assert paired_test(OURS | {-7: 0.1}, {-9: 0.9} | THEIRS) == paired_test(OURS, THEIRS)
 
 
 def test_the_other_way_round_changes_the_sign_alone():

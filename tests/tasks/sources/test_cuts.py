@@ -6,8 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.cuts import finish
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.sources.spec import SourceSpec, TrainRowsBy
 from alpkd_pipeline.tasks.task import Task
 
 SPEC = SourceSpec("table", dev_fraction=0.25)
@@ -55,13 +56,31 @@ def test_train_is_cut_to_its_first_rows_and_dev_is_not(mood: Task) -> None:
     assert len(found["dev"]) == 5
 
 
-def test_dev_does_not_depend_on_how_many_rows_train_keeps(mood: Task) -> None:
-    few, many = (
-        finish({"train": frame(40)}, replace(SPEC, train_rows=rows), mood) for rows in (3, 20)
+@pytest.mark.parametrize("by", ["first", "stratified"])
+def test_dev_is_cut_from_the_rows_that_are_kept(mood: Task, by: TrainRowsBy) -> None:
+    found = finish({"train": frame(4000)}, replace(SPEC, train_rows=400, train_rows_by=by), mood)
+    assert {name: len(part) for name, part in found.items()} == {"train": 300, "dev": 100}
+    assert not set(found["train"]["idx"]) & set(found["dev"]["idx"])
+    for part in found.values():
+        assert part["label"].value_counts().to_dict() == {0: len(part) / 2, 1: len(part) / 2}
+
+
+def sorted_file(rows: int = 20) -> pd.DataFrame:
+    return frame(rows).assign(label=[0] * (rows // 2) + [1] * (rows // 2))
+
+
+def test_the_first_rows_of_a_sorted_file_are_refused(mood: Task) -> None:
+    given = {"train": sorted_file(), "dev": frame(4, start=90)}
+    with pytest.raises(UserError) as caught:
+        finish(given, replace(SPEC, train_rows=10), mood)
+    assert str(caught.value) == (
+        "task.train_rows: the first 10 of 20 train rows of task 'mood' have none of the class"
+        " positive, as in a sorted file; set task.train_rows_by=stratified, which draws rows of"
+        " every class"
     )
-    assert few["dev"]["idx"].tolist() == many["dev"]["idx"].tolist()
-    assert len(few["train"]) == 3
-    assert not set(few["train"]["idx"]) & set(few["dev"]["idx"])
+    drawn = finish(given, replace(SPEC, train_rows=10, train_rows_by="stratified"), mood)
+    assert drawn["train"]["label"].tolist() == [0] * 5 + [1] * 5
+    assert finish(given, replace(SPEC, train_rows=11), mood)["train"]["label"].sum() == 1
 
 
 def test_fewer_rows_than_asked_for_are_said(mood: Task, caplog: pytest.LogCaptureFixture) -> None:

@@ -39,11 +39,12 @@ def test_all_faults_of_all_files_come_at_once(tmp_path: Path, mood: Task) -> Non
     assert report(table(train="t.csv", dev="d.tsv", test="e.jsonl"), mood, tmp_path) == [
         "train (t.csv): has no column 'sentence'; it has text, label; name the right one in"
         " task.columns.sentence",
-        "train (t.csv), 1 line (3): label is none of negative, positive (or 0 to 1): 'wonderful'",
         "dev (d.tsv): line 3: 1 fields where the first line has 2; a separator inside a text must"
         " be quoted (.csv) or replaced (.tsv) (malformed too: 1 more, line 5)",
         "test (e.jsonl): line 3: a JSON list where an object is expected; write"
         ' {"column": value, ...} on each line (malformed too: 1 more, line 4)',
+        "labels: they are neither all class names (negative, positive) nor all ids (0 to 1):"
+        " 'wonderful' (train line 3); correct them, or task.labels; all splits are read alike",
     ]
 
 
@@ -93,10 +94,10 @@ def test_glue_folders(tmp_path: Path) -> None:
     found = report(SourceSpec("folder", path="."), GLUE["rte"].task, tmp_path)
     assert [line.split(";")[0] for line in found] == [
         "train (RTE/train.tsv): has no column 'sentence1' (did you mean 'sentence2'?)",
-        "train (RTE/train.tsv), 1 line (2): label is none of entailment, not_entailment"
-        " (or 0 to 1): 'maybe'",
         "dev (RTE/dev.tsv): has no column 'label'",
         "dev (RTE/dev.tsv), 1 line (2): sentence2 is blank",
+        "labels: they are neither all class names (entailment, not_entailment) nor all ids"
+        " (0 to 1): 'maybe' (train line 2)",
     ]
 
 

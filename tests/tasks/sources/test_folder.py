@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.real_glue import real_glue
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.folder import find_files, load
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -197,13 +200,14 @@ def test_bad_bytes_and_unknown_labels_are_reported_with_file_and_line(root: Path
     write_rte(root / "RTE")
     header = "index\tsentence1\tsentence2\tlabel"
     write(root / "RTE" / "train.tsv", header, "0\tb\udce4d\tc\tentailment", "1\tx\ty\tmaybe")
-    with pytest.raises(UserError) as caught:
-        check_splits(read(root, RTE), RTE, 0.0)
+    with pytest.raises(DataFaults) as caught:
+        load_splits(SPEC, RTE, root.parent)
     train = root / "RTE" / "train.tsv"
     assert str(caught.value).splitlines()[1:] == [
         f"  - train ({train}), 1 line (2): sentence1 is not UTF-8",
-        f"  - train ({train}), 1 line (3): label is none of entailment, not_entailment"
-        " (or 0 to 1): 'maybe'",
+        "  - labels: they are neither all class names (entailment, not_entailment) nor all ids"
+        " (0 to 1): 'maybe' (train line 3); correct them, or task.labels; all splits are read"
+        " alike",
     ]
 
 
@@ -259,16 +263,17 @@ def lines_of(path: Path) -> int:
 
 @pytest.mark.glue
 @pytest.mark.parametrize("name", TSV_ROWS)
-def test_real_rows_equal_lines(glue_dir: Path, name: str) -> None:
-    frames = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), GLUE[name].task, Path())
+def test_real_rows_equal_lines(name: str) -> None:
+    folder = real_glue(name, "tsv")
+    frames = load(SourceSpec("folder", path=str(folder)), GLUE[name].task, Path())
     for split, (file, header) in TSV_ROWS[name].items():
-        assert len(frames[split]) == lines_of(glue_dir / "glue_tsv" / file) - header
+        assert len(frames[split]) == lines_of(folder / file) - header
 
 
 @pytest.mark.glue
-def test_real_mrpc_rows_equal_lines(glue_dir: Path) -> None:
-    folder = glue_dir / "glue_tsv" / "MRPC"
-    frames = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), MRPC, Path())
+def test_real_mrpc_rows_equal_lines() -> None:
+    folder = real_glue("mrpc", "tsv") / "MRPC"
+    frames = load(SourceSpec("folder", path=str(folder.parent)), MRPC, Path())
     assert len(frames["dev"]) == lines_of(folder / "dev_ids.tsv")
     whole = lines_of(folder / "msr_paraphrase_train.txt") - 1
     assert len(frames["train"]) + len(frames["dev"]) == whole
@@ -277,10 +282,12 @@ def test_real_mrpc_rows_equal_lines(glue_dir: Path) -> None:
 
 @pytest.mark.glue
 @pytest.mark.parametrize("name", ["cola", "mrpc", "rte"])
-def test_real_tsv_agrees_with_parquet(glue_dir: Path, name: str) -> None:
+def test_real_tsv_agrees_with_parquet(name: str) -> None:
     task = GLUE[name].task
-    tsv = load(SourceSpec("folder", path=str(glue_dir / "glue_tsv")), task, Path())
-    parquet = load(SourceSpec("folder", path=str(glue_dir)), task, Path())
+    tsv, parquet = (
+        load(SourceSpec("folder", path=str(real_glue(name, layout))), task, Path())
+        for layout in ("tsv", "parquet")
+    )
     assert set(tsv) == set(parquet) == {"train", "dev", "test"}
     for split, frame in tsv.items():
         assert frame.attrs["file"].endswith((".tsv", ".txt"))
@@ -295,7 +302,7 @@ def test_real_tsv_agrees_with_parquet(glue_dir: Path, name: str) -> None:
     ("name", "shared"),
     [("cola", (16, 19)), ("mrpc", (0, 0)), ("rte", (0, 0)), ("sst2", (0, 2))],
 )
-def test_real_splits_are_sound(glue_dir: Path, name: str, shared: tuple[int, int]) -> None:
-    task = GLUE[name].task
-    facts = check_splits(load(SourceSpec("folder", path=str(glue_dir)), task, Path()), task, 0.02)
+def test_real_splits_are_sound(name: str, shared: tuple[int, int]) -> None:
+    spec, task = SourceSpec("folder", path=str(real_glue(name, "parquet"))), GLUE[name].task
+    facts = check_splits(load(spec, task, Path()), task, 0.02)
     assert (facts.splits["dev"].overlap, facts.splits["test"].overlap) == shared

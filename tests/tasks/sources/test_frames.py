@@ -6,9 +6,12 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
+from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.validate import check_splits
 
 
 def raw(**cells: list[Any]) -> RawTable:
@@ -17,11 +20,12 @@ def raw(**cells: list[Any]) -> RawTable:
 
 
 def build(task: Task, split: str, columns: dict[str, str], **cells: list[Any]) -> pd.DataFrame:
-    return split_frame(raw(**cells), task, split, wanted_columns(task, columns))
+    frame = split_frame(raw(**cells), task, split, wanted_columns(task, columns))
+    return read_label_columns({split: frame}, task, minus_one_hides=False)[split]
 
 
 def test_exact_columns_and_types(mood: Task) -> None:
-    found = build(mood, "train", {}, sentence=["NA", "b"], label=["positive", "0"], idx=["7", 3])
+    found = build(mood, "train", {}, sentence=["NA", "b"], label=["1", 0], idx=["7", 3])
     assert found.columns.tolist() == ["sentence", "label", "idx"]
     assert [str(kind) for kind in found.dtypes] == ["str", "int64", "int64"]
     assert found.to_dict("list") == {"sentence": ["NA", "b"], "label": [1, 0], "idx": [7, 3]}
@@ -92,21 +96,42 @@ def test_unreadable_cells_stay_as_they_were(mood: Task) -> None:
     found = build(
         mood,
         "train",
-        {},
+        {"idx": "id"},
         sentence=["a", "b\udcff", 3, None],
-        label=[0, "x", None, 2**70],
-        idx=["a", 1, 2, 3],
+        label=[0, 1, None, 0],
+        id=["a", 1, 2, 3],
     )
     assert found["sentence"].tolist() == ["a", "b\udcff", 3, None]
-    assert found["label"].tolist() == [0, "x", None, 2**70]
+    assert found["label"].tolist() == [0, 1, None, 0]
     assert found["idx"].tolist() == ["a", 1, 2, 3]
 
 
 def test_lists_and_objects_are_no_row_numbers(mood: Task) -> None:
     found = build(
-        mood, "train", {}, sentence=["a", "b", "c"], label=[0, 1, 0], idx=[[1], {}, "9" * 5000]
+        mood,
+        "train",
+        {"idx": "id"},
+        sentence=["a", "b", "c"],
+        label=[0, 1, 0],
+        id=[[1], {}, "9" * 5000],
     )
     assert found["idx"].tolist() == ["[1]", "{}", "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    "idx", [["a", 1], [1, 1], [None, 1], [[1], 2], [0.5, 1], [2**63, 1], ["1", 1], [1.0, "1"]]
+)
+def test_an_idx_that_nobody_meant_is_ignored(
+    mood: Task, caplog: pytest.LogCaptureFixture, idx: list[Any]
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = build(mood, "train", {}, sentence=["a", "b"], label=[0, 1], idx=idx)
+    assert found["idx"].tolist() == [0, 1]
+    assert "data.tsv: the column idx does not number the rows" in caplog.text
+    named = build(mood, "train", {"idx": "id"}, sentence=["a", "b"], label=[0, 1], id=idx)
+    assert "rows are numbered from 0" in caplog.text
+    with pytest.raises(DataFaults, match="idx"):
+        check_splits({"train": named}, mood, 0.0)
 
 
 def test_broken_rows_are_left_out_and_counted(pair: Task, caplog: pytest.LogCaptureFixture) -> None:

@@ -190,9 +190,31 @@ def test_unknown_configuration(own_cache: Path, mood: Task) -> None:
 
 def test_data_set_without_a_card(tmp_path: Path, mood: Task) -> None:
     folder = commit_folder(tmp_path, "me/moods", COMMIT)
-    (folder / "train.csv").write_text("text,label\ngood,positive\nbad,0\n")
+    (folder / "train.csv").write_text("text,label\ngood,positive\nbad,negative\n")
     frames = hub.load(moods(), mood, Path(), cache_dir=tmp_path)
     assert frames["train"]["label"].tolist() == [1, 0]
+
+
+def test_labels_are_read_alike_in_all_splits(tmp_path: Path, mood: Task) -> None:
+    folder = commit_folder(tmp_path, "me/moods", COMMIT)
+    (folder / "train.csv").write_text("text,label\ngood,positive\nbad,negative\n")
+    (folder / "test.csv").write_text("text,label\ngood,1\nbad,0\n")
+    said = refusal(moods(), mood, tmp_path)
+    assert "1 (test row 1), 0 (test row 2)" in said
+
+
+def test_hidden_labels_of_a_hub_data_set(own_cache: Path, mood: Task) -> None:
+    (file,) = own_cache.rglob("test.parquet")
+    pd.DataFrame({"text": ["good", "bad", "so"], "label": [0, -1, 1]}).to_parquet(file)
+    frames = hub.load(moods(), mood, Path(), cache_dir=own_cache)
+    assert frames["test"]["label"].tolist() == [1, -1, 0]
+
+
+def test_an_id_without_a_name_is_refused(own_cache: Path, mood: Task) -> None:
+    (file,) = own_cache.rglob("test.parquet")
+    pd.DataFrame({"text": ["good"], "label": [2]}).to_parquet(file)
+    said = refusal(moods(), mood, own_cache)
+    assert "2" in said
 
 
 def test_code_in_a_data_set_is_not_run(tmp_path: Path, mood: Task) -> None:

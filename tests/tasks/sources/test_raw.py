@@ -3,6 +3,8 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,6 +89,19 @@ class TestLines:
     def test_utf16_is_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.tsv", "a\tb\n".encode("utf-16"))
         assert "UTF-16; save it as UTF-8" in refusal(read_tsv, path)
+
+    @pytest.mark.parametrize("form", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+    @pytest.mark.parametrize("header", ["a\tb", "текст\tметка", "文\t字"])
+    def test_utf16_without_a_mark_is_refused(self, tmp_path: Path, form: str, header: str) -> None:
+        for read, suffix, sep in ((read_tsv, "tsv", "\t"), (read_csv, "csv", ",")):
+            lines = f"{header}\nx\t1\n".replace("\t", sep)
+            path = write(tmp_path / f"a.{suffix}", lines.encode(form))
+            said = "has NUL bytes in its first line, as UTF-16 has; save it as UTF-8"
+            assert said in refusal(read, path)
+
+    def test_a_nul_in_a_text_is_no_utf16(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.tsv", "a\tb\nx\0y\t1\n")
+        assert read_tsv(path, ["a"]).cells["a"] == ["x\0y"]
 
     @given(st.lists(st.text(st.characters(exclude_characters="\n\r", exclude_categories=["Cs"]))))
     @settings(max_examples=50, deadline=None)
@@ -181,6 +196,47 @@ class TestParquet:
         pq.write_table(pa.table({"a": ["x"], "a.b": ["y"]}), folder / "a.parquet")
         assert read_parquet(folder / "a.parquet", ["a"]).cells == {"a": ["x"]}
         assert read_parquet(folder / "a.parquet", ["a.b"]).cells == {"a.b": ["y"]}
+
+    def test_categories_are_their_values(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"a": pd.Categorical(["x", None, "y"], ["y", "z", "x"]), "b": 1})
+        frame.to_parquet(tmp_path / "a.parquet")
+        assert read_parquet(tmp_path / "a.parquet", ["a"]).cells["a"] == ["x", None, "y"]
+
+    @pytest.mark.parametrize("kind", ["float32", "float64"])
+    def test_numbers_have_the_digits_that_people_gave_them(self, tmp_path: Path, kind: str) -> None:
+        column = pa.array(np.array([0.1, 3.8, 1.0], kind), mask=np.array([False, False, True]))
+        pq.write_table(pa.table({"a": column}), tmp_path / "a.parquet")
+        found = read_parquet(tmp_path / "a.parquet", ["a"]).cells["a"]
+        assert found == [0.1, 3.8, None]
+
+    def test_class_names_in_the_schema(self, tmp_path: Path) -> None:
+        features = datasets.Features(
+            {"a": datasets.ClassLabel(names=["no", "yes"]), "b": datasets.Value("int64")}
+        )
+        rows = datasets.Dataset.from_dict({"a": [1, 0, -1], "b": [1, 2, 3]}, features=features)
+        rows.to_parquet(str(tmp_path / "a.parquet"))
+        raw = read_parquet(tmp_path / "a.parquet", ["a", "b"])
+        assert raw.classes == {"a": ["no", "yes"]}
+        assert raw.cells["a"] == [1, 0, -1]
+        assert read_parquet(tmp_path / "a.parquet", ["b"]).classes == {}
+
+    @pytest.mark.parametrize(
+        "about",
+        [
+            "",
+            "[]",
+            "{}",
+            '{"info": null}',
+            '{"info": {"features": {"a": 1}}}',
+            "[" * 9000,
+            "\xff",
+            '{"info": {"features": {"a": {"_type": "ClassLabel", "names": 3}}}}',
+        ],
+    )
+    def test_a_schema_in_another_form_carries_no_names(self, tmp_path: Path, about: str) -> None:
+        table = pa.table({"a": [1, 0]}).replace_schema_metadata({"huggingface": about})
+        pq.write_table(table, tmp_path / "a.parquet")
+        assert read_parquet(tmp_path / "a.parquet", ["a"]).classes == {}
 
     def test_a_date_beyond_the_calendar_is_refused(self, tmp_path: Path) -> None:
         days = pa.array([2**31 - 1], pa.int32()).view(pa.date32())

@@ -11,6 +11,7 @@ from alpkd_pipeline.tasks.sources.spec import SourceSpec
     ("changes", "message"),
     [
         ({"kind": "web"}, "task.source 'web' is unknown; choose one of demo, hub, folder, table"),
+        ({"kind": "demo", "train_rows_by": "last"}, "'last' is unknown; choose one of first, str"),
         ({"kind": "demo", "train_rows": 0}, "task.train_rows is 0"),
         ({"kind": "demo", "dev_fraction": 0.0}, "task.dev_fraction is 0.0"),
         ({"kind": "demo", "dev_fraction": 1.0}, "task.dev_fraction is 1.0"),

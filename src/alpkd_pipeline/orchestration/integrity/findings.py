@@ -16,6 +16,7 @@ State = Literal[
     "at work",
     "left over",
     "copied",
+    "renamed",
     "orphaned",
 ]
 """The first three are bad: what is there is not what was written, or not what it says it is."""

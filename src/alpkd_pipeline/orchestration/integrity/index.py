@@ -47,7 +47,8 @@ def read_index(store: Path) -> Index:
         try:
             sealed = read_sealed(entry.path)
         except UnreadableError as error:
-            unreadable.append(_unreadable(entry, store, str(error)))
+            if entry.path.exists():  # else it was renamed or removed just now
+                unreadable.append(_unreadable(entry, store, str(error)))
             continue
         results.append(Result.of(entry, sealed, store))
         sizes[entry.path] = sealed.bytes

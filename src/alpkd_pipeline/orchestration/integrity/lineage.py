@@ -13,6 +13,7 @@ from typing import Any
 from alpkd_pipeline.orchestration.integrity.findings import Finding
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON, Entry
 from alpkd_pipeline.orchestration.integrity.sealed import Sealed
+from alpkd_pipeline.runs.by_key import same_result
 from alpkd_pipeline.runs.manifest import MANIFEST, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
@@ -87,9 +88,6 @@ def disagreements(result: Result) -> Iterator[str]:
         return
     if result.stage not in kind.stages:
         yield f"{MANIFEST} speaks of stage '{result.stage}', in a folder of {kind.name}"
-    key8 = result.entry.key8
-    if key8 is not None and not result.key.startswith(key8):
-        yield f"its name ends with {key8}, its key begins with {result.key[:8]}"
     if not result.run:
         return
     said = {result.stage: result.key, **result.made_from}
@@ -99,13 +97,36 @@ def disagreements(result: Result) -> Iterator[str]:
             yield f"{MANIFEST} has {key[:8]} as key of '{stage}', {RUN_CONFIG} has {other}"
 
 
+def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
+    """Folders whose names end with other digits than their keys begin with.
+
+    A folder may be called anything; it is bad if its name promises another result.
+    """
+    results = list(results)
+    known = {key[:8] for r in results for key in (r.key, *map(str, r.made_from.values()))}
+    for result in results:
+        key8, kind = result.entry.key8, result.entry.kind
+        if key8 is None or "key" not in result.facts or result.key.startswith(key8):
+            continue
+        what = f"its name ends with {key8}, its key begins with {result.key[:8]}"
+        if key8 in known:
+            do = f"give it a name that ends with -{result.key[:8]}"
+            yield Finding("mismatched", kind.name, result.name, what, do)
+        else:
+            do = "harmless, it is found by its key"
+            yield Finding("renamed", kind.name, result.name, what, do)
+
+
 def wrong_inputs(result: Result, by_path: Mapping[Path, Result]) -> Iterator[str]:
-    """Inputs whose place now holds something with another key than the one that was read."""
+    """Inputs whose place now holds another key than the one that was read, which is nowhere."""
     inputs = result.run.get("inputs")
     for name, place in inputs.items() if isinstance(inputs, dict) else []:
         found = by_path.get(Path(os.path.normpath(result.entry.path / str(place))))
         wanted = result.made_from.get(found.stage) if found else None
-        if found is not None and wanted is not None and wanted != found.key:
+        if found is None or wanted in (None, found.key):
+            continue
+        # Whoever looks for it goes by the key, whatever the folder is called.
+        if not any(r.key == wanted and r.stage == found.stage for r in by_path.values()):
             yield (
                 f"it was made from {found.stage} {wanted[:8]}, and its input '{name}' leads to"
                 f" {found.name} with key {found.key[:8]}"
@@ -118,17 +139,20 @@ def copies(results: Sequence[Result]) -> Iterator[Finding]:
     for result in results:
         by_key[result.stage, result.key].append(result)
     for same in by_key.values():
-        # The one whose name carries the key is the one that pipelines find.
-        first, *others = sorted(same, key=lambda r: (r.entry.key8 is None, r.name))
+        # Those whose names carry the key are found first.
+        first, *others = sorted(same, key=lambda r: (not _carries_its_key(r), r.name))
         for other in others:
-            by_hand = other.entry.key8 is None
-            yield Finding(
-                state="copied" if by_hand else "mismatched",
-                kind=other.entry.kind.name,
-                folder=other.name,
-                what=f"it has the key of {first.name}",
-                do="comparisons take the first of them" if by_hand else "keep one of the two",
-            )
+            kind, what = other.entry.kind.name, f"it has the key of {first.name}"
+            if same_result(first.entry.path, other.entry.path):
+                do = "harmless, one of the two is used"
+                yield Finding("copied", kind, other.name, f"{what} and the same contents", do)
+            else:
+                what = f"{what} and other contents"
+                yield Finding("mismatched", kind, other.name, what, "keep one of the two")
+
+
+def _carries_its_key(result: Result) -> bool:
+    return result.entry.key8 is not None and result.key.startswith(result.entry.key8)
 
 
 def orphans(results: Iterable[Result]) -> Iterator[Finding]:

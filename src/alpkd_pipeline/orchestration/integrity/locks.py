@@ -9,8 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, Entry
-from alpkd_pipeline.runs.locks import LOCKS, lock_file
+from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, RECORDS, Entry
+from alpkd_pipeline.runs.locks import LOCKS
+from alpkd_pipeline.runs.manifest import listed
 
 
 def is_held(lock: Path) -> bool:
@@ -32,15 +33,22 @@ def at_work_on(entry: Entry) -> bool:
     if entry.kind.name == COMPARISON and entry.state == "work":
         # All comparisons are made in one place, each under the lock of its own key.
         return any(is_held(lock) for lock in sorted((entry.final / LOCKS).glob("*.lock")))
-    return is_held(lock_file(entry.final))
+    return is_held(entry.lock)
 
 
 def busy(store: Path) -> list[Path]:
-    """The results that processes are making now, and the searches that are running."""
+    """The results that processes are making now, and the sweeps and searches that are running."""
     depth = {kind.place: "" if kind.name == COMPARISON else "*/" for kind in KINDS}
-    places = {**depth, "08_reporting/searches": ""}
+    places = {**depth, **dict.fromkeys(RECORDS, "")}
     found = (p for place, inner in places.items() for p in _locks(store / place, inner))
-    return [lock.parents[1] / lock.stem for lock in found if is_held(lock)]
+    return [_locked(lock) for lock in found if is_held(lock)]
+
+
+def _locked(lock: Path) -> Path:
+    """What a lock stands for, by the name that people see."""
+    place = lock.parents[1]
+    found = [path for path in listed(place) if path.name.removesuffix(".work").endswith(lock.stem)]
+    return place / (found[-1].name.removesuffix(".work") if found else lock.stem)
 
 
 def _locks(place: Path, inner: str) -> list[Path]:
@@ -48,13 +56,12 @@ def _locks(place: Path, inner: str) -> list[Path]:
 
 
 @contextmanager
-def taken(final: Path) -> Iterator[bool]:
-    """Hold the lock of a result's folder if nobody else does; gives whether it is held now.
+def taken(lock: Path) -> Iterator[bool]:
+    """Hold a lock file if nobody else does; gives whether it is held now.
 
     Raises:
         OSError: nothing can be written there.
     """
-    lock = lock_file(final)
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, timeout=0)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS
-from alpkd_pipeline.runs.manifest import MANIFEST
+from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 State = Literal["published", "unsealed", "work", "aside", "left over"]
@@ -77,7 +79,7 @@ class Entry:
             `work`: a stage works there or was interrupted. `aside`: an older result that gave way
             to a newer one. `left over`: files that a killed process left half written, and
             checkpoints of what is finished.
-        final: the folder of the result, after which its lock is called.
+        final: the folder of the result.
     """
 
     kind: Kind
@@ -90,6 +92,12 @@ class Entry:
         """The key's first digits, as the folder's name has them."""
         found = _KEYED.search(self.final.name)
         return found.group(1) if found else None
+
+    @property
+    def lock(self) -> Path:
+        """The lock of whoever makes it."""
+        key = (read_manifest(self.final) or {}).get("key") or self.key8
+        return lock_file(self.final, str(key or ""))
 
 
 def entries(store: Path) -> Iterator[Entry]:
@@ -117,11 +125,17 @@ def stores_of(rerun: Path) -> list[Path]:
 
 
 def _folders(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    return [path for path in listed(place) if path.is_dir()]
+
+
+def inside(folder: Path) -> list[Path]:
+    """Everything below a folder, sorted; what goes away meanwhile is left out."""
+    found = ((Path(at), name) for at, *both in os.walk(folder) for names in both for name in names)
+    return sorted(at / name for at, name in found)
 
 
 def _below(place: Path, kind: Kind) -> Iterator[Entry]:
-    for path in sorted(place.iterdir()) if place.is_dir() else []:
+    for path in listed(place):
         entry = _entry(path, kind)
         if entry is not None:
             yield entry
@@ -150,6 +164,6 @@ def _left_inside(entry: Entry) -> Iterator[Entry]:
         for name in (CHECKPOINTS, BEST):
             if (entry.path / name).is_dir():
                 yield Entry(entry.kind, entry.path / name, "left over", entry.final)
-    for path in sorted(entry.path.rglob(".*")):
+    for path in inside(entry.path):
         if _UNDER_ANOTHER_NAME.match(path.name):
             yield Entry(entry.kind, path, "left over", entry.final)

@@ -24,9 +24,12 @@ def check_records(store: Path, count: Count) -> Iterator[Finding]:
         files = sorted((store / place).glob("[!.]*.json")) + sorted((store / place).glob("*.db"))
         count.folders += bool(files)
         for path in files:
-            count.files += 1
-            count.bytes += path.stat().st_size
             why = _database_fault(path) if path.suffix == ".db" else _json_fault(path)
+            try:
+                count.bytes += path.stat().st_size
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            count.files += 1
             if why:
                 yield Finding("damaged", KIND, place, f"{path.name} {why}", _do(path), path.name)
 

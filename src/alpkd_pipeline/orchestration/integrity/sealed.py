@@ -43,7 +43,10 @@ class Sealed:
 
     def extra(self) -> list[str]:
         """Files that are there and not listed."""
-        names = (path.relative_to(self.folder).as_posix() for path in list_files(self.folder))
+        try:
+            names = [path.relative_to(self.folder).as_posix() for path in list_files(self.folder)]
+        except FileNotFoundError:
+            return []  # it is being moved, which a second look at the manifest shows
         return [name for name in names if name not in self.files]
 
 

@@ -19,6 +19,7 @@ from alpkd_pipeline.orchestration.integrity.lineage import (
     disagreements,
     orphans,
     wrong_inputs,
+    wrong_names,
 )
 from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
 from alpkd_pipeline.orchestration.integrity.places import KINDS, reruns, stores_of
@@ -33,6 +34,7 @@ from alpkd_pipeline.orchestration.integrity.unfinished import (
     wrong_steps,
 )
 from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import OWN_DIGEST, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 CHECKPOINT = "checkpoint"
@@ -56,7 +58,7 @@ def verify_store(
         UserError: nothing of the store lies at a path.
     """
     began, progress = time.monotonic(), progress or ByteProgress()
-    under = [path.resolve() for path in paths]
+    under = [place for path in paths for place in _both(path)]
     idle = [rerun for rerun in reruns(store) if not is_held(lock_file(rerun))]
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
     looks = [_Look(read_index(place), under) for place in places]
@@ -74,7 +76,7 @@ def verify_store(
 
 def _check_paths(store: Path, paths: Sequence[Path], looks: Sequence[_Look]) -> None:
     for path in paths:
-        if not any(look.reaches(path.resolve()) for look in looks):
+        if not any(look.reaches(place) for look in looks for place in _both(path)):
             raise UserError(
                 f"nothing of the store {store} lies at {path}: name a folder inside it, or another"
                 " store with --params=run.store=..."
@@ -109,7 +111,7 @@ class _Look:
         folders = [result.entry.path for result in self._results]
         folders += [entry.path for entry in self._others]
         folders += [self._at(finding) for finding in self.index.unreadable]
-        return any(_meet(path, folder.resolve()) for folder in folders)
+        return any(_meet(path, place) for folder in folders for place in _both(folder))
 
     def take(self, report: Report, progress: ByteProgress) -> Report:
         """Fill the report."""
@@ -130,10 +132,28 @@ class _Look:
         if not self._under:
             found += orphans(index.results)
             found += check_records(index.store, report.counts[RECORDS])
+        report.findings[:] = [self._unless_moved(finding) for finding in found]
         return report
 
+    def _unless_moved(self, finding: Finding) -> Finding:
+        """What was found, unless the folder is gone by now, or another one than was listed."""
+        folder = self._at(finding)
+        if not finding.is_bad or (folder.exists() and folder not in self._moved):
+            return finding
+        what = "it was renamed, replaced or removed while it was looked at"
+        return Finding("at work", finding.kind, finding.folder, what)
+
+    @cached_property
+    def _moved(self) -> set[Path]:
+        """Results that are others now than when the store was listed."""
+        return {
+            r.entry.path
+            for r in self._results
+            if (read_manifest(r.entry.path) or r.facts).get(OWN_DIGEST) != r.facts.get(OWN_DIGEST)
+        }
+
     def _wanted(self, path: Path) -> bool:
-        return not self._under or any(_meet(p, path.resolve()) for p in self._under)
+        return not self._under or any(_meet(p, q) for p in self._under for q in _both(path))
 
     @cached_property
     def _steps(self) -> list[Path]:
@@ -169,10 +189,16 @@ class _Look:
             for what in (*disagreements(result), *wrong_inputs(result, by_path)):
                 again = self._repairs.again(result)
                 yield Finding("mismatched", kind, name, what, again)
-        yield from (f for f in copies(self.index.results) if self._wanted(self._at(f)))
+        between = (*wrong_names(self.index.results), *copies(self.index.results))
+        yield from (found for found in between if self._wanted(self._at(found)))
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder
+
+
+def _both(path: Path) -> tuple[Path, Path]:
+    """A path as it is called and as it is: folders of the store may be links to other disks."""
+    return Path(os.path.abspath(path)), path.resolve()
 
 
 def _meet(one: Path, other: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
 from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
-from alpkd_pipeline.orchestration.integrity.places import DATA, MEASURED, Entry, reruns
+from alpkd_pipeline.orchestration.integrity.places import DATA, MEASURED, Entry, inside, reruns
 from alpkd_pipeline.orchestration.integrity.unfinished import is_training
 from alpkd_pipeline.orchestration.pruning.comparisons import outdated
 from alpkd_pipeline.orchestration.pruning.kept import Choice, Kept
@@ -32,7 +32,7 @@ class Candidate:
     Attributes:
         kind: what it is.
         path: where it lies.
-        final: the folder after which its lock is called; None if it has none.
+        lock: the lock of whoever is at work on it; None if it has none.
         why: in words.
         bytes: of its files.
         is_result: whether it is whole: such a one stays while any process is at work in the store,
@@ -41,7 +41,7 @@ class Candidate:
 
     kind: str
     path: Path
-    final: Path | None
+    lock: Path | None
     why: str
     bytes: int
     is_result: bool
@@ -99,7 +99,7 @@ def _left_overs(index: Index, choice: Choice) -> Iterator[Candidate]:
         why = _why_left(entry, choice)
         if why and is_settled(entry.path) and not at_work_on(entry):
             size = size_of(entry.path)
-            yield Candidate(entry.kind.name, entry.path, entry.final, why, size, False)
+            yield Candidate(entry.kind.name, entry.path, entry.lock, why, size, False)
 
 
 def _why_left(entry: Entry, choice: Choice) -> str:
@@ -118,23 +118,23 @@ def _why_left(entry: Entry, choice: Choice) -> str:
 def _places(store: Path, choice: Choice) -> Iterator[Candidate]:
     """Whole folders that were named."""
     for path in reruns(store) if choice.reruns else []:
-        if not is_held(lock_file(path)):
-            yield Candidate("rerun", path, path, "the store of a rerun", size_of(path), True)
+        lock = lock_file(path)
+        if not is_held(lock):
+            yield Candidate("rerun", path, lock, "the store of a rerun", size_of(path), True)
     cache = store / CACHE
     if choice.caches and cache.is_dir():
         yield Candidate("cache", cache, None, "is filled again", size_of(cache), False)
 
 
 def _whole(result: Result, why: str, index: Index) -> Candidate:
-    path = result.entry.path
-    return Candidate(result.entry.kind.name, path, path, why, size_of(path), True)
+    path, lock = result.entry.path, result.entry.lock
+    return Candidate(result.entry.kind.name, path, lock, why, size_of(path), True)
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; links to one file count once."""
-    inside = [path, *path.rglob("*")] if path.is_dir() else [path]
     sizes: dict[tuple[int, int], int] = {}
-    for file in inside:
+    for file in (path, *inside(path)):
         try:
             found = os.lstat(file)
         except OSError:
@@ -146,9 +146,8 @@ def size_of(path: Path) -> int:
 
 def is_settled(path: Path) -> bool:
     """Whether nothing was written here for a while."""
-    inside = [path, *path.rglob("*")] if path.is_dir() else [path]
     times = []
-    for file in inside:
+    for file in (path, *inside(path)):
         try:
             times.append(os.lstat(file).st_mtime)
         except OSError:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.manifest import MANIFEST
+from alpkd_pipeline.runs.finished import FinishedFolder, written_ns
 
 
 def outdated(index: Index) -> Iterator[Result]:
@@ -35,7 +34,7 @@ def outdated(index: Index) -> Iterator[Result]:
 
 
 def _written(result: Result) -> int:
-    return (result.entry.path / MANIFEST).stat().st_mtime_ns
+    return written_ns(result.entry.path)
 
 
 def _students(result: Result) -> set[str] | None:

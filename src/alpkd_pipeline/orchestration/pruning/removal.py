@@ -26,12 +26,12 @@ def remove(candidate: Candidate) -> str:
     """
     if candidate.path.is_symlink():
         return "it is a link: remove it, and what it leads to, by hand"
-    lock = nullcontext(True) if candidate.final is None else taken(candidate.final)
+    lock = nullcontext(True) if candidate.lock is None else taken(candidate.lock)
     try:
         with lock as mine:
             if not mine:
                 return "another process is at work on it"
-            if not candidate.is_result and candidate.final and not is_settled(candidate.path):
+            if not candidate.is_result and candidate.lock and not is_settled(candidate.path):
                 return "something was written there just now"
             hidden = _hide(candidate.path)
         _delete(hidden)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import click
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.jobs import Engine
@@ -26,6 +28,7 @@ def make_engine(
     cells_per_gpu: int = 1,
     ray: RayOptions | None = None,
     most: int | None = None,
+    say: Callable[[str], None] = click.echo,
 ) -> Engine:
     """An engine that is not started yet; call its `stop` in any case.
 
@@ -38,6 +41,7 @@ def make_engine(
         cells_per_gpu: workers that share a GPU, where `workers` is None.
         ray: where Ray runs, and how much of a GPU a cell gets.
         most: never more workers than this.
+        say: takes lines about waiting for machines.
 
     Raises:
         UserError: there is no such engine, or it is not installed.
@@ -57,4 +61,4 @@ def make_engine(
     from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 
     options = ray or RayOptions()
-    return RayEngine(project, env, count, options.gpus_per_cell, options.address)
+    return RayEngine(project, env, count, options.gpus_per_cell, options.address, say=say)

@@ -13,6 +13,7 @@ from alpkd_pipeline.orchestration.nested import merged
 from alpkd_pipeline.orchestration.repeat import repeat_command
 from alpkd_pipeline.orchestration.sweep.spec import SET_BY_THE_GRID, SWEEP_FILE, SweepSpec
 from alpkd_pipeline.orchestration.sweep.where import COORDINATES, matches
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import Params
 
 Coordinates = dict[str, Any]
@@ -26,11 +27,13 @@ class GridCell:
         coordinates: a value for each of `COORDINATES`.
         params: its complete parameters.
         command: what makes it outside the sweep.
+        preset: what tuned presets set of it.
     """
 
     coordinates: Coordinates
     params: Params
     command: str
+    preset: PresetInUse | None = None
 
     @property
     def name(self) -> str:
@@ -161,10 +164,11 @@ def _grid_cell(
     changes = merged(changes, on_top)
     try:
         params = cell_params(conf, point, changes)
+        preset = conf.preset_of(merged(coordinate_params(point), changes))
     except UserError as error:
         raise UserError(f"cell {cell_name(point)}: {error}{_hint(changes)}") from None
     command = repeat_command(env, merged(coordinate_params(point), changes))
-    return GridCell(point, params, command)
+    return GridCell(point, params, command, preset)
 
 
 def _hint(changes: Mapping[str, Any]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
+from alpkd_pipeline.errors import UserError
+
 State = Literal["done", "failed", "not run", "interrupted"]
 
 
@@ -91,6 +93,10 @@ def answer(
     return {"state": state, "error": error}
 
 
+class EngineLostError(UserError):
+    """An engine has no worker left and will have none: no job can run any more."""
+
+
 class Engine(Protocol):
     """Workers, one per slot. Every method may be called from any thread."""
 
@@ -100,7 +106,10 @@ class Engine(Protocol):
     def call(self, slot: int, job: Job) -> Mapping[str, str]:
         """Run a job in the worker of a slot, wait for it, and give the worker's answer.
 
-        A worker that died has been replaced when this returns.
+        A worker that died is replaced with the next call.
+
+        Raises:
+            EngineLostError: there will be no workers any more.
         """
 
     def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from alpkd_pipeline.orchestration.sweep.machine import processors
 WORKER = "alpkd_pipeline.orchestration.sweep.worker"
 GRACE_SECONDS = 20.0
 """How long a worker that was told to stop may take to close what is open."""
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a worker that has not answered yet lives."""
 
 
 class LocalEngine:
@@ -75,6 +79,8 @@ class LocalEngine:
             return answer("interrupted", "stopped")
         found = _ask(process, job)
         if found is None or found["state"] == "interrupted":
+            # What answers no more, or nonsense, is of no use even if it lives.
+            _wait(process, time.monotonic() + GRACE_SECONDS)
             code = process.wait()
             found = found or answer("died", f"the worker process died ({_reason(code)})")
         if found["state"] != "done":
@@ -136,15 +142,23 @@ class LocalEngine:
 
 
 def _ask(process: subprocess.Popen[str], job: Job) -> dict[str, str] | None:
-    """Send a job and wait for its answer; None if the process ended instead."""
+    """Send a job and wait for its answer; None if the process ended instead.
+
+    The end is looked for, too: a child of the process may outlive it and keep its pipe open.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
     try:
         process.stdin.write(json.dumps(job.to_dict()) + "\n")
         process.stdin.flush()
+        ended = False
+        while not select.select([process.stdout], [], [], 0 if ended else LOOK_SECONDS)[0]:
+            if ended:
+                return None
+            ended = process.poll() is not None
         line = process.stdout.readline()
         return dict(json.loads(line)) if line.endswith("\n") else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -17,7 +17,6 @@ from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
 from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted
-from alpkd_pipeline.runs.manifest import is_complete
 
 CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]
@@ -99,7 +98,7 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
 
 def is_there(stage: Stage) -> bool:
     """Whether a result is finished under its key."""
-    return is_complete(stage.path, stage.key)
+    return stage.found is not None
 
 
 def _planned(
@@ -112,17 +111,17 @@ def _planned(
         raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
     why = _damage(cell.student, cell.student_scores)
     if is_there(cell.student_scores) and not why:
-        scores = FinishedFolder(cell.student_scores.path)
+        scores = FinishedFolder(cell.student_scores.folder)
         scores.verify(filter(scores.has, ["scores.json"]))
         return PlannedCell(grid, cell, "done")
-    why = why or (why_stale(cell, earlier) if not is_there(cell.student) else ())
+    why = why or (why_stale(cell, earlier, grid.preset) if not is_there(cell.student) else ())
     return PlannedCell(grid, cell, "stale" if why else "todo", why)
 
 
 def _damage(*stages: Stage) -> tuple[str, ...]:
     """What finished folders have lost, so that they are made again."""
     damages: list[Damage] = []
-    for folder in (FinishedFolder(stage.path) for stage in stages):
+    for folder in (FinishedFolder(stage.folder) for stage in stages):
         with noted(damages):
             if folder.is_there:
                 folder.check_sizes()

@@ -1,55 +1,45 @@
-"""Workers on a Ray cluster, or on a Ray of this machine's own: one actor per slot.
+"""Workers on a Ray cluster, or on a Ray of this machine's own.
 
-An actor does not train. It keeps a worker process as `LocalEngine` does, on the machine where Ray
-has put it, so a job is run, stopped and reported in the same way on any engine.
+All that touches Ray is done by a process of its own (`ray_driver.py`). What is here hands jobs to
+it, and has the clock: it says every 30 seconds that jobs wait for a machine, and gives up when none
+has been at work for 5 minutes.
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import json
 import os
-import socket
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
-from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS, LocalEngine
-from alpkd_pipeline.orchestration.sweep.machine import processors
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job, answer
+from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS
+from alpkd_pipeline.orchestration.sweep.ray_driver import RayOrder
 
-PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
-"""Variables of this process that workers elsewhere need too. Nothing secret: Ray shows them."""
+DRIVER = "alpkd_pipeline.orchestration.sweep.ray_driver"
+LOG = "logs/ray.log"
+"""Where Ray's own words go, in the project."""
 
+SAY_SECONDS = 30.0
+"""How often it is said that jobs wait for a machine."""
 
-class RayWorker:
-    """What runs in an actor: one worker process. Its methods may run side by side.
-
-    Args:
-        project: the project's root on this machine.
-        env: the configuration environment.
-        slot: the number of the slot, for the name of the log.
-    """
-
-    def __init__(self, project: str, env: str | None, slot: int) -> None:
-        logs = Path(project) / "logs" / f"ray-{slot + 1}"
-        self._engine = LocalEngine(Path(project), env, 1, logs=logs)
-
-    def call(self, job: Mapping[str, Any]) -> dict[str, str]:
-        """Run a job in the worker process and wait for it."""
-        return dict(self._engine.call(0, Job.from_dict(job)))
-
-    def stop(self) -> None:
-        """Stop the worker process; its `call` returns."""
-        self._engine.stop()
+PATIENCE_SECONDS = 300.0
+"""How long jobs wait for a machine while none is at work."""
 
 
 class RayEngine:
-    """Slots that are Ray actors. Ray starts with the first job, so that a plan costs nothing.
+    """Slots that are served by Ray actors; which actor serves which slot is left open.
 
-    All machines see the project and the store under the same path.
+    Ray starts with the first job, so that a plan costs nothing. All machines see the project and
+    the store under the same path.
 
     Args:
         project: the project's root.
@@ -57,6 +47,7 @@ class RayEngine:
         workers: how many jobs run at once.
         gpus_per_cell: the share of a GPU that each of them gets, such as 0.25; 0 hides all GPUs.
         address: a cluster to join, as `ray.init` takes it; None starts Ray on this machine.
+        say: takes lines about waiting, for people.
     """
 
     def __init__(
@@ -66,144 +57,153 @@ class RayEngine:
         workers: int,
         gpus_per_cell: float = 0.0,
         address: str | None = None,
+        *,
+        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.slots = workers
-        self._project, self._env = project, env
-        self._gpus, self._address = gpus_per_cell, address
-        self._actors: dict[int, Any] = {}
-        self._calls = 0
-        self._started = self._stopped = False
-        self._fault: str | None = None
+        self._project, self._say, self._where = project, say, address or "on this machine"
+        self._order = RayOrder(str(project), env, workers, gpus_per_cell, address)
+        self._driver: subprocess.Popen[str] | None = None
+        self._joined = self._stopped = False
+        self._lost: str | None = None
+        self._trouble = ""
+        self._answers: dict[int, Mapping[str, str]] = {}
+        self._at_work: set[int] = set()
+        self._waiting: dict[int, float] = {}
+        self._last_work = self._said = 0.0
+        self._enough = workers
         self._changed = threading.Condition()
 
     def call(self, slot: int, job: Job) -> Mapping[str, str]:
-        """Run a job in a slot's actor and wait for it."""
+        """Run a job in some actor and wait for it.
+
+        Raises:
+            EngineLostError: no machine has been at work for 5 minutes, or Ray is gone. All calls
+                raise it from then on.
+        """
         with self._changed:
             if self._stopped:
                 return answer("interrupted", "stopped")
-            self._start()
-            if self._fault is not None:
-                return answer("failed", self._fault)
-            actor = self._actor(slot)
-            self._calls += 1
-        try:
-            return self._ask(slot, actor, job)
-        finally:
-            with self._changed:
-                self._calls -= 1
-                self._changed.notify_all()
+            self._send({"slot": slot, "job": asdict(job)})
+            self._waiting[slot] = time.monotonic()
+            try:
+                while slot not in self._answers:
+                    if self._lost and self._stopped:
+                        return answer("interrupted", "stopped")
+                    if self._lost:
+                        raise EngineLostError(self._lost)
+                    self._changed.wait(min(1.0, SAY_SECONDS))
+                    self._watch_the_clock()
+                return self._answers.pop(slot)
+            finally:
+                self._waiting.pop(slot, None)
 
     def stop(self) -> None:
         """Stop all workers, wait for what is under way to be closed, and leave Ray."""
         with self._changed:
             self._stopped = True
-            actors, started = dict(self._actors), self._started
-            self._actors = {}
-        if not started:
+            driver, joined = self._driver, self._joined
+        if driver is None:
             return
-        ray = _ray()
-        stopping = [actor.stop.remote() for actor in actors.values()]
+        assert driver.stdin is not None
         try:
-            ray.wait(stopping, num_returns=len(stopping), timeout=GRACE_SECONDS + 5)
-            with self._changed:
-                # An answer that is under way would be lost with the connection.
-                self._changed.wait_for(lambda: self._calls == 0, timeout=5)
+            if joined:
+                with contextlib.suppress(OSError):
+                    driver.stdin.close()
+                self._reader.join(GRACE_SECONDS + 10)
         finally:
-            for actor in actors.values():
-                ray.kill(actor)
-            ray.shutdown()
-            self._started = False
+            driver.kill()
+            self._reader.join()
 
-    def _ask(self, slot: int, actor: Any, job: Job) -> Mapping[str, str]:
-        ray = _ray()
-        try:
-            return dict(ray.get(actor.call.remote(asdict(job))))
-        except ray.exceptions.RayActorError as error:
+    def _send(self, message: Mapping[str, Any]) -> None:
+        if self._driver is None:
+            self._driver = self._start()
+            self._reader = threading.Thread(target=self._read, args=(self._driver,), daemon=True)
+            self._reader.start()
+        assert self._driver.stdin is not None
+        with contextlib.suppress(OSError):  # it has ended: `_read` notices and knows why
+            self._driver.stdin.write(json.dumps(message) + "\n")
+            self._driver.stdin.flush()
+
+    def _start(self) -> subprocess.Popen[str]:
+        log = self._project / LOG
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", DRIVER, json.dumps(asdict(self._order))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=self._project,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+
+    def _read(self, driver: subprocess.Popen[str]) -> None:
+        assert driver.stdout is not None
+        for line in driver.stdout:
             with self._changed:
-                if self._stopped:
-                    return answer("interrupted", "stopped")
-                # Another actor, wherever there is room: the machine itself may be gone.
-                self._actors.pop(slot, None)
-            ray.kill(actor)
-            first = str(error).strip().splitlines()[0]
-            return answer("died", f"the worker process died (Ray: {first})")
-
-    def _actor(self, slot: int) -> Any:
-        ray = _ray()
-        if slot not in self._actors:
-            remote = ray.remote(RayWorker).options(
-                num_cpus=1, num_gpus=self._gpus, max_concurrency=2
+                self._hear(json.loads(line))
+                self._changed.notify_all()
+        code = driver.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)  # what a Ray of this machine's own may leave
+        with self._changed:
+            # Most often the head: Ray ends whoever has lost it.
+            self._lost = self._lost or (
+                f"--engine ray: Ray {self._where} is lost (its driver ended with exit code"
+                f" {code}); what is finished is kept: see to the cluster and run the same"
+                f" command again [log: {LOG}]"
             )
-            self._actors[slot] = remote.remote(str(self._project), self._env, slot)
-        return self._actors[slot]
+            self._changed.notify_all()
 
-    def _start(self) -> None:
-        if self._started or self._fault is not None:
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        if "slot" not in message:
+            self._joined = self._joined or "joined" in message
+            self._lost = self._lost or message.get("lost")
+            self._trouble = message.get("trouble", self._trouble)
             return
-        try:
-            self._join()
-            self._check_room()
-        except UserError as error:
-            self._fault = str(error)
+        slot = message["slot"]
+        self._last_work = time.monotonic()
+        if "answer" in message:
+            self._at_work.discard(slot)
+            self._answers[slot] = message["answer"]
+        else:
+            self._waiting.pop(slot, None)
+            self._at_work.add(slot)
+            self._enough = max(self._enough, len(self._at_work))
 
-    def _join(self) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
-        ray = _ray()
-        local: dict[str, Any] = {}
-        if self._address is None:
-            cpus = max(self.slots, processors())
-            local = {"include_dashboard": False, "num_cpus": cpus}
-        try:
-            _knock(self._address)
-            ray.init(
-                address=self._address or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"env_vars": self._environment()},
-                **local,
+    def _watch_the_clock(self) -> None:
+        """Say that jobs wait, for as long as fewer are at work than people know of."""
+        busy = len(self._at_work)
+        if self._lost or not self._waiting or busy >= self._enough:
+            return
+        now, began = time.monotonic(), min(self._waiting.values())
+        waited = now - (began if busy else max(began, self._last_work))
+        if waited >= PATIENCE_SECONDS and busy:
+            self._enough = busy
+            self._say(f"--engine ray: goes on with {busy} of {self.slots} workers")
+        elif waited >= PATIENCE_SECONDS:
+            self._give_up(f"{waited / 60:.0f} minutes" if waited >= 120 else f"{waited:.0f} s")
+        elif now - max(self._said, began) >= SAY_SECONDS:
+            self._said = now
+            jobs = "1 job waits" if len(self._waiting) == 1 else f"{len(self._waiting)} jobs wait"
+            room = f"{jobs} for a machine with room, {busy} of {self.slots} workers are busy"
+            what = room if self._joined else f"waiting for Ray {self._where}"
+            self._say(f"--engine ray: {what} ({waited:.0f} s)")
+
+    def _give_up(self, waited: str) -> None:
+        if self._joined:
+            trouble = f" ({self._trouble})" if self._trouble else ""
+            self._lost = (
+                f"--engine ray: no machine has had room for a worker for {waited}{trouble};"
+                " what is finished is kept: see to the cluster and run the same command again"
             )
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
-            where = self._address or "on this machine"
-            raise UserError(f"--engine ray: Ray {where} cannot be reached ({first})") from None
-        self._started = True
-
-    def _environment(self) -> dict[str, str]:
-        found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        if self._address is None:
-            found.setdefault("OMP_NUM_THREADS", str(max(1, processors() // self.slots)))
-        path = [str(self._project / "src"), os.environ.get("PYTHONPATH", "")]
-        return {**found, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
-
-    def _check_room(self) -> None:
-        """Refuse what would wait for ever: actors that no machine has room for.
-
-        Raises:
-            UserError: says what there is.
-        """
-        there = _ray().cluster_resources()
-        for name, each in (("CPU", 1.0), ("GPU", self._gpus)):
-            if each and there.get(name, 0.0) < each * self.slots - 1e-6:
-                raise UserError(
-                    f"--engine ray: {self.slots} workers need {each * self.slots:g} {name}s and Ray"
-                    f" has {there.get(name, 0.0):g}: give fewer --workers, or a smaller share"
-                )
-
-
-def _knock(address: str | None) -> None:
-    """Fail at once where nobody listens; Ray itself would go on trying for minutes.
-
-    Raises:
-        OSError: there is no such machine, or nobody listens.
-    """
-    host, _, port = (address or "").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=10).close()
-
-
-def _ray() -> Any:
-    """The library, imported only when it is used; it has no complete type hints."""
-    import ray
-
-    return ray
+        else:
+            self._lost = (
+                f"--engine ray: Ray {self._where} cannot be reached (no answer in {waited})"
+            )
+        assert self._driver is not None
+        self._driver.kill()
+        self._changed.notify_all()

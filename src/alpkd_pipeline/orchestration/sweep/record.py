@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan, PlannedCell, is_there
 from alpkd_pipeline.orchestration.sweep.spec import SweepSpec
+from alpkd_pipeline.runs.locks import lock_file
 from alpkd_pipeline.runs.manifest import write_json
 
 RECORDS = "08_reporting/sweeps"
@@ -45,6 +47,7 @@ class SweepRecord:
         self, store: Path, name: str, env: str | None, spec: SweepSpec, command: str, plan: Plan
     ) -> None:
         self.path = store / RECORDS / f"{name}.json"
+        self._lock = FileLock(lock_file(self.path.with_suffix("")), timeout=0)
         self._plan = plan
         self._facts: dict[str, Any] = {
             "id": name,
@@ -56,13 +59,25 @@ class SweepRecord:
         }
 
     def claim(self) -> bool:
-        """Take the name; False if another sweep has it already."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.path.touch(exist_ok=False)
-        except FileExistsError:
+        """Take the name and hold its lock, which says that the sweep is running.
+
+        Returns:
+            False if another sweep has it already.
+        """
+        Path(self._lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        if self._lock.is_locked:
             return False
-        return True
+        try:
+            self._lock.acquire()
+        except Timeout:
+            return False
+        if self.path.exists():
+            self._lock.release()
+        return self._lock.is_locked
+
+    def release(self) -> None:
+        """Let go of the lock: the sweep is over."""
+        self._lock.release()
 
     def begin(self) -> None:
         """Write down what is to be done."""
@@ -104,17 +119,3 @@ def _ended(outcome: Outcome | None, state: str) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def sweep_records(store: Path) -> list[dict[str, Any]]:
-    """The records of all sweeps of a store, the oldest first; what cannot be read is left out."""
-    found = [_read(path) for path in sorted((store / RECORDS).glob("*.json"))]
-    return sorted((r for r in found if r is not None), key=lambda r: str(r.get("started")))
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "cells" in found else None

@@ -21,6 +21,7 @@ from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.sweep.spec import read_spec
 from alpkd_pipeline.orchestration.sweep.summary import dev_score, failure_lines, sweep_table
 from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
+from alpkd_pipeline.orchestration.tuning.trials import study_title
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,10 +74,11 @@ class Sweep:
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say of every cell what is to be done, and how long it may take."""
         console = _console()
+        self._say_presets(console)
         for planned in self.plan.cells:
             why = f" ({', '.join(planned.why)})" if planned.why else ""
             _say(console, f"{planned.state}: {planned.grid.name}{why}")
-        self._say_counts(console, self._engine(engine, workers).slots)
+        self._say_counts(console, self._engine(console, engine, workers).slots)
 
     def run(self, engine: str, workers: int | None, *, report: bool) -> int:
         """Make what is missing, compare, and say what became of it.
@@ -89,13 +91,21 @@ class Sweep:
         Returns:
             The exit code: 0, 1 if anything failed, 130 if somebody stopped it.
         """
-        console, chosen = _console(), self._engine(engine, workers)
+        console = _console()
+        chosen = self._engine(console, engine, workers)
+        self._say_presets(console)
         self._say_counts(console, chosen.slots)
         self._claim_name()
+        try:
+            return self._run_claimed(console, chosen, report=report)
+        finally:
+            self._record.release()
+
+    def _run_claimed(self, console: Console, engine: Engine, *, report: bool) -> int:
         status: Status = "FAILED"
         page = None
         try:
-            stopped, page = self._work(console, chosen, report=report)
+            stopped, page = self._work(console, engine, report=report)
             if stopped:
                 status = "KILLED"
             elif all(outcome.state == "done" for outcome in self._outcomes):
@@ -103,8 +113,10 @@ class Sweep:
         except KeyboardInterrupt:
             status = "KILLED"
         finally:
-            self._record.end(self._outcomes)
-            self._close_group(status, page)
+            try:
+                self._record.end(self._outcomes)
+            finally:  # the disk may be full
+                self._close_group(status, page)
         self._say_end(console, self._outcomes, page)
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
 
@@ -125,7 +137,7 @@ class Sweep:
         finally:
             engine.stop()
 
-    def _engine(self, name: str, workers: int | None) -> Engine:
+    def _engine(self, console: Console, name: str, workers: int | None) -> Engine:
         return make_engine(
             name,
             self.project,
@@ -135,6 +147,7 @@ class Sweep:
             cells_per_gpu=self.spec.cells_per_gpu,
             ray=self.spec.ray,
             most=max(1, len(self.plan.steps)),
+            say=lambda line: _say(console, line),
         )
 
     def _run_steps(self, console: Console, engine: Engine) -> bool:
@@ -182,6 +195,13 @@ class Sweep:
         files = [self._record.path, *([page] if page else [])]
         self._group.close(status, metrics, files)
 
+    def _say_presets(self, console: Console) -> None:
+        """What conf/ changes unasked, once for each task, method and depth."""
+        grid = [planned.grid for planned in self.plan.cells]
+        told = [f"{study_title(cell.coordinates)}: {cell.preset}" for cell in grid if cell.preset]
+        for line in dict.fromkeys(told):
+            _say(console, line)
+
     def _say_counts(self, console: Console, workers: int) -> None:
         counts = [f"{len(self.plan.in_state(s))} {word}" for s, word in _STATES]
         _say(console, f"{len(self.plan.cells)} cells: {', '.join(counts)}")
@@ -208,7 +228,7 @@ class Sweep:
         _say(console, f"record: {_short(self._record.path)}")
         if page is not None:
             _say(console, f"report: {_short(page)}")
-        students = [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        students = [p.cell.student.folder for p in self.plan.cells if dev_score(p) is not None]
         for line in self._group.lines(students):
             _say(console, line)
 

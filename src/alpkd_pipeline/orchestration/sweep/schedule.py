@@ -8,7 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, State, answer
+from alpkd_pipeline.errors import user_error
+from alpkd_pipeline.orchestration.sweep.jobs import (
+    Engine,
+    EngineLostError,
+    Event,
+    Job,
+    Outcome,
+    State,
+    answer,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +51,9 @@ def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
         jobs: names must differ; a need that no job has counts as done.
         engine: the workers. It is stopped only on Ctrl-C: several schedules may use it in turn.
         on_event: told of every beginning and end, by one thread at a time.
+
+    Raises:
+        EngineLostError: the engine has no workers any more; what had ended was told.
     """
     board = _Board(jobs, engine, on_event)
     threads = [
@@ -61,6 +73,8 @@ def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
+    if board.lost is not None and not stopped:
+        raise board.lost
     return Ran(board.outcomes(), stopped)
 
 
@@ -74,13 +88,19 @@ class _Board:
         self._ended: dict[str, Outcome] = {}
         self._names = {job.name for job in jobs}
         self._stopping = False
+        self.lost: EngineLostError | None = None
         self._changed = threading.Condition(threading.RLock())
 
     def work(self, slot: int) -> None:
         """Take jobs until none is left for this slot."""
         while (job := self._take(slot)) is not None:
             began = time.monotonic()
-            found = self._call(slot, job)
+            try:
+                found = self._call(slot, job)
+            except EngineLostError as error:
+                self.lost = error
+                self.stop()
+                return
             self._end(slot, job, found, time.monotonic() - began)
 
     def stop(self) -> None:
@@ -140,9 +160,13 @@ class _Board:
         for _ in range(ATTEMPTS):
             try:
                 found = self._engine.call(slot, job)
+            except EngineLostError:
+                raise
             except Exception as error:  # a bug of the engine must not lose the slot
-                log.exception("%s", job.name)
-                return answer("failed", f"{type(error).__name__}: {error}")
+                cause = user_error(error)  # such as a full disk under the worker's log
+                if cause is None:
+                    log.exception("%s", job.name)
+                return answer("failed", str(cause or f"{type(error).__name__}: {error}"))
             if self._stopping or found["state"] not in ("died", "interrupted"):
                 return found
         return found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
+from alpkd_pipeline.reporting.sweeps import search_records
+from alpkd_pipeline.reporting.tuned import Found, Place, findings, study_of
 from alpkd_pipeline.runs.finished import (
     DamagedError,
     FinishedFolder,
@@ -26,6 +29,7 @@ class EarlierStudents:
 
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, list[Path]]] = {}
+        self._studies: dict[Path, Mapping[Place, Sequence[Found]]] = {}
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
         """The run.json of each finished student with the coordinates of a cell, newest first.
@@ -39,6 +43,16 @@ class EarlierStudents:
         found = [run for path in self._folders[place].get(name, []) if (run := _run_of(path))]
         seed = cell.params.teacher.seed
         return [run for run in found if run["params"]["teacher"].get("seed") == seed]
+
+    def search_of(self, run: Mapping[str, Any], store: Path) -> str | None:
+        """The search that found a student's numbers."""
+        if store not in self._studies:
+            try:
+                self._studies[store] = findings(search_records(store))
+            except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record
+                self._studies[store] = {}
+        found = study_of(run, self._studies[store])
+        return found.search if found else None
 
 
 def _without_key(name: str) -> str:
@@ -62,15 +76,35 @@ def _run_of(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def why_stale(cell: Cell, earlier: EarlierStudents) -> tuple[str, ...]:
+def why_stale(
+    cell: Cell, earlier: EarlierStudents, preset: PresetInUse | None = None
+) -> tuple[str, ...]:
     """What tells a cell from the most similar student that was finished before.
 
+    Args:
+        cell: the cell as it would be made now.
+        earlier: the students of its store.
+        preset: what tuned presets set of the cell.
+
     Returns:
-        Words such as `code`, `data`, `teacher`, `parameters (training.lr)` and
-        `libraries (torch)`; empty if there was no such student.
+        Words such as `code`, `data`, `teacher`, `parameters (training.lr)`, `libraries (torch)`
+        and `made without preset tune-base-32c1e07c`; empty if there was no such student.
     """
-    rivals = [differences(cell, run) for run in earlier.like(cell)]
-    return min(rivals, key=len, default=())
+    rivals = [(differences(cell, run), run) for run in earlier.like(cell)]
+    if not rivals:
+        return ()
+    found, run = min(rivals, key=lambda rival: len(rival[0]))
+    then, now = earlier.search_of(run, cell.store), preset.name if preset else None
+    if then and then != now:
+        return (*found, f"made with preset {then}" + (f", not {now}" if now else ""))
+    if preset and _changed(preset.settings, run["params"]):
+        return (*found, f"made without preset {now}" if not then else f"preset {now} has changed")
+    return found
+
+
+def _changed(settings: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    was = _flat(then)
+    return any(was.get(name) != value for name, value in settings.items())
 
 
 def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def dev_score(planned: PlannedCell) -> float | None:
     Raises:
         DamagedError: it is not what was sealed.
     """
-    task, path = planned.cell.task, planned.cell.student_scores.path
+    task, path = planned.cell.task, planned.cell.student_scores.folder
     return _score(path, task.dev_splits[0], task.metrics[0])
 
 

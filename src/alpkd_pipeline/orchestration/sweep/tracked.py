@@ -34,19 +34,24 @@ class TrackedGroup:
             run.tracking, run.experiment, project
         )
         self._name, self._open = name, False
+        self._store = (project / Path(run.store).expanduser()).resolve()
 
     def open(self, kind: Kind, description: str, params: Mapping[str, Any]) -> None:
-        """Make the run, and with it MLflow's database before several workers want it."""
+        """Make the run, and with it MLflow's database before several workers want it.
+
+        Runs of earlier sweeps and searches that were killed are closed.
+        """
         if self.settings is None:
             return
+        from alpkd_pipeline.orchestration.sweep.left import close_left
         from alpkd_pipeline.tracking.group import open_group
 
         try:
             open_group(self.settings, self._name, kind=kind, description=description, params=params)
+            self._open = True
+            close_left(self._store, self.settings)
         except UserError as error:
             log.warning("%s", error)
-            return
-        self._open = True
 
     def close(
         self, status: Status, metrics: Mapping[str, float], files: Sequence[Path] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.orchestration.sweep.ray_engine import PASSED_ON
+from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
 
 START = "--start"
 """The option of `kedro schedule` that a scheduler calls."""

@@ -77,12 +77,24 @@ def tuned(values: Mapping[str, Any], presets: tuple[Preset, ...]) -> dict[str, A
     Raises:
         UserError: an entry sets what the cell's method does not have.
     """
-    here, out = _coordinates(values), dict(values)
-    for number, preset in enumerate(presets, start=1):
-        if None not in here.values() and matches(preset.where, here):
-            _check_method(f"parameter 'tuned', entry {number}", preset.settings, here["method"])
-            out = merged(out, nested(preset.settings))
+    out = dict(values)
+    for preset in matching(values, presets):
+        place = f"parameter 'tuned', entry {presets.index(preset) + 1}"
+        _check_method(place, preset.settings, _coordinates(values)["method"])
+        out = merged(out, nested(preset.settings))
     return out
+
+
+def matching(values: Mapping[str, Any], presets: tuple[Preset, ...]) -> list[Preset]:
+    """The presets that are for a cell, in their order.
+
+    Args:
+        values: nested parameters, not yet validated.
+        presets: the checked entries.
+    """
+    here = _coordinates(values)
+    known = None not in here.values()
+    return [preset for preset in presets if known and matches(preset.where, here)]
 
 
 def _coordinates(values: Mapping[str, Any]) -> dict[str, Any]:

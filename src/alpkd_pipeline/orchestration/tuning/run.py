@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_sear
 from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.orchestration.tuning.summary import (
+    change_lines,
     estimate_line,
+    now_set,
     plan_lines,
     trial_line,
     tuning_table,
 )
-from alpkd_pipeline.orchestration.tuning.trials import CellMaker
+from alpkd_pipeline.orchestration.tuning.trials import CellMaker, study_title
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has stopped."""
@@ -76,6 +78,7 @@ class Tuning:
         maker = CellMaker(self.spec, conf, on_top, env, project, self.name)
         self.studies: list[PlannedStudy] = plan_studies(maker, only)
         self._maker, self._cell = maker, self.studies[0].sample[0]
+        self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
         self.store = self._cell.store
         self._group = TrackedGroup(self._cell.params.run, self.name, project)
         self._searches: list[Search] = []
@@ -111,10 +114,12 @@ class Tuning:
             except KeyboardInterrupt:
                 status = "KILLED"
             finally:
-                self._write_record(ended=self._complete and status != "KILLED")
-                self._close_group(status)
-            preset = self._write_presets() if self._complete and status != "KILLED" else None
-            self._say_end(status, preset)
+                try:
+                    self._write_record(ended=self._complete and status != "KILLED")
+                finally:  # the disk may be full
+                    self._close_group(status)
+            ended = self._complete and status != "KILLED"
+            self._say_end(status, self._write_presets() if ended else [])
         return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
 
     @property
@@ -174,13 +179,16 @@ class Tuning:
     def _tell(self, trial: Running, score: float | None) -> None:
         click.echo(f"[{self._settled}/{self._budget}] {trial_line(trial, score)}")
 
-    def _write_presets(self) -> Path | None:
-        found = [preset for search in self._searches if (preset := self._preset(search))]
+    def _write_presets(self) -> list[str]:
+        """Write them; what to say about it."""
+        found = [(s, preset) for s in self._searches if (preset := self._preset(s))]
         if not found:
-            return None
+            return []
         path = preset_path(self._conf_folder, self.env)
-        write_presets(path, found)
-        return path
+        was_there = path.exists()
+        write_presets(path, [preset for _, preset in found])
+        changes = [(preset, self._before[study_title(search.target)]) for search, preset in found]
+        return change_lines(changes, str(_short(path)), was_there=was_there)
 
     def _preset(self, search: Search) -> Preset | None:
         best, tried = search.study.best(), search.study.settled
@@ -209,7 +217,7 @@ class Tuning:
         metrics = {"trials": self._budget, "trials.done": self._settled}
         self._group.close(status, metrics, [record_path(self.store, self.name)])
 
-    def _say_end(self, status: Status, preset: Path | None) -> None:
+    def _say_end(self, status: Status, changes: Sequence[str]) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(tuning_table(self._searches))
@@ -221,8 +229,9 @@ class Tuning:
                 f"no presets are written: {left} of {self._budget} trials failed through no fault"
                 " of their settings; the same command tries them again"
             )
-        if preset is not None:
-            click.echo(f"presets: {_short(preset)}")
+        for line in changes:
+            click.echo(line)
+        if changes:
             if self.spec.selection == "dev":
                 click.echo("chosen on dev: dev scores of runs with these presets are optimistic")
             elif self._cell.params.teacher.finetuned:
@@ -234,7 +243,7 @@ class Tuning:
     def _best_students(self) -> list[Path]:
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
-        return [cell.student.path for cell in cells]
+        return [cell.student.folder for cell in cells]
 
 
 def _hear(event: Event) -> None:

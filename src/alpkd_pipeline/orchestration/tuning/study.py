@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alpkd_pipeline.orchestration.tuning.space import Point, Range, Space, grid, size
+from alpkd_pipeline.tracking.settings import sqlite_address
 
 if TYPE_CHECKING:
     import optuna
@@ -68,7 +69,7 @@ def open_storage(path: Path) -> optuna.storages.BaseStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         return optuna.storages.RDBStorage(
-            f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}}
+            sqlite_address(path), engine_kwargs={"connect_args": {"timeout": 60}}
         )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.sweep.estimate import duration, finished_trainings, seconds_of
+from alpkd_pipeline.orchestration.sweep.grid import coordinate_params
 from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy
+from alpkd_pipeline.orchestration.tuning.preset import Preset
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
 from alpkd_pipeline.orchestration.tuning.space import Point
-from alpkd_pipeline.orchestration.tuning.trials import study_title
+from alpkd_pipeline.orchestration.tuning.trials import Target, study_title
 from alpkd_pipeline.reporting.numbers import score_text
 
 if TYPE_CHECKING:
@@ -50,6 +53,38 @@ def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int
     left = sum(study.budget - n for study, n in zip(studies, tried, strict=True))
     each = f", each with {seeds} seeds" if seeds > 1 else ""
     return [*lines, f"{_count(len(studies), 'study', 'studies')}, {left} trials to run{each}"]
+
+
+def now_set(conf: Conf, target: Target) -> dict[str, Any]:
+    """What conf/ sets of the cells of a study, by dotted name."""
+    params = conf.params(coordinate_params({**target, "seed": 0, "teacher_seed": 0})).plain()
+    blocks = ("training", "method")
+    return {f"{block}.{name}": v for block in blocks for name, v in params[block].items()}
+
+
+def change_lines(
+    changes: Sequence[tuple[Preset, Mapping[str, Any]]], path: str, *, was_there: bool
+) -> list[str]:
+    """What presets change of what commands train, and how to undo it.
+
+    Args:
+        changes: each preset, with what conf/ said before, by dotted name.
+        path: the file of the presets.
+        was_there: whether it had been there.
+    """
+    lines = [f"presets: {path}"]
+    for preset, before in changes:
+        told = (
+            f"{name}={value}" + (f" (was {before[name]})" if before.get(name) != value else "")
+            for name, value in preset.settings.items()
+        )
+        lines.append(f"  {study_title(preset.where)}: {', '.join(told)}")
+    undo = "take these entries out of it, or write the old numbers into them"
+    lines.append(
+        "from now on `kedro run` and `kedro sweep` train with these numbers; to undo it,"
+        f" {undo if was_there else 'remove that file'}"
+    )
+    return lines
 
 
 def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers: int) -> str:

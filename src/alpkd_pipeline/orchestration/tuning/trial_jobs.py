@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.tuning.trials import is_done, shared
-from alpkd_pipeline.runs.manifest import is_complete
 
 
 def student_jobs(cells: Iterable[tuple[str, Cell]]) -> dict[str, Job]:
@@ -45,7 +44,7 @@ def shared_jobs(cell: Cell) -> Iterator[Job]:
     if cell.needs_signals:
         wanted.append((cell.signals, "distill", "signals of teacher"))
     for stage, pipeline, what in wanted:
-        if is_complete(stage.path, stage.key):
+        if stage.found is not None:
             continue
         job = Job(
             name=f"{cell.task.name} {what} s{seed} {stage.key[:8]}",

@@ -19,7 +19,6 @@ from alpkd_pipeline.orchestration.tuning.space import Point
 from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 from alpkd_pipeline.params import Params
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
-from alpkd_pipeline.runs.manifest import is_complete
 
 Target = Mapping[str, Any]
 """What a study is for: task, method and layers."""
@@ -108,7 +107,7 @@ def shared(cell: Cell) -> Params:
 
 def is_done(cell: Cell) -> bool:
     """Whether a cell's student is there."""
-    return is_complete(cell.student.path, cell.student.key)
+    return cell.student.found is not None
 
 
 def score_of(cell: Cell, selection: str) -> float:
@@ -121,7 +120,7 @@ def score_of(cell: Cell, selection: str) -> float:
     Raises:
         UserError: the student's metrics.json does not say so, or is damaged.
     """
-    student = FinishedFolder(cell.student.path)
+    student = FinishedFolder(cell.student.folder)
     try:
         return float(student.json("metrics.json")["scores"][selection][cell.task.metrics[0]])
     except DamagedError:
@@ -135,5 +134,5 @@ def score_of(cell: Cell, selection: str) -> float:
 
 def seconds_of(cells: Sequence[Cell]) -> float:
     """How long the students of a trial were trained, as their metrics.json say."""
-    metrics = [FinishedFolder(cell.student.path).json("metrics.json") for cell in cells]
+    metrics = [FinishedFolder(cell.student.folder).json("metrics.json") for cell in cells]
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)

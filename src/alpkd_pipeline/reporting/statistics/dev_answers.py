@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from io import BytesIO
@@ -55,7 +56,9 @@ def find_run(store: Path, text: str) -> Path:
         UserError: there is none, there are several, it is not finished, or it is damaged.
     """
     path = Path(text).expanduser()
-    found = [path.resolve()] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
+    found = (
+        [Path(os.path.abspath(path))] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
+    )
     if not found:
         raise UserError(
             f"no run '{text}' in {store}: give 8 or more digits of its key, the name of its folder"

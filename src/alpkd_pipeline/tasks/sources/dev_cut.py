@@ -1,4 +1,4 @@
-"""A dev split for data that comes without one: a share of train, chosen by a seed."""
+"""Rows drawn from train by a seed: fewer of them, or a dev split for data without one."""
 
 from __future__ import annotations
 
@@ -32,17 +32,12 @@ def cut_dev(
         The remaining train split and the dev split.
 
     Raises:
-        UserError: train has too few rows to cut anything.
+        UserError: train has too few rows, or too few different texts, to cut anything.
     """
-    draws = [_draw(seed, number) for number in range(len(train))]
-    groups: dict[str, list[int]] = {}
-    labels = train["label"] if task.kind == "classification" else [""] * len(train)
-    for number, label in enumerate(labels):
-        groups.setdefault(str(label), []).append(number)
     chosen: set[int] = set()
-    for members in groups.values():
+    for members in _drawn_groups(train, task, str(seed)):
         count = max(round(len(members) * fraction), 1) if len(members) > 1 else 0
-        chosen.update(sorted(members, key=draws.__getitem__)[: min(count, len(members) - 1)])
+        chosen.update(members[: min(count, len(members) - 1)])
     if not chosen:
         raise UserError(
             f"task '{task.name}' has no dev split and {len(train)} train rows are too few to cut"
@@ -51,8 +46,52 @@ def cut_dev(
     texts = text_keys(train, task)
     moved = {texts[number] for number in chosen}
     in_dev = [text in moved for text in texts]
+    if all(in_dev):
+        raise UserError(
+            f"task '{task.name}' has no dev split, and none can be cut from its {len(train)} train"
+            " rows: rows of the same text stay together, and these are one text or nearly so; give"
+            " a dev split"
+        )
     return train[[not dev for dev in in_dev]], train[in_dev]
 
 
-def _draw(seed: int, number: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{number}".encode()).digest()
+def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataFrame:
+    """Keep some rows of train, drawn as those of dev are; they keep the order of the file.
+
+    Args:
+        train: a split frame of N rows.
+        task: each of its classes keeps its share, rounded, and at least one row.
+        rows: how many rows are kept, fewer than N.
+        seed: decides which rows.
+
+    Raises:
+        UserError: there are more classes than rows.
+    """
+    groups = _drawn_groups(train, task, f"rows:{seed}")
+    if rows < len(groups):
+        raise UserError(
+            f"task.train_rows: {rows} rows cannot hold one of each of the {len(groups)} classes of"
+            f" task '{task.name}'; give at least {len(groups)}"
+        )
+    shares = [rows * len(members) / len(train) for members in groups]
+    counts = [max(int(share), 1) for share in shares]
+    places = range(len(groups))
+    while sum(counts) < rows:
+        counts[max(places, key=lambda at: shares[at] - counts[at])] += 1
+    while sum(counts) > rows:
+        counts[max(places, key=lambda at: (counts[at] > 1, counts[at] - shares[at]))] -= 1
+    kept = {number for members, n in zip(groups, counts, strict=True) for number in members[:n]}
+    return train[[number in kept for number in range(len(train))]]
+
+
+def _drawn_groups(train: pd.DataFrame, task: Task, salt: str) -> list[list[int]]:
+    """The rows of each class (of a regression all rows) by their place in the draw."""
+    groups: dict[str, list[int]] = {}
+    labels = train["label"] if task.kind == "classification" else [""] * len(train)
+    for number, label in enumerate(labels):
+        groups.setdefault(str(label), []).append(number)
+    return [sorted(members, key=lambda n: _draw(salt, n)) for members in groups.values()]
+
+
+def _draw(salt: str, number: int) -> bytes:
+    return hashlib.sha256(f"{salt}:{number}".encode()).digest()

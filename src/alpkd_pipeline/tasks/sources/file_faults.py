@@ -7,14 +7,14 @@ and each as far as it goes. Nothing that was read here is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.faults import SHOWN_ROWS, DataFaults, Fault
-from alpkd_pipeline.tasks.labels import read_label
 from alpkd_pipeline.tasks.sources import folder, table
 from alpkd_pipeline.tasks.sources.frames import (
     missing_columns,
@@ -22,10 +22,14 @@ from alpkd_pipeline.tasks.sources.frames import (
     split_frame,
     wanted_columns,
 )
+from alpkd_pipeline.tasks.sources.label_columns import read_label_columns, several_labels
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import check_splits
+from alpkd_pipeline.tasks.validate import row_faults
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Read = Callable[[], tuple[RawTable, dict[str, str]]]
 
@@ -47,10 +51,21 @@ def every_fault(spec: SourceSpec, task: Task, project: Path, first: UserError) -
         readers = _readers(spec, task, project)
     except UserError:
         return first
-    faults = [
-        fault for split, (path, read) in readers.items() for fault in _of(split, path, read, task)
-    ]
-    return DataFaults(task.name, faults) if faults else first
+    faults: dict[str, list[Fault]] = {split: [] for split in readers}
+    tables: dict[str, _Table] = {}
+    for split, (path, read) in readers.items():
+        try:
+            tables[split] = _completed(*read(), task, split)
+            faults[split] += tables[split].faults
+        except UserError as error:
+            faults[split].append(Fault(split, str(path), _without_place(str(error), str(path))))
+    frames, labels = _label_faults({s: table.frame for s, table in tables.items()}, task, spec)
+    for split, frame in frames.items():
+        frame = _with_some_label(frame, task, tables[split].several)
+        told = {f"{ours} is missing" for ours in tables[split].missing}
+        faults[split] += [f for f in row_faults(split, frame, task) if f.rule not in told]
+    others = [fault for of_split in faults.values() for fault in of_split]
+    return DataFaults(task.name, [*others, *labels]) if others else first
 
 
 def _readers(spec: SourceSpec, task: Task, project: Path) -> dict[str, tuple[Path, Read]]:
@@ -71,63 +86,65 @@ def _readers(spec: SourceSpec, task: Task, project: Path) -> dict[str, tuple[Pat
     return {}
 
 
-def _of(split: str, path: Path, read: Read, task: Task) -> list[Fault]:
-    try:
-        raw, columns = read()
-    except UserError as error:
-        return [Fault(split, str(path), _without_place(str(error), str(path)))]
-    may_hide = split in task.test_splits
-    missing = missing_columns(raw, columns, may_hide)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A file with nothing in place of what keeps it from becoming a frame.
+
+    Attributes:
+        frame: the frame.
+        faults: what had to give way.
+        missing: among it, our columns that the file does not have.
+        several: among it, the numbers of rows with several labels.
+    """
+
+    frame: pd.DataFrame
+    faults: list[Fault]
+    missing: list[str]
+    several: list[int]
+
+
+def _completed(raw: RawTable, columns: dict[str, str], task: Task, split: str) -> _Table:
+    missing = missing_columns(raw, columns, split in task.test_splits)
     faults = [Fault(split, raw.place, no_such_column(raw, o, columns[o])) for o in missing]
-    several = _several_labels(raw, columns["label"], task, may_hide)
-    if several:
-        rule = "the label holds several values; keep one, or make one task for each label"
-        faults.append(
-            Fault(split, raw.place, rule, len(several), tuple(several[:SHOWN_ROWS]), raw.unit)
-        )
-    return faults + _of_rows(raw, columns, task, split, missing, set(several))
-
-
-def _of_rows(
-    raw: RawTable,
-    columns: dict[str, str],
-    task: Task,
-    split: str,
-    missing: list[str],
-    several: set[int],
-) -> list[Fault]:
-    """The faults of the rows, but for columns that are missing and rows with several labels."""
     cells: dict[str, Sequence[object]] = dict(raw.cells)
     cells |= {columns[ours]: [None] * len(raw.numbers) for ours in missing}
+    several = several_labels(raw, columns["label"], task)
     if several:
-        pairs = zip(raw.numbers, raw.cells[columns["label"]], strict=True)
-        good = _some_label(task)
-        cells[columns["label"]] = [good if n in several else value for n, value in pairs]
+        rule = "the label holds several values; keep one, or make one task for each label"
+        shown = tuple(several[:SHOWN_ROWS])
+        faults.append(Fault(split, raw.place, rule, len(several), shown, raw.unit))
+        aside, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
+        cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
     frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
+    return _Table(frame, faults, missing, several)
+
+
+def _label_faults(
+    frames: dict[str, pd.DataFrame], task: Task, spec: SourceSpec
+) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
+    """The frames with their labels read; with some label in each row where they cannot be."""
     try:
-        check_splits({split: frame}, task, max_overlap=1.0)
-    except DataFaults as found:
-        told = {f"{ours} is missing" for ours in missing}
-        return [fault for fault in found.faults if fault.rule not in told]
-    return []
+        return read_label_columns(frames, task, minus_one_hides=spec.kind == "folder"), []
+    except UserError as error:
+        fault = Fault("labels", "", str(error).partition("labels: ")[2])
+    everywhere = {
+        split: _with_some_label(
+            frame,
+            task,
+            frame.index if split in task.test_splits else frame.index[frame["label"].notna()],
+        )
+        for split, frame in frames.items()
+    }
+    return everywhere, [fault]
 
 
-def _some_label(task: Task) -> object:
-    if task.kind == "classification":
-        return task.label_names[0]
-    return task.label_range[0] if task.label_range else 0.0
-
-
-def _several_labels(raw: RawTable, column: str, task: Task, may_hide: bool) -> list[int]:
-    """The numbers of the rows with more than one label."""
-    found = []
-    for number, value in zip(raw.numbers, raw.cells.get(column, ()), strict=False):
-        try:
-            read_label(value, task, may_hide=may_hide)
-        except UserError:
-            found.append(number)
-    return found
+def _with_some_label(frame: pd.DataFrame, task: Task, rows: Iterable[int]) -> pd.DataFrame:
+    """The frame with a label that is in order in those rows."""
+    good = 0 if task.kind == "classification" else (task.label_range or (0.0,))[0]
+    labels = frame["label"].astype("object")
+    labels[list(rows)] = good
+    return frame.assign(label=labels)
 
 
 def _without_place(said: str, path: str) -> str:

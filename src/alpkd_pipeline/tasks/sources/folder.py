@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
+from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
 from alpkd_pipeline.tasks.sources.raw import RawTable, read_lines, read_parquet, read_tsv
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -73,7 +74,7 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> GlueFiles:
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split of a GLUE task; see `frames.split_frame` for what a frame holds.
+    """Read every split of a GLUE task; see `sources.load_splits` for what a frame holds.
 
     In TSV files quotes are ordinary characters: every line is one row, and `idx` counts them from
     0, as the hub's data set does.
@@ -88,7 +89,9 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
         raw, columns = read_split(found, task, split)
         frame = split_frame(raw, task, split, columns)
         frames[split] = without_broken_rows(frame, task, split) if glue.broken_rows else frame
-    return _part_mrpc(frames, found.dev_ids) if found.dev_ids else frames
+    if found.dev_ids:
+        frames = _part_mrpc(frames, found.dev_ids)
+    return read_label_columns(frames, task, minus_one_hides=True)
 
 
 def read_split(found: GlueFiles, task: Task, split: str) -> tuple[RawTable, dict[str, str]]:

@@ -9,7 +9,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.labels import hidden_label, is_missing, read_label
+from alpkd_pipeline.tasks.labels import is_missing
+from alpkd_pipeline.tasks.sources.label_columns import raw_labels
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.tasks.text import is_utf8
@@ -42,27 +43,29 @@ def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
 def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str]) -> pd.DataFrame:
     """Build the frame of one split.
 
-    What can be read is typed: text columns as str, `label` as int64 (float64 for a regression),
-    `idx` as int64. A cell that cannot be read stays as it was found, in a column of objects, and
-    `validate.check_splits` names it. The frame's index numbers the rows as the file does and is
-    called `line` or `row`; the file's name is in `frame.attrs["file"]`.
+    What can be read is typed: text columns as str, `idx` as int64. A cell that cannot be read stays
+    as it was found, in a column of objects, and `validate.check_splits` names it. `label` is as
+    `label_columns.raw_labels` gives it: what it means shows only beside the other splits. The
+    frame's index numbers the rows as the file does and is called `line` or `row`; the file's name
+    is in `frame.attrs["file"]`.
 
     Args:
         raw: the cells.
         task: the task.
-        split: our name of the split; in test splits a missing label is a hidden one.
-        columns: our column -> theirs. `label` may be missing in test splits, and `idx` where it
-            keeps its name: rows are then numbered from 0.
+        split: our name of the split.
+        columns: our column -> theirs. `label` may be missing in test splits. So may an `idx` that
+            keeps its name, and where it does not number the rows it is ignored: rows are then
+            numbered from 0.
 
     Raises:
-        UserError: a column is missing, or a row has several labels.
+        UserError: a column is missing, a row has several labels, or the file's own class names are
+            not the task's.
     """
     import pandas as pd
 
-    may_hide = split in task.test_splits
-    _refuse_missing_columns(raw, columns, may_hide)
+    _refuse_missing_columns(raw, columns, split in task.test_splits)
     data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
-    data["label"] = _label_series(raw, task, columns["label"], may_hide)
+    data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
     frame = pd.DataFrame(data)
     frame.index = pd.Index(raw.numbers, name=raw.unit)
@@ -96,9 +99,24 @@ def _text_series(values: Sequence[object]) -> pd.Series:
 
 
 def _idx_series(raw: RawTable, column: str) -> pd.Series:
+    import pandas as pd
+
+    counted = pd.Series(range(len(raw.numbers)), dtype="int64")
     if column not in raw.cells:
-        return _whole_numbers(range(len(raw.numbers)))
-    return _whole_numbers([_whole_number(_flat(value)) for value in raw.cells[column]])
+        return counted
+    values = [_whole_number(_flat(value)) for value in raw.cells[column]]
+    if all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values):
+        found = pd.Series(values, dtype="int64")
+    else:
+        found = pd.Series(values, dtype="object")
+    if column == "idx" and (found.dtype == "object" or found.duplicated().any()):
+        log.warning(
+            "%s: the column idx does not number the rows (it holds other than whole numbers, or one"
+            " of them twice), so it is ignored and rows are numbered from 0",
+            raw.place,
+        )
+        return counted
+    return found
 
 
 def _whole_number(value: object) -> object:
@@ -111,38 +129,6 @@ def _whole_number(value: object) -> object:
 def _flat(value: object) -> object:
     """A list or an object of a JSON line as its text: the validation compares values."""
     return value if isinstance(value, Hashable) else repr(value)
-
-
-def _label_series(raw: RawTable, task: Task, column: str, may_hide: bool) -> pd.Series:
-    import pandas as pd
-
-    if column not in raw.cells:
-        labels: Sequence[object] = [hidden_label(task)] * len(raw.numbers)
-    else:
-        labels = _read_labels(raw, task, column, may_hide)
-    if task.kind == "classification":
-        return _whole_numbers(labels)
-    readable = all(isinstance(label, float) for label in labels)
-    return pd.Series(labels, dtype="float64" if readable else "object")
-
-
-def _read_labels(raw: RawTable, task: Task, column: str, may_hide: bool) -> list[object]:
-    labels = []
-    for number, value in zip(raw.numbers, raw.cells[column], strict=True):
-        try:
-            labels.append(read_label(value, task, may_hide=may_hide))
-        except UserError as error:
-            raise UserError(f"{raw.place}, {raw.unit} {number}: {error}") from None
-    return labels
-
-
-def _whole_numbers(values: Sequence[object]) -> pd.Series:
-    """An int64 series, or one of objects where a value is no int64."""
-    import pandas as pd
-
-    if all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values):
-        return pd.Series(list(values), dtype="int64")
-    return pd.Series(list(values), dtype="object")
 
 
 def _refuse_missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
-from alpkd_pipeline.tasks.sources.raw import RawTable
+from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
+from alpkd_pipeline.tasks.sources.raw import RawTable, column_cells
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
@@ -98,10 +99,10 @@ def load(
         frames = {}
         for ours, theirs in ref.splits.items():
             if theirs in found:
-                raw = _raw_table(ref, found[theirs], theirs, columns, task)
+                raw = _raw_table(ref, found[theirs], theirs, columns)
                 frame = split_frame(raw, task, ours, columns)
                 frames[ours] = without_broken_rows(frame, task, ours) if broken else frame
-    return frames
+    return read_label_columns(frames, task, minus_one_hides=True)
 
 
 def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None = None) -> Path:
@@ -237,26 +238,15 @@ def _refuse_missing_splits(ref: HubRef, found: DatasetDict) -> None:
             )
 
 
-def _raw_table(
-    ref: HubRef, data: Dataset, split: str, columns: Mapping[str, str], task: Task
-) -> RawTable:
-    place = f"{ref.dataset}@{ref.revision[:8]}, split {split}"
+def _raw_table(ref: HubRef, data: Dataset, split: str, columns: Mapping[str, str]) -> RawTable:
     names = tuple(data.column_names)
     table = data.with_format("arrow")[:]
-    cells = {name: table.column(name).to_pylist() for name in names if name in columns.values()}
-    label = columns["label"]
-    classes = getattr(data.features.get(label), "names", None)
-    if classes is not None and label in cells:
-        _refuse_other_classes(place, classes, task)
-        cells[label] = [
-            classes[value] if value is not None and value >= 0 else value for value in cells[label]
-        ]
-    return RawTable(place, names, cells, range(1, len(data) + 1), "row")
-
-
-def _refuse_other_classes(place: str, classes: Sequence[str], task: Task) -> None:
-    if set(classes) != set(task.label_names):
-        raise UserError(
-            f"{place}: the labels are {', '.join(classes)}, but task '{task.name}' has"
-            f" {', '.join(task.label_names) or 'numbers'}; correct task.labels"
-        )
+    wanted = [name for name in names if name in columns.values()]
+    return RawTable(
+        f"{ref.dataset}@{ref.revision[:8]}, split {split}",
+        names,
+        {name: column_cells(table.column(name)) for name in wanted},
+        range(1, len(data) + 1),
+        "row",
+        {n: data.features[n].names for n in wanted if hasattr(data.features[n], "names")},
+    )

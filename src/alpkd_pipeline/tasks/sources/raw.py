@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ class RawTable:
         cells: the columns that were asked for and exist, each a list with one value per row.
         numbers: for each row its line in the file, or its number in the table, counted from 1.
         unit: what `numbers` are: `line` or `row`.
+        classes: the names of the class ids of a column, where the file itself carries them.
     """
 
     place: str
@@ -43,6 +44,7 @@ class RawTable:
     cells: Mapping[str, Sequence[object]]
     numbers: Sequence[int]
     unit: str
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_table(path: Path, wanted: Collection[str]) -> RawTable:
@@ -136,19 +138,42 @@ def read_parquet(path: Path, wanted: Collection[str]) -> RawTable:
             names = tuple(file.schema_arrow.names)
             _refuse_doubled(path, names, wanted)
             table = file.read(columns=[name for name in names if name in wanted])
-        cells = {name: _cells(table.column(name)) for name in names if name in wanted}
+        cells = {name: column_cells(table.column(name)) for name in table.column_names}
     except UserError:
         raise
     except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} is not a readable parquet file ({reason})") from None
-    return RawTable(str(path), names, cells, range(1, table.num_rows + 1), "row")
+    numbers = range(1, table.num_rows + 1)
+    return RawTable(str(path), names, cells, numbers, "row", _carried_classes(table))
 
 
-def _cells(column: pa.ChunkedArray) -> list[object]:
+def _carried_classes(table: pa.Table) -> dict[str, list[str]]:
+    """The names of class ids that the library `datasets` writes into a file's schema."""
+    import pyarrow as pa
+
+    try:
+        about = json.loads((table.schema.metadata or {})[b"huggingface"])
+        features = about["info"]["features"]
+        return {
+            name: [str(one) for one in features[name]["names"]]
+            for name in table.column_names
+            if pa.types.is_integer(table.schema.field(name).type)
+            and features.get(name, {}).get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # none, or another format of another time
+
+
+def column_cells(column: pa.ChunkedArray) -> list[object]:
     """The values of a column; bytes that are not UTF-8 as everywhere here."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.type == pa.float32():
+        # Their own digits, as text files have them: 0.1, and not the 0.10000000149 of 64 bits.
+        return [None if v is None else float(v) for v in column.cast(pa.string()).to_pylist()]
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
@@ -213,6 +238,8 @@ def _read_utf8(path: Path) -> bytes:
         raise UserError(f"the file {path} cannot be read: {error.strerror}") from None
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UserError(f"{path} is UTF-16; save it as UTF-8")
+    if b"\0" in raw[: raw.find(b"\n") + 2]:
+        raise UserError(f"{path} has NUL bytes in its first line, as UTF-16 has; save it as UTF-8")
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from alpkd_pipeline.errors import UserError
 
 SourceKind = Literal["demo", "hub", "folder", "table"]
+TrainRowsBy = Literal["first", "stratified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,10 @@ class SourceSpec:
         path: folder: the GLUE folder; table: what `files` are relative to.
         files: our split -> file (table), or our split -> the repository's split (hub).
         columns: our column -> the column of the data; columns left out keep their names.
-        train_rows: keep only the first rows of train; all of them when None.
+        train_rows: how many rows of train are kept, before dev is cut; all of them when None.
+        train_rows_by: the `first` ones, or `stratified`: drawn, of each class its share.
         dev_fraction: the share of train that becomes dev where the data has no dev split.
-        seed: decides which rows that share is made of.
+        seed: decides which rows are drawn for that share, and for `stratified` train rows.
     """
 
     kind: SourceKind
@@ -38,13 +40,19 @@ class SourceSpec:
     files: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     train_rows: int | None = None
+    train_rows_by: TrainRowsBy = "first"
     dev_fraction: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(SourceKind):
-            allowed = ", ".join(get_args(SourceKind))
-            raise UserError(f"task.source '{self.kind}' is unknown; choose one of {allowed}")
+        words = (
+            ("source", self.kind, SourceKind),
+            ("train_rows_by", self.train_rows_by, TrainRowsBy),
+        )
+        for name, value, kinds in words:
+            if value not in get_args(kinds):
+                allowed = ", ".join(get_args(kinds))
+                raise UserError(f"task.{name} '{value}' is unknown; choose one of {allowed}")
         if self.train_rows is not None and self.train_rows < 1:
             raise UserError(
                 f"task.train_rows is {self.train_rows}; give 1 or more, or leave it out"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns
+from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
 from alpkd_pipeline.tasks.sources.raw import RawTable, is_there, read_table
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -38,19 +39,20 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split's file; see `frames.split_frame` for what a frame holds.
+    """Read every split's file; see `sources.load_splits` for what a frame holds.
 
     Quotes are special in .csv only. Labels are class names, class ids, or numbers for a
     regression.
 
     Raises:
-        UserError: a file or column is missing, or a line is no table row.
+        UserError: a file or column is missing, a line is no table row, or the labels of all splits
+            have no single reading.
     """
     frames = {}
     for split, path in find_files(spec, task, project).items():
         raw, columns = read_split(spec, task, path)
         frames[split] = split_frame(raw, task, split, columns)
-    return frames
+    return read_label_columns(frames, task, minus_one_hides=False)
 
 
 def read_split(spec: SourceSpec, task: Task, path: Path) -> tuple[RawTable, dict[str, str]]:

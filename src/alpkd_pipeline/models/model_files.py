@@ -1,0 +1,238 @@
+"""The files of a model folder, read without trusting them. Standard library only.
+
+Folders come from anywhere. So only regular files are opened, JSON has a bound on its bytes and its
+depth, and what a safetensors file holds is known from its header before any weight is read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import shape_of
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+
+LARGEST = 64 * 2**20
+"""Bytes of a file that is read as a whole; the largest tokenizers in use have half of it."""
+
+DEEPEST = 100
+"""Levels of a JSON file; a model's own have less than ten."""
+
+_READ_WHOLE = {
+    CONFIG,
+    SHARDS,
+    *TOKENIZER_FILES,
+    "adapter_config.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+}
+"""What this project or the library's loaders read at once."""
+
+_TEMPLATES = "additional_chat_templates"
+
+_KINDS = {
+    "model_type": (str, "a name"),
+    "architectures": (list, "a list of names"),
+    "id2label": (dict, "an object"),
+    "label2id": (dict, "an object"),
+}
+"""Keys of config.json that are read here, and what they hold if they are there."""
+
+
+def check_files(folder: Path) -> None:
+    """Refuse what a loader would wait for without end, or read until the memory is gone.
+
+    Raises:
+        UserError: names a device, a pipe or a socket, or a file that is too large to be what its
+            name says.
+    """
+    templates = folder / _TEMPLATES
+    for path in [*folder.iterdir(), *(templates.iterdir() if templates.is_dir() else ())]:
+        if path.exists() and not path.is_dir():
+            _check_file(path, path.name in _READ_WHOLE or path.parent == templates)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json.
+
+    Raises:
+        UserError: it is missing, is not a JSON object, is of no family that can be distilled, or
+            a key that is read here holds another kind of value.
+    """
+    path = folder / CONFIG
+    config = read_json_object(path)
+    if config is None:
+        raise UserError(f"{path} does not exist; a model folder needs it beside its {WEIGHTS}")
+    for name, (kind, words) in _KINDS.items():
+        value = config.get(name)
+        fits = isinstance(value, kind)
+        if isinstance(value, list):
+            fits = fits and all(isinstance(one, str) for one in value)
+        if value is not None and not fits:
+            raise UserError(f"{path} says {name} = {_short(value)}, where {words} is needed")
+    if not all(re.fullmatch(r"\d{1,9}", number) for number in config.get("id2label") or ()):
+        raise UserError(
+            f"{path} says id2label = {_short(config['id2label'])}: its keys must be the numbers of"
+            ' the outputs, as in {"0": "no", "1": "yes"}'
+        )
+    if config.get("is_decoder"):
+        raise UserError(f"{path} says is_decoder: only encoders can be distilled here")
+    try:
+        shape_of(config)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return config
+
+
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """A JSON file that holds an object, or None when there is no such file.
+
+    Raises:
+        UserError: the file is not a regular one, too large, nested too deep, or holds something
+            else.
+    """
+    if not path.exists():
+        return None
+    _check_file(path, read_whole=True)
+    try:
+        found = _parsed(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds a {type(found).__name__} where an object is needed")
+    return found
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files that make up a model, in a fixed order; empty when it has none.
+
+    Raises:
+        UserError: the index of a model in several files is damaged, or names something else than
+            safetensors files of the same folder.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    names = sorted(set(_weight_map(folder).values()))
+    for name in names:
+        if not name.endswith(".safetensors") or Path(name).name != name:
+            raise UserError(f"{folder / SHARDS} names {name!r}: weights only as safetensors")
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing though {SHARDS} names it; copy it again")
+    return [folder / name for name in names]
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a model's weights, from the headers of its safetensors files.
+
+    Raises:
+        UserError: a file is not safetensors, is cut off, or holds other weights than the index of
+            a model in several files says.
+    """
+    parts = {path.name: dict(_header(path)) for path in weight_files(folder)}
+    if WEIGHTS not in parts:
+        for name, file in _weight_map(folder).items():
+            if name not in parts[file]:
+                raise UserError(
+                    f"{folder / SHARDS} says that {_short(name)} is in {file}, where it is not:"
+                    " copy all files of the model again"
+                )
+    return {name: shape for part in parts.values() for name, shape in part.items()}
+
+
+def _weight_map(folder: Path) -> Mapping[str, str]:
+    index = read_json_object(folder / SHARDS)
+    found = {} if index is None else index.get("weight_map")
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise UserError(
+            f"{folder / SHARDS} says weight_map = {_short(found)}, where an object is needed that"
+            " maps each weight's name to its file"
+        )
+    return found
+
+
+def _header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """What a safetensors file begins with: 8 bytes of length, then that many bytes of JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            room = path.stat().st_size - 8 - length
+            if room < 0 or length > LARGEST:
+                raise ValueError(length)
+            header = _parsed(file.read(length))
+        tensors = [(name, facts) for name, facts in header.items() if name != "__metadata__"]
+        for name, facts in tensors:
+            shape, (start, end) = tuple(facts["shape"]), facts["data_offsets"]
+            bits = int((re.search(r"\d+", facts["dtype"]) or ["8"])[0])
+            whole = all(type(size) is int and size >= 0 for size in (*shape, start, end))
+            if not whole or (end - start) * 8 != math.prod(shape) * bits:
+                raise ValueError(name)
+            if end > room:
+                raise UserError(
+                    f"{path} cannot be loaded: it is cut off or damaged, its header promises at"
+                    f" least {end} bytes of weights and {room} are there; copy it again"
+                )
+            yield name, shape
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise UserError(f"{path} is not a safetensors file; weights only as such") from None
+
+
+def _check_file(path: Path, read_whole: bool) -> None:
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise UserError(f"{path} is not a regular file: copy the model's own file into its place")
+    if read_whole and facts.st_size > LARGEST:
+        raise UserError(
+            f"{path} has {facts.st_size} bytes, at most {LARGEST} are read: it is not what its name"
+            " says; copy the model's own file into its place"
+        )
+
+
+def _parsed(data: bytes) -> Any:
+    """JSON of at most `DEEPEST` levels.
+
+    Raises:
+        ValueError: it is deeper, or no JSON.
+    """
+    too_deep = ValueError(f"it is nested more than {DEEPEST} levels deep")
+    try:
+        found = json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise too_deep from None
+    level: list[Any] = [[found]]
+    for _ in range(DEEPEST + 1):
+        inner = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [one for part in inner for one in part if isinstance(one, dict | list)]
+        if not level:
+            return found
+    raise too_deep
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."

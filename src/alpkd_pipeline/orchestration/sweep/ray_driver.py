@@ -1,0 +1,324 @@
+"""The process that talks to Ray: `python -m alpkd_pipeline.orchestration.sweep.ray_driver OPTIONS`.
+
+It reads jobs from standard input and writes what becomes of them to standard output, both as lines
+of JSON, to and from `RayEngine`; what Ray has to say goes to standard error. It is a process of its
+own because Ray ends the process that it lives in when the head is lost, and waits for ever for a
+head that hangs. It waits without a limit: the engine has the clock, and ends it.
+
+An actor does not train. It keeps a worker process as `LocalEngine` does, on the machine where Ray
+has put it, so a job is run, stopped and reported in the same way on any engine. Any actor may do
+any job: a job whose machine is lost takes the first actor that is free or finds a place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
+from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS, LocalEngine
+from alpkd_pipeline.orchestration.sweep.machine import processors
+
+PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
+"""Variables of this process that workers elsewhere need too. Nothing secret: Ray shows them."""
+
+LOOK_SECONDS = 0.2
+"""How long Ray is listened to before it is looked whether there are new jobs."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""Between two tries to start an actor, where one after the other dies at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class RayOrder:
+    """What the engine wants of its driver.
+
+    Attributes:
+        project: the project's root, the same on all machines.
+        env: the configuration environment.
+        workers: how many actors there may be.
+        gpus: the share of a GPU that each of them gets.
+        address: a cluster to join; None starts Ray on this machine.
+    """
+
+    project: str
+    env: str | None
+    workers: int
+    gpus: float
+    address: str | None
+
+
+class RayWorker:
+    """What runs in an actor: one worker process. Its methods may run side by side.
+
+    Args:
+        project: the project's root on this machine.
+        env: the configuration environment.
+        number: no two actors of a sweep have the same at one time; for the name of the log.
+    """
+
+    def __init__(self, project: str, env: str | None, number: int) -> None:
+        logs = Path(project) / "logs" / f"ray-{number}"
+        self._engine = LocalEngine(Path(project), env, 1, logs=logs)
+
+    def ready(self) -> None:
+        """Answer, as only an actor can that has a place and is alive."""
+
+    def call(self, job: Mapping[str, Any]) -> dict[str, str]:
+        """Run a job in the worker process and wait for it."""
+        return dict(self._engine.call(0, Job.from_dict(job)))
+
+    def stop(self) -> None:
+        """Stop the worker process; its `call` returns."""
+        self._engine.stop()
+
+
+class Pool:
+    """Actors and the jobs that wait for one. One thread looks after all of it.
+
+    Args:
+        order: what the actors are to be.
+        tell: takes a message to the engine.
+    """
+
+    def __init__(self, order: RayOrder, tell: Callable[[Mapping[str, Any]], None]) -> None:
+        self._order, self._tell = order, tell
+        self._waiting: deque[tuple[int, Any]] = deque()
+        self._numbers: dict[Any, int] = {}
+        self._free: list[Any] = []
+        # By Ray's promise of an answer: new actors, free ones that must show that they are alive
+        # still, and jobs at work, with their slots.
+        self._placed: dict[Any, Any] = {}
+        self._asked: dict[Any, Any] = {}
+        self._calls: dict[Any, tuple[int, Any]] = {}
+        self._start_after, self._pause = 0.0, 1.0
+
+    def serve(self, jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
+        """Do jobs until there is a None among them."""
+        while True:
+            try:
+                job = jobs.get(timeout=0 if self._calls or self._waiting else None)
+                if job is None:
+                    return
+                self._waiting.append((job["slot"], job["job"]))
+            except queue.Empty:
+                self._look_for_actors()
+                self._listen(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Stop what is at work and tell of it; what still waits has no turn any more."""
+        self._waiting.clear()
+        for _, actor in self._calls.values():
+            actor.stop.remote()
+        until = time.monotonic() + GRACE_SECONDS + 5
+        while self._calls and time.monotonic() < until:
+            self._listen(LOOK_SECONDS)
+
+    def _look_for_actors(self) -> None:
+        while self._free and len(self._asked) < len(self._waiting):
+            actor = self._free.pop()
+            self._asked[actor.ready.remote()] = actor
+        if time.monotonic() < self._start_after:
+            return
+        wanted = len(self._waiting) - len(self._asked) - len(self._placed)
+        for _ in range(min(wanted, self._order.workers - len(self._numbers))):
+            self._add()
+
+    def _add(self) -> None:
+        number = min(set(range(1, self._order.workers + 1)) - set(self._numbers.values()))
+        needs = {"num_cpus": 1, "num_gpus": self._order.gpus, "max_concurrency": 2}
+        worker = _ray().remote(RayWorker).options(**needs)
+        actor = worker.remote(self._order.project, self._order.env, number)
+        self._numbers[actor] = number
+        self._placed[actor.ready.remote()] = actor
+
+    def _listen(self, seconds: float) -> None:
+        there = [*self._placed, *self._asked, *self._calls]
+        if not there:
+            time.sleep(seconds)
+            return
+        for promise in _ray().wait(there, num_returns=1, timeout=seconds)[0]:
+            if promise in self._calls:
+                self._end(promise, *self._calls.pop(promise))
+            else:
+                new = promise in self._placed
+                self._begin(promise, (self._placed if new else self._asked).pop(promise), new)
+
+    def _begin(self, promise: Any, actor: Any, new: bool) -> None:
+        """Give a job to an actor that is alive. One that dies before costs the job no attempt."""
+        ray = _ray()
+        try:
+            ray.get(promise)
+        except ray.exceptions.RayError as error:
+            self._give_up(actor)
+            if new and self._waiting and _is_our_fault(error):
+                self._tell({"slot": self._waiting.popleft()[0], "answer": _died(error)})
+            elif new:  # a machine that is short of memory would try it without end
+                self._start_after = time.monotonic() + self._pause
+                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+                self._tell({"trouble": _cause(error)})
+            return
+        self._pause = 1.0
+        if not self._waiting:
+            self._free.append(actor)
+            return
+        slot, job = self._waiting.popleft()
+        self._calls[actor.call.remote(job)] = (slot, actor)
+        self._tell({"slot": slot, "begun": True})
+
+    def _end(self, promise: Any, slot: int, actor: Any) -> None:
+        ray = _ray()
+        try:
+            found = ray.get(promise)
+        except ray.exceptions.RayTaskError as error:
+            why = " ".join(str(error.cause).split())
+            found = answer("failed", f"{type(error.cause).__name__}: {why}")
+        except ray.exceptions.RayError as error:
+            # Its memory, its machine or the way to it: another one may fare better.
+            self._give_up(actor)
+            found = _died(error)
+        if actor in self._numbers:
+            self._free.append(actor)
+        self._tell({"slot": slot, "answer": found})
+
+    def _give_up(self, actor: Any) -> None:
+        del self._numbers[actor]
+        _ray().kill(actor)
+
+
+def _is_our_fault(error: Exception) -> bool:
+    """Whether an actor can start nowhere: a package or a folder is missing, for instance."""
+    setup = isinstance(error, _ray().exceptions.RuntimeEnvSetupError)
+    return setup or bool(getattr(error, "actor_init_failed", False))
+
+
+def _died(error: Exception) -> dict[str, str]:
+    return answer("died", f"the worker process died (Ray: {_cause(error)})")
+
+
+def _cause(error: Exception) -> str:
+    """The one line of an error that says why; the first one is often the same for all."""
+    said = [line.strip() for line in str(error).splitlines() if line[:1].strip()]
+    if getattr(error, "actor_init_failed", False):
+        return said[-1]
+    generic = _ray().exceptions.ActorDiedError.BASE_ERROR_MSG
+    return next((line for line in said if line != generic), type(error).__name__)
+
+
+def join(order: RayOrder) -> None:
+    """Join a cluster or start Ray here, and see that there is room.
+
+    Raises:
+        UserError: one line.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    local: dict[str, Any] = {}
+    if order.address is None:
+        # Ray asks nobody for a password, so one of this machine's own listens on 127.0.0.1 alone.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        local = {"include_dashboard": False, "num_cpus": max(order.workers, processors())}
+    try:
+        _knock(order.address)
+        _ray().init(
+            address=order.address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": _environment(order)},
+            **local,
+        )
+    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        where = order.address or "on this machine"
+        raise UserError(
+            f"--engine ray: Ray {where} cannot be reached ({str(error).strip().splitlines()[0]})"
+        ) from None
+    _check_room(order)
+
+
+def _environment(order: RayOrder) -> dict[str, str]:
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    if order.address is None:
+        found.setdefault("OMP_NUM_THREADS", str(max(1, processors() // order.workers)))
+    path = [str(Path(order.project) / "src"), os.environ.get("PYTHONPATH", "")]
+    return {**found, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
+
+
+def _check_room(order: RayOrder) -> None:
+    """Refuse what would wait for ever: actors that no machine has room for."""
+    there = _ray().cluster_resources()
+    for name, each in (("CPU", 1.0), ("GPU", order.gpus)):
+        if each and there.get(name, 0.0) < each * order.workers - 1e-6:
+            raise UserError(
+                f"--engine ray: {order.workers} workers need {each * order.workers:g} {name}s and"
+                f" Ray has {there.get(name, 0.0):g}: give fewer --workers, or a smaller share"
+            )
+
+
+def _knock(address: str | None) -> None:
+    """Fail at once where nobody listens; Ray itself would go on trying for minutes.
+
+    Raises:
+        OSError: there is no such machine, or nobody listens.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _read(jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
+    for line in sys.stdin:
+        jobs.put(json.loads(line))
+    jobs.put(None)
+    # Nobody listens any more, and a cluster that hangs would keep this process for ever.
+    time.sleep(GRACE_SECONDS + 10)
+    os._exit(1)
+
+
+def _ray() -> Any:
+    """The library, imported only when it is used; it has no complete type hints."""
+    import ray
+
+    return ray
+
+
+def main() -> None:
+    """Set up the process, do jobs until standard input ends, and leave Ray."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def tell(message: Mapping[str, Any]) -> None:
+        told.write(json.dumps(message) + "\n")
+        told.flush()
+
+    jobs: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(jobs,), name="jobs", daemon=True).start()
+    order = RayOrder(**json.loads(sys.argv[1]))
+    try:
+        join(order)
+    except UserError as error:
+        tell({"lost": str(error)})
+    else:
+        tell({"joined": True})
+        pool = Pool(order, tell)
+        pool.serve(jobs)
+        pool.stop()
+    finally:
+        _ray().shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What would end a training after its first epoch, looked for before its first step.
+
+A row may be longer than the model's positions, a token may have no embedding, a model may be one
+that its library refuses to save. Each such fault is one line that names the file to mend.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from alpkd_pipeline.errors import UserError, no_room
+from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
+from alpkd_pipeline.models.model_files import CONFIG
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.training.memory import is_out_of_memory
+from alpkd_pipeline.training.predict import iterate_outputs
+from alpkd_pipeline.training.vocabulary import AT_ONCE
+
+
+def check_fits(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: Path,
+    source: Path,
+    accelerator: Accelerator,
+) -> None:
+    """Refuse a model that cannot read some row of some split; its longest rows are tried.
+
+    Args:
+        model: as the training begins with it, with its whole embedding, on the accelerator's
+            device; its weights, its mode and the random state stay as they are.
+        tokenizer: the one that the splits were encoded with.
+        encoded: the folder of the encoded splits, labelled or not.
+        source: the folder that the model's tables came from, for messages.
+        accelerator: device and precision.
+
+    Raises:
+        UserError: a token without embedding, a row longer than the positions, a forward pass that
+            fails or whose logits are not finite.
+    """
+    names = sorted(path.stem for path in encoded.glob("*.arrow"))
+    splits = {name: split for name in names if len(split := read_encoded(encoded, name))}
+    for name, split in splits.items():
+        # Numbers first: on a GPU a row of a table that is not there would end the process.
+        _check_ids(name, split, model, tokenizer, source)
+        _check_length(name, split, model, source)
+    for name, split in splits.items():
+        _try_longest(name, split, model, int(tokenizer.pad_token_id), source, accelerator)
+
+
+def check_saves(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, room: Path
+) -> None:
+    """Refuse a model that does not come back from a file as it was.
+
+    Args:
+        model: any model, with its whole embedding.
+        tokenizer: its tokenizer.
+        source: the folder that the model came from, for messages.
+        room: where a folder is made for it, and removed.
+
+    Raises:
+        UserError: it cannot be saved, not be loaded again, or is another one then.
+    """
+    what = f"{source / CONFIG}: the model made with it cannot be saved and loaded again"
+    # Nothing is let through: it would speak of a folder that is gone.
+    with tempfile.TemporaryDirectory(dir=room, prefix=".preflight-") as place, _told(what):
+        save_classifier(model, tokenizer, Path(place))
+        load_tokenizer(Path(place))
+        again = load_finetuned(Path(place)).state_dict()
+        for name, weight in model.state_dict().items():
+            if not torch.allclose(weight.cpu(), again[name], rtol=0, atol=0, equal_nan=True):
+                raise ValueError(f"its weight {name} is another one then")
+
+
+def _check_ids(
+    name: str,
+    split: EncodedSplit,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    source: Path,
+) -> None:
+    rows = _rows(model.get_input_embeddings())
+    highest = _highest(split, split.input_ids)
+    if rows is not None and highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise UserError(
+            f"split {name}: the token {token!r} has the id {highest}, but the model in {source} has"
+            f" embeddings for {rows} tokens only, 0 to {rows - 1}: tokens were added to its"
+            " tokenizer.json and not to the model; resize the model"
+            " (model.resize_token_embeddings(len(tokenizer))) and save it there, or take the tokens"
+            " out of its tokenizer.json"
+        )
+    known = _rows(getattr(model.base_model.embeddings, "token_type_embeddings", None))
+    # Models with less than two types are fed none.
+    if split.token_type_ids is None or known is None or known < 2:
+        return
+    highest = _highest(split, split.token_type_ids)
+    if highest >= known:
+        raise UserError(
+            f"split {name}: the tokenizer in {source} gives the token type {highest}, but the"
+            f" model knows {known} (type_vocab_size in its {CONFIG}), 0 to {known - 1}: put the"
+            " tokenizer.json there that belongs to the model"
+        )
+
+
+def _check_length(name: str, split: EncodedSplit, model: PreTrainedModel, source: Path) -> None:
+    table = getattr(model.base_model.embeddings, "position_embeddings", None)
+    rows = _rows(table)
+    if rows is None:
+        return
+    # RoBERTa counts positions from the one after that of the padding.
+    padding = getattr(table, "padding_idx", None)
+    reads = rows if padding is None else rows - padding - 1
+    longest = int(split.lengths.max())
+    if longest > reads:
+        raise UserError(
+            f"split {name}: its longest row has {longest} tokens, but the model in {source} reads"
+            f" {reads} ({rows} positions in its {CONFIG}): set task.max_length to {reads} or less,"
+            f' and "model_max_length": {reads} in its tokenizer_config.json'
+        )
+
+
+def _try_longest(
+    name: str,
+    split: EncodedSplit,
+    model: PreTrainedModel,
+    pad_id: int,
+    source: Path,
+    accelerator: Accelerator,
+) -> None:
+    longest = np.array([split.lengths.argmax()])
+    what = f"{source}: the model cannot read the longest row of split {name}"
+    with _told(what, let_through=UserError):
+        for out in iterate_outputs(
+            model, split, accelerator, batch_size=1, pad_id=pad_id, layers=True, only=longest
+        ):
+            if not out.logits.isfinite().all():
+                raise UserError(
+                    f"{source}: the model's answer to the longest row of split {name} is"
+                    f" {out.logits[0].tolist()}: its weights are damaged; copy them again"
+                )
+
+
+@contextmanager
+def _told(what: str, let_through: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+    try:
+        yield
+    except let_through:
+        raise
+    except Exception as error:
+        # Libraries raise errors of every kind here. Memory and disks have lines of their own.
+        if is_out_of_memory(error) or no_room(error):
+            raise
+        why = str(error).strip().split("\n")[-1].strip() or type(error).__name__
+        raise UserError(f"{what}: {why}; mend its {CONFIG}, or copy the model again") from None
+
+
+def _rows(table: object) -> int | None:
+    return table.num_embeddings if isinstance(table, nn.Embedding) else None
+
+
+def _highest(split: EncodedSplit, ids: np.ndarray) -> int:
+    highest = 0
+    for start in range(0, len(ids), AT_ONCE):
+        highest = max(highest, int(ids[start : start + AT_ONCE].max()))
+        split.release()
+    return highest
