@@ -46,7 +46,7 @@ PATIENCE = 300.0
 
 KILLED, SURVIVED, BROKEN = "killed", "SURVIVED", "BROKEN"
 
-PYTEST = ("-q", "-x", "-rfE", "--tb=no", "-p", "no:cacheprovider")
+PYTEST = ("-q", "-x", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow")
 
 ELSEWHERE = 99
 """Exit code where Python would not test the copy."""

@@ -66,6 +66,27 @@ def test_a_result_is_found_whatever_its_folder_is_called(
     assert find_result(expected, OTHER) is None
 
 
+def test_a_change_that_the_place_s_time_does_not_show_is_seen(place: Path, expected: Path) -> None:
+    """Two changes may come within one tick of the file system's clock."""
+    folder = result(place / "mine")
+    assert find_result(expected, KEY) == folder
+    stat = place.stat()
+    renamed = folder.rename(place / "yours")
+    os.utime(place, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert find_result(expected, KEY) == renamed
+
+
+def test_a_folder_that_was_replaced_under_its_name_has_another_key(
+    place: Path, expected: Path
+) -> None:
+    result(place / "mine", OTHER)
+    assert find_result(expected, KEY) is None
+    new = result(place.parent / "new")
+    (place / "mine").rename(place.parent / "old")
+    folder = new.rename(place / "mine")
+    assert find_result(expected, KEY) == folder
+
+
 def test_where_there_is_no_place_there_is_no_result(expected: Path) -> None:
     assert find_result(expected, KEY) is None
 

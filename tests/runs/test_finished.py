@@ -79,6 +79,9 @@ def test_a_missing_file_and_one_of_another_size(folder: Path) -> None:
     (folder / "a.bin").write_bytes(b"1")
     with pytest.raises(DamagedError, match=r"a\.bin is damaged.*\(1 bytes instead of 256\)"):
         FinishedFolder(folder).check_sizes()
+    (folder / "a.bin").write_bytes(bytes(257))
+    with pytest.raises(DamagedError, match=r"\(257 bytes instead of 256\)"):
+        FinishedFolder(folder).check_sizes()
     (folder / "a.bin").unlink()
     for look in (FinishedFolder(folder).check_sizes, FinishedFolder(folder).verify):
         with pytest.raises(DamagedError, match=r"a\.bin is missing, sha256 40aff2e9"):
