@@ -6,21 +6,17 @@ something, or comes to another result. What a command does not read may not chan
 
 from __future__ import annotations
 
-import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.faults.clones import RESULTS, SIGNALS, STUDENT, Hit, damaged, unnamed
-from tests.faults.damage import DAMAGES
+from tests.faults.attempts import TRIES, attempt, changes, folders, refused, reports
+from tests.faults.clones import RESULTS, SIGNALS, STUDENT, Hit, unnamed
 from tests.faults.forked_commands import start
-from tests.faults.record import counted, times
 
-from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete
 
-TRIES = times(200)
 SCORES, EVALUATION, LATENCY, GEOMETRY = RESULTS
 SPLITS, ENCODED = "02_intermediate/splits/demo", "05_model_input/encoded/demo"
 TEACHER = "06_models/teachers/demo"
@@ -67,79 +63,6 @@ COMPARED = [kind for kind, (place, _) in KINDS.items() if place not in (SPLITS, 
 RERUN = ("events.jsonl", "model.safetensors", "tokenizer.json", DEV)
 """Files of a model that a rerun is compared with."""
 
-Damage = Callable[[bytes, random.Random], bytes]
-Hits = Callable[[Path], Sequence[tuple[Path, str]]]
-Judge = Callable[[Path, int, str, Sequence[Hit]], Iterator[str]]
-
-
-def folders(store: Path, place: str) -> list[Path]:
-    """The finished folders of a place."""
-    return sorted(path.parent for path in (store / place).glob(f"*/{MANIFEST}"))
-
-
-def attempt(
-    command: str,
-    kind: str,
-    stores: Sequence[Path],
-    arguments: Callable[[Path], Sequence[str]],
-    targets: Hits,
-    judge: Judge,
-    *,
-    tries: int = TRIES,
-) -> None:
-    """Damage files, start the command on each store in a new process, and judge each damage."""
-    name = f"damage-{command}-{kind}".replace(" ", "-")
-    fault = f"{tries} flips and {tries} truncations of {kind}: `kedro {command}`"
-    rng = random.Random(name)
-    with counted(name, fault, "3") as tally:
-        for how, damage in DAMAGES.items():
-            left = tries
-            while left > 0:
-                with ExitStack() as stack:
-                    running = []
-                    for store in stores:
-                        chosen = targets(store)[:left]
-                        left -= len(chosen)
-                        hits = [_hit(*target, damage, rng) for target in chosen]
-                        stack.enter_context(damaged(hits))
-                        if hits:
-                            child = start(*arguments(store), log=store.with_suffix(".txt"))
-                            running.append((store, hits, child))
-                    for store, hits, child in running:
-                        said = child.wait(), child.said
-                        for what in judge(store, *said, hits):
-                            tally.count(not what, f"a {how}: {what}")
-
-
-def _hit(folder: Path, file: str, damage: Damage, rng: random.Random) -> Hit:
-    return Hit(folder, file, damage((folder / file).read_bytes(), rng))
-
-
-def _changes(hits: Sequence[Hit]) -> list[Hit]:
-    """Those after which a folder says something else: a manifest's last line may lose its end."""
-    return [h for h in hits if h.file != MANIFEST or read_manifest(h.folder) is None]
-
-
-def refused(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
-    """Every damage is named in one error, the exit code is 1, and nothing is written."""
-    fault = ""
-    if code != 1 or said.count("Error: ") != 1 or "Traceback" in said:
-        fault = f"exit code {code}: {said[-250:]}"
-    elif reports(store):
-        fault = f"written: {', '.join(reports(store))}"
-    for hit in hits:
-        yield (fault or unnamed(hit, said)) if _changes(hits) else _other(code, said)
-
-
-def _other(code: int, said: str) -> str:
-    return "" if code == 0 else f"nothing was damaged, exit code {code}: {said[-250:]}"
-
-
-def reports(store: Path) -> dict[str, bytes]:
-    """What a comparison wrote, by name; the page and run.json tell when and where it was."""
-    found = (path for path in (store / "08_reporting").rglob("*") if path.is_file())
-    return {p.name: p.read_bytes() for p in found if p.suffix in (".csv", ".tex", ".md")}
-
 
 def _given(store: Path, *more: str) -> str:
     return ",".join([f"--params=run.store={store},run.tracking=off", *more])
@@ -185,10 +108,10 @@ def test_sync(kind: str, clones: list[Path]) -> None:
 
     def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
         fault = "" if "Traceback" not in said else said[-250:]
-        if code != int(bool(_changes(hits))) or said.count("Error: ") != len(_changes(hits)):
+        if code != int(bool(changes(hits))) or said.count("Error: ") != len(changes(hits)):
             fault = f"exit code {code}: {said[-250:]}"
         pushed = list((store / STUDENT).glob("*/.mlflow.json"))
-        if len(pushed) > len(folders(store, STUDENT)) - len(_changes(hits)):
+        if len(pushed) > len(folders(store, STUDENT)) - len(changes(hits)):
             fault = f"pushed: {pushed[0].parent.name}"
         yield from (fault or unnamed(hit, said) for hit in hits)
         for state in pushed:
@@ -230,7 +153,7 @@ def test_a_cell_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
         again = f"stale: demo alp_kd 2L s0 (damaged: {hit.folder.name}/{file})"
         if code == 0:
             done = "done: demo alp_kd 2L s0" in said
-            yield "" if again in said or (done and not _changes(hits)) else said[-250:]
+            yield "" if again in said or (done and not changes(hits)) else said[-250:]
         else:
             yield from refused(store, code, said, hits)
 
@@ -293,14 +216,17 @@ def test_rerun(kind: str, stores: list[Path]) -> None:
     )
 
 
-def test_what_a_rerun_is_compared_with(stores: list[Path]) -> None:
+@pytest.mark.parametrize("of", ["a student", "its teacher", "their scores"])
+def test_what_a_rerun_is_compared_with(of: str, stores: list[Path]) -> None:
     """Files of the original that say nothing about how it is made: each is told, the code is 1."""
+    place, files = {
+        "a student": (STUDENT, RERUN),
+        "its teacher": (TEACHER, RERUN),
+        "their scores": (SCORES, ("scores.json", DEV)),
+    }[of]
 
     def targets(store: Path) -> list[tuple[Path, str]]:
-        models = [folders(store, place)[0] for place in (STUDENT, TEACHER)]
-        found = [(folder, file) for folder in models for file in RERUN]
-        scores = [(folder, f) for folder in folders(store, SCORES) for f in ("scores.json", DEV)]
-        return found + scores
+        return [(folder, file) for folder in folders(store, place) for file in files]
 
     def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
         fault = "" if code == 1 and "Traceback" not in said else f"exit code {code}: {said[-250:]}"
@@ -308,12 +234,12 @@ def test_what_a_rerun_is_compared_with(stores: list[Path]) -> None:
 
     attempt(
         "rerun",
-        "journal, model, tokenizer, predictions and scores",
+        f"all that is compared, of {of}",
         stores,
         lambda store: ["rerun", "--dry-run", _names(store)[0], _given(store)],
         targets,
         judge,
-        tries=TRIES * (2 * len(RERUN) + 4),
+        tries=TRIES * 4,  # each kind of file
     )
 
 
@@ -321,18 +247,19 @@ def test_what_a_rerun_is_compared_with(stores: list[Path]) -> None:
 def test_inputs_of_a_stage(kind: str, stores: list[Path], small: str, tmp_path: Path) -> None:
     """A flip is refused before anything is made from it; what lost bytes is made again."""
     place, file = KINDS[kind]
-    wanted = (folders(stores[0], place)[0] / file).read_bytes()
-    after, makes, goal = {
-        "Parquet split": (ENCODED, "data_prep", "encoded"),
-        "Arrow split": (SIGNALS, "distill", "signals"),
-        "signals .npy": (STUDENT, "distill", "student"),
+    own, after, missing = {
+        "Parquet split": ("splits", "encoded", ENCODED),
+        "Arrow split": ("encoded", "signals", SIGNALS),
+        "signals .npy": ("signals", "student", STUDENT),
     }[kind]
+    wanted = (folders(stores[0], place)[0] / file).read_bytes()
     bare = [Path(shutil.copytree(store, tmp_path / store.name)) for store in stores]
-    kept = {store: folders(store, after)[0] for store in bare}
+    for store in bare:
+        shutil.rmtree(folders(store, missing)[0])
 
     def arguments(store: Path) -> list[str]:
-        shutil.rmtree(kept[store], ignore_errors=True)
-        return ["run", f"--pipeline={makes}", f"--to-outputs={goal}", _given(store, small)]
+        goal = after if is_complete(folders(store, place)[0]) else own
+        return ["run", "--pipeline=distill", f"--to-outputs={goal}", _given(store, small)]
 
     def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
         (hit,) = hits
@@ -342,7 +269,7 @@ def test_inputs_of_a_stage(kind: str, stores: list[Path], small: str, tmp_path: 
             yield from refused(store, code, said, hits)
 
     attempt(
-        f"run --pipeline={makes}",
+        "run --pipeline=distill",
         kind,
         bare,
         arguments,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.models.folders import CONFIG, bert_weights
+from safetensors.numpy import save
+from tests.models.folders import CONFIG, bert_tensors, bert_weights
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.identity import model_digest, verify_weights
@@ -86,13 +87,19 @@ def test_weights_in_several_files_cannot_be_pinned_by_one_hash(tmp_path: Path) -
 
 def test_every_file_of_weights_in_several_counts(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "a")
-    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
-    index = {"weight_map": {f"layer.{i}": name for i, name in enumerate(shards)}}
+    names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    tensors = bert_tensors()
+    shards = {name: [*tensors][number::2] for number, name in enumerate(names)}
+    index = {"weight_map": {tensor: name for name in names for tensor in shards[name]}}
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    for name in shards:
-        (folder / name).write_bytes(b"weights")
+
+    def write(name: str, value: float) -> None:
+        (folder / name).write_bytes(save({t: tensors[t] + value for t in shards[name]}))
+
+    for name in names:
+        write(name, 0.0)
     before = digest("./a", tmp_path)["files"]
-    assert set(before) == {"config.json", *shards}
-    (folder / shards[1]).write_bytes(b"weightz")
-    assert digest("./a", tmp_path)["files"][shards[1]] != before[shards[1]]
+    assert set(before) == {"config.json", *names}
+    write(names[1], 1.0)
+    assert digest("./a", tmp_path)["files"][names[1]] != before[names[1]]

@@ -100,7 +100,7 @@ def test_all_that_is_damaged_is_named_at_once(store):
     with pytest.raises(DamagedError) as error:
         gather(store.root)
     assert {d.folder for d in error.value.damages} == set(folders.values())
-    assert str(error.value).startswith("6 files are not what was written:\n")
+    assert str(error.value).startswith("7 files are not what was written:\n")
 
 
 def test_a_file_that_no_comparison_reads_shows_its_damage_by_its_size(store):

@@ -99,7 +99,7 @@ class FinishedFolder:
     def read(self, name: str) -> bytes:
         """The content of a file."""
         while True:
-            sealed = self._sealed(name)
+            sealed = self._sealed(name)["sha256"]
             try:
                 data = (self.path / name).read_bytes()
                 if hashlib.sha256(data).hexdigest() == sealed:
@@ -118,20 +118,31 @@ class FinishedFolder:
 
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Compare files that are large, or that others read; all of them by default."""
-        for name in [*self.manifest["files"]] if names is None else names:
-            while self._sealed(name) != _or_none(sha256_file, self.path / name):
-                self._explain(name)
+        self._check(names, "sha256", sha256_file)
 
     def check_sizes(self) -> None:
         """Look whether all files are there with their sizes: what is not read is not hashed."""
-        for name in [*self.manifest["files"]]:
-            while not self._has_its_size(name):
-                self._explain(name)
+        self._check(None, "bytes", getsize)
 
-    def _sealed(self, name: str) -> str:
+    def _check(
+        self, names: Iterable[str] | None, fact: str, look: Callable[[Path], str | int]
+    ) -> None:
+        damages: list[Damage] = []
+        for name in [*self.manifest["files"]] if names is None else names:
+            while self._sealed(name)[fact] != _or_none(look, self.path / name):
+                try:
+                    self._explain(name)
+                except DamagedError as error:
+                    damages += error.damages
+                    break
+        if damages:
+            raise DamagedError(damages)
+
+    def _sealed(self, name: str) -> Mapping[str, Any]:
         if not self.has(name):
             raise FileNotFoundError(f"{self.path} was finished without {name}")
-        return str(self.manifest["files"][name]["sha256"])
+        found: Mapping[str, Any] = self.manifest["files"][name]
+        return found
 
     def _explain(self, name: str) -> None:
         """Say what is wrong with a file, unless it is whole now, or the folder another one."""
@@ -193,7 +204,7 @@ def verify(folder: Path) -> None:
     """Compare all files of a folder with their recorded hashes.
 
     Raises:
-        UserError: names the first file that is missing or differs; or there is no such folder.
+        UserError: names the files that are missing or differ; or there is no such folder.
     """
     try:
         FinishedFolder(folder).verify()

@@ -111,12 +111,8 @@ class StoredRun:
 
 def altered_files(folder: Path) -> tuple[Damage, ...]:
     """The files of a folder that are gone or not what was sealed; reads all of them."""
-    damages: list[Damage] = []
-    sealed = FinishedFolder(folder)
-    with noted(damages):
-        for name in sealed.manifest["files"]:
-            with noted(damages):
-                sealed.verify([name])
+    with noted(damages := list[Damage]()):
+        FinishedFolder(folder).verify()
     return tuple(damages)
 
 
