@@ -41,33 +41,33 @@ STUDENT = {"student", "student_scores"}
 TEACHER = {"teacher", "teacher_scores", "signals", *STUDENT}
 
 
-@pytest.mark.parametrize(
-    ("change", "again"),
-    [
-        ({"seed": 1}, STUDENT),
-        ({"student.layers": 2}, STUDENT),
-        ({"method.name": "kd"}, STUDENT),
-        ({"method.lambda": 0.25}, STUDENT),
-        ({"training.lr": 1e-4}, STUDENT),
-        ({"signals.dtype": "fp16"}, {"signals", *STUDENT}),
-        ({"method.pooling": "mean"}, {"signals", *STUDENT}),
-        ({"teacher.seed": 1}, TEACHER),
-        ({"teacher.finetuned": True}, TEACHER),
-        ({"teacher.training.epochs": 2}, TEACHER),
-        ({"task.max_length": 32}, {"encoded", *TEACHER}),
-        ({"task.train_rows": 100}, set(STAGES)),
-        ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),
-        ({"task.train_rows_by": "stratified"}, set()),
-        ({"task.max_overlap": 0.5}, set(STAGES)),
-        ({"task.dev_fraction": 0.2}, set(STAGES)),
-        ({"student.init_from": "pretrained"}, STUDENT),
-        ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
-        ({"training.threads": 2}, set()),
-        ({"training.device": "cpu", "training.log_every": 1}, set()),
-        ({"run.experiment": "other", "run.tracking": "off"}, set()),
-        ({"training.accumulation": 1}, set()),
-    ],
-)
+MOVES: list[tuple[dict, set[str]]] = [
+    ({"seed": 1}, STUDENT),
+    ({"student.layers": 2}, STUDENT),
+    ({"method.name": "kd"}, STUDENT),
+    ({"method.lambda": 0.25}, STUDENT),
+    ({"training.lr": 1e-4}, STUDENT),
+    ({"signals.dtype": "fp16"}, {"signals", *STUDENT}),
+    ({"method.pooling": "mean"}, {"signals", *STUDENT}),
+    ({"teacher.seed": 1}, TEACHER),
+    ({"teacher.finetuned": True}, TEACHER),
+    ({"teacher.training.epochs": 2}, TEACHER),
+    ({"task.max_length": 32}, {"encoded", *TEACHER}),
+    ({"task.train_rows": 100}, set(STAGES)),
+    ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),
+    ({"task.train_rows_by": "stratified"}, set()),
+    ({"task.max_overlap": 0.5}, set(STAGES)),
+    ({"task.dev_fraction": 0.2}, set(STAGES)),
+    ({"student.init_from": "pretrained"}, STUDENT),
+    ({"task.metrics": ["f1"]}, {"teacher", "teacher_scores", "signals", *STUDENT}),
+    ({"training.threads": 2}, set()),
+    ({"training.device": "cpu", "training.log_every": 1}, set()),
+    ({"run.experiment": "other", "run.tracking": "off"}, set()),
+    ({"training.accumulation": 1}, set()),
+]
+
+
+@pytest.mark.parametrize(("change", "again"), MOVES, ids=["-".join(change) for change, _ in MOVES])
 def test_a_parameter_moves_its_stage_and_what_follows(
     load: Load, change: dict, again: set[str]
 ) -> None:

@@ -143,6 +143,17 @@ def test_several_are_named_in_one_error(folder: Path) -> None:
     assert str(DamagedError(damages[:1], ["do it"])) == f"{folder}/a is damaged; do it"
 
 
+def test_all_damaged_files_of_a_folder_are_named(folder: Path) -> None:
+    names = [*FinishedFolder(folder).manifest["files"]]
+    assert len(names) > 1
+    for name in names:
+        (folder / name).write_bytes(b"!")
+    for look in (FinishedFolder(folder).check_sizes, FinishedFolder(folder).verify):
+        with pytest.raises(DamagedError) as caught:
+            look()
+        assert [damage.file for damage in caught.value.damages] == names
+
+
 def test_what_is_at_work_or_stepped_aside_is_not_finished(folder: Path) -> None:
     for name in (".result.0.old", "result-2.work"):
         shutil.copytree(folder, folder.with_name(name))
