@@ -291,3 +291,18 @@ def test_renames_that_do_not_end_are_one_line(store):
         pytest.raises(UserError, match="are being renamed or removed"),
     ):
         list(finished_runs(store.root, STUDENTS))
+
+
+@pytest.mark.parametrize("what", ["student", "scores"])
+@pytest.mark.parametrize("back", [False, True])
+def test_what_is_renamed_while_all_is_checked_is_no_damage(store, what, back):
+    student = store.student(0, accuracy=0.5)
+    scores = store.scores(student, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
+    folder = student if what == "student" else scores
+    elsewhere = folder.with_name("elsewhere")
+    steps = [lambda: folder.rename(elsewhere), lambda: elsewhere.rename(folder)][: 1 + back]
+    for number in at_every_look(store.root, lambda: check_results(store.root)):
+        with before_look(number, store.root, *steps):
+            check_results(store.root)
+        if elsewhere.is_dir():
+            elsewhere.rename(folder)
