@@ -17,6 +17,9 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.runs.code_facts import CodeFacts
+from alpkd_pipeline.runs.code_graph import CodeGraph
+from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT
 from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE
 
@@ -114,18 +117,19 @@ def test_an_added_method_or_task_moves_nothing(load: Load, monkeypatch: pytest.M
     assert {name: load().cell.stage(name).key for name in STAGES} == before
 
 
-def test_tables_are_not_part_of_the_code(load: Load) -> None:
-    from alpkd_pipeline.runs.fingerprint import import_closure
-
-    reached = import_closure(
-        ["alpkd_pipeline.training.student", "alpkd_pipeline.distillation.methods.alp"],
-        cell_module.NO_RESULT,
+def test_tables_are_not_part_of_the_code() -> None:
+    graph = CodeGraph(PACKAGE_ROOT, CodeFacts(None), cell_module.NO_RESULT)
+    reached = graph.reached(
+        [
+            "alpkd_pipeline.training.student.train_student",
+            "alpkd_pipeline.distillation.methods.alp.Alp",
+        ]
     )
-    names = {name for name, _ in reached}
+    names = {place.module for place in reached}
     assert "alpkd_pipeline.distillation.losses.layer_attention" in names
     assert "alpkd_pipeline.training.loop" in names
     assert "alpkd_pipeline.models.student" in names
-    assert not {name for name in names if name.endswith((".method_table", ".glue"))}
+    assert not {str(place) for place in reached if place.name in ("METHODS", "GLUE")}
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
     assert not {name for name in names if name.startswith("alpkd_pipeline.runs")}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.runs import code_facts
-from alpkd_pipeline.runs.code_facts import CodeFacts, parse
+from alpkd_pipeline.runs.code_facts import CodeFacts
+from alpkd_pipeline.runs.syntax import FileSyntax, read_syntax
 
 
 @pytest.fixture
@@ -19,44 +21,73 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_imports_are_found_wherever_they_stand(file: Path) -> None:
-    assert parse(file).imports == ("os", "pack.b", "pack.b.g")
+def parse(path: Path) -> FileSyntax:
+    return read_syntax(path.read_text(), "a")
 
 
 def test_a_file_is_parsed_once(file: Path, tmp_path: Path, monkeypatch) -> None:
     cache = tmp_path / "cache" / "code.json"
     first = CodeFacts(cache)
-    facts = first.of(file)
+    facts = first.of(file, "a")
     first.save()
-    monkeypatch.setattr(code_facts, "parse", lambda path: pytest.fail(f"parsed {path} again"))
-    assert CodeFacts(cache).of(file) == facts
+    monkeypatch.setattr(code_facts, "_parse", lambda path, *_: pytest.fail(f"parsed {path} again"))
+    assert CodeFacts(cache).of(file, "a") == facts == parse(file)
+
+
+def test_a_process_with_several_stores_parses_a_file_once(file: Path, monkeypatch) -> None:
+    first = CodeFacts(None).of(file, "a")
+    monkeypatch.setattr(code_facts, "read_syntax", lambda *_, **__: pytest.fail("parsed again"))
+    assert CodeFacts(None).of(file, "a") is first
+
+
+def test_a_file_under_another_name_is_another(tmp_path: Path) -> None:
+    (file := tmp_path / "a.py").write_text("from . import b\n\ndef f(): return b.g()\n")
+    facts = CodeFacts(tmp_path / "code.json")
+    found = {name: facts.of(file, name).imports for name in ("one.a", "two.a")}
+    facts.save()
+    assert found == {"one.a": {"b": "one.b"}, "two.a": {"b": "two.b"}}
+    assert CodeFacts(tmp_path / "code.json").of(file, "one.a").imports == {"b": "one.b"}
 
 
 def test_a_changed_file_is_parsed_again(file: Path, tmp_path: Path) -> None:
     cache = tmp_path / "code.json"
     first = CodeFacts(cache)
-    before = first.of(file)
+    before = first.of(file, "a")
     first.save()
     stat = file.stat()
     file.write_text(file.read_text().replace("g()", "h()"))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    assert CodeFacts(cache).of(file).meaning != before.meaning
+    assert CodeFacts(cache).of(file, "a") != before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"FILE": 3}', '{"FILE": {"stamp": 1}}'])
+BROKEN = '{"FILE": {"stamp": 1, "syntax": {"imports": {}}}}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"FILE": 3}', '{"FILE": {"stamp": 1}}', BROKEN])
 def test_a_broken_cache_costs_time_only(file: Path, tmp_path: Path, text: str) -> None:
     cache = tmp_path / "code.json"
     cache.write_text(text.replace("FILE", str(file)))
     facts = CodeFacts(cache)
-    assert facts.of(file) == parse(file)
+    assert facts.of(file, "a") == parse(file)
     facts.save()
-    assert CodeFacts(cache).of(file) == parse(file)
+    assert CodeFacts(cache).of(file, "a") == parse(file)
+
+
+@pytest.mark.parametrize("part", ["imports", "statements"])
+def test_an_entry_that_lacks_a_part_costs_time_only(file: Path, tmp_path: Path, part: str) -> None:
+    first = CodeFacts(cache := tmp_path / "code.json")
+    first.of(file, "a")
+    first.save()
+    held = json.loads(cache.read_text())
+    del held[str(file)]["syntax"][part]
+    cache.write_text(json.dumps(held))
+    assert CodeFacts(cache).of(file, "a") == parse(file)
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(file: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder is needed")
     facts = CodeFacts(tmp_path / "taken" / "code.json")
-    facts.of(file)
+    facts.of(file, "a")
     facts.save()
 
 
@@ -76,21 +107,26 @@ def edit_unseen(file: Path, old: str, new: str) -> None:
 
 def test_an_edit_that_keeps_size_and_time_is_seen(file: Path, tmp_path: Path) -> None:
     first = CodeFacts(tmp_path / "code.json")
-    before = first.of(file)
+    before = first.of(file, "a")
     first.save()
     edit_unseen(file, "g()", "h()")
-    assert first.of(file) == CodeFacts(tmp_path / "code.json").of(file) == parse(file) != before
+    assert (
+        first.of(file, "a")
+        == CodeFacts(tmp_path / "code.json").of(file, "a")
+        == parse(file)
+        != before
+    )
 
 
 def test_another_file_with_size_and_time_of_the_old_one_is_seen(file: Path, tmp_path: Path) -> None:
     first = CodeFacts(tmp_path / "code.json")
-    before = first.of(file)
+    before = first.of(file, "a")
     first.save()
     other = tmp_path / "other.py"
     shutil.copy2(file, other)
     edit_unseen(other, "g()", "h()")
     os.replace(other, file)
-    assert CodeFacts(tmp_path / "code.json").of(file).meaning != before.meaning
+    assert CodeFacts(tmp_path / "code.json").of(file, "a") != before
 
 
 RUN = "import sys; sys.path.insert(0, sys.argv[1]); import a; print(a.X)"
@@ -100,7 +136,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 if len(sys.argv) > 2: import a
 from alpkd_pipeline.runs.code_facts import CodeFacts
-CodeFacts(None).of(Path(sys.argv[1]) / "a.py")
+CodeFacts(None).of(Path(sys.argv[1]) / "a.py", "a")
 import a
 print(a.X)
 """

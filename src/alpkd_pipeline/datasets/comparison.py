@@ -135,4 +135,4 @@ def _code() -> str:
     folder = PACKAGE_ROOT / "reporting"
     files = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
     data = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(files)}
-    return key_of([code_digest(["alpkd_pipeline.reporting.comparison"]), data])
+    return key_of([code_digest(["alpkd_pipeline.reporting.comparison.write_comparison"]), data])

@@ -30,8 +30,7 @@ from alpkd_pipeline.tasks.sources import source_digest
 TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
 
 NO_RESULT = (
-    # Bookkeeping: decides how a result is written down, not what it is. (training.dispatch, which
-    # only calls the right training, is in no closure for the same reason.)
+    # Bookkeeping: decides how a result is written down, not what it is.
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.allocator",
@@ -39,11 +38,12 @@ NO_RESULT = (
     "alpkd_pipeline.training.stopping",
     "alpkd_pipeline.training.usage",
     # Tables: the row in use is part of the key.
-    "alpkd_pipeline.distillation.method_table",
-    "alpkd_pipeline.tasks.glue",
-    "alpkd_pipeline.tasks.sources",
+    "alpkd_pipeline.distillation.method_table.METHODS",
+    "alpkd_pipeline.tasks.glue.GLUE",
 )
-"""Modules left out of code hashes, so that adding a method or a task keeps every other key."""
+"""Left out of code hashes, so that adding a method or a task keeps every other key."""
+
+READ_CONFIG = "alpkd_pipeline.training.run_config.read_config"
 
 
 def _shared(make: Callable[[Cell], Stage]) -> cached_property[Stage]:
@@ -93,9 +93,9 @@ class Cell(Subject):
             "dev_fraction": given.dev_fraction,
             "max_overlap": given.max_overlap,
             "code": self._code(
-                f"alpkd_pipeline.tasks.sources.{given.source}",
-                "alpkd_pipeline.tasks.sources.cuts",
-                "alpkd_pipeline.tasks.splits",
+                f"alpkd_pipeline.tasks.sources.{given.source}.load",
+                "alpkd_pipeline.tasks.sources.cuts.finish",
+                "alpkd_pipeline.tasks.splits.write_splits",
             ),
         }
         if given.train_rows is not None and given.train_rows_by != "first":
@@ -111,7 +111,7 @@ class Cell(Subject):
                 ("tokenizer", self.model), lambda: tokenizer_key(self.model, self.project)
             ),
             "max_length": self.params.task.max_length,
-            "code": self._code("alpkd_pipeline.models.encode_folder"),
+            "code": self._code("alpkd_pipeline.models.encode_folder.encode_folder"),
             "libraries": self.libraries(("tokenizers",)),
         }
         name = f"{self.model_label}-{self.params.task.max_length}t"
@@ -141,7 +141,7 @@ class Cell(Subject):
         facts = {
             "pooling": self.params.method.pooling,
             "dtype": self.params.signals.dtype,
-            "code": self._code("alpkd_pipeline.training.signals"),
+            "code": self._code(READ_CONFIG, "alpkd_pipeline.training.signals.record_signals"),
         }
         name = f"{self.model_label}-s{self.params.teacher.seed}"
         return self._stage("signals", facts, upstream, "05_model_input/signals", name)
@@ -177,14 +177,15 @@ class Cell(Subject):
     @cached_property
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
-        adopted = self.params.teacher.finetuned
-        return self._code(f"alpkd_pipeline.training.{'adopt' if adopted else 'teacher'}")
+        made = "adopt.adopt_teacher" if self.params.teacher.finetuned else "teacher.train_teacher"
+        return self._code(READ_CONFIG, f"alpkd_pipeline.training.{made}")
 
     @cached_property
     def student_code(self) -> str:
         """The hash of the code that makes the student."""
         row = get_row(self.params.method.name)
-        return self._code("alpkd_pipeline.training.student", row.module)
+        method = f"{row.module}.{row.class_name}"
+        return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
     @_shared
     def teacher_scores(self) -> Stage:
@@ -230,7 +231,7 @@ class Cell(Subject):
         }
         facts = {
             "pooling": self.params.method.pooling,
-            "code": self._code("alpkd_pipeline.evaluation.geometry"),
+            "code": self._code("alpkd_pipeline.evaluation.run.geometry_run"),
             "libraries": self.libraries((*TRAINING_LIBRARIES, "scikit-learn")),
         }
         label = self.student.path.name
@@ -240,7 +241,7 @@ class Cell(Subject):
     def _score_facts(self) -> dict[str, Any]:
         return {
             "metrics": self.task.metrics,
-            "code": self._code("alpkd_pipeline.evaluation.score"),
+            "code": self._code("alpkd_pipeline.evaluation.run.score_run"),
             "libraries": self.libraries(TRAINING_LIBRARIES),
         }
 
@@ -250,9 +251,7 @@ class Cell(Subject):
         return {
             **self._score_facts,
             "submission": repr(GLUE[name].submission_words) if name in GLUE else None,
-            "more": self._code(
-                "alpkd_pipeline.evaluation.submission", "alpkd_pipeline.evaluation.size"
-            ),
+            "code": self._code("alpkd_pipeline.evaluation.run.evaluate_run"),
         }
 
     @cached_property
@@ -263,7 +262,7 @@ class Cell(Subject):
             "device": given.device,
             "precision": given.precision,
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
-            "code": self._code("alpkd_pipeline.evaluation.latency"),
+            "code": self._code("alpkd_pipeline.evaluation.run.time_run"),
             "libraries": self.libraries(TRAINING_LIBRARIES),
         }
 
@@ -297,9 +296,9 @@ class Cell(Subject):
         """Installed versions, for keys."""
         return self.facts.once(("libraries", names), lambda: library_versions(names))
 
-    def _code(self, *modules: str) -> str:
+    def _code(self, *entries: str) -> str:
         return self.facts.once(
-            ("code", modules), lambda: code_digest(modules, NO_RESULT, self._code_facts)
+            ("code", entries), lambda: code_digest(entries, NO_RESULT, self._code_facts)
         )
 
     def stage(self, name: str) -> Stage:
@@ -325,9 +324,8 @@ def _layout(name: str) -> str | None:
 
 
 def _row_facts(row: MethodRow) -> dict[str, Any]:
-    """The part of a method's row that decides what it computes."""
+    """The part of a method's row that decides what it computes, beside the class."""
     return {
-        "class": f"{row.module}.{row.class_name}",
         "terms": sorted(row.terms),
         "needs": sorted(row.needs),
         "bucket": row.bucket,

@@ -1,37 +1,30 @@
-"""What Python files import and what they do, remembered until a file changes.
+"""What Python files mean, remembered until a file changes.
 
 Parsing a few dozen files takes longer than everything else that a start without work has to do.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import marshal
 import struct
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict
+from functools import lru_cache
 from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.runs.syntax import FileSyntax, Statement, read_syntax
 
-FIELDS = {"stamp", "imports", "meaning"}
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """One file: the dotted names it imports, and a hash of its code."""
-
-    imports: tuple[str, ...]
-    meaning: str
+FORMAT = 2
+"""Rises with what `syntax` reads of a file."""
 
 
 class CodeFacts:
-    """Facts about files, from memory, from a cache file, or from parsing them."""
+    """What files mean, from memory, from a cache file, or from parsing them."""
 
     def __init__(self, cache_file: Path | None) -> None:
         """Read what is remembered.
@@ -43,21 +36,22 @@ class CodeFacts:
         self._known = _read(cache_file)
         self._new = False
 
-    def of(self, path: Path) -> FileFacts:
-        """The facts about a file as it is now."""
+    def of(self, path: Path, module: str) -> FileSyntax:
+        """A file as it is now, the file of a dotted name."""
         stat = path.stat()
         # Editors and copies may keep size and time of modification, not inode and time of change.
         # Syntax trees are dumped differently by different Pythons.
         times = [stat.st_mtime_ns, stat.st_ctime_ns]
-        stamp = [*times, stat.st_size, stat.st_ino, list(sys.version_info[:2])]
+        python = list(sys.version_info[:2])
+        stamp = [FORMAT, module, *times, stat.st_size, stat.st_ino, python]
         known = self._known.get(str(path))
-        if known is None or known["stamp"] != stamp:
-            facts = parse(path)
+        found = _remembered(known["syntax"]) if known and known["stamp"] == stamp else None
+        if found is None:
+            found = _parse(path, module, repr(stamp))
             drop_stale_bytecode(path)
-            known = {"stamp": stamp, "imports": list(facts.imports), "meaning": facts.meaning}
-            self._known[str(path)] = known
+            self._known[str(path)] = {"stamp": stamp, "syntax": asdict(found)}
             self._new = True
-        return FileFacts(tuple(known["imports"]), known["meaning"])
+        return found
 
     def save(self) -> None:
         """Write the cache file if something new was learnt."""
@@ -69,32 +63,29 @@ class CodeFacts:
             self._new = False
 
 
+@lru_cache(maxsize=4096)  # for one process with several stores
+def _parse(path: Path, module: str, stamp: str) -> FileSyntax:
+    return read_syntax(path.read_text("utf-8"), module, is_package=path.stem == "__init__")
+
+
 def _read(cache_file: Path | None) -> dict[str, Any]:
     try:
         found = json.loads(cache_file.read_text("utf-8")) if cache_file else {}
     except (OSError, ValueError):
         return {}
     entries = found.items() if isinstance(found, dict) else ()
-    return {name: e for name, e in entries if isinstance(e, dict) and set(e) == FIELDS}
+    return {n: e for n, e in entries if isinstance(e, dict) and set(e) == {"stamp", "syntax"}}
 
 
-def parse(path: Path) -> FileFacts:
-    """Read a file's facts from its syntax tree; comments, docstrings and layout do not count."""
-    tree = ast.parse(path.read_text("utf-8"))
-    imports: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imports.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from package import module` and `from module import name` look the same here.
-            imports.add(node.module)
-            imports.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    _drop_docstring(tree)
-    return FileFacts(
-        imports=tuple(sorted(imports)), meaning=hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    )
+def _remembered(found: Any) -> FileSyntax | None:
+    try:
+        statements = [
+            Statement(tuple(s["names"]), s["meaning"], tuple(s["refers_to"]), s["loose"])
+            for s in found["statements"]
+        ]
+        return FileSyntax(dict(found["imports"]), tuple(statements))
+    except (TypeError, KeyError, ValueError):
+        return None
 
 
 def drop_stale_bytecode(path: Path) -> None:
@@ -128,15 +119,3 @@ def drop_stale_bytecode(path: Path) -> None:
             f"{path} was changed without a trace in its size and time, so that Python ran what it"
             " had compiled before: run the same command again"
         )
-
-
-def _drop_docstring(
-    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-) -> None:
-    first = node.body[0] if node.body else None
-    if (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    ):
-        node.body = node.body[1:] or [ast.Pass()]

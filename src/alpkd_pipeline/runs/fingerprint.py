@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.runs.code_facts import CodeFacts
+from alpkd_pipeline.runs.code_graph import CodeGraph
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = PACKAGE_ROOT.name
 
 
 def key_of(facts: Any) -> str:
@@ -42,54 +42,16 @@ def _version(name: str) -> str:
 def code_digest(
     entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
 ) -> str:
-    """A hash of what some modules do, themselves and all project modules they import.
+    """A hash of what some definitions of this package do, with all that they reach.
 
-    Comments, docstrings and layout do not count, and neither does anything outside the package.
+    Comments, docstrings, layout, names and places do not count, see `CodeGraph`.
 
     Args:
-        entries: dotted names of modules of this package.
-        leave_out: modules that do not change a result (bookkeeping), or tables of which the
-            caller hashes the row that is used; `name.*` stands for a package and all below it.
+        entries: dotted names of functions or classes of this package.
+        leave_out: definitions and modules that do not change a result, see `CodeGraph`.
         facts: reads the files; one with a cache spares parsing them at each start.
+
+    Raises:
+        LookupError: there is no such definition.
     """
-    facts = facts or CodeFacts(None)
-    closure = import_closure(entries, leave_out, facts)
-    digest = key_of({name: facts.of(path).meaning for name, path in closure})
-    facts.save()
-    return digest
-
-
-def import_closure(
-    entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
-) -> list[tuple[str, Path]]:
-    """The project modules reached from `entries` by imports, at top level or inside functions."""
-    facts = facts or CodeFacts(None)
-    out = tuple(leave_out)
-    found: dict[str, Path] = {}
-    chosen = tuple(entries)
-    waiting = list(chosen)
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if name in found or path is None or (name not in chosen and _is_left_out(name, out)):
-            continue
-        found[name] = path
-        waiting += facts.of(path).imports
-    return sorted(found.items())
-
-
-def _is_left_out(name: str, out: tuple[str, ...]) -> bool:
-    return any(
-        name == other or (other.endswith(".*") and f"{name}.".startswith(other[:-1]))
-        for other in out
-    )
-
-
-def _module_path(name: str) -> Path | None:
-    if name.split(".")[0] != PACKAGE:
-        return None
-    base = PACKAGE_ROOT.joinpath(*name.split(".")[1:])
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
+    return CodeGraph(PACKAGE_ROOT, facts or CodeFacts(None), leave_out).digest(entries)
