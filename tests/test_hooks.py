@@ -1,6 +1,6 @@
-"""The hooks around real runs of small pipelines, with a real tracking database.
+"""Steps and hooks in real runs of small pipelines, with a real tracking database.
 
-The pipelines have the datasets, tags and runner of the real ones; their nodes write run folders
+The pipelines have the datasets, tags and runner of the real ones; their steps write run folders
 as a training leaves them instead of training.
 """
 
@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,24 +22,32 @@ import yaml
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
+from kedro.pipeline.node import Node
 from tests.conftest import PROJECT
 from tests.databases import initialised_database
 from tests.tracking.conftest import METRICS, eval_event, run_json, start_event, step_event
 
+from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
-from alpkd_pipeline.datasets.folder import FolderDataset
 from alpkd_pipeline.datasets.store import StoreDataset
-from alpkd_pipeline.datasets.work import WorkDataset
-from alpkd_pipeline.hooks import TrackingHooks, run_pictures_of
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.runner import StageRunner
-from alpkd_pipeline.reporting.comparison import gather, write_comparison
+from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as comparing
+from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.runs.manifest import read_json, seal, write_json
-from alpkd_pipeline.runs.run_folder import Work
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.steps.tracked import run_pictures_of
 
-Train = Callable[[Work], Path]
+DEVICES: dict[str, Any] = {
+    "training": {"device": "cpu"},
+    "teacher": {"training": {"device": "cpu"}},
+}
+
+Train = Callable[..., None]
 Rows = list[tuple[Any, ...]]
 
 
@@ -54,27 +61,17 @@ def write_training(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"weights")
 
 
-def train(work: Work) -> Path:
-    folder = work.begin()
+def train(folder: Path) -> None:
     write_training(folder)
-    return folder
 
 
-def train_from(work: Work, teacher: Path) -> Path:
-    return train(work)
+def train_from(folder: Path, teacher: Artifact) -> None:
+    write_training(folder)
 
 
-def score(work: Work, model: Path) -> Path:
-    folder = work.begin()
+def score(folder: Path, model: Artifact) -> None:
     found = {"dev": {"rows": 3, "scores": {"accuracy": 0.7, "f1": 0.25}}}
     write_json(folder / "scores.json", {"splits": found})
-    return folder
-
-
-def compare(store: Path, work: Work) -> Path:
-    folder = work.begin()
-    write_comparison(gather(store), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +89,13 @@ class World:
         self.root, self.store = root, root / "data"
         self.database = root / "mlflow.db"
         shutil.copyfile(database, self.database)
-        self.hooks = TrackingHooks()
         self.tracking = "sqlite"
+        self.preset: dict[str, str] = {}
         self.facts: dict[str, dict[str, Any]] = {"teacher": {"name": TEACHER}}
         """What differs from the usual in the run.json of a stage."""
 
     def catalog(self) -> DataCatalog:
-        place = {"tracking": self.tracking, "experiment": "alpkd", "project": str(self.root)}
-        entries: dict[str, Any] = {
-            "tracking": MemoryDataset(place),
-            "store": StoreDataset(filepath=str(self.store)),
-            "comparison": ComparisonDataset(filepath=str(self.store / "08"), store=str(self.store)),
-            "comparison_work": WorkDataset(
-                filepath=str(self.store / "08.work"), project=str(self.root)
-            ),
-        }
+        artifacts: dict[str, dict[str, Any]] = {}
         places = {
             "teacher": "06_models/teachers/mrpc/demo-s0-bbbbbbbb",
             "student": "06_models/students/mrpc/kd-3L-s1-aaaaaaaa",
@@ -115,56 +104,60 @@ class World:
         }
         for number, (name, place_of) in enumerate(places.items(), start=1):
             key = f"{number:064x}"
-            run = run_json(stage=name, key=key) | self.facts.get(name, {})
-            path = self.store / place_of
             of = name.removesuffix("_scores")
-            made_from = {} if of == name else {of: f"{list(places).index(of) + 1:064x}"}
-            entries[name] = FolderDataset(
-                filepath=str(path), facts={"key": key, "stage": name, "made_from": made_from}
-            )
-            entries[f"{name}_work"] = WorkDataset(
-                filepath=f"{path}.work", project=str(self.root), run=json.dumps(run)
-            )
-        return DataCatalog(entries)
+            artifacts[name] = {
+                "name": name,
+                "key": key,
+                "expected": str(self.store / place_of),
+                "made_from": {} if of == name else {of: f"{list(places).index(of) + 1:064x}"},
+                "run": run_json(stage=name, key=key) | self.facts.get(name, {}),
+            }
+        results = {n: ArtifactDataset(artifact=json.dumps(a)) for n, a in artifacts.items()}
+        artifacts["comparison"] = {"name": "comparison", "key": "", "run": {"stage": "compare"}}
+        artifacts["comparison"]["expected"] = str(self.store / "08")
+        given = {
+            "artifacts": artifacts,
+            "params": {"run": {"tracking": self.tracking, "experiment": "alpkd"}, **DEVICES},
+            "project": str(self.root),
+            "store": str(self.store),
+            **self.preset,
+        }
+        return DataCatalog(
+            {
+                **results,
+                "experiment": ExperimentDataset(experiment=json.dumps(given)),
+                "store": StoreDataset(filepath=str(self.store)),
+                "comparison": ComparisonDataset(
+                    filepath=str(self.store / "08"), store=str(self.store)
+                ),
+                "params:compare": MemoryDataset({"sweep": None}),
+            }
+        )
 
-    def pipeline(self, teacher: Train = train, student: Callable[..., Path] = train_from):
-        def scored(name: str):
-            inputs = {"work": f"{name}_scores_work", "model": name}
-            return node(score, inputs, f"{name}_scores", name=f"score_{name}", tags="stage.distill")
+    def pipeline(self, teacher: Train = train, student: Train = train_from) -> Pipeline:
+        def made(name: str, build: Train, of: str, **inputs: str) -> Node:
+            given = {"experiment": "experiment", **inputs}
+            return node(step(of)(build), given, of, name=name, tags="stage.distill")
 
-        tags = ["training", "stage.distill"]
         return Pipeline(
             [
-                node(teacher, {"work": "teacher_work"}, "teacher", name="teach", tags=tags),
-                scored("teacher"),
-                node(
-                    student,
-                    {"work": "student_work", "teacher": "teacher"},
-                    "student",
-                    name="distil",
-                    tags=tags,
-                ),
-                scored("student"),
+                made("teach", teacher, "teacher"),
+                made("score_teacher", score, "teacher_scores", model="teacher"),
+                made("distil", student, "student", teacher="teacher"),
+                made("score_student", score, "student_scores", model="student"),
             ]
         )
 
     def comparing(self) -> Pipeline:
-        inputs = {"store": "store", "work": "comparison_work"}
-        return Pipeline([node(compare, inputs, "comparison", name="compare", tags="stage.compare")])
+        return comparing()
 
-    def run(self, pipeline: Pipeline, force: str = "") -> None:
+    def run(self, pipeline: Pipeline) -> None:
         """As a Kedro session runs a pipeline."""
         manager = _create_hook_manager()
-        manager.register(self.hooks)
+        manager.register(RunHooks())
         catalog, params = self.catalog(), {"run_id": "r"}
         manager.hook.before_pipeline_run(run_params=params, pipeline=pipeline, catalog=catalog)
-        try:
-            result = StageRunner(force=force).run(pipeline, catalog, manager)
-        except Exception as error:
-            manager.hook.on_pipeline_error(
-                error=error, run_params=params, pipeline=pipeline, catalog=catalog
-            )
-            raise
+        result = StageRunner().run(pipeline, catalog, manager)
         manager.hook.after_pipeline_run(
             run_params=params, run_result=result, pipeline=pipeline, catalog=catalog
         )
@@ -212,8 +205,8 @@ def test_only_what_is_missing_is_trained_and_tracked(world: World) -> None:
 
 
 def test_a_training_that_fails_is_failed_with_its_reason(world: World) -> None:
-    def diverge(work: Work, teacher: Path) -> Path:
-        write_training(work.begin())
+    def diverge(folder: Path, teacher: Artifact) -> None:
+        write_training(folder)
         raise ValueError("the loss became nan at step 3")
 
     with pytest.raises(ValueError, match="nan"):
@@ -226,8 +219,8 @@ def test_a_training_that_fails_is_failed_with_its_reason(world: World) -> None:
 
 
 def test_a_training_that_works_at_last_is_finished(world: World) -> None:
-    def fail(work: Work, teacher: Path) -> Path:
-        write_training(work.begin())
+    def fail(folder: Path, teacher: Artifact) -> None:
+        write_training(folder)
         raise ValueError("no luck")
 
     with pytest.raises(ValueError, match="no luck"):
@@ -239,14 +232,16 @@ def test_a_training_that_works_at_last_is_finished(world: World) -> None:
 def test_what_an_interrupted_training_left_is_not_tracked_as_part_of_the_next(
     world: World,
 ) -> None:
-    work: Work = world.catalog().load("teacher_work")
-    write_training(work.begin())
-    with (work.folder / "events.jsonl").open("a") as file:
+    place = world.catalog().load("teacher").expected
+    left = place.with_name(f"{place.name}.work")
+    left.mkdir(parents=True)
+    write_training(left)
+    with (left / "events.jsonl").open("a") as file:
         file.write(json.dumps(step_event(50)) + "\n")
 
-    def begin_late(work: Work) -> Path:
+    def begin_late(folder: Path) -> None:
         time.sleep(0.7)  # by now the sync has looked at the folder
-        return train(work)
+        train(folder)
 
     world.run(world.pipeline(teacher=begin_late).only_nodes("teach"))
     assert world.runs() == [(TEACHER, "FINISHED")]
@@ -256,12 +251,12 @@ def test_what_an_interrupted_training_left_is_not_tracked_as_part_of_the_next(
 def test_a_result_that_cannot_be_saved_is_failed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alpkd_pipeline.datasets import folder
+    from alpkd_pipeline.steps import step as module
 
     def full(*_arguments: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(folder, "publish", full)
+    monkeypatch.setattr(module, "publish", full)
     with pytest.raises(Exception, match="no space left"):
         world.run(world.pipeline())
     assert world.runs() == [(TEACHER, "FAILED")]
@@ -269,21 +264,13 @@ def test_a_result_that_cannot_be_saved_is_failed(
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), SystemExit(143)])
 def test_a_training_that_is_stopped_is_killed(world: World, stop: BaseException) -> None:
-    def stopped(work: Work) -> Path:
-        write_training(work.begin())
+    def stopped(folder: Path) -> None:
+        write_training(folder)
         raise stop
 
     with pytest.raises(type(stop)):
         world.run(world.pipeline(teacher=stopped))
-    # Kedro's error hook hears of exceptions only; the command tells the hooks of the rest.
-    world.hooks.close_as_failed(stop)
     assert world.runs() == [(TEACHER, "KILLED")]
-
-
-def test_closing_twice_closes_once(world: World) -> None:
-    world.run(world.pipeline())
-    world.hooks.close_as_failed(KeyboardInterrupt())
-    assert {status for _, status in world.runs()} == {"FINISHED"}
 
 
 def test_a_teacher_that_was_brought_fine_tuned_is_no_training(world: World) -> None:
@@ -504,9 +491,25 @@ def test_a_preset_in_use_is_named_before_and_in_the_table(
         tuned.write_text(yaml.safe_dump({"tuned": entries}))
         given = {"method": {"name": "kd"}}
         loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
-        world.hooks.after_context_created(SimpleNamespace(config_loader=loader))
+        experiment = json.loads(loader["catalog"]["experiment"]["experiment"])
+        world.preset = {name: experiment[name] for name in ("preset", "title")}
         caplog.clear()
         with caplog.at_level("INFO"):
             world.run(world.pipeline())
         assert capsys.readouterr().out.count("student with preset tune-x") == titles
         assert caplog.text.count("preset in use: training.lr=0.0008 (tune-x: best of 2;") == titles
+
+
+GONE = "cuda:1000"
+"""A device that no machine has."""
+
+
+@pytest.mark.parametrize("asked", ["training", "teacher"])
+def test_a_device_that_is_not_there_is_refused_before_anything_is_made(
+    world: World, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    there = {"device": GONE}
+    monkeypatch.setitem(DEVICES, asked, there if asked == "training" else {"training": there})
+    with pytest.raises(UserError, match=f"'{GONE}': this machine has no such device"):
+        world.run(world.pipeline())
+    assert not world.store.exists()

@@ -6,10 +6,10 @@ import warnings
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
 
 from alpkd_pipeline.datasets.catalog import PlainCatalog  # noqa: E402
-from alpkd_pipeline.hooks import TRACKING  # noqa: E402
+from alpkd_pipeline.hooks import RunHooks  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 
-HOOKS = (TRACKING,)
+HOOKS = (RunHooks(),)
 # Neither has anything to add to a run: one reports usage, one draws finished pipelines.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 DATA_CATALOG_CLASS = PlainCatalog

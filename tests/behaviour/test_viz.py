@@ -73,8 +73,26 @@ def test_each_pipeline_shows_its_nodes_and_datasets(site: Site, name: str) -> No
     shown = site.read(f"pipelines/{name}")["nodes"]
     tasks = {n["name"] for n in shown if n["type"] == "task"}
     data = {n["name"] for n in shown if n["type"] == "data"}
+    parameters = {n["name"] for n in shown if n["type"] == "parameters"}
     assert tasks == {node.name for node in PIPELINES[name].nodes}
-    assert data == PIPELINES[name].datasets()
+    assert data | parameters == PIPELINES[name].datasets()
+    assert parameters == {n for n in PIPELINES[name].datasets() if n.startswith("params:")}
+    everything = [n["name"] for n in shown if n["type"] in ("task", "data")]
+    assert len(set(everything)) == len(everything)
+    assert not [n for n in everything if n.endswith("_work")]
+
+
+def test_layers_stand_in_the_order_in_which_things_are_made(site: Site) -> None:
+    assert site.read("main")["layers"] == [
+        "raw",
+        "intermediate",
+        "model_input",
+        "teacher",
+        "signals",
+        "student",
+        "model_output",
+        "reporting",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -85,15 +103,12 @@ def test_a_result_shows_the_folder_in_which_it_lies(site: Site, cell: Cell, stag
     shown = site.node(stage, "data")
     assert shown["filepath"] == str(cell.stage(stage).path)
     assert shown["filepath"].endswith(cell.stage(stage).key[:8])
-    assert shown["type"] == "datasets.folder.FolderDataset"
-    work = site.node(f"{stage}_work", "data")
-    assert work["filepath"] == str(cell.stage(stage).work)
+    assert shown["type"] == "datasets.artifact.ArtifactDataset"
 
 
 def test_a_node_shows_its_code_and_where_it_stands(site: Site) -> None:
     shown = site.node("distill_student", "task")
     assert "def distill_student(" in shown["code"]
-    assert shown["filepath"].endswith("pipelines/distill/nodes.py")
     assert set(shown["outputs"]) == {"student"}
 
 

@@ -9,21 +9,34 @@ import pytest
 from kedro.io import DatasetError
 from tests.renames import at_every_look, before_look
 
-from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
-from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key, comparison_of
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting import report
+from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+from alpkd_pipeline.runs.manifest import publish, read_json, seal, write_json
 
 
 class World:
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.store = root / "data"
         self.dataset = self.fresh()
 
     def fresh(self, sweep: str | None = None) -> ComparisonDataset:
-        base = self.root / "data" / "08_reporting" / "comparison"
-        return ComparisonDataset(filepath=str(base), store=str(self.root / "data"), sweep=sweep)
+        base = self.store / "08_reporting" / "comparison"
+        return ComparisonDataset(filepath=str(base), store=str(self.store), sweep=sweep)
+
+    def now(self, order: float | None = None) -> Artifact:
+        """The comparison of what is there now."""
+        base = self.store / "08_reporting" / "comparison"
+        return comparison_of(Artifact("comparison", "", base, order=order), self.store)
+
+    def is_made(self) -> bool:
+        """Whether it is there, as the step and the catalog see it."""
+        made = self.now().is_made
+        assert not made or self.dataset.exists()
+        return made
 
     def record(self, place: str, name: str, **content: object) -> None:
         record = {"id": name, "started": name, **content}
@@ -37,12 +50,15 @@ class World:
             seal(folder, {"key": name})
         return folder
 
-    def compare(self) -> Path:
-        work = self.root / "data" / "08_reporting" / "comparison.work"
+    def compare(self, artifact: Artifact | None = None) -> Path:
+        artifact = artifact or self.now()
+        work = self.store / "08_reporting" / "comparison.work"
         work.mkdir(parents=True)
         (work / "comparison.md").write_text("table")
-        self.dataset.save(work)
-        return self.dataset.load()
+        (work / "groups.csv").write_text("method,mean\nkd,0.75\n")
+        publish(work, artifact.expected, artifact.facts)
+        self.dataset.save(artifact)
+        return self.dataset.path
 
 
 @pytest.fixture
@@ -54,30 +70,29 @@ def test_it_is_not_there_when_what_was_compared_is_damaged(world: World) -> None
     scores = world.result("kd-s0-11111111", text='{"score": 0.75}')
     world.compare()
     (scores / "scores.json").write_text('{"score": 0.85}')
-    with pytest.raises(DatasetError, match=r"scores\.json is damaged: sha256") as error:
-        world.dataset.exists()
-    assert isinstance(user_error(error.value), DamagedError)
+    with pytest.raises(DamagedError, match=r"scores\.json is damaged: sha256"):
+        world.is_made()
 
 
 def test_it_is_made_again_when_it_is_damaged_itself(world: World) -> None:
     world.result("kd-s0-11111111")
     folder = world.compare()
     (folder / "comparison.md").write_text("tabel")
-    assert not world.dataset.exists()
+    assert not world.is_made()
     world.compare()
-    assert world.dataset.exists()
+    assert world.is_made()
     assert (folder / "comparison.md").read_text() == "table"
 
 
 def test_it_is_there_once_it_is_written(world: World) -> None:
     world.result("kd-s0-11111111")
-    assert not world.dataset.exists()
+    assert not world.is_made()
     folder = world.compare()
-    assert world.dataset.exists()
+    assert world.is_made()
     assert world.fresh().exists()
     assert (folder / "comparison.md").read_text() == "table"
-    assert folder.name == world.dataset.key[:8]
-    assert read_json(folder / "manifest.json")["key"] == world.dataset.key
+    assert folder.name == comparison_key(world.store)[:8]
+    assert read_json(folder / "manifest.json")["key"] == comparison_key(world.store)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +111,7 @@ def test_a_new_result_of_any_kind_makes_it_due(world: World, place: str) -> None
     world.result("kd-s0-11111111")
     first = world.compare()
     world.result("kd-s1-22222222", place)
-    assert not world.dataset.exists()
+    assert not world.is_made()
     second = world.compare()
     assert second != first
     assert first.is_dir()
@@ -105,22 +120,22 @@ def test_a_new_result_of_any_kind_makes_it_due(world: World, place: str) -> None
 def test_a_result_that_is_not_finished_does_not_count(world: World) -> None:
     world.compare()
     world.result("kd-s1-22222222.work")
-    assert world.dataset.exists()
+    assert world.is_made()
 
 
 def test_a_result_of_another_kind_does_not_count(world: World) -> None:
     world.compare()
     world.result("kd-s1-22222222", "02_intermediate/splits")
-    assert world.dataset.exists()
+    assert world.is_made()
 
 
 def test_a_result_that_was_made_again_makes_it_due(world: World) -> None:
     world.result("kd-s0-11111111")
     world.compare()
     world.result("kd-s0-11111111")
-    assert world.dataset.exists()
+    assert world.is_made()
     world.result("kd-s0-11111111", text='{"accuracy": 0.5}')
-    assert not world.dataset.exists()
+    assert not world.is_made()
 
 
 def test_a_result_that_is_deleted_gives_the_comparison_without_it(world: World) -> None:
@@ -129,27 +144,39 @@ def test_a_result_that_is_deleted_gives_the_comparison_without_it(world: World) 
     gone = world.result("kd-s1-22222222")
     world.compare()
     shutil.rmtree(gone)
-    assert world.dataset.exists()
-    assert world.dataset.load() == first
+    assert world.is_made()
+    assert world.dataset.path == first
 
 
-def test_force_makes_it_missing_until_it_is_written_again(world: World) -> None:
+def test_an_order_makes_it_missing_until_it_is_written_again(world: World) -> None:
     world.compare()
-    world.dataset.force = True
-    assert not world.dataset.exists()
+    ordered = world.now(order=12.5)
+    assert not ordered.is_made
+    world.compare(ordered)
+    assert ordered.is_made
+    assert world.is_made()
+    assert not world.now(order=13.5).is_made
+
+
+def test_it_loads_as_a_table(world: World) -> None:
+    with pytest.raises(DatasetError, match="not compared yet: kedro run --pipeline=compare"):
+        world.dataset.load()
     world.compare()
-    assert world.dataset.exists()
+    assert world.dataset.load().to_dict("records") == [{"method": "kd", "mean": 0.75}]
+    (world.dataset.path / "groups.csv").write_text("method,mean\nkd,0.85\n")
+    with pytest.raises(DatasetError, match=r"groups\.csv is damaged"):
+        world.dataset.load()
 
 
 def test_a_damaged_table_is_not_there(world: World) -> None:
     folder = world.compare()
     (folder / "comparison.md").unlink()
-    assert not world.dataset.exists()
+    assert not world.is_made()
 
 
 def test_an_empty_store_has_a_key_too(world: World) -> None:
-    assert len(world.dataset.key) == 64
-    assert world.dataset.key == world.fresh().key
+    assert len(comparison_key(world.store)) == 64
+    assert comparison_key(world.store) == comparison_key(world.store)
     assert world.dataset._describe()["filepath"].endswith("comparison")
 
 
@@ -157,26 +184,26 @@ def test_what_sweeps_ask_for_makes_it_due_and_how_far_they_are_does_not(world: W
     world.compare()
     cell = {"key": "1" * 64, "state": "todo"}
     world.record("sweeps", "s-1", cells=[cell])
-    assert not world.dataset.exists()
+    assert not world.is_made()
     world.compare()
     world.record("sweeps", "s-1", cells=[{**cell, "state": "done"}])
-    assert world.dataset.exists()
+    assert world.is_made()
 
 
 def test_a_search_makes_it_due(world: World) -> None:
     world.compare()
     world.record("searches", "tune-1", studies=[])
-    assert not world.dataset.exists()
+    assert not world.is_made()
 
 
 def test_each_sweep_has_a_comparison_of_its_own(world: World) -> None:
     for name in ("s-1", "s-2"):
         world.record("sweeps", name, cells=[{"key": name[-1] * 64}])
-    keys = {world.fresh(sweep).key for sweep in (None, "s-1", "s-2")}
+    keys = {comparison_key(world.store, sweep) for sweep in (None, "s-1", "s-2")}
     assert len(keys) == 3
-    assert world.fresh("latest").key == world.fresh("s-2").key
+    assert comparison_key(world.store, "latest") == comparison_key(world.store, "s-2")
     with pytest.raises(UserError, match="no sweep is called so"):
-        world.fresh("s-3").key  # noqa: B018
+        comparison_key(world.store, "s-3")
 
 
 def test_the_pages_template_is_part_of_the_key(
@@ -188,26 +215,23 @@ def test_the_pages_template_is_part_of_the_key(
     shutil.copytree(Path(report.__file__).parents[1], copied / "reporting")
     monkeypatch.setattr(comparison, "PACKAGE_ROOT", copied)
     comparison._code.cache_clear()
-    before = world.dataset.key
+    before = comparison_key(world.store)
     (copied / "reporting" / "report" / "page.css").write_text("body {}")
-    assert world.dataset.key == before  # read once for each process
+    assert comparison_key(world.store) == before  # read once for each process
     comparison._code.cache_clear()
-    assert world.dataset.key != before
+    assert comparison_key(world.store) != before
     comparison._code.cache_clear()
 
 
 def test_what_comes_in_while_it_is_written_makes_it_due_again(world: World) -> None:
     world.result("kd-s0-11111111")
-    key = comparison_key(world.root / "data")
-    work = world.root / "data" / "08_reporting" / "comparison.work"
-    work.mkdir(parents=True)
-    write_json(work / "run.json", {"compared": key})
+    artifact = world.now()
     world.result("kd-s1-22222222")
-    world.dataset.save(work)
-    folder = world.dataset.load()
-    assert folder.name == key[:8]
+    folder = world.compare(artifact)
+    assert folder.name == artifact.key[:8]
+    assert artifact.run["compared"] == artifact.key
     assert folder.is_dir()
-    assert not world.dataset.exists()
+    assert not world.is_made()
     assert not world.fresh().exists()
 
 
@@ -215,16 +239,16 @@ def test_copies_make_nothing_due(world: World) -> None:
     folder = world.result("kd-s0-11111111")
     world.compare()
     shutil.copytree(folder, folder.with_name("my copy"))
-    assert world.dataset.exists()
+    assert world.is_made()
     shutil.copytree(folder, folder.with_name(".kd-s0-11111111.0.old"))
-    assert world.dataset.exists()
+    assert world.is_made()
 
 
 def test_a_renamed_student_makes_it_due_since_it_is_named_in_it(world: World) -> None:
     folder = world.result("kd-s0-11111111")
     world.compare()
     folder.rename(folder.with_name("best"))
-    assert not world.dataset.exists()
+    assert not world.is_made()
 
 
 def test_the_key_survives_folders_that_are_renamed_between_two_looks(world: World) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.pretrained import PretrainedDataset
-from alpkd_pipeline.errors import user_error
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.manifest import sha256_file
 
@@ -21,22 +22,29 @@ def encoder(tmp_path: Path, model: str | None, **more: Any) -> PretrainedDataset
 
 def refused(dataset: PretrainedDataset) -> str:
     """The user's line behind Kedro's exception."""
-    with pytest.raises(DatasetError) as caught:
-        dataset.load()
-    found = user_error(caught.value)
+    found = dataset.load()  # looks for nothing
     assert found is not None
-    assert "\n" not in str(found)
-    return str(found)
+    with pytest.raises(UserError) as caught:
+        _ = found.path
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def located(dataset: PretrainedDataset) -> Path:
+    found = dataset.load()
+    assert found is not None
+    assert os.fspath(found) == str(found.path)
+    return found.path
 
 
 def test_the_demo_is_shipped(tmp_path: Path) -> None:
-    assert encoder(tmp_path, "demo").load() == DEMO_FOLDER
+    assert located(encoder(tmp_path, "demo")) == DEMO_FOLDER
 
 
 def test_a_folder_is_looked_for_below_the_project(tmp_path: Path) -> None:
     shutil.copytree(DEMO_FOLDER, tmp_path / "models" / "mine")
-    assert encoder(tmp_path, "models/mine").load() == tmp_path / "models" / "mine"
-    assert encoder(tmp_path / "else", str(tmp_path / "models" / "mine")).load() is not None
+    assert located(encoder(tmp_path, "models/mine")) == tmp_path / "models" / "mine"
+    assert located(encoder(tmp_path / "else", str(tmp_path / "models" / "mine"))).is_dir()
 
 
 @pytest.mark.parametrize(("model", "used"), [(None, True), ("demo", False), ("./nowhere", False)])
@@ -46,7 +54,7 @@ def test_what_a_cell_does_without_is_none(tmp_path: Path, model: str | None, use
 
 def test_pinned_weights(tmp_path: Path) -> None:
     right = sha256_file(DEMO_FOLDER / "model.safetensors")
-    assert encoder(tmp_path, "demo", sha256=right).load() == DEMO_FOLDER
+    assert located(encoder(tmp_path, "demo", sha256=right)) == DEMO_FOLDER
     line = refused(encoder(tmp_path, "demo", sha256="0" * 64))
     assert right in line
     assert "not the pinned 000" in line

@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.source import SourceDataset
-from alpkd_pipeline.errors import user_error
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
@@ -33,25 +33,24 @@ def own(tmp_path: Path) -> SourceDataset:
 
 
 def test_the_demo_has_three_splits(tmp_path: Path) -> None:
-    frames = dataset(SourceSpec("demo"), DEMO, tmp_path).load()
+    frames = dataset(SourceSpec("demo"), DEMO, tmp_path).load().frames
     assert list(frames) == ["train", "dev", "test"]
     assert {"sentence", "label", "idx"} <= set(frames["dev"].columns)
 
 
 def test_the_user_s_files_lie_below_the_project(own: SourceDataset) -> None:
-    frames = own.load()
+    frames = own.load().read()
     assert {name: len(frame) for name, frame in frames.items()} == {"train": 4, "dev": 2}
     assert set(frames["dev"]["label"]) == {0, 1}
 
 
 def test_a_missing_file_is_the_user_s_line(own: SourceDataset, tmp_path: Path) -> None:
     (tmp_path / "train.csv").unlink()
-    with pytest.raises(DatasetError) as caught:
-        own.load()
-    found = user_error(caught.value)
-    assert found is not None
-    assert "train.csv" in str(found)
-    assert "\n" not in str(found)
+    raw = own.load()  # reads nothing
+    with pytest.raises(UserError) as caught:
+        raw.read()
+    assert "train.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_nothing_is_read_before_it_is_loaded(tmp_path: Path) -> None:

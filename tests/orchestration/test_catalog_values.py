@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from tests.orchestration.conftest import PROJECT, Load
 
-from alpkd_pipeline.orchestration.catalog_values import lookup, run_facts
+from alpkd_pipeline.orchestration.catalog_values import RESULTS, CatalogValues, run_facts
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.config_loader import ConfigError
 from alpkd_pipeline.tasks.sources import demo
+
+OF_STUDENT = ("student_evaluation", "student_latency", "student_geometry")
+OF_TEACHER = ("teacher_evaluation", "teacher_latency")
+
+
+def lookup(cell: Cell, name: str) -> Any:
+    return CatalogValues(cell, lambda: None)(name)
 
 
 def test_paths_are_text(load: Load) -> None:
     cell = load().cell
     assert lookup(cell, "student.path") == str(cell.student.path)
-    assert lookup(cell, "student.work") == f"{cell.student.path}.work"
     assert lookup(cell, "project") == str(PROJECT)
 
 
@@ -23,25 +32,59 @@ def test_dotted_names_reach_into_the_parameters(load: Load) -> None:
     assert lookup(cell, "params.seed") == 3
     assert lookup(cell, "params.teacher.sha256") is None
     assert lookup(cell, "needs_signals") is True
-    assert lookup(cell, "student.facts")["key"] == cell.student.key
+    assert json.loads(lookup(cell, "student.artifact"))["key"] == cell.student.key
 
 
 def test_structures_are_json_text(load: Load) -> None:
     cell = load().cell
     assert json.loads(lookup(cell, "source_json"))["kind"] == "demo"
     assert json.loads(lookup(cell, "task_json"))["label_names"] == ["negative", "positive"]
-    assert json.loads(lookup(cell, "student.run")) == json.loads(
-        json.dumps(run_facts(cell, "student"))
-    )
+    student = json.loads(lookup(cell, "student.artifact"))
+    assert student["run"] == json.loads(json.dumps(run_facts(cell, "student")))
+    assert student["expected"] == str(cell.student.path)
+    assert json.loads(lookup(cell, "experiment"))["artifacts"]["student"] == student
 
 
-def test_where_runs_are_tracked(load: Load) -> None:
+def test_an_experiment_has_its_parameters_and_places(load: Load) -> None:
     cell = load({"run.tracking": "off", "run.experiment": "x"}).cell
-    assert lookup(cell, "tracking") == {
-        "tracking": "off",
-        "experiment": "x",
-        "project": str(PROJECT),
-    }
+    found = json.loads(lookup(cell, "experiment"))
+    assert found["params"]["run"]["tracking"] == "off"
+    assert found["params"] == json.loads(json.dumps(cell.params.plain()))
+    assert (found["project"], found["store"]) == (str(PROJECT), str(cell.store))
+    assert (found["preset"], found["title"]) == (None, None)
+
+
+def test_signals_that_nobody_reads_are_not_used(load: Load) -> None:
+    for method, used in (("alp_kd", True), ("no_kd", False)):
+        cell = load({"method.name": method}).cell
+        assert json.loads(lookup(cell, "signals.artifact"))["used"] is used
+        assert json.loads(lookup(cell, "student.artifact"))["used"] is True
+
+
+@pytest.mark.parametrize(
+    ("force", "again"),
+    [
+        ("", set()),
+        ("compare", {"comparison"}),
+        ("distill", {"student", "student_scores", *OF_STUDENT, "comparison"}),
+        ("signals", {"signals", "student", "student_scores", *OF_STUDENT, "comparison"}),
+        ("evaluate", {*OF_STUDENT, *OF_TEACHER, "comparison"}),
+        ("all", {*RESULTS, "comparison"}),
+        ("data_prep", {*RESULTS, "comparison"}),
+    ],
+)
+def test_an_order_is_for_a_stage_and_what_follows(load: Load, force: str, again: set[str]) -> None:
+    loader = load({"force": force})
+    found = json.loads(loader["catalog"]["experiment"]["experiment"])["artifacts"]
+    assert {name for name, facts in found.items() if facts["order"] is not None} == again
+    assert len({facts["order"] for facts in found.values()} - {None}) <= 1
+    assert "force" not in loader["parameters"]
+    assert "force" not in loader.cell.command
+
+
+def test_an_unknown_stage_is_refused(load: Load) -> None:
+    with pytest.raises(ConfigError, match="--force student: unknown stage; use data_prep"):
+        _ = load({"force": "student"}).cell
 
 
 @pytest.mark.parametrize("name", ["nothing", "student.nothing", "params.nothing"])
@@ -89,7 +132,7 @@ def test_nothing_says_where_results_or_tracking_lie(load: Load) -> None:
     secret = "http://user:c4n4ry@server"
     cell = load({"run.tracking": secret}).cell
     for name in ("splits", "teacher", "student", "student_scores"):
-        text = lookup(cell, f"{name}.run")
+        text = json.dumps(json.loads(lookup(cell, f"{name}.artifact"))["run"])
         assert "c4n4ry" not in text
         assert str(cell.store) not in text
         assert "run" not in json.loads(text)["params"]

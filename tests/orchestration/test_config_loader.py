@@ -118,7 +118,7 @@ def test_a_key_in_two_files_is_one_line(tmp_path: Path) -> None:
 
 def test_two_loaders_in_one_process_keep_their_own_paths(load: Load) -> None:
     one, two = load({"seed": 1}), load({"seed": 2})
-    paths = [loader["catalog"]["student"]["filepath"] for loader in (one, two, one)]
+    paths = [loader["catalog"]["student"]["artifact"] for loader in (one, two, one)]
     assert "-s1-" in paths[0]
     assert "-s2-" in paths[1]
     assert paths[0] == paths[2]

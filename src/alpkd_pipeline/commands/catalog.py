@@ -27,9 +27,7 @@ def dataset_paths(env: str | None) -> dict[str, Path]:
     with KedroSession.create(env=env, save_on_close=False) as opened:
         session: Any = opened
         found = session.load_context().catalog
-        # Work folders lie beside the results and say nothing more.
-        names = [name for name in found.keys() if not name.endswith("_work")]  # noqa: SIM118
-        paths = {name: getattr(found.get(name), "path", None) for name in names}
+        paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118
     return {name: path for name, path in sorted(paths.items()) if path is not None}
 
 

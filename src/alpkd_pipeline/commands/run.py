@@ -13,6 +13,9 @@ from kedro.framework.cli.project import run as kedro_run
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 
+FORCE = "force"
+"""The runtime parameter by which the order reaches the steps, see `CellConfigLoader`."""
+
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
 FORCE_HELP = (
     "Make these stages and what follows again, although they are there: data_prep,"
@@ -42,16 +45,13 @@ def run_callback(force: str, **kwargs: Any) -> Any:
         kwargs["pipelines"], kwargs["pipeline"] = [kwargs["pipeline"]], None
     _check_pipelines(kwargs["pipelines"])
     if force:
-        kwargs["runner_params"] = {**kwargs["runner_params"], "force": force}
+        kwargs["params"] = {**kwargs["params"], FORCE: force}
     signal.signal(signal.SIGTERM, _stop)
     assert kedro_run.callback is not None
     try:
         with one_line_errors():
             return kedro_run.callback(**kwargs, only_missing_outputs=True)
     except (KeyboardInterrupt, SystemExit) as stop:
-        from alpkd_pipeline.hooks import TRACKING
-
-        TRACKING.close_as_failed(stop)
         click.echo("stopped; the same command goes on from what is finished", err=True)
         code = 130 if isinstance(stop, KeyboardInterrupt) else 143
         raise click.exceptions.Exit(code) from None

@@ -10,6 +10,7 @@ import click
 from alpkd_pipeline.commands.one_line import advised, one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.artifact import Experiment
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
@@ -29,20 +30,19 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
 
     Runs of sweeps and searches that were killed are closed.
     """
-    from alpkd_pipeline.hooks import run_pictures_of
     from alpkd_pipeline.orchestration.sweep.left import close_left
+    from alpkd_pipeline.steps.tracked import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
-    from alpkd_pipeline.tracking.settings import tracking_settings
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
-    place, store = _places(project, env, params)
     with one_line_errors():
-        settings = tracking_settings(place["tracking"], place["experiment"], project)
+        experiment = _experiment(project, env, params)
+        settings = settings_of(experiment)
     if settings is None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to sqlite or a server"
         )
-    folders, failed, failed_to_close = training_folders(store), 0, False
+    folders, failed, failed_to_close = training_folders(experiment.store), 0, False
     for folder in folders:
         try:
             sync_folder(folder, settings, pictures=run_pictures_of)
@@ -50,7 +50,7 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
             failed += 1
             click.echo(f"Error: {advised(error)}", err=True)
     try:
-        for line in close_left(store, settings):
+        for line in close_left(experiment.store, settings):
             click.echo(line)
     except UserError as error:
         failed_to_close = True
@@ -62,15 +62,15 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _places(project: Path, env: str | None, params: dict[str, Any]) -> tuple[dict[str, str], Path]:
+def _experiment(project: Path, env: str | None, params: dict[str, Any]) -> Experiment:
     from kedro.framework.session import KedroSession
 
     with KedroSession.create(
         project, env=env, runtime_params=params, save_on_close=False
     ) as opened:
         session: Any = opened
-        catalog = session.load_context().catalog
-        return catalog.load("tracking"), catalog.load("store")
+        found: Experiment = session.load_context().catalog.load("experiment")
+        return found
 
 
 def training_folders(store: Path) -> list[Path]:

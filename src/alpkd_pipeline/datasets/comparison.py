@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
+from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
 from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted, published
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, publish, read_json, sha256_file
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, sha256_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEY = "compared"
 """Entry of a comparison's run.json: the key of what it was made from, taken before it was read."""
 
 
-class ComparisonDataset(AbstractDataset[Path, Path]):
+class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
     """A folder under `filepath`, named by the key of the results that are there to compare.
 
     The key cannot be part of the catalog's path: this run's own student is not there yet when
@@ -41,13 +48,6 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
         self.metadata = metadata
         self._base, self._store, self._sweep = Path(filepath), Path(store), sweep
         self._saved: Path | None = None
-        self.force = False
-        """Whether the table is to be written again although nothing has changed."""
-
-    @property
-    def key(self) -> str:
-        """The key of what is there now: `comparison_key`."""
-        return comparison_key(self._store, self._sweep)
 
     @property
     def path(self) -> Path:
@@ -55,43 +55,58 @@ class ComparisonDataset(AbstractDataset[Path, Path]):
 
         Where results came in while the last one was written, that last one.
         """
-        now = self._base / self.key[:8]
+        now = self._base / comparison_key(self._store, self._sweep)[:8]
         return now if self._saved is None or now.is_dir() else self._saved
 
-    def load(self) -> Path:
-        """The folder."""
-        return self.path
-
-    def save(self, data: Path) -> None:
-        """Publish the work folder `data` under the key that its run.json names as `compared`.
-
-        Other processes may add results while a comparison is written: the present key would
-        promise what is not in it. Without that name the present key is taken.
-        """
-        config = data / RUN_CONFIG
-        key = str((read_json(config) if config.is_file() else {}).get(KEY) or self.key)
-        self._saved = self._base / key[:8]
-        publish(data, self._saved, {"stage": "comparison", "key": key, "made_from": {}})
-        self.force = False
-
-    def _exists(self) -> bool:
-        """Whether it is there and whole, and so is what it was made from.
+    def load(self) -> pd.DataFrame:
+        """The configurations that were compared, a row for each, as in groups.csv.
 
         Raises:
-            DamagedError: its key says what the results were when they were finished; if they are
-                others by now, it is no comparison of what is there.
+            UserError: what is in the store now was not compared yet.
         """
-        key = self.key
-        if self.force or not is_complete(self._base / key[:8], key):
-            return False
-        with noted(damages := list[Damage]()):
-            FinishedFolder(self._base / key[:8]).verify()
-        if not damages:
-            check_results(self._store)
-        return not damages
+        import pandas as pd
+
+        folder = FinishedFolder(self.path)
+        if not folder.is_there:
+            raise UserError(
+                "what is in the store now was not compared yet: kedro run --pipeline=compare"
+            )
+        return pd.read_csv(io.BytesIO(folder.read("groups.csv")))
+
+    def save(self, data: Artifact) -> None:
+        """Remember what the step has published."""
+        self._saved = data.path
+
+    def _exists(self) -> bool:
+        key = comparison_key(self._store, self._sweep)
+        return is_complete(self._base / key[:8], key)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
+
+
+def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Artifact:
+    """The comparison of what is there now; one that is damaged is to be made again.
+
+    Args:
+        base: the comparison without its key, at the folder of all of them.
+        store: the folder of all results.
+        sweep: as for `comparison_key`.
+
+    Raises:
+        DamagedError: its key says what the results were when they were finished; if they are
+            others by now, it is no comparison of what is there.
+        UserError: there is no such sweep.
+    """
+    key = comparison_key(store, sweep)
+    one = replace(base, key=key, expected=base.expected / key[:8], run={**base.run, KEY: key})
+    if one.is_made:
+        with noted(damages := list[Damage]()):
+            one.folder.verify()
+        if damages:
+            return replace(one, order=time.time())
+        check_results(store)
+    return one
 
 
 def comparison_key(store: Path, sweep: str | None = None) -> str:

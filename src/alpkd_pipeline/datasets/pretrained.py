@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,8 +14,35 @@ from alpkd_pipeline.models.identity import verify_weights
 from alpkd_pipeline.models.source import ModelRef, locate
 
 
-class PretrainedDataset(AbstractDataset[NoReturn, Path | None]):
-    """Loads as the folder that holds the encoder; a hub model is downloaded if need be."""
+@dataclass(frozen=True)
+class Encoder(os.PathLike[str]):
+    """An encoder, found, downloaded if need be, and hashed when its path is asked for.
+
+    Attributes:
+        ref: its name and the commit of a hub model.
+        project: where relative folders start.
+        sha256: what the weights must hash to, if the user pinned it.
+    """
+
+    ref: ModelRef
+    project: Path
+    sha256: str | None = None
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder with config.json, safetensors and tokenizer, its hash checked if pinned."""
+        folder = locate(self.ref, self.project, download=True)
+        if self.sha256 is not None:
+            verify_weights(folder, self.sha256)
+        return folder
+
+    def __fspath__(self) -> str:
+        """The path, so that it is accepted wherever one is."""
+        return str(self.path)
+
+
+class PretrainedDataset(AbstractDataset[NoReturn, Encoder | None]):
+    """Loads as a handle of the encoder: steps that find their result look for none."""
 
     def __init__(
         self,
@@ -39,14 +69,11 @@ class PretrainedDataset(AbstractDataset[NoReturn, Path | None]):
         self._project = Path(project)
         self._used = used and model is not None
 
-    def load(self) -> Path | None:
-        """The folder with config.json, safetensors and tokenizer, its hash checked if pinned."""
+    def load(self) -> Encoder | None:
+        """The encoder, or None if this experiment does without it."""
         if not self._used or self._model is None:
             return None
-        folder = locate(ModelRef(self._model, self._revision), self._project, download=True)
-        if self._sha256 is not None:
-            verify_weights(folder, self._sha256)
-        return folder
+        return Encoder(ModelRef(self._model, self._revision), self._project, self._sha256)
 
     def save(self, data: NoReturn) -> None:
         """Refused: encoders come from outside."""

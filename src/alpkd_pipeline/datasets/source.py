@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,8 +17,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class SourceDataset(AbstractDataset[NoReturn, "dict[str, pd.DataFrame]"]):
-    """Loads as the splits of the demo, a hub data set, a GLUE folder or the user's own files."""
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of a source, read when they are asked for.
+
+    Attributes:
+        spec: the source.
+        task: the task.
+        project: where relative paths start.
+    """
+
+    spec: SourceSpec
+    task: Task
+    project: Path
+
+    def read(self) -> dict[str, pd.DataFrame]:
+        """The splits, one frame each, not yet checked."""
+        return load_splits(self.spec, self.task, self.project)
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The same, for people."""
+        return self.read()
+
+
+class SourceDataset(AbstractDataset[NoReturn, RawRows]):
+    """The demo, a hub data set, a GLUE folder or the user's own files; reads nothing by itself."""
 
     def __init__(self, *, source: str, task: str, project: str, metadata: Any = None) -> None:
         """Name the source; nothing is read yet.
@@ -33,9 +58,9 @@ class SourceDataset(AbstractDataset[NoReturn, "dict[str, pd.DataFrame]"]):
         self._task = Task.from_dict(json.loads(task))
         self._project = Path(project)
 
-    def load(self) -> dict[str, pd.DataFrame]:
-        """The splits, one frame each, not yet checked."""
-        return load_splits(self._spec, self._task, self._project)
+    def load(self) -> RawRows:
+        """A handle of the rows."""
+        return RawRows(self._spec, self._task, self._project)
 
     def save(self, data: NoReturn) -> None:
         """Refused: raw data comes from outside."""

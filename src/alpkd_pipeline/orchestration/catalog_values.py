@@ -3,48 +3,114 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.stage import Stage
+from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 
 TRAININGS = ("teacher", "student")
 """The stages that train, each a tracked run of its own."""
 
+RESULTS = {
+    "splits": "data_prep",
+    "encoded": "data_prep",
+    "teacher": "finetune_teacher",
+    "teacher_scores": "finetune_teacher",
+    "signals": "signals",
+    "student": "distill",
+    "student_scores": "distill",
+    "teacher_evaluation": "evaluate",
+    "student_evaluation": "evaluate",
+    "teacher_latency": "evaluate",
+    "student_latency": "evaluate",
+    "student_geometry": "evaluate",
+}
+"""The results of an experiment in an order in which they can be made, each with the stage by which
+`--force` names it."""
 
-def lookup(cell: Cell, name: str) -> Any:
-    """The value of a dotted name.
 
-    Args:
-        cell: the cell.
-        name: a path of attributes of the cell (`student.path`, `params.teacher.sha256`), or
-            `<stage>.run`, or one of the names below.
+class CatalogValues:
+    """What `${cell:...}` means for one cell."""
 
-    Returns:
-        Text, a number, a dictionary of text or None. Structures are given as JSON text, since
-        OmegaConf would read `${...}` in them.
-    """
-    head, _, tail = name.partition(".")
-    if tail == "run":
-        return json.dumps(run_facts(cell, head))
-    if name == "source_json":
-        return json.dumps(asdict(cell.source))
-    if name == "task_json":
-        return json.dumps(cell.task.to_dict())
-    if name == "comparison_json":
+    def __init__(self, cell: Cell, preset: Callable[[], PresetInUse | None]) -> None:
+        """Nothing is looked up yet.
+
+        Args:
+            cell: the cell.
+            preset: finds what tuned presets set of it.
+        """
+        self._cell, self._preset = cell, preset
+
+    def __call__(self, name: str) -> Any:
+        """The value of a dotted name.
+
+        Args:
+            name: a path of attributes of the cell (`model.revision`, `params.teacher.sha256`), or
+                `<result>.artifact`, or one of the names below.
+
+        Returns:
+            Text, a number or None. Structures are given as JSON text, since OmegaConf would read
+            `${...}` in them.
+        """
+        head, _, tail = name.partition(".")
+        if tail == "artifact":
+            return json.dumps(self._artifacts[head])
+        if name == "experiment":
+            return json.dumps(self._experiment())
+        if name == "source_json":
+            return json.dumps(asdict(self._cell.source))
+        if name == "task_json":
+            return json.dumps(self._cell.task.to_dict())
+        value: Any = self._cell
+        for part in name.split("."):
+            value = getattr(value, part)
+        return str(value) if isinstance(value, Path) else value
+
+    def _experiment(self) -> dict[str, Any]:
+        """The attributes of `Experiment`."""
+        preset = self._preset()
+        return {
+            "artifacts": self._artifacts,
+            "params": self._cell.params.plain(),
+            "project": str(self._cell.project),
+            "store": str(self._cell.store),
+            "preset": str(preset) if preset else None,
+            "title": f"student with preset {preset.name}" if preset else None,
+        }
+
+    @cached_property
+    def _artifacts(self) -> dict[str, dict[str, Any]]:
+        """The attributes of each result's `Artifact`, by name."""
+        cell, again = self._cell, set[str]()
+        found: dict[str, dict[str, Any]] = {}
+        for name, group in RESULTS.items():
+            stage = cell.stage(name)
+            if group in cell.force or again & set(stage.made_from):
+                again.add(name)
+            found[name] = {
+                "name": name,
+                "key": stage.key,
+                "expected": str(stage.path),
+                "made_from": stage.made_from,
+                "run": run_facts(cell, name),
+                "used": name != "signals" or cell.needs_signals,
+                "order": cell.ordered if name in again else None,
+            }
         compare = cell.params.compare.model_dump(mode="json")
-        return json.dumps({"stage": "compare", "params": {"compare": compare}})
-    if name == "tracking":
-        run = cell.params.run
-        project = str(cell.project)
-        return {"tracking": run.tracking, "experiment": run.experiment, "project": project}
-    value: Any = cell
-    for part in name.split("."):
-        value = getattr(value, part)
-    return str(value) if isinstance(value, Path) else value
+        found["comparison"] = {
+            "name": "comparison",
+            "key": "",  # known only when the step begins
+            "expected": str(cell.comparison_path),
+            "run": {"stage": "compare", "params": {"compare": compare}},
+            "order": cell.ordered if again or "compare" in cell.force else None,
+        }
+        return found
 
 
 def run_facts(cell: Cell, name: str) -> dict[str, Any]:

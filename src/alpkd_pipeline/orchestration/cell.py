@@ -59,6 +59,12 @@ def _shared(make: Callable[[Cell], Stage]) -> cached_property[Stage]:
 class Cell(Subject):
     """The results that a set of parameters defines, each with its key and folder."""
 
+    force: tuple[str, ...] = ()
+    """The stages that a command wants made again, with all that follows from them."""
+
+    ordered: float = 0.0
+    """When it said so, in seconds since 1970: what was made for the order carries this time."""
+
     @cached_property
     def store(self) -> Path:
         """The folder of all results."""

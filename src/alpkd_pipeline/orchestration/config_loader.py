@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, user_error
-from alpkd_pipeline.orchestration.catalog_values import lookup
+from alpkd_pipeline.orchestration.catalog_values import CatalogValues
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import Conf, check
 from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
+from alpkd_pipeline.orchestration.stage import parse_force
 from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import Params
 
@@ -33,6 +36,12 @@ EXACT = "exact"
 COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
 
+
+FORCE = "force"
+"""A runtime parameter: the stages to make again, joined by `+`, or `all`."""
+
+RESOLVING = threading.Lock()
+"""A server answers requests in threads, and a process has one resolver of a name."""
 
 ENVIRONMENT = re.compile(r"\w[\w.-]*", re.ASCII)
 """An environment is a folder of conf/ itself; its name also becomes a part of other names."""
@@ -61,8 +70,20 @@ class CellConfigLoader(OmegaConfigLoader):
 
     The parameters are checked before anything else is loaded. `${cell:...}` in the catalog reads
     from this loader's own cell: resolvers are global to the process, so each loader binds its own
-    before it resolves.
+    while it resolves.
     """
+
+    def __init__(
+        self,
+        conf_source: str,
+        env: str | None = None,
+        runtime_params: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """As in Kedro; `force` among the runtime parameters is an order, and no parameter."""
+        given = dict(runtime_params or {})
+        self._force, self._ordered = given.pop(FORCE, ""), time.time()
+        super().__init__(conf_source, env, given, **kwargs)
 
     @staticmethod
     def _initialise_filesystem_and_protocol(conf_source: str) -> tuple[Any, str]:
@@ -76,9 +97,11 @@ class CellConfigLoader(OmegaConfigLoader):
             return self.params.plain()
         if key != "catalog":
             return super().__getitem__(key)
-        OmegaConf.register_resolver("cell", partial(lookup, self.cell), replace=True)
+        values = CatalogValues(self.cell, lambda: self.preset)
         try:
-            return super().__getitem__(key)
+            with RESOLVING:
+                OmegaConf.register_resolver("cell", values, replace=True)
+                return super().__getitem__(key)
         except Exception as error:  # OmegaConf wraps what a resolver raises
             cause = user_error(error)
             if cause is None:
@@ -145,6 +168,7 @@ class CellConfigLoader(OmegaConfigLoader):
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
         try:
             cell = Cell(self.params, project, self._command())
+            cell.force, cell.ordered = parse_force(str(self._force)), self._ordered
             check_cell(cell)
         except UserError as error:
             raise ConfigError(str(error)) from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.by_key import find_result
 
 FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
@@ -51,3 +52,21 @@ class Stage:
     def facts(self) -> dict[str, Any]:
         """What the manifest says about the result beside its files."""
         return {"stage": self.name, "key": self.key, "made_from": self.made_from}
+
+
+def parse_force(text: str) -> tuple[str, ...]:
+    """The stages to make again.
+
+    Raises:
+        UserError: names the unknown stage and the known ones.
+    """
+    names = tuple(part for part in text.replace(",", "+").split("+") if part)
+    if names == ("all",):
+        return FORCE_NAMES
+    for name in names:
+        if name not in FORCE_NAMES:
+            raise UserError(
+                f"--force {name}: unknown stage; use {', '.join(FORCE_NAMES)}, several joined by +,"
+                " or all"
+            )
+    return names

@@ -11,6 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.integrity.findings import Finding, Report
 from alpkd_pipeline.orchestration.integrity.places import KINDS, Kind
+from alpkd_pipeline.runs.artifact import FILES
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, publish_step
 from alpkd_pipeline.runs.manifest import publish, write_json
 
@@ -67,6 +68,7 @@ class SmallStore:
         (work / "data.bin").write_bytes(os.urandom(64))
         for file, contents in files.items():
             write_json(work / f"{file}.json", contents)
+        demanded(work, stage)
         publish(work, final, {"stage": stage, "key": key, "made_from": self._above(stages)})
         self._keys[name], self._folders[name] = keys, final
         return final
@@ -81,6 +83,7 @@ class SmallStore:
         write_json(work / "run.json", {**run, "compared": key_named(name)})
         rows = [{"path": str(student.relative_to(self.root))} for student in students]
         write_json(work / "comparison.json", {"students": rows})
+        demanded(work, "comparison")
         publish(work, final, {"stage": "comparison", "key": key_named(name), "made_from": {}})
         make_older(final, age)
         return final
@@ -148,6 +151,14 @@ def make_older(folder: Path, seconds: float) -> None:
     then = time.time() - seconds
     for path in [*folder.rglob("*"), folder]:
         os.utime(path, (then, then))
+
+
+def demanded(work: Path, stage: str) -> None:
+    """The files that a stage must hold, where they are not there yet."""
+    for pattern in FILES[stage]:
+        path = work / pattern.replace("*", "model")
+        if not path.exists():
+            path.write_text("{}")
 
 
 def _write_step(folder: Path) -> None:

@@ -128,3 +128,17 @@ def test_a_copy_with_one_changed_byte_is_damaged(store: SmallStore) -> None:
 def reseal(folder: Path) -> None:
     said = read_json(folder / "manifest.json")
     seal(folder, {name: said[name] for name in ("stage", "key", "made_from")})
+
+
+def test_a_result_that_was_finished_without_a_file_of_its_kind_is_a_mismatch(
+    store: SmallStore,
+) -> None:
+    folder = store.folder("small")
+    facts = {"stage": "student", "key": store.key("small")}
+    made_from = read_json(folder / "manifest.json")["made_from"]
+    (folder / "metrics.json").unlink()
+    seal(folder, {**facts, "made_from": made_from})
+    (found,) = bad(verify_store(store.root))
+    assert found.state == "mismatched"
+    assert found.what == "it was finished without metrics.json, which every student holds"
+    assert found.do.startswith(f"rm -r {folder}, then kedro run")

@@ -6,7 +6,7 @@ import pytest
 from kedro.framework.project import configure_project
 from tests.orchestration.conftest import PROJECT, Load
 
-from alpkd_pipeline.datasets.comparison import ComparisonDataset
+from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.orchestration.sweep.compare import comparison_job, present_comparison
 from alpkd_pipeline.runs.manifest import publish
 
@@ -21,7 +21,7 @@ def test_the_page_of_the_present_comparison_or_none(load: Load, tmp_path: Path, 
     work = tmp_path / "work"
     work.mkdir()
     (work / page).write_text("x")
-    publish(work, found.path, {"key": found.key})
+    publish(work, found.path, {"key": comparison_key(cell.store)})
     assert present_comparison(PROJECT, None, params) == found.path / page
 
 

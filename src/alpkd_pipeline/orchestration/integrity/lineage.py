@@ -13,6 +13,7 @@ from typing import Any
 from alpkd_pipeline.orchestration.integrity.findings import Finding
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON, Entry
 from alpkd_pipeline.orchestration.integrity.sealed import Sealed
+from alpkd_pipeline.runs.artifact import lacking
 from alpkd_pipeline.runs.by_key import same_result
 from alpkd_pipeline.runs.manifest import MANIFEST, read_json
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
@@ -29,16 +30,19 @@ class Result:
         entry: where it lies.
         name: its path, relative to the store.
         facts: what its manifest says beside the files.
+        lacks: files that its stage demands and that it was sealed without.
     """
 
     entry: Entry
     name: str
     facts: Mapping[str, Any]
+    lacks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: Entry, sealed: Sealed, store: Path) -> Result:
         """The result of a sealed folder."""
-        return cls(entry, os.path.relpath(entry.path, store), sealed.facts)
+        missing = lacking(str(sealed.facts.get("stage")), sealed.files)
+        return cls(entry, os.path.relpath(entry.path, store), sealed.facts, tuple(missing))
 
     @property
     def key(self) -> str:
@@ -83,11 +87,13 @@ class Result:
 def disagreements(result: Result) -> Iterator[str]:
     """What in one folder contradicts another thing in it."""
     kind, facts = result.entry.kind, result.facts
-    if lacking := {"stage", "key", "made_from"} - set(facts):
-        yield f"{MANIFEST} does not say {', '.join(sorted(lacking))}"
+    if unsaid := {"stage", "key", "made_from"} - set(facts):
+        yield f"{MANIFEST} does not say {', '.join(sorted(unsaid))}"
         return
     if result.stage not in kind.stages:
         yield f"{MANIFEST} speaks of stage '{result.stage}', in a folder of {kind.name}"
+    if result.lacks:
+        yield f"it was finished without {', '.join(result.lacks)}, which every {result.stage} holds"
     if not result.run:
         return
     said = {result.stage: result.key, **result.made_from}

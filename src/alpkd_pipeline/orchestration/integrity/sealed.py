@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.runs.artifact import ORDER
 from alpkd_pipeline.runs.manifest import MANIFEST, OWN_DIGEST, SCHEMA, list_files, read_manifest
 
-FACTS = {"stage", "key", "made_from", "step", "beside", SCHEMA, OWN_DIGEST}
+FACTS = {"stage", "key", "made_from", "step", "beside", ORDER, SCHEMA, OWN_DIGEST}
 """What manifests say beside their files: a name that is none of these was another one once."""
 
 

@@ -61,8 +61,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
                 to_outputs=list(job.to_outputs),
                 runner=StageRunner(),
             )
-    except (KeyboardInterrupt, SystemExit) as stop:
-        _close_tracked_runs(stop)
+    except (KeyboardInterrupt, SystemExit):
         return answer("interrupted", "the worker was stopped")
     except Exception as error:
         traceback.print_exc()
@@ -112,16 +111,6 @@ def one_line(error: BaseException) -> str:
         error = error.__cause__
     first = next(iter(str(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {first}"[:LONGEST_ERROR]
-
-
-def _close_tracked_runs(stop: BaseException) -> None:
-    """Close the runs of what was stopped; a stop reaches no hook of Kedro."""
-    from kedro.framework.project import settings
-
-    for hooks in settings.HOOKS:
-        close = getattr(hooks, "close_as_failed", None)
-        if close is not None:
-            close(stop)
 
 
 def _free_memory() -> None:

@@ -1,29 +1,41 @@
-"""The node that compares every scored student of the store."""
+"""The step that compares every scored student of the store."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.runs.artifact import Artifact, Experiment
+from alpkd_pipeline.steps.step import make
 
 
-def compare(store: Path, work: Work, **_after: Path) -> Path:
+def compare_students(
+    store: Path, compare: Mapping[str, Any], experiment: Experiment, **_after: Artifact
+) -> Artifact:
     """Write the report, and the same tables as CSV, Markdown, LaTeX and JSON.
+
+    The key is what lies in the store now: this run's own student was not there when the catalog
+    was loaded.
 
     Args:
         store: the folder of all results.
-        work: where the files are written, with the parameter block `compare`.
+        compare: the parameter block.
+        experiment: says where the comparison goes.
         **_after: results that must be there first; read from the store like all others.
     """
-    from alpkd_pipeline.datasets.comparison import KEY, comparison_key
+    from alpkd_pipeline.datasets.comparison import comparison_of
     from alpkd_pipeline.reporting.comparison import gather, write_comparison
 
-    sweep = work.facts["params"]["compare"]["sweep"]
     # Before anything is read: what other processes add from here on may be missing in the tables.
-    key = comparison_key(store, sweep)
+    artifact = comparison_of(experiment["comparison"], store, compare["sweep"])
+    if artifact.is_made:
+        return artifact
     # Before the folder is made: a sweep that does not exist leaves nothing behind.
-    evidence = gather(store, sweep)
-    folder = replace(work, facts={**work.facts, KEY: key}).begin()
-    write_comparison(evidence, folder)
-    return folder
+    evidence = gather(store, compare["sweep"])
+    return make(experiment, artifact, partial(_write, write_comparison, evidence), {})
+
+
+def _write(write: Any, evidence: Any, folder: Path) -> None:
+    write(evidence, folder)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Pipeline, node
 
-from alpkd_pipeline.pipelines.compare.nodes import compare
+from alpkd_pipeline.pipelines.compare.nodes import compare_students
 
 
 def create_pipeline(after: Sequence[str] = ()) -> Pipeline:
@@ -13,13 +13,14 @@ def create_pipeline(after: Sequence[str] = ()) -> Pipeline:
     Args:
         after: datasets to wait for, when the same run makes something to compare.
     """
+    given = {"store": "store", "compare": "params:compare", "experiment": "experiment"}
     return Pipeline(
         [
             node(
-                compare,
-                inputs={"store": "store", "work": "comparison_work", **{n: n for n in after}},
+                compare_students,
+                inputs={**given, **{name: name for name in after}},
                 outputs="comparison",
-                name="compare",
+                name="compare_students",
                 tags="stage.compare",
             )
         ]

@@ -1,33 +1,33 @@
-"""Nodes of data preparation: check the rows, turn them into token ids."""
+"""Steps of data preparation: check the rows, turn them into token ids."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.datasets.source import RawRows
+from alpkd_pipeline.runs.artifact import Artifact
+from alpkd_pipeline.steps.step import step
 
 
-def prepare_splits(raw: dict[str, Any], work: Work) -> Path:
-    """Check every split of a task and keep them as Parquet, with a report.
-
-    Args:
-        raw: a pandas frame for each split; unnamed in the hint, since Kedro resolves hints at each
-            start, and importing pandas would take a fifth of it.
-        work: the folder to fill.
-    """
+@step("splits", task="task")
+def prepare_splits(folder: Path, raw: RawRows, task: Mapping[str, Any]) -> None:
+    """Check every split of a task and keep them as Parquet, with a report."""
     from alpkd_pipeline.tasks.splits import write_splits
 
-    folder = work.begin()
-    write_splits(raw, work.facts["task"], work.facts["params"]["task"]["max_overlap"], folder)
-    return folder
+    write_splits(raw.read(), raw.task.to_dict(), task["max_overlap"], folder)
 
 
-def encode(splits: Path, pretrained: Path, work: Work) -> Path:
+@step("encoded", max_length="task.max_length")
+def encode_splits(
+    folder: Path, splits: Artifact, pretrained: PathLike[str], max_length: int
+) -> None:
     """Turn the checked splits into token ids with the teacher's tokenizer."""
     from alpkd_pipeline.models.encode_folder import encode_folder
+    from alpkd_pipeline.runs.manifest import read_json
+    from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
-    folder = work.begin(splits=splits)
-    max_length = work.facts["params"]["task"]["max_length"]
-    encode_folder(splits, work.facts["task"], pretrained, max_length, folder)
-    return folder
+    task = read_json(folder / RUN_CONFIG)["task"]
+    encode_folder(splits.path, task, Path(pretrained), max_length, folder)

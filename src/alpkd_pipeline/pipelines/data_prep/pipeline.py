@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from alpkd_pipeline.pipelines.data_prep.nodes import encode, prepare_splits
+from alpkd_pipeline.pipelines.data_prep.nodes import encode_splits, prepare_splits
 
 
 def create_pipeline() -> Pipeline:
@@ -11,16 +11,21 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 prepare_splits,
-                inputs={"raw": "raw_splits", "work": "splits_work"},
+                inputs={"experiment": "experiment", "raw": "raw_splits", "task": "params:task"},
                 outputs="splits",
                 name="prepare_splits",
                 tags="stage.data_prep",
             ),
             node(
-                encode,
-                inputs={"splits": "splits", "pretrained": "pretrained", "work": "encoded_work"},
+                encode_splits,
+                inputs={
+                    "experiment": "experiment",
+                    "splits": "splits",
+                    "pretrained": "pretrained",
+                    "max_length": "params:task.max_length",
+                },
                 outputs="encoded",
-                name="encode",
+                name="encode_splits",
                 tags="stage.data_prep",
             ),
         ]

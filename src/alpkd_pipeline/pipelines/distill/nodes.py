@@ -1,42 +1,48 @@
-"""Nodes of distillation: record the teacher's signals, train the student, score it."""
+"""Steps of distillation: record the teacher's signals, train the student, score it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.runs.artifact import Artifact
+from alpkd_pipeline.steps.step import step
 
 
-def record_signals(teacher: Path, encoded: Path, work: Work) -> Path:
+@step("signals", pooling="method.pooling", signals="signals")
+def record_signals(
+    folder: Path, teacher: Artifact, encoded: Artifact, pooling: str, signals: Mapping[str, Any]
+) -> None:
     """Keep what the teacher says about every train and dev row, for all students to come."""
     from alpkd_pipeline.training.dispatch import run_stage
 
-    return run_stage(work.begin(teacher=teacher, encoded=encoded))
+    run_stage(folder)
 
 
+@step("student", student="student", method="method", training="training", seed="seed")
 def distill_student(
-    encoded: Path,
-    teacher: Path,
-    signals: Path | None,
-    pretrained: Path | None,
-    checkpoint: Path | None,
-    work: Work,
-) -> Path:
-    """Train the student; inputs that this cell does without are None."""
+    folder: Path,
+    encoded: Artifact,
+    teacher: Artifact,
+    signals: Artifact,
+    model: PathLike[str] | None,
+    checkpoint: PathLike[str] | None,
+    student: Mapping[str, Any],
+    method: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seed: int,
+) -> None:
+    """Train the student; inputs that this experiment does without are None, or not used."""
     from alpkd_pipeline.training.dispatch import run_stage
 
-    folder = work.begin(
-        encoded=encoded,
-        teacher=teacher,
-        signals=signals,
-        model=pretrained,
-        checkpoint=checkpoint,
-    )
-    return run_stage(folder)
+    run_stage(folder)
 
 
-def score_student(student: Path, encoded: Path, work: Work) -> Path:
+@step("student_scores")
+def score_student(folder: Path, model: Artifact, encoded: Artifact) -> None:
     """Score the saved student on the dev splits."""
     from alpkd_pipeline.evaluation.run import score_run
 
-    return score_run(student, encoded, work.begin(model=student, encoded=encoded), splits="dev")
+    score_run(model.path, encoded.path, folder, splits="dev")

@@ -11,7 +11,13 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 record_signals,
-                inputs={"teacher": "teacher", "encoded": "encoded", "work": "signals_work"},
+                inputs={
+                    "experiment": "experiment",
+                    "teacher": "teacher",
+                    "encoded": "encoded",
+                    "pooling": "params:method.pooling",
+                    "signals": "params:signals",
+                },
                 outputs="signals",
                 name="record_signals",
                 tags="stage.signals",
@@ -19,20 +25,24 @@ def create_pipeline() -> Pipeline:
             node(
                 distill_student,
                 inputs={
+                    "experiment": "experiment",
                     "encoded": "encoded",
                     "teacher": "teacher",
                     "signals": "signals",
-                    "pretrained": "student_pretrained",
+                    "model": "student_pretrained",
                     "checkpoint": "student_checkpoint",
-                    "work": "student_work",
+                    "student": "params:student",
+                    "method": "params:method",
+                    "training": "params:training",
+                    "seed": "params:seed",
                 },
                 outputs="student",
                 name="distill_student",
-                tags=["stage.distill", "training"],
+                tags="stage.distill",
             ),
             node(
                 score_student,
-                inputs={"student": "student", "encoded": "encoded", "work": "student_scores_work"},
+                inputs={"experiment": "experiment", "model": "student", "encoded": "encoded"},
                 outputs="student_scores",
                 name="score_student",
                 tags="stage.distill",

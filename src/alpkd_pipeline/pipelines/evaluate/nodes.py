@@ -1,29 +1,63 @@
-"""Nodes of evaluation: every split, size, submission files, latency, layer geometry."""
+"""Steps of evaluation: every split, size, submission files, latency, layer geometry.
+
+One function for each result: Kedro-Viz shows the source of plain functions only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from alpkd_pipeline.runs.run_folder import Work
-
-
-def evaluate_model(model: Path, encoded: Path, work: Work) -> Path:
-    """Predictions and scores on every split, GLUE submission files, size."""
-    from alpkd_pipeline.evaluation.run import evaluate_run
-
-    return evaluate_run(model, encoded, work.begin(model=model, encoded=encoded))
+from alpkd_pipeline.runs.artifact import Artifact
+from alpkd_pipeline.steps.step import step
 
 
-def time_model(model: Path, encoded: Path, work: Work) -> Path:
-    """Latency and throughput on this machine, on real dev lengths."""
-    from alpkd_pipeline.evaluation.run import time_run
+@step("teacher_evaluation")
+def evaluate_teacher(folder: Path, model: Artifact, encoded: Artifact) -> None:
+    """The teacher's predictions and scores on every split, GLUE submission files, size."""
+    _evaluate(folder, model, encoded)
 
-    return time_run(model, encoded, work.begin(model=model, encoded=encoded))
+
+@step("student_evaluation")
+def evaluate_student(folder: Path, model: Artifact, encoded: Artifact) -> None:
+    """The student's predictions and scores on every split, GLUE submission files, size."""
+    _evaluate(folder, model, encoded)
 
 
-def compare_layers(student: Path, teacher: Path, encoded: Path, work: Work) -> Path:
+@step("teacher_latency", training="training")
+def time_teacher(
+    folder: Path, model: Artifact, encoded: Artifact, training: Mapping[str, Any]
+) -> None:
+    """The teacher's latency and throughput on this machine, on real dev lengths."""
+    _time(folder, model, encoded)
+
+
+@step("student_latency", training="training")
+def time_student(
+    folder: Path, model: Artifact, encoded: Artifact, training: Mapping[str, Any]
+) -> None:
+    """The student's latency and throughput on this machine, on real dev lengths."""
+    _time(folder, model, encoded)
+
+
+@step("student_geometry", pooling="method.pooling")
+def compare_layers(
+    folder: Path, student: Artifact, teacher: Artifact, encoded: Artifact, pooling: str
+) -> None:
     """Where the student's layers lie among the teacher's, on dev rows."""
     from alpkd_pipeline.evaluation.run import geometry_run
 
-    folder = work.begin(student=student, teacher=teacher, encoded=encoded)
-    return geometry_run(student, teacher, encoded, folder)
+    geometry_run(student.path, teacher.path, encoded.path, folder)
+
+
+def _evaluate(folder: Path, model: Artifact, encoded: Artifact) -> None:
+    from alpkd_pipeline.evaluation.run import evaluate_run
+
+    evaluate_run(model.path, encoded.path, folder)
+
+
+def _time(folder: Path, model: Artifact, encoded: Artifact) -> None:
+    from alpkd_pipeline.evaluation.run import time_run
+
+    time_run(model.path, encoded.path, folder)

@@ -1,39 +1,40 @@
 """Teacher and student on every split, how fast they are, and how their layers lie."""
 
+from collections.abc import Callable
+from typing import Any
+
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from alpkd_pipeline.pipelines.evaluate.nodes import compare_layers, evaluate_model, time_model
-
-_WORK = {"evaluation": evaluate_model, "latency": time_model}
+from alpkd_pipeline.pipelines.evaluate.nodes import (
+    compare_layers,
+    evaluate_student,
+    evaluate_teacher,
+    time_student,
+    time_teacher,
+)
 
 
 def create_pipeline() -> Pipeline:
     """Two nodes for each of the two models, and one for both."""
-    each = [_node(work, model) for model in ("teacher", "student") for work in _WORK]
-    return Pipeline([*each, _geometry()])
-
-
-def _node(work: str, model: str) -> Node:
-    return node(
-        _WORK[work],
-        inputs={"model": model, "encoded": "encoded", "work": f"{model}_{work}_work"},
-        outputs=f"{model}_{work}",
-        name=f"{model}_{work}",
-        tags="stage.evaluate",
+    timed = {"training": "params:training"}
+    both = {"student": "student", "teacher": "teacher", "pooling": "params:method.pooling"}
+    return Pipeline(
+        [
+            _node(evaluate_teacher, "teacher_evaluation", {"model": "teacher"}),
+            _node(time_teacher, "teacher_latency", {"model": "teacher", **timed}),
+            _node(evaluate_student, "student_evaluation", {"model": "student"}),
+            _node(time_student, "student_latency", {"model": "student", **timed}),
+            _node(compare_layers, "student_geometry", both),
+        ]
     )
 
 
-def _geometry() -> Node:
+def _node(step: Callable[..., Any], result: str, inputs: dict[str, str]) -> Node:
     return node(
-        compare_layers,
-        inputs={
-            "student": "student",
-            "teacher": "teacher",
-            "encoded": "encoded",
-            "work": "student_geometry_work",
-        },
-        outputs="student_geometry",
-        name="student_geometry",
+        step,
+        inputs={"experiment": "experiment", "encoded": "encoded", **inputs},
+        outputs=result,
+        name=step.__name__,
         tags="stage.evaluate",
     )

@@ -1,21 +1,29 @@
-"""Nodes of the teacher: fine-tune it, score it as a user would load it."""
+"""Steps of the teacher: fine-tune it, score it as a user would load it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.runs.artifact import Artifact
+from alpkd_pipeline.steps.step import step
 
 
-def finetune_teacher(encoded: Path, pretrained: Path, work: Work) -> Path:
+@step("teacher", teacher="teacher")
+def finetune_teacher(
+    folder: Path, encoded: Artifact, model: PathLike[str], teacher: Mapping[str, Any]
+) -> None:
     """Fine-tune the pretrained encoder, or check one that was brought fine-tuned."""
     from alpkd_pipeline.training.dispatch import run_stage
 
-    return run_stage(work.begin(encoded=encoded, model=pretrained))
+    run_stage(folder)
 
 
-def score_teacher(teacher: Path, encoded: Path, work: Work) -> Path:
+@step("teacher_scores")
+def score_teacher(folder: Path, model: Artifact, encoded: Artifact) -> None:
     """Score the saved teacher on the dev splits."""
     from alpkd_pipeline.evaluation.run import score_run
 
-    return score_run(teacher, encoded, work.begin(model=teacher, encoded=encoded), splits="dev")
+    score_run(model.path, encoded.path, folder, splits="dev")

@@ -11,14 +11,19 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 finetune_teacher,
-                inputs={"encoded": "encoded", "pretrained": "pretrained", "work": "teacher_work"},
+                inputs={
+                    "experiment": "experiment",
+                    "encoded": "encoded",
+                    "model": "pretrained",
+                    "teacher": "params:teacher",
+                },
                 outputs="teacher",
                 name="finetune_teacher",
-                tags=["stage.finetune_teacher", "training"],
+                tags="stage.finetune_teacher",
             ),
             node(
                 score_teacher,
-                inputs={"teacher": "teacher", "encoded": "encoded", "work": "teacher_scores_work"},
+                inputs={"experiment": "experiment", "model": "teacher", "encoded": "encoded"},
                 outputs="teacher_scores",
                 name="score_teacher",
                 tags="stage.finetune_teacher",

@@ -1,0 +1,228 @@
+"""The catalog's results: handles that steps pass on and that people work with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kedro.io import AbstractDataset
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.runs.artifact import Artifact, Experiment
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
+
+
+class Frames(Artifact, Mapping[str, "pd.DataFrame"]):
+    """Splits, checked or as token ids: a pandas frame for each name, read when it is asked for."""
+
+    def __getitem__(self, split: str) -> pd.DataFrame:
+        """The rows of a split."""
+        import pandas as pd
+
+        folder = self.folder
+        if split not in [*self]:
+            raise KeyError(f"{self.name} has no split {split!r} (there are: {', '.join(self)})")
+        if folder.has(f"{split}.parquet"):
+            folder.verify([f"{split}.parquet"])
+            return pd.read_parquet(self.path / f"{split}.parquet")
+        import pyarrow as pa
+
+        folder.verify([f"{split}.arrow"])
+        with pa.memory_map(str(self.path / f"{split}.arrow")) as file:
+            frame: pd.DataFrame = pa.ipc.open_file(file).read_all().to_pandas()
+        return frame
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the splits."""
+        files = [Path(name) for name in self.folder.manifest["files"]]
+        return iter(sorted(f.stem for f in files if f.suffix in (".parquet", ".arrow")))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len([*iter(self)])
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """All splits by their names."""
+        return {split: self[split] for split in self}
+
+
+class Model(Artifact):
+    """A teacher or a student."""
+
+    def model(self) -> PreTrainedModel:
+        """The fine-tuned model, as `transformers` loads it."""
+        from alpkd_pipeline.models.encoder import load_finetuned
+
+        self.folder.verify()
+        return load_finetuned(self.path)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Its tokenizer."""
+        from alpkd_pipeline.models.encoder import load_tokenizer
+
+        self.folder.verify()
+        return load_tokenizer(self.path)
+
+    def pipeline(self, **options: Any) -> Pipeline:
+        """A `text-classification` pipeline of `transformers`; `options` are its own."""
+        from transformers import pipeline
+
+        given = {"model": self.model(), "tokenizer": self.tokenizer(), **options}
+        made: Pipeline = pipeline("text-classification", **given)
+        return made
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What its training measured: metrics.json."""
+        found: dict[str, Any] = self.folder.json("metrics.json")
+        return found
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """Its answers on a split that the best epoch was chosen by.
+
+        Raises:
+            UserError: there are none of that split.
+        """
+        return _predictions(self, split)
+
+
+class Values(Artifact, Mapping[str, Any]):
+    """Scores, an evaluation, latencies or a geometry: the content of its JSON files, as a dict.
+
+    Scores stand by split.
+    """
+
+    @property
+    def _content(self) -> dict[str, Any]:
+        folder = self.folder
+        names = [n for n in folder.manifest["files"] if n.endswith(".json") and "/" not in n]
+        found: dict[str, Any] = {}
+        for name in sorted(set(names) - {RUN_CONFIG}):
+            found |= folder.json(name)
+        return {**found.pop("splits", {}), **found}
+
+    def __getitem__(self, name: str) -> Any:
+        """A value by its name."""
+        return self._content[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._content)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._content)
+
+    def __repr__(self) -> str:
+        """As the dictionary that it stands for."""
+        return repr(self._content) if self.is_made else f"<{self.name}: not made yet>"
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """The model's answers on a split.
+
+        Raises:
+            UserError: there are none of that split.
+        """
+        return _predictions(self, split)
+
+
+def _predictions(artifact: Artifact, split: str) -> pd.DataFrame:
+    import io
+
+    import pandas as pd
+
+    folder, place = artifact.folder, "predictions/"
+    if not folder.has(f"{place}{split}.csv"):
+        names = [Path(n).stem for n in folder.manifest["files"] if n.startswith(place)]
+        there = ", ".join(sorted(names)) or "none"
+        raise UserError(f"{artifact.name} has no predictions for {split!r} (there are: {there})")
+    return pd.read_csv(io.BytesIO(folder.read(f"{place}{split}.csv")))
+
+
+def handle(name: str, facts: Mapping[str, Any]) -> Artifact:
+    """The handle of a result.
+
+    Args:
+        name: the result.
+        facts: the attributes of `Artifact`, JSON-ready.
+    """
+    kind: type[Artifact] = Values
+    if name in ("splits", "encoded"):
+        kind = Frames
+    elif name in ("teacher", "student"):
+        kind = Model
+    elif name == "signals":
+        kind = Artifact
+    return kind(**{**facts, "expected": Path(facts["expected"])})
+
+
+class ArtifactDataset(AbstractDataset[Artifact, Artifact]):
+    """A result of the experiment: loads as its handle, whether it is there or not.
+
+    Steps make it and verify what they read; saving takes what a step has published.
+    """
+
+    def __init__(self, *, artifact: str, metadata: Any = None) -> None:
+        """Take the handle as JSON; OmegaConf would read `${...}` in a nested value."""
+        facts = json.loads(artifact)
+        self.artifact = handle(facts["name"], facts)
+        self.metadata = metadata
+
+    @property
+    def path(self) -> Path:
+        """Where the result lies, or else where it is expected."""
+        return self.artifact.path
+
+    def load(self) -> Artifact:
+        """The handle."""
+        return self.artifact
+
+    def save(self, data: Artifact) -> None:
+        """Accept the handle of this result; anything else is refused.
+
+        Raises:
+            UserError: it is another one, or no handle at all.
+        """
+        if not isinstance(data, Artifact) or data.key != self.artifact.key:
+            raise UserError(f"{self.artifact.name} is made by its step, not by saving {data!r}")
+
+    def _exists(self) -> bool:
+        return self.artifact.is_made
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path), "key": self.artifact.key[:8]} | (
+            {} if self.artifact.used else {"used": False}
+        )
+
+
+class ExperimentDataset(AbstractDataset[NoReturn, Experiment]):
+    """Loads as the experiment: what the parameters define, each result with its key and folder."""
+
+    def __init__(self, *, experiment: str, metadata: Any = None) -> None:
+        """Take it as JSON."""
+        self.metadata = metadata
+        given = json.loads(experiment)
+        artifacts = {n: handle(n, facts) for n, facts in given.pop("artifacts").items()}
+        places = Path(given.pop("project")), Path(given.pop("store"))
+        self.experiment = Experiment(artifacts, given.pop("params"), *places, **given)
+
+    def load(self) -> Experiment:
+        """The experiment."""
+        return self.experiment
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: parameters define it."""
+        raise NotImplementedError("an experiment is only an input")
+
+    def _exists(self) -> bool:
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        return {"store": str(self.experiment.store)}

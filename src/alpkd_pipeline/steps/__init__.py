@@ -1,0 +1,1 @@
+"""Steps: node functions that make a result once, whoever runs them, and that can be interrupted."""
