@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alpkd_pipeline.errors import DiskFullError, UserError, user_error
+from alpkd_pipeline.errors import (
+    DiskFullError,
+    UserError,
+    did_you_mean,
+    first_problem,
+    plural,
+    quoted,
+    user_error,
+)
 
 
 def raised(wrap: bool, hide: bool = False) -> RuntimeError:
@@ -107,3 +117,84 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError) as caught:
         tmp_path.mkdir()
     assert user_error(caught.value) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("lable", ["text", "label"], "label"),
+        ("LABEL", ["text", "label"], "label"),
+        ("sentence-1", ["Sentence_1", "Sentence_2"], "Sentence_1"),
+        ("alp", ["kd", "alp_kd", "alp_no"], "alp_kd"),
+        ("rnu", {"run": 1, "sync": 2}, "run"),
+    ],
+)
+def test_the_name_that_was_meant(word: str, known: Any, meant: str) -> None:
+    assert did_you_mean(word, known) == f" (did you mean '{meant}'?)"
+    assert did_you_mean(word, known, "; {}") == f"; did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("word", ["", "zzz"])
+def test_nothing_is_said_where_no_name_is_close(word: str) -> None:
+    assert did_you_mean(word, ["label", "text"], "; {}") == ""
+
+
+def test_one_and_several() -> None:
+    assert [plural(n, "seed") for n in (0, 1, 1200)] == ["0 seeds", "1 seed", "1,200 seeds"]
+    assert [plural(n, "study", "studies") for n in (1, 2)] == ["1 study", "2 studies"]
+
+
+def test_a_number_that_python_does_not_write_is_told_in_words() -> None:
+    assert quoted("a\nb") == r"'a\nb'"
+    assert quoted([16**5000]) == "(a number of thousands of digits)"
+
+
+class Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    low: int
+    high: list[int] | Literal["off"] = "off"
+
+
+class Outer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    inner: list[Inner] | Inner
+    seeds: tuple[Literal[1, 2], ...] = Field((1,), min_length=1)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, "x 'inner' is missing: set inner"),
+        ({"inner": {"low": 1, "hihg": 2}}, "no inner.hihg"),
+        ({"inner": {}}, "x 'inner.low' is missing: set inner.low"),
+        ({"inner": [], "seeds": [3]}, "x 'seeds.0' = 3: input should be 1 or 2"),
+        ({"inner": [], "seeds": [3, 4]}, "x 'seeds.0' = 3: input should be 1 or 2 (and 1 more)"),
+        ({"inner": [], 5: 1}, "x '5' = 5: keys should be strings"),
+    ],
+)
+def test_what_pydantic_found_is_one_sentence(values: dict[Any, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Outer.model_validate(values)
+    said = first_problem(
+        caught.value,
+        values,
+        lambda path: f"no {'.'.join(path)}",
+        noun="x ",
+        remedy=": set {}",
+    )
+    assert said == told
+
+
+@pytest.mark.parametrize(
+    ("high", "told"),
+    [
+        ("on", "'high' = 'on': input should be a valid list or input should be 'off'"),
+        (3, "'high' = 3: input should be a valid list or input should be 'off'"),
+        ([1, "x"], "'high.1' = 'x': input should be a valid integer"),
+    ],
+)
+def test_a_value_of_two_kinds_is_refused_for_both(high: Any, told: str) -> None:
+    values = {"low": 1, "high": high}
+    with pytest.raises(ValidationError) as caught:
+        Inner.model_validate(values)
+    assert first_problem(caught.value, values).startswith(told)

@@ -161,7 +161,7 @@ def test_ways_to_write_a_value(changes: dict[str, Any], read: Any, value: Any) -
         ("task.train_rows_by", "class", "'first' or 'stratified'"),
         ("task.text_columns", [], "parameter 'task.text_columns'"),
         ("training", {**TRAINING, 1: 2}, "keys should be strings"),
-        ("task.files", {"train": 3}, "parameter 'task.files' = 3"),
+        ("task.files", {"train": 3}, "parameter 'task.files.train' = 3"),
         ("task.dev_fraction", 0, "greater than 0"),
         ("run.experiment", "", "parameter 'run.experiment'"),
         ("run.store", "~no-such-user/x", "no user's here"),
@@ -284,7 +284,7 @@ def test_an_address_is_no_path(name: str, value: str) -> None:
         UserError, match=r"only folders and files of a local or shared file"
     ) as error:
         validate(with_changes(changes))
-    assert str(error.value).startswith(f"parameter '{name.removesuffix('.train')}' = '")
+    assert str(error.value).startswith(f"parameter '{name}' = '")
     assert "pw" not in str(error.value)
 
 

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from paired import arguments, forget, paired, print_table, record, stopwatch, summary
 from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
 from transformers import PreTrainedModel
@@ -35,7 +34,7 @@ from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.runs.manifest import is_complete, seal
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
-from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
 from alpkd_pipeline.training.predict import iterate_outputs
 
 DTYPE = "fp16"

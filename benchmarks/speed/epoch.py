@@ -30,7 +30,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from paired import arguments, paired, print_table, record, stopwatch, summary
 from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
 from torch.nn import functional as F
@@ -41,7 +40,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
 from alpkd_pipeline.training.batching import collate, epoch_batches
-from alpkd_pipeline.training.devices import resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, resolve_hardware
 from alpkd_pipeline.training.loop import Evaluation, FitSettings
 from alpkd_pipeline.training.optim import lr_factor
 from alpkd_pipeline.training.run_config import RunConfig

@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from paired import arguments, paired, print_table, record, stopwatch, summary
 from synthetic_cell import (
     BERT_BASE,
@@ -42,7 +41,7 @@ from synthetic_cell import (
 )
 from torch.profiler import ProfilerActivity, profile
 
-from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
 from alpkd_pipeline.training.seed import seed_everything
 
 METHODS = ("no_kd", "alp_kd")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parents[2]
-LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "kedro", "mlflow")
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "kedro", "mlflow")
 LOAD_BEFORE = os.getloadavg() if hasattr(os, "getloadavg") else None
 """Load of the machine over 1, 5 and 15 minutes when the benchmark began, before its own work."""
 

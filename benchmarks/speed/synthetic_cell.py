@@ -6,8 +6,8 @@ case. The teacher exists only as the signals that it would have left in the cach
 signals say means nothing; shapes, dtypes and the work done are a training's.
 
 A student trains through `fit` with `distill_step`, the seen rows of its embedding and the random
-state of a run. Only evaluation and saving do nothing. Needs torch, transformers, accelerate,
-safetensors, psutil and `src` on PYTHONPATH.
+state of a run. Only evaluation and saving do nothing. Needs torch, transformers, safetensors,
+psutil and `src` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -34,6 +33,7 @@ from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import epoch_batches
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.distill import distill_step
 from alpkd_pipeline.training.loop import Evaluation, FitSettings, fit
 from alpkd_pipeline.training.predict import BatchOutput

@@ -1,10 +1,15 @@
-"""The one exception that is meant for the person at the keyboard."""
+"""The one exception that is meant for the person at the keyboard, and words of its message."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 LONGEST_LINE = 4000
 """Characters of a message's line; a cell of a data set that it quotes may hold a whole book."""
@@ -19,12 +24,13 @@ def mask_credentials(text: str) -> str:
     return _SECRET_OPTION.sub(r"\1***", _USER_INFO.sub("***@", text))
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """Something the user can put right: one line naming the thing, the cause and what to do.
 
     Commands print its text alone; a traceback would only hide it. What the text quotes comes from
     files and command lines, so characters that a terminal would obey are shown by their numbers,
-    and addresses lose their passwords. A subclass may have several lines.
+    and addresses lose their passwords. A subclass may have several lines. It is no ValueError: who
+    takes any bad value in a file for damage would take this line away with it.
     """
 
     def __init__(self, text: str) -> None:
@@ -105,3 +111,86 @@ def _no_entry(error: BaseException | None) -> UserError | None:
                 )
         error = error.__cause__ or error.__context__
     return None
+
+
+def did_you_mean(word: str, known: Iterable[str], form: str = " ({})") -> str:
+    """A question for the known name that somebody meant; nothing if none is close.
+
+    Args:
+        word: what was written; capitals and hyphens make no difference.
+        known: the names; of several that begin with the word the first is meant.
+        form: what stands around the question.
+    """
+    from difflib import get_close_matches  # most commands have no use for it
+
+    names = {_plain(name): name for name in known}
+    plain = _plain(word)
+    begins = (name for name in names if plain and name.startswith(plain))
+    close = next(begins, None) or next(iter(get_close_matches(plain, names, n=1)), None)
+    return form.format(f"did you mean '{names[close]}'?") if close else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def plural(count: int, one: str, several: str = "") -> str:
+    """`1 seed`, `3 seeds`; `several` where an s does not do."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def quoted(value: object) -> str:
+    """A wrong value as a message shows it."""
+    try:
+        return repr(value)
+    except ValueError:  # hexadecimal digits make numbers that Python refuses to write out
+        return "(a number of thousands of digits)"
+
+
+def first_problem(
+    error: ValidationError,
+    values: Mapping[str, Any],
+    unknown: Callable[[list[str]], str] = ".".join,
+    *,
+    noun: str = "",
+    remedy: str = "",
+) -> str:
+    """What is wrong with some values, as one sentence: the first problem, and how many more.
+
+    Args:
+        error: what pydantic found.
+        values: what it looked at.
+        unknown: says of the path of an entry that it is not known.
+        noun: what to call an entry, with a space behind it.
+        remedy: what to do about a missing one, with `{}` for its name.
+    """
+    # An unknown key is the likelier slip than the value that is missing because of it.
+    problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+    places = [_written(problem, values) for problem in problems]
+    # What is wrong inside a value says more than that the value is none of another kind.
+    place = max((p for p in places if p[: len(places[0])] == places[0]), key=len)
+    name = ".".join(place)
+    others = {tuple(p) for p in places if p != place[: len(p)]}
+    more = f" (and {len(others)} more)" if others else ""
+    # A value that may be of two kinds is reported once for each of them.
+    same = [p for p, where in zip(problems, places, strict=True) if where == place]
+    if same[0]["type"] == "extra_forbidden":
+        return unknown(place) + more
+    if same[0]["type"] == "missing":
+        return f"{noun}'{name}' is missing{remedy.format(name)}{more}"
+    same.sort(key=lambda p: p["type"] == "literal_error" and not isinstance(p["input"], str))
+    messages = [problem["msg"].removeprefix("Value error, ") for problem in same]
+    told = " or ".join(message[0].lower() + message[1:] for message in messages)
+    return f"{noun}'{name}' = {quoted(same[0]['input'])}: {told}{more}"
+
+
+def _written(problem: Any, values: Any) -> list[str]:
+    """The part of a problem's place that was written: pydantic adds the kinds of a union."""
+    path = []
+    for part in problem["loc"]:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            continue
+        path.append(str(part))
+    return [*path, str(problem["loc"][-1])] if problem["type"] == "missing" else path

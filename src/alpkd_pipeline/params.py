@@ -5,7 +5,6 @@ Configuration stops here: below the pipelines, functions take plain keyword argu
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 
 COMMIT = r"^[0-9a-f]{40}$"
 SHA256 = r"^[0-9a-f]{64}$"
@@ -247,7 +246,10 @@ def validate(values: dict[str, Any]) -> Params:
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
-        raise UserError(_one_line(error)) from None
+        remedy = ": set it in conf/ or with --params={}=..."
+        raise UserError(
+            first_problem(error, values, _unknown, noun="parameter ", remedy=remedy)
+        ) from None
     _check_student(params.student)
     return params
 
@@ -271,53 +273,13 @@ def _check_student(student: StudentParams) -> None:
         )
 
 
-def _one_line(error: ValidationError) -> str:
-    problems = error.errors()
-    # An unknown key is the likelier slip than the value that is missing because of it.
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    # A value that may be of two kinds is reported once for each of them.
-    same = [p for p in problems if _name(p) == _name(first)]
-    others = len({_name(p) for p in problems}) - 1
-    return _sentence(same) + (f" (and {others} more)" if others else "")
-
-
-def _name(problem: Any) -> str:
-    """The dotted name of the parameter that a problem is about."""
-    # The kinds of a union follow the parameter's own name.
-    path = [str(part) for part in problem["loc"]]
-    known = set(known_names())
-    while len(path) > 1 and ".".join(path) not in known and problem["type"] != "extra_forbidden":
-        path.pop()
-    return ".".join(path)
-
-
-def _sentence(problems: list[Any]) -> str:
-    first, name = problems[0], _name(problems[0])
-    if first["type"] == "extra_forbidden":
-        return _unknown([str(part) for part in first["loc"]])
-    if first["type"] == "missing":
-        return f"parameter '{name}' is missing: set it in conf/ or with --params={name}=..."
-    messages = [p["msg"].removeprefix("Value error, ") for p in problems]
-    told = " or ".join(message[0].lower() + message[1:] for message in messages)
-    return f"parameter '{name}' = {quoted(first['input'])}: {told}"
-
-
-def quoted(value: Any) -> str:
-    """A wrong value as a message shows it."""
-    try:
-        return repr(value)
-    except ValueError:  # hexadecimal digits make numbers that Python refuses to write out
-        return "(a number of thousands of digits)"
-
-
 def _unknown(path: list[str]) -> str:
     name = ".".join(path)
     if ":" in path[0]:
         return (
             f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
         )
-    guess = difflib.get_close_matches(name, known_names(), n=1, cutoff=0.6)
-    hint = f"; did you mean '{guess[0]}'?" if guess else f"; known: {', '.join(_siblings(path))}"
+    hint = did_you_mean(name, known_names(), "; {}") or f"; known: {', '.join(_siblings(path))}"
     return f"unknown parameter '{name}'{hint}"
 
 

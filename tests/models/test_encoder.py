@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -268,6 +270,33 @@ def test_a_tokenizer_pads_on_the_right(make_model: Any, save_folder: Save) -> No
     path.write_text(json.dumps({**json.loads(path.read_text()), "padding_side": "left"}))
     padded = load_tokenizer(folder)(["w1", "w1 w2 w3"], padding=True)["input_ids"]
     assert padded[0] == [2, 6, 3, 0, 0]
+
+
+def test_a_tokenizer_that_is_a_sentencepiece_model_alone(
+    make_model: Any, save_folder: Save
+) -> None:
+    """As DeBERTa-v2 and v3 were published, without a tokenizer.json."""
+    folder = save_folder(make_model("deberta-v2"))
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}')
+    pieces = io.BytesIO()
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(["a good film", "a bad film", "all is well that ends well"] * 9),
+        model_writer=pieces,
+        vocab_size=22,
+        minloglevel=2,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        pad_piece="[PAD]",
+        bos_piece="[CLS]",
+        eos_piece="[SEP]",
+        unk_piece="[UNK]",
+    )
+    (folder / "spm.model").write_bytes(pieces.getvalue())
+    own = SentencePieceProcessor(model_proto=pieces.getvalue()).encode("a well ended film")
+    assert load_tokenizer(folder)("a well ended film").input_ids == [1, *own, 2]
 
 
 def test_a_tokenizer_without_padding_is_refused(

@@ -184,13 +184,14 @@ def test_a_crafted_folder_is_one_line(folder: Path, name: str) -> None:
 CHILD = """
 import resource, sys
 from pathlib import Path
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import ModelRef, locate
 resource.setrlimit(resource.RLIMIT_AS, (400 * 2**20,) * 2)
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 for folder in sys.argv[1:]:
     try:
         locate(ModelRef(folder), Path(), download=False)
-    except ValueError as error:
+    except UserError as error:
         print(error)
 """
 

@@ -103,8 +103,8 @@ def test_a_method_that_cannot_be_is_one_line(values: dict[str, Any], words: str)
         ({"pkd": ["beta"]}, "parameter 'methods.pkd' = ['beta']"),
         ({"kdd": {}}, "did you mean 'kd'"),
         ({"pkd": {"betta": 0.5}}, "parameter 'methods.pkd': "),
-        ({"pkd": {"beta": -1}}, "parameter 'methods.pkd': beta"),
-        ({"pkd": {"temperature": "2"}}, "parameter 'methods.pkd': temperature"),
+        ({"pkd": {"beta": -1}}, "parameter 'methods.pkd': 'beta' = -1: input should be greater"),
+        ({"pkd": {"temperature": "2"}}, "parameter 'methods.pkd': 'temperature' = '2': should"),
     ],
 )
 def test_presets_are_checked_whether_they_are_used_or_not(methods: Any, words: str) -> None:

@@ -203,7 +203,7 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         {"student_latency"},
     ),
     "the submission file": (
-        replaced("evaluation/submission.py", "n=1", "n=2"),
+        replaced("evaluation/submission.py", r"index\t", r"id\t"),
         {"student_evaluation"},
     ),
     "the geometry of layers": (

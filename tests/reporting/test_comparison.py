@@ -8,13 +8,9 @@ import pandas as pd
 import pytest
 from tests.reporting.conftest import PARAMS
 
-from alpkd_pipeline.reporting.comparison import (
-    collect,
-    gather,
-    grouped_table,
-    students_table,
-    write_comparison,
-)
+from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.comparison import gather, write_comparison
+from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
 from alpkd_pipeline.reporting.store import TEACHERS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "comparison.md"

@@ -24,10 +24,10 @@ def texts(axes):
 
 def test_png_has_the_size_of_the_figure():
     figure = draw()
-    png = figure_png(figure, dpi=100)
+    png = figure_png(figure)
     assert png.startswith(b"\x89PNG")
     width, height = struct.unpack(">II", png[16:24])
-    assert (width, height) == tuple(int(100 * inches) for inches in figure.get_size_inches())
+    assert (width, height) == tuple(int(150 * inches) for inches in figure.get_size_inches())
 
 
 def test_same_figure_same_bytes():

@@ -41,13 +41,12 @@ def test_a_sweep_is_a_run_from_beginning_to_end(
         GROUP,
         status="FAILED",
         metrics={"cells.done": 3, "cells.failed": 1},
-        summary="One failed.",
         files=[tmp_path / "record.json", tmp_path / "missing.html"],
     )
     assert rows("select status from runs") == [("FAILED",)]
     assert dict(rows("select key, value from metrics")) == {"cells.done": 3, "cells.failed": 1}
     tags = dict(rows("select key, value from tags"))
-    assert tags["mlflow.note.content"] == "A grid.\n\nOne failed."
+    assert tags["mlflow.note.content"] == "A grid."
     assert tags["stage"] == "sweep"
     files = (tmp_path / "mlartifacts").glob(f"{run_id}/artifacts/*")
     assert [path.name for path in files] == ["record.json"]
@@ -87,7 +86,7 @@ def test_a_group_that_was_never_opened_is_not_closed(
 def test_a_command_loses_its_password(settings: TrackingSettings, rows: Rows) -> None:
     secret = "kedro sweep --params=run.tracking=http://u:c4n4ry@host"
     opened(settings, description=secret, params={"command": secret})
-    close_group(settings, GROUP, status="FINISHED", summary=secret)
+    close_group(settings, GROUP, status="FINISHED")
     assert "c4n4ry" not in repr(rows("select value from tags") + rows("select value from params"))
 
 

@@ -80,33 +80,29 @@ def test_live_and_later_give_the_same(
 
 
 @pytest.mark.parametrize(
-    ("reason", "killed", "status", "text"),
+    ("reason", "status", "text"),
     [
         (
             ValueError("the loss became nan\nmore"),
-            False,
             "FAILED",
             "ValueError: the loss became nan",
         ),
-        ("disk full", False, "FAILED", "disk full"),
-        (KeyboardInterrupt(), False, "KILLED", "KeyboardInterrupt"),
-        (SystemExit(143), False, "KILLED", "SystemExit: 143"),
-        ("pre-empted", True, "KILLED", "pre-empted"),
+        (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt"),
+        (SystemExit(143), "KILLED", "SystemExit: 143"),
     ],
 )
 def test_a_training_that_stops(
     settings: TrackingSettings,
     training: Make,
     rows: Rows,
-    reason: Any,
-    killed: bool,
+    reason: BaseException,
     status: str,
     text: str,
 ) -> None:
     made = training().begin().steps(1, 2)
     sync = LiveSync(made.work, settings, poll_seconds=POLL)
     sync.start()
-    sync.fail(reason, killed=killed)
+    sync.fail(reason)
     assert rows("select status from runs") == [(status,)]
     assert dict(rows("select key, value from tags"))["error"] == text
     assert count(rows) == 2 * made.step_points
@@ -228,7 +224,7 @@ def test_a_broken_mlflow_does_not_stop_a_training(
     sync = LiveSync(made.work, settings)
     sync.start()
     assert "is not tracked while it runs: ImportError: no module" in caplog.text
-    sync.fail("why")
+    sync.fail(ValueError("why"))
     sync.finish(made.publish())
     assert "(ImportError: no module); nothing is lost" in caplog.text
     assert caplog.text.count("`kedro sync` catches up later, once that is mended") == 2
@@ -241,7 +237,7 @@ def test_a_failure_before_there_is_a_folder(
     made.work.parent.mkdir(parents=True)
     sync = LiveSync(made.work, settings, poll_seconds=POLL)
     sync.start()
-    sync.fail("nothing to train on")
+    sync.fail(ValueError("nothing to train on"))
     assert rows("select count(*) from runs") == [(0,)]
     assert not made.work.exists()
 
@@ -259,6 +255,6 @@ def test_an_unwritable_folder_only_warns(
     made = training().begin().steps(1, 2)
     sync = LiveSync(made.work, settings, poll_seconds=POLL)
     sync.start()
-    sync.fail("why")
+    sync.fail(ValueError("why"))
     assert "its failure could not be noted" in caplog.text
     shutil.rmtree(made.work)

@@ -99,11 +99,11 @@ def test_cells_of_one_process_may_have_different_precisions() -> None:
     found = []
     for precision in ("fp32", "bf16", "fp32"):
         with accelerator_for(Hardware("cpu", "", precision, 1)) as accelerator:
-            found.append(accelerator.mixed_precision)
+            found.append(accelerator.precision)
             layer = torch.nn.Linear(2, 2)
             with accelerator.autocast():
                 found.append(layer(torch.ones(1, 2)).dtype)
-    plain, half = ["no", torch.float32], ["bf16", torch.bfloat16]
+    plain, half = ["fp32", torch.float32], ["bf16", torch.bfloat16]
     assert found == [*plain, *half, *plain]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from tests.training.toys import WIDTH, random_rows, tiny_bert
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.models.token_layers import TokenLayers
 from alpkd_pipeline.training.batching import Batch, collate
-from alpkd_pipeline.training.devices import Hardware, accelerator_for
+from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step, model_signal
 
 TEACHER_LAYERS, LAYERS = 3, 2

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
@@ -20,7 +19,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
-from alpkd_pipeline.training.devices import Hardware, accelerator_for
+from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import journalled_limit
 from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from tests.training.toys import WIDTH, random_rows, room_for_rows, tiny_bert
 from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.training.devices import Hardware, accelerator_for
+from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs, predict
 

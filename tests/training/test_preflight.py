@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from tests.models.conftest import NLI, tiny_config, word_tokenizer
 from tests.training.conftest import copied
@@ -25,7 +24,7 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.sources.demo import TASK, load
-from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
 from alpkd_pipeline.training.dispatch import run_stage
 from alpkd_pipeline.training.preflight import check_fits, check_saves
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
 from tests.training.test_loop import SETTINGS, World, accelerator, norms, weights
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.update import mean_terms
 
 __all__ = ["accelerator"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.timetable.entry import Entry
@@ -88,11 +87,9 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     name = command[0]
     if not isinstance(group, click.Group):
         return
-    known = set(group.list_commands(root)) - {"schedule"}
+    known = sorted({*group.list_commands(root)} - {"schedule"})
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        there = f"there are {', '.join(sorted(known))}"
-        hint = f"; did you mean '{close[0]}'?" if close else f"; {there}"
+        hint = did_you_mean(name, known, "; {}") or f"; there are {', '.join(known)}"
         raise UserError(f"'{name}' is no command that can be scheduled{hint}")
     found = group.get_command(root, name)
     assert found is not None

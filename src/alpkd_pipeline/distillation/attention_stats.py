@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -29,10 +28,6 @@ class AttentionSummary:
     mean_weights: tuple[tuple[float, ...], ...]
     entropy: tuple[float, ...]
     max_entropy: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON-ready values."""
-        return asdict(self)
 
 
 def entropy(weights: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ A new method is one file in `methods/`, one row here, and one test.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -18,7 +17,7 @@ from alpkd_pipeline.distillation.method_row import (
     OptionValue,
     Term,
 )
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 
 ETA: Final = 0.7
 LAMBDA: Final = 0.2
@@ -267,11 +266,6 @@ METHODS: Final[Mapping[str, MethodRow]] = {row.name: row for row in _ROWS}
 """Every method by name."""
 
 
-def suggest(name: str) -> str | None:
-    """The known method whose name is closest to `name`, or None if none is close."""
-    return _closest(name, METHODS)
-
-
 def get_row(name: str) -> MethodRow:
     """The row of a method.
 
@@ -280,21 +274,9 @@ def get_row(name: str) -> MethodRow:
     """
     if name in METHODS:
         return METHODS[name]
-    raise UserError(f"unknown method {name!r}{_hint(name, METHODS)}; known: {_names(METHODS)}")
-
-
-def check_method(
-    name: str,
-    weights: Mapping[str, float | None],
-    temperature: float | None,
-    options: Mapping[str, OptionValue],
-) -> None:
-    """Refuse settings that `resolve_method` would refuse; same arguments.
-
-    Raises:
-        UserError: names the setting, what is wrong and what is allowed.
-    """
-    resolve_method(name, weights, temperature, options)
+    raise UserError(
+        f"unknown method {name!r}{did_you_mean(name, METHODS)}; known: {_names(METHODS)}"
+    )
 
 
 def resolve_method(
@@ -343,7 +325,7 @@ def _check_weights(row: MethodRow, given: Mapping[str, float]) -> None:
     for key, value in given.items():
         if key not in WEIGHTS:
             raise UserError(
-                f"unknown weight {key!r}{_hint(key, WEIGHTS)}; known: {_names(WEIGHTS)}"
+                f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {_names(WEIGHTS)}"
             )
         if WEIGHTS[key] not in row.terms:
             raise UserError(
@@ -364,7 +346,7 @@ def _check_options(row: MethodRow, given: Mapping[str, OptionValue]) -> None:
     for key, value in given.items():
         if key not in known:
             raise UserError(
-                f"method {row.name!r} has no option {key!r}{_hint(key, known)};"
+                f"method {row.name!r} has no option {key!r}{did_you_mean(key, known)};"
                 f" its options: {_names(known)}"
             )
         known[key].check(key, value)
@@ -373,17 +355,6 @@ def _check_options(row: MethodRow, given: Mapping[str, OptionValue]) -> None:
 def _is_finite(value: object) -> bool:
     """Whether a value is a finite number; bool and text are not numbers here."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-
-
-def _closest(word: str, known: Iterable[str]) -> str | None:
-    plain = word.lower().replace("-", "_")
-    by_start = (name for name in known if plain and name.startswith(plain))
-    return next(by_start, None) or next(iter(difflib.get_close_matches(plain, known, n=1)), None)
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    closest = _closest(word, known)
-    return f" (did you mean {closest!r}?)" if closest else ""
 
 
 def _names(known: Iterable[str]) -> str:

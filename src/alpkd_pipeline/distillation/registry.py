@@ -8,13 +8,11 @@ from alpkd_pipeline.distillation.buckets import check_depths
 from alpkd_pipeline.distillation.learned_maps import drawn_from
 from alpkd_pipeline.distillation.method import Method, Setup
 from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue
-from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
+from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.distillation.signal_checks import Sizes
 from alpkd_pipeline.distillation.size_checks import KnownSizes, check_sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
-
-__all__ = ["METHODS", "build_method", "method_class"]
 
 
 def method_class(row: MethodRow) -> type[Method]:

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.devices import Hardware, accelerator_for, resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for, resolve_hardware
 from alpkd_pipeline.training.memory import memory_faults
 
 

@@ -5,13 +5,12 @@ Format: https://gluebenchmark.com/faq, a header `index<TAB>prediction`, rows num
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 
 if TYPE_CHECKING:
@@ -76,9 +75,8 @@ def write_submission(
 
 def _glue_task(name: str) -> GlueTask:
     if name not in GLUE:
-        close = difflib.get_close_matches(name, GLUE, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(GLUE)}"
-        raise UserError(f"there is no GLUE submission for task '{name}'; {hint}")
+        hint = did_you_mean(name, GLUE, "; {}") or f"; choose from {', '.join(GLUE)}"
+        raise UserError(f"there is no GLUE submission for task '{name}'{hint}")
     return GLUE[name]
 
 

@@ -33,13 +33,12 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
     return {"files": {path.name: sha256_cached(path, cache_file) for path in files}}
 
 
-def verify_weights(folder: Path, expected_sha256: str, cache_file: Path | None = None) -> None:
+def verify_weights(folder: Path, expected_sha256: str) -> None:
     """Compare a model's weights with the sha256 that the user pinned.
 
     Args:
         folder: a model folder with a single safetensors file.
         expected_sha256: 64 hex digits.
-        cache_file: remembers the hashes of large files; None reads them each time.
 
     Raises:
         UserError: the weights are others, or come in several files.
@@ -47,7 +46,7 @@ def verify_weights(folder: Path, expected_sha256: str, cache_file: Path | None =
     files = weight_files(folder)
     if len(files) != 1:
         raise UserError(f"{folder} has {len(files)} weight files; a sha256 can be pinned for one")
-    found = sha256_cached(files[0], cache_file)
+    found = sha256_cached(files[0], None)
     if found != expected_sha256.lower():
         raise UserError(
             f"{files[0]} has sha256 {found}, not the pinned {expected_sha256}: another model, or"

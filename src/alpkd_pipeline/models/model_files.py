@@ -196,8 +196,6 @@ def _header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
                     f" least {end} bytes of weights and {room} are there; copy it again"
                 )
             yield name, shape
-    except UserError:
-        raise
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path} is not a safetensors file; weights only as such") from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
@@ -160,9 +161,7 @@ def _description(cell: Cell, about_student: bool) -> str:
     teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."
-    layers = given.student.layers
-    depth = "1 layer" if layers == 1 else f"{layers} layers"
     return (
-        f"Student of {depth} by {given.method.name}, seed {given.seed}."
-        f" {get_row(given.method.name).summary} Teacher: {teacher}."
+        f"Student of {plural(given.student.layers, 'layer')} by {given.method.name}, seed"
+        f" {given.seed}. {get_row(given.method.name).summary} Teacher: {teacher}."
     )

@@ -27,7 +27,7 @@ from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_version
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import source_digest
 
-TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
+TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
 
 NO_RESULT = (
     # Bookkeeping: decides how a result is written down, not what it is.

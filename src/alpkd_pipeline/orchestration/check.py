@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_problem, quoted
 from alpkd_pipeline.orchestration.nested import merged
 from alpkd_pipeline.orchestration.tuning.preset import TUNED, matching, read_presets, tuned
 from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse, preset_in_use
-from alpkd_pipeline.params import MethodParams, Params, quoted, validate
+from alpkd_pipeline.params import MethodParams, Params, validate
 
 METHODS = "methods"
 """The parameter that holds the methods' presets for an environment."""
@@ -112,8 +112,7 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
         try:
             _complete(MethodParams.model_validate({"name": name, **preset}))
         except (UserError, ValidationError) as error:
-            problem = error.errors()[0] if isinstance(error, ValidationError) else None
-            told = f"{problem['loc'][0]}: {problem['msg']}" if problem else str(error)
+            told = str(error) if isinstance(error, UserError) else first_problem(error, preset)
             raise UserError(f"parameter 'methods.{name}': {told}") from None
     return presets
 

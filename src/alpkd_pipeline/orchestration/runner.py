@@ -13,7 +13,7 @@ from kedro.runner import SequentialRunner
 from alpkd_pipeline.orchestration.needed import Catalog, needed
 
 if TYPE_CHECKING:
-    from pluggy import PluginManager  # Kedro's own
+    from pluggy import PluginManager  # a part of Kedro
 
 
 class StageRunner(SequentialRunner):

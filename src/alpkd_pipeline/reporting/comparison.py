@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.garbage import collected_seldom
-from alpkd_pipeline.reporting.collect import Evidence, collect, gather
+from alpkd_pipeline.reporting.collect import Evidence, gather
 from alpkd_pipeline.reporting.comparison_page import comparison_page
 from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
 from alpkd_pipeline.reporting.report.page import report_html
@@ -27,7 +27,7 @@ PAGE = "report.html"
 
 MARKDOWN = "comparison.md"
 
-__all__ = ["collect", "gather", "grouped_table", "students_table", "write_comparison"]
+__all__ = ["gather", "write_comparison"]
 
 
 def write_comparison(evidence: Evidence, out: Path) -> list[Path]:

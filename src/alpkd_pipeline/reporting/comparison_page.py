@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.comparison_summary import main_parts, verdict_parts
 from alpkd_pipeline.reporting.comparison_tables import (
     ENOUGH_SEEDS,
@@ -145,8 +146,7 @@ def _seed_line(seeds: list[int]) -> str:
     few, most = [n for n in seeds if n < ENOUGH_SEEDS], max(seeds)
     lines = ["Mean ± sample standard deviation over seeds."] if most > 1 else []
     if len(few) == len(seeds):
-        counted = "1 seed" if most == 1 else f"{most} seeds"
-        lines.append(f"{counted}: nothing can be said about differences.")
+        lines.append(f"{plural(most, 'seed')}: nothing can be said about differences.")
     elif len(few):
         lines.append(
             f"{len(few)} of {len(seeds)} rows rest on fewer than {ENOUGH_SEEDS} seeds:"

@@ -11,7 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.store import SIGNALS, RunRecord
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, finished_below
+from alpkd_pipeline.runs.finished import FinishedFolder, finished_below
 
 log = logging.getLogger(__name__)
 
@@ -91,8 +91,6 @@ def signals_records(store: Path, wanted: set[str]) -> dict[str, SignalsRecord]:
     for folder in finished_below(store / SIGNALS, "*/*"):
         try:
             record = _read(folder)
-        except DamagedError:
-            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)
             continue

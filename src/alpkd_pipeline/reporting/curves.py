@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.runs.journal import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,6 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
                 losses[term] += _finite(epoch, event["loss"].get(term))
     except FileNotFoundError:
         return RunCurves((), {})
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("the journal of %s cannot be read: %r", folder, error)
         return RunCurves((), {})

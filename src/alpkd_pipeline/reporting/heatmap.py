@@ -64,10 +64,10 @@ def attention_heatmap(
     return figure
 
 
-def figure_png(figure: Figure, dpi: int = 150) -> bytes:
+def figure_png(figure: Figure) -> bytes:
     """The figure as a PNG file; the same figure gives the same bytes with the same libraries."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=150, metadata={"Software": None})
     return out.getvalue()
 
 

@@ -142,8 +142,6 @@ def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
         try:
             folder.check_sizes()
             record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
-        except DamagedError:
-            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             results = (scored, timed, looked_at)
             _check_there(folder, *(r for found in results for some in found.values() for r in some))
@@ -218,8 +216,6 @@ def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]
             found = folder.json("latency.json")
             if float(found["batch_1"]["p50_ms"]) > 0 and found["environment"].items():
                 yield found
-        except DamagedError:
-            raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)

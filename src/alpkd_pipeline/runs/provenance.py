@@ -16,7 +16,6 @@ LIBRARIES = (
     "transformers",
     "tokenizers",
     "datasets",
-    "accelerate",
     "safetensors",
     "numpy",
     "pandas",

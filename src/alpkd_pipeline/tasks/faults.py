@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 
 SHOWN_ROWS = 5
 """How many row numbers a fault lists before it only counts."""
@@ -38,10 +38,9 @@ class Fault:
     def _where(self) -> str:
         if not self.count:
             return ""
-        plural = "s" if self.count > 1 else ""
         shown = ", ".join(str(row) for row in self.rows[:SHOWN_ROWS])
         more = ", ..." if self.count > min(len(self.rows), SHOWN_ROWS) else ""
-        return f", {self.count} {self.unit}{plural} ({shown}{more})"
+        return f", {plural(self.count, self.unit)} ({shown}{more})"
 
 
 class DataFaults(UserError):  # noqa: N818 -- it holds many faults
@@ -53,9 +52,8 @@ class DataFaults(UserError):  # noqa: N818 -- it holds many faults
 
     def __init__(self, task: str, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        plural = "s" if len(self.faults) > 1 else ""
         header = (
-            f"the data of task '{task}' has {len(self.faults)} fault{plural}, nothing was written;"
-            " put right:"
+            f"the data of task '{task}' has {plural(len(self.faults), 'fault')}, nothing was"
+            " written; put right:"
         )
         super().__init__("\n".join([header, *(f"  - {fault}" for fault in self.faults)]))

@@ -5,14 +5,13 @@ scikit-learn and scipy are imported where they are used, so that names and rules
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.predictions import answers
 from alpkd_pipeline.tasks.task import Task, TaskKind
@@ -114,8 +113,7 @@ def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None
         raise UserError(f"task.metrics is empty; choose from {', '.join(fitting)}")
     for name in names:
         if name not in METRICS:
-            close = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            hint = did_you_mean(name, METRICS)
             raise UserError(f"unknown metric '{name}'{hint}; choose from {', '.join(fitting)}")
         if name not in fitting:
             shape = kind if kind == "regression" else f"{kind} with {num_labels} classes"

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
 from alpkd_pipeline.tracking.faults import store_fault
@@ -94,7 +94,7 @@ def _log(store: MlflowStore, folder: Path, table: Any) -> str:
 def _note(folder: Path, table: DataFrame) -> str:
     """What was compared, and where to click."""
     counts = [
-        f"{table[column].nunique()} {word}{'' if table[column].nunique() == 1 else 's'}"
+        plural(table[column].nunique(), word)
         for column, word in (("task", "task"), ("method", "method"), ("layers", "depth"))
         if column in table
     ]

@@ -65,7 +65,6 @@ def close_group(
     *,
     status: Status,
     metrics: Mapping[str, float] | None = None,
-    summary: str = "",
     files: Sequence[Path] = (),
 ) -> None:
     """Say in MLflow how a sweep or search ended.
@@ -75,7 +74,6 @@ def close_group(
         group_id: the group that `open_group` opened; without a run nothing happens.
         status: MLflow's word.
         metrics: numbers about the whole, such as how many cells are done.
-        summary: Markdown that follows the description.
         files: files that become artifacts of the run.
 
     Raises:
@@ -91,9 +89,6 @@ def close_group(
             Point(name, float(value), at_ms, RESULT_STEP) for name, value in (metrics or {}).items()
         ]
         store.log_points(run_id, points)
-        if summary:
-            before = store.tag(run_id, NOTE_TAG) or ""
-            store.set_tags(run_id, {NOTE_TAG: f"{before}\n\n{mask_credentials(summary)}".strip()})
         _log_files(store, run_id, files)
         store.delete_doubles(group_id, keep=run_id)
         store.end(run_id, status, at_ms)

@@ -84,24 +84,16 @@ class LiveSync:
         """
         self._close(lambda: self._sync.close(final_folder), seconds)
 
-    def fail(
-        self, reason: BaseException | str, *, killed: bool = False, seconds: float = FAIL_SECONDS
-    ) -> None:
-        """Push what is there and mark the run FAILED, or KILLED when somebody stopped it.
-
-        Args:
-            reason: the exception, or a line for people.
-            killed: whether it was stopped from outside; KeyboardInterrupt and SystemExit say so.
-            seconds: how long to wait for the store.
-        """
-        stopped = killed or isinstance(reason, KeyboardInterrupt | SystemExit)
-        text = one_line(reason) if isinstance(reason, BaseException) else reason
-        ended = Ended("KILLED" if stopped else "FAILED", text, round(time.time() * 1000))
+    def fail(self, reason: BaseException) -> None:
+        """Push what is there and mark the run FAILED, or KILLED when somebody stopped it."""
+        stopped = isinstance(reason, KeyboardInterrupt | SystemExit)
+        status = "KILLED" if stopped else "FAILED"
+        ended = Ended(status, one_line(reason), round(time.time() * 1000))
         try:
             self._sync.note_end(ended)
         except OSError as error:
             log.warning("%s: its failure could not be noted: %s", self._name, one_line(error))
-        self._close(self._sync.end, seconds)
+        self._close(self._sync.end, FAIL_SECONDS)
 
     def _close(self, action: Callable[[], object], seconds: float) -> None:
         if self._thread is not None:

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
 
 from alpkd_pipeline.errors import UserError
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "safetensors", "numpy")
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,19 @@ class Hardware:
     device_name: str
     precision: str
     threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """The device of a run, and the precision in which models pass over it."""
+
+    device: Any  # a torch.device, which the hints of transformers' `to` do not take
+    precision: str
+
+    def autocast(self) -> torch.autocast:
+        """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
+        wanted = self.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
 
 
 def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardware:
@@ -106,29 +117,16 @@ def _cpu_has_bf16() -> bool:
 
 @contextmanager
 def accelerator_for(hardware: Hardware) -> Iterator[Accelerator]:
-    """An Accelerator for exactly this hardware, and torch's thread count while it is open.
-
-    accelerate keeps its state for the whole process and refuses another precision later; a
-    process that trains several cells needs it fresh each time.
-    """
+    """This hardware for a model, with torch's thread count and current GPU while it is open."""
     before = torch.get_num_threads()
     torch.set_num_threads(hardware.threads)
-    _forget_accelerate()
-    if ":" in hardware.device:
-        torch.cuda.set_device(torch.device(hardware.device))
+    device = torch.device(hardware.device)
+    if device.index is not None:
+        torch.cuda.set_device(device)
     try:
-        yield Accelerator(
-            cpu=hardware.device == "cpu",
-            mixed_precision="bf16" if hardware.precision == "bf16" else "no",
-        )
+        yield Accelerator(device, hardware.precision)
     finally:
-        _forget_accelerate()
         torch.set_num_threads(before)
-
-
-def _forget_accelerate() -> None:
-    AcceleratorState._reset_state()
-    PartialState._reset_state()
 
 
 def environment(hardware: Hardware) -> dict[str, Any]:

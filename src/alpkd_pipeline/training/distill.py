@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -15,6 +14,7 @@ from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.models.token_layers import TokenLayers
 from alpkd_pipeline.models.token_states import forward_tokens
 from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.step import Step
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import Accelerator
 from torch import nn
 from tqdm import tqdm
 
@@ -16,6 +15,7 @@ from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.checkpoint import read_tensors, write_tensors
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.optim import make_adamw
 from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings, KeepBest, Progress
@@ -88,7 +88,7 @@ def fit(
         parameters=parameters,
         optimiser=optimiser,
         max_grad_norm=settings.max_grad_norm,
-        accelerator=accelerator,
+        device=accelerator.device,
         limit=limit,
     )
     if go_on is not None:

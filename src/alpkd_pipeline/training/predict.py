@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import collate, sorted_batches
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import RowLimit
 
 

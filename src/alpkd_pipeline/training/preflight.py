@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -21,6 +20,7 @@ from alpkd_pipeline.errors import UserError, no_room
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
 from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import is_out_of_memory
 from alpkd_pipeline.training.predict import iterate_outputs
 from alpkd_pipeline.training.vocabulary import AT_ONCE

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -17,7 +16,7 @@ from alpkd_pipeline.runs.checkpoints import copy_best
 from alpkd_pipeline.runs.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
-from alpkd_pipeline.training.devices import Hardware, environment
+from alpkd_pipeline.training.devices import Accelerator, Hardware, environment
 from alpkd_pipeline.training.elsewhere import (
     RESUME,
     differences,

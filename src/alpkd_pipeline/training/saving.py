@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +20,6 @@ from alpkd_pipeline.runs.checkpoints import (
 )
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.runs.manifest import write_json
-
-log = logging.getLogger(__name__)
 
 SHARE = 0.02
 """With `auto`, the most of a training's time that goes into saving."""

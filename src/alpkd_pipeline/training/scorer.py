@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import Accelerator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.encoder import save_classifier
@@ -17,6 +16,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.predictions import predictions_frame
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
 from alpkd_pipeline.training.progress import Evaluation

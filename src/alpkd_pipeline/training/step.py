@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.distillation.losses.hard import hard_loss
@@ -12,6 +11,7 @@ from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.task import TaskKind
 from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.devices import Accelerator
 
 Step = Callable[[Batch], LossTerms]
 

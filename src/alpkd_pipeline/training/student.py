@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from accelerate import Accelerator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.distillation.cache import CachedSignals
@@ -24,7 +23,7 @@ from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.training.allocator import freed_memory_kept
 from alpkd_pipeline.training.attention import attention_observer
 from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
+from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step
 from alpkd_pipeline.training.predict import BatchOutput
 from alpkd_pipeline.training.preflight import check_fits, check_saves

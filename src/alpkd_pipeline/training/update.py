@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
@@ -39,7 +38,7 @@ class Update:
         parameters: everything that is trained.
         optimiser: the optimiser over them.
         max_grad_norm: gradients with a larger norm are scaled down to it.
-        accelerator: device and precision.
+        device: where the model is.
         limit: how many rows go through the model at once.
     """
 
@@ -48,7 +47,7 @@ class Update:
     parameters: list[nn.Parameter]
     optimiser: torch.optim.Optimizer
     max_grad_norm: float
-    accelerator: Accelerator
+    device: torch.device
     limit: RowLimit
 
     def __call__(
@@ -82,7 +81,7 @@ class Update:
 
     def _fitting(self, group: list[np.ndarray], run: Progress) -> Heard:
         """The gradients, with as many rows at a time as fit."""
-        put_back = remember_draws(self.accelerator.device)
+        put_back = remember_draws(self.device)
         while True:
             heard, fault = attempt(self._gradients, group, run)
             if fault is None:
@@ -103,7 +102,7 @@ class Update:
                     batch = self.batch_of(part)
                 terms = self.step(batch)
                 # By rows, so that those of a smaller last batch weigh no more than others.
-                self.accelerator.backward(terms.total * (len(part) / size))
+                torch.autograd.backward(terms.total * (len(part) / size))
                 said.append((terms, batch))
             heard.append((mean_terms(said), [batch for _, batch in said]))
         return heard

@@ -8,6 +8,7 @@ import pytest
 from tests.orchestration.conftest import PROJECT, Load
 from tests.orchestration.sweep.conftest import finish, finish_training
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.rerun.conditions import Conditions, conditions
@@ -157,5 +158,5 @@ def test_data_that_is_not_there_is_a_line(load: Load, tmp_path: Path) -> None:
         task = {**run["params"]["task"], "name": "rte", "source": "folder", "path": "/no/folder"}
         run["params"] = {**run["params"], "task": task}
 
-    with pytest.raises(ValueError, match="/no/folder"):
+    with pytest.raises(UserError, match="/no/folder"):
         found(load, tmp_path, other)

@@ -21,7 +21,7 @@ from alpkd_pipeline.reporting.plots.marks import INK, mark_of
 
 def figure_of(label="x"):
     with style():
-        figure, (axes,) = panel(1.0)
+        figure, axes = panel(1.0)
         axes.plot([0, 1], [0, 1], "o", color=mark_of("kd").colour)
         axes.set_title(label, color=INK)
         row_labels(axes, ["first"], [0.5])
@@ -92,11 +92,6 @@ def test_pyplot_is_not_imported():
         "svg(panel(1.0)[0], 'x', 'y'); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_rows_of_axes_do_not_overlap():
-    _, (upper, lower) = panel(1.0, rows=2)
-    assert upper.get_position().y0 > lower.get_position().y1
 
 
 @pytest.mark.parametrize(("label", "short"), [("kd", "kd"), ("x" * 30, "x" * 20 + "…")])

@@ -5,7 +5,7 @@ from alpkd_pipeline.reporting.plots.shades import FULL, draw_shades
 
 
 def test_values_are_opacities_of_one_hue_and_stay_in_their_range():
-    _, (axes,) = panel(1.0)
+    _, axes = panel(1.0)
     draw_shades(axes, np.array([[0.0, 0.5], [1.0, 7.0]]))
     pixels = np.asarray(axes.images[0].get_array())
     np.testing.assert_allclose(pixels[..., 3], [[0.0, FULL / 2], [FULL, FULL]])

@@ -53,11 +53,9 @@ def test_seeds(seeds, text):
     assert words.seeds_text(seeds) == text
 
 
-def test_lists_and_plurals():
+def test_lists():
     assert words.listed(["a", "b", "c"]) == "a, b and c"
     assert words.listed([]) == "–"
-    assert words.plural(1, "seed") == "1 seed"
-    assert words.plural(1200, "seed") == "1,200 seeds"
 
 
 def test_anchors_hold_nothing_that_a_page_could_trip_over():

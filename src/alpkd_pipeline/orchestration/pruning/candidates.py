@@ -56,9 +56,9 @@ def candidates(index: Index, kept: Kept, choice: Choice) -> list[Candidate]:
         choice: what is wanted removed.
     """
     found = [*_left_overs(index, choice), *_data(index, kept, choice)]
-    found += [_whole(trial, "a search trained it", index) for trial in kept.trials]
+    found += [_whole(trial, "a search trained it") for trial in kept.trials]
     found += _measured(index, kept, choice)
-    found += [_whole(old, "a newer one has all of its students", index) for old in outdated(index)]
+    found += [_whole(old, "a newer one has all of its students") for old in outdated(index)]
     found += _places(index.store, choice)
     return _outermost(found)
 
@@ -77,9 +77,9 @@ def _data(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
         if kind not in DATA:
             continue
         if result.key not in kept.needed:
-            yield _whole(result, "no kept model was made from it, conf/ does not use it", index)
+            yield _whole(result, "no kept model was made from it, conf/ does not use it")
         elif kind == "signals" and choice.signals:
-            yield _whole(result, "can be recorded again from its teacher", index)
+            yield _whole(result, "can be recorded again from its teacher")
 
 
 def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
@@ -89,9 +89,9 @@ def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
         if result.entry.kind.name not in MEASURED:
             continue
         if of in gone:
-            yield _whole(result, "was measured of a model that goes too", index)
+            yield _whole(result, "was measured of a model that goes too")
         elif choice.without_model and not kept.doubtful and of not in kept.there:
-            yield _whole(result, "its model is not in the store", index)
+            yield _whole(result, "its model is not in the store")
 
 
 def _left_overs(index: Index, choice: Choice) -> Iterator[Candidate]:
@@ -126,7 +126,7 @@ def _places(store: Path, choice: Choice) -> Iterator[Candidate]:
         yield Candidate("cache", cache, None, "is filled again", size_of(cache), False)
 
 
-def _whole(result: Result, why: str, index: Index) -> Candidate:
+def _whole(result: Result, why: str) -> Candidate:
     path, lock = result.entry.path, result.entry.lock
     return Candidate(result.entry.kind.name, path, lock, why, size_of(path), True)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from alpkd_pipeline.orchestration.integrity.index import Index
 from alpkd_pipeline.orchestration.integrity.lineage import Result
 from alpkd_pipeline.orchestration.integrity.places import COMPARISON
-from alpkd_pipeline.runs.finished import FinishedFolder, written_ns
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, written_ns
 
 
 def outdated(index: Index) -> Iterator[Result]:
@@ -42,5 +42,5 @@ def _students(result: Result) -> set[str] | None:
     try:
         rows = FinishedFolder(result.entry.path).json("comparison.json")["students"]
         return {str(row["path"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DamagedError, OSError, ValueError, KeyError, TypeError):
         return None

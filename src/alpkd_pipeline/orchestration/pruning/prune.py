@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.integrity.index import read_index
 from alpkd_pipeline.orchestration.integrity.locks import busy
 from alpkd_pipeline.orchestration.pruning.candidates import Candidate, candidates
@@ -41,8 +42,7 @@ class Plan:
     @property
     def total(self) -> str:
         """How much goes, in words."""
-        count = len(self.going)
-        return f"{count} thing{'' if count == 1 else 's'}, {size(self.bytes)}"
+        return f"{plural(len(self.going), 'thing')}, {size(self.bytes)}"
 
 
 def make_plan(store: Path, choice: Choice, asked: Set[str] | None) -> Plan:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def compare_answers(
         before = pd.read_csv(BytesIO(then.read(file)), dtype=str)
         after = pd.read_csv(BytesIO(now.read(file)), dtype=str)
         return _compare_frames(name, before, after)
-    except (OSError, ValueError, KeyError):
+    except (DamagedError, OSError, ValueError, KeyError):
         return AnswerComparison(name, None)
 
 

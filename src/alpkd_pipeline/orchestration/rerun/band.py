@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, seed_summary
 
@@ -46,7 +47,7 @@ class Band:
         )
 
 
-def seed_band(scores: Sequence[float], level: float = LEVEL) -> Band | None:
+def seed_band(scores: Sequence[float]) -> Band | None:
     """How far two runs lie apart that differ in nothing but the seed.
 
     The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
@@ -54,7 +55,6 @@ def seed_band(scores: Sequence[float], level: float = LEVEL) -> Band | None:
 
     Args:
         scores: one for each seed, the original's among them.
-        level: the share of differences that lie inside.
 
     Returns:
         The band around 0; None with fewer than `ENOUGH_SEEDS`.
@@ -64,7 +64,7 @@ def seed_band(scores: Sequence[float], level: float = LEVEL) -> Band | None:
     from scipy.stats import t
 
     seen = seed_summary(scores)
-    half = float(t.ppf((1 + level) / 2, seen.n - 1)) * (seen.std or 0.0) * math.sqrt(2)
+    half = float(t.ppf((1 + LEVEL) / 2, seen.n - 1)) * (seen.std or 0.0) * math.sqrt(2)
     return Band("seeds", seen.n, -half, half)
 
 
@@ -124,6 +124,6 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
             ours.frame["prediction"].to_numpy(),
             theirs.frame["prediction"].to_numpy(),
         )
-    except (ValueError, TypeError):  # answers that are missing, or damaged
+    except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
         return None
     return example_band(found)

@@ -8,7 +8,7 @@ from alpkd_pipeline.orchestration.rerun.answers import AnswerComparison, answers
 from alpkd_pipeline.orchestration.rerun.losses import LossComparison, compare_losses
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.scores import Pairs, compare_scores, readable_scores
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 from alpkd_pipeline.runs.journal import sealed_events
 
 WEIGHTS = ".safetensors"
@@ -80,7 +80,7 @@ def _losses(then: StoredRun, now: StoredRun) -> LossComparison:
     try:
         theirs, ours = (sealed_events(FinishedFolder(run.folder)) for run in (then, now))
         return compare_losses(theirs, ours)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return LossComparison(0, readable=False)
 
 

@@ -12,7 +12,7 @@ from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
 from alpkd_pipeline.orchestration.rerun.record import last_verdicts
 from alpkd_pipeline.orchestration.rerun.verdict import DRIFTED, Verdict
 from alpkd_pipeline.orchestration.sweep.where import matches
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, verify
+from alpkd_pipeline.runs.finished import FinishedFolder, verify
 from alpkd_pipeline.runs.manifest import MANIFEST
 
 COMPARISONS = "08_reporting/comparison"
@@ -95,7 +95,5 @@ def _green_runs(
 def _students(folder: Path) -> list[dict[str, Any]]:
     try:
         return list(FinishedFolder(folder).json("comparison.json")["students"])
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"its comparison.json cannot be read ({error!r})") from None

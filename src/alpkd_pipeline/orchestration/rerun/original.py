@@ -14,7 +14,6 @@ from alpkd_pipeline.reporting.statistics.dev_answers import find_run
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
 from alpkd_pipeline.runs.finished import (
     Damage,
-    DamagedError,
     FinishedFolder,
     finished_below,
     noted,
@@ -145,8 +144,6 @@ def read_model(folder: Path) -> StoredRun:
         # Whatever is asked for later, so that damage shows before hours of training.
         asked = (found.keys, dict(run["params"]["teacher"]), found.environment, found.provenance)
         whole = None not in (found.stage, found.key, found.task, found.seconds, *asked)
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"

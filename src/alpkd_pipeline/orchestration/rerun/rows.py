@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.runs.finished import FinishedFolder, finished_below
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, finished_below
 from alpkd_pipeline.runs.manifest import read_manifest
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
         try:
             if folder.key == key:
                 return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
-        except (OSError, ValueError):
+        except (DamagedError, OSError, ValueError):
             continue  # gone or damaged: the hash alone tells that the rows are others
     return None
 

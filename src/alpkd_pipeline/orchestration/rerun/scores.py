@@ -65,7 +65,7 @@ def _saved(run: StoredRun) -> dict[str, float] | None:
     try:
         found = folder.json("scores.json")["splits"]
         return _flat({name: facts["scores"] or {} for name, facts in found.items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.orchestration.sweep.where import COORDINATES
 
 NUMBERS = ("layers", "seed", "teacher_seed")
@@ -23,9 +22,8 @@ def parse_only(text: str) -> dict[str, Any]:
         if not equals or not values:
             raise UserError(f"--only {part}: write name=value, several values joined by |")
         if name not in COORDINATES:
-            close = difflib.get_close_matches(name, COORDINATES, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(COORDINATES)}"
-            raise UserError(f"--only {part}: unknown name '{name}'; {hint}")
+            hint = did_you_mean(name, COORDINATES, "; {}") or f"; known: {', '.join(COORDINATES)}"
+            raise UserError(f"--only {part}: unknown name '{name}'{hint}")
         if name in where:
             raise UserError(f"--only: '{name}' is given twice; join its values by |")
         where[name] = [_value(name, value, part) for value in values.split("|")]

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job, answer
 from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS
 from alpkd_pipeline.orchestration.sweep.ray_driver import RayOrder
@@ -188,7 +189,7 @@ class RayEngine:
             self._give_up(f"{waited / 60:.0f} minutes" if waited >= 120 else f"{waited:.0f} s")
         elif now - max(self._said, began) >= SAY_SECONDS:
             self._said = now
-            jobs = "1 job waits" if len(self._waiting) == 1 else f"{len(self._waiting)} jobs wait"
+            jobs = plural(len(self._waiting), "job waits", "jobs wait")
             room = f"{jobs} for a machine with room, {busy} of {self.slots} workers are busy"
             what = room if self._joined else f"waiting for Ray {self._where}"
             self._say(f"--engine ray: {what} ({waited:.0f} s)")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.nested import merged
 from alpkd_pipeline.orchestration.sweep.compare import comparison_job, present_comparison
@@ -208,7 +209,7 @@ class Sweep:
         if not self.plan.steps:
             return
         others = [
-            f"{len(steps)} {words[len(steps) != 1]}"
+            plural(len(steps), *words)
             for kind, words in _OTHERS
             if (steps := self.plan.of_kind(kind))
         ]
@@ -217,9 +218,9 @@ class Sweep:
         guess = estimate(self.plan.steps)
         if guess.seconds:
             took = duration(guess.seconds / workers)
-            _say(console, f"about {took} of training with {_count(workers, 'worker')}")
+            _say(console, f"about {took} of training with {plural(workers, 'worker')}")
         if guess.unknown:
-            _say(console, f"no estimate for {_count(guess.unknown, 'training')}: none like it yet")
+            _say(console, f"no estimate for {plural(guess.unknown, 'training')}: none like it yet")
 
     def _say_end(self, console: Console, outcomes: Sequence[Outcome], page: Path | None) -> None:
         console.print(sweep_table(self.plan.cells))
@@ -238,10 +239,10 @@ _STATES: tuple[tuple[CellState, str], ...] = (
     ("stale", "stale"),
     ("todo", "to do"),
 )
-_OTHERS: tuple[tuple[Kind, tuple[str, str]], ...] = (
-    ("teacher", ("teacher", "teachers")),
+_OTHERS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("teacher", ("teacher",)),
     ("signals", ("set of signals", "sets of signals")),
-    ("measurement", ("measurement", "measurements")),
+    ("measurement", ("measurement",)),
 )
 
 
@@ -253,10 +254,6 @@ def _console() -> Console:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, soft_wrap=True)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _short(path: Path) -> Path:

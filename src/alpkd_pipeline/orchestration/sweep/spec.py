@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from yaml import YAMLError
 
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 from alpkd_pipeline.orchestration.nested import nested
-from alpkd_pipeline.params import NAME, Number, Whole, quoted
+from alpkd_pipeline.params import NAME, Number, Whole
 
 SWEEP_FILE = "sweep.yml"
 
@@ -37,8 +36,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _known_method(name: str) -> str:
     if name not in METHODS:
-        close = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        hint = did_you_mean(name, METHODS)
         raise ValueError(f"unknown method '{name}'{hint}; known: {', '.join(METHODS)}")
     return name
 
@@ -192,43 +190,30 @@ def parse_spec(values: Mapping[str, Any], shown: str = SWEEP_FILE) -> SweepSpec:
     try:
         return SweepSpec.model_validate(dict(values))
     except ValidationError as error:
-        raise UserError(f"{shown}: {spec_error(error, SweepSpec)}") from None
+        raise UserError(f"{shown}: {spec_error(error, values, SweepSpec)}") from None
 
 
-def spec_error(error: ValidationError, model: type[BaseModel]) -> str:
+def spec_error(error: ValidationError, values: Mapping[str, Any], model: type[BaseModel]) -> str:
     """The first problem of a file as one sentence.
 
     Args:
         error: what pydantic found.
+        values: what stands in the file.
         model: the model of the whole file, for names that were meant.
     """
-    problems = error.errors()
-    # An unknown key is the likelier slip than the value that is missing because of it.
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    if first["type"] == "literal_error" and not isinstance(first["input"], str):
-        first = next((p for p in problems if p["type"] != "literal_error"), first)
-    path = [part for n, part in enumerate(first["loc"]) if not (n and _is_kind(part))]
-    name = ".".join(map(str, path))
-    if first["type"] == "extra_forbidden":
+
+    def unknown(path: list[str]) -> str:
         known = _fields(model, path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
-        return f"unknown entry '{name}'; {hint}"
-    if first["type"] == "missing":
-        return f"'{name}' is missing"
-    told = first["msg"].removeprefix("Value error, ")
-    return f"'{name}' = {quoted(first['input'])}: {told[0].lower()}{told[1:]}"
+        hint = did_you_mean(path[-1], known, "; {}") or f"; known: {', '.join(known)}"
+        return f"unknown entry '{'.'.join(path)}'{hint}"
+
+    return first_problem(error, values, unknown)
 
 
-def _is_kind(part: int | str) -> bool:
-    """Whether a part of a problem's place is a kind of a union and not something written."""
-    return isinstance(part, str) and ("[" in part or part in ("literal", "constrained-str"))
-
-
-def _fields(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+def _fields(model: type[BaseModel], path: Sequence[str]) -> list[str]:
     """The entries that are known at a place."""
     for part in path:
-        field = model.model_fields.get(str(part))
+        field = model.model_fields.get(part)
         found = _model_in(field.annotation) if field else None
         model = found or model
     return [info.alias or name for name, info in model.model_fields.items()]

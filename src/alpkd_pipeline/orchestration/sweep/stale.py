@@ -13,7 +13,6 @@ from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.sweeps import search_records
 from alpkd_pipeline.reporting.tuned import Found, Place, findings, study_of
 from alpkd_pipeline.runs.finished import (
-    DamagedError,
     FinishedFolder,
     finished_below,
     newest_first,
@@ -70,8 +69,6 @@ def _run_of(folder: Path) -> dict[str, Any] | None:
     try:
         found = FinishedFolder(folder).json(RUN_CONFIG)
         return found if found["params"] and found["identity"] else None
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import PlannedCell
 from alpkd_pipeline.orchestration.sweep.progress import outcome_line
 from alpkd_pipeline.reporting.numbers import score_text
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,8 +77,6 @@ def _score(folder: Path, split: str, metric: str) -> float | None:
         if not scores.is_there:
             return None
         return float(scores.json("scores.json")["splits"][split]["scores"][metric])
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -91,5 +90,5 @@ def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
         lines.append(f"and {len(told) - MOST_FAILURES} more")
     if waiting:
         why = next(o.error for o in outcomes if o.state == "not run")
-        lines.append(f"not run: {waiting} {'job' if waiting == 1 else 'jobs'} ({why})")
+        lines.append(f"not run: {plural(waiting, 'job')} ({why})")
     return lines

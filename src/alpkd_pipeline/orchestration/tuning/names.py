@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
 
 FIXED = ("selection", "holdout_fraction")
@@ -34,11 +32,9 @@ def check_settable(name: str, place: str) -> None:
     known = settable()
     if name in known:
         return
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
     raise UserError(
-        f"{place}: '{name}' cannot be tuned{hint} (training.* and method.* can, but for what"
-        " decides how trials are judged or has no effect on a result)"
+        f"{place}: '{name}' cannot be tuned{did_you_mean(name, known, '; {}')} (training.* and"
+        " method.* can, but for what decides how trials are judged or has no effect on a result)"
     )
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, quoted
 from alpkd_pipeline.orchestration.nested import merged, nested
 from alpkd_pipeline.orchestration.sweep.where import matches
 from alpkd_pipeline.orchestration.tuning.names import check_settable, has_setting
-from alpkd_pipeline.params import quoted
 
 TUNED = "tuned"
 """The parameter that holds the entries."""

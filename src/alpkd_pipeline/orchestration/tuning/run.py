@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
@@ -194,9 +194,8 @@ class Tuning:
         best, tried = search.study.best(), search.study.settled
         if best is None or not best.values:
             return None
-        trials = "1 trial" if tried == 1 else f"{tried} trials"
         found = f"{self.spec.selection} {best.score:.4f}"
-        by = f"{self.name}: best of {trials}, {found}, {now()[:10]}"
+        by = f"{self.name}: best of {plural(tried, 'trial')}, {found}, {now()[:10]}"
         return Preset(dict(search.target), best.values, by)
 
     def _write_record(self, *, ended: bool) -> None:

@@ -88,7 +88,7 @@ def parse_spec(values: Mapping[str, Any], shown: str = TUNE_FILE) -> TuneSpec:
     try:
         spec = TuneSpec.model_validate(dict(values))
     except ValidationError as error:
-        raise UserError(f"{shown}: {spec_error(error, TuneSpec)}") from None
+        raise UserError(f"{shown}: {spec_error(error, values, TuneSpec)}") from None
     try:
         _check_space(spec)
         for settings in (spec.params, *(rule.settings for rule in spec.overrides)):

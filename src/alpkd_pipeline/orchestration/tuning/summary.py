@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.sweep.estimate import duration, finished_trainings, seconds_of
 from alpkd_pipeline.orchestration.sweep.grid import coordinate_params
@@ -52,7 +53,7 @@ def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int
         lines.append(f"{title:{width}}  {study.budget} trials of {of}, {n} done")
     left = sum(study.budget - n for study, n in zip(studies, tried, strict=True))
     each = f", each with {seeds} seeds" if seeds > 1 else ""
-    return [*lines, f"{_count(len(studies), 'study', 'studies')}, {left} trials to run{each}"]
+    return [*lines, f"{plural(len(studies), 'study', 'studies')}, {left} trials to run{each}"]
 
 
 def now_set(conf: Conf, target: Target) -> dict[str, Any]:
@@ -96,16 +97,12 @@ def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers
             one = seconds_of(cell, False, finished_trainings(place))
             seconds += (one or 0.0) * (study.budget - n)
             unknown += (study.budget - n) * (one is None)
-    by = _count(workers, "worker", "workers")
+    by = plural(workers, "worker")
     told = f"about {duration(seconds / workers)} with {by}" if seconds else ""
     if unknown:
-        more = f"no estimate for {unknown} students: nothing of their task is finished"
+        more = f"no estimate for {plural(unknown, 'student')}: nothing of their task is finished"
         return f"{told}; {more}" if told else more
     return told or "nothing to do"
-
-
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def tuning_table(searches: Sequence[Search]) -> Table:

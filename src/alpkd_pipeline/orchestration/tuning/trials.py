@@ -18,7 +18,7 @@ from alpkd_pipeline.orchestration.sweep.where import matches
 from alpkd_pipeline.orchestration.tuning.space import Point
 from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 from alpkd_pipeline.params import Params
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.runs.finished import FinishedFolder
 
 Target = Mapping[str, Any]
 """What a study is for: task, method and layers."""
@@ -123,8 +123,6 @@ def score_of(cell: Cell, selection: str) -> float:
     student = FinishedFolder(cell.student.folder)
     try:
         return float(student.json("metrics.json")["scores"][selection][cell.task.metrics[0]])
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{student.path / 'metrics.json'} has no {selection} score of {cell.task.metrics[0]};"

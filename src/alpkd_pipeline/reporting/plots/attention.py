@@ -54,7 +54,7 @@ def attention_maps(maps: Sequence[Attention]) -> Figure:
     layers, teacher_layers = maps[0].weights.shape
     sheet = np.zeros((len(maps) * (layers + ROOM), teacher_layers))
     with style():
-        figure, (axes,) = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
+        figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
         for place, found in enumerate(maps):
             top = place * (layers + ROOM) + ROOM
             sheet[top : top + layers] = found.weights / (found.weights.max() or 1.0)

@@ -88,29 +88,20 @@ def panel(
     right: float = 0.12,
     top: float = 0.1,
     bottom: float = 0.45,
-    rows: int = 1,
-    width: float = WIDTH,
-) -> tuple[Figure, list[Axes]]:
-    """A figure of some axes above one another, with margins in inches.
+) -> tuple[Figure, Axes]:
+    """A figure of one axes, with margins in inches.
 
     Args:
-        height: of each axes, in inches.
+        height: of the axes, in inches.
         left: for the labels of the y axis.
         right: for words beside the axes.
-        top: above each axes.
-        bottom: below each axes.
-        rows: how many axes; they share their x axis.
-        width: of the whole figure.
+        top: above the axes.
+        bottom: below the axes.
     """
-    total = rows * (height + top) + bottom
-    figure = blank(total, width)
-    axes: list[Axes] = []
-    for row in range(rows):
-        y = bottom + (rows - 1 - row) * (height + top)
-        box = (left / width, y / total, (width - left - right) / width, height / total)
-        found = figure.add_axes(box, sharex=axes[0] if axes else None, facecolor="none")
-        axes.append(found)
-    return figure, axes
+    total = height + top + bottom
+    figure = blank(total)
+    box = (left / WIDTH, bottom / total, (WIDTH - left - right) / WIDTH, height / total)
+    return figure, figure.add_axes(box, facecolor="none")
 
 
 def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: Any) -> None:
@@ -123,10 +114,10 @@ def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: 
         axes.text(-0.02, row, label, transform=across, ha="right", va="center", **how)
 
 
-def label_width(labels: list[str], most: float = 1.6) -> float:
+def label_width(labels: list[str]) -> float:
     """Inches that these labels need beside an axis."""
     longest = max((len(label) for label in labels), default=0)
-    return min(most, 0.12 + CHARACTER * longest)
+    return min(1.6, 0.12 + CHARACTER * longest)
 
 
 def cut(label: str, characters: int = 21) -> str:

@@ -43,7 +43,7 @@ def forest(rows: Sequence[Row]) -> Figure:
     limit = _limit(rows)
     labels = [cut(str(row["label"])) for row in rows]
     with style():
-        figure, (axes,) = panel(ROW * count, left=label_width(labels), right=0.5)
+        figure, axes = panel(ROW * count, left=label_width(labels), right=0.5)
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.set_xlim(-limit, limit)
         axes.set_ylim(count - 0.4, -0.6)

@@ -37,7 +37,7 @@ def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
     """
     first = students[0][1]["pca"]
     with style():
-        figure, (axes,) = panel(2.5, left=0.3, bottom=0.3)
+        figure, axes = panel(2.5, left=0.3, bottom=0.3)
         for method, found in students:
             mark = mark_of(method)
             if len(students) <= FEW:
@@ -83,7 +83,7 @@ def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
     # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
     sheet = np.zeros((lines * (layers + ROOM) - ROOM + 1, ACROSS * (teacher_layers + 2) - 2))
     with style():
-        figure, (axes,) = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+        figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
         for (label, _), table, (top, left) in zip(students, tables, corners, strict=True):
             sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
             _describe(axes, cut(label), table, top, left)

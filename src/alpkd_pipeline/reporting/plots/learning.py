@@ -49,7 +49,7 @@ def score_curves(curves: Sequence[Curve], teachers: Sequence[float] = ()) -> Fig
         teachers: the final scores of the teachers; their mean is a dashed line.
     """
     with style():
-        figure, (axes,) = panel(1.9)
+        figure, axes = panel(1.9)
         _faint(axes, curves)
         for curve in curves:
             mark = mark_of(curve.method)
@@ -90,7 +90,7 @@ def loss_curves(terms: Mapping[str, Sequence[Curve]]) -> Figure:
         terms: name of the term -> its lines, before any weight; not empty.
     """
     with style():
-        figure, (axes,) = panel(STRIP * len(terms), left=0.62)
+        figure, axes = panel(STRIP * len(terms), left=0.62)
         for place, (term, curves) in enumerate(terms.items()):
             _strip(axes, term, curves, len(terms) - 1 - place)
         axes.set_ylim(0, len(terms))

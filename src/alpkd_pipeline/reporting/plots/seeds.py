@@ -25,7 +25,7 @@ def seed_dots(arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = ())
     """
     labels = [cut(str(arm["label"])) for arm in arms]
     with style():
-        figure, (axes,) = panel(ROW * max(len(arms), 1) + 0.1, left=label_width(labels), top=0.2)
+        figure, axes = panel(ROW * max(len(arms), 1) + 0.1, left=label_width(labels), top=0.2)
         for y, arm in enumerate(arms):
             mark = mark_of(str(arm["method"]))
             values = [100 * value for value in arm["per_seed"].values()]

@@ -39,7 +39,7 @@ def score_against(
         teacher: its cost and score, where both are known.
     """
     with style():
-        figure, (axes,) = panel(1.9)
+        figure, axes = panel(1.9)
         for trade in trades:
             mark = mark_of(trade.method)
             axes.plot(

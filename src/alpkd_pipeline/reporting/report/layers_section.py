@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.attention import Attention, attention_maps
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.geometry import Geometry, layer_distances, layer_plane
@@ -20,7 +21,7 @@ from alpkd_pipeline.reporting.report.blocks import (
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Place, Row, Sources
-from alpkd_pipeline.reporting.report.words import depth, plural
+from alpkd_pipeline.reporting.report.words import depth
 
 _ATTENTION = (
     "Mean weights of each student layer (rows) over the teacher's layers (columns) on the"
@@ -92,7 +93,7 @@ def geometry_section(sources: Sources) -> Section:
         title = f"{place[0]}, {depth(place[1], sources.teacher_layers(place[1]))}"
         drawn = [(arm, g) for arm, g in found if g.get("pca")]
         if drawn:
-            planes.append(_plane(sources, drawn, title, f"plane-{i}"))
+            planes.append(_plane(drawn, title, f"plane-{i}"))
         far = [(arm, g) for arm, g in found if g.get("cosine_distance")]
         by_shape: dict[tuple[int, ...], list[tuple[Row, Geometry]]] = {}
         for arm, g in far:
@@ -126,7 +127,7 @@ def _geometries(sources: Sources, place: Place) -> list[tuple[Row, Geometry]]:
     return found
 
 
-def _plane(sources: Sources, found: Sequence[tuple[Row, Geometry]], title: str, name: str) -> Plate:
+def _plane(found: Sequence[tuple[Row, Geometry]], title: str, name: str) -> Plate:
     # Planes of different teachers are different planes: only one can be drawn.
     first = found[0][1]["pca"]["teacher_means"]
     same = [(arm, g) for arm, g in found if _close(g["pca"]["teacher_means"], first)]

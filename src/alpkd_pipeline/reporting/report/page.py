@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import defaults
 from alpkd_pipeline.reporting.plots.marks import SHAPES, mark_of
 from alpkd_pipeline.reporting.report.blocks import Section
@@ -18,7 +19,7 @@ from alpkd_pipeline.reporting.report.size_section import size_section
 from alpkd_pipeline.reporting.report.sources import Sources
 from alpkd_pipeline.reporting.report.summary import summary
 from alpkd_pipeline.reporting.report.verdict_section import verdict_section
-from alpkd_pipeline.reporting.report.words import listed, plural
+from alpkd_pipeline.reporting.report.words import listed
 
 HERE = Path(__file__).parent
 TITLE = "Comparison of students"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.curves import TERMS, mean_losses, mean_scores
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.learning import Curve, loss_curves, score_curves
 from alpkd_pipeline.reporting.plots.seeds import seed_dots
 from alpkd_pipeline.reporting.report.blocks import Legend, Plate, Plates, Section, text
 from alpkd_pipeline.reporting.report.sources import Place, Sources
-from alpkd_pipeline.reporting.report.words import depth, listed, plural, points
+from alpkd_pipeline.reporting.report.words import depth, listed, points
 
 _SEEDS = (
     "Each dot is one seed (where a seed was run under several teachers, the mean over them), the"

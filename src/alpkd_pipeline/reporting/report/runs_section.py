@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.report.blocks import (
     Block,
     Body,
@@ -17,7 +18,7 @@ from alpkd_pipeline.reporting.report.blocks import (
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.report.words import anchor, depth, known, number, plural, points
+from alpkd_pipeline.reporting.report.words import anchor, depth, known, number, points
 from alpkd_pipeline.reporting.store import RunRecord
 
 _COLUMNS = (

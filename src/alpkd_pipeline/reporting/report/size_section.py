@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.size import Trade, score_against
 from alpkd_pipeline.reporting.report.blocks import (
@@ -17,7 +18,7 @@ from alpkd_pipeline.reporting.report.blocks import (
     text,
 )
 from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.report.words import known, plural
+from alpkd_pipeline.reporting.report.words import known
 from alpkd_pipeline.reporting.tables.model_size import timed_alike
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.report.blocks import Block, Cell, Facts, Section, text
 from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.report.words import depth, listed, plural, seeds_text
+from alpkd_pipeline.reporting.report.words import depth, listed, seeds_text
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 
 OPTIMISTIC = (

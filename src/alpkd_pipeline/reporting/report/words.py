@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.report.blocks import Cell
 
 MISSING = "–"
@@ -94,11 +95,6 @@ def seeds_text(seeds: Iterable[int]) -> str:
     return ", ".join(shown)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def listed(names: Iterable[str]) -> str:
     """`a, b and c`."""
     *first, last = list(names) or [MISSING]
@@ -114,7 +110,7 @@ def depth(layers: Any, teacher_layers: Any = None) -> str:
     """`3 of 6 layers`."""
     most = known(teacher_layers)
     if most is None:
-        return "1 layer" if int(layers) == 1 else f"{int(layers)} layers"
+        return plural(int(layers), "layer")
     return f"{int(layers)} of {most:.0f} layers"
 
 

@@ -116,8 +116,6 @@ def dev_answers(folder: Path) -> DevAnswers:
         file = _predictions(folder, split)
         columns = ["idx", "label", "prediction"]
         frame = None if file is None else pd.read_csv(BytesIO(file), usecols=columns)
-    except DamagedError:
-        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} cannot be read ({error}); make it again") from None
     if frame is None:

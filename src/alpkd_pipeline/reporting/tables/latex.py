@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _caption(table: pd.DataFrame, layers: int) -> str:
         for task, metric in zip(metrics["task"], metrics["metric"], strict=True)
     )
     least, most = int(students["n"].min()), int(students["n"].max())
-    seeds = f"{most} seed{'s' if most > 1 else ''}" if least == most else f"{least} to {most} seeds"
+    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
     return (
         f"Students of {layers} layers on the dev splits, in percent ({told}): mean $\\pm$ standard"
         f" deviation over {seeds}. Bold: better than every other student of the column by paired"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.statistics.arms import arms
 from alpkd_pipeline.reporting.statistics.best import best
-from alpkd_pipeline.reporting.statistics.verdict import LEVEL
 from alpkd_pipeline.reporting.tables.average import averages
 from alpkd_pipeline.reporting.tables.model_size import SIZES, sizes, timed_alike
 from alpkd_pipeline.reporting.tables.teacher import TEACHER, percent, teacher_lines, teacher_means
@@ -44,14 +43,11 @@ COLUMNS = (
 _REAL = ("mean", "std", "low", "high", "kept", "rank", *SIZES)
 
 
-def main_long(
-    cells: pd.DataFrame, level: float = LEVEL, known: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def main_long(cells: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataFrame:
     """Every number of the main tables on a line of its own.
 
     Args:
         cells: rows of `collect` that count, with the columns of `add_settings`.
-        level: of the tests behind `bold`.
         known: of `arms(cells)`, where it is there already.
 
     Returns:
@@ -68,7 +64,7 @@ def main_long(
     import pandas as pd
 
     known = arms(cells) if known is None else known
-    stands_out = best(cells, level, known)
+    stands_out = best(cells, known=known)
     bold = set(stands_out.loc[stands_out["bold"], "arm"])
     cells = timed_alike(cells)
     lines: list[dict[str, Any]] = []

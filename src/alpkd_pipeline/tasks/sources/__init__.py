@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.digest_cache import sha256_cached
-from alpkd_pipeline.tasks.sources.spec import SourceKind, SourceSpec
+from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["SourceKind", "SourceSpec", "load_splits", "source_digest"]
 
 
 def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.tasks.labels import is_missing
 from alpkd_pipeline.tasks.sources.label_columns import raw_labels
 from alpkd_pipeline.tasks.sources.raw import RawTable
@@ -151,9 +150,7 @@ def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -
 
 def no_such_column(raw: RawTable, ours: str, theirs: str) -> str:
     """What to say about a column that is not there, as the end of a sentence about the file."""
-    close = difflib.get_close_matches(theirs, raw.names, n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
     return (
-        f"has no column '{theirs}'{hint}; it has {', '.join(raw.names)}; name the right one in"
-        f" task.columns.{ours}"
+        f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has {', '.join(raw.names)};"
+        f" name the right one in task.columns.{ours}"
     )

@@ -139,8 +139,6 @@ def read_parquet(path: Path, wanted: Collection[str]) -> RawTable:
             _refuse_doubled(path, names, wanted)
             table = file.read(columns=[name for name in names if name in wanted])
         cells = {name: column_cells(table.column(name)) for name in table.column_names}
-    except UserError:
-        raise
     except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} is not a readable parquet file ({reason})") from None
