@@ -13,7 +13,7 @@ ROWS ?= 256
 AUDIT := build/audit
 AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-.PHONY: help env dev audit distill test test-slow test-browser test-faults test-mutants profile bench lint format mlflow viz docs clean
+.PHONY: help env dev audit distill test test-slow test-browser test-faults test-mutants profile bench lint format mlflow viz docs package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -92,6 +92,12 @@ viz: $(DEV_STAMP)  ## show the pipelines in the browser
 
 docs: $(DEV_STAMP)  ## write docs/methods.md from the docstrings
 	$(BIN)/python scripts/methods_page.py
+
+# Not `kedro package`: that archives all that lies in conf/local but YAML files, such as schedule.env.
+package: $(STAMP)  ## the wheel, and what is committed of conf/ as an archive, into dist/
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	git archive -o dist/conf-alpkd_pipeline.tar.gz HEAD conf
 
 clean:  ## remove results and tracking, keep the environment
 	rm -rf data/0* data/.cache mlflow.db* mlartifacts logs

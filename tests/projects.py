@@ -24,6 +24,13 @@ def copied_project(root: Path, **run: str) -> Path:
     return root
 
 
+def conf_alone(root: Path) -> Path:
+    """A folder with this project's conf/ and nothing else, as beside the installed package."""
+    shutil.copytree(PROJECT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
+    (root / "conf" / "local").mkdir()
+    return root
+
+
 def configure(root: Path, **run: str) -> None:
     """Replace the copy's conf/local."""
     local = {"run": {"store": str(root / "data"), **run}}

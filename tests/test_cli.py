@@ -1,24 +1,28 @@
-"""The entry points: `kedro ...` and `python -m alpkd_pipeline`."""
+"""The entry points: `kedro ...`, `alpkd ...` and `python -m alpkd_pipeline`."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from tests.projects import conf_alone
 
+from alpkd_pipeline import __main__ as script
 from alpkd_pipeline import cli as module
 from alpkd_pipeline.cli import COMMANDS, cli
 
 PROJECT = Path(__file__).parents[1]
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str, cwd: Path = PROJECT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *arguments], cwd=PROJECT, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120
     )
 
 
@@ -82,3 +86,81 @@ def test_the_package_runs_where_the_project_is(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "has 12 layers" in line
+
+
+# Where there is no project, but the package -------------------------------------------------------
+
+
+def test_the_script_is_the_module() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert EntryPoint("alpkd", declared["alpkd"], "console_scripts").load() is script.main
+    assert set(declared) == {"alpkd"}
+
+
+def test_help_needs_nothing(tmp_path: Path) -> None:
+    done = python("-m", "alpkd_pipeline", "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert set(COMMANDS) <= set(listed)
+    done = python("-m", "alpkd_pipeline", "run", "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--force" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["", "sweep --dry-run", "--pipelines=data_prep"])
+def test_without_a_conf_one_line_says_what_to_do(words: str, tmp_path: Path) -> None:
+    done = python("-m", "alpkd_pipeline", *words.split(), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Error: there is no conf/ in {tmp_path}: unpack conf-alpkd_pipeline.tar.gz here, which"
+        " comes with the package, or go to a folder that has one\n"
+    )
+    assert not any(tmp_path.iterdir())
+
+
+def test_commands_beside_a_conf_speak_of_the_script(tmp_path: Path) -> None:
+    place = conf_alone(tmp_path)
+    done = python("-m", "alpkd_pipeline", "verify", cwd=place)
+    assert done.returncode == 1
+    store = place / "data"
+    assert (
+        done.stderr == f"Error: there is no store {store}: `alpkd run` makes it, or set run.store\n"
+    )
+
+
+CALLED = """
+from alpkd_pipeline.__main__ import main
+
+words = ["--pipelines", "data_prep", "--params=task.train_rows=20,run.tracking=off"]
+try:
+    main(words)
+except SystemExit as end:
+    print("code", end.code)
+print("made", *main(words, standalone_mode=False))
+"""
+
+
+def test_a_program_calls_it_as_kedro_s_packaged_projects_are_called(tmp_path: Path) -> None:
+    done = python("-c", CALLED, cwd=conf_alone(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["code 0", "made encoded"]
+    nothing = "nothing to do: all that was asked for is there"
+    assert done.stderr.splitlines() == ["making splits", "making encoded", nothing]
+    assert (tmp_path / "data" / "05_model_input").is_dir()
+
+
+PROMPT = """
+import sys
+from alpkd_pipeline.__main__ import main
+
+sys.ps1, sys.argv = ">>> ", ["kernel", "-f", "kernel.json"]
+try:
+    main()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_at_a_prompt_it_raises_and_takes_no_words_of_the_prompt_s_own(tmp_path: Path) -> None:
+    done = python("-c", PROMPT, cwd=tmp_path)
+    assert done.stdout.startswith(f"ClickException there is no conf/ in {tmp_path}"), done.stderr

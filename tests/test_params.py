@@ -270,6 +270,8 @@ def test_known_names_are_those_that_users_write() -> None:
         "s3://bucket/x",
         "gs://b",
         "memory://x",
+        "simplecache::s3://bucket/x",
+        "zip://x::memory://y",
         "file:///data/x",
         "FILE:/data",
         "hf://org/name",
@@ -288,7 +290,9 @@ def test_an_address_is_no_path(name: str, value: str) -> None:
     assert "pw" not in str(error.value)
 
 
-@pytest.mark.parametrize("value", ["a:b", "./s3:/x", "/data/s3://x", "x/http://y", "~/a", *NASTY])
+@pytest.mark.parametrize(
+    "value", ["a:b", "a::b", "./s3:/x", "/data/s3://x", "x/http://y", "~/a", *NASTY]
+)
 def test_a_path_may_have_any_name(value: str) -> None:
     assert validate(with_changes({"run.store": value})).run.store == value
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.framework.hooks.manager import (
+    _create_hook_manager,
+    _register_hooks,
+    _register_hooks_entry_points,
+)
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
@@ -19,7 +23,7 @@ from alpkd_pipeline.orchestration.catalog_values import RESULTS
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES
 from alpkd_pipeline.pipeline_registry import register_pipelines
-from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
 
 PIPELINES = register_pipelines()
 EVERYTHING = PIPELINES["__default__"]
@@ -200,3 +204,22 @@ def test_two_calls_give_pipelines_of_their_own() -> None:
     again = register_pipelines()
     assert again["distill"] is not PIPELINES["distill"]
     assert names(again["distill"]) == names(PIPELINES["distill"])
+
+
+def test_a_plugin_that_tracks_runs_too_is_not_even_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kedro-mlflow's entry point: pluggy passes over a name that one of our hooks has."""
+    facts = tmp_path / "kedro_mlflow-2.0.3.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: kedro_mlflow\nVersion: 2.0.3\n")
+    (facts / "entry_points.txt").write_text("[kedro.hooks]\nmlflow_hook = its_hooks:hook\n")
+    (tmp_path / "its_hooks.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    manager = _create_hook_manager()
+    with pytest.raises(RuntimeError, match="imported"):
+        _register_hooks_entry_points(manager, DISABLE_HOOKS_FOR_PLUGINS)
+    manager = _create_hook_manager()
+    _register_hooks(manager, HOOKS)
+    _register_hooks_entry_points(manager, DISABLE_HOOKS_FOR_PLUGINS)
+    assert set(HOOKS) <= manager.get_plugins()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from alpkd_pipeline.garbage import collect_seldom
 # Kedro imports this file in its own programs alone, and its own commands need it as much.
 collect_seldom()
 
+OWN_OPTIONS = {*CONTEXT_SETTINGS["help_option_names"], "--version"}
 COMMANDS = {
     "catalog": "alpkd_pipeline.commands.catalog.catalog",
     "pair": "alpkd_pipeline.commands.pair.pair",
@@ -31,9 +33,20 @@ COMMANDS = {
     cls=LazyGroup,
     lazy_subcommands=COMMANDS,
     context_settings=CONTEXT_SETTINGS,
+    epilog="Options without a command, such as --pipelines, --params, --force, are those of run.",
 )
-def cli() -> None:
+@click.version_option(package_name="alpkd_pipeline")
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Commands of alpkd_pipeline."""
+    # Kedro calls its own group alone, so this is said to `alpkd` only.
+    place: Path = context.obj.project_path
+    words = {word.partition("=")[0] for word in context.obj.words}
+    if not (place / "conf").is_dir() and not words & {"--conf-source", *OWN_OPTIONS}:
+        raise click.ClickException(
+            f"there is no conf/ in {place}: unpack conf-alpkd_pipeline.tar.gz here, which comes"
+            " with the package, or go to a folder that has one"
+        )
 
 
 def __getattr__(name: str) -> Any:

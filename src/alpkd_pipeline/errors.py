@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+from alpkd_pipeline.program import as_typed
+
 LONGEST_LINE = 4000
 """Characters of a message's line; a cell of a data set that it quotes may hold a whole book."""
 
@@ -35,7 +37,7 @@ class UserError(Exception):
 
     def __init__(self, text: str) -> None:
         lines = [text] if type(self) is UserError else text.split("\n")
-        super().__init__("\n".join(map(_shown, lines)))
+        super().__init__(as_typed("\n".join(map(_shown, lines))))
 
 
 def _shown(line: str) -> str:

@@ -37,6 +37,8 @@ class RunHooks:
         experiment: Experiment = dataset.load()
         settings_of(experiment)  # set up wrongly, it must not be found out after a training
         todo = _made(needed(pipeline, catalog))
+        if not todo:
+            log.info("nothing to do: all that was asked for is there")
         check_devices(todo, experiment)
         dataset.experiment = experiment.wanting(todo)
         if experiment.preset and "student" in _made(pipeline):

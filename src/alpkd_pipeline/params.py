@@ -70,8 +70,10 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-"""Begins `s3://bucket`, `file:/x` or `host:/x`; below the project a folder `s3:` would be made."""
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+_ADDRESS = re.compile(f"({_SCHEME}::)*{_SCHEME}:/")
+"""Begins `s3://bucket`, `cache::s3://bucket`, `file:/x` or `host:/x`; below the project a folder
+`s3:` would be made."""
 
 
 def possible_path(value: str) -> str:

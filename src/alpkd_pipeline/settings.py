@@ -1,6 +1,7 @@
 """Kedro's settings of this project."""
 
 import warnings
+from types import ModuleType
 
 # omegaconf has renamed a function that Kedro still calls by its old name.
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
@@ -9,7 +10,9 @@ from alpkd_pipeline.datasets.catalog import PlainCatalog  # noqa: E402
 from alpkd_pipeline.hooks import RunHooks  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 
-HOOKS = (RunHooks(),)
+# pluggy passes over a plugin whose name is taken, and does not even import it: kedro-mlflow would
+# track every run a second time, in files by default, which MLflow refuses with an error.
+HOOKS = (RunHooks(), ModuleType("mlflow_hook"))
 # Neither has anything to add to a run: one reports usage, one draws finished pipelines.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 DATA_CATALOG_CLASS = PlainCatalog

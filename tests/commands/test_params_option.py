@@ -10,6 +10,7 @@ import pytest
 
 from alpkd_pipeline.cli import COMMANDS
 from alpkd_pipeline.commands.params_option import command_line, read_params
+from alpkd_pipeline.program import PROGRAM
 
 
 def read(text: Any) -> dict[str, Any]:
@@ -63,6 +64,8 @@ def test_a_command_line_is_written_down_without_passwords(monkeypatch: pytest.Mo
     given = ["kedro", "sweep", "--params=seed=1,run.tracking=https://me:hush@host:5000"]
     monkeypatch.setattr(sys, "argv", given)
     assert command_line() == "kedro sweep --params=seed=1,run.tracking=https://***@host:5000"
+    monkeypatch.setenv(PROGRAM, "alpkd")
+    assert command_line() == "alpkd sweep --params=seed=1,run.tracking=https://***@host:5000"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

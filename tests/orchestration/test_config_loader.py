@@ -75,6 +75,39 @@ def test_an_unknown_environment_is_one_line(load: Load) -> None:
         _ = load(env="papr")["parameters"]
 
 
+def test_a_misspelt_environment_gets_its_neighbour(load: Load) -> None:
+    with pytest.raises(
+        ConfigError, match=r"'minlm' in .*conf; did you mean 'minilm'\? \(there are"
+    ):
+        _ = load(env="minlm")["parameters"]
+
+
+@pytest.mark.parametrize("missing", ["conf", "local"])
+def test_a_folder_that_kedro_wants_is_named(tmp_path: Path, missing: str) -> None:
+    conf = tmp_path / "conf"
+    if missing == "local":
+        shutil.copytree(PROJECT / "conf" / "base", conf / "base")
+    loader = CellConfigLoader(str(conf), env=None, **CONFIG_LOADER_ARGS)
+    with pytest.raises(ConfigError) as caught:
+        _ = loader["parameters"]
+    line = caught.value.format_message()
+    assert line == f"there is no {conf / 'local'}: make that folder, which may be empty"
+
+
+def test_a_conf_without_parameters_says_what_is_missing(tmp_path: Path) -> None:
+    for name in ("base", "local"):
+        (tmp_path / name).mkdir()
+    loader = CellConfigLoader(str(tmp_path), env=None, **CONFIG_LOADER_ARGS)
+    with pytest.raises(ConfigError, match="cannot be read: No files of YAML or JSON format found"):
+        _ = loader["parameters"]
+
+
+def test_an_environment_where_there_is_no_conf(tmp_path: Path) -> None:
+    loader = CellConfigLoader(str(tmp_path / "conf"), env="paper", **CONFIG_LOADER_ARGS)
+    with pytest.raises(ConfigError, match=r"no configuration environment 'paper'.*are: none\)"):
+        _ = loader["parameters"]
+
+
 @pytest.mark.parametrize("env", ["..", ".", "../conf/paper", "/etc", "a/../..", "a\nb", "-x"])
 def test_an_environment_is_a_folder_of_conf_itself(load: Load, env: str) -> None:
     with pytest.raises(ConfigError, match="no configuration environment") as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from pathlib import Path
 
@@ -29,6 +30,15 @@ def test_everything_once_and_then_nothing(world: World) -> None:
     assert world.run() == EVERYTHING
     assert world.run() == []
     assert all(is_complete(world.root / name, name) for name in EVERYTHING)
+
+
+def test_a_run_with_nothing_to_do_says_so(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    line = "nothing to do: all that was asked for is there"
+    with caplog.at_level(logging.INFO):
+        world.run()
+        assert line not in caplog.text
+        world.run()
+    assert caplog.messages.count(line) == 1
 
 
 def test_what_nobody_needs_is_not_made_again(world: World) -> None:

@@ -10,6 +10,7 @@ from tests.names import NASTY, folder_names
 from tests.properties import for_all
 
 from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.program import PROGRAM
 from alpkd_pipeline.tracking.settings import sqlite_address, tracking_settings
 
 
@@ -93,6 +94,16 @@ def test_the_address_of_a_database_is_that_of_sqlalchemy_and_leads_to_the_file(
     for name in NASTY:
         one(name)
     for_all(100, folder_names, one)
+
+
+def test_make_is_named_only_where_its_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = tracking_settings("sqlite", "e", tmp_path)
+    assert found is not None
+    assert found.ui_command == "make mlflow"
+    monkeypatch.setenv(PROGRAM, "alpkd")
+    assert found.ui_command.startswith("mlflow server --backend-store-uri sqlite:///")
 
 
 def test_an_address_is_read_as_an_address(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.program import as_typed
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.bootstrap import PairBootstrap
@@ -81,7 +82,7 @@ def _said(ours: DevAnswers, theirs: DevAnswers, found: PairBootstrap) -> str:
             f"   95 % interval {found.low:+.4f} to {found.high:+.4f}",
             f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
             f"{_differing(ours, found)}.",
-            WHAT_IT_SAYS,
+            as_typed(WHAT_IT_SAYS),
         ]
     )
 

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.program import program
 
 UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)
 """What the parsers below Kedro raise: YAML's, OmegaConf's, and Python's for text and numbers."""
@@ -40,7 +41,7 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
 
 def command_line() -> str:
     """This process's command line as it may be written down: without passwords in addresses."""
-    return mask_credentials(" ".join(["kedro", *sys.argv[1:]]))
+    return mask_credentials(" ".join([program(), *sys.argv[1:]]))
 
 
 def _first_unreadable(context: click.Context, option: click.Parameter, value: str) -> str:

@@ -11,6 +11,7 @@ import click
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.program import as_typed
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -57,7 +58,7 @@ def prune(
         plan = make_plan(store, choice, asked)
     click.echo(f"store: {store}")
     for line in plan_lines(plan):
-        click.echo(line)
+        click.echo(as_typed(line))
     if not plan.going:
         click.echo("nothing to remove")
         return

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import copy
 import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.pipeline import Pipeline
+from kedro.runner import AbstractRunner
+from kedro.utils import load_obj
 
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.errors import did_you_mean
+from alpkd_pipeline.params import possible_path
 
 FORCE = "force"
 """The runtime parameter by which the order reaches the steps, see `CellConfigLoader`."""
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
+RUNNERS = ("StageRunner", "SequentialRunner", "ThreadRunner", "ParallelRunner")
 FORCE_HELP = (
     "Make these stages and what follows again, although they are there: data_prep,"
     " finetune_teacher, signals, distill, evaluate, compare; several joined by +, or all."
@@ -30,10 +38,34 @@ def _options() -> list[click.Parameter]:
             option.default = RUNNER
         if option.name == "params":
             option.callback = read_params
+        if option.name == "conf_source":
+            option.callback = read_conf_source
         if option.name == "pipeline" and isinstance(option, click.Option):
             option.help = "Name of the pipeline to run; without it all of them run."
     options.append(click.Option(["--force"], default="", metavar="STAGES", help=FORCE_HELP))
     return options
+
+
+def read_conf_source(
+    _context: click.Context, option: click.Parameter, value: str | None
+) -> str | None:
+    """The folder of `--conf-source`, or its archive; a click callback.
+
+    Raises:
+        ClickException: one line that says why it is none.
+    """
+    if not value:
+        return None
+    try:
+        path = Path(possible_path(value)).resolve()
+    except ValueError as error:
+        raise click.ClickException(f"{option.opts[0]} {error}") from None
+    if path.exists():
+        return str(path)
+    beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise click.ClickException(
+        f"{option.opts[0]}: there is no {path}{did_you_mean(path.name, beside, '; {}')}"
+    )
 
 
 def run_callback(force: str, **kwargs: Any) -> Any:
@@ -43,7 +75,8 @@ def run_callback(force: str, **kwargs: Any) -> Any:
     if kwargs["pipeline"]:
         # Kedro 1.7 warns about --pipeline; here it stays the documented option.
         kwargs["pipelines"], kwargs["pipeline"] = [kwargs["pipeline"]], None
-    _check_pipelines(kwargs["pipelines"])
+    _check_slice(kwargs)
+    kwargs["runner"] = _checked_runner(kwargs["runner"])
     if force:
         kwargs["params"] = {**kwargs["params"], FORCE: force}
     signal.signal(signal.SIGTERM, _stop)
@@ -57,17 +90,57 @@ def run_callback(force: str, **kwargs: Any) -> Any:
         raise click.exceptions.Exit(code) from None
 
 
-def _check_pipelines(names: list[str]) -> None:
-    import difflib
-
+def _check_slice(options: Mapping[str, Any]) -> None:
+    """Refuse names that are not there, and a slice of nothing: Kedro has tracebacks for them."""
     from kedro.framework.project import pipelines
 
-    for name in names:
+    for name in options["pipelines"]:
         if name not in pipelines:
-            close = difflib.get_close_matches(name, list(pipelines), n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            known = ", ".join(n for n in pipelines if not n.startswith("_"))
-            raise click.ClickException(f"unknown pipeline '{name}'{hint} (there are: {known})")
+            raise _unknown("pipeline", name, [n for n in pipelines if not n.startswith("_")])
+    names = options["pipelines"] or ["__default__"]
+    chosen = sum((pipelines[name] for name in names), Pipeline([]))
+    within = f" in {', '.join(options['pipelines'])}" if options["pipelines"] else ""
+    nodes = [node.name for node in chosen.nodes]
+    known = {
+        "node_names": ("node", nodes),
+        "from_nodes": ("node", nodes),
+        "to_nodes": ("node", nodes),
+        "tags": ("tag", sorted({tag for node in chosen.nodes for tag in node.tags})),
+        "from_inputs": ("input", sorted(chosen.all_inputs())),
+        "to_outputs": ("output", sorted(chosen.all_outputs())),
+        "namespaces": ("namespace", sorted({n.namespace for n in chosen.nodes if n.namespace})),
+    }
+    for option, (kind, there) in known.items():
+        for name in options[option]:
+            if name not in there:
+                raise _unknown(kind, name, there, within)
+    slices = {name: options[name] for name in known if name != "namespaces"}
+    try:
+        chosen.filter(**slices, node_namespaces=options["namespaces"])
+    except ValueError:
+        raise click.ClickException(
+            "nothing to run: no node is in all of the slices that are asked for; leave one out"
+        ) from None
+
+
+def _checked_runner(given: str) -> str:
+    """A runner's whole name."""
+    module, _, name = (RUNNER if given == "StageRunner" else given).rpartition(".")
+    module = module or "kedro.runner"
+    try:
+        found = load_obj(f"{module}.{name}")
+    except (ImportError, AttributeError, ValueError):
+        found = None
+    if not (isinstance(found, type) and issubclass(found, AbstractRunner)):
+        raise _unknown("runner", name, RUNNERS, f" in {module}")
+    return f"{module}.{name}"
+
+
+def _unknown(kind: str, name: str, known: Sequence[str], where: str = "") -> click.ClickException:
+    there = f"(there are: {', '.join(known) or 'none'})"
+    return click.ClickException(
+        f"unknown {kind} '{name}'{where}{did_you_mean(name, known, '; {}')} {there}"
+    )
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

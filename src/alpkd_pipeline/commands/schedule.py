@@ -12,6 +12,7 @@ import click
 
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.errors import UserError, did_you_mean
+from alpkd_pipeline.program import program
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.timetable.entry import Entry
@@ -99,7 +100,7 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     except click.exceptions.Exit:
         pass  # --help
     except click.ClickException as error:
-        raise UserError(f"kedro {name}: {error.format_message()}") from None
+        raise UserError(f"{program()} {name}: {error.format_message()}") from None
 
 
 def _entry(project: Path, name: str, command: tuple[str, ...]) -> Entry:

@@ -11,6 +11,7 @@ import click
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.program import as_typed
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -51,7 +52,7 @@ def verify(
         progress.close()
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
     for line in lines:
-        click.echo(line)
+        click.echo(as_typed(line))
     if "store" in params.get("run", {}) and any(finding.do for finding in report.findings):
         click.echo(f"the commands need run.store={report.store} in their --params", err=True)
     if not report.is_sound:

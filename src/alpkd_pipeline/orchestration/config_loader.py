@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.errors import UserError, did_you_mean, user_error
 from alpkd_pipeline.orchestration.catalog_values import CatalogValues
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
@@ -140,19 +140,29 @@ class CellConfigLoader(OmegaConfigLoader):
             raise self._no_environment()
         try:
             return dict(super().__getitem__("parameters"))
-        except MissingConfigException:
-            raise self._no_environment() from None
+        except MissingConfigException as error:
+            raise self._missing(error) from None
         except YAMLError as error:
             raise UserError(f"conf/ is not valid YAML: {_flat(error)}") from None
         except (OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
             # Such as the same key in two files, a list for a whole file, or ${a name} of nothing.
             raise UserError(f"the parameters cannot be put together: {_flat(error)}") from None
 
+    def _missing(self, error: MissingConfigException) -> UserError:
+        folder = Path(self.conf_source) / str(self.env or self.default_run_env)
+        if folder.is_dir():
+            return UserError(f"the parameters cannot be read: {_flat(error)}")
+        if self.env:
+            return self._no_environment()
+        return UserError(f"there is no {folder}: make that folder, which may be empty")
+
     def _no_environment(self) -> UserError:
-        there = sorted(p.name for p in Path(self.conf_source).iterdir() if p.is_dir())
+        conf = Path(self.conf_source)
+        there = sorted(p.name for p in conf.iterdir() if p.is_dir()) if conf.is_dir() else []
+        hint = did_you_mean(str(self.env), there, "; {}")
         return UserError(
-            f"no configuration environment '{self.env}' in {self.conf_source}; there are:"
-            f" {', '.join(there)}"
+            f"no configuration environment '{self.env}' in {conf}{hint} (there are:"
+            f" {', '.join(there) or 'none'})"
         )
 
     @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
 from alpkd_pipeline.reporting.store import (
     STUDENTS,
@@ -107,9 +108,9 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
     unscored = sum(not record.scores and generation(record) == CELL for record in students)
     if unscored:
         log.warning(
-            "%d finished students have no dev scores and are left out;"
-            " `kedro run --pipeline=evaluate` makes them",
+            "%d finished students have no dev scores and are left out; `%s` makes them",
             unscored,
+            as_typed("kedro run --pipeline=evaluate"),
         )
     return Evidence(
         store=store,

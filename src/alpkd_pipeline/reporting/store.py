@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.runs.by_key import same_result
 from alpkd_pipeline.runs.finished import (
     Damage,
@@ -149,8 +150,8 @@ def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
             continue
         if record.key in seen:
             if not same_result(folder.path, seen[record.key]):
-                told = "%s is left out: it has the key of %s and other contents, see `kedro verify`"
-                log.warning(told, folder.path, seen[record.key])
+                told = "%s is left out: it has the key of %s and other contents, see `%s`"
+                log.warning(told, folder.path, seen[record.key], as_typed("kedro verify"))
             continue
         seen[record.key] = folder.path
         yield record

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
@@ -109,7 +110,7 @@ class LiveSync:
                 self._settings.shown,
                 self._name,
                 f" ({self._fault})" if self._fault else "",
-                SYNC_COMMAND,
+                as_typed(SYNC_COMMAND),
                 ", once that is mended" if self._fault else "",
             )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.program import program
 
 SYNC_COMMAND = "kedro sync"
 """The command that fills MLflow from run folders; messages name it."""
@@ -49,7 +50,7 @@ class TrackingSettings:
     @property
     def ui_command(self) -> str:
         """What opens the tracking UI: a command for our own database, else the server's address."""
-        if self.database is not None and self.database == self.project / "mlflow.db":
+        if program() == "kedro" and self.database == self.project / "mlflow.db":
             return "make mlflow"
         if self.database is not None:
             return f"mlflow server --backend-store-uri {shlex.quote(self.shown)} --host 127.0.0.1"

@@ -7,6 +7,7 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.timetable.entry import command_in, make_entry
+from alpkd_pipeline.program import PROGRAM
 
 
 def test_the_start_is_this_interpreter_with_the_name_and_the_command(tmp_path: Path) -> None:
@@ -15,6 +16,15 @@ def test_the_start_is_this_interpreter_with_the_name_and_the_command(tmp_path: P
     assert entry.start[3:] == ["schedule", "--start", "weekly", "--", "rerun", "--latest-green"]
     assert entry.shown == "kedro rerun --latest-green"
     assert command_in(entry.start) == entry.shown
+
+
+def test_beside_the_package_alone_the_start_is_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROGRAM, "alpkd")
+    entry = make_entry(tmp_path, "weekly", ["rerun", "--latest-green"])
+    assert entry.start[:4] == [sys.executable, "-m", "alpkd_pipeline", "schedule"]
+    assert command_in(entry.start) == entry.shown == "alpkd rerun --latest-green"
 
 
 def test_variables_that_results_depend_on_are_taken_along_and_no_others(

@@ -123,11 +123,11 @@ def _free_memory() -> None:
 
 def serve(project: Path, env: str | None, answers: IO[str]) -> None:
     """Do jobs until standard input ends, which it also does when the sweep itself is killed."""
-    from kedro.framework.startup import bootstrap_project
+    from kedro.framework.project import configure_project
 
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(jobs,), name="jobs", daemon=True).start()
-    bootstrap_project(project)
+    configure_project("alpkd_pipeline")
     while (line := jobs.get()) is not None:
         job = Job.from_dict(json.loads(line))
         sys.stderr.write(f"\n--- {job.name}\n{job.command}\n")

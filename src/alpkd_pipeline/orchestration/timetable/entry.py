@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
+from alpkd_pipeline.program import module, program
 
 START = "--start"
 """The option of `kedro schedule` that a scheduler calls."""
@@ -40,12 +41,12 @@ class Entry:
     @property
     def start(self) -> list[str]:
         """The command that a scheduler runs, word by word."""
-        return [self.python, "-m", "kedro", "schedule", START, self.name, "--", *self.command]
+        return [self.python, "-m", module(), "schedule", START, self.name, "--", *self.command]
 
     @property
     def shown(self) -> str:
         """The command as people type it."""
-        return shlex.join(["kedro", *self.command])
+        return shlex.join([program(), *self.command])
 
 
 def make_entry(project: Path, name: str, command: Sequence[str]) -> Entry:
@@ -90,4 +91,4 @@ def _check_word(word: str) -> None:
 def command_in(words: Sequence[str]) -> str:
     """The command of a start line that was read back, as people type it."""
     after = words[words.index("--") + 1 :] if "--" in words else words
-    return shlex.join(["kedro", *after])
+    return shlex.join([program(), *after])

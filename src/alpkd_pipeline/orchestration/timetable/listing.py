@@ -15,6 +15,7 @@ from alpkd_pipeline.orchestration.timetable.on_calendar import next_elapse
 from alpkd_pipeline.orchestration.timetable.run_log import LAST, last_outcome, log_folder
 from alpkd_pipeline.orchestration.timetable.start import LOCK
 from alpkd_pipeline.orchestration.timetable.systemd import TimerSchedule
+from alpkd_pipeline.program import as_typed
 
 
 def listed(project: Path, crontab: str, timers: list[TimerSchedule], now: datetime) -> str:
@@ -38,7 +39,7 @@ def listed(project: Path, crontab: str, timers: list[TimerSchedule], now: dateti
         ),
         *_started_otherwise(project, {s.name for s in crons} | {s.name for s in timers}),
     ]
-    return "\n".join(blocks) or "no schedules of this project: kedro schedule --help"
+    return "\n".join(blocks) or as_typed("no schedules of this project: kedro schedule --help")
 
 
 def local_time(moment: datetime) -> str:

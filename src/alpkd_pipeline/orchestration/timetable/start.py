@@ -32,6 +32,7 @@ from alpkd_pipeline.orchestration.timetable.settings import (
     credential_values,
     read_notify,
 )
+from alpkd_pipeline.program import module
 
 LOCK = ".lock"
 
@@ -70,7 +71,7 @@ class _Start:
 
     def __init__(self, project: Path, name: str, command: Sequence[str]) -> None:
         self.project, self.folder = project, log_folder(project, name)
-        self.words = [sys.executable, "-m", "kedro", *command]
+        self.words = [sys.executable, "-m", module(), *command]
         self.began, started = time.monotonic(), datetime.now(UTC)
         self.report: dict[str, Any] = {
             "project": str(project),

@@ -14,6 +14,7 @@ from alpkd_pipeline.orchestration.tuning.preset import Preset
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
 from alpkd_pipeline.orchestration.tuning.space import Point
 from alpkd_pipeline.orchestration.tuning.trials import Target, study_title
+from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.numbers import score_text
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ def change_lines(
         )
         lines.append(f"  {study_title(preset.where)}: {', '.join(told)}")
     undo = "take these entries out of it, or write the old numbers into them"
-    lines.append(
-        "from now on `kedro run` and `kedro sweep` train with these numbers; to undo it,"
-        f" {undo if was_there else 'remove that file'}"
-    )
+    now = "from now on `kedro run` and `kedro sweep` train with these numbers; to undo it,"
+    lines.append(as_typed(f"{now} {undo if was_there else 'remove that file'}"))
     return lines
 
 

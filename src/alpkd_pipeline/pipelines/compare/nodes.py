@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from alpkd_pipeline.runs.artifact import Artifact, Experiment
 from alpkd_pipeline.steps.step import make
+
+log = logging.getLogger(__name__)
 
 
 def compare_students(
@@ -31,6 +34,7 @@ def compare_students(
     # Before anything is read: what other processes add from here on may be missing in the tables.
     artifact = comparison_of(experiment["comparison"], store, compare["sweep"])
     if artifact.is_made:
+        log.info("nothing new to compare")
         return artifact
     # Before the folder is made: a sweep that does not exist leaves nothing behind.
     evidence = gather(store, compare["sweep"])

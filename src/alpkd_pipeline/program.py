@@ -1,0 +1,28 @@
+"""What people type before a command: `kedro` in the project, `alpkd` where the package is all."""
+
+from __future__ import annotations
+
+import os
+import re
+
+PROGRAM = "ALPKD_PROGRAM"
+"""The environment variable that tells it to the processes that a command starts."""
+
+_COMMANDS = re.compile(
+    r"(?<![\w./-])kedro(?= (?:catalog|pair|prune|rerun|run|schedule|sweep|sync|tune|verify)\b)"
+)
+
+
+def program() -> str:
+    """The program that this process was started by, or by whom its command was started."""
+    return os.environ.get(PROGRAM, "kedro")
+
+
+def module() -> str:
+    """The same, for `python -m`."""
+    return "kedro" if program() == "kedro" else "alpkd_pipeline"
+
+
+def as_typed(text: str) -> str:
+    """A text whose commands, which are written with `kedro`, begin as people here type them."""
+    return _COMMANDS.sub(program(), text)
