@@ -91,6 +91,7 @@ class World:
         shutil.copyfile(database, self.database)
         self.tracking = "sqlite"
         self.preset: dict[str, str] = {}
+        self.orders: dict[str, float] = {}
         self.facts: dict[str, dict[str, Any]] = {"teacher": {"name": TEACHER}}
         """What differs from the usual in the run.json of a stage."""
 
@@ -101,16 +102,18 @@ class World:
             "student": "06_models/students/mrpc/kd-3L-s1-aaaaaaaa",
             "teacher_scores": "07_model_output/scores/mrpc/demo-s0-bbbbbbbb-cccccccc",
             "student_scores": "07_model_output/scores/mrpc/kd-3L-s1-aaaaaaaa-dddddddd",
+            "student_evaluation": "07_model_output/evaluation/mrpc/kd-3L-s1-aaaaaaaa-eeeeeeee",
         }
         for number, (name, place_of) in enumerate(places.items(), start=1):
             key = f"{number:064x}"
-            of = name.removesuffix("_scores")
+            of = name.rpartition("_")[0] or name
             artifacts[name] = {
                 "name": name,
                 "key": key,
                 "expected": str(self.store / place_of),
                 "made_from": {} if of == name else {of: f"{list(places).index(of) + 1:064x}"},
                 "run": run_json(stage=name, key=key) | self.facts.get(name, {}),
+                "order": self.orders.get(name),
             }
         results = {n: ArtifactDataset(artifact=json.dumps(a)) for n, a in artifacts.items()}
         artifacts["comparison"] = {"name": "comparison", "key": "", "run": {"stage": "compare"}}
@@ -147,6 +150,18 @@ class World:
                 made("score_student", score, "student_scores", model="student"),
             ]
         )
+
+    def evaluating(self, **own: float) -> Pipeline:
+        def evaluate(folder: Path, model: Artifact) -> None:
+            dev = {"rows": 3, "scores": {"accuracy": 0.7, "f1": 0.25, **own}}
+            digests = dict.fromkeys(own, "d" * 64)
+            write_json(folder / "scores.json", {"splits": {"dev": dev}, "metrics": digests})
+            write_json(folder / "size.json", {"parameters": 1000})
+
+        inputs = {"experiment": "experiment", "model": "student"}
+        make = step("student_evaluation")(evaluate)
+        tags = "stage.evaluate"
+        return Pipeline([node(make, inputs, "student_evaluation", name="evaluate", tags=tags)])
 
     def comparing(self) -> Pipeline:
         return comparing()
@@ -348,6 +363,29 @@ def test_scores_reach_the_runs_of_their_models(world: World) -> None:
     assert sorted(world.rows(SCORES)) == [(STUDENT, 0.7), (TEACHER, 0.7)]
     final = "select distinct key from metrics where key like 'final.%' order by key"
     assert world.rows(final) == [("final.dev.accuracy",), ("final.dev.f1",)]
+
+
+def test_metrics_of_a_user_s_own_reach_the_run_of_their_model(world: World) -> None:
+    world.run(world.pipeline())
+    world.run(world.evaluating(mine=2.5))
+    final = "select name, value from metrics join runs using (run_uuid) where key = 'final.dev.{}'"
+    assert world.rows(final.format("mine")) == [(STUDENT, 2.5)]
+    world.orders = {"student_evaluation": 1.5}
+    world.run(world.evaluating(mine=1.5))
+    assert len(world.runs()) == 2
+
+
+def test_an_evaluation_without_them_asks_nothing_of_mlflow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run(world.pipeline())
+
+    def refuse(*_args: object, **_more: object) -> None:
+        raise AssertionError("MLflow was asked")
+
+    monkeypatch.setattr("alpkd_pipeline.tracking.folder_sync.sync_folder", refuse)
+    world.run(world.evaluating())
+    assert (world.store / "07_model_output/evaluation").is_dir()
 
 
 def test_scores_of_a_run_that_is_not_in_this_store_are_left_to_a_sync(

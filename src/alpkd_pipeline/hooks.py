@@ -66,7 +66,9 @@ def _sum_up(
     models: dict[str, Path] = {
         name: _path(catalog, name) for name in ("teacher", "student") if name in made
     }
-    rows = cell_summary(models, {name: _path(catalog, f"{name}_scores") for name in models})
+    scores = {name: _path(catalog, f"{name}_scores") for name in models}
+    whole = {n: _path(catalog, f"{n}_evaluation") for n in models if f"{n}_evaluation" in made}
+    rows = cell_summary(models, scores | {n: path for n, path in whole.items() if path.is_dir()})
     if rows:
         print_summary(rows, title)
     student, comparison = (

@@ -100,6 +100,7 @@ def possible_path(value: str) -> str:
 
 Place = Annotated[str, AfterValidator(possible_path)]
 """A folder or a file; for a model also a package or a hub id."""
+Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
 
 
 class _Block(BaseModel):
@@ -121,7 +122,7 @@ class TaskParams(_Block):
     labels: Words | None = None
     kind: Literal["classification", "regression"] | None = None
     label_range: tuple[Number, Number] | None = None
-    metrics: Annotated[Words, Field(min_length=1)] | None = None
+    metrics: Annotated[Places, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
     train_rows_by: Literal["first", "stratified"] = "first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,9 +13,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.behaviour.conftest import Demo
+from tests.conftest import Kedro
+from tests.own_metrics import write_metric
 
+from alpkd_pipeline.reporting.collect import collect
 from alpkd_pipeline.runs.finished import verify
 from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.tasks.own_metrics import folder_digest
 
 STUDENT = "06_models/students/demo"
 TEACHER = "06_models/teachers/demo"
@@ -151,6 +156,38 @@ def test_evaluation_and_comparison(demo: Demo) -> None:
     assert compared == [(1,)]
 
 
+def test_a_metric_of_a_user_s_own_is_evaluated_and_trains_nothing(
+    demo: Demo, kedro: Kedro, tmp_path: Path
+) -> None:
+    store, metric = tmp_path / "store", write_metric(tmp_path / "too_much")
+    shutil.copytree(demo.store, store)
+    given = f"run.store={store},run.tracking=off,student.layers=2,task.metrics=accuracy|{metric}|f1"
+    made = []
+    for _ in range(2):
+        done = kedro(
+            "run", "--pipeline=evaluate", "--to-outputs=student_evaluation", f"--params={given}"
+        )
+        assert done.returncode == 0, done.stderr
+        made.append([line for line in done.stderr.splitlines() if "making" in line])
+        write_metric(metric, "return {'pairs': len(pairs), 'half': 0.5}")
+    assert [line.split()[-1] for line in made[0]] == ["student_evaluation"]
+    assert made[1] == made[0]
+    folders = store.glob("07_model_output/evaluation/demo/alp_kd-2L*")
+    found = [read_json(f / "scores.json") for f in folders if folder_digest(metric) in text_of(f)]
+    (edited,) = found
+    assert set(edited["splits"]["dev"]["scores"]) == {
+        "accuracy", "f1", "too_much.pairs", "too_much.half"
+    }  # fmt: skip
+    assert edited["splits"]["dev"]["scores"]["too_much.pairs"] == 1000
+    row = collect(store).iloc[0]
+    assert (row["dev.too_much.half"], row["score"]) == (0.5, row["dev.accuracy"])
+
+
+def text_of(folder: Path) -> str:
+    """What an evaluation says of itself."""
+    return (folder / "run.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -159,6 +196,8 @@ def test_evaluation_and_comparison(demo: Demo) -> None:
         (["--params=student.layers=13"], "has 12 layers"),
         (["--params=method.name=alp"], "did you mean 'alp_kd'"),
         (["--env=minilm", "--params=task.path=/no/such/folder"], "/no/such/folder"),
+        (["--params=task.metrics=accuracy|user/metric"], "'user/metric' is no folder"),
+        (["--params=task.metrics=./mine|accuracy"], "begins with the folder './mine'"),
         (["--force=students"], "unknown stage"),
         (["--pipelines=distil"], "did you mean 'distill'"),
     ],

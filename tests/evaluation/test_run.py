@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.evaluation.conftest import STS, TASK, split
+from tests.own_metrics import write_metric
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.run import evaluate_run, geometry_run, score_run, time_run
@@ -19,6 +21,7 @@ from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import Work
 from alpkd_pipeline.tasks.encode import write_encoded
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.own_metrics import folder_digest
 from alpkd_pipeline.tasks.task import Task
 
 TRAINING = {"eval_batch_size": 4, "device": "cpu", "precision": "fp32", "threads": 1}
@@ -36,6 +39,7 @@ def begin(tmp_path: Path) -> Begin:
         task: Task = TASK,
         stage: str = "student_scores",
         teacher: dict[str, Any] | None = None,
+        metrics: Sequence[Path] = (),
         **training: Any,
     ) -> Path:
         params = {
@@ -45,7 +49,11 @@ def begin(tmp_path: Path) -> Begin:
             "teacher": {"training": {**TRAINING, "device": "cuda:99", **(teacher or {})}},
         }
         facts = {"stage": stage, "name": "s", "task": task.to_dict(), "params": params}
-        return Work(tmp_path / f"{stage}.work", facts).begin()
+        folder = tmp_path / f"{stage}.work"
+        if metrics:
+            places = {os.path.relpath(metric, folder): metric for metric in metrics}
+            facts["metrics"] = {place: folder_digest(m) for place, m in places.items()}
+        return Work(folder, facts).begin()
 
     return make
 
@@ -122,6 +130,48 @@ def test_an_evaluation_adds_the_size(begin: Begin, classifier: Path, encoded: Pa
     assert read_json(folder / "size.json") == model_size(classifier)
     assert not (folder / "submission").exists()
     assert "predictions/test.csv" in files(folder)
+
+
+def test_an_evaluation_has_the_scores_of_the_training_path_to_the_last_bit(
+    begin: Begin, classifier: Path, encoded: Path
+) -> None:
+    write_encoded(encoded, "train", split(np.array([0, 1, 1], dtype=np.int64)))
+    scored, evaluated = begin(), begin(stage="student_evaluation")
+    score_run(classifier, encoded, scored, splits="all")
+    evaluate_run(classifier, encoded, evaluated)
+    one, other = (read_json(folder / "scores.json") for folder in (scored, evaluated))
+    assert one == other
+    assert set(one["splits"]["train"]["scores"]) == {"accuracy", "f1"}
+
+
+def test_an_evaluation_computes_the_metrics_of_a_user_s_own(
+    begin: Begin, classifier: Path, encoded: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = begin(
+        stage="student_evaluation",
+        metrics=[write_metric(tmp_path / "too_much"), write_metric(tmp_path / "x", "return 1.5")],
+    )
+    with caplog.at_level(logging.INFO, "alpkd_pipeline"):
+        evaluate_run(classifier, encoded, folder)
+    found = read_json(folder / "scores.json")
+    assert found["metrics"] == {name: folder_digest(tmp_path / name) for name in ("too_much", "x")}
+    scores = found["splits"]["dev"]["scores"]
+    answers = pd.read_csv(folder / "predictions" / "dev.csv")
+    assert list(scores) == ["accuracy", "f1", "too_much", "x"]
+    assert scores["too_much"] == (answers["prediction"] > answers["label"]).sum() > 0
+    assert scores["x"] == 1.5
+    assert found["splits"]["test"]["scores"] is None
+    assert "x 1.5000" in caplog.text
+
+
+def test_a_metric_that_fails_leaves_no_scores(
+    begin: Begin, classifier: Path, encoded: Path, tmp_path: Path
+) -> None:
+    metric = write_metric(tmp_path / "mine", "raise ValueError('of three kinds only')")
+    folder = begin(stage="student_evaluation", metrics=[metric])
+    with pytest.raises(UserError, match="'mine' failed: ValueError: of three kinds only"):
+        evaluate_run(classifier, encoded, folder)
+    assert not (folder / "scores.json").exists()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from alpkd_pipeline.models.teacher_checks import (
     check_vocabulary,
     label_order,
 )
+from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.task import Task
 
 Save = Callable[..., Path]
@@ -228,6 +229,28 @@ def test_the_best_constant_follows_the_deciding_metric() -> None:
     # always yes: precision 2/10, recall 1, F1 = 2 * 2 / (10 + 2)
     assert best_constant(task, labels, f1) == pytest.approx(1 / 3)
     assert best_constant(PAIR, labels, accuracy) == 0.8
+
+
+ONE_OF_TEN = np.array([0.0] * 9 + [10.0])
+"""Mean 1, variance 9, median 0: the best constants are 1 for squares and 0 for absolute errors."""
+
+
+def deciding(metric: str) -> Task:
+    return Task("numbers", "regression", ("sentence",), (), (metric,))
+
+
+@pytest.mark.parametrize(("metric", "best"), [("rmse", 3.0), ("mae", 1.0), ("pearson", 0.0)])
+def test_the_best_constant_of_a_regression(metric: str, best: float) -> None:
+    assert best_constant(deciding(metric), ONE_OF_TEN, score) == pytest.approx(best)
+
+
+def test_a_teacher_with_a_larger_error_than_a_constant_is_none() -> None:
+    # Squares (9 * 1.44 + 1) / 10 = 1.396, far below 9; absolute (9 * 1.2 + 1) / 10 = 1.18.
+    answers = np.array([1.2] * 9 + [9.0])[:, None]
+    check_answers(deciding("rmse"), answers, ONE_OF_TEN, score)
+    said = refusal(check_answers, deciding("mae"), answers, ONE_OF_TEN, score)
+    assert "mae on numbers dev is 1.1800, a constant answer has 1.0000" in said
+    check_answers(deciding("mae"), answers - 0.7, ONE_OF_TEN, score)  # 0.62
 
 
 def test_a_useful_teacher_of_a_rare_class_passes_below_the_majority() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.orchestration.conftest import PROJECT, Load
+from tests.own_metrics import write_metric
 
 from alpkd_pipeline.orchestration.catalog_values import RESULTS, CatalogValues, run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import ConfigError
+from alpkd_pipeline.runs.run_folder import input_place
+from alpkd_pipeline.tasks.own_metrics import folder_digest
 from alpkd_pipeline.tasks.sources import demo
 
 OF_STUDENT = ("student_evaluation", "student_latency", "student_geometry")
@@ -136,3 +140,24 @@ def test_nothing_says_where_results_or_tracking_lie(load: Load) -> None:
         assert "c4n4ry" not in text
         assert str(cell.store) not in text
         assert "run" not in json.loads(text)["params"]
+
+
+def test_evaluations_alone_know_the_metrics_of_a_user_s_own(load: Load, tmp_path: Path) -> None:
+    folder = write_metric(tmp_path / "mine")
+    cell = load({"task.metrics": ["accuracy", str(folder), "f1_macro"]}).cell
+    for name in ("teacher", "student", "student_scores", "student_evaluation"):
+        facts = run_facts(cell, name)
+        assert facts["task"]["metrics"] == ("accuracy", "f1_macro")
+        assert facts["params"]["task"]["metrics"] == ["accuracy", "f1_macro"]
+        assert ("metrics" in facts) == (name == "student_evaluation")
+    ((place, digest),) = run_facts(cell, "student_evaluation")["metrics"].items()
+    assert digest == folder_digest(folder)
+    assert not Path(place).is_absolute()
+    cell.student_evaluation.work.mkdir(parents=True)
+    assert input_place(cell.student_evaluation.work, place) == folder
+
+
+def test_metrics_that_nobody_named_stay_unnamed(load: Load) -> None:
+    facts = run_facts(load().cell, "student_evaluation")
+    assert facts["params"]["task"]["metrics"] is None
+    assert "metrics" not in facts

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pandas as pd
 import pytest
 from tests.orchestration.conftest import Load
+from tests.own_metrics import write_metric
 
 from alpkd_pipeline.distillation import method_table
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
@@ -312,3 +315,58 @@ def test_defaults_are_no_part_of_a_key(load: Load) -> None:
     numbers = cell_module._numbers(given)
     assert not defaults & set(numbers)
     assert numbers["lr"] == 1e-3
+
+
+EVALUATIONS = {"teacher_evaluation", "student_evaluation"}
+ALL = (*STAGES, *EVALUATIONS, "teacher_latency", "student_latency", "student_geometry")
+
+
+def keys_with(load: Load, *metrics: str) -> dict[str, str]:
+    given = {"task.metrics": list(metrics)} if metrics else {}
+    cell = load(given).cell
+    return {name: cell.stage(name).key for name in ALL}
+
+
+def others(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in ALL if before[name] != after[name]}
+
+
+def test_a_metric_of_a_user_s_own_is_part_of_evaluations_alone(load: Load, tmp_path: Path) -> None:
+    folder = write_metric(tmp_path / "mine")
+    none = keys_with(load, "accuracy", "f1")
+    assert keys_with(load) == none
+    one = keys_with(load, "accuracy", str(folder), "f1")
+    assert others(none, one) == EVALUATIONS
+    write_metric(folder, "return 1.0")
+    edited = keys_with(load, "accuracy", str(folder), "f1")
+    assert others(one, edited) == EVALUATIONS
+    (folder / "words.txt").write_text("a file that it reads")
+    more = keys_with(load, "accuracy", str(folder), "f1")
+    assert others(edited, more) == EVALUATIONS
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "mine.cpython.pyc").write_bytes(b"x")
+    moved_there = shutil.copytree(folder, tmp_path / "elsewhere" / "mine")
+    assert keys_with(load, "accuracy", "f1", str(moved_there)) == more
+
+
+def test_a_metric_of_a_user_s_own_that_is_not_there_is_one_line(load: Load, tmp_path: Path) -> None:
+    cell = load({"task.metrics": ["accuracy", "user/metric"]}).cell
+    assert cell.teacher.key  # no training asks for it
+    with pytest.raises(UserError, match="'user/metric' is no folder"):
+        cell.student_evaluation.key  # noqa: B018
+    with pytest.raises(click.ClickException, match="'user/metric' is no folder"):
+        load({"task.metrics": ["accuracy", "user/metric"]})["catalog"]
+    with pytest.raises(UserError, match="the first metric chooses the best epoch"):
+        load({"task.metrics": [str(write_metric(tmp_path / "mine")), "accuracy"]}).cell  # noqa: B018
+
+
+def test_how_scores_go_through_the_library_is_part_of_evaluations_alone(load: Load) -> None:
+    graph = CodeGraph(PACKAGE_ROOT, CodeFacts(None), cell_module.NO_RESULT)
+    there = {
+        name: any(place.module == "alpkd_pipeline.evaluation.metrics" for place in places)
+        for name in ("score_run", "evaluate_run")
+        for places in [graph.reached([f"alpkd_pipeline.evaluation.run.{name}"])]
+    }
+    assert there == {"score_run": False, "evaluate_run": True}
+    cell = load().cell
+    assert "evaluate" in cell._evaluation_facts.keys() - cell._score_facts.keys()

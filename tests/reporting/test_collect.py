@@ -4,6 +4,7 @@ import time
 
 import pandas as pd
 import pytest
+from tests.reporting.studies import reseal
 
 from alpkd_pipeline.reporting.collect import collect, gather
 from alpkd_pipeline.reporting.cost import total_cost
@@ -48,6 +49,38 @@ def test_a_row_tells_all_about_a_student(store):
         "name": "mrpc-12to4-kd-s3",
         "path": f"06_models/students/mrpc/{folder.name}",
     }
+
+
+def test_metrics_of_a_user_s_own_are_columns_like_others(store, caplog):
+    for seed, value in enumerate((0.25, 0.5)):
+        store.evaluation(store.student(seed), "1" * 64, mine=value)
+    store.student(2)
+    frame = collect(store.root)
+    assert list(frame.columns[len(BEFORE_SCORES) :][:4]) == [
+        "score", "dev.accuracy", "dev.f1", "dev.mine"
+    ]  # fmt: skip
+    assert frame["dev.mine"].tolist()[:2] == [0.25, 0.5]
+    assert pd.isna(frame["dev.mine"][2])
+    # Only evaluations have them, so a run is of its group whether it was evaluated or not.
+    assert frame["group"].nunique() == frame["arm"].nunique() == 1
+    assert not caplog.records
+
+
+def test_numbers_of_two_versions_of_a_metric_have_no_common_column(store, caplog):
+    for seed, (digest, value) in enumerate((("1" * 64, 0.25), ("2" * 64, 5.0), ("2" * 64, 6.0))):
+        scores = {"mine.a": value, "mine.b": -value, "same": 1.0}
+        folder = store.evaluation(store.student(seed), digest, **scores)
+        found = read_json(folder / "scores.json")
+        found["metrics"]["same"] = "3" * 64
+        write_json(folder / "scores.json", found)
+        reseal(folder)
+    frame = collect(store.root)
+    assert frame["dev.mine@11111111.a"].dropna().tolist() == [0.25]
+    assert frame["dev.mine@22222222.a"].dropna().tolist() == [5.0, 6.0]
+    assert frame["dev.mine@22222222.b"].dropna().tolist() == [-5.0, -6.0]
+    assert frame["dev.same"].tolist() == [1.0, 1.0, 1.0]
+    assert not {"dev.mine.a", "dev.mine.b"} & set(frame.columns)
+    assert not caplog.records  # the table says it
 
 
 def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):

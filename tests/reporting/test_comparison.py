@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.reporting.conftest import PARAMS
+from tests.reporting.studies import errors
 
 from alpkd_pipeline.reporting.collect import collect
 from alpkd_pipeline.reporting.comparison import gather, write_comparison
@@ -204,3 +205,38 @@ def test_teachers_of_other_training_are_told_apart(store):
         "teacher.training.epochs=3",
         "teacher.training.epochs=5",
     ]
+
+
+def test_metrics_of_a_user_s_own_stand_wherever_second_metrics_do(store, tmp_path):
+    store.teacher()
+    for seed, value in enumerate((2.0, 4.0)):
+        store.evaluation(store.student(seed, 0.75, 0.7), "1" * 64, mine=value)
+    write_comparison(gather(store.root), tmp_path / "out")
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    assert "3.0000 ± 1.4142" in page
+    assert page.count("dev.mine") == page.count("dev.f1") == 2
+    students = pd.read_csv(tmp_path / "out" / "students.csv")
+    assert students["dev.mine"].tolist() == [2.0, 4.0]
+    groups = pd.read_csv(tmp_path / "out" / "groups.csv")
+    assert groups["dev.mine mean"].tolist() == [3.0]
+    found = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert [row["dev.mine"] for row in found["students"]] == [2.0, 4.0]
+
+
+def test_errors_are_written_as_they_are(store, tmp_path):
+    errors(store)
+    write_comparison(gather(store.root), tmp_path / "out")
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    words = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
+    assert ["", "alp_kd", "**0.502 ± 0.001**", ""] in words
+    assert ["", "kd", "0.552 ± 0.002", ""] in words
+    # Seeds 0 to 3: 1 - 3, 3 - 0, 0 - 2 and 2 - 4 thousandths besides the 0.05.
+    line = next(line for line in words if line[2:4] == ["alp_kd", "kd"])
+    assert line[4:8] == ["better", "4", "−0.051", "−0.055 to −0.047"]
+    assert "Of rmse less is better" in page
+    tex = (tmp_path / "out" / "tables.tex").read_text()
+    assert r"alp\_kd & \textbf{0.502} $\pm$ 0.001 \\" in tex
+    assert "in percent, errors in the unit of the labels (stsb rmse)" in tex
+    main = pd.read_csv(tmp_path / "out" / "main.csv")
+    assert main["kept"].isna().all()
+    assert main.set_index("label")["mean"]["kd"] == pytest.approx(0.55225)

@@ -19,7 +19,8 @@ def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:
     config = read_json(DEMO_FOLDER / "config.json") | {"num_hidden_layers": layers}
     write_json(folder / "config.json", config)
     write_json(folder / "metrics.json", {"parameters": {"total": parameters}, **metrics})
-    write_json(folder / "run.json", {"task": {"metrics": ["matthews", "accuracy"]}})
+    task = {"metrics": ["matthews", "accuracy"], "dev_splits": ["dev", "dev_mismatched"]}
+    write_json(folder / "run.json", {"task": task})
     seal(folder, {})
     return folder
 
@@ -48,6 +49,13 @@ def test_a_line_for_each_model(models: dict[str, Path], tmp_path: Path) -> None:
         ModelSummary("teacher", 12, 630_000, {"dev accuracy": 0.95, "dev f1": 0.9}, 40.5),
         ModelSummary("student", 4, 230_000, {"dev accuracy": 0.85, "dev f1": 0.8}, 7.25),
     ]
+
+
+def test_only_dev_is_shown_of_an_evaluation(models: dict[str, Path], tmp_path: Path) -> None:
+    found = {"accuracy": 0.85, "mine": 2.5}
+    whole = scores(tmp_path / "se", train=found, dev=found, test=found, hidden=None)
+    (line,) = cell_summary(models, {"student": whole})
+    assert line.scores == {"dev accuracy": 0.85, "dev mine": 2.5}
 
 
 def test_the_deciding_metric_comes_first(models: dict[str, Path], tmp_path: Path) -> None:

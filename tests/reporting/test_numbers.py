@@ -2,7 +2,13 @@ import math
 
 import pytest
 
-from alpkd_pipeline.reporting.numbers import millions, score_text, seconds_text
+from alpkd_pipeline.reporting.numbers import (
+    millions,
+    scale,
+    scaled_text,
+    score_text,
+    seconds_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,19 @@ def test_score_text(value, text):
 )
 def test_seconds_text(value, text):
     assert seconds_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "digits", "plus", "text"),
+    [
+        (0.8431, "accuracy", 1, "", "84.3"),
+        (0.8431, "", 2, "", "84.31"),
+        (0.0021, "pearson", 1, "+", "+0.2"),
+        (0.63449, "rmse", 1, "", "0.634"),
+        (0.63449, "mae", 2, "", "0.6345"),
+        (-0.0021, "mae", 1, "+", "-0.002"),
+    ],
+)
+def test_scores_are_percents_and_errors_are_not(value, metric, digits, plus, text):
+    assert scaled_text(value, metric, digits, plus) == text
+    assert scale(metric) == (1.0 if metric in ("rmse", "mae") else 100.0)

@@ -164,6 +164,29 @@ def test_an_evaluation_of_every_split_is_enough(store):
     assert record.scores == {"dev.accuracy": 0.3}
 
 
+def test_metrics_of_a_user_s_own_are_those_of_the_newest_evaluation(store):
+    folder = store.student(accuracy=0.5, f1=0.6)
+    store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.75, "f1": 0.7}}})
+    store.evaluation(folder, "1" * 64, mine=0.1, gone=9.0)
+    store.evaluation(folder, "2" * 64, **{"mine": 0.25, "sides.more": 2.0, "sides.less": 3.0})
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert list(record.scores.items()) == [
+        ("dev.accuracy", 0.75),
+        ("dev.f1", 0.7),
+        ("dev.mine", 0.25),
+        ("dev.sides.less", 3.0),
+        ("dev.sides.more", 2.0),
+    ]
+    assert record.own_metrics == {"mine": "2" * 64, "sides": "2" * 64}
+    assert record.deciding_score == 0.75
+
+
+def test_without_dev_scores_an_evaluation_with_own_metrics_is_enough(store):
+    store.evaluation(store.student(), "1" * 64, mine=0.25)
+    (record,) = finished_runs(store.root, STUDENTS)
+    assert record.scores == {"dev.accuracy": 0.75, "dev.f1": 0.7, "dev.mine": 0.25}
+
+
 def test_results_still_at_work_are_passed_over(store):
     folder = store.student(accuracy=0.5, f1=0.6)
     result = store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.3}}})

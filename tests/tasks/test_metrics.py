@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.metrics import METRICS, check_metrics, score, score_answers
+from alpkd_pipeline.tasks.metrics import (
+    METRICS,
+    check_metrics,
+    is_error,
+    score,
+    score_answers,
+    sign,
+)
 from alpkd_pipeline.tasks.task import Task, TaskKind
 
 PREDICTIONS = np.array([1, 1, 0, 1, 0, 0])
@@ -52,6 +59,31 @@ def test_correlations() -> None:
     expected = covariance / np.sqrt(5 * (2.5**2 + 1.5**2 + 0.5**2 + 4.5**2))
     assert METRICS["pearson"](predictions, labels) == pytest.approx(expected)
     assert METRICS["spearman"](predictions, labels) == pytest.approx(1.0)
+
+
+def test_errors_are_in_the_unit_of_the_labels() -> None:
+    """Errors 1, 0, -2, 3: squares 1 + 0 + 4 + 9."""
+    predictions, labels = np.array([1.0, 2.0, 3.0, 7.0]), np.array([0.0, 2.0, 5.0, 4.0])
+    assert METRICS["rmse"](predictions, labels) == pytest.approx(np.sqrt(14 / 4))
+    assert METRICS["mae"](predictions, labels) == pytest.approx(6 / 4)
+    for name in ("rmse", "mae"):
+        assert METRICS[name](labels, predictions) == METRICS[name](predictions, labels)
+        assert METRICS[name](labels, labels) == 0.0
+        assert type(METRICS[name](predictions, labels)) is float
+
+
+@pytest.mark.parametrize(("name", "expected"), [("rmse", np.sqrt(5 / 4)), ("mae", 1.0)])
+def test_a_constant_has_the_error_that_it_has(name: str, expected: float) -> None:
+    """Unlike a correlation, an error is defined for it: 1, 0, 0, 2 and 1, 1, 1, 1."""
+    labels = np.array([1.0, 2.0, 2.0, 4.0]) if name == "rmse" else np.array([1.0, 3.0, 3.0, 1.0])
+    assert METRICS[name](np.full(4, 2.0), labels) == pytest.approx(expected)
+
+
+def test_of_errors_less_is_better() -> None:
+    assert {name for name in METRICS if is_error(name)} == {"rmse", "mae"}
+    assert (sign("rmse"), sign("mae"), sign("pearson"), sign("accuracy")) == (-1, -1, 1, 1)
+    # The score of a run of another version, or of a user's own.
+    assert (is_error("other"), sign("other")) == (False, 1)
 
 
 def test_spearman_shares_ranks_between_ties() -> None:

@@ -44,6 +44,17 @@ class Store:
         publish(work, place, {"key": key, "made_from": {stage: of}})
         return place
 
+    def evaluate(self, key: str, sealed_s: int, *own: str, **splits: Any) -> Path:
+        """An evaluation of the student, sealed so many seconds after 1970."""
+        name = f"{self.student.name}-{key[:8]}"
+        place = self.root / "07_model_output/evaluation/mrpc" / name
+        found = {n: {"rows": 4, "scores": s} for n, s in splits.items()}
+        work = place.with_name(f"{name}.work")
+        write_json(work / "scores.json", {"splits": found, "metrics": dict.fromkeys(own, "d" * 64)})
+        publish(work, place, {"key": key, "made_from": {"student": KEY}})
+        os.utime(place / "manifest.json", (sealed_s, sealed_s))
+        return place
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -87,6 +98,51 @@ def test_the_deciding_score_has_one_name_for_all_tasks(store: Store) -> None:
         "final.dev_mismatched.f1": 0.5,
     }
     assert {(p.step, p.time_ms) for p in points} == {(0, 1_700_000_100_250)}
+
+
+def test_metrics_of_a_user_s_own_are_those_of_the_newest_evaluation(store: Store) -> None:
+    store.evaluate("1" * 64, 1_800_000_000, "mine", dev={**DEV, "mine": 0.25})
+    assert find_scores(store.student) is None
+    store.score(store.student, "student", "8" * 64, of=KEY, dev=DEV, hidden=None)
+    whole = {"accuracy": 0.5, "mine": 2.5, "sides.more": 1.0, "mine_not": 7.0}
+    store.evaluate("2" * 64, 1_800_000_001, "mine", "sides", train=whole, dev=whole, hidden=None)
+    found = find_scores(store.student)
+    assert found is not None
+    assert found.key == f"{'8' * 64}+{'2' * 64}"
+    assert found.splits == {"dev": DEV}
+    points = {p.name: p for p in final_points(store.student, run_json(), found)}
+    assert {name: point.value for name, point in points.items()} == {
+        "score": 0.75,
+        "final.dev.accuracy": 0.75,
+        "final.dev.f1": 0.5,
+        "final.dev.mine": 2.5,
+        "final.dev.sides.more": 1.0,
+    }
+    assert points["final.dev.mine"].time_ms == 1_800_000_001_000
+    assert points["final.dev.accuracy"].time_ms == 1_700_000_100_250
+
+
+def test_an_evaluation_without_them_says_nothing_new(store: Store) -> None:
+    store.score(store.student, "student", "8" * 64, of=KEY)
+    store.evaluate("2" * 64, 1_800_000_000, dev=DEV)
+    found = find_scores(store.student)
+    assert found is not None
+    assert (found.key, found.own) == ("8" * 64, {})
+
+
+def test_a_metric_that_was_edited_has_its_new_value_in_mlflow(
+    store: Store, settings: TrackingSettings, rows: Rows
+) -> None:
+    store.score(store.student, "student", "8" * 64, of=KEY)
+    latest = "select value from latest_metrics where key = 'final.dev.mine'"
+    for number, value in enumerate((9.0, 1.0), start=1):
+        store.evaluate(f"{number}" * 64, 1_800_000_000 + number, "mine", dev={"mine": value})
+        for _ in range(2):
+            sync_folder(store.student, settings)
+            assert rows(latest) == [(value,)]
+    assert rows("select value from latest_metrics where key = 'score'") == [(0.75,)]
+    assert len(rows("select value from metrics where key = 'final.dev.mine'")) == 2
+    assert read_state(store.student).scored == f"{'8' * 64}+{'2' * 64}"
 
 
 def test_teacher_and_student_stand_side_by_side(store: Store) -> None:

@@ -106,7 +106,8 @@ class World:
             self.story.append("evaluate")
             time.sleep(more.get("pause", 0.0))
             value = next(told)
-            return Evaluation({"accuracy": value, "f1": 1 - value}, more.get("details", {}))
+            first = more.get("metric", "accuracy")
+            return Evaluation({first: value, "f1": 1 - value}, more.get("details", {}))
 
         def keep_best(found: Evaluation, step: int, left: float) -> None:
             self.story.append(f"keep {found.deciding:g}")
@@ -288,6 +289,21 @@ def test_the_first_score_decides(world: World) -> None:
     assert Evaluation({"matthews": 0.2, "accuracy": 0.9}).deciding == 0.2
     result = world.fit(replace(SETTINGS, epochs=2, batch_size=8), scores=[0.2, 0.1])
     assert result.best_epoch == 1
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_the_smallest_error_is_the_best(world: World, metric: str) -> None:
+    settings = replace(SETTINGS, epochs=5, batch_size=8)
+    result = world.fit(settings, scores=[0.7, 0.5, 0.6, 0.5, 0.9], metric=metric)
+    assert [line for line in world.story if line.startswith("keep")] == ["keep 0.7", "keep 0.5"]
+    assert (result.best_epoch, result.best.deciding) == (2, 0.5)
+    assert [event["best"] for event in world.events("eval")] == [True, True, False, False, False]
+
+
+def test_patience_waits_for_a_smaller_error(world: World) -> None:
+    settings = replace(SETTINGS, epochs=6, batch_size=8, patience=2)
+    result = world.fit(settings, scores=[0.5, 0.6, 0.4, 0.5, 0.9, 0.1], metric="rmse")
+    assert (result.epochs, result.best_epoch) == (5, 3)
 
 
 def test_a_negative_score_may_be_the_best(world: World) -> None:

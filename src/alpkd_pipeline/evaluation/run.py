@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import score_splits
+from alpkd_pipeline.evaluation.score import SCORES, score_splits
+from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.runs.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.metrics import Judge, score_answers
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 
 log = logging.getLogger(__name__)
 
 
-def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
+def score_run(
+    model: Path, encoded: Path, folder: Path, *, splits: str, by: Judge = score_answers
+) -> Path:
     """Score a saved model on the dev splits.
 
     Args:
@@ -24,6 +29,7 @@ def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
         encoded: the encoded splits.
         folder: a begun work folder; scores and predictions are written here.
         splits: `dev`, or `all` to predict the test splits too.
+        by: scores the model's answers.
 
     Returns:
         The folder.
@@ -44,17 +50,25 @@ def score_run(model: Path, encoded: Path, folder: Path, *, splits: str) -> Path:
         # As users load it, whatever it was trained in.
         precision="fp32",
         threads=asked["threads"],
+        by=by,
     )
     return folder
 
 
 def evaluate_run(model: Path, encoded: Path, folder: Path) -> Path:
     """Predictions and scores on every split, GLUE submission files, size."""
+    from alpkd_pipeline.evaluation.metrics import scoring
     from alpkd_pipeline.evaluation.size import model_size
     from alpkd_pipeline.runs.manifest import write_json
 
-    score_run(model, encoded, folder, splits="all")
-    _submit(read_config(folder).task, folder)
+    task, asked = read_config(folder).task, read_json(folder / RUN_CONFIG).get("metrics", {})
+    own = {input_place(folder, place): digest for place, digest in asked.items()}
+    with scoring(task, own) as by:
+        score_run(model, encoded, folder, splits="all", by=by)
+    if own:
+        digests = {metric.name: digest for metric, digest in own.items()}
+        write_json(folder / SCORES, {**read_json(folder / SCORES), "metrics": digests})
+    _submit(task, folder)
     write_json(folder / "size.json", model_size(model))
     return folder
 

@@ -15,7 +15,7 @@ from alpkd_pipeline.runs.journal import MEMORY
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
-from alpkd_pipeline.tasks.metrics import score
+from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
 from alpkd_pipeline.tasks.predictions import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import environment
@@ -39,6 +39,7 @@ def score_splits(
     device: str,
     precision: str,
     threads: int | str,
+    by: Judge = score_answers,
 ) -> dict[str, Any]:
     """Predict every named split, and score those whose labels are known.
 
@@ -55,6 +56,7 @@ def score_splits(
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `auto`, `fp32` or `bf16`.
         threads: `auto` or a number.
+        by: scores the model's answers.
 
     Returns:
         What scores.json holds: `splits` (split -> `rows` and `scores`, which is None where any
@@ -76,7 +78,7 @@ def score_splits(
         model_folder, task, device=device, precision=precision, threads=threads
     ) as loaded:
         for name in present:
-            found[name] = _score_split(loaded, encoded, task, out, name, limit)
+            found[name] = _score_split(loaded, encoded, task, out, name, limit, by)
     skipped = [name for name in splits if name not in there]
     result = {
         "splits": found,
@@ -89,7 +91,7 @@ def score_splits(
 
 
 def _score_split(
-    loaded: LoadedModel, encoded: Path, task: Task, out: Path, name: str, limit: RowLimit
+    loaded: LoadedModel, encoded: Path, task: Task, out: Path, name: str, limit: RowLimit, by: Judge
 ) -> dict[str, Any]:
     split = read_encoded(encoded, name)
     loaded.check_split(split, name)
@@ -110,7 +112,7 @@ def _score_split(
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = predictions_frame(task, split.idx, split.labels, logits)
     frame.to_csv(path, index=False, lineterminator="\n")
-    scores = None if has_hidden_labels(split, task) else score(task, logits, split.labels)
+    scores = None if has_hidden_labels(split, task) else score(task, logits, split.labels, by)
     log.info("%s, %s: %s", loaded.folder.name, name, _said(scores))
     return {"rows": len(split), "scores": scores}
 

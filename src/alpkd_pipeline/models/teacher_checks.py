@@ -16,6 +16,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
+from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
@@ -138,7 +139,7 @@ def check_answers(
     name = task.deciding_metric
     found = score(task, logits, labels)[name]
     constant = best_constant(task, labels, score)
-    if found <= constant:
+    if sign(name) * found <= sign(name) * constant:
         raise UserError(
             f"the teacher's {name} on {task.name} dev is {found:.4f}, a constant answer has"
             f" {constant:.4f}: it is not fine-tuned for this task and would have taught noise"
@@ -148,10 +149,12 @@ def check_answers(
 def best_constant(task: Task, labels: np.ndarray, score: Score) -> float:
     """The best value of the deciding metric that always giving the same answer can reach."""
     name = task.deciding_metric
-    if task.kind == "regression":
-        return float(score(task, np.zeros((len(labels), 1)), labels)[name])
-    answers = (np.tile(row, (len(labels), 1)) for row in np.eye(task.num_labels))
-    return max(float(score(task, logits, labels)[name]) for logits in answers)
+    rows = np.eye(task.num_labels)
+    if task.kind == "regression":  # the least squared error, the least absolute one
+        rows = np.array([[labels.mean()], [np.median(labels)]])
+    answers = (np.tile(row, (len(labels), 1)) for row in rows)
+    found = (float(score(task, logits, labels)[name]) for logits in answers)
+    return max(found, key=lambda value: sign(name) * value)
 
 
 def _check_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -123,13 +124,17 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
     """
     stage = cell.stage(name)
     about_student = name.startswith("student")
+    params = {k: v for k, v in cell.params.plain().items() if k not in ("run", "compare")}
+    if cell.params.task.metrics is not None:
+        # The user's own metrics are part of evaluations alone, which list them themselves.
+        params["task"]["metrics"] = list(cell.task.metrics)
     facts = {
         "schema": 1,
         "stage": name,
         "name": cell.student_name if about_student else cell.teacher_name,
         "task": cell.task.to_dict(),
         # Where results go is not what they are, and an address may hold a password.
-        "params": {k: v for k, v in cell.params.plain().items() if k not in ("run", "compare")},
+        "params": params,
         "identity": {
             "key": stage.key,
             "keys": {**_upstream_keys(cell, stage), name: stage.key},
@@ -138,6 +143,8 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
             "generation": cell.params.run.kind,
         },
     }
+    if name.endswith("_evaluation") and (own := cell.own_metrics):
+        facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
     if name in TRAININGS:
         # Equal for equal results, and for no others: people meet the same digits in the folder.
         facts["name"] = f"{facts['name']}-{stage.key[:4]}"

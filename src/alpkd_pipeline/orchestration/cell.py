@@ -258,6 +258,8 @@ class Cell(Subject):
             **self._score_facts,
             "submission": repr(GLUE[name].submission_words) if name in GLUE else None,
             "code": self._code("alpkd_pipeline.evaluation.run.evaluate_run"),
+            "own_metrics": {folder.name: digest for folder, digest in self.own_metrics.items()},
+            "evaluate": self.libraries(("evaluate",)),
         }
 
     @cached_property

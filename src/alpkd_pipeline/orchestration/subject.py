@@ -15,6 +15,7 @@ from alpkd_pipeline.orchestration.shared_facts import SharedFacts
 from alpkd_pipeline.params import Params, possible_path
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
+from alpkd_pipeline.tasks.own_metrics import our_metrics, own_metrics
 from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.task import Task
 
@@ -54,9 +55,15 @@ class Subject:
             text_columns=given.text_columns,
             label_names=given.labels,
             kind=given.kind,
-            metrics=given.metrics,
+            metrics=None if given.metrics is None else our_metrics(given.metrics),
             label_range=given.label_range,
         )
+
+    @property
+    def own_metrics(self) -> dict[Path, str]:
+        """The folders of the user's own metrics, which evaluations alone compute, and digests."""
+        names = self.params.task.metrics or ()
+        return self.facts.once(("metrics", names), lambda: own_metrics(names, self.project))
 
     @cached_property
     def source(self) -> SourceSpec:

@@ -103,7 +103,7 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         for record in finished_runs(store, STUDENTS)
         if wanted is None or record.key in wanted
     ]
-    scored = [record for record in students if record.scores]
+    scored = with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
     unscored = sum(not record.scores and generation(record) == CELL for record in students)
     if unscored:
@@ -120,6 +120,18 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         searches=tuple(searches),
         sweep=chosen,
     )
+
+
+def with_versions(records: list[RunRecord]) -> list[RunRecord]:
+    """Runs whose scores by a metric that was edited meanwhile say its version: two columns."""
+    versions = Counter(n for n, _ in {pair for r in records for pair in r.own_metrics.items()})
+
+    def column(record: RunRecord, title: str) -> str:
+        split, metric, *key = title.split(".", 2)
+        version = f"@{record.own_metrics[metric][:8]}" if versions[metric] > 1 else ""
+        return ".".join([split, f"{metric}{version}", *key])
+
+    return [replace(r, scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
 
 
 def as_cell(record: RunRecord) -> RunRecord:

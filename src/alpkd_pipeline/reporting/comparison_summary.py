@@ -44,7 +44,7 @@ def main_parts(sources: Sources) -> list[str]:
             " Average: over the tasks that all students of the table have; rank: mean place among"
             " them, 1 is the best."
         )
-    said += "\n"
+    said += f"{sources.on_errors}\n"
     return [*parts, said]
 
 
@@ -70,7 +70,7 @@ def _main(table: pd.DataFrame) -> str:
 def _score(line: Row | None) -> str:
     if line is None:
         return MISSING
-    text = plus_minus(line["mean"], line["std"])
+    text = plus_minus(line["mean"], line["std"], line["metric"])
     return f"**{text}**" if line["bold"] else text
 
 
@@ -94,10 +94,10 @@ def _verdicts(rows: list[Row]) -> str:
             "against": str(row["baseline_label"]),
             "verdict": str(row["verdict"]),
             "seeds": str(int(row["n"])),
-            "difference": signed(row["difference"]),
-            "95 % interval": interval(row["low"], row["high"]),
+            "difference": signed(row["difference"], row["metric"]),
+            "95 % interval": interval(row["low"], row["high"], row["metric"]),
             "p (Holm)": p_text(row["p_holm"]),
-            "detectable": points(row["detectable"]),
+            "detectable": points(row["detectable"], metric=row["metric"]),
         }
         for row in rows
     ]

@@ -15,8 +15,8 @@ def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[Model
 
     Args:
         models: model folders by what they are called in the table.
-        scores: the folders of their dev scores, under the same names; those that are not there
-            yet are left out, and so is their line.
+        scores: the folders of their scores, of which those on dev are shown, under the same names;
+            those that are not there yet are left out, and so is their line.
     """
     return [
         _line(name, FinishedFolder(folder), FinishedFolder(scores[name]))
@@ -26,13 +26,14 @@ def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[Model
 
 
 def _line(name: str, folder: FinishedFolder, scored: FinishedFolder) -> ModelSummary:
-    metrics = folder.json("metrics.json")
-    found = scored.json("scores.json")["splits"]
+    metrics, task = folder.json("metrics.json"), folder.json("run.json")["task"]
+    splits = scored.json("scores.json")["splits"]
+    dev = {name: splits[name] for name in task["dev_splits"] if name in splits}
     return ModelSummary(
         model=name,
         layers=shape_of(folder.json("config.json")).layers,
         parameters=metrics["parameters"]["total"],
-        scores=_flat(found, folder.json("run.json")["task"]["metrics"][0]),
+        scores=_flat(dev, task["metrics"][0]),
         seconds=metrics.get("seconds"),
     )
 

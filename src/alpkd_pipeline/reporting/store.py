@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from alpkd_pipeline.runs.finished import (
     newest_first,
     noted,
 )
+from alpkd_pipeline.tasks.own_metrics import own_scores
 
 log = logging.getLogger(__name__)
 
 TEACHERS = "06_models/teachers"
 STUDENTS = "06_models/students"
 SCORES = ("07_model_output/scores", "07_model_output/evaluation")
-"""Folders with scores.json; both hold the same dev scores, the second one all splits."""
+"""Folders with scores.json; both hold the same dev scores, the second all splits and metrics."""
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 SIGNALS = "05_model_input/signals"
@@ -59,6 +60,7 @@ class RunRecord:
             run was neither evaluated nor measured on dev while it trained.
         latencies: what each latency.json of the run says, the newest first.
         geometry: the newest geometry.json of a student, None if its layers were not looked at.
+        own_metrics: the user's own metrics among the scores -> the digests of their folders.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class RunRecord:
     scores: Mapping[str, float]
     latencies: tuple[Mapping[str, Any], ...]
     geometry: Mapping[str, Any] | None = None
+    own_metrics: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> Mapping[str, str]:
@@ -135,16 +138,16 @@ def _check_there(*folders: FinishedFolder) -> None:
 
 
 def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
-    scored = _results(store, *SCORES)
+    scored, evaluated = (_results(store, place) for place in SCORES)
     timed = _results(store, LATENCY)
     looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
     seen: dict[str, Path] = {}
     for folder in finished_below(store / kind, "*/*"):
         try:
             folder.check_sizes()
-            record = _read(folder, kind == STUDENTS, scored, timed, looked_at)
+            record = _read(folder, kind == STUDENTS, scored, evaluated, timed, looked_at)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            results = (scored, timed, looked_at)
+            results = (scored, evaluated, timed, looked_at)
             _check_there(folder, *(r for found in results for some in found.values() for r in some))
             log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
@@ -157,20 +160,19 @@ def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
         yield record
 
 
-def _results(store: Path, *places: str) -> dict[str, list[FinishedFolder]]:
+def _results(store: Path, place: str) -> dict[str, list[FinishedFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
     found: dict[str, list[FinishedFolder]] = defaultdict(list)
-    keys: set[tuple[str, str]] = set()
-    for place in places:
-        for folder in newest_first(finished_below(store / place, "*/*")):
-            try:
-                made_from, key = folder.made_from, (place, folder.key)
-            except FileNotFoundError:
-                raise _MovedError from None
-            for stage in {"teacher", "student"} & made_from.keys():
-                if key not in keys:
-                    found[made_from[stage]].append(folder)
-            keys.add(key)
+    keys: set[str] = set()
+    for folder in newest_first(finished_below(store / place, "*/*")):
+        try:
+            made_from, key = folder.made_from, folder.key
+        except FileNotFoundError:
+            raise _MovedError from None
+        for stage in {"teacher", "student"} & made_from.keys():
+            if key not in keys:
+                found[made_from[stage]].append(folder)
+        keys.add(key)
     return found
 
 
@@ -178,21 +180,24 @@ def _read(
     folder: FinishedFolder,
     student: bool,
     scored: Mapping[str, list[FinishedFolder]],
+    evaluated: Mapping[str, list[FinishedFolder]],
     timed: Mapping[str, list[FinishedFolder]],
     looked_at: Mapping[str, list[FinishedFolder]],
 ) -> RunRecord:
     run, metrics = folder.json("run.json"), folder.json("metrics.json")
     key = run["identity"]["key"]
-    evaluated = [result.json("scores.json") for result in scored.get(key, [])[:1]]
+    newest = [*scored.get(key, [])[:1], *evaluated.get(key, [])[:1]]
+    found = [result.json("scores.json") for result in newest]
     seen = [result.json("geometry.json") for result in looked_at.get(key, [])[:1]]
     record = RunRecord(
         path=folder.path,
         key=key,
         run=run,
         metrics=metrics,
-        scores=_dev_scores(run["task"], metrics, *evaluated),
+        scores=_dev_scores(run["task"], metrics, found),
         latencies=tuple(_latencies(timed.get(key, []))),
         geometry=seen[0] if seen else None,
+        own_metrics=dict(found[-1].get("metrics") or {}) if found else {},
     )
     _check(record, student)
     return record
@@ -223,15 +228,19 @@ def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]
 
 
 def _dev_scores(
-    task: Mapping[str, Any], metrics: Mapping[str, Any], *evaluated: Mapping[str, Any]
+    task: Mapping[str, Any], metrics: Mapping[str, Any], scored: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """The evaluation's scores; before it those that chose the best epoch, if measured on dev."""
+    """The saved model's scores; before it was scored those that chose its epoch, if on dev."""
     found = dict(metrics.get("scores") or {})
-    for evaluation in evaluated:
-        found = {name: split["scores"] or {} for name, split in evaluation["splits"].items()}
-    return {
-        f"{split}.{metric}": float(found[split][metric])
+    if scored:
+        found = {name: split["scores"] or {} for name, split in scored[0]["splits"].items()}
+    own = own_scores(scored[-1]) if scored else {}
+    scores = {
+        f"{split}.{metric}": found[split][metric]
         for split in task["dev_splits"]
         for metric in task["metrics"]
         if metric in found.get(split, {})
     }
+    for split in task["dev_splits"]:
+        scores |= {f"{split}.{metric}": value for metric, value in own.get(split, {}).items()}
+    return {name: float(value) for name, value in scores.items()}

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 COMPARISON = "comparison"
 """The result that is tracked as a run of its own."""
 
-SCORED = {"teacher_scores": "teacher", "student_scores": "student"}
-"""Which model's tracked run gets these scores."""
+SCORED = {f"{m}_{result}": m for m in ("teacher", "student") for result in ("scores", "evaluation")}
+"""Which model's tracked run gets these scores; an evaluation may have some of a user's own."""
 
 
 def settings_of(experiment: Experiment) -> TrackingSettings | None:
@@ -76,13 +76,16 @@ def tracked(experiment: Experiment, artifact: Artifact, work: Work) -> Iterator[
 def _track_scores(model: Path, settings: TrackingSettings) -> None:
     """Add scores to the model's run; if that did not get through, a later sync adds both."""
     from alpkd_pipeline.tracking.folder_sync import sync_folder
+    from alpkd_pipeline.tracking.results import find_scores
     from alpkd_pipeline.tracking.sync_state import read_state
 
     state = read_state(model)
     if not state.finished or state.place != settings.place:
         return
     try:
-        sync_folder(model, settings, pictures=run_pictures_of)
+        scored = find_scores(model)
+        if scored is not None and scored.key != state.scored:
+            sync_folder(model, settings, pictures=run_pictures_of)
     except UserError as error:
         log.warning("%s", error)
 

@@ -16,21 +16,27 @@ from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.predictions import answers
 from alpkd_pipeline.tasks.task import Task, TaskKind
 
+Judge = Callable[[Task, np.ndarray, np.ndarray], dict[str, float]]
+"""A task, (N,) answers and (N,) labels -> score by metric, as `score_answers` does it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One score, the higher the better.
+    """One score, the higher the better, or an error, the lower the better.
 
     Attributes:
         function: (N,) predictions and (N,) labels -> the score. Class ids for a classification,
             numbers for a regression.
         kind: the kind of task that it fits.
         binary: it needs exactly two classes.
+        is_error: it is 0 where all is right, and has no upper end: a number in the labels' unit,
+            so neither a share nor a percentage of anything.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
     kind: TaskKind
     binary: bool = False
+    is_error: bool = False
 
     def __call__(self, predictions: np.ndarray, labels: np.ndarray) -> float:
         """The score of predictions."""
@@ -83,6 +89,16 @@ def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
     return _defined(spearmanr(predictions, labels).statistic)
 
 
+def rmse(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Root of the mean squared error, 0 or more, in the labels' unit."""
+    return math.sqrt(np.mean((predictions - labels) ** 2))
+
+
+def mae(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Mean absolute error, 0 or more, in the labels' unit."""
+    return float(np.mean(np.abs(predictions - labels)))
+
+
 METRICS: dict[str, Metric] = {
     "accuracy": Metric(accuracy, "classification"),
     "f1": Metric(f1, "classification", binary=True),
@@ -90,7 +106,19 @@ METRICS: dict[str, Metric] = {
     "matthews": Metric(matthews, "classification"),
     "pearson": Metric(pearson, "regression"),
     "spearman": Metric(spearman, "regression"),
+    "rmse": Metric(rmse, "regression", is_error=True),
+    "mae": Metric(mae, "regression", is_error=True),
 }
+
+
+def is_error(name: str) -> bool:
+    """Whether a metric, by its name, is an error; what is none of ours is taken for a score."""
+    return name in METRICS and METRICS[name].is_error
+
+
+def sign(name: str) -> int:
+    """-1 for an error, else 1: what turns a score, or a difference, so that larger is better."""
+    return -1 if is_error(name) else 1
 
 
 def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None:
@@ -122,27 +150,6 @@ def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None
             )
 
 
-def score(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """The task's metrics of a model's outputs.
-
-    Args:
-        task: the task.
-        logits: (N, C), or (N, 1) for a regression.
-        labels: (N,) class ids or numbers.
-
-    Raises:
-        UserError: hidden labels, no rows, outputs that are not finite, or shapes that do not fit.
-    """
-    if logits.shape != (len(labels), task.num_labels):
-        raise UserError(
-            f"outputs of shape {logits.shape} do not fit {len(labels)} labels of task"
-            f" '{task.name}' with {task.num_labels} outputs"
-        )
-    if not np.isfinite(logits).all():
-        raise UserError(f"the model's outputs on task '{task.name}' are not finite; it diverged")
-    return score_answers(task, answers(task, logits), labels)
-
-
 def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """The task's metrics of given answers: (N,) class ids or numbers against (N,) labels.
 
@@ -158,6 +165,30 @@ def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str
             " splits without labels cannot be scored"
         )
     return {name: METRICS[name](given, labels) for name in task.metrics}
+
+
+def score(
+    task: Task, logits: np.ndarray, labels: np.ndarray, by: Judge = score_answers
+) -> dict[str, float]:
+    """The task's metrics of a model's outputs.
+
+    Args:
+        task: the task.
+        logits: (N, C), or (N, 1) for a regression.
+        labels: (N,) class ids or numbers.
+        by: scores what these outputs say.
+
+    Raises:
+        UserError: hidden labels, no rows, outputs that are not finite, or shapes that do not fit.
+    """
+    if logits.shape != (len(labels), task.num_labels):
+        raise UserError(
+            f"outputs of shape {logits.shape} do not fit {len(labels)} labels of task"
+            f" '{task.name}' with {task.num_labels} outputs"
+        )
+    if not np.isfinite(logits).all():
+        raise UserError(f"the model's outputs on task '{task.name}' are not finite; it diverged")
+    return by(task, answers(task, logits), labels)
 
 
 def _is_constant(values: np.ndarray) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.finished import FinishedFolder, results_of
+from alpkd_pipeline.runs.finished import FinishedFolder, results_of, written_ns
 from alpkd_pipeline.runs.journal import sealed_events
 from alpkd_pipeline.runs.run_folder import input_place
+from alpkd_pipeline.tasks.own_metrics import own_scores
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
 
-SCORES = "07_model_output/scores"
+SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,20 @@ class Scored:
     """The scores of a saved model.
 
     Attributes:
-        key: the key of the scores.
+        key: of the scores, and of the evaluation that `own` is from.
         splits: split -> metric -> score, splits with known labels only, the deciding one first.
+        own: the same of the user's own metrics, of these splits.
+        own_ms: when the evaluation was sealed, in milliseconds since the epoch.
     """
 
     key: str
     splits: Mapping[str, Mapping[str, float]]
+    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    own_ms: int = 0
 
 
 def find_scores(folder: Path) -> Scored | None:
-    """The newest scores of a finished run folder in its store.
+    """The newest scores of a finished run folder in its store, by the user's own metrics too.
 
     Args:
         folder: `<store>/06_models/<kind>/<task>/<name>`.
@@ -39,25 +44,35 @@ def find_scores(folder: Path) -> Scored | None:
     """
     if len(folder.parents) < 4:
         return None
-    place = folder.parents[3] / SCORES / folder.parent.name
-    newest = next(iter(results_of(place, FinishedFolder(folder))), None)
+    places = (folder.parents[3] / place / folder.parent.name for place in SCORES)
+    results = (results_of(place, FinishedFolder(folder)) for place in places)
+    newest, evaluation = (next(iter(found), None) for found in results)
     if newest is None:
         return None
     splits = newest.json("scores.json")["splits"]
     known = {name: facts["scores"] for name, facts in splits.items() if facts["scores"]}
-    return Scored(newest.key, known) if known else None
+    if not known:
+        return None
+    found = own_scores(evaluation.json("scores.json")) if evaluation else {}
+    own = {split: found[split] for split in known if found.get(split)}
+    if evaluation is None or not own:
+        return Scored(newest.key, known)
+    sealed_ms = written_ns(evaluation.path) // 1_000_000
+    return Scored(f"{newest.key}+{evaluation.key}", known, own, sealed_ms)
 
 
 def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[Point]:
     """A model's scores as metrics, at the time of its training's end.
 
     `score` is the deciding metric on the first dev split, the same number as in the comparison;
-    `final.<split>.<metric>` are all of them.
+    `final.<split>.<metric>` are all of them. MLflow shows the latest value of a metric of the
+    user's own, so these have the time of their evaluation.
     """
     at_ms = max(map(time_ms, sealed_events(FinishedFolder(folder))), default=0)
     first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
     values = {"score": first.get(deciding), "final": scored.splits}
-    return [Point(name, value, at_ms, RESULT_STEP) for name, value in numbers(values)]
+    own = [Point(n, v, scored.own_ms, RESULT_STEP) for n, v in numbers({"final": scored.own})]
+    return [Point(n, v, at_ms, RESULT_STEP) for n, v in numbers(values)] + own
 
 
 def results_table(folder: Path, run: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ class SyncState:
         run_id: the MLflow run.
         pushed: the last step pushed of each kind of event.
         finished: everything is there and the run is FINISHED.
-        scored: the key of the scores that are there.
+        scored: `Scored.key` of the scores that are there.
         ended: set when the training stopped before its end.
     """
 

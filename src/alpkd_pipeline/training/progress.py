@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, steps_per_epoch
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
 from alpkd_pipeline.training.pace import Pace
@@ -45,7 +46,7 @@ class Evaluation:
 
     @property
     def deciding(self) -> float:
-        """The value of the deciding metric; larger is better for every metric of this project."""
+        """The value of the deciding metric."""
         return next(iter(self.scores.values()))
 
 
@@ -203,7 +204,8 @@ class Progress:
         started = time.perf_counter()
         found = evaluate()
         self._evaluated_at, self._last = self.steps, found
-        better = self._best is None or found.deciding > self._best.deciding
+        turn = sign(next(iter(found.scores)))
+        better = self._best is None or turn * found.deciding > turn * self._best.deciding
         self._journal.write(
             "eval",
             step=self.steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from alpkd_pipeline.orchestration.tuning.held import held
 from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+from alpkd_pipeline.tasks.metrics import METRICS
 
 Make = Callable[..., Tuning]
 
@@ -82,6 +84,18 @@ def test_the_winner_of_each_study_becomes_a_preset(place: Place, engine: Any) ->
     assert "best of 6 trials, holdout 0.4000" in entries[1]["by"]
 
 
+def test_of_errors_the_smallest_wins(
+    place: Place, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METRICS, "accuracy", replace(METRICS["accuracy"], is_error=True))
+    engine()
+    assert place.tuning(trials=6).run("local", None) == 0
+    entries = yaml.safe_load(place.presets.read_text())["tuned"]
+    assert [entry["set"]["training.lr"] for entry in entries] == [1e-4, 1e-4]
+    assert "best of 6 trials, holdout 0.1000" in entries[1]["by"]
+    assert [study["best"]["score"] for study in place.record()["studies"]] == [0.1, 0.1]
+
+
 def test_the_record_says_how_the_budget_was_spent(place: Place, engine: Any) -> None:
     engine()
     place.tuning(trials=4).run("local", None)
@@ -89,6 +103,7 @@ def test_the_record_says_how_the_budget_was_spent(place: Place, engine: Any) -> 
     assert found["trials"] == {"asked": 4, "done": 7}
     assert (found["selection"], found["env"], found["seeds"]) == ("holdout", None, [0])
     assert found["ended"] is not None
+    assert {s["metric"] for s in found["studies"]} == {"accuracy"}
     budgets = {s["method"]: (s["budget"], s["possible"]) for s in found["studies"]}
     assert budgets == {"no_kd": (3, 3), "kd": (4, 6)}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from alpkd_pipeline.orchestration.tuning.space import Range, Space, grid
@@ -158,3 +159,29 @@ def test_a_score_that_is_not_finite_is_refused(make: Make) -> None:
     study = make()
     with pytest.raises(ValueError, match="nan"):
         study.tell(study.ask()[0].number, float("nan"), {})
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_of_errors_the_smallest_is_the_best(tmp_path: Path, sampler: Sampler) -> None:
+    database = tmp_path / "optuna.db"
+    best = {"errors": {"training.lr": 1e-4, "method.eta": 0.2}}
+    best["scores"] = {"training.lr": 4e-4, "method.eta": 0.8}
+    for name, metric in (("errors", "rmse"), ("scores", "pearson")):
+        study = Study(open_storage(database), name, SPACE, sampler, 9, metric)
+        search(study)
+        found = study.best()
+        assert found is not None
+        assert found.values == best[name]
+        # What TPE looks for follows from it.
+        stored = optuna.load_study(study_name=name, storage=open_storage(database))
+        assert stored.best_params == best[name]
+
+
+def test_of_equal_errors_the_first_is_the_best(tmp_path: Path) -> None:
+    study = Study(open_storage(tmp_path / "optuna.db"), "s", SPACE, "grid", 3, "mae")
+    assert study.best() is None
+    for trial in study.ask():
+        study.tell(trial.number, 0.5, {})
+    found = study.best()
+    assert found is not None
+    assert found.number == 0

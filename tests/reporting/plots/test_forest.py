@@ -74,3 +74,16 @@ def test_a_comparison_without_numbers_keeps_its_line():
     picture = drawn(forest([empty]))
     assert "kd" in texts(picture)
     assert uses(picture, "blue") == 0
+
+
+def test_errors_are_drawn_as_they_are():
+    figure = forest(ROWS, "rmse")
+    axes = figure.axes[0]
+    dots = sorted(
+        float(x) for line in axes.lines if line.get_linestyle() == "None" for x in line.get_xdata()
+    )
+    assert dots == [-0.02, 0.01, 0.01, 0.02]
+    ends = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()]
+    assert [0.01, 0.03] in ends
+    assert 0.02 < axes.get_xlim()[1] < 0.1
+    assert "difference in rmse" in texts(drawn(figure))

@@ -50,3 +50,10 @@ def test_each_term_has_its_strip_with_its_least_and_largest_value():
 
 def test_a_loss_that_stays_is_drawn():
     drawn(loss_curves({"hard": [Curve("kd", [(0.5, 1.0), (1, 1.0)])]}))
+
+
+def test_errors_are_drawn_as_they_are():
+    axes = score_curves([KD], [0.9, 0.8], 1.0).axes[0]
+    assert list(axes.lines[0].get_ydata()) == [0.6, 0.7]
+    assert list(axes.lines[-1].get_ydata()) == pytest.approx([0.85, 0.85])
+    assert axes.collections[0].get_segments()[0].tolist() == [[1.0, 0.5], [2.0, 0.7]]

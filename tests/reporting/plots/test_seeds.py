@@ -38,3 +38,10 @@ def test_the_teacher_is_a_dashed_line_at_the_mean_of_the_teachers():
 
 def test_without_a_teacher_nothing_is_dashed():
     assert dashed(drawn(seed_dots(ARMS))) == 0
+
+
+def test_errors_are_drawn_as_they_are():
+    axes = seed_dots(ARMS, [0.9, 0.8], 1.0).axes[0]
+    assert list(axes.lines[0].get_xdata()) == [0.70, 0.72, 0.71]
+    assert float(axes.collections[0].get_segments()[0][0][0]) == pytest.approx(0.71)
+    assert list(axes.lines[-1].get_xdata()) == pytest.approx([0.85, 0.85])

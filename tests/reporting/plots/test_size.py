@@ -22,3 +22,8 @@ def test_the_teacher_is_a_star_where_it_is_known():
     assert "teacher" in texts(with_teacher)
     assert "teacher" not in texts(drawn(score_against([KD], "x")))
     assert uses(with_teacher, "blue") == 2
+
+
+def test_errors_are_drawn_as_they_are():
+    line, star = score_against([KD], "x", (9.0, 0.9), 1.0).axes[0].lines
+    assert (list(line.get_ydata()), list(star.get_ydata())) == ([0.7, 0.8], [0.9])

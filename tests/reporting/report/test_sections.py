@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.report.conftest import page_of, section
-from tests.reporting.studies import search, signals, study, sweep, with_attention, with_journal
+from tests.reporting.report.conftest import html_of, page_of, section
+from tests.reporting.studies import (
+    errors,
+    search,
+    signals,
+    study,
+    sweep,
+    with_attention,
+    with_journal,
+)
 
 from alpkd_pipeline.reporting.plots.size import score_against
 from alpkd_pipeline.reporting.store import GEOMETRY
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.reporting.sweeps import SEARCHES
+from alpkd_pipeline.runs.manifest import read_json, write_json
 
 KEY = f"{1:064x}"
 
@@ -274,7 +283,7 @@ def test_kept_is_not_said_of_one_task_among_several(store):
 def test_the_star_is_the_mean_of_teachers_however_many_students_they_have(store, monkeypatch):
     stars = []
 
-    def drawn(trades, axis, teacher=None):
+    def drawn(trades, axis, teacher=None, unit=100.0):
         stars.append(teacher)
         return score_against(trades, axis, teacher)
 
@@ -291,3 +300,43 @@ def test_the_star_is_the_mean_of_teachers_however_many_students_they_have(store,
     store.student(3, change=other)
     page_of(store.root)
     assert stars == [(pytest.approx(0.6), pytest.approx(0.8))]
+
+
+def test_errors_are_named_and_shown_as_they_are(store):
+    errors(store)
+    page = page_of(store.root)
+    (table,) = section(page, "scores").all("table")
+    assert [row[:2] for row in rows_of(table)[1:]] == [
+        ["no_kd", "0.602 ± 0.002"],
+        ["kd", "0.552 ± 0.002"],
+        ["alp_kd", "0.502 ± 0.001"],
+    ]
+    best = [cell.text for cell in table.all("td") if "best" in (cell.get("class") or "")]
+    assert best == ["0.502 ± 0.001"]
+    for name in ("scores", "verdicts"):
+        assert "Of rmse less is better" in section(page, name).text
+    assert "better" in section(page, "verdicts").text
+    assert "worse" not in section(page, "verdicts").all("table")[0].text
+    assert "difference in rmse" in section(page, "verdicts").text
+    assert "best mean 0.502 by alp_kd" in html_of(store.root)
+    assert "0.5010" in section(page, "runs").text
+    assert "less is better" not in page_of_scores(store)
+
+
+def page_of_scores(store):
+    """The text of another store, without errors."""
+    other = type(store)(store.root / "other")
+    study(other, tasks=["mrpc"])
+    return page_of(other.root).text
+
+
+def test_the_best_error_of_a_search_is_shown_as_it_is(store):
+    errors(store)
+    search(store.root, "tune-1", {"training.lr": 0.0004})
+    path = store.root / SEARCHES / "tune-1.json"
+    found = read_json(path)
+    for metric, text in (("rmse", "0.770"), ("accuracy", "77.0")):
+        found["studies"][0] |= {"metric": metric}
+        write_json(path, found)
+        (table,) = section(page_of(store.root), "tuning").all("table")
+        assert rows_of(table)[1][7] == text

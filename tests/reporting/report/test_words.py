@@ -65,3 +65,12 @@ def test_anchors_hold_nothing_that_a_page_could_trip_over():
 def test_depths():
     assert words.depth(3, 6) == "3 of 6 layers"
     assert words.depth(1) == "1 layer"
+
+
+def test_errors_are_written_in_their_own_unit():
+    assert words.points(0.6344, metric="rmse") == "0.634"
+    assert words.points(0.6344, 2, "rmse") == "0.6344"
+    assert words.signed(-0.0121, "mae") == "−0.012"
+    assert words.plus_minus(0.6344, 0.0121, "rmse") == "0.634 ± 0.012"
+    assert words.plus_minus(None, None, "rmse") == "–"
+    assert words.interval(-0.01, 0.02, "rmse") == "−0.010 to +0.020"

@@ -61,3 +61,15 @@ def test_each_column_has_its_own_best():
     found = best(cells).set_index(["task", "layers"])
     assert found["label"].to_dict() == {("mrpc", 4): "alp_kd", ("cola", 4): "kd", ("mrpc", 2): "kd"}
     assert found["bold"].tolist() == [True, True, False]
+
+
+def test_of_errors_the_smallest_is_the_best():
+    column = {"no_kd": HIGH, "kd": LOW, "alp_kd": LOWER}
+    for metric, label in (("rmse", "alp_kd"), ("mae", "alp_kd"), ("pearson", "no_kd")):
+        row = the(frame(*(seeds(name, s, metric=metric) for name, s in column.items())))
+        assert (row["label"], row["bold"], row["note"]) == (label, True, "")
+
+
+def test_an_error_that_is_larger_on_shared_seeds_is_not_bold():
+    ours, theirs = seeds("alp_kd", LOW, metric="rmse"), seeds("kd", [*LOW, 0.99], metric="rmse")
+    assert the(frame(ours, theirs))["note"] == "not better than kd on shared seeds"

@@ -57,6 +57,20 @@ def test_better_worse_and_neither():
     assert found["ckd", "kd"] == NOT_DISTINGUISHABLE
 
 
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+def test_of_errors_less_is_better(metric):
+    cells = frame(
+        *(seeds(m, s, metric=metric) for m, s in (("no_kd", HIGH), ("kd", LOW), ("pkd", HIGH)))
+    )
+    found = verdicts(cells).set_index(["method", "baseline"])
+    assert found["verdict"]["kd", "no_kd"] == BETTER
+    assert found["verdict"]["pkd", "kd"] == WORSE
+    assert found["verdict"]["pkd", "no_kd"] == NOT_DISTINGUISHABLE
+    # The numbers are those of the errors themselves.
+    assert found["difference"]["kd", "no_kd"] == pytest.approx(0.71 - 0.811)
+    assert found["low"]["kd", "no_kd"] < found["high"]["kd", "no_kd"] < 0
+
+
 def test_the_family_is_all_tests_of_a_depth():
     cells = frame(
         *(seeds(m, s, task=t) for t in ("mrpc", "cola") for m, s in (("no_kd", LOW), ("kd", HIGH))),

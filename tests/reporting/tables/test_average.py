@@ -94,3 +94,9 @@ def test_shared_tasks_keep_their_order():
 
 def test_scores_that_differ_by_rounding_share_a_place():
     assert mean_ranks({"a": [0.1 + 0.2], "b": [0.3], "c": [0.5]}) == {"a": 2.5, "b": 2.5, "c": 1}
+
+
+def test_errors_are_in_no_average_and_no_rank():
+    errors = [line(name, "stsb", 12.5, metric="rmse") for name in ("kd", "ckd")]
+    assert averages([*TWO, *errors]) == averages(TWO)
+    assert averages([*TWO[0::2], *errors]) == {}

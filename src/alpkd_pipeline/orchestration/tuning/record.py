@@ -37,6 +37,7 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
         **coordinates,
         "trials": [_trial_record(trial) for trial in trials],
         "best": None if best is None else {"values": best.values, "score": best.score},
+        "metric": study.metric,
         "possible": study.possible,
         "budget": study.budget,
         "done": len(study.trials()),

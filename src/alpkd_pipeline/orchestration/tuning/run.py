@@ -141,13 +141,14 @@ class Tuning:
 
     def _open_studies(self) -> None:
         storage = open_storage(self._database)
+        metric = {p.name: p.sample[0].task.deciding_metric for p in self.studies}
         self._searches = [
             Search(
-                planned.target,
-                Study(storage, planned.name, planned.space, self.spec.sampler, planned.budget),
+                p.target,
+                Study(storage, p.name, p.space, self.spec.sampler, p.budget, metric[p.name]),
                 self._maker,
             )
-            for planned in self.studies
+            for p in self.studies
         ]
 
     def _run_trials(self, engine: Engine) -> Status:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alpkd_pipeline.orchestration.tuning.space import Point, Range, Space, grid, size
+from alpkd_pipeline.tasks.metrics import is_error, sign
 from alpkd_pipeline.tracking.settings import sqlite_address
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Study:
         sampler: how points are chosen. A finite space with `grid` or `random` is walked in a
             fixed random order, without repeats; so is one that is not larger than the budget.
         budget: how many different points to try.
+        metric: of the scores: of an error the smallest is the best.
     """
 
     def __init__(
@@ -110,12 +112,16 @@ class Study:
         space: Space,
         sampler: Sampler,
         budget: int,
+        metric: str = "",
     ) -> None:
         import optuna
 
-        self._storage = storage
+        self._storage, self.metric = storage, metric
         self._study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True
+            storage=storage,
+            study_name=name,
+            direction="minimize" if is_error(metric) else "maximize",
+            load_if_exists=True,
         )
         self._space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
         self._distributions = {n: _distribution(given) for n, given in space.items()}
@@ -149,7 +155,7 @@ class Study:
 
         Args:
             number: the trial.
-            score: larger is better, finite.
+            score: finite.
             facts: what to remember beside it, JSON-ready.
 
         Raises:
@@ -197,9 +203,10 @@ class Study:
         return [trial for trial in last.values() if trial.values not in scored]
 
     def best(self) -> Trial | None:
-        """The trial of the highest score, the earlier one of equals; None without any."""
+        """The trial of the best score, the earlier one of equals; None without any."""
         done = self.trials()
-        return max(done, key=lambda t: (t.score or 0.0, -t.number)) if done else None
+        turn = sign(self.metric)
+        return max(done, key=lambda t: (turn * (t.score or 0.0), -t.number), default=None)
 
     def _settled(self) -> list[FrozenTrial]:
         return [t for t in self._all() if _is_settled(t)][: self.budget]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.reporting.numbers import scale
 from alpkd_pipeline.reporting.plots.canvas import (
     SMALL,
     cut,
@@ -16,6 +17,7 @@ from alpkd_pipeline.reporting.plots.canvas import (
 )
 from alpkd_pipeline.reporting.plots.marks import INK, MUTED, PAPER, mark_of
 from alpkd_pipeline.reporting.statistics.verdict import BETTER, NOT_DISTINGUISHABLE, WORSE
+from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,17 +32,21 @@ WORDS = {BETTER: "better", WORSE: "worse", NOT_DISTINGUISHABLE: "n. d."}
 Row = Mapping[Any, Any]
 
 
-def forest(rows: Sequence[Row]) -> Figure:
+def forest(rows: Sequence[Row], metric: str = "") -> Figure:
     """Draw the verdicts of one task and depth, grouped by baseline.
 
     Args:
         rows: of `verdicts`, as dictionaries: `label`, `method`, `baseline_label`, `difference`,
-            `low`, `high` (0 to 1 or missing) and `verdict`. Full marks are differences that were
-            shown, hollow ones were not; a comparison without numbers keeps its line empty.
+            `low`, `high` (as scores are, or missing) and `verdict`. Full marks are differences that
+            were shown, hollow ones were not; a comparison without numbers keeps its line empty.
+        metric: of the scores.
     """
+    unit = scale(metric)
+    scores = ("difference", "low", "high")
+    rows = [{**row, **{n: unit * float(row[n]) for n in scores if _known(row[n])}} for row in rows]
     lines, headings = _placed(rows)
     count = len(lines) + len(headings)
-    limit = _limit(rows)
+    limit = _limit(rows, unit)
     labels = [cut(str(row["label"])) for row in rows]
     with style():
         figure, axes = panel(ROW * count, left=label_width(labels), right=0.5)
@@ -57,7 +63,8 @@ def forest(rows: Sequence[Row]) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.xaxis.grid(True)
         axes.locator_params(axis="x", nbins=4)
-        axes.set_xlabel("difference in points", fontsize=SMALL)
+        what = metric if is_error(metric) else "points"
+        axes.set_xlabel(f"difference in {what}", fontsize=SMALL)
     return figure
 
 
@@ -104,7 +111,7 @@ def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
     together: dict[tuple[str, bool], list[tuple[float, int]]] = {}
     for y, row in lines.items():
         if _known(row["difference"]):
-            x = max(-limit, min(limit, 100 * float(row["difference"])))
+            x = max(-limit, min(limit, row["difference"]))
             together.setdefault((str(row["method"]), _shown(row)), []).append((x, y))
     for (method, shown), dots in together.items():
         mark = mark_of(method)
@@ -123,19 +130,17 @@ def _shown(row: Row) -> bool:
 
 
 def _ends(row: Row) -> tuple[float, float]:
-    return 100 * float(row["low"]), 100 * float(row["high"])
+    return row["low"], row["high"]
 
 
-def _limit(rows: Sequence[Row]) -> float:
-    """Points to each side: all dots, and intervals unless they dwarf everything else."""
-    dots = [abs(100 * float(row["difference"])) for row in rows if _known(row["difference"])]
-    ends = sorted(
-        abs(100 * float(row[end])) for row in rows for end in ("low", "high") if _known(row[end])
-    )
+def _limit(rows: Sequence[Row], unit: float) -> float:
+    """How far to each side: all dots, and intervals unless they dwarf everything else."""
+    dots = [abs(row["difference"]) for row in rows if _known(row["difference"])]
+    ends = sorted(abs(row[end]) for row in rows for end in ("low", "high") if _known(row[end]))
     most = max(dots, default=0.0)
     # Three seeds can give an interval so wide that nothing else could be seen.
     usual = 2.5 * ends[len(ends) // 2] if ends else 0.0
-    return 1.08 * max(most * 1.2, min(ends[-1] if ends else 0.0, usual), 0.1)
+    return 1.08 * max(most * 1.2, min(ends[-1] if ends else 0.0, usual), 0.001 * unit)
 
 
 def _known(value: Any) -> bool:

@@ -41,21 +41,24 @@ class Curve:
     seeds: Sequence[Line] = field(default=())
 
 
-def score_curves(curves: Sequence[Curve], teachers: Sequence[float] = ()) -> Figure:
+def score_curves(
+    curves: Sequence[Curve], teachers: Sequence[float] = (), unit: float = 100.0
+) -> Figure:
     """Draw the scores at every evaluation: means as lines, seeds as faint ones.
 
     Args:
-        curves: scores from 0 to 1.
+        curves: scores from 0 to 1, or errors.
         teachers: the final scores of the teachers; their mean is a dashed line.
+        unit: what scores are multiplied by, of `numbers.scale`.
     """
     with style():
         figure, axes = panel(1.9)
-        _faint(axes, curves)
+        _faint(axes, curves, unit)
         for curve in curves:
             mark = mark_of(curve.method)
             axes.plot(
                 [x for x, _ in curve.mean],
-                [100 * y for _, y in curve.mean],
+                [unit * y for _, y in curve.mean],
                 color=mark.colour,
                 linestyle=mark.line,
                 linewidth=1.5,
@@ -63,7 +66,7 @@ def score_curves(curves: Sequence[Curve], teachers: Sequence[float] = ()) -> Fig
                 markersize=4.6,
             )
         if teachers:
-            mean = 100 * sum(teachers) / len(teachers)
+            mean = unit * sum(teachers) / len(teachers)
             axes.axhline(mean, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
         axes.yaxis.grid(True)
         axes.locator_params(axis="y", nbins=4)
@@ -71,12 +74,12 @@ def score_curves(curves: Sequence[Curve], teachers: Sequence[float] = ()) -> Fig
     return figure
 
 
-def _faint(axes: Axes, curves: Sequence[Curve]) -> None:
+def _faint(axes: Axes, curves: Sequence[Curve], unit: float) -> None:
     from matplotlib.collections import LineCollection
 
     lines = [(c.method, line) for c in curves for line in c.seeds if len(line) > 1]
     if lines:
-        paths = [[(x, 100 * y) for x, y in line] for _, line in lines]
+        paths = [[(x, unit * y) for x, y in line] for _, line in lines]
         colours = [mark_of(method).colour for method, _ in lines]
         axes.add_collection(
             LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35), autolim=True

@@ -16,19 +16,22 @@ ROW = 0.22
 """Inches of a method."""
 
 
-def seed_dots(arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = ()) -> Figure:
+def seed_dots(
+    arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = (), unit: float = 100.0
+) -> Figure:
     """Draw the methods of one task and depth as rows of dots, their means as short lines.
 
     Args:
         arms: of `arms`, as dictionaries: `label`, `method`, `mean`, `per_seed` (seed -> score).
         teachers: the scores of the teachers; their mean is a dashed line.
+        unit: what scores are multiplied by, of `numbers.scale`.
     """
     labels = [cut(str(arm["label"])) for arm in arms]
     with style():
         figure, axes = panel(ROW * max(len(arms), 1) + 0.1, left=label_width(labels), top=0.2)
         for y, arm in enumerate(arms):
             mark = mark_of(str(arm["method"]))
-            values = [100 * value for value in arm["per_seed"].values()]
+            values = [unit * value for value in arm["per_seed"].values()]
             axes.plot(
                 values,
                 [y] * len(values),
@@ -39,11 +42,11 @@ def seed_dots(arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = ())
                 alpha=0.75,
                 markeredgewidth=0,
             )
-        means = [100 * float(arm["mean"]) for arm in arms]
+        means = [unit * float(arm["mean"]) for arm in arms]
         rows = range(len(arms))
         axes.vlines(means, [y - 0.36 for y in rows], [y + 0.36 for y in rows], INK, linewidth=1.4)
         if teachers:
-            _teacher(axes, 100 * sum(teachers) / len(teachers))
+            _teacher(axes, unit * sum(teachers) / len(teachers))
         axes.set_ylim(len(arms) - 0.4, -0.6)
         row_labels(axes, labels, range(len(arms)))
         axes.set_yticks([])

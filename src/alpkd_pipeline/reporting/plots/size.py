@@ -20,7 +20,7 @@ class Trade:
     Attributes:
         method: its name.
         cost: of each depth, in the unit of the axis.
-        score: the mean score of each depth, 0 to 1.
+        score: the mean score of each depth, 0 to 1, or the mean error.
     """
 
     method: str
@@ -29,7 +29,10 @@ class Trade:
 
 
 def score_against(
-    trades: Sequence[Trade], axis: str, teacher: tuple[float, float] | None = None
+    trades: Sequence[Trade],
+    axis: str,
+    teacher: tuple[float, float] | None = None,
+    unit: float = 100.0,
 ) -> Figure:
     """Draw scores against costs; the depths of a method are joined by a line.
 
@@ -37,6 +40,7 @@ def score_against(
         trades: the methods.
         axis: what the cost is, with its unit.
         teacher: its cost and score, where both are known.
+        unit: what scores are multiplied by, of `numbers.scale`.
     """
     with style():
         figure, axes = panel(1.9)
@@ -44,7 +48,7 @@ def score_against(
             mark = mark_of(trade.method)
             axes.plot(
                 trade.cost,
-                [100 * score for score in trade.score],
+                [unit * score for score in trade.score],
                 color=mark.colour,
                 linestyle=mark.line,
                 linewidth=1.0,
@@ -53,11 +57,11 @@ def score_against(
                 markeredgewidth=0,
             )
         if teacher is not None:
-            cost, score = teacher
-            axes.plot([cost], [100 * score], marker="*", markersize=10, color=INK, linestyle="none")
+            cost, score = teacher[0], unit * teacher[1]
+            axes.plot([cost], [score], marker="*", markersize=10, color=INK, linestyle="none")
             axes.annotate(
                 "teacher",
-                (cost, 100 * score),
+                (cost, score),
                 xytext=(-7, 0),
                 textcoords="offset points",
                 ha="right",

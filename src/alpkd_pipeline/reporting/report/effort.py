@@ -119,6 +119,6 @@ def _study(record: Any, study: Any) -> list[Cell]:
         Cell(str(done)),
         Cell(number(study.get("possible"), 0)),
         Cell("dev (optimistic)" if on_dev else "holdout", tone="worse" if on_dev else ""),
-        Cell(points(best.get("score"))),
+        Cell(points(best.get("score"), metric=str(study.get("metric")))),
         Cell(values or "all trials failed", tone="code"),
     ]

@@ -91,4 +91,4 @@ def _ours(sources: Sources, tasks: list[str]) -> Table:
 def _own(sources: Sources, arm: Any) -> Cell:
     if arm is None:
         return Cell(MISSING)
-    return Cell(points(arm["mean"]), href=sources.runs_of(arm["runs"]))
+    return Cell(points(arm["mean"], metric=arm["metric"]), href=sources.runs_of(arm["runs"]))

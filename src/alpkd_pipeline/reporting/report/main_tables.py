@@ -46,7 +46,7 @@ _MODEL = (
 
 def main_tables(sources: Sources) -> Section:
     """A table for each number of layers."""
-    blocks: list[Block] = [text(_INTRO)]
+    blocks: list[Block] = [text(_INTRO + sources.on_errors)]
     for layers in sources.depths:
         name = depth(layers, sources.teacher_layers(layers))
         table = sources.main[sources.main["layers"] == layers]
@@ -125,7 +125,7 @@ def _score(sources: Sources, line: Row | None, counts: set[int]) -> Cell:
         href = sources.runs_of(line["runs"]) if line["runs"] else ""
     differ = len(counts) > 1 or not student
     return Cell(
-        plus_minus(line["mean"], line["std"]),
+        plus_minus(line["mean"], line["std"], line["metric"]),
         href=href,
         small=f"n = {int(line['n'])}" if differ and known(line["n"]) else "",
         strong=bool(line["bold"]),

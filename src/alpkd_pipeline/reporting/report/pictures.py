@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.curves import TERMS, mean_losses, mean_scores
+from alpkd_pipeline.reporting.numbers import scale
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.learning import Curve, loss_curves, score_curves
 from alpkd_pipeline.reporting.plots.seeds import seed_dots
 from alpkd_pipeline.reporting.report.blocks import Legend, Plate, Plates, Section, text
 from alpkd_pipeline.reporting.report.sources import Place, Sources
 from alpkd_pipeline.reporting.report.words import depth, listed, points
+from alpkd_pipeline.reporting.statistics.best import best_of
 
 _SEEDS = (
     "Each dot is one seed (where a seed was run under several teachers, the mean over them), the"
@@ -30,12 +32,13 @@ def seed_section(sources: Sources) -> Section:
 
     def draw(place: Place, name: str) -> Plate:
         arms, teachers = sources.by_place[place], sources.teacher_scores(*place)
-        best = max(arms, key=lambda arm: float(arm["mean"]))
+        best, title = best_of(arms), _title(sources, place)
+        metric = str(best["metric"])
         label = (
-            f"Scores of every seed on {_title(sources, place)}: {plural(len(arms), 'method')};"
-            f" highest mean {points(best['mean'])} by {best['label']}"
+            f"Scores of every seed on {title}: {plural(len(arms), 'method')};"
+            f" best mean {points(best['mean'], metric=metric)} by {best['label']}"
         )
-        return Plate(svg(seed_dots(arms, teachers), name, label), _title(sources, place))
+        return Plate(svg(seed_dots(arms, teachers, scale(metric)), name, label), title)
 
     return Section("seeds", "Seeds", [text(_SEEDS), _plates(sources, "seeds", draw)])
 
@@ -68,7 +71,8 @@ def _scores(sources: Sources, place: Place, name: str) -> Plate | None:
         f"Score on {chosen_on} at each evaluation, {_title(sources, place)},"
         f" {plural(len(curves), 'line')}"
     )
-    figure = score_curves(curves, sources.teacher_scores(*place))
+    unit = scale(sources.by_place[place][0]["metric"])
+    figure = score_curves(curves, sources.teacher_scores(*place), unit)
     return Plate(svg(figure, name, label), _title(sources, place))
 
 

@@ -118,7 +118,7 @@ def _run(
         Cell("?" if layers is None else str(layers)),
         Cell(str(seed)),
         Cell("?" if teacher_seed is None else str(teacher_seed)),
-        Cell(points(record.deciding_score, 2)),
+        Cell(points(record.deciding_score, 2, record.deciding_metric)),
         Cell(number(seconds, 0)),
         Cell(path, tone="code"),
         Cell(record.key[:12], tone="code", title=record.key),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.numbers import scale
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.size import Trade, score_against
 from alpkd_pipeline.reporting.report.blocks import (
@@ -65,9 +66,10 @@ def _plates(
     for i, task in enumerate(sources.tasks):
         trades = _trades(sources, task, costs * unit)
         if trades:
-            teacher = _teacher(cells[cells["task"] == task], column, unit)
+            here = cells[cells["task"] == task]
+            teacher = _teacher(here, column, unit)
             label = f"Score on {task} against {axis}, {len(trades)} methods"
-            figure = score_against(trades, axis, teacher)
+            figure = score_against(trades, axis, teacher, scale(here["metric"].iloc[0]))
             note = _left_out(sources, cells, task) if column == "latency_ms" else ""
             plates.append(Plate(svg(figure, f"{kind}-{i}", label), task, note))
     return plates

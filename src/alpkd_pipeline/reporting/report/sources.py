@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
-from alpkd_pipeline.reporting.report.words import anchor
+from alpkd_pipeline.reporting.report.words import MISSING, anchor, listed
 from alpkd_pipeline.reporting.statistics.arms import arms
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.tables.main import main_long
+from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +114,13 @@ class Sources:
             for arm in self.arms
             for key in arm["runs"]
         }
+
+    @cached_property
+    def on_errors(self) -> str:
+        """What a reader of scores must know where errors are among them; else nothing."""
+        names = listed(sorted(filter(is_error, self.cells["metric"].unique())))
+        said = f" Of {names} less is better; errors are in the unit of the labels, so neither in"
+        return "" if names == MISSING else f"{said} percent nor in points, nor part of averages."
 
     def teacher_scores(self, task: str, layers: int) -> list[float]:
         """The scores of the teachers of a task and depth, each teacher once."""

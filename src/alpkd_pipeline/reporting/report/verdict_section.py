@@ -80,7 +80,7 @@ def verdict_section(sources: Sources) -> Section:
     if sources.verdicts.empty:
         nothing = "There is no baseline (no_kd, kd, pkd) that another method could be held against."
         return Section("verdicts", "Verdicts", [text(nothing)])
-    blocks: list[Block] = [text(_INTRO), text(_FOREST)]
+    blocks: list[Block] = [text(_INTRO), text(_FOREST + sources.on_errors)]
     for layers in sources.depths:
         rows: list[Row] = sources.verdicts[sources.verdicts["layers"] == layers].to_dict("records")
         if rows:
@@ -115,7 +115,7 @@ def _forest(name: str, task: str, said: str, rows: list[Row]) -> str:
     told = Counter(str(row["verdict"]) for row in rows)
     words = ", ".join(f"{told[verdict]} {verdict}" for verdict in VERDICTS if told[verdict])
     label = f"Differences of the methods to the baselines on {task}, {said}: {words}"
-    return svg(forest(by_baseline), name, label)
+    return svg(forest(by_baseline, str(rows[0]["metric"])), name, label)
 
 
 _BASELINES = {"no_kd": 0, "kd": 1, "pkd": 2}
@@ -155,18 +155,18 @@ def _numbers(sources: Sources, by_task: dict[str, list[Row]], name: str) -> Tabl
 
 
 def _line(sources: Sources, row: Row) -> list[Cell]:
-    theirs = row["baseline_runs"]
+    theirs, metric = row["baseline_runs"], str(row["metric"])
     return [
         method_cell(str(row["label"]), str(row["method"]), href=sources.runs_of(row["runs"])),
         Cell(str(row["baseline_label"]), href=sources.runs_of(theirs) if theirs else ""),
         Cell(str(row["verdict"]), tone=TONES[str(row["verdict"])]),
         Cell(str(int(row["n"]))),
-        Cell(signed(row["difference"])),
-        Cell(interval(row["low"], row["high"])),
+        Cell(signed(row["difference"], metric)),
+        Cell(interval(row["low"], row["high"], metric)),
         Cell(p_text(row["p"])),
         Cell(p_text(row["p_holm"])),
         Cell(number(row["effect"], 2)),
         Cell(p_text(row["permutation_p"])),
-        Cell(points(row["detectable"])),
+        Cell(points(row["detectable"], metric=metric)),
         Cell("; ".join(filter(None, (str(row["spread"]), str(row["note"])))), tone="quiet"),
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.numbers import scaled_text
 from alpkd_pipeline.reporting.report.blocks import Cell
 
 MISSING = "–"
@@ -23,21 +24,22 @@ def known(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def points(value: Any, digits: int = 1) -> str:
-    """A score from 0 to 1 in percent, without the sign: `84.3`."""
+def points(value: Any, digits: int = 1, metric: str = "") -> str:
+    """A score from 0 to 1 in percent, without the sign: `84.3`; an error as it is: `0.634`."""
     number = known(value)
-    return MISSING if number is None else _minus(f"{100 * number:.{digits}f}")
+    return MISSING if number is None else _minus(scaled_text(number, metric, digits))
 
 
-def signed(value: Any) -> str:
-    """A difference of scores in points, always with its sign."""
+def signed(value: Any, metric: str = "") -> str:
+    """A difference of scores in points, always with its sign; of errors in their own unit."""
     number = known(value)
-    return MISSING if number is None else _minus(f"{100 * number:+.1f}")
+    return MISSING if number is None else _minus(scaled_text(number, metric, plus="+"))
 
 
-def plus_minus(mean: Any, std: Any) -> str:
+def plus_minus(mean: Any, std: Any, metric: str = "") -> str:
     """`84.3 ± 0.5`, or the mean alone for one seed."""
-    return points(mean) if known(std) is None else f"{points(mean)} ± {points(std)}"
+    texts = [points(value, metric=metric) for value in (mean, std) if known(value) is not None]
+    return " ± ".join(texts) or MISSING
 
 
 def number(value: Any, digits: int = 1, unit: str = "") -> str:
@@ -60,11 +62,11 @@ def p_text(value: Any) -> str:
     return "< .050" if found < 0.05 and text == ".050" else text
 
 
-def interval(low: Any, high: Any) -> str:
-    """Both ends of an interval in points."""
+def interval(low: Any, high: Any, metric: str = "") -> str:
+    """Both ends of an interval, as `signed` writes them."""
     if known(low) is None or known(high) is None:
         return MISSING
-    return f"{signed(low)} to {signed(high)}"
+    return f"{signed(low, metric)} to {signed(high, metric)}"
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.statistics.arms import arms
@@ -9,6 +10,7 @@ from alpkd_pipeline.reporting.statistics.family import holm
 from alpkd_pipeline.reporting.statistics.paired import paired_test
 from alpkd_pipeline.reporting.statistics.pairing import pair
 from alpkd_pipeline.reporting.statistics.verdict import LEVEL
+from alpkd_pipeline.tasks.metrics import sign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +21,7 @@ COLUMNS = ("task", "layers", "arm", "label", "mean", "bold", "note")
 def best(
     cells: pd.DataFrame, level: float = LEVEL, known: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """The arm with the highest mean of each task and depth, and whether it stands out.
+    """The arm with the best mean of each task and depth, and whether it stands out.
 
     Args:
         cells: rows of `collect` that count, with `SETTING_COLUMNS`.
@@ -40,11 +42,16 @@ def best(
 
 
 def _best(column: list[dict[Any, Any]], level: float) -> dict[str, Any]:
-    first = max(column, key=lambda row: row["mean"])
+    first = best_of(column)
     others = [row for row in column if row is not first]
     note = _why_not(first, others, level)
     names = ("task", "layers", "arm", "label", "mean")
     return {name: first[name] for name in names} | {"bold": not note, "note": note}
+
+
+def best_of(column: Sequence[dict[Any, Any]]) -> dict[Any, Any]:
+    """The arm with the best mean, of arms of one task: the highest one, the lowest error."""
+    return max(column, key=lambda row: sign(row["metric"]) * row["mean"])
 
 
 def _why_not(first: dict[Any, Any], others: list[dict[Any, Any]], level: float) -> str:
@@ -59,7 +66,7 @@ def _why_not(first: dict[Any, Any], others: list[dict[Any, Any]], level: float) 
         test = paired_test(pairs.ours, pairs.theirs)
         if test.p is None or test.difference is None:
             return f"too few seeds shared with {other['label']}"
-        if test.difference <= 0:
+        if sign(first["metric"]) * test.difference <= 0:
             return f"not better than {other['label']} on shared seeds"
         p_values.append(test.p)
     corrected = holm(p_values)

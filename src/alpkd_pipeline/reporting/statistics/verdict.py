@@ -14,6 +14,7 @@ from alpkd_pipeline.reporting.statistics.arms import arms
 from alpkd_pipeline.reporting.statistics.family import holm
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS, PairedTest, paired_test
 from alpkd_pipeline.reporting.statistics.pairing import MIXED, Pairing, pair
+from alpkd_pipeline.tasks.metrics import sign
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,17 +90,18 @@ def verdicts(
     for layers in dict.fromkeys(row["layers"] for row in rows):
         _correct([row for row in rows if row["layers"] == layers], layers)
     for row in rows:
-        row["verdict"] = verdict_word(row.get("difference"), row.get("p_holm"), level)
+        gain = row.get("difference") and sign(row["metric"]) * row["difference"]
+        row["verdict"] = verdict_word(gain, row.get("p_holm"), level)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(_REAL, "float64"))
 
 
-def verdict_word(difference: float | None, p_holm: float | None, level: float = LEVEL) -> str:
-    """The verdict of a corrected test; None stands for a test that was not made."""
-    if difference is None or p_holm is None:
+def verdict_word(gain: float | None, p_holm: float | None, level: float = LEVEL) -> str:
+    """The verdict of a corrected test of a gain; None stands for a test that was not made."""
+    if gain is None or p_holm is None:
         return NOTHING
     if p_holm >= level:
         return NOT_DISTINGUISHABLE
-    return BETTER if difference > 0 else WORSE
+    return BETTER if gain > 0 else WORSE
 
 
 def _correct(table: list[dict[str, Any]], layers: int) -> None:

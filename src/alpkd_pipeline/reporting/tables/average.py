@@ -10,6 +10,7 @@ from typing import Any
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
 from alpkd_pipeline.reporting.tables.model_size import SIZES, TIMES
 from alpkd_pipeline.reporting.tables.teacher import percent
+from alpkd_pipeline.tasks.metrics import is_error
 
 AVERAGE = "Average"
 """What stands in the place of a task's name; no task's name has a capital letter."""
@@ -26,20 +27,23 @@ def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:
     """The average line of each row of one table, if its students share at least two tasks.
 
     Args:
-        lines: of one number of layers, with `label`, `kind`, `method`, `task`, `mean`,
+        lines: of one number of layers, with `label`, `kind`, `method`, `task`, `metric`, `mean`,
             `per_seed`, `teacher_mean`, the sizes and `runs`.
 
     Returns:
         label -> one line, or none for a teacher that lacks one of the tasks. Its `mean` is that of
-        the row's means over the `tasks` that all students of the table have; `std`, `low` and
-        `high` are over the seeds' own averages, and only there where all tasks have the same
-        seeds; `rank` is the mean place among the students, 1 the best, ties shared.
+        the row's means over the `tasks` that all students of the table have, but for those that an
+        error decides; `std`, `low` and `high` are over the seeds' own averages, and only there
+        where all tasks have the same seeds; `rank` is the mean place among the students, 1 the
+        best, ties shared.
     """
     rows: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for line in lines:
         rows[line["label"]][line["task"]] = line
     students = {label: row for label, row in rows.items() if _kind(row) == "student"}
-    tasks = shared_tasks(students)
+    # An error has a unit of its own.
+    errors = {line["task"] for line in lines if is_error(line["metric"])}
+    tasks = [task for task in shared_tasks(students) if task not in errors]
     if len(tasks) < 2:
         return {}
     ranks = mean_ranks({label: [row[t]["mean"] for t in tasks] for label, row in students.items()})

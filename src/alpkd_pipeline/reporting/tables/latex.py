@@ -6,7 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.numbers import scaled_text
 from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
+from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,10 +90,10 @@ def _row(lines: pd.DataFrame, tasks: list[str], averaged: bool) -> str:
 def _score(line: dict[Any, Any] | None) -> str:
     if line is None:
         return "--"
-    mean = f"{100 * line['mean']:.1f}"
+    mean, std = (scaled_text(line[name], line["metric"]) for name in ("mean", "std"))
     if line["bold"]:
         mean = f"\\textbf{{{mean}}}"
-    return mean if math.isnan(line["std"]) else f"{mean} $\\pm$ {100 * line['std']:.1f}"
+    return mean if math.isnan(line["std"]) else f"{mean} $\\pm$ {std}"
 
 
 def _caption(table: pd.DataFrame, layers: int) -> str:
@@ -102,10 +104,11 @@ def _caption(table: pd.DataFrame, layers: int) -> str:
         f"{escape(task)} {escape(metric)}"
         for task, metric in zip(metrics["task"], metrics["metric"], strict=True)
     )
+    but = ", errors in the unit of the labels" if any(map(is_error, metrics["metric"])) else ""
     least, most = int(students["n"].min()), int(students["n"].max())
     seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
     return (
-        f"Students of {layers} layers on the dev splits, in percent ({told}): mean $\\pm$ standard"
-        f" deviation over {seeds}. Bold: better than every other student of the column by paired"
-        " $t$ tests over seeds, Holm-corrected, $p < 0.05$."
+        f"Students of {layers} layers on the dev splits, in percent{but} ({told}): mean $\\pm$"
+        f" standard deviation over {seeds}. Bold: better than every other student of the column by"
+        " paired $t$ tests over seeds, Holm-corrected, $p < 0.05$."
     )

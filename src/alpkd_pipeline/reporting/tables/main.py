@@ -88,7 +88,7 @@ def _student_lines(
             **{name: row[name] for name in names},
             "kind": "student",
             "bold": arm in bold,
-            "kept": percent(row["mean"], teachers.get(arm)),
+            "kept": percent(row["mean"], teachers.get(arm), row["metric"]),
             "teacher_mean": teachers.get(arm),
             "per_seed": row["per_seed"],
             "timed_on": places.get(arm, ""),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
 from alpkd_pipeline.reporting.tables.model_size import SIZES
+from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,9 +18,9 @@ TEACHER = "teacher"
 _RUN_NAME = re.compile(r".+?-teacher-(?P<model>.+?)-s\d+(-[0-9a-f]{4})?")
 
 
-def percent(score: float | None, teacher: float | None) -> float | None:
-    """The share of the teacher's score that is kept, in percent; none of a score of 0 or less."""
-    if score is None or teacher is None or not teacher > 0:
+def percent(score: float | None, teacher: float | None, metric: str = "") -> float | None:
+    """The share of the teacher's score that is kept, in percent; none of an error, none of 0."""
+    if score is None or teacher is None or not teacher > 0 or is_error(metric):
         return None
     return 100 * score / teacher
 
@@ -58,7 +59,7 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "metric": rows["metric"].iloc[0],
             **{name: getattr(seen, name) for name in ("n", "mean", "std", "low", "high")},
             "bold": False,
-            "kept": percent(seen.mean, seen.mean),
+            "kept": percent(seen.mean, seen.mean, rows["metric"].iloc[0]),
             "teacher_mean": seen.mean,
             "per_seed": scores,
             **sizes,
