@@ -214,7 +214,7 @@ def test_a_mistake_is_one_line(kedro, arguments: list[str], line: str) -> None:
 def test_the_catalog_shows_real_paths(kedro) -> None:
     done = kedro("catalog", "describe-datasets", "--pipeline=distill")
     assert done.returncode == 0
-    assert "FolderDataset" in done.stdout
+    assert "ArtifactDataset" in done.stdout
     assert "/data/06_models/students/demo/alp_kd-4L-s0-" in done.stdout
     done = kedro("catalog", "resolve-patterns")
     assert done.returncode == 0

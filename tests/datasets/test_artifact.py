@@ -14,7 +14,7 @@ from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset, Values
 from alpkd_pipeline.errors import UserError, user_error
-from alpkd_pipeline.runs.artifact import FILES, Artifact, lacking
+from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.runs.manifest import publish
 
 KEY = "ab" * 32
@@ -148,19 +148,6 @@ def test_what_is_not_made_yet_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"there is no {name} of these parameters yet"):
             _ = handle.folder
     assert repr(dataset(tmp_path).load()) == "<student_scores: not made yet>"
-
-
-# Files -----------------------------------------------------------------------------------------
-
-
-def test_what_a_folder_lacks() -> None:
-    assert lacking("student_scores", ["run.json", "scores.json", "predictions/dev.csv"]) == []
-    assert lacking("student_scores", ["run.json"]) == ["scores.json"]
-    held = ["run.json", "config.json", "metrics.json", "model-00001-of-00002.safetensors"]
-    assert lacking("teacher", held) == []
-    assert lacking("teacher", held[:-1]) == ["*.safetensors"]
-    assert lacking("of another version", []) == []
-    assert all(FILES.values())
 
 
 # The experiment --------------------------------------------------------------------------------

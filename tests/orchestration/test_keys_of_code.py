@@ -214,7 +214,7 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         replaced("distillation/methods/ckd.py", "class ", "@print\nclass "),
         set(),
     ),
-    "a command": (replaced("commands/run.py", "n=1", "n=2"), set()),
+    "a command": (replaced("commands/run.py", "130", "131"), set()),
 }
 
 
