@@ -90,6 +90,10 @@ class TestLines:
         path = write(tmp_path / "a.tsv", "a\tb\n".encode("utf-16"))
         assert "UTF-16; save it as UTF-8" in refusal(read_tsv, path)
 
+    def test_a_row_that_begins_with_nul_is_a_row(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.csv", b"text,more\n\0x,y\n")
+        assert read_csv(path, ["text", "more"]).cells == {"text": ["\0x"], "more": ["y"]}
+
     @pytest.mark.parametrize("form", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
     @pytest.mark.parametrize("header", ["a\tb", "текст\tметка", "文\t字"])
     def test_utf16_without_a_mark_is_refused(self, tmp_path: Path, form: str, header: str) -> None:

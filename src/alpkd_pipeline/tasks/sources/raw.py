@@ -236,7 +236,7 @@ def _read_utf8(path: Path) -> bytes:
         raise UserError(f"the file {path} cannot be read: {error.strerror}") from None
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UserError(f"{path} is UTF-16; save it as UTF-8")
-    if b"\0" in raw[: raw.find(b"\n") + 2]:
+    if b"\0" in (raw.partition(b"\n")[0] or raw[:2]):  # a row may begin with one
         raise UserError(f"{path} has NUL bytes in its first line, as UTF-16 has; save it as UTF-8")
     return raw.removeprefix(b"\xef\xbb\xbf")
 
