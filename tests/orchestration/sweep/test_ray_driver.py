@@ -35,9 +35,10 @@ import json, os, signal, sys, time
 import psutil
 for line in sys.stdin:
     name = json.loads(line)["name"]
-    raylet = next(p for p in psutil.Process().parents() if p.name() == "raylet")
+    # An actor may outlive the raylet of a machine that was lost, and still do a job.
+    raylet = next((p for p in psutil.Process().parents() if p.name() == "raylet"), None)
     with open("ran.txt", "a") as log:
-        log.write(f"{name} {raylet.pid} {os.getppid()}\\n")
+        log.write(f"{name} {raylet.pid if raylet else 0} {os.getppid()}\\n")
     if name.startswith("poison"):
         raylet.kill()
         time.sleep(60)
