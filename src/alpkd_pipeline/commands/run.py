@@ -18,10 +18,8 @@ from kedro.utils import load_obj
 from alpkd_pipeline.commands.one_line import one_line_errors
 from alpkd_pipeline.commands.params_option import read_params
 from alpkd_pipeline.errors import did_you_mean
+from alpkd_pipeline.orchestration.stage import FORCE
 from alpkd_pipeline.params import possible_path
-
-FORCE = "force"
-"""The runtime parameter by which the order reaches the steps, see `CellConfigLoader`."""
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
 RUNNERS = ("StageRunner", "SequentialRunner", "ThreadRunner", "ParallelRunner")

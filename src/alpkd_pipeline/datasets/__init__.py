@@ -1,1 +1,1 @@
-"""Kedro datasets: result folders, work folders, sources, encoders."""
+"""Kedro datasets: results and their handles, sources, encoders."""

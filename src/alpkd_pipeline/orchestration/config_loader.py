@@ -26,7 +26,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import Conf, check
 from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
-from alpkd_pipeline.orchestration.stage import parse_force
+from alpkd_pipeline.orchestration.stage import FORCE, parse_force
 from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
 from alpkd_pipeline.params import Params
 
@@ -36,9 +36,6 @@ EXACT = "exact"
 COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
 
-
-FORCE = "force"
-"""A runtime parameter: the stages to make again, joined by `+`, or `all`."""
 
 RESOLVING = threading.Lock()
 """A server answers requests in threads, and a process has one resolver of a name."""

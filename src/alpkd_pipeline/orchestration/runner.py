@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from alpkd_pipeline.orchestration.needed import Catalog, needed
+from alpkd_pipeline.orchestration.needed import Catalog
 
 if TYPE_CHECKING:
     from pluggy import PluginManager  # a part of Kedro
@@ -32,14 +32,15 @@ class StageRunner(SequentialRunner):
         run_id: str | None = None,
         only_missing_outputs: bool = False,
     ) -> dict[str, Any]:
-        """Make what the pipeline's results lack, in order.
+        """Make what is wanted, as the hook before the run has found out, in order.
 
         Returns:
             The pipeline's final datasets by name.
         """
-        todo = needed(pipeline, catalog)
-        if todo.nodes:
-            super().run(todo, catalog, hook_manager, run_id)
+        wanted = catalog.load("experiment").wants
+        todo = [node.name for node in pipeline.nodes if wanted & {*node.outputs}]
+        if todo:
+            super().run(pipeline.only_nodes(*todo), catalog, hook_manager, run_id)
         return {name: catalog[name] for name in pipeline.outputs()}
 
     def _suggest_resume_scenario(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.by_key import find_result
+
+FORCE = "force"
+"""The runtime parameter by which an order to make stages again reaches the steps."""
 
 FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
 """The stages as users name them for `--force`; nodes carry them as tags."""
@@ -47,11 +49,6 @@ class Stage:
     def work(self) -> Path:
         """The folder in which the result is made, renamed when it is finished."""
         return self.path.with_name(f"{self.path.name}.work")
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the manifest says about the result beside its files."""
-        return {"stage": self.name, "key": self.key, "made_from": self.made_from}
 
 
 def parse_force(text: str) -> tuple[str, ...]:

@@ -134,6 +134,11 @@ class Experiment:
             found = found[part]
         return found
 
+    @property
+    def wants(self) -> set[str]:
+        """The results that are wanted."""
+        return {name for name, artifact in self.artifacts.items() if artifact.wanted}
+
     def wanting(self, names: set[str]) -> Experiment:
         """The same, in which only some results are wanted."""
         found = {n: replace(a, wanted=n in names) for n, a in self.artifacts.items()}

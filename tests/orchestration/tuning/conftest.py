@@ -64,7 +64,8 @@ def publish(stage: Stage, files: Mapping[str, Any] | None = None) -> None:
     stage.path.mkdir(parents=True)
     for name, content in (files or {}).items():
         write_json(stage.path / name, content)
-    seal(stage.path, stage.facts)
+    facts = {"stage": stage.name, "key": stage.key, "made_from": stage.made_from}
+    seal(stage.path, facts)
 
 
 def publish_student(cell: Cell, score: float, selection: str = "holdout") -> None:
