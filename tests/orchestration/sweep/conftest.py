@@ -67,7 +67,8 @@ def finish(cell: Cell, stage: str, files: Mapping[str, Any] | None = None) -> Pa
     found.path.mkdir(parents=True)
     for name, content in (files or {}).items():
         write_json(found.path / name, content)
-    seal(found.path, found.facts)
+    facts = {"stage": found.name, "key": found.key, "made_from": found.made_from}
+    seal(found.path, facts)
     return found.path
 
 
