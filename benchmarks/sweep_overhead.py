@@ -57,7 +57,7 @@ def measure_planning(store: Path) -> None:
     for cell in (p.cell for p in plan.cells):
         cell.student_scores.path.mkdir(parents=True)
         (cell.student_scores.path / "scores.json").write_text("{}")
-        seal(cell.student_scores.path, cell.student_scores.facts)
+        seal(cell.student_scores.path, {"stage": "student_scores", "key": cell.student_scores.key})
     tell_planning(plan, "all there", planned(LARGE, given)[1])
 
 
