@@ -75,7 +75,8 @@ def run(pipeline: str, params: dict[str, object], env: str | None, store: Path) 
 
 def write_tables(store: Path, out: Path) -> None:
     """The comparison of a store, and the machine it is written on."""
-    from alpkd_pipeline.reporting.comparison import gather, write_comparison
+    from alpkd_pipeline.reporting.collect import gather
+    from alpkd_pipeline.reporting.comparison import write_comparison
 
     write_comparison(gather(store), out)
     names = (

@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 from scipy.stats import t as student_t
 
-from alpkd_pipeline.reporting.statistics.family import holm
+from alpkd_pipeline.reporting.statistics.arms import holm
 from alpkd_pipeline.reporting.statistics.paired import ALPHA, POWER, t_tests
 
 POINTS, FAMILIES = (1, 2, 3, 5, 10), 20_000

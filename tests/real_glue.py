@@ -10,7 +10,7 @@ import pytest
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources.folder import find_files
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
+from alpkd_pipeline.tasks.task import SourceSpec
 
 SPLITS = {"train", "dev", "test"}
 

@@ -41,10 +41,10 @@ from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.devices import Accelerator, resolve_hardware
-from alpkd_pipeline.training.loop import Evaluation, FitSettings
 from alpkd_pipeline.training.optim import lr_factor
+from alpkd_pipeline.training.progress import Evaluation, FitSettings
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.signals import record_signals
+from alpkd_pipeline.training.student import record_signals
 
 
 class _MeasuredError(Exception):

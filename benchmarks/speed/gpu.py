@@ -42,7 +42,7 @@ from synthetic_cell import (
 from torch.profiler import ProfilerActivity, profile
 
 from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
-from alpkd_pipeline.training.seed import seed_everything
+from alpkd_pipeline.training.run import seed_everything
 
 METHODS = ("no_kd", "alp_kd")
 PRODUCTS = 20

@@ -21,8 +21,7 @@ from alpkd_pipeline.runs.manifest import read_json, write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded, write_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.signals import record_signals
-from alpkd_pipeline.training.student import train_student
+from alpkd_pipeline.training.student import record_signals, train_student
 
 DEV_ROWS = 32
 """A training ends with an evaluation, whose seconds are taken off: the fewer rows, the shorter."""

@@ -31,7 +31,7 @@ from real_rows import TEACHER_NOTE, RealRows, real_rows
 
 from alpkd_pipeline.runs.checkpoints import CHECKPOINTS
 from alpkd_pipeline.training.devices import resolve_hardware
-from alpkd_pipeline.training.signals import record_signals
+from alpkd_pipeline.training.student import record_signals
 
 SIDES = {"safe": ("auto", False), "no_checkpoints": ("never", False), "nothing": ("never", True)}
 """Each side's `checkpoint_every`, and whether its journal is silent."""

@@ -44,13 +44,12 @@ from alpkd_pipeline.runs.journal import read_journal
 from alpkd_pipeline.runs.manifest import read_json, sha256_file
 from alpkd_pipeline.runs.run_folder import Work
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.training.adopt import train_teacher
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher
 from alpkd_pipeline.training.run_config import RunConfig, read_config
-from alpkd_pipeline.training.signals import record_signals
-from alpkd_pipeline.training.student import train_student
-from alpkd_pipeline.training.teacher import train_teacher
+from alpkd_pipeline.training.student import record_signals, train_student
 
 WANTED = {"signals": 1e-5, "first_steps": 1e-5}
 """The largest differences that the project wants; recorded beside what was found."""

@@ -28,17 +28,17 @@ from transformers import BertConfig, BertForSequenceClassification
 from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.models.encoder import fresh_model
-from alpkd_pipeline.models.seen_rows import keep_seen_rows
+from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import epoch_batches
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.distill import distill_step
-from alpkd_pipeline.training.loop import Evaluation, FitSettings, fit
+from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.predict import BatchOutput
-from alpkd_pipeline.training.seed import seed_everything
-from alpkd_pipeline.training.vocabulary import seen_tokens
+from alpkd_pipeline.training.progress import Evaluation, FitSettings
+from alpkd_pipeline.training.run import seed_everything
 
 SEED = 0
 LABELS = 3

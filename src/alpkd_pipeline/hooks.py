@@ -10,8 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from alpkd_pipeline.orchestration.devices import check_devices
-from alpkd_pipeline.orchestration.needed import needed
+from alpkd_pipeline.orchestration.runner import check_devices, needed
 from alpkd_pipeline.runs.artifact import Experiment
 from alpkd_pipeline.steps.tracked import COMPARISON, settings_of
 
@@ -60,8 +59,7 @@ def _made(pipeline: Pipeline) -> set[str]:
 def _sum_up(
     catalog: DataCatalog, settings: TrackingSettings | None, made: set[str], title: str | None
 ) -> None:
-    from alpkd_pipeline.reporting.end_of_run import cell_summary, closing_lines
-    from alpkd_pipeline.reporting.terminal import print_summary
+    from alpkd_pipeline.reporting.terminal import cell_summary, closing_lines, print_summary
 
     models: dict[str, Path] = {
         name: _path(catalog, name) for name in ("teacher", "student") if name in made

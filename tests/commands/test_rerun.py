@@ -12,7 +12,7 @@ from tests.projects import copied_project
 
 from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
-from alpkd_pipeline.orchestration.rerun.damage import told
+from alpkd_pipeline.orchestration.rerun.conditions import told
 from alpkd_pipeline.orchestration.rerun.original import altered_files
 from alpkd_pipeline.orchestration.rerun.plan import Planned
 from alpkd_pipeline.runs.manifest import seal

@@ -11,8 +11,7 @@ from kedro.io import DatasetError
 from alpkd_pipeline.datasets.source import SourceDataset
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 MINE = Task("mine", "classification", ("text",), ("no", "yes"), ("accuracy",))
 

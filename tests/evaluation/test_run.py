@@ -15,8 +15,8 @@ from tests.evaluation.conftest import STS, TASK, split
 from tests.own_metrics import write_metric
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.evaluation.latency import model_size
 from alpkd_pipeline.evaluation.run import evaluate_run, geometry_run, score_run, time_run
-from alpkd_pipeline.evaluation.size import model_size
 from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.runs.run_folder import Work
 from alpkd_pipeline.tasks.encode import write_encoded

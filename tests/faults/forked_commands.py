@@ -35,7 +35,7 @@ WARM = (
     "alpkd_pipeline.datasets.catalog",
     "alpkd_pipeline.datasets.comparison",
     "alpkd_pipeline.datasets.folder",
-    "alpkd_pipeline.datasets.store",
+    "alpkd_pipeline.datasets.catalog",
     "alpkd_pipeline.orchestration.config_loader",
     "alpkd_pipeline.orchestration.integrity.advice",
     "alpkd_pipeline.orchestration.rerun.run",

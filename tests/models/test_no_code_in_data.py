@@ -16,9 +16,8 @@ import torch
 from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_classifier, load_finetuned, load_tokenizer
-from alpkd_pipeline.models.identity import model_digest
 from alpkd_pipeline.models.model_files import tensor_shapes
-from alpkd_pipeline.models.source import ModelRef, locate
+from alpkd_pipeline.models.source import ModelRef, locate, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_digest
 from alpkd_pipeline.tasks.sources.raw import read_table
 from alpkd_pipeline.tasks.task import Task

@@ -20,8 +20,7 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.params import TrainingParams
-from alpkd_pipeline.runs.code_facts import CodeFacts
-from alpkd_pipeline.runs.code_graph import CodeGraph
+from alpkd_pipeline.runs.code_graph import CodeFacts, CodeGraph
 from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT
 from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE

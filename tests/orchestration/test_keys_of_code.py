@@ -13,8 +13,7 @@ from tests.orchestration.conftest import Load
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.runs import fingerprint
-from alpkd_pipeline.runs.code_facts import CodeFacts
-from alpkd_pipeline.runs.code_graph import LOOSE, WHOLE, CodeGraph
+from alpkd_pipeline.runs.code_graph import LOOSE, WHOLE, CodeFacts, CodeGraph
 
 STAGES = (
     "splits",
@@ -97,8 +96,8 @@ IMPORTS = "import os\nimport random\n\nimport numpy as np\nimport torch\n\n\n"
 
 
 def move_to_its_importer(tree: Tree) -> None:
-    text = tree.cut("training/seed.py", "seed_everything")
-    tree.edit("training/run.py", "from alpkd_pipeline.training.seed import seed_everything\n", "")
+    text = tree.cut("training/run.py", "seed_everything")
+    tree.edit("training/run.py", "from alpkd_pipeline.training.run import seed_everything\n", "")
     tree.append("training/run.py", IMPORTS + text)
 
 
@@ -182,7 +181,7 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         OF_TEACHER,
     ),
     "a flag of the seed": (
-        replaced("training/seed.py", "cudnn.benchmark = False", "cudnn.benchmark = True"),
+        replaced("training/run.py", "cudnn.benchmark = False", "cudnn.benchmark = True"),
         OF_TEACHER,
     ),
     "a function of the same name": (another_function_of_the_same_name, OF_TEACHER),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alpkd_pipeline.reporting.statistics.setting import add_settings
+from alpkd_pipeline.reporting.statistics.arms import add_settings
 
 
 def run(

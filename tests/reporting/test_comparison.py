@@ -9,10 +9,10 @@ import pytest
 from tests.reporting.conftest import PARAMS
 from tests.reporting.studies import errors
 
-from alpkd_pipeline.reporting.collect import collect
-from alpkd_pipeline.reporting.comparison import gather, write_comparison
-from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
+from alpkd_pipeline.reporting.collect import collect, gather
+from alpkd_pipeline.reporting.comparison import write_comparison
 from alpkd_pipeline.reporting.store import TEACHERS
+from alpkd_pipeline.reporting.tables.main import grouped_table, students_table
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "comparison.md"
 

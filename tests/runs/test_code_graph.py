@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.runs.code_facts import CodeFacts
-from alpkd_pipeline.runs.code_graph import CodeGraph
+from alpkd_pipeline.runs.code_graph import CodeFacts, CodeGraph
 
 BASE = {
     "a.py": "from toy.b import helper\n\ndef f(x):\n    return helper(x) + 1\n",

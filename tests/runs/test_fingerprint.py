@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.runs import fingerprint
-from alpkd_pipeline.runs.code_facts import CodeFacts
+from alpkd_pipeline.runs.code_graph import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
 
 

@@ -18,9 +18,8 @@ from tests.users import as_nobody
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import mlflow_sync
-from alpkd_pipeline.tracking.lineage import DatasetFacts
 from alpkd_pipeline.tracking.mlflow_sync import CLIENT_DEFAULTS, MlflowStore, prepare_store
-from alpkd_pipeline.tracking.points import Point
+from alpkd_pipeline.tracking.points import DatasetFacts, Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 Rows = Callable[..., list[tuple[Any, ...]]]

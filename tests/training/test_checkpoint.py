@@ -18,8 +18,8 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
 from alpkd_pipeline.runs.journal import read_journal
 from alpkd_pipeline.runs.manifest import read_json, sha256_file, write_json
+from alpkd_pipeline.training import checkpoint
 from alpkd_pipeline.training import run as run_module
-from alpkd_pipeline.training import saving
 from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 from alpkd_pipeline.training.update import DivergedError
@@ -254,7 +254,7 @@ def test_a_damaged_best_model_is_found_again(student) -> None:
 def test_killed_inside_a_save(student, files: int, monkeypatch) -> None:
     whole = whole_of(student)
     folder = student("cut")
-    real, saves = saving.write_json, 0
+    real, saves = checkpoint.write_json, 0
 
     def dies(path: Path, value: Any) -> None:
         nonlocal saves
@@ -266,7 +266,7 @@ def test_killed_inside_a_save(student, files: int, monkeypatch) -> None:
         real(path, value)
 
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "write_json", dies)
+        patch.setattr(checkpoint, "write_json", dies)
         with pytest.raises(Killed):
             run_stage(folder)
     assert len(steps_of(folder / CHECKPOINTS)) == 2

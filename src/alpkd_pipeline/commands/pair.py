@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.params_option import one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
 

@@ -6,6 +6,8 @@ The line names the parameter and never quotes the value, which may be an address
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,8 +15,9 @@ from kedro.framework.cli.utils import _split_params
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
+from alpkd_pipeline.runs.finished import DamagedError
 
 UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)
 """What the parsers below Kedro raise: YAML's, OmegaConf's, and Python's for text and numbers."""
@@ -53,3 +56,30 @@ def _first_unreadable(context: click.Context, option: click.Parameter, value: st
         except UNREADABLE:
             return item.partition("=")[0].strip()
     return value.partition("=")[0].strip()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A context in which a user's error, however wrapped, becomes Click's own one line.
+
+    Raises:
+        ClickException: in place of a user's error; other errors stay as they are.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        cause = user_error(error)
+        if cause is None:
+            raise
+        raise click.ClickException(str(advised(cause))) from None
+
+
+def advised(error: UserError) -> UserError:
+    """An error that names damaged folders says which commands make them again."""
+    if not isinstance(error, DamagedError):
+        return error
+    from alpkd_pipeline.orchestration.integrity.advice import with_commands
+
+    return with_commands(error)

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.params_option import one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.stage import SharedFacts
+from alpkd_pipeline.orchestration.sweep.grid import expand
+from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE, read_spec
 from alpkd_pipeline.program import as_typed
 
 if TYPE_CHECKING:
@@ -88,7 +92,6 @@ def _agreed(yes: bool, total: str) -> bool:
 
 
 def _asked(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str] | None:
-    from alpkd_pipeline.orchestration.pruning.asked import asked_keys
 
     try:
         return asked_keys(loader, project, env)
@@ -97,3 +100,32 @@ def _asked(loader: CellConfigLoader, project: Path, env: str | None) -> frozense
             f"what conf/ asks for is not known, so only left-overs may go ({error})", err=True
         )
         return None
+
+
+NAMES = ("splits", "encoded", "teacher", "signals", "student")
+
+
+def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str]:
+    """Every key that a run or a sweep with the present configuration would look for.
+
+    Parameters of the command line are those of the run; a sweep makes its cells without them.
+
+    Args:
+        loader: the configuration, with the parameters of the command line.
+        project: the project's root.
+        env: the configuration environment as given.
+
+    Raises:
+        UserError: conf/ does not say, or a file that decides a key is not here.
+    """
+    facts = SharedFacts()
+    cells = [Cell(loader.params, project, "", facts)]
+    environments = (loader.env or loader.default_run_env, loader.base_env)
+    conf = Path(loader.conf_source)
+    if any((conf / name / SWEEP_FILE).is_file() for name in environments):
+        spec = read_spec(conf, environments)
+        # The store is where hashes of large files are remembered.
+        given = loader.runtime_params or {}
+        grid = expand(spec, loader.conf, env, {"run": given["run"]} if "run" in given else {})
+        cells += [Cell(cell.params, project, cell.command, facts) for cell in grid]
+    return frozenset(cell.stage(name).key for cell in cells for name in NAMES)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import command_line, read_params
+from alpkd_pipeline.commands.params_option import command_line, one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def rerun(
 def _setting(project: Path, env: str | None, params: dict[str, Any], keep: bool) -> Setting:
     from alpkd_pipeline.commands.sweep import load_configuration
     from alpkd_pipeline.orchestration.rerun.run import Setting
-    from alpkd_pipeline.orchestration.store_folder import store_folder
+    from alpkd_pipeline.orchestration.stage import store_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
     given = load_configuration(project, env, params).params.run
@@ -92,9 +91,9 @@ def _planned(
     setting: Setting, run: str | None, filters: Sequence[str], here: bool
 ) -> tuple[list[Planned], str, str, Sequence[str]]:
     """What to do, what to call it, the key that it is about, and what to tell beside."""
-    from alpkd_pipeline.orchestration.rerun.green import latest_green
     from alpkd_pipeline.orchestration.rerun.original import find_original
     from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
+    from alpkd_pipeline.orchestration.rerun.record import latest_green
 
     project, store = setting.project, setting.store
     if run is not None:
@@ -107,7 +106,7 @@ def _planned(
 
 
 def _where(filters: Sequence[str]) -> dict[str, Any]:
-    from alpkd_pipeline.orchestration.sweep.only import parse_only
+    from alpkd_pipeline.orchestration.sweep.grid import parse_only
 
     try:
         return parse_only(",".join(filters))

@@ -15,8 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner
 from kedro.utils import load_obj
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.params_option import one_line_errors, read_params
 from alpkd_pipeline.errors import did_you_mean
 from alpkd_pipeline.orchestration.stage import FORCE
 from alpkd_pipeline.params import possible_path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
+from alpkd_pipeline.commands.params_option import one_line_errors
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.program import program
 

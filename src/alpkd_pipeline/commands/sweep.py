@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import command_line, read_params
+from alpkd_pipeline.commands.params_option import command_line, one_line_errors, read_params
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -71,7 +70,7 @@ def sweep(
 
 
 def _prepare(project: Path, env: str | None, params: dict[str, Any], only: str) -> Sweep:
-    from alpkd_pipeline.orchestration.sweep.only import parse_only
+    from alpkd_pipeline.orchestration.sweep.grid import parse_only
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
     where, loader = parse_only(only), load_configuration(project, env, params)

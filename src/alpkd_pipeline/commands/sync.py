@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import advised, one_line_errors
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.params_option import advised, one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.artifact import Experiment
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
@@ -30,7 +29,7 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
 
     Runs of sweeps and searches that were killed are closed.
     """
-    from alpkd_pipeline.orchestration.sweep.left import close_left
+    from alpkd_pipeline.orchestration.sweep.tracked import close_left
     from alpkd_pipeline.steps.tracked import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import command_line, read_params
+from alpkd_pipeline.commands.params_option import command_line, one_line_errors, read_params
 from alpkd_pipeline.commands.sweep import ENGINES, load_configuration, terminated_like_interrupted
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def tune(
 def _prepare(
     project: Path, env: str | None, params: dict[str, Any], trials: int | None, only: str
 ) -> Tuning:
-    from alpkd_pipeline.orchestration.sweep.only import parse_only
+    from alpkd_pipeline.orchestration.sweep.grid import parse_only
     from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 
     where = parse_only(only)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from alpkd_pipeline.commands.one_line import one_line_errors
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.params_option import one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.integrity.findings import Finding, Report, State
 from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.reporting.report.words import size
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -39,9 +41,8 @@ def verify(
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
     code is 1 if something is damaged, missing or mismatched.
     """
-    from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
+    from alpkd_pipeline.orchestration.integrity.contents import ByteProgress
     from alpkd_pipeline.orchestration.integrity.verify import verify_store
-    from alpkd_pipeline.orchestration.integrity.words import report_lines
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     progress = ByteProgress()
@@ -75,3 +76,53 @@ def configured_store(
     if not store.is_dir():
         raise UserError(f"there is no store {store}: `kedro run` makes it, or set run.store")
     return store, loader
+
+
+MOST_NOTES = 20
+"""Notes of a kind that are listed; of what is bad everything is."""
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """What `kedro verify` prints."""
+    yield f"store: {report.store}"
+    heading = ("kind", "folders", "files", "bytes", "bad")
+    rows = [
+        (kind, str(c.folders), str(c.files), size(c.bytes), str(report.bad_folders(kind)))
+        for kind, c in report.counts.items()
+        if c.files or report.bad_folders(kind)
+    ]
+    yield from aligned([heading, *rows])
+    for state in get_args(State):
+        yield from _of_state([f for f in report.findings if f.state == state])
+    yield last_line(report)
+
+
+def last_line(report: Report) -> str:
+    """Whether the store is sound, in one line."""
+    total = sum(count.bytes for count in report.counts.values())
+    read = f"{size(total)} read in {report.seconds:.1f} s"
+    bad = {(finding.kind, finding.folder) for finding in report.findings if finding.is_bad}
+    if not bad:
+        return f"sound: all that is finished is what was written ({read})"
+    return f"not sound: {len(bad)} folder{'s are' if len(bad) > 1 else ' is'} bad ({read})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as columns; the first one to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for first, *others in rows:
+        cells = [c.rjust(width) for c, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join([f"  {first:<{widths[0]}}", *cells])
+
+
+def _of_state(findings: Sequence[Finding]) -> Iterator[str]:
+    for finding in findings if any(f.is_bad for f in findings) else findings[:MOST_NOTES]:
+        yield f"{finding.state}: {finding.folder}"
+        yield f"  {finding.what}"
+        if finding.found:
+            yield f"  expected sha256 {finding.expected}"
+            yield f"  found    sha256 {finding.found}"
+        if finding.do:
+            yield f"  {finding.do}"
+    if findings and not findings[0].is_bad and len(findings) > MOST_NOTES:
+        yield f"{findings[0].state}: {len(findings) - MOST_NOTES} more, see --json"

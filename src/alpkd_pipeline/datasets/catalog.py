@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import AbstractDataset, DataCatalog, MemoryDataset
 
 PLAIN = (bool, int, float, str, list, dict, type(None))
 
@@ -21,3 +22,23 @@ class PlainCatalog(DataCatalog):
         if isinstance(value, PLAIN):
             value = MemoryDataset(value, copy_mode="deepcopy")
         super().__setitem__(key, value)
+
+
+class StoreDataset(AbstractDataset[NoReturn, Path]):
+    """Loads as the path of the store."""
+
+    def __init__(self, *, filepath: str, metadata: Any = None) -> None:
+        """Name the folder."""
+        self.path = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """The path."""
+        return self.path
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: results are saved by their own datasets."""
+        raise NotImplementedError("the store is only an input")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self.path)}

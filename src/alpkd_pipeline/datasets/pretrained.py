@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset
 
-from alpkd_pipeline.models.identity import verify_weights
-from alpkd_pipeline.models.source import ModelRef, locate
+from alpkd_pipeline.models.source import ModelRef, locate, verify_weights
 
 
 @dataclass(frozen=True)

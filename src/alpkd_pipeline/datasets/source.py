@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.tasks.sources import load_splits
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd

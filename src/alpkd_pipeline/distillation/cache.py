@@ -18,8 +18,7 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.mapped_file import release_pages, reserve
-from alpkd_pipeline.tasks.file_pieces import FilePieces
+from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages, reserve
 
 RELEASE_EVERY = 8
 """Batches after which the pages of a cache that is being written are given back."""

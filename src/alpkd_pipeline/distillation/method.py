@@ -16,8 +16,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.buckets import Buckets
-from alpkd_pipeline.distillation.losses.hard import hard_loss
-from alpkd_pipeline.distillation.losses.soft import soft_loss
+from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
 from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings
 from alpkd_pipeline.distillation.signal_checks import (
     Sizes,
@@ -26,7 +25,7 @@ from alpkd_pipeline.distillation.signal_checks import (
     teacher_logits,
 )
 from alpkd_pipeline.distillation.signals import LossTerms, Signal
-from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.states import TokenLayers
 from alpkd_pipeline.tasks.task import TaskKind
 
 

@@ -154,7 +154,7 @@ def _alp(name: str, bucket: BucketKind, summary: str, own: dict[str, Option]) ->
 _ROWS = (
     MethodRow(
         name="no_kd",
-        module=f"{_METHODS}.no_kd",
+        module=f"{_METHODS}.kd",
         class_name="NoKd",
         terms=frozenset({"hard"}),
         needs=frozenset(),
@@ -188,7 +188,7 @@ _ROWS = (
     _alp("alp_po", "po", "As alp_no, with overlapping groups.", _OVERLAP),
     _layered(
         "uniform",
-        "uniform",
+        "controls",
         "Uniform",
         summary="As alp_kd with equal weights instead of attention.",
         source=_CONTROL,
@@ -198,7 +198,7 @@ _ROWS = (
     ),
     _layered(
         "random_layer",
-        "random_layer",
+        "controls",
         "RandomLayer",
         summary="Each student layer follows a teacher layer drawn from the seed, in order.",
         source=_CONTROL,
@@ -207,7 +207,7 @@ _ROWS = (
     ),
     _layered(
         "last_layer",
-        "last_layer",
+        "controls",
         "LastLayer",
         summary="Only the last student layer follows a teacher layer, the last one.",
         source="a control; found strong in arXiv 2302.01530",
@@ -216,7 +216,7 @@ _ROWS = (
     ),
     _layered(
         "reversed",
-        "reversed",
+        "controls",
         "Reversed",
         summary="Layers are matched evenly spread, but in the wrong order.",
         source="a control; found surprisingly good in arXiv 2502.04499",

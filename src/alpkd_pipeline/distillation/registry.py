@@ -5,12 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
-from alpkd_pipeline.distillation.learned_maps import drawn_from
 from alpkd_pipeline.distillation.method import Method, Setup
-from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue
+from alpkd_pipeline.distillation.method_row import KnownSizes, MethodRow, OptionValue, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
+from alpkd_pipeline.distillation.projection import drawn_from
 from alpkd_pipeline.distillation.signal_checks import Sizes
-from alpkd_pipeline.distillation.size_checks import KnownSizes, check_sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 

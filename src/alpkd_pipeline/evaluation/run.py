@@ -57,8 +57,8 @@ def score_run(
 
 def evaluate_run(model: Path, encoded: Path, folder: Path) -> Path:
     """Predictions and scores on every split, GLUE submission files, size."""
+    from alpkd_pipeline.evaluation.latency import model_size
     from alpkd_pipeline.evaluation.metrics import scoring
-    from alpkd_pipeline.evaluation.size import model_size
     from alpkd_pipeline.runs.manifest import write_json
 
     task, asked = read_config(folder).task, read_json(folder / RUN_CONFIG).get("metrics", {})

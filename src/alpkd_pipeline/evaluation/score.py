@@ -15,8 +15,7 @@ from alpkd_pipeline.runs.journal import MEMORY
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
-from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
-from alpkd_pipeline.tasks.predictions import predictions_frame
+from alpkd_pipeline.tasks.metrics import Judge, predictions_frame, score, score_answers
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import environment
 from alpkd_pipeline.training.memory import RowLimit

@@ -8,13 +8,15 @@ but for rounding: a row without gradient only loses what weight decay takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+
+from alpkd_pipeline.tasks.encode import EncodedSplit
 
 
 class SeenRows(nn.Module):
@@ -96,3 +98,22 @@ def whole_embedding(model: PreTrainedModel, seen: SeenRows | None, left: float) 
         yield
     finally:
         model.set_input_embeddings(seen)
+
+
+AT_ONCE = 1_000_000
+"""Tokens looked at together: the splits stay on disk, however long they are."""
+
+
+def seen_tokens(splits: Iterable[EncodedSplit], pad_id: int) -> np.ndarray:
+    """The distinct token ids of some splits and the padding id, (K,) int64, sorted."""
+    seen = np.zeros(pad_id + 1, dtype=bool)
+    seen[pad_id] = True
+    for split in splits:
+        for start in range(0, len(split.input_ids), AT_ONCE):
+            ids = split.input_ids[start : start + AT_ONCE]
+            most = int(ids.max()) + 1
+            if most > len(seen):
+                seen = np.pad(seen, (0, most - len(seen)))
+            seen[ids] = True
+            split.release()
+    return np.flatnonzero(seen)

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models import layer_choice
 from alpkd_pipeline.models.encoder import fresh_model, is_head
 from alpkd_pipeline.models.shape import Family, family_of
 
@@ -21,11 +20,28 @@ log = logging.getLogger(__name__)
 Init = Literal["first", "skip", "last", "random", "checkpoint"]
 Head = Literal["teacher", "fresh"]
 
-CHOICES = {
-    "first": layer_choice.first,
-    "skip": layer_choice.spread,
-    "last": layer_choice.last,
-}
+
+def spread(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
+    """Every k-th layer, the last one included: r(j) = floor(j*n/m + 1/2) for j = 1..m.
+
+    In integers, because Python's `round` takes halves to the even neighbour.
+    12 to 6: 2, 4, 6, 8, 10, 12. 12 to 4: 3, 6, 9, 12.
+    """
+    m, n = student_layers, teacher_layers
+    return tuple((2 * j * n + m) // (2 * m) for j in range(1, m + 1))
+
+
+def last(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
+    """The teacher's last m layers. 12 to 4: 9, 10, 11, 12."""
+    return tuple(range(teacher_layers - student_layers + 1, teacher_layers + 1))
+
+
+def first(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
+    """The teacher's first m layers. 12 to 4: 1, 2, 3, 4."""
+    return tuple(range(1, student_layers + 1))
+
+
+CHOICES = {"first": first, "skip": spread, "last": last}
 """Which of the source's layers a student takes over, by `init`."""
 
 
@@ -74,7 +90,7 @@ def build_student(
     _check_layers(layers, source, "checkpoint")
     if sizes not in (None, EncoderSizes()) and init != "random":
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
-    choose = CHOICES.get(init, layer_choice.first)
+    choose = CHOICES.get(init, first)
     chosen = choose(layers, source.config.num_hidden_layers)
     config = _resized(_cut_config(source.config, chosen), sizes or EncoderSizes())
     student = fresh_model(type(source), config, seed)
@@ -209,3 +225,12 @@ def _backbone(source: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
     for key, value in source.state_dict().items():
         if key.startswith(prefix):
             yield key, value
+
+
+def count_parameters(model: nn.Module) -> dict[str, int]:
+    """Parameters in all, and without the embedding tables that depth does not change."""
+    total = sum(p.numel() for p in model.parameters())
+    tables = {
+        id(m.weight): m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding)
+    }
+    return {"total": total, "without_embeddings": total - sum(tables.values())}

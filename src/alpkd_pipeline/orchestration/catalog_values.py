@@ -14,7 +14,7 @@ from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.stage import Stage
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
+from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 
 TRAININGS = ("teacher", "student")
 """The stages that train, each a tracked run of its own."""

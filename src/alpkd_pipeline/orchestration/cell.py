@@ -15,14 +15,12 @@ from typing import Any
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.identity import model_digest
-from alpkd_pipeline.models.source import ModelRef
+from alpkd_pipeline.models.source import ModelRef, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
-from alpkd_pipeline.orchestration.stage import Stage
-from alpkd_pipeline.orchestration.store_folder import store_folder
+from alpkd_pipeline.orchestration.stage import Stage, store_folder
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
-from alpkd_pipeline.runs.code_facts import CodeFacts
+from alpkd_pipeline.runs.code_graph import CodeFacts
 from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import source_digest
@@ -33,10 +31,10 @@ NO_RESULT = (
     # Bookkeeping: decides how a result is written down, not what it is.
     "alpkd_pipeline.runs.*",
     "alpkd_pipeline.errors",
-    "alpkd_pipeline.training.allocator",
+    "alpkd_pipeline.training.devices.freed_memory_kept",
+    "alpkd_pipeline.training.loop.Stopping",
+    "alpkd_pipeline.training.loop.stopping",
     "alpkd_pipeline.training.pace",
-    "alpkd_pipeline.training.stopping",
-    "alpkd_pipeline.training.usage",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",
     "alpkd_pipeline.tasks.glue.GLUE",
@@ -101,7 +99,7 @@ class Cell(Subject):
             "code": self._code(
                 f"alpkd_pipeline.tasks.sources.{given.source}.load",
                 "alpkd_pipeline.tasks.sources.cuts.finish",
-                "alpkd_pipeline.tasks.splits.write_splits",
+                "alpkd_pipeline.models.encode_folder.write_splits",
             ),
         }
         if given.train_rows is not None and given.train_rows_by != "first":
@@ -147,7 +145,7 @@ class Cell(Subject):
         facts = {
             "pooling": self.params.method.pooling,
             "dtype": self.params.signals.dtype,
-            "code": self._code(READ_CONFIG, "alpkd_pipeline.training.signals.record_signals"),
+            "code": self._code(READ_CONFIG, "alpkd_pipeline.training.student.record_signals"),
         }
         name = f"{self.model_label}-s{self.params.teacher.seed}"
         return self._stage("signals", facts, upstream, "05_model_input/signals", name)
@@ -183,8 +181,8 @@ class Cell(Subject):
     @cached_property
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
-        made = "adopt.adopt_teacher" if self.params.teacher.finetuned else "teacher.train_teacher"
-        return self._code(READ_CONFIG, f"alpkd_pipeline.training.{made}")
+        made = "adopt_teacher" if self.params.teacher.finetuned else "train_teacher"
+        return self._code(READ_CONFIG, f"alpkd_pipeline.training.teacher.{made}")
 
     @cached_property
     def student_code(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
-from alpkd_pipeline.distillation.size_checks import KnownSizes, check_sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import check_plain_scores, shape_of
 from alpkd_pipeline.models.source import ModelRef, kind_of, locate, peek_config

@@ -10,9 +10,15 @@ from pydantic import ValidationError
 
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError, first_problem, quoted
-from alpkd_pipeline.orchestration.nested import merged
-from alpkd_pipeline.orchestration.tuning.preset import TUNED, matching, read_presets, tuned
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse, preset_in_use
+from alpkd_pipeline.orchestration.parameters import merged
+from alpkd_pipeline.orchestration.tuning.preset import (
+    TUNED,
+    PresetInUse,
+    matching,
+    preset_in_use,
+    read_presets,
+    tuned,
+)
 from alpkd_pipeline.params import MethodParams, Params, validate
 
 METHODS = "methods"

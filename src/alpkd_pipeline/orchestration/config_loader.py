@@ -25,9 +25,9 @@ from alpkd_pipeline.orchestration.catalog_values import CatalogValues
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
 from alpkd_pipeline.orchestration.check import Conf, check
-from alpkd_pipeline.orchestration.repeat import WORDS, repeat_command
+from alpkd_pipeline.orchestration.parameters import WORDS, repeat_command
 from alpkd_pipeline.orchestration.stage import FORCE, parse_force
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
+from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 from alpkd_pipeline.params import Params
 
 EXACT = "exact"

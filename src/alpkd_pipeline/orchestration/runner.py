@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from kedro.io import CatalogProtocol, SharedMemoryCatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from alpkd_pipeline.orchestration.needed import Catalog
+from alpkd_pipeline.runs.artifact import Experiment
 
 if TYPE_CHECKING:
     from pluggy import PluginManager  # a part of Kedro
+
+
+Catalog: TypeAlias = "CatalogProtocol[Any, Any] | SharedMemoryCatalogProtocol"
+
+LATE = "stage.compare"
+"""The tag of nodes whose need shows only after what runs before them."""
+
+
+def needed(pipeline: Pipeline, catalog: Catalog) -> Pipeline:
+    """The nodes to run: those whose missing results somebody wants.
+
+    Wanted are the pipeline's final results and whatever a needed node reads. A result that is
+    gone but that nobody needs, like the teacher of a finished student, is not made again.
+    """
+    producer = {name: node for node in pipeline.nodes for name in node.outputs}
+    late = {node.name for node in pipeline.nodes if LATE in node.tags}
+    todo: set[str] = set(late)
+    want = {n for n in pipeline.outputs() if producer[n].name not in late}
+    # What a late node waits for is a goal of its own.
+    want |= {n for node in pipeline.nodes if node.name in late for n in node.inputs}
+    want = {n for n in want if n in producer and not _is_there(catalog, n)}
+    while want:
+        node = producer[want.pop()]
+        if node.name not in todo:
+            todo.add(node.name)
+            want |= {n for n in node.inputs if n in producer and not _is_there(catalog, n)}
+    return pipeline.only_nodes(*todo) if todo else Pipeline([])
+
+
+def _is_there(catalog: Catalog, name: str) -> bool:
+    return name in catalog and catalog.exists(name)
 
 
 class StageRunner(SequentialRunner):
@@ -47,3 +79,29 @@ class StageRunner(SequentialRunner):
         self, pipeline: Pipeline, done_nodes: Iterable[Node], catalog: Catalog
     ) -> None:
         """Nothing to suggest: the same command goes on where this one stopped."""
+
+
+ALWAYS_THERE = {"auto", "cpu"}
+
+TEACHER = "teacher.training.device"
+DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device"}
+"""The parameter that names a stage's device."""
+
+
+def check_devices(results: Iterable[str], experiment: Experiment) -> None:
+    """Refuse a device that is not there; without this a student's is missed after its teacher.
+
+    Args:
+        results: the names of what will be made.
+        experiment: has the parameters.
+
+    Raises:
+        UserError: names the device.
+    """
+    asked = {experiment.param(DEVICE_OF[name]) for name in results if name in DEVICE_OF}
+    if not asked - ALWAYS_THERE:
+        return
+    from alpkd_pipeline.training.devices import resolve_hardware
+
+    for device in sorted(asked - ALWAYS_THERE):
+        resolve_hardware(device, "auto", "auto")

@@ -11,13 +11,12 @@ from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
-from alpkd_pipeline.orchestration.shared_facts import SharedFacts
+from alpkd_pipeline.orchestration.stage import SharedFacts
 from alpkd_pipeline.params import Params, possible_path
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.own_metrics import our_metrics, own_metrics
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 LONGEST_LABEL = 100
 """Characters of a model in the names of results, which go on: seeds, keys, a process's marks."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from alpkd_pipeline.garbage import collected_seldom
 from alpkd_pipeline.reporting.collect import Evidence, gather
 from alpkd_pipeline.reporting.comparison_page import comparison_page
-from alpkd_pipeline.reporting.comparison_tables import grouped_table, students_table
 from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.tables.files import write_frames
+from alpkd_pipeline.reporting.tables.latex import write_frames
+from alpkd_pipeline.reporting.tables.main import grouped_table, students_table
 from alpkd_pipeline.runs.manifest import write_json
 
 if TYPE_CHECKING:

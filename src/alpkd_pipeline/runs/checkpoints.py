@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, UserError
-from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.finished import verify
 from alpkd_pipeline.runs.journal import JOURNAL
 from alpkd_pipeline.runs.manifest import (
@@ -30,6 +29,7 @@ from alpkd_pipeline.runs.manifest import (
     listed,
     read_json,
     read_manifest,
+    room_for,
     seal,
 )
 

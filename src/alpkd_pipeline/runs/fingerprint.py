@@ -14,8 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.code_facts import CodeFacts
-from alpkd_pipeline.runs.code_graph import CodeGraph
+from alpkd_pipeline.runs.code_graph import CodeFacts, CodeGraph
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 

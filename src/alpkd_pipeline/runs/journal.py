@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.runs.manifest import room_for
 
 JOURNAL = "events.jsonl"
 

@@ -21,12 +21,9 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.artifact import Artifact, Experiment, lacking
 from alpkd_pipeline.runs.by_key import free_place
 from alpkd_pipeline.runs.checkpoints import drop_checkpoints
-from alpkd_pipeline.runs.disk import room_for
 from alpkd_pipeline.runs.finished import verify
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import list_files, publish
-from alpkd_pipeline.runs.provenance import provenance
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.runs.manifest import list_files, lock_file, publish, room_for
+from alpkd_pipeline.runs.run_folder import Work, provenance
 from alpkd_pipeline.steps.tracked import tracked
 
 log = logging.getLogger(__name__)

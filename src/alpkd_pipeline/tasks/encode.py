@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.mapped_file import map_file, release_pages
-from alpkd_pipeline.tasks.file_pieces import FilePieces
+from alpkd_pipeline.tasks.mapped_file import FilePieces, map_file, release_pages
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task
-from alpkd_pipeline.tasks.text import as_bytes, is_blank, is_utf8
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
 
 SHOWN_VALUES = 5
 """How many labels that do not fit a refusal quotes."""

@@ -8,11 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.tasks.faults import SHOWN_ROWS, DataFaults, Fault
+from alpkd_pipeline.tasks.faults import (
+    SHOWN_ROWS,
+    DataFaults,
+    Fault,
+    count_repeated,
+    count_shared,
+    text_keys,
+)
 from alpkd_pipeline.tasks.labels import hidden_label
-from alpkd_pipeline.tasks.overlap import count_repeated, count_shared, text_keys
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task
-from alpkd_pipeline.tasks.text import as_bytes, is_blank, is_utf8
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,7 @@ from filelock import FileLock
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.runs.finished import FinishedFolder
 from alpkd_pipeline.runs.journal import JOURNAL, START, Place, read_journal, sealed_events
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.tracking.faults import one_line, store_fault
+from alpkd_pipeline.runs.manifest import lock_file, read_json
 from alpkd_pipeline.tracking.flatten import (
     NOTE_TAG,
     event_tags,
@@ -30,13 +28,18 @@ from alpkd_pipeline.tracking.flatten import (
     selection_name,
     training_id,
 )
-from alpkd_pipeline.tracking.lineage import dataset_facts, split_digests
+from alpkd_pipeline.tracking.group import parent_tags
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_busy, prepare_store
-from alpkd_pipeline.tracking.parents import parent_tags
-from alpkd_pipeline.tracking.points import closing_points, new_batches, time_ms
+from alpkd_pipeline.tracking.points import (
+    closing_points,
+    dataset_facts,
+    new_batches,
+    split_digests,
+    time_ms,
+)
 from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, read_state, write_state
+from alpkd_pipeline.tracking.sync_state import Ended, one_line, read_state, store_fault, write_state
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.tracking.flatten import STUDENTS
 from alpkd_pipeline.tracking.settings import SERVERS, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import SyncState, read_state
-from alpkd_pipeline.tracking.views import STUDENTS
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `make mlflow` and `mlflow server` show a database."""

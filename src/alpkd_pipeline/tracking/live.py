@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.tracking.faults import one_line, store_fault
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended
+from alpkd_pipeline.tracking.sync_state import Ended, one_line, store_fault
 
 log = logging.getLogger(__name__)
 

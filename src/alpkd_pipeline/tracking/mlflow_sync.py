@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.lineage import DatasetFacts
-from alpkd_pipeline.tracking.points import Point
+from alpkd_pipeline.tracking.flatten import CELLS_FILTER, STUDENTS, view_tags
+from alpkd_pipeline.tracking.points import DatasetFacts, Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
-from alpkd_pipeline.tracking.views import CELLS_FILTER, STUDENTS, view_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from alpkd_pipeline.errors import mask_credentials
 
 STATE_FILE = ".mlflow.json"
 
@@ -81,3 +84,19 @@ def write_state(folder: Path, state: SyncState) -> None:
     temporary = folder / f"{STATE_FILE}.tmp"
     temporary.write_text(json.dumps(values, indent=1, sort_keys=True), "utf-8")
     os.replace(temporary, folder / STATE_FILE)
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and first line, without credentials."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    kind = type(error).__name__
+    return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
+
+
+def store_fault(error: Exception) -> str:
+    """Why a store did not answer: `Connection refused`, not the four messages wrapped round it."""
+    inner: BaseException = error
+    while (cause := inner.__cause__ or inner.__context__) is not None:
+        inner = cause
+    outside = isinstance(inner, OSError | sqlite3.Error)
+    return one_line(inner if outside else error)

@@ -7,14 +7,87 @@ they are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from alpkd_pipeline.training.random_state import random_state, restore_random_state
+from alpkd_pipeline.runs.checkpoints import (
+    CHECKPOINTS,
+    FACTS,
+    KEPT,
+    drop_beaten,
+    drop_checkpoints,
+    good_checkpoints,
+    keep_only,
+    publish_step,
+    steps_of,
+)
+from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.runs.manifest import write_json
+
+_PYTHON, _NUMPY, _TORCH, _CUDA = "python", "numpy", "torch", "cuda."
+
+
+def random_state() -> dict[str, Tensor]:
+    """The states of Python's, NumPy's and torch's generators, on the CPU and on every GPU."""
+    version, words, gauss = random.getstate()
+    assert version == 3
+    name, keys, place, has_gauss, cached = np.random.get_state(legacy=True)
+    assert name == "MT19937"
+    found = {
+        _PYTHON: torch.tensor(words, dtype=torch.int64),
+        f"{_PYTHON}.gauss": _numbers([] if gauss is None else [gauss]),
+        _NUMPY: torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+        f"{_NUMPY}.rest": _numbers([float(place), float(has_gauss), float(cached)]),
+        _TORCH: torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        for i, state in enumerate(torch.cuda.get_rng_state_all()):
+            found[f"{_CUDA}{i}"] = state
+    return found
+
+
+def restore_random_state(state: dict[str, Tensor]) -> None:
+    """Put every generator back; those of GPUs that this machine lacks are left out."""
+    gauss = state[f"{_PYTHON}.gauss"].tolist()
+    random.setstate((3, tuple(state[_PYTHON].tolist()), gauss[0] if gauss else None))
+    place, has_gauss, cached = state[f"{_NUMPY}.rest"].tolist()
+    keys = state[_NUMPY].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, int(place), int(has_gauss), cached))
+    torch.set_rng_state(state[_TORCH].to(torch.uint8))
+    for name, values in state.items():
+        device = int(name.removeprefix(_CUDA)) if name.startswith(_CUDA) else -1
+        if 0 <= device < torch.cuda.device_count():
+            torch.cuda.set_rng_state(values.to(torch.uint8), device)
+
+
+def remember_draws(device: torch.device) -> Callable[[], None]:
+    """What a model draws from, on the CPU and on its device, as it is now.
+
+    Returns:
+        Puts it back, so that the same numbers are drawn again.
+    """
+    here = torch.get_rng_state()
+    there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    def put_back() -> None:
+        torch.set_rng_state(here)
+        if there is not None:
+            torch.cuda.set_rng_state(there, device)
+
+    return put_back
+
+
+def _numbers(values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
 
 TENSORS = "state.safetensors"
 
@@ -97,3 +170,74 @@ def _grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         kind, _, rest = name.partition(".")
         groups.setdefault(kind, {})[rest] = value
     return groups
+
+
+SHARE = 0.02
+"""With `auto`, the most of a training's time that goes into saving."""
+
+LONGEST = 300.0
+"""With `auto`, seconds after which it saves in the middle of an epoch."""
+
+
+class Saver:
+    """Publishes a training's checkpoints.
+
+    Args:
+        work: the work folder.
+        every: steps between two checkpoints, beside those at each epoch's end; `auto`: by the
+            clock, so that saving takes no more than `SHARE` of the time.
+        journal: the training's; a checkpoint remembers how long it is.
+    """
+
+    def __init__(self, work: Path, every: int | str, journal: Journal) -> None:
+        self._work, self._every, self._journal = work, every, journal
+        self._saved_at = time.perf_counter()
+        self._cost = 0.0
+
+    @classmethod
+    def of(cls, work: Path, every: int | str, journal: Journal) -> Saver | None:
+        """As the parameter `checkpoint_every` says; None for `never`."""
+        return None if every == "never" else cls(work, every, journal)
+
+    def due(self, step: int, *, epoch_ends: bool) -> bool:
+        """Whether a checkpoint is wanted after this step."""
+        if self._every != "auto":
+            return epoch_ends or step % int(self._every) == 0
+        waited = time.perf_counter() - self._saved_at
+        cheap = self._cost <= SHARE * waited
+        return cheap and (epoch_ends or waited >= LONGEST)
+
+    def save(self, step: int, facts: dict[str, Any], write: Callable[[Path], None]) -> None:
+        """Publish the checkpoint of a step, and remove what is no longer needed.
+
+        Args:
+            step: optimiser steps done.
+            facts: what the loop needs beside the tensors; `best_step` names the best model.
+            write: writes the tensors into a folder.
+        """
+        started = time.perf_counter()
+
+        def both(folder: Path) -> None:
+            write(folder)
+            write_json(folder / FACTS, {**facts, "journal_bytes": self._journal.size})
+
+        place = self._work / CHECKPOINTS
+        publish_step(place, step, both)
+        keep_only(place, set(steps_of(place)[-KEPT:]))
+        drop_beaten(self._work, facts["best_step"])
+        self._saved_at = time.perf_counter()
+        self._cost = self._saved_at - started
+
+
+def latest(work: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The last checkpoint that is whole, and its facts; None: the training begins.
+
+    What cannot be used is removed, so that the training that begins finds an empty place.
+    """
+    found = next(good_checkpoints(work), None)
+    if found is None:
+        drop_checkpoints(work)
+        return None
+    step = int(found[1]["steps"])
+    keep_only(work / CHECKPOINTS, {s for s in steps_of(work / CHECKPOINTS) if s <= step})
+    return found

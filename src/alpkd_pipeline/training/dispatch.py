@@ -6,15 +6,12 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.checkpoints import drop_checkpoints, says_where_it_goes_on
-from alpkd_pipeline.runs.disk import room_for
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, seal
+from alpkd_pipeline.runs.manifest import MANIFEST, read_json, room_for, seal
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
-from alpkd_pipeline.training.adopt import adopt_teacher
 from alpkd_pipeline.training.memory import memory_faults
 from alpkd_pipeline.training.run_config import RunConfig, read_config
-from alpkd_pipeline.training.signals import record_signals
-from alpkd_pipeline.training.student import train_student
-from alpkd_pipeline.training.teacher import train_teacher
+from alpkd_pipeline.training.student import record_signals, train_student
+from alpkd_pipeline.training.teacher import adopt_teacher, train_teacher
 
 
 def run_stage(folder: Path) -> Path:

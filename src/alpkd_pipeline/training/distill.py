@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from alpkd_pipeline.distillation.losses.soft import hard_loss
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.signals import LossTerms, Signal, SignalSource
-from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.models.token_layers import TokenLayers
-from alpkd_pipeline.models.token_states import forward_tokens
+from alpkd_pipeline.models.states import TokenLayers, forward_signal, forward_tokens
+from alpkd_pipeline.tasks.task import TaskKind
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
-from alpkd_pipeline.training.step import Step
+
+Step = Callable[[Batch], LossTerms]
+
+
+def finetune_step(model: PreTrainedModel, accelerator: Accelerator, task_kind: TaskKind) -> Step:
+    """Plain fine-tuning: the loss against the labels."""
+
+    def step(batch: Batch) -> LossTerms:
+        with accelerator.autocast():
+            logits, _ = forward_signal(model, batch.inputs, pooling="cls", layers=False)
+        hard = hard_loss(logits, batch.labels, task_kind)
+        return LossTerms(hard=hard, soft=None, intermediate=None, total=hard)
+
+    return step
 
 
 def distill_step(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import torch
 
 from alpkd_pipeline.training.batching import Batch
 
@@ -81,3 +86,41 @@ def waiting(*paces: Pace) -> Iterator[None]:
     yield
     for pace in paces:
         pace.wait(time.perf_counter() - started)
+
+
+class Usage:
+    """Samples this process and, where there is one, its GPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._process = psutil.Process(os.getpid())
+        self._process.cpu_percent()  # the first call only starts the measurement
+        self._device = device
+        self._handle = _gpu_handle(device)
+
+    def sample(self) -> dict[str, float]:
+        """Memory in MB (10^6 bytes), loads in per cent; GPU values only with a GPU."""
+        values = {
+            "memory_mb": self._process.memory_info().rss / 1e6,
+            "cpu_percent": self._process.cpu_percent(),
+        }
+        if self._device.type == "cuda":
+            values["gpu_memory_mb"] = torch.cuda.max_memory_allocated(self._device) / 1e6
+        if self._handle is not None:
+            import pynvml
+
+            values["gpu_percent"] = float(pynvml.nvmlDeviceGetUtilizationRates(self._handle).gpu)
+        return {name: round(value, 1) for name, value in values.items()}
+
+
+def _gpu_handle(device: torch.device) -> Any:
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        # NVML numbers all cards; torch numbers the visible ones: the UUID is the same in both.
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        return pynvml.nvmlDeviceGetHandleByUUID(uuid)
+    except Exception:  # no library, no permission: load is a nicety, training goes on
+        return None

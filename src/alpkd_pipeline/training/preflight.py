@@ -19,11 +19,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from alpkd_pipeline.errors import UserError, no_room
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
 from alpkd_pipeline.models.model_files import CONFIG
+from alpkd_pipeline.models.seen_rows import AT_ONCE
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import is_out_of_memory
 from alpkd_pipeline.training.predict import iterate_outputs
-from alpkd_pipeline.training.vocabulary import AT_ONCE
 
 
 def check_fits(

@@ -15,8 +15,7 @@ from alpkd_pipeline.runs.journal import Journal
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, steps_per_epoch
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
-from alpkd_pipeline.training.pace import Pace
-from alpkd_pipeline.training.usage import Usage
+from alpkd_pipeline.training.pace import Pace, Usage
 
 TERMS = ("hard", "soft", "intermediate", "total")
 

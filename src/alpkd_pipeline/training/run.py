@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 import logging
+import os
+import random
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from alpkd_pipeline.models.seen_rows import keep_seen_rows
-from alpkd_pipeline.models.size import count_parameters
+from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
+from alpkd_pipeline.models.student import count_parameters
 from alpkd_pipeline.runs.checkpoints import copy_best
 from alpkd_pipeline.runs.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
-from alpkd_pipeline.training.devices import Accelerator, Hardware, environment
-from alpkd_pipeline.training.elsewhere import (
+from alpkd_pipeline.training.batching import Selection, choose_rows
+from alpkd_pipeline.training.checkpoint import Saver, latest
+from alpkd_pipeline.training.devices import (
     RESUME,
+    Accelerator,
+    Hardware,
     differences,
+    environment,
     last_environment,
     resumed_on,
     say_differences,
 )
+from alpkd_pipeline.training.distill import Step
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import journalled_limit
 from alpkd_pipeline.training.progress import FitResult
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.saving import Saver, latest
 from alpkd_pipeline.training.scorer import Observer, Scorer
-from alpkd_pipeline.training.seed import seed_everything
-from alpkd_pipeline.training.selection import Selection, choose_rows
-from alpkd_pipeline.training.step import Step
-from alpkd_pipeline.training.vocabulary import seen_tokens
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (every device), and ask torch for deterministic kernels."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    # cuBLAS reads this at its first call; without it deterministic mode raises on CUDA.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Deterministic mode also writes NaN into all new memory, to show reads of what was never
+    # written; nothing here reads such memory, and the writing costs a few per cent of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+
 
 log = logging.getLogger(__name__)
 

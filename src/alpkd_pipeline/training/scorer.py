@@ -13,15 +13,14 @@ from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, whole_embedding
 from alpkd_pipeline.runs.checkpoints import BEST, drop_beaten, publish_step
 from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.tasks.metrics import score
-from alpkd_pipeline.tasks.predictions import predictions_frame
+from alpkd_pipeline.tasks.metrics import predictions_frame, score
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.batching import Selection
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
 from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.selection import Selection
 
 Observer = Callable[[list[BatchOutput]], dict[str, Any]]
 """Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from alpkd_pipeline.distillation.cache import CachedSignals
+from alpkd_pipeline.distillation.attention_stats import AttentionStats
+from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
@@ -19,19 +25,100 @@ from alpkd_pipeline.models.encoder import (
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.student import EncoderSizes, Head, build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
-from alpkd_pipeline.tasks.encode import read_encoded
-from alpkd_pipeline.training.allocator import freed_memory_kept
-from alpkd_pipeline.training.attention import attention_observer
-from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
+from alpkd_pipeline.runs.journal import MEMORY
+from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.training.batching import Selection, collate
+from alpkd_pipeline.training.devices import (
+    Accelerator,
+    accelerator_for,
+    environment,
+    freed_memory_kept,
+    resolve_hardware,
+)
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step
-from alpkd_pipeline.training.predict import BatchOutput
+from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
 from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.scorer import Observer
-from alpkd_pipeline.training.selection import Selection
-from alpkd_pipeline.training.signals import record_signals
+
+log = logging.getLogger(__name__)
+
+SIGNALS = "signals.json"
+
+
+def record_signals(run: RunConfig, folder: Path) -> None:
+    """Write the teacher's logits and pooled layers for train and the first dev split.
+
+    Args:
+        run: a signals or student run; `inputs.teacher` and `inputs.encoded` are read.
+        folder: where the arrays go.
+    """
+    asked = run.params["teacher"]["training"]
+    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
+    started, rows = time.perf_counter(), 0
+    with accelerator_for(hardware) as accelerator, freed_memory_kept():
+        source = run.inputs["teacher"]
+        model = load_finetuned(source).to(accelerator.device)
+        pad_id = int(load_tokenizer(source).pad_token_id)
+        limit = RowLimit(asked["eval_batch_size"], "evaluation")
+        for name in ("train", run.task.dev_splits[0]):
+            split = read_encoded(run.inputs["encoded"], name)
+            outputs = iterate_outputs(
+                model,
+                split,
+                accelerator,
+                batch_size=asked["eval_batch_size"],
+                pad_id=pad_id,
+                pooling=run.params["method"]["pooling"],
+                layers=True,
+                limit=limit,
+            )
+            write_signals(folder, name, len(split), outputs, run.params["signals"]["dtype"])
+            rows += len(split)
+    seconds = round(time.perf_counter() - started, 3)
+    said = {"rows": rows, "seconds": seconds, "environment": environment(hardware)}
+    write_json(folder / SIGNALS, said | ({MEMORY: limit.noted} if limit.noted else {}))
+    log.info("teacher signals: %d rows in %.1f s", rows, seconds)
+
+
+TeacherReader = Callable[[BatchOutput], Signal]
+"""The teacher's signals for the rows of a batch of the student's outputs."""
+
+
+def attention_observer(
+    method: Method, read_teacher: TeacherReader, split: EncodedSplit
+) -> Callable[[list[BatchOutput]], dict[str, Any]]:
+    """An observer for `train_and_write`.
+
+    Args:
+        method: a method with attention, in training; what it learns may change between two looks.
+        read_teacher: gives the teacher's signals for some rows.
+        split: the split that the rows belong to.
+    """
+    buckets = method.buckets
+
+    def look(outputs: list[BatchOutput]) -> dict[str, Any]:
+        stats = AttentionStats(buckets, method.setup.sizes.teacher_layers)
+        for out in outputs:
+            labels = torch.from_numpy(split.labels[out.rows].copy()).to(out.logits.device)
+            with torch.no_grad():
+                terms = method(Signal(out.logits, out.layers), read_teacher(out), labels)
+            if terms.weights is not None:
+                stats.update(terms.weights)
+        summary = stats.summary()
+        return {
+            "attention": {
+                "weights": [list(row) for row in summary.mean_weights],
+                "entropy": list(summary.entropy),
+                "max_entropy": list(summary.max_entropy),
+                "examples": summary.examples,
+            }
+        }
+
+    return look
 
 
 def train_student(run: RunConfig) -> None:

@@ -1,14 +1,113 @@
-"""The teacher's training: plain fine-tuning of a pretrained encoder."""
+"""A teacher that was fine-tuned elsewhere: checked before it teaches, then stored like ours."""
 
 from __future__ import annotations
 
-from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer
-from alpkd_pipeline.training.allocator import freed_memory_kept
-from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
+import logging
+
+import numpy as np
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from alpkd_pipeline.models.encoder import (
+    adopt_task,
+    load_classifier,
+    load_finetuned,
+    load_tokenizer,
+    save_classifier,
+)
+from alpkd_pipeline.models.model_files import read_config, tensor_shapes
+from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.models.source import check_folder
+from alpkd_pipeline.models.student import count_parameters
+from alpkd_pipeline.models.teacher_checks import (
+    check_answers,
+    check_head,
+    check_vocabulary,
+    label_order,
+)
+from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.tasks.encode import read_encoded
+from alpkd_pipeline.tasks.metrics import score
+from alpkd_pipeline.training.devices import (
+    Hardware,
+    accelerator_for,
+    environment,
+    freed_memory_kept,
+    resolve_hardware,
+)
+from alpkd_pipeline.training.distill import finetune_step
+from alpkd_pipeline.training.predict import predict
 from alpkd_pipeline.training.preflight import check_fits, check_saves
-from alpkd_pipeline.training.run import train_and_write
+from alpkd_pipeline.training.run import METRICS, train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.step import finetune_step
+from alpkd_pipeline.training.scorer import write_predictions
+
+log = logging.getLogger(__name__)
+
+
+def adopt_teacher(run: RunConfig) -> None:
+    """Check the classifier in `inputs.model` and write it as this task's teacher.
+
+    Raises:
+        UserError: it has no head or one for another task, its labels stand in another order, its
+            tokenizer is another model's, or its answers are no better than a constant.
+    """
+    source, task = run.inputs["model"], run.task
+    check_folder(source)
+    config = read_config(source)
+    check_head(config, tensor_shapes(source), task)
+    tokenizer = load_tokenizer(source)
+    check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
+    named = label_order(config, task)
+    order = named or tuple(range(task.num_labels))
+    if order != tuple(range(task.num_labels)):
+        log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
+    asked = run.training
+    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
+    model = load_finetuned(source)
+    adopt_task(model, task, order)
+    _check_and_write(run, model, tokenizer, hardware, named)
+
+
+def _check_and_write(
+    run: RunConfig,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    hardware: Hardware,
+    named: tuple[int, ...] | None,
+) -> None:
+    dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
+    with accelerator_for(hardware) as accelerator:
+        model.to(accelerator.device)
+        source = run.inputs["model"]
+        check_fits(model, tokenizer, run.inputs["encoded"], source, accelerator)
+        check_saves(model, tokenizer, source, run.folder)
+        logits = predict(
+            model,
+            dev,
+            accelerator,
+            batch_size=run.training["eval_batch_size"],
+            pad_id=int(tokenizer.pad_token_id),
+        )
+    check_answers(run.task, logits, dev.labels, score, named)
+    scores = score(run.task, logits, dev.labels)
+    environ = environment(hardware)
+    with Journal(run.folder) as journal:
+        journal.write("start", name=run.name, stage=run.stage, **environ)
+        journal.write("eval", step=0, epoch=0, scores=scores, best=True)
+        journal.write("end", seconds=0.0, steps=0)
+    save_classifier(model, tokenizer, run.folder)
+    write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
+    metrics = {
+        "selection": "dev",
+        "scores": {"dev": scores},
+        "steps": 0,
+        "epochs": 0,
+        "seconds": None,
+        "parameters": count_parameters(model),
+        "environment": environ,
+    }
+    write_json(run.folder / METRICS, metrics)
 
 
 def train_teacher(run: RunConfig) -> None:

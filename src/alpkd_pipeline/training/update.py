@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.checkpoint import remember_draws
+from alpkd_pipeline.training.distill import Step
 from alpkd_pipeline.training.memory import RowLimit, attempt
 from alpkd_pipeline.training.optim import set_lr
 from alpkd_pipeline.training.pace import waiting
 from alpkd_pipeline.training.progress import TERMS, Progress
-from alpkd_pipeline.training.random_state import remember_draws
-from alpkd_pipeline.training.step import Step
 
 Heard = list[tuple[LossTerms, list[Batch]]]
 """For each batch of an update its losses, and the parts in which it went through the model."""

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from alpkd_pipeline.distillation import Signal
-from alpkd_pipeline.distillation.losses.self_relations import self_relations
+from alpkd_pipeline.distillation.losses.token_match import self_relations
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.states import TokenLayers
 
 LABELS = torch.tensor([0, 1, 1])
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpkd_pipeline.distillation.losses.normalised_distance import unit_distance
+from alpkd_pipeline.distillation.losses.layer_match import unit_distance
 from alpkd_pipeline.distillation.methods.rail_kd import direction_variance
 
 LABELS = torch.tensor([0, 1, 1])

@@ -3,10 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from alpkd_pipeline.distillation.losses.attention_match import attention_match
-from alpkd_pipeline.distillation.losses.token_match import token_match
+from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.states import TokenLayers
 
 LABELS = torch.tensor([0, 1, 1])
 

@@ -10,7 +10,7 @@ from tests.orchestration.integrity.stores import SmallStore, bad
 
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, config_changed
-from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import lock_file
 
 
 def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:

@@ -11,8 +11,7 @@ from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.runs.manifest import lock_file, write_json
 
 
 def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStore) -> None:

@@ -12,12 +12,12 @@ from filelock import FileLock
 from tests.orchestration.integrity.stores import SmallStore, make_older
 from tests.orchestration.pruning.conftest import Going
 
-from alpkd_pipeline.orchestration.integrity.locks import taken
+from alpkd_pipeline.orchestration.integrity.unfinished import taken
 from alpkd_pipeline.orchestration.integrity.verify import verify_store
 from alpkd_pipeline.orchestration.pruning.candidates import SETTLED_SECONDS, size_of
 from alpkd_pipeline.orchestration.pruning.kept import Choice
 from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan
-from alpkd_pipeline.runs.locks import lock_file
+from alpkd_pipeline.runs.manifest import lock_file
 
 LONG = SETTLED_SECONDS + 60
 

@@ -9,8 +9,7 @@ from tests.orchestration.rerun.conftest import BROUGHT, write_run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun import plan as plan_module
 from alpkd_pipeline.orchestration.rerun.conditions import Conditions
-from alpkd_pipeline.orchestration.rerun.difference import Difference
-from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.plan import (
     Planned,
     environment_lines,

@@ -3,16 +3,15 @@ from __future__ import annotations
 import pytest
 from tests.orchestration.rerun.conftest import Make
 
-from alpkd_pipeline.orchestration.rerun.band import Band
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
-from alpkd_pipeline.orchestration.rerun.difference import Difference, Kind
-from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
 from alpkd_pipeline.orchestration.rerun.rows import DataComparison, SplitChange
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
     FAILED,
     WITHIN,
+    Band,
     CellResult,
     ModelResult,
     RerunResult,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from tests.orchestration.rerun.conftest import write_run
-from tests.runs.test_provenance import git
+from tests.runs.test_run_folder_provenance import git
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.worktree import checked_out, recorded_commit, same_source
-from alpkd_pipeline.runs.provenance import provenance
+from alpkd_pipeline.runs.run_folder import provenance
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

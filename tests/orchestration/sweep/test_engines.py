@@ -7,7 +7,7 @@ import pytest
 from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep import machine
+from alpkd_pipeline.orchestration.sweep import local_engine
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine
 
@@ -22,7 +22,7 @@ def test_workers_as_asked_for_but_not_more_than_there_is_to_do(load: Load, tmp_p
 def test_by_default_as_many_as_the_machine_has_room_for(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "processors", lambda: 6)
+    monkeypatch.setattr(local_engine, "processors", lambda: 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     cells = [load().params, load({"training.threads": 2}).params]
     assert make_engine("local", tmp_path, None, cells, None).slots == 3

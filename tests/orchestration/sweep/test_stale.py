@@ -10,7 +10,7 @@ from tests.orchestration.sweep.conftest import finish_training
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
+from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 from alpkd_pipeline.runs.finished import DamagedError
 from alpkd_pipeline.runs.manifest import seal, write_json
 

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
-from alpkd_pipeline.orchestration.tuning.space import Range, Space, grid
+from alpkd_pipeline.orchestration.tuning.spec import Range, Space, grid
 from alpkd_pipeline.orchestration.tuning.study import Asked, Sampler, Study, open_storage
 
 SPACE: Space = {"training.lr": (1e-4, 2e-4, 4e-4), "method.eta": (0.2, 0.5, 0.8)}

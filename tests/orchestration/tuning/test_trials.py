@@ -12,8 +12,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.tuning.trials import is_done, score_of, seconds_of, shared
 from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.selection import Selection, choose_rows
 
 KD: dict[str, Any] = {"task": "demo", "method": "kd", "layers": 2}
 POINT = {"training.lr": 2e-4, "method.eta": 0.8}

@@ -7,16 +7,17 @@ import pytest
 from tests.reporting.svgs import drawn, texts
 
 from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
     WIDTH,
     cut,
     defaults,
     label_width,
+    mark_of,
     panel,
     row_labels,
     style,
     svg,
 )
-from alpkd_pipeline.reporting.plots.marks import INK, mark_of
 
 
 def figure_of(label="x"):

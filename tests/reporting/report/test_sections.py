@@ -290,7 +290,7 @@ def test_the_star_is_the_mean_of_teachers_however_many_students_they_have(store,
     def other(params, run):
         run["identity"]["keys"]["teacher"] = "b" * 64
 
-    monkeypatch.setattr("alpkd_pipeline.reporting.report.size_section.score_against", drawn)
+    monkeypatch.setattr("alpkd_pipeline.reporting.report.layers_section.score_against", drawn)
     first = store.teacher(accuracy=0.9)
     run = read_json(first / "run.json")
     run["identity"]["key"] = "b" * 64

@@ -9,7 +9,7 @@ import pytest
 from tests.reporting.cell_frames import frame, run, seeds
 from tests.reporting.statistics.simulated import METHODS, PAIRS, pairs, tables
 
-from alpkd_pipeline.reporting.statistics.family import holm
+from alpkd_pipeline.reporting.statistics.arms import holm
 from alpkd_pipeline.reporting.statistics.paired import t_tests
 from alpkd_pipeline.reporting.statistics.verdict import (
     BETTER,

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.properties import EFFORTS, answer, for_all
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources import SourceSpec, load_splits
+from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.raw import read_table
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.validate import check_splits
 
 WORDS = ["NA", "null", "None", "nan", "", " ", "0", "1", "-1", "1e5", "0.5", "a", "positive", "no"]

@@ -8,8 +8,7 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.cuts import finish
-from alpkd_pipeline.tasks.sources.spec import SourceSpec, TrainRowsBy
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task, TrainRowsBy
 
 SPEC = SourceSpec("table", dev_fraction=0.25)
 

@@ -10,8 +10,7 @@ from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.folder import find_files, load
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.validate import check_splits
 
 RTE = GLUE["rte"].task

@@ -11,8 +11,7 @@ from huggingface_hub import constants
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources import hub
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 RTE = GLUE["rte"].task

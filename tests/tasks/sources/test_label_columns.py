@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from tests.properties import EFFORTS, for_all
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources import SourceSpec, hub, load_splits
+from alpkd_pipeline.tasks.sources import hub, load_splits
 from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 FORMS = ["csv", "tsv", "jsonl", "parquet"]
 

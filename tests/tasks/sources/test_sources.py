@@ -9,8 +9,8 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
-from alpkd_pipeline.tasks.sources import SourceSpec, demo, load_splits, source_digest
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.sources import demo, load_splits, source_digest
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 
 def write_csv(path: Path, rows: int, word: str = "text") -> None:

@@ -7,9 +7,8 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources import load_splits
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
 from alpkd_pipeline.tasks.sources.table import find_files, load
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 ROWS = [
     {"text": 'He said "no', "stars": "negative"},

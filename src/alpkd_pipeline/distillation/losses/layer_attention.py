@@ -21,8 +21,7 @@ from typing import Literal
 from torch import Tensor
 
 from alpkd_pipeline.distillation.losses.layer_match import layer_match
-from alpkd_pipeline.distillation.losses.precision import no_autocast, raised
-from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.losses.precision import Reduction, no_autocast, raised
 
 Scale = Literal["none", "sqrt_d"]
 

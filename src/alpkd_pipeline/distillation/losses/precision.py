@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -30,3 +31,21 @@ def no_autocast(tensor: Tensor) -> AbstractContextManager[object]:
     Automatic mixed precision would lower the products inside a loss to half precision again.
     """
     return torch.autocast(device_type=tensor.device.type, enabled=False)
+
+
+Reduction = Literal["sum", "mean"]
+
+
+def over_layers(per_layer: Tensor, reduction: Reduction) -> Tensor:
+    """The sum or the mean of the terms of all student layers.
+
+    PKD and CKD sum. With the mean, lambda means the same for students of any depth.
+
+    Args:
+        per_layer: (L,), one term per student layer.
+        reduction: `sum` or `mean`.
+
+    Returns:
+        A scalar.
+    """
+    return per_layer.sum() if reduction == "sum" else per_layer.mean()

@@ -8,6 +8,16 @@ the gradient from shrinking with 1/T^2. Equation 2 of ALP-KD (Passban et al., AA
 arXiv 2012.14022) writes the cross-entropy with the teacher's distribution instead: it differs by
 the teacher's entropy, which the student cannot change, so the gradient is the same but for T^2.
 `hard` compares with the labels; no layer is looked at here.
+
+The loss against the labels.
+
+    classes:     L_hard = -1/B sum_b log softmax(z_S,b)[y_b]
+    regression:  L_hard =  1/B sum_b (z_S,b - y_b)^2
+
+Source: cross-entropy as in equation 1 of ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022),
+as a mean over the batch; squared error for STS-B, labels unscaled.
+Every method has this term, with weight beta. `soft` puts the teacher's outputs in the place of
+the labels.
 """
 
 from __future__ import annotations
@@ -52,3 +62,20 @@ def soft_loss(
         log_target=True,
     )
     return divergence * temperature**2
+
+
+def hard_loss(logits: Tensor, labels: Tensor, task: TaskKind = "classification") -> Tensor:
+    """Cross-entropy with the labels, or the squared error of a regression.
+
+    Args:
+        logits: (B, C) of the student; C = 1 for a regression.
+        labels: (B,), int64 class ids, or the real numbers of a regression.
+        task: `classification` or `regression`.
+
+    Returns:
+        A scalar, in nats or in squared units of the label.
+    """
+    (logits,) = raised(logits)
+    if task == "regression":
+        return F.mse_loss(logits.squeeze(1), labels.to(logits.dtype))
+    return F.cross_entropy(logits, labels)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.buckets import bucket_mask, make_buckets
 from alpkd_pipeline.distillation.losses.layer_attention import Scale, layer_attention
-from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.distillation.projection import Projection
 

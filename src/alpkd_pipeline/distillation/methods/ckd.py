@@ -20,10 +20,10 @@ from typing import Literal
 from torch import Tensor
 
 from alpkd_pipeline.distillation.buckets import make_buckets
-from alpkd_pipeline.distillation.learned_maps import LayerMaps
-from alpkd_pipeline.distillation.losses.layer_concat import concat_bucket, layer_concat
-from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.losses.layer_match import concat_bucket, layer_concat
+from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+from alpkd_pipeline.distillation.projection import LayerMaps
 
 
 class Ckd(Method):

@@ -1,6 +1,11 @@
 """Knowledge distillation from outputs: L = beta * L_hard + eta * L_soft.
 
 Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531. No layer is looked at.
+
+Plain fine-tuning: L = beta * L_hard with beta = 1.
+
+The baseline for every other method: the same student from the same starting weights, without its
+teacher.
 """
 
 from __future__ import annotations
@@ -10,3 +15,7 @@ from alpkd_pipeline.distillation.method import Method
 
 class Kd(Method):
     """The hard and the soft term."""
+
+
+class NoKd(Method):
+    """The hard term alone."""

@@ -23,12 +23,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from alpkd_pipeline.distillation.losses.self_relations import self_relations
+from alpkd_pipeline.distillation.losses.token_match import self_relations
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+from alpkd_pipeline.distillation.signal_checks import token_mask, token_pair
 from alpkd_pipeline.distillation.signals import Signal
-from alpkd_pipeline.distillation.token_checks import token_mask, token_pair
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.states import TokenLayers
 
 PARTS = ("queries", "keys", "values")
 

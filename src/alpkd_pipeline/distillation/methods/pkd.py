@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
-from alpkd_pipeline.distillation.layer_pairs import LayerPairs
-from alpkd_pipeline.distillation.losses.normalised_distance import normalised_distance
-from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.losses.layer_match import normalised_distance
+from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Setup
-from alpkd_pipeline.models.layer_choice import last, spread
+from alpkd_pipeline.distillation.projection import LayerPairs
+from alpkd_pipeline.models.student import last, spread
 
 logger = logging.getLogger(__name__)
 

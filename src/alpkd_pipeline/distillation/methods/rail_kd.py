@@ -26,13 +26,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from alpkd_pipeline.distillation.learned_maps import LayerMaps
-from alpkd_pipeline.distillation.losses.normalised_distance import (
+from alpkd_pipeline.distillation.losses.layer_match import (
     SMALLEST_NORM,
     normalised_distance,
 )
-from alpkd_pipeline.distillation.losses.reduction import Reduction
+from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+from alpkd_pipeline.distillation.projection import LayerMaps
 
 EPOCHS = 100_003
 """More than any training has: the draws of two seeds never come from the same number."""

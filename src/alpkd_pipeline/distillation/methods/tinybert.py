@@ -22,15 +22,14 @@ parts as `watch.embeddings`, `watch.hidden` and `watch.attention`.
 
 from __future__ import annotations
 
-from alpkd_pipeline.distillation.learned_maps import PreciseLinear
-from alpkd_pipeline.distillation.losses.attention_match import attention_match
-from alpkd_pipeline.distillation.losses.reduction import Reduction
-from alpkd_pipeline.distillation.losses.token_match import token_match
+from alpkd_pipeline.distillation.losses.precision import Reduction
+from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+from alpkd_pipeline.distillation.projection import PreciseLinear
+from alpkd_pipeline.distillation.signal_checks import token_mask, token_pair
 from alpkd_pipeline.distillation.signals import Signal
-from alpkd_pipeline.distillation.token_checks import token_mask, token_pair
-from alpkd_pipeline.models.layer_choice import spread
-from alpkd_pipeline.models.token_layers import TokenLayers
+from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.student import spread
 
 
 class TinyBert(Method):

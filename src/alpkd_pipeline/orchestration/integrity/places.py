@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_manifest
+from alpkd_pipeline.runs.manifest import MANIFEST, listed, lock_file, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 State = Literal["published", "unsealed", "work", "aside", "left over"]

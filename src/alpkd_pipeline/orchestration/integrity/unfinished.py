@@ -2,18 +2,94 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import json
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.integrity.findings import Finding, State
-from alpkd_pipeline.orchestration.integrity.locks import at_work_on
-from alpkd_pipeline.orchestration.integrity.places import Entry
+from filelock import FileLock
+
+from alpkd_pipeline.orchestration.integrity.findings import Count, Finding, State
+from alpkd_pipeline.orchestration.integrity.places import COMPARISON, KINDS, RECORDS, Entry
 from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, has_checkpoint, steps_of
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.runs.manifest import (
+    LOCKS,
+    MANIFEST,
+    is_complete,
+    listed,
+    read_json,
+    read_manifest,
+)
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+
+
+def is_held(lock: Path) -> bool:
+    """Whether some process holds a lock file. One that may not be opened counts as held.
+
+    Where nothing can be written nobody is at work.
+    """
+    if not lock.is_file():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except OSError as error:  # filelock's Timeout is one too
+        return error.errno != errno.EROFS
+
+
+def at_work_on(entry: Entry) -> bool:
+    """Whether a process is making what an entry is, or is to become."""
+    if entry.kind.name == COMPARISON and entry.state == "work":
+        # All comparisons are made in one place, each under the lock of its own key.
+        return any(is_held(lock) for lock in sorted((entry.final / LOCKS).glob("*.lock")))
+    return is_held(entry.lock)
+
+
+def busy(store: Path) -> list[Path]:
+    """The results that processes are making now, and the sweeps and searches that are running."""
+    depth = {kind.place: "" if kind.name == COMPARISON else "*/" for kind in KINDS}
+    places = {**depth, **dict.fromkeys(RECORDS, "")}
+    found = (p for place, inner in places.items() for p in _locks(store / place, inner))
+    return [_locked(lock) for lock in found if is_held(lock)]
+
+
+def _locked(lock: Path) -> Path:
+    """What a lock stands for, by the name that people see."""
+    place = lock.parents[1]
+    found = [path for path in listed(place) if path.name.removesuffix(".work").endswith(lock.stem)]
+    return place / (found[-1].name.removesuffix(".work") if found else lock.stem)
+
+
+def _locks(place: Path, inner: str) -> list[Path]:
+    return sorted(place.glob(f"{inner}{LOCKS}/*.lock"))
+
+
+@contextmanager
+def taken(lock: Path) -> Iterator[bool]:
+    """Hold a lock file if nobody else does; gives whether it is held now.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            raise
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        held.release()
+
 
 PRUNE = "`kedro prune` removes it"
 
@@ -132,3 +208,58 @@ def _finding(
 ) -> Finding:
     name = os.path.relpath(entry.path, store)
     return Finding(state, entry.kind.name, name, what, do, file)
+
+
+KIND = "records"
+
+
+def check_records(store: Path, count: Count) -> Iterator[Finding]:
+    """Look at the records of a store.
+
+    Args:
+        store: the folder of all results.
+        count: is added to.
+    """
+    for place in RECORDS:
+        files = sorted((store / place).glob("[!.]*.json")) + sorted((store / place).glob("*.db"))
+        count.folders += bool(files)
+        for path in files:
+            why = _database_fault(path) if path.suffix == ".db" else _json_fault(path)
+            try:
+                count.bytes += path.stat().st_size
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            count.files += 1
+            if why:
+                yield Finding("damaged", KIND, place, f"{path.name} {why}", _do(path), path.name)
+
+
+def _json_fault(path: Path) -> str:
+    try:
+        found = json.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    except ValueError:
+        found = None
+    return "" if isinstance(found, dict) else "is not a record any more"
+
+
+def _database_fault(path: Path) -> str:
+    """What SQLite thinks of the database of searches; only read, also while a search writes."""
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        try:
+            (said,) = connection.execute("pragma quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        return "" if "locked" in str(error) else f"cannot be read ({error})"
+    except sqlite3.DatabaseError as error:
+        return f"is damaged ({error})"
+    return "" if said == "ok" else f"is damaged ({' '.join(str(said).split())})"
+
+
+def _do(path: Path) -> str:
+    if path.suffix == ".db":
+        return "put a backup back, or delete it: a search begins again, finished trials are found"
+    return "put a backup back, or delete it: the same command writes a new one"

@@ -11,30 +11,30 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.contents import Fault, check_contents
+from alpkd_pipeline.orchestration.integrity.advice import Repairs
+from alpkd_pipeline.orchestration.integrity.contents import ByteProgress, Fault, check_contents
 from alpkd_pipeline.orchestration.integrity.findings import BAD, Finding, Report
-from alpkd_pipeline.orchestration.integrity.index import Index, read_index
 from alpkd_pipeline.orchestration.integrity.lineage import (
+    Index,
     copies,
     disagreements,
     orphans,
+    read_index,
     wrong_inputs,
     wrong_names,
 )
-from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
 from alpkd_pipeline.orchestration.integrity.places import KINDS, reruns, stores_of
-from alpkd_pipeline.orchestration.integrity.progress import ByteProgress
-from alpkd_pipeline.orchestration.integrity.records import KIND as RECORDS
-from alpkd_pipeline.orchestration.integrity.records import check_records
-from alpkd_pipeline.orchestration.integrity.repairs import Repairs
+from alpkd_pipeline.orchestration.integrity.unfinished import KIND as RECORDS
 from alpkd_pipeline.orchestration.integrity.unfinished import (
+    at_work_on,
     changed_beside,
+    check_records,
+    is_held,
     steps_inside,
     unfinished,
     wrong_steps,
 )
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import OWN_DIGEST, read_manifest
+from alpkd_pipeline.runs.manifest import OWN_DIGEST, lock_file, read_manifest
 from alpkd_pipeline.runs.run_folder import RUN_CONFIG
 
 CHECKPOINT = "checkpoint"

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpkd_pipeline.orchestration.integrity.index import Index
-from alpkd_pipeline.orchestration.integrity.lineage import Result
-from alpkd_pipeline.orchestration.integrity.locks import at_work_on, is_held
-from alpkd_pipeline.orchestration.integrity.places import DATA, MEASURED, Entry, inside, reruns
-from alpkd_pipeline.orchestration.integrity.unfinished import is_training
-from alpkd_pipeline.orchestration.pruning.comparisons import outdated
+from alpkd_pipeline.orchestration.integrity.lineage import Index, Result
+from alpkd_pipeline.orchestration.integrity.places import (
+    COMPARISON,
+    DATA,
+    MEASURED,
+    Entry,
+    inside,
+    reruns,
+)
+from alpkd_pipeline.orchestration.integrity.unfinished import at_work_on, is_held, is_training
 from alpkd_pipeline.orchestration.pruning.kept import Choice, Kept
-from alpkd_pipeline.runs.locks import lock_file
-from alpkd_pipeline.runs.manifest import is_complete
+from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, written_ns
+from alpkd_pipeline.runs.manifest import is_complete, lock_file
+
+
+def outdated(index: Index) -> Iterator[Result]:
+    """Older comparisons with the parameters of the newest one, and without students of their own.
+
+    An older one may hold the only row of a student that was deleted since: then it stays.
+
+    Args:
+        index: what the store holds.
+    """
+    alike: dict[str, list[Result]] = defaultdict(list)
+    for result in index.results:
+        if result.entry.kind.name == COMPARISON and result.run:
+            alike[json.dumps(result.run.get("params"), sort_keys=True)].append(result)
+    for same in alike.values():
+        newest, *older = sorted(same, key=_written, reverse=True)
+        has = _students(newest) or set()
+        for old in older:
+            had = _students(old)
+            if had is not None and had <= has:
+                yield old
+
+
+def _written(result: Result) -> int:
+    return written_ns(result.entry.path)
+
+
+def _students(result: Result) -> set[str] | None:
+    """The paths of the students in its table; None if it cannot be read."""
+    try:
+        rows = FinishedFolder(result.entry.path).json("comparison.json")["students"]
+        return {str(row["path"]) for row in rows}
+    except (DamagedError, OSError, ValueError, KeyError, TypeError):
+        return None
+
 
 SETTLED_SECONDS = 600.0
 """What has no manifest and was written to a shorter time ago may belong to a process whose lock

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
-from alpkd_pipeline.orchestration.integrity.index import Index
-from alpkd_pipeline.orchestration.integrity.lineage import Result
+from alpkd_pipeline.orchestration.integrity.lineage import Index, Result
 from alpkd_pipeline.orchestration.integrity.places import MODELS, Entry
 from alpkd_pipeline.orchestration.integrity.unfinished import run_of
 from alpkd_pipeline.reporting.sweeps import cell_keys, sweep_records

@@ -2,14 +2,163 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.orchestration.rerun.answers import AnswerComparison, answers_of
-from alpkd_pipeline.orchestration.rerun.losses import LossComparison, compare_losses
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.scores import Pairs, compare_scores, readable_scores
+from alpkd_pipeline.orchestration.rerun.rows import Pairs, compare_scores, readable_scores
 from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
 from alpkd_pipeline.runs.journal import sealed_events
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class LossComparison:
+    """The losses that both journals tell.
+
+    Attributes:
+        steps: how many lines of steps the original has.
+        first: the first step whose losses differ, or that only one of them has; None if all agree.
+        then: the total loss of the original at that step.
+        now: that of the rerun.
+        largest: the largest difference of a total loss; 0 if all agree.
+        rate_from: the first step whose learning rate differs.
+        readable: whether both journals could be read.
+    """
+
+    steps: int
+    first: int | None = None
+    then: float | None = None
+    now: float | None = None
+    largest: float = 0.0
+    rate_from: int | None = None
+    readable: bool = True
+
+    @property
+    def equal(self) -> bool:
+        """Whether every loss of every step is the same number."""
+        return self.readable and self.first is None
+
+
+def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> LossComparison:
+    """Compare the lines of steps of two journals, the raw and the weighted losses of each.
+
+    Args:
+        then: the original's events.
+        now: the rerun's.
+    """
+    ours, theirs = _steps(now), _steps(then)
+    shared = sorted(set(ours) & set(theirs))
+    one_sided = set(ours) ^ set(theirs)
+    other = [n for n in shared if any(ours[n].get(k) != theirs[n].get(k) for k in _LOSSES)]
+    rates = [n for n in shared if ours[n].get("lr") != theirs[n].get("lr")]
+    first = min([*other, *one_sided], default=None)
+    return LossComparison(
+        steps=len(theirs),
+        first=first,
+        then=None if first is None else _total(theirs.get(first)),
+        now=None if first is None else _total(ours.get(first)),
+        largest=max((_apart(ours[n], theirs[n]) for n in other), default=0.0),
+        rate_from=min(rates, default=None),
+    )
+
+
+_LOSSES = ("loss", "weighted")
+
+
+def _steps(events: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {int(event["step"]): event for event in events if event["event"] == "step"}
+
+
+def _total(event: Mapping[str, Any] | None) -> float | None:
+    value = (event or {}).get("loss", {}).get("total")
+    return None if value is None else float(value)
+
+
+def _apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
+    then, now = _total(theirs), _total(ours)
+    return 0.0 if then is None or now is None else abs(now - then)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerComparison:
+    """The answers of both to the same examples.
+
+    Attributes:
+        name: the file, `training/dev` or `scores/dev`.
+        rows: how many examples the original answered; None if one of them cannot be read.
+        differing: examples that were answered differently.
+        unequal: rows that are not the same text, probabilities included.
+        same_examples: whether both answered the same examples, in the same order.
+    """
+
+    name: str
+    rows: int | None
+    differing: int = 0
+    unequal: int = 0
+    same_examples: bool = True
+
+    @property
+    def equal(self) -> bool:
+        """Whether both files say the same."""
+        return self.rows is not None and self.same_examples and not self.unequal
+
+
+def answers_of(
+    where: str, then: FinishedFolder | None, now: FinishedFolder | None
+) -> list[AnswerComparison]:
+    """Compare every table of answers that the original has.
+
+    Args:
+        where: what the tables are called, before their names.
+        then: the original's folder, or None if there is none.
+        now: the rerun's.
+    """
+    if then is None or now is None:
+        return []
+    return [
+        compare_answers(f"{where}/{PurePath(file).stem}", then, now, file)
+        for file in sorted(then.manifest["files"])
+        if PurePath(file).match("predictions/*.csv")
+    ]
+
+
+def compare_answers(
+    name: str, then: FinishedFolder, now: FinishedFolder, file: str
+) -> AnswerComparison:
+    """Compare two tables of answers.
+
+    Args:
+        name: what they are called.
+        then: the original's folder.
+        now: the rerun's.
+        file: the table's name in both.
+    """
+    import pandas as pd
+
+    try:
+        before = pd.read_csv(BytesIO(then.read(file)), dtype=str)
+        after = pd.read_csv(BytesIO(now.read(file)), dtype=str)
+        return _compare_frames(name, before, after)
+    except (DamagedError, OSError, ValueError, KeyError):
+        return AnswerComparison(name, None)
+
+
+def _compare_frames(name: str, then: pd.DataFrame, now: pd.DataFrame) -> AnswerComparison:
+    if not then[["idx", "label"]].equals(now[["idx", "label"]]) or list(then) != list(now):
+        return AnswerComparison(name, len(then), same_examples=False)
+    return AnswerComparison(
+        name,
+        len(then),
+        differing=int((then["prediction"] != now["prediction"]).sum()),
+        unequal=int((then != now).any(axis=1).sum()),
+    )
+
 
 WEIGHTS = ".safetensors"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,54 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
-from alpkd_pipeline.orchestration.rerun.damage import damage
-from alpkd_pipeline.orchestration.rerun.difference import Difference, Kind
-from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
+from alpkd_pipeline.orchestration.rerun.rows import scores_folder
 from alpkd_pipeline.orchestration.rerun.worktree import same_source
-from alpkd_pipeline.runs.provenance import provenance
+from alpkd_pipeline.runs.finished import Damage, DamagedError
+from alpkd_pipeline.runs.run_folder import provenance
+
+
+def damage(original: StoredRun) -> list[Difference]:
+    """The files of an original, of its teacher and of both their scores that somebody has changed.
+
+    Args:
+        original: the original; all these files are read.
+
+    Raises:
+        DamagedError: the teacher's run.json or metrics.json, which say how it was made.
+    """
+    teacher = original.teacher
+    found = [*_model(original), *(_model(teacher) if teacher else ())]
+    if teacher is None and original.teacher_folder is not None:
+        found += told(altered_files(original.teacher_folder), "teacher")
+    return found
+
+
+def _model(run: StoredRun) -> list[Difference]:
+    return told(run.altered, run.stage) + told(_scores(run), f"{run.stage}'s scores")
+
+
+def _scores(run: StoredRun) -> tuple[Damage, ...]:
+    """The damage of the scores that would be compared."""
+    try:
+        folder = scores_folder(run)
+    except DamagedError as error:
+        return error.damages
+    return () if folder is None else altered_files(folder.path)
+
+
+def told(damages: Iterable[Damage], of: str) -> list[Difference]:
+    """Damage as differences, with the hashes of then and now."""
+    return [
+        Difference(
+            "damage",
+            f"{damage.file} of the {of}",
+            f"sha256 {damage.expected or 'of a manifest'}",
+            f"{damage.found or damage.what}",
+        )
+        for damage in damages
+    ]
+
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.conditions import conditions
-from alpkd_pipeline.orchestration.rerun.difference import Difference
-from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.worktree import recorded_commit
-from alpkd_pipeline.runs.provenance import provenance
+from alpkd_pipeline.runs.run_folder import provenance
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.band import band_of
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
-from alpkd_pipeline.orchestration.rerun.damage import told
-from alpkd_pipeline.orchestration.rerun.difference import Difference, after_running
-from alpkd_pipeline.orchestration.rerun.exact import exact_parameters
-from alpkd_pipeline.orchestration.rerun.execute import Workshop, made_run
+from alpkd_pipeline.orchestration.rerun.conditions import told
+from alpkd_pipeline.orchestration.rerun.execute import Workshop, exact_parameters, made_run
 from alpkd_pipeline.orchestration.rerun.fresh import VERDICT, fresh_store, utc_now
-from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun, after_running
 from alpkd_pipeline.orchestration.rerun.plan import Planned, what_is_made
 from alpkd_pipeline.orchestration.rerun.record import plain, write_record
 from alpkd_pipeline.orchestration.rerun.rows import compare_data
@@ -27,6 +24,7 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     CellResult,
     ModelResult,
     RerunResult,
+    band_of,
     worst,
 )
 from alpkd_pipeline.orchestration.rerun.worktree import checked_out
@@ -225,7 +223,7 @@ def _tracked(
     """Tag the MLflow runs; a server that is away costs a warning and no more."""
     if setting.tracking is None:
         return result
-    from alpkd_pipeline.tracking.rerun_tags import tag_rerun
+    from alpkd_pipeline.tracking.comparison import tag_rerun
 
     ids: tuple[str | None, str | None] = (None, None)
     try:

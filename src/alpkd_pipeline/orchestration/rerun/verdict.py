@@ -2,14 +2,135 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from alpkd_pipeline.orchestration.rerun.band import Band
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison
-from alpkd_pipeline.orchestration.rerun.difference import Difference
+from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.rows import DataComparison
+from alpkd_pipeline.reporting.statistics.summary import LEVEL, seed_summary
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.statistics.bootstrap import PairBootstrap
+
+
+ENOUGH_SEEDS = 3
+"""Fewer scores say next to nothing about how far seeds lie apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What a difference of the deciding score is measured against.
+
+    Attributes:
+        source: `seeds`, or `examples` where there are too few of them.
+        n: how many seeds, or examples.
+        low: the least difference, rerun minus original, that is still noise.
+        high: the largest one.
+    """
+
+    source: Literal["seeds", "examples"]
+    n: int
+    low: float
+    high: float
+
+    def holds(self, difference: float) -> bool:
+        """Whether a difference is noise; rounding of the last digit always is."""
+        return self.low - 1e-12 <= difference <= self.high + 1e-12
+
+    def __str__(self) -> str:
+        if self.source == "seeds":
+            return f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} seeds"
+        return (
+            f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} dev examples:"
+            f" fewer than {ENOUGH_SEEDS} seeds are in the store"
+        )
+
+
+def seed_band(scores: Sequence[float]) -> Band | None:
+    """How far two runs lie apart that differ in nothing but the seed.
+
+    The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
+    theirs; t quantiles allow for s being an estimate.
+
+    Args:
+        scores: one for each seed, the original's among them.
+
+    Returns:
+        The band around 0; None with fewer than `ENOUGH_SEEDS`.
+    """
+    if len(scores) < ENOUGH_SEEDS:
+        return None
+    from scipy.stats import t
+
+    seen = seed_summary(scores)
+    half = float(t.ppf((1 + LEVEL) / 2, seen.n - 1)) * (seen.std or 0.0) * math.sqrt(2)
+    return Band("seeds", seen.n, -half, half)
+
+
+def example_band(found: PairBootstrap) -> Band:
+    """How far the choice of dev examples alone moves the difference of these two models.
+
+    Args:
+        found: the rerun against the original.
+
+    Returns:
+        The bootstrap interval, moved so that it holds the difference just when the interval
+        holds 0.
+    """
+    difference = found.difference
+    return Band("examples", found.rows, difference - found.high, difference - found.low)
+
+
+def band_of(then: StoredRun, now: StoredRun) -> Band | None:
+    """The band for an original and its rerun; None where nothing is there to make one from."""
+    return seed_band(seed_scores(then)) or _from_examples(then, now)
+
+
+def seed_scores(original: StoredRun) -> list[float]:
+    """The deciding scores of all runs of the store that differ from one in nothing but the seed.
+
+    One score for each seed, the original's own among them.
+    """
+    from alpkd_pipeline.reporting.grouping import facts_but_seed, group_id, teacher_facts
+    from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, finished_runs
+
+    student = original.stage == "student"
+    facts = facts_but_seed if student else teacher_facts
+    records = list(finished_runs(original.store, STUDENTS if student else TEACHERS))
+    own = next((record for record in records if record.key == original.key), None)
+    if own is None:
+        return []
+    group, found = group_id(facts(own)), dict[int, float]()
+    # The original first: its own score stands for its seed.
+    for record in [own, *records]:
+        if record.deciding_score is not None and group_id(facts(record)) == group:
+            params = record.run["params"]
+            seed = params["seed"] if student else params["teacher"]["seed"]
+            found.setdefault(int(seed), record.deciding_score)
+    return list(found.values())
+
+
+def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
+    from alpkd_pipeline.reporting.statistics.bootstrap import one_pair
+    from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers
+
+    try:
+        ours, theirs = dev_answers(now.folder), dev_answers(then.folder)
+        check_same_rows(ours, theirs)
+        found = one_pair(
+            ours.task.deciding_metric,
+            ours.frame["label"].to_numpy(),
+            ours.frame["prediction"].to_numpy(),
+            theirs.frame["prediction"].to_numpy(),
+        )
+    except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
+        return None
+    return example_band(found)
+
 
 Verdict = Literal["bitwise equal", "equal within the seed spread", "drifted", "failed"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from alpkd_pipeline.orchestration.rerun.answers import AnswerComparison
-from alpkd_pipeline.orchestration.rerun.losses import LossComparison
+from alpkd_pipeline.orchestration.rerun.compare import AnswerComparison, LossComparison
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     FROM_BEST,
@@ -14,8 +13,8 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     ModelResult,
     RerunResult,
 )
-from alpkd_pipeline.reporting.markdown import markdown_table
-from alpkd_pipeline.reporting.numbers import score_text, seconds_text
+from alpkd_pipeline.reporting.report.words import markdown_table
+from alpkd_pipeline.reporting.statistics.summary import score_text, seconds_text
 
 COLUMNS = ("model", "weights", "losses", "answers", "score", "difference", "noise band")
 

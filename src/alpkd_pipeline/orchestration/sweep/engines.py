@@ -10,8 +10,7 @@ import click
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.jobs import Engine
-from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine
-from alpkd_pipeline.orchestration.sweep.machine import default_workers, gpus_for
+from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine, default_workers, gpus_for
 from alpkd_pipeline.orchestration.sweep.spec import RayOptions
 from alpkd_pipeline.params import Params
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.nested import merged
-from alpkd_pipeline.orchestration.repeat import repeat_command
+from alpkd_pipeline.orchestration.parameters import COORDINATES, matches, merged, repeat_command
 from alpkd_pipeline.orchestration.sweep.spec import SET_BY_THE_GRID, SWEEP_FILE, SweepSpec
-from alpkd_pipeline.orchestration.sweep.where import COORDINATES, matches
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
+from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 from alpkd_pipeline.params import Params
 
 Coordinates = dict[str, Any]
@@ -178,3 +176,34 @@ def _hint(changes: Mapping[str, Any]) -> str:
         f" (what only some methods have is set by an override in {SWEEP_FILE}:"
         " {where: {method: [...]}, set: {...}})"
     )
+
+
+NUMBERS = ("layers", "seed", "teacher_seed")
+
+
+def parse_only(text: str) -> dict[str, Any]:
+    """Read `task=mrpc,method=alp_kd|kd,seed=0|1` as a `where`.
+
+    Raises:
+        UserError: names what cannot be read.
+    """
+    where: dict[str, Any] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, values = part.partition("=")
+        if not equals or not values:
+            raise UserError(f"--only {part}: write name=value, several values joined by |")
+        if name not in COORDINATES:
+            hint = did_you_mean(name, COORDINATES, "; {}") or f"; known: {', '.join(COORDINATES)}"
+            raise UserError(f"--only {part}: unknown name '{name}'{hint}")
+        if name in where:
+            raise UserError(f"--only: '{name}' is given twice; join its values by |")
+        where[name] = [_value(name, value, part) for value in values.split("|")]
+    return where
+
+
+def _value(name: str, text: str, part: str) -> Any:
+    if name not in NUMBERS:
+        return text
+    if not text.isdigit():
+        raise UserError(f"--only {part}: '{text}' is not a whole number")
+    return int(text)

@@ -10,8 +10,7 @@ from typing import Any, Literal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.shared_facts import SharedFacts
-from alpkd_pipeline.orchestration.stage import Stage
+from alpkd_pipeline.orchestration.stage import SharedFacts, Stage
 from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE

@@ -29,8 +29,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
-from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS, LocalEngine
-from alpkd_pipeline.orchestration.sweep.machine import processors
+from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS, LocalEngine, processors
 
 PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 """Variables of this process that workers elsewhere need too. Nothing secret: Ray shows them."""

@@ -8,24 +8,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.nested import merged
-from alpkd_pipeline.orchestration.sweep.compare import comparison_job, present_comparison
+from alpkd_pipeline.orchestration.config_loader import EXACT, CellConfigLoader
+from alpkd_pipeline.orchestration.parameters import merged
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
-from alpkd_pipeline.orchestration.sweep.estimate import duration, estimate
+from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, duration, estimate
 from alpkd_pipeline.orchestration.sweep.grid import expand
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import CellState, Kind, Plan, make_plan
-from alpkd_pipeline.orchestration.sweep.progress import JobProgress
-from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id
+from alpkd_pipeline.orchestration.sweep.record import (
+    SweepRecord,
+    dev_score,
+    failure_lines,
+    sweep_id,
+    sweep_table,
+)
 from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.sweep.spec import read_spec
-from alpkd_pipeline.orchestration.sweep.summary import dev_score, failure_lines, sweep_table
-from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
+from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup
 from alpkd_pipeline.orchestration.tuning.trials import study_title
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from alpkd_pipeline.tracking.group import Status
+
+
+COMPARISON = "comparison"
+PAGES = ("report.html", "comparison.md")
+"""What to open of a comparison, the best one first."""
+
+
+def comparison_job(params: Mapping[str, Any]) -> Job:
+    """The job that compares what is in the store.
+
+    Args:
+        params: complete parameters of any cell of the store.
+    """
+    return Job(COMPARISON, "compare", (COMPARISON,), params, "kedro run --pipeline=compare")
+
+
+def present_comparison(project: Path, env: str | None, params: Mapping[str, Any]) -> Path | None:
+    """The page of the comparison of what is there now; None if it has not been made."""
+    from kedro.framework.session import KedroSession
+
+    given = {EXACT: dict(params)}
+    with KedroSession.create(project, env=env, runtime_params=given, save_on_close=False) as opened:
+        session: Any = opened
+        dataset = session.load_context().catalog[COMPARISON]
+        if not dataset.exists():
+            return None
+        folder = Path(dataset.path)
+    return next((folder / page for page in PAGES if (folder / page).is_file()), folder)
+
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has stopped."""

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
-from alpkd_pipeline.orchestration.nested import nested
+from alpkd_pipeline.orchestration.parameters import nested
 from alpkd_pipeline.params import NAME, Number, Whole
 
 SWEEP_FILE = "sweep.yml"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.orchestration.tuning.preset_in_use import PresetInUse
+from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
+from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
 from alpkd_pipeline.reporting.sweeps import search_records
-from alpkd_pipeline.reporting.tuned import Found, Place, findings, study_of
 from alpkd_pipeline.runs.finished import (
     FinishedFolder,
     finished_below,

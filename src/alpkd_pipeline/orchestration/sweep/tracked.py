@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.integrity.places import RECORDS
+from alpkd_pipeline.orchestration.integrity.unfinished import taken
 from alpkd_pipeline.params import RunParams
+from alpkd_pipeline.runs.manifest import lock_file, read_json
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.tracking.group import Status
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["sweep", "search"]
-Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class TrackedGroup:
@@ -43,7 +49,6 @@ class TrackedGroup:
         """
         if self.settings is None:
             return
-        from alpkd_pipeline.orchestration.sweep.left import close_left
         from alpkd_pipeline.tracking.group import open_group
 
         try:
@@ -78,3 +83,47 @@ class TrackedGroup:
 
         found = group_lines(self.settings, self._name, students)
         return [*found, f"mlflow: {self.settings.ui_command}"]
+
+
+def close_left(store: Path, settings: TrackingSettings) -> list[str]:
+    """Close the runs of sweeps and searches whose process is gone; nobody holds their lock.
+
+    Those of which this store has no record belong to others.
+
+    Args:
+        store: the folder of all results.
+        settings: where runs are tracked.
+
+    Returns:
+        One line for each run that was closed.
+
+    Raises:
+        UserError: MLflow cannot be reached.
+    """
+    from alpkd_pipeline.tracking.group import close_abandoned, running_groups
+
+    records = [path for place in RECORDS for path in (store / place).glob("[!.]*.json")]
+    running = running_groups(settings) if records else frozenset()
+    closed = []
+    for path in sorted(path for path in records if path.stem in running):
+        # Where no lock can be taken, nothing is known of who runs.
+        with suppress(OSError), taken(lock_file(path.with_suffix(""))) as gone:
+            # Under the lock: a search may be taken up again at any moment.
+            status = _status(path) if gone else None
+            if status and close_abandoned(settings, path.stem, status):
+                closed.append(f"{path.stem} has ended, its run is {status} now")
+    return closed
+
+
+def _status(record: Path) -> Status | None:
+    """How a sweep or search ended, by its record; None if that cannot be read."""
+    try:
+        found: Mapping[str, Any] = read_json(record)
+        states = {str(job["state"]) for job in found.get("jobs", ())}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if found.get("ended") is None:
+        return "KILLED"
+    if states <= {"done"}:
+        return "FINISHED"
+    return "FAILED" if "failed" in states else "KILLED"

@@ -45,7 +45,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
 
     from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT
     from alpkd_pipeline.orchestration.runner import StageRunner
-    from alpkd_pipeline.runs.provenance import provenance
+    from alpkd_pipeline.runs.run_folder import provenance
 
     # Remembered for the life of a process elsewhere; here the work tree may change between jobs.
     provenance.cache_clear()

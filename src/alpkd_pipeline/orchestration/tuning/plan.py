@@ -12,9 +12,17 @@ from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.sweep.where import matches
-from alpkd_pipeline.orchestration.tuning.space import Point, Range, Space, grid, size, space_of
-from alpkd_pipeline.orchestration.tuning.spec import TUNE_FILE, TuneSpec
+from alpkd_pipeline.orchestration.parameters import matches
+from alpkd_pipeline.orchestration.tuning.spec import (
+    TUNE_FILE,
+    Point,
+    Range,
+    Space,
+    TuneSpec,
+    grid,
+    size,
+    space_of,
+)
 from alpkd_pipeline.orchestration.tuning.trials import CellMaker, Target, study_title
 from alpkd_pipeline.runs.fingerprint import key_of
 

@@ -7,15 +7,24 @@ one wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
+from filelock import FileLock
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError, quoted
-from alpkd_pipeline.orchestration.nested import merged, nested
-from alpkd_pipeline.orchestration.sweep.where import matches
-from alpkd_pipeline.orchestration.tuning.names import check_settable, has_setting
+from alpkd_pipeline.orchestration.parameters import (
+    check_settable,
+    has_setting,
+    matches,
+    merged,
+    nested,
+)
 
 TUNED = "tuned"
 """The parameter that holds the entries."""
@@ -137,3 +146,104 @@ def _check_method(place: str, settings: Mapping[str, Any], method: str) -> None:
             raise UserError(
                 f"{place}: method '{method}' has nothing that '{name}' could set: leave it out"
             )
+
+
+BY_HAND = "tuned, by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class PresetInUse:
+    """What presets set of a cell, and what nothing above them sets otherwise.
+
+    Attributes:
+        name: the search that found it; several are joined by `+`.
+        settings: values by dotted name, never empty.
+        by: how it was found.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    by: str
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self.settings.items())
+        return f"preset in use: {told} ({self.by}; the parameter 'tuned' of conf/)"
+
+
+def preset_in_use(
+    matching: Iterable[Preset], on_top: Mapping[str, Any], read: Mapping[str, Any]
+) -> PresetInUse | None:
+    """What presets set of a cell; None if they set nothing.
+
+    Args:
+        matching: the presets that are for the cell, those that win last.
+        on_top: nested parameters that win over all of them.
+        read: the cell's complete parameters, nested: a value is shown as it was read.
+    """
+    found: dict[str, Preset] = {}
+    for preset in matching:
+        found |= {name: preset for name in preset.settings if _at(on_top, name) is None}
+    if not found:
+        return None
+    told = list(dict.fromkeys(preset.by or BY_HAND for preset in found.values()))
+    names = dict.fromkeys(by.partition(":")[0] for by in told)
+    return PresetInUse("+".join(names), {n: _at(read, n) for n in found}, "; ".join(told))
+
+
+def _at(values: Any, name: str) -> Any:
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+HEADER = """\
+# Written by `kedro tune`: settings that a search found best, each for one task, method and depth.
+# They win over the rest of conf/ and over `methods`; --params and sweep.yml win over them.
+# Remove an entry to go back. Comments are lost when a search writes here again; `by` stays.
+"""
+
+
+def preset_path(conf: Path, env: str | None) -> Path:
+    """Where the presets of an environment stand; without one they are base's."""
+    return conf / (env or "base") / "parameters" / "tuned.yml"
+
+
+def write_presets(path: Path, found: Sequence[Preset]) -> None:
+    """Put entries into a file; those of the same cells are replaced, all others stay.
+
+    Args:
+        path: the file, made if it is not there.
+        found: the new entries. They come last, so that they win over broader ones.
+
+    Raises:
+        UserError: the file is there and is not what a search writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Another search may end at the same time; each must see what the other has written.
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        _replace(path, found)
+
+
+def _replace(path: Path, found: Sequence[Preset]) -> None:
+    new = [dict(preset.where) for preset in found]
+    kept = [old for old in _there(path) if dict(old.where) not in new]
+    entries = [preset.plain() for preset in (*kept, *found)]
+    text = HEADER + yaml.safe_dump({TUNED: entries}, sort_keys=False, allow_unicode=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _there(path: Path) -> tuple[Preset, ...]:
+    if not path.exists():
+        return ()
+    try:
+        found: Any = yaml.safe_load(path.read_text("utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict) or set(found) - {TUNED}:
+        raise UserError(f"{path} should hold nothing but '{TUNED}': move the rest to another file")
+    return read_presets(found.get(TUNED))

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
+from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
-from alpkd_pipeline.orchestration.sweep.progress import outcome_line
-from alpkd_pipeline.orchestration.sweep.tracked import Status, TrackedGroup
-from alpkd_pipeline.orchestration.tuning.held import held
+from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup
 from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.preset import Preset
-from alpkd_pipeline.orchestration.tuning.preset_file import preset_path, write_presets
+from alpkd_pipeline.orchestration.tuning.preset import Preset, preset_path, write_presets
 from alpkd_pipeline.orchestration.tuning.record import (
     DATABASE,
+    change_lines,
+    estimate_line,
     now,
+    now_set,
+    plan_lines,
     record_path,
     searches,
     study_record,
-    write_record,
-)
-from alpkd_pipeline.orchestration.tuning.search import Running, Search, run_search
-from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
-from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
-from alpkd_pipeline.orchestration.tuning.summary import (
-    change_lines,
-    estimate_line,
-    now_set,
-    plan_lines,
     trial_line,
     tuning_table,
+    write_record,
 )
+from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
+from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
+from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.orchestration.tuning.trials import CellMaker, study_title
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.tracking.group import Status
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has stopped."""

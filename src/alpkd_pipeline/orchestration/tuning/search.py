@@ -3,23 +3,79 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
 from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
-from alpkd_pipeline.orchestration.tuning.trial_jobs import shared_jobs, student_jobs
 from alpkd_pipeline.orchestration.tuning.trials import (
     CellMaker,
     Target,
+    is_done,
     score_of,
     seconds_of,
+    shared,
     study_title,
 )
 from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.runs.manifest import LOCKS, lock_file
+
+
+def student_jobs(cells: Iterable[tuple[str, Cell]]) -> dict[str, Job]:
+    """One job for each student that is missing.
+
+    Args:
+        cells: each with the name of its job.
+
+    Returns:
+        The jobs by the student's key. Cells of the same key share the job of the first one.
+    """
+    found: dict[str, Job] = {}
+    for name, cell in cells:
+        if cell.student.key not in found and not is_done(cell):
+            found[cell.student.key] = Job(
+                name=name,
+                pipeline="distill",
+                to_outputs=("student",),
+                params=cell.params.plain(),
+                command=cell.command,
+                expect={"student": cell.student.key},
+                needs=tuple(job.name for job in shared_jobs(cell)),
+            )
+    return found
+
+
+def shared_jobs(cell: Cell) -> Iterator[Job]:
+    """The jobs that make what a student shares with others, as far as it is missing.
+
+    Two cells with the same teacher give jobs of the same name.
+    """
+    seed, teacher = cell.params.teacher.seed, cell.teacher
+    needs: tuple[str, ...] = ()
+    wanted = [(teacher, "finetune_teacher", "teacher")]
+    if cell.needs_signals:
+        wanted.append((cell.signals, "distill", "signals of teacher"))
+    for stage, pipeline, what in wanted:
+        if stage.found is not None:
+            continue
+        job = Job(
+            name=f"{cell.task.name} {what} s{seed} {stage.key[:8]}",
+            pipeline=pipeline,
+            to_outputs=(stage.name,),
+            params=shared(cell).plain(),
+            command=cell.command,
+            expect={stage.name: stage.key},
+            needs=needs,
+        )
+        yield job
+        needs = (job.name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +223,28 @@ def _was_last(trial: Running, outcome: Outcome | None) -> bool:
         return False
     trial.left.discard(outcome.job.name)
     return not trial.left
+
+
+@contextmanager
+def held(folder: Path, names: Iterable[str]) -> Iterator[None]:
+    """Hold a search and its studies while it runs. A process that is killed lets go of them.
+
+    Two different searches may have a study in common: its name follows from what it tries.
+
+    Args:
+        folder: the folder of all searches.
+        names: the id of the search and the names of its studies.
+
+    Raises:
+        UserError: another process is at one of them.
+    """
+    (folder / LOCKS).mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for name in names:
+            try:
+                stack.enter_context(FileLock(lock_file(folder / name), timeout=0))
+            except Timeout:
+                raise UserError(
+                    f"another kedro tune is at this search ({name}): wait until it is done"
+                ) from None
+        yield

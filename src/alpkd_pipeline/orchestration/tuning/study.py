@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from alpkd_pipeline.orchestration.tuning.space import Point, Range, Space, grid, size
+from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Space, grid, size
 from alpkd_pipeline.tasks.metrics import is_error, sign
 from alpkd_pipeline.tracking.settings import sqlite_address
 

@@ -10,13 +10,10 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.nested import merged, nested
-from alpkd_pipeline.orchestration.repeat import repeat_command
-from alpkd_pipeline.orchestration.shared_facts import SharedFacts
+from alpkd_pipeline.orchestration.parameters import matches, merged, nested, repeat_command
+from alpkd_pipeline.orchestration.stage import SharedFacts
 from alpkd_pipeline.orchestration.sweep.grid import coordinate_params
-from alpkd_pipeline.orchestration.sweep.where import matches
-from alpkd_pipeline.orchestration.tuning.space import Point
-from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
+from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec
 from alpkd_pipeline.params import Params
 from alpkd_pipeline.runs.finished import FinishedFolder
 

@@ -29,7 +29,8 @@ def compare_students(
         **_after: results that must be there first; read from the store like all others.
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
-    from alpkd_pipeline.reporting.comparison import gather, write_comparison
+    from alpkd_pipeline.reporting.collect import gather
+    from alpkd_pipeline.reporting.comparison import write_comparison
 
     # Before anything is read: what other processes add from here on may be missing in the tables.
     artifact = comparison_of(experiment["comparison"], store, compare["sweep"])

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.plots.canvas import SMALL, cut, panel, row_labels, style
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED
-from alpkd_pipeline.reporting.plots.shades import draw_shades
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    SMALL,
+    cut,
+    draw_shades,
+    panel,
+    row_labels,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,6 +3,13 @@
 Text stays text and takes the page's font; colours become variables of the page's style sheet, so
 that dark mode and print work; ids carry the figure's name, so that many figures share one page.
 The same figure gives the same text on every machine with the same matplotlib.
+
+One colour, marker and line for each method, the same in every picture and on every page.
+
+The colours are Okabe and Ito's, which people with any colour vision can tell apart, darkened a
+little on white paper and lightened on black. Relatives share a colour and differ in marker and
+line. In figures colours are placeholders: `canvas.svg` turns them into variables of the page's
+style sheet, which has them for light and for dark.
 """
 
 from __future__ import annotations
@@ -11,13 +18,108 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, PLACEHOLDERS, RULE
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
+"""Text and lines that matter, text and lines that do not, grid lines, the background."""
+
+HUES = ("grey", "blue", "orange", "green", "red", "purple", "sky", "olive")
+"""The page's colours for methods."""
+
+PLACEHOLDERS = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    **{f"#1000{i:02d}": f"hue-{name}" for i, name in enumerate(HUES)},
+}
+"""Colour in a figure -> the name of the page's variable, without its dashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a method is drawn.
+
+    Attributes:
+        hue: one of `HUES`.
+        marker: matplotlib's name of the marker.
+        line: matplotlib's name of the line.
+    """
+
+    hue: str
+    marker: str
+    line: str = "-"
+
+    @property
+    def colour(self) -> str:
+        """The placeholder for a figure."""
+        return f"#1000{HUES.index(self.hue):02d}"
+
+
+_MARKS = {
+    "no_kd": Mark("grey", "o"),
+    "kd": Mark("blue", "s"),
+    "pkd": Mark("orange", "^"),
+    "ckd": Mark("green", "D"),
+    "ckd_no": Mark("green", "v", "--"),
+    "ckd_po": Mark("green", "P", ":"),
+    "alp_kd": Mark("red", "o"),
+    "alp_no": Mark("red", "v", "--"),
+    "alp_po": Mark("red", "P", ":"),
+    "rail_kd": Mark("sky", "o"),
+    "minilmv2": Mark("sky", "s", "--"),
+    "tinybert": Mark("sky", "^", ":"),
+    "uniform": Mark("purple", "s"),
+    "random_layer": Mark("purple", "^", "--"),
+    "last_layer": Mark("purple", "D", ":"),
+    "reversed": Mark("purple", "v", "-."),
+}
+_OTHER = Mark("olive", "h", "-.")
+
+SHAPES = {
+    "o": "M6 2.2a3.8 3.8 0 1 0 .01 0z",
+    "s": "M2.6 2.6h6.8v6.8h-6.8z",
+    "^": "M6 1.8 10.2 9.6H1.8z",
+    "v": "M6 10.2 1.8 2.4h8.4z",
+    "D": "M6 1.2 10.8 6 6 10.8 1.2 6z",
+    "h": "M6 1.4 10 3.7V8.3L6 10.6 2 8.3V3.7z",
+    "P": "M4.4 1.6h3.2v2.8h2.8v3.2H7.6v2.8H4.4V7.6H1.6V4.4h2.8z",
+}
+"""The markers as SVG paths in a box of 12 by 12, for legends outside figures."""
+
+
+def mark_of(method: str) -> Mark:
+    """The mark of a method; methods of others share one."""
+    return _MARKS.get(method, _OTHER)
+
+
+BLUE = (0.16, 0.47, 0.78)
+"""Between black and white in lightness: text of either colour reads on it."""
+
+FULL = 0.85
+"""How much of the background the strongest shade covers."""
+
+
+def draw_shades(axes: Axes, values: np.ndarray) -> None:
+    """Draw a matrix, row 1 on top.
+
+    Args:
+        axes: where.
+        values: (rows, columns) from 0 to 1.
+    """
+    pixels = np.empty((*values.shape, 4))
+    pixels[..., :3] = BLUE
+    pixels[..., 3] = FULL * np.clip(values, 0.0, 1.0)
+    axes.imshow(pixels, aspect="auto", interpolation="none")
+
 
 WIDTH = 3.7
 """Inches of a panel: about the width of a phone, so that text is as large as the page's."""

@@ -6,16 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.numbers import scale
 from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    PAPER,
     SMALL,
     cut,
     label_width,
+    mark_of,
     panel,
     row_labels,
     style,
 )
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, PAPER, mark_of
+from alpkd_pipeline.reporting.statistics.summary import scale
 from alpkd_pipeline.reporting.statistics.verdict import BETTER, NOT_DISTINGUISHABLE, WORSE
 from alpkd_pipeline.tasks.metrics import is_error
 

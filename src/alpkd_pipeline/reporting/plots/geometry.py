@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.plots.canvas import SMALL, cut, panel, style
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, mark_of
-from alpkd_pipeline.reporting.plots.shades import draw_shades
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    SMALL,
+    cut,
+    draw_shades,
+    mark_of,
+    panel,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

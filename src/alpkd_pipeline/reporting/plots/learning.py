@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.plots.canvas import SMALL, panel, row_labels, style
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, RULE, mark_of
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    RULE,
+    SMALL,
+    mark_of,
+    panel,
+    row_labels,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

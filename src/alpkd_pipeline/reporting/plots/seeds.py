@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.plots.canvas import SMALL, cut, label_width, panel, row_labels, style
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, mark_of
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    SMALL,
+    cut,
+    label_width,
+    mark_of,
+    panel,
+    row_labels,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

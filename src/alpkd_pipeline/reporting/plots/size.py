@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.plots.canvas import SMALL, panel, style
-from alpkd_pipeline.reporting.plots.marks import INK, MUTED, mark_of
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, SMALL, mark_of, panel, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

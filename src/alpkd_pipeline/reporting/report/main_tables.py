@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.numbers import millions
 from alpkd_pipeline.reporting.report.blocks import (
     Block,
     Body,
@@ -25,6 +24,7 @@ from alpkd_pipeline.reporting.report.words import (
     number,
     plus_minus,
 )
+from alpkd_pipeline.reporting.statistics.summary import millions
 from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 
 if TYPE_CHECKING:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.numbers import scaled_text
+from alpkd_pipeline.reporting.statistics.summary import scaled_text
 from alpkd_pipeline.reporting.tables.average import AVERAGE, average_name
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -112,3 +114,33 @@ def _caption(table: pd.DataFrame, layers: int) -> str:
         f" standard deviation over {seeds}. Bold: better than every other student of the column by"
         " paired $t$ tests over seeds, Holm-corrected, $p < 0.05$."
     )
+
+
+VERDICTS = "verdicts.csv"
+MAIN = "main.csv"
+LATEX = "tables.tex"
+
+_LISTS = ("runs", "baseline_runs")
+
+
+def write_frames(main: pd.DataFrame, told: pd.DataFrame, out: Path) -> list[Path]:
+    """Write verdicts.csv, main.csv (one line a number) and tables.tex.
+
+    Args:
+        main: of `main_long`.
+        told: of `verdicts`.
+        out: the folder, made if it is not there.
+
+    Returns:
+        The files. In the CSV files keys of runs stand in one cell, with spaces between them.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name, frame in ((VERDICTS, told), (MAIN, main)):
+        _flat(frame).to_csv(out / name, index=False, lineterminator="\n")
+    (out / LATEX).write_text(latex(main), encoding="utf-8", newline="\n")
+    return [out / name for name in (VERDICTS, MAIN, LATEX)]
+
+
+def _flat(frame: pd.DataFrame) -> pd.DataFrame:
+    lists = [name for name in _LISTS if name in frame.columns]
+    return frame.assign(**{name: frame[name].map(" ".join) for name in lists})

@@ -11,14 +11,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.reporting.frame import CELL
 from alpkd_pipeline.reporting.statistics.arms import arms
-from alpkd_pipeline.reporting.statistics.best import best
-from alpkd_pipeline.reporting.tables.average import averages
+from alpkd_pipeline.reporting.statistics.verdict import best
+from alpkd_pipeline.reporting.tables.average import (
+    TEACHER,
+    averages,
+    percent,
+    teacher_lines,
+    teacher_means,
+)
 from alpkd_pipeline.reporting.tables.model_size import SIZES, sizes, timed_alike
-from alpkd_pipeline.reporting.tables.teacher import TEACHER, percent, teacher_lines, teacher_means
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 COLUMNS = (
     "layers",
@@ -110,3 +117,57 @@ def _in_rows(lines: list[dict[str, Any]], layers: int) -> Iterator[dict[str, Any
         of_row = [line for line in lines if line["label"] == label]
         for line in [*of_row, *means.get(label, [])]:
             yield {**line, "layers": layers, "row": row}
+
+
+ENOUGH_SEEDS = 3
+"""With fewer seeds than this nothing is said about differences."""
+
+_SHARED = (
+    "task",
+    "method",
+    "layers",
+    "teacher_layers",
+    "teacher_seed",
+    "metric",
+    "teacher",
+    "teacher_score",
+    "parameters",
+    "teacher_parameters",
+    "selection",
+    "differs",
+)
+"""Columns that are the same in all runs of a group."""
+
+
+def score_columns(df: pd.DataFrame) -> list[str]:
+    """The columns of dev scores, `<split>.<metric>`, in their order."""
+    return [str(name) for name in df.columns if "." in str(name)]
+
+
+def students_table(df: pd.DataFrame) -> pd.DataFrame:
+    """One row for each cell, in the order of `collect`; what no run has is left out."""
+    cells = df[df["generation"] == CELL].reset_index(drop=True).drop(columns=["generation"])
+    return cells if cells.empty else cells.dropna(axis="columns", how="all")
+
+
+def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds, one row for each group of cells that differ in nothing but the seed.
+
+    Args:
+        df: what `collect` returned.
+
+    Returns:
+        The shared columns, `seeds` (their number n), for each score `<score> mean` and
+        `<score> std` (sample standard deviation, n - 1; missing for one seed), the means of
+        `seconds` and `speed_up` (where most of the task were timed), and `group`.
+    """
+    cells = timed_alike(df[df["generation"] == CELL])
+    groups = cells.groupby("group", sort=False)
+    shared = groups[list(_SHARED)].first()
+    shared["seeds"] = groups["seed"].nunique()
+    for name in score_columns(df):
+        shared[f"{name} mean"] = groups[name].mean()
+        shared[f"{name} std"] = groups[name].std()
+    for name in ("seconds", "speed_up"):
+        shared[name] = groups[name].mean()
+    return shared.reset_index()[[*shared.columns, "group"]]

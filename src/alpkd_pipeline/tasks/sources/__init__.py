@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.runs.digest_cache import sha256_cached
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd

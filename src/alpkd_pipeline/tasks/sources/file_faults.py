@@ -24,8 +24,7 @@ from alpkd_pipeline.tasks.sources.frames import (
 )
 from alpkd_pipeline.tasks.sources.label_columns import read_label_columns, several_labels
 from alpkd_pipeline.tasks.sources.raw import RawTable
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.validate import row_faults
 
 if TYPE_CHECKING:

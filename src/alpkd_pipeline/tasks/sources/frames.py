@@ -11,8 +11,7 @@ from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.tasks.labels import is_missing
 from alpkd_pipeline.tasks.sources.label_columns import raw_labels
 from alpkd_pipeline.tasks.sources.raw import RawTable
-from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.text import is_utf8
+from alpkd_pipeline.tasks.task import Task, is_utf8
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,7 @@ from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
 from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
 from alpkd_pipeline.tasks.sources.raw import RawTable, column_cells
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns
 from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
 from alpkd_pipeline.tasks.sources.raw import RawTable, is_there, read_table
-from alpkd_pipeline.tasks.sources.spec import SourceSpec
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd

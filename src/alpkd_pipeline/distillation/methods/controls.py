@@ -1,0 +1,91 @@
+"""Control for ALP-KD's attention: the plain mean of the teacher layers in its place.
+
+    C_j = 1/|A(j)| sum_{k in A(j)} t_k;   L_inter = sum_{j=1..m} mean (s_j - C_j)^2
+
+A(j) holds all teacher layers. What `alp_kd` gains over this method is owed to its weights.
+
+Control for matching many layers: only the last student layer follows the last teacher layer.
+
+    L_inter = mean (s_m - t_n)^2
+
+One study finds that it beats elaborate layer maps (arXiv 2302.01530).
+
+Control for layer choice: every student layer follows a teacher layer drawn from the seed.
+
+    L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2
+    g(1) < ... < g(m): m of the layers 1..n, drawn without replacement
+
+The same seed draws the same layers on every machine. A method that cannot beat this one has not
+shown that its layer choice matters.
+
+Control for the order of layers: evenly spread teacher layers, deepest first.
+
+    L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2,   g(j) = n + 1 - floor(j n/m + 1/2)
+
+12 to 4: 10, 7, 4, 1. A method that cannot beat this one has not shown that order matters; one
+study finds that even such a match makes good students (arXiv 2502.04499).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from alpkd_pipeline.distillation.buckets import bucket_mask, make_buckets
+from alpkd_pipeline.distillation.losses.layer_attention import fuse
+from alpkd_pipeline.distillation.losses.layer_match import layer_match
+from alpkd_pipeline.distillation.losses.precision import Reduction, raised
+from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
+from alpkd_pipeline.distillation.projection import LayerPairs, Projection
+from alpkd_pipeline.models.student import spread
+
+
+class Uniform(Method):
+    """Squared error between student layers and the mean of their buckets.
+
+    Attributes:
+        buckets: A(j) of every student layer.
+    """
+
+    def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
+        super().__init__(setup)
+        m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
+        self.buckets = make_buckets(setup.row.bucket or "all", m, n)
+        self.mask: Tensor
+        self.register_buffer("mask", bucket_mask(self.buckets, n), persistent=False)
+        self.reduction: Reduction = reduction
+        self.projection = Projection(setup, m)
+
+    def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
+        """The error against the mean layer; no attention weights to report."""
+        (teacher,) = raised(teacher)
+        mask = self.mask.to(teacher.device, teacher.dtype)
+        fused = fuse(mask / mask.sum(dim=1, keepdim=True), teacher)
+        return Intermediate(layer_match(self.projection(student), fused, self.reduction))
+
+
+class LastLayer(LayerPairs):
+    """Squared error of the pair (m, n)."""
+
+    def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
+        pairs = [(setup.sizes.student_layers, setup.sizes.teacher_layers)]
+        super().__init__(setup, pairs, layer_match, reduction)
+
+
+class RandomLayer(LayerPairs):
+    """Squared error over randomly drawn pairs in increasing order."""
+
+    def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
+        generator = torch.Generator("cpu").manual_seed(setup.seed)
+        order = torch.randperm(setup.sizes.teacher_layers, generator=generator, device="cpu") + 1
+        chosen = sorted(order[: setup.sizes.student_layers].tolist())
+        super().__init__(setup, list(enumerate(chosen, start=1)), layer_match, reduction)
+
+
+class Reversed(LayerPairs):
+    """Squared error over pairs in reversed order."""
+
+    def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
+        m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
+        pairs = [(j, n + 1 - k) for j, k in enumerate(spread(m, n), start=1)]
+        super().__init__(setup, pairs, layer_match, reduction)

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import pytest
+
+from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
+from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
+from alpkd_pipeline.errors import UserError
+
+SIZES = KnownSizes(
+    teacher_layers=12,
+    student_layers=4,
+    teacher_width=48,
+    student_width=48,
+    teacher_heads=4,
+    student_heads=4,
+)
+UNKNOWN = KnownSizes(None, 4, None, None, None, None)
+
+
+def checked(name, sizes, **options):
+    check_sizes(get_row(name), resolve_method(name, {}, None, options), sizes)
+
+
+def refused(name, sizes, **options):
+    with pytest.raises(UserError) as caught:
+        checked(name, sizes, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("sizes", [SIZES, UNKNOWN])
+def test_sizes_that_fit_or_are_not_known_yet(name, sizes):
+    checked(name, sizes)
+
+
+def test_rail_kd_needs_a_layer_to_spare():
+    checked("rail_kd", replace(SIZES, student_layers=11))
+    checked("alp_kd", replace(SIZES, student_layers=12))
+    assert refused("rail_kd", replace(SIZES, student_layers=12)) == (
+        "method 'rail_kd' needs a student with at least 1 layer less than its teacher's 12, not 12:"
+        " set student.layers to at most 11"
+    )
+
+
+def test_the_followed_layer_is_one_of_the_teachers():
+    checked("minilmv2", SIZES, teacher_layer=12)
+    assert "teacher_layer=13 of method 'minilmv2' is refused: the teacher has 12 layers" in refused(
+        "minilmv2", SIZES, teacher_layer=13
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ({"teacher_heads": 5}, {}, "5 relation heads, and the teacher's width 48"),
+        ({"student_width": 30}, {}, "4 relation heads, and the student's width 30"),
+        ({}, {"relation_heads": 7}, "7 relation heads, and the teacher's width 48"),
+    ],
+)
+def test_relation_heads_divide_both_widths(changes, options, words):
+    assert words in refused("minilmv2", replace(SIZES, **changes), **options)
+
+
+def test_relation_heads_need_not_be_those_of_either_model():
+    sizes = replace(SIZES, student_width=36, student_heads=3, teacher_heads=4)
+    checked("minilmv2", sizes, relation_heads=12)
+
+
+def test_attention_is_compared_between_equal_heads():
+    assert "the student has 3 heads and the teacher 4" in refused(
+        "tinybert", replace(SIZES, student_heads=3)
+    )
+    checked("tinybert", replace(SIZES, student_heads=None))

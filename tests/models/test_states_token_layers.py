@@ -1,0 +1,16 @@
+import subprocess
+import sys
+
+from alpkd_pipeline.models.states import TokenLayers
+
+
+def test_nothing_is_wanted_unless_it_is_named() -> None:
+    assert TokenLayers() == TokenLayers(states=(), scores=(), qkv=())
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys; from alpkd_pipeline.models import token_layers;"
+        " assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,75 @@
+"""Bold only where the best stands out against every other method."""
+
+from __future__ import annotations
+
+import pytest
+from tests.reporting.cell_frames import frame, run, seeds
+
+from alpkd_pipeline.reporting.statistics.verdict import best
+
+LOW, LOWER, HIGH = [0.70, 0.71, 0.72], [0.60, 0.611, 0.62], [0.801, 0.810, 0.822]
+
+
+def the(cells):
+    (row,) = best(cells).to_dict("records")
+    return row
+
+
+def test_one_that_beats_all_others_is_bold():
+    row = the(frame(seeds("no_kd", LOWER), seeds("kd", LOW), seeds("alp_kd", HIGH)))
+    assert (row["label"], row["bold"], row["note"]) == ("alp_kd", True, "")
+    assert row["mean"] == pytest.approx(0.811)
+
+
+def test_one_that_cannot_be_told_from_a_single_other_is_not():
+    row = the(frame(seeds("no_kd", LOWER), seeds("kd", [0.80, 0.81, 0.83]), seeds("ckd", HIGH)))
+    assert not row["bold"]
+    assert row["note"] == "not distinguishable from ckd"
+
+
+def test_the_family_is_the_others_of_the_column():
+    # p of about .03: enough against one other, not against the two that it is Holm-corrected by.
+    close = [0.7, 0.7, 0.7, 0.7], [0.72, 0.75, 0.71, 0.74]
+    assert the(frame(seeds("kd", close[0]), seeds("ckd", close[1])))["bold"]
+    both = frame(seeds("kd", close[0]), seeds("pkd", close[0]), seeds("ckd", close[1]))
+    assert the(both)["note"] == "not distinguishable from kd, pkd"
+
+
+@pytest.mark.parametrize(
+    ("others", "note"),
+    [
+        ([], "nothing else"),
+        (seeds("kd", LOW[:2]), "too few seeds shared with kd"),
+        (seeds("kd", LOW, training__epochs=9), "kd was run in another setting"),
+        (seeds("kd", [*HIGH, 0.1]), "not better than kd on shared seeds"),
+    ],
+)
+def test_why_it_is_not_bold_is_said(others, note):
+    row = the(frame(seeds("alp_kd", HIGH), others))
+    assert not row["bold"]
+    assert note in row["note"]
+
+
+def test_each_column_has_its_own_best():
+    cells = frame(
+        seeds("kd", LOW),
+        seeds("alp_kd", HIGH),
+        seeds("kd", HIGH, task="cola"),
+        seeds("alp_kd", LOW, task="cola"),
+        run("kd", 0.5, layers=2),
+    )
+    found = best(cells).set_index(["task", "layers"])
+    assert found["label"].to_dict() == {("mrpc", 4): "alp_kd", ("cola", 4): "kd", ("mrpc", 2): "kd"}
+    assert found["bold"].tolist() == [True, True, False]
+
+
+def test_of_errors_the_smallest_is_the_best():
+    column = {"no_kd": HIGH, "kd": LOW, "alp_kd": LOWER}
+    for metric, label in (("rmse", "alp_kd"), ("mae", "alp_kd"), ("pearson", "no_kd")):
+        row = the(frame(*(seeds(name, s, metric=metric) for name, s in column.items())))
+        assert (row["label"], row["bold"], row["note"]) == (label, True, "")
+
+
+def test_an_error_that_is_larger_on_shared_seeds_is_not_bold():
+    ours, theirs = seeds("alp_kd", LOW, metric="rmse"), seeds("kd", [*LOW, 0.99], metric="rmse")
+    assert the(frame(ours, theirs))["note"] == "not better than kd on shared seeds"
