@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.manifest import seal, write_json
 from alpkd_pipeline.tasks.glue import GLUE
 
 TASKS = {

@@ -30,7 +30,7 @@ from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
 from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 from alpkd_pipeline.orchestration.sweep.spec import parse_spec
 from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup
-from alpkd_pipeline.runs.manifest import read_json, seal
+from alpkd_pipeline.store.manifest import read_json, seal
 
 PROJECT = Path(__file__).parents[1]
 METHODS = ["no_kd", "kd", "pkd", "alp_kd"]

@@ -30,7 +30,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.manifest import sha256_file
 from alpkd_pipeline.tasks.sources import demo
 from alpkd_pipeline.tasks.sources.demo_language import tagged_sentences, vocabulary
 

@@ -14,6 +14,7 @@ from alpkd_pipeline.errors import (
     first_problem,
     plural,
     quoted,
+    size,
     user_error,
 )
 
@@ -198,3 +199,11 @@ def test_a_value_of_two_kinds_is_refused_for_both(high: Any, told: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Inner.model_validate(values)
     assert first_problem(caught.value, values).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(999, "999 bytes"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e12, "3000.0 GB")],
+)
+def test_sizes(count, text):
+    assert size(count) == text

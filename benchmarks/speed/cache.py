@@ -31,7 +31,7 @@ from transformers import PreTrainedModel
 
 from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
-from alpkd_pipeline.runs.manifest import is_complete, seal
+from alpkd_pipeline.store.manifest import is_complete, seal
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
 from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware

@@ -17,7 +17,7 @@ from real_rows import RealRows, real_rows
 
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
 from alpkd_pipeline.models.student import build_student
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded, write_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.run_config import RunConfig

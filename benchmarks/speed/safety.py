@@ -29,7 +29,7 @@ from epoch import our_epoch
 from paired import arguments, paired, print_table, record, summary
 from real_rows import TEACHER_NOTE, RealRows, real_rows
 
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS
+from alpkd_pipeline.store.checkpoints import CHECKPOINTS
 from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.student import record_signals
 

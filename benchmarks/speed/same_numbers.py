@@ -40,16 +40,16 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import read_json, sha256_file
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.manifest import read_json, sha256_file
+from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.training.adopt import train_teacher
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 from alpkd_pipeline.training.distill import LiveTeacher
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student
+from alpkd_pipeline.training.teacher import train_teacher
 
 WANTED = {"signals": 1e-5, "first_steps": 1e-5}
 """The largest differences that the project wants; recorded beside what was found."""

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from paired import PROJECT, arguments, paired, print_table, record, stopwatch, summary
 
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, sha256_file
+from alpkd_pipeline.store.manifest import MANIFEST, read_json, sha256_file
 
 WEIGHTS = "model.safetensors"
 SHORT = {"training.epochs": 1, "teacher.training.epochs": 1}

@@ -30,7 +30,7 @@ from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.models.encoder import fresh_model
 from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import epoch_batches
 from alpkd_pipeline.training.devices import Accelerator

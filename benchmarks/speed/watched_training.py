@@ -16,8 +16,8 @@ from typing import Any
 from unittest.mock import patch
 
 from alpkd_pipeline.distillation.signals import LossTerms
-from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.store.manifest import read_json
+from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student

@@ -11,8 +11,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.orchestration.runner import check_devices, needed
-from alpkd_pipeline.runs.artifact import Experiment
 from alpkd_pipeline.steps.tracked import COMPARISON, settings_of
+from alpkd_pipeline.store.artifact import Experiment
 
 if TYPE_CHECKING:
     from alpkd_pipeline.tracking.settings import TrackingSettings

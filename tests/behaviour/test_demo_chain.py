@@ -17,8 +17,8 @@ from tests.conftest import Kedro
 from tests.own_metrics import write_metric
 
 from alpkd_pipeline.reporting.collect import collect
-from alpkd_pipeline.runs.finished import verify
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.finished import verify
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.own_metrics import folder_digest
 
 STUDENT = "06_models/students/demo"

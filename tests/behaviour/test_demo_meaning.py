@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 
 SEEDS = (0, 1, 2)
 STUDENTS = (("alp_kd", 4), ("alp_kd", 2), ("kd", 2), ("no_kd", 2))

@@ -21,9 +21,9 @@ import pytest
 from tests.databases import initialised_database
 from tests.projects import copied_project
 
-from alpkd_pipeline.orchestration.integrity.verify import verify_store
-from alpkd_pipeline.runs.artifact import lacking
-from alpkd_pipeline.runs.manifest import read_manifest
+from alpkd_pipeline.store.artifact import lacking
+from alpkd_pipeline.store.manifest import read_manifest
+from alpkd_pipeline.store.verify import verify_store
 
 SHORT = "task.train_rows=64,training.epochs=1,teacher.training.epochs=1,student.layers=1"
 OURS = "alpkd_pipeline.orchestration.runner.StageRunner"

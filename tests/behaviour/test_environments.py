@@ -12,7 +12,7 @@ from tests.conftest import PROJECT
 from tests.real_glue import real_glue
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 
 PAPER = {"model": "google-bert/bert-base-uncased", "dataset": "nyu-mll/glue"}
 

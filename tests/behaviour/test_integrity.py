@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.behaviour.conftest import Demo
 from tests.conftest import PROJECT, Kedro
-from tests.orchestration.integrity.stores import bad, files_of
+from tests.store.stores import bad, files_of
 
-from alpkd_pipeline.orchestration.integrity.verify import verify_store
+from alpkd_pipeline.store.verify import verify_store
 
 
 @pytest.fixture

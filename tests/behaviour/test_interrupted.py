@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import PROJECT
 
-from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.store.journal import read_journal
 
 
 def start(root: Path, more: str = "") -> subprocess.Popen[str]:

@@ -19,7 +19,7 @@ from alpkd_pipeline.orchestration.rerun.original import read_run
 from alpkd_pipeline.orchestration.rerun.plan import plan_rerun
 from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, CellResult
-from alpkd_pipeline.runs.manifest import read_json, read_manifest, seal, write_json
+from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 from alpkd_pipeline.tasks.sources import demo as demo_task
 
 TINY = (

@@ -16,7 +16,7 @@ from tests.databases import initialised_database
 from tests.tracking.conftest import Training
 from tests.tracking.test_server import Server
 
-from alpkd_pipeline.runs.manifest import publish, write_json
+from alpkd_pipeline.store.manifest import publish, write_json
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.group import close_group, open_group
 from alpkd_pipeline.tracking.links import comparison_lines, group_lines, run_lines

@@ -13,7 +13,7 @@ from tests.reporting.stored_answers import with_answers
 
 from alpkd_pipeline.commands.pair import compared
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.manifest import sha256_file
 
 LABELS = [1, 0] * 20
 

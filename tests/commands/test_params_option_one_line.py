@@ -9,8 +9,8 @@ import pytest
 
 from alpkd_pipeline.commands.params_option import one_line_errors
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.manifest import seal
 
 
 def test_a_wrapped_error_of_the_user_is_one_line() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Kedro
-from tests.orchestration.integrity.stores import SmallStore
 from tests.projects import copied_project
+from tests.store.stores import SmallStore
 
 
 @pytest.fixture

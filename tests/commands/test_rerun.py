@@ -15,7 +15,7 @@ from alpkd_pipeline.commands.rerun import rerun
 from alpkd_pipeline.orchestration.rerun.conditions import told
 from alpkd_pipeline.orchestration.rerun.original import altered_files
 from alpkd_pipeline.orchestration.rerun.plan import Planned
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.store.manifest import seal
 
 
 class Metadata:

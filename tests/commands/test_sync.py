@@ -15,7 +15,7 @@ from tests.tracking.conftest import Training, run_json
 
 from alpkd_pipeline.commands.sync import training_folders
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tracking.group import open_group
 from alpkd_pipeline.tracking.settings import tracking_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpkd_pipeline.commands.verify import MOST_NOTES, report_lines
-from alpkd_pipeline.orchestration.integrity.findings import Count, Finding, Report
+from alpkd_pipeline.store.findings import Count, Finding, Report
 
 
 def report(*findings: Finding) -> Report:

@@ -14,8 +14,8 @@ from kedro.io import DatasetError
 
 from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset, Values
 from alpkd_pipeline.errors import UserError, user_error
-from alpkd_pipeline.runs.artifact import Artifact
-from alpkd_pipeline.runs.manifest import publish
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.manifest import publish
 
 KEY = "ab" * 32
 

@@ -12,9 +12,9 @@ from tests.renames import at_every_look, before_look
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key, comparison_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting import report
-from alpkd_pipeline.runs.artifact import Artifact
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import publish, read_json, seal, write_json
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import publish, read_json, seal, write_json
 
 
 class World:

@@ -11,7 +11,7 @@ from kedro.io import DatasetError
 from alpkd_pipeline.datasets.pretrained import PretrainedDataset
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.manifest import sha256_file
 
 
 def encoder(tmp_path: Path, model: str | None, **more: Any) -> PretrainedDataset:

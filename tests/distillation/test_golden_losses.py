@@ -15,7 +15,7 @@ import torch
 
 from alpkd_pipeline.distillation import Signal, build_method
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.manifest import write_json
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "method_losses.json"
 CASES = {name: (name, {}) for name in METHODS} | {

@@ -17,8 +17,8 @@ from tests.own_metrics import write_metric
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.latency import model_size
 from alpkd_pipeline.evaluation.run import evaluate_run, geometry_run, score_run, time_run
-from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.store.manifest import read_json
+from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.encode import write_encoded
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.own_metrics import folder_digest

@@ -13,7 +13,7 @@ from tests.faults.damage import DAMAGES
 from tests.faults.forked_commands import start
 from tests.faults.record import counted, times
 
-from alpkd_pipeline.runs.manifest import MANIFEST, read_manifest
+from alpkd_pipeline.store.manifest import MANIFEST, read_manifest
 
 TRIES = times(200)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpkd_pipeline.runs.manifest import (
+from alpkd_pipeline.store.manifest import (
     MANIFEST,
     OWN_DIGEST,
     read_json,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.conftest import PROJECT
 
-from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.store.journal import read_journal
 
 SMALL = "task.train_rows=200,teacher.training.epochs=1,student.layers=1,training.threads=1"
 LONG = f"{SMALL},training.epochs=60,training.log_every=1,training.checkpoint_every=5"

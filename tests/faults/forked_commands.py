@@ -37,7 +37,7 @@ WARM = (
     "alpkd_pipeline.datasets.folder",
     "alpkd_pipeline.datasets.catalog",
     "alpkd_pipeline.orchestration.config_loader",
-    "alpkd_pipeline.orchestration.integrity.advice",
+    "alpkd_pipeline.store.repairs",
     "alpkd_pipeline.orchestration.rerun.run",
     "alpkd_pipeline.orchestration.runner",
     "alpkd_pipeline.orchestration.sweep.run",

@@ -16,8 +16,8 @@ from tests.faults.record import counted, times
 from tests.projects import copied_project
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
+from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 
 AT_ONCE, ROUNDS = 4, times(2)
 

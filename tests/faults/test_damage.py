@@ -15,7 +15,7 @@ from tests.faults.attempts import TRIES, attempt, changes, folders, refused, rep
 from tests.faults.clones import RESULTS, SIGNALS, STUDENT, Hit, unnamed
 from tests.faults.forked_commands import start
 
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete
+from alpkd_pipeline.store.manifest import MANIFEST, is_complete
 
 SCORES, EVALUATION, LATENCY, GEOMETRY = RESULTS
 SPLITS, ENCODED = "02_intermediate/splits/demo", "05_model_input/encoded/demo"

@@ -15,7 +15,7 @@ from tests.faults.damage import DAMAGES, Spoilt
 from tests.faults.record import counted, times
 from tests.faults.trainings import CELLS, World, difference, outcome, train
 
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
+from alpkd_pipeline.store.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
 
 TRIES, TRAININGS = times(200), times(10)
 

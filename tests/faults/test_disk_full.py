@@ -11,8 +11,8 @@ from tests.faults.disks import Disk, disk_to_fill
 from tests.faults.record import counted, times
 from tests.faults.trainings import CELLS, World, difference, outcome, train
 
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
+from alpkd_pipeline.store.manifest import sha256_file
 
 TRAININGS, COMMANDS = times(30), times(6)
 

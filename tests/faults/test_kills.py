@@ -17,8 +17,8 @@ from tests.faults.forked import Child, fork
 from tests.faults.record import Tally, counted, times
 from tests.faults.trainings import CELLS, Cell, World, difference, outcome, train
 
-from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS
-from alpkd_pipeline.runs.manifest import is_complete
+from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS
+from alpkd_pipeline.store.manifest import is_complete
 
 KILLS, KILLS_IN_SAVES = times(120), times(30)
 ENDS, MOMENTS_BETWEEN = times(16), times(14)

@@ -15,8 +15,8 @@ from tests.faults.record import counted, times
 from tests.faults.trainings import CELLS, World, difference, outcome, steps_said, train
 from tests.servers import sqlite_rows
 
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, steps_of
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.checkpoints import CHECKPOINTS, steps_of
+from alpkd_pipeline.store.manifest import sha256_file
 
 LIMIT = 30.0
 """Seconds in which a training must have saved and ended."""

@@ -17,7 +17,7 @@ from tests.faults.commands import Prepared, distill, kedro, steps_done, wait_for
 from tests.faults.record import Tally, counted, times
 from tests.servers import Server, sqlite_rows
 
-from alpkd_pipeline.runs.journal import read_journal
+from alpkd_pipeline.store.journal import read_journal
 
 TRIES = times(2)
 """Of each fault with each database: one takes half a minute."""

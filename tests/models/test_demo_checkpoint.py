@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from alpkd_pipeline import models
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.manifest import sha256_file
 from alpkd_pipeline.tasks.sources import demo
 from alpkd_pipeline.tasks.sources.demo_language import sentences, vocabulary
 

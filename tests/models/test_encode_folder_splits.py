@@ -10,7 +10,7 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encode_folder import REPORT, write_splits
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.task import Task
 
 

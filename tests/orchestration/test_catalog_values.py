@@ -13,7 +13,7 @@ from tests.own_metrics import write_metric
 from alpkd_pipeline.orchestration.catalog_values import RESULTS, CatalogValues, run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import ConfigError
-from alpkd_pipeline.runs.run_folder import input_place
+from alpkd_pipeline.store.run_folder import input_place
 from alpkd_pipeline.tasks.own_metrics import folder_digest
 from alpkd_pipeline.tasks.sources import demo
 

@@ -20,8 +20,8 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.params import TrainingParams
-from alpkd_pipeline.runs.code_graph import CodeFacts, CodeGraph
-from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT
+from alpkd_pipeline.store.code_graph import CodeFacts, CodeGraph
+from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT
 from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE
 
@@ -133,7 +133,7 @@ def test_tables_are_not_part_of_the_code() -> None:
     assert "alpkd_pipeline.models.student" in names
     assert not {str(place) for place in reached if place.name in ("METHODS", "GLUE")}
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
-    assert not {name for name in names if name.startswith("alpkd_pipeline.runs")}
+    assert not {name for name in names if name.startswith("alpkd_pipeline.store")}
 
 
 def test_the_code_of_a_method_is_part_of_its_students(load: Load) -> None:

@@ -12,8 +12,8 @@ from tests.orchestration.conftest import Load
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.orchestration import cell as cell_module
-from alpkd_pipeline.runs import fingerprint
-from alpkd_pipeline.runs.code_graph import LOOSE, WHOLE, CodeFacts, CodeGraph
+from alpkd_pipeline.store import fingerprint
+from alpkd_pipeline.store.code_graph import LOOSE, WHOLE, CodeFacts, CodeGraph
 
 STAGES = (
     "splits",
@@ -245,5 +245,5 @@ def test_all_of_a_key_s_code_can_be_resolved(load: Load, monkeypatch: pytest.Mon
     assert loose == {"alpkd_pipeline.distillation.registry.*"}
     assert len(entries) > len({row.class_name for row in METHODS.values()}) + 10
     names = {place.module for place in places}
-    assert not {name for name in names if name.startswith("alpkd_pipeline.runs")}
+    assert not {name for name in names if name.startswith("alpkd_pipeline.store")}
     assert not {str(place) for place in places if place.name in ("METHODS", "GLUE")}

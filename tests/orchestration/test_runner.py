@@ -14,7 +14,7 @@ from tests.steps.chain import EVERYTHING, World
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.orchestration.stage import parse_force
-from alpkd_pipeline.runs.manifest import is_complete
+from alpkd_pipeline.store.manifest import is_complete
 
 
 @pytest.fixture(params=[StageRunner, SequentialRunner], ids=lambda kind: kind.__name__)

@@ -7,7 +7,7 @@ import torch
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import check_devices
-from alpkd_pipeline.runs.artifact import Experiment
+from alpkd_pipeline.store.artifact import Experiment
 
 GONE = f"cuda:{torch.cuda.device_count()}"
 """A device that no machine has under this number."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.orchestration.stage import FORCE_NAMES, Stage
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.store.manifest import seal
 
 STAGE = Stage("student", "0123abcd" * 8, Path("/s/06/kd-2L-s0-0123abcd"), {"teacher": "t"})
 

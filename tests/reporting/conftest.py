@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.reporting.store import LATENCY, SCORES, STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 TASK = {
     "name": "mrpc",

@@ -8,7 +8,7 @@ import pandas as pd
 from tests.reporting.conftest import Store
 
 from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.manifest import read_manifest, seal
+from alpkd_pipeline.store.manifest import read_manifest, seal
 
 RIGHT = [1, 0, 1, 1]
 """The labels."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.reporting.store import GEOMETRY, SIGNALS
-from alpkd_pipeline.reporting.sweeps import SEARCHES, SWEEPS
-from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.records import SEARCHES, SWEEPS
 
 TEACHER_LAYERS = 12
 

@@ -9,7 +9,7 @@ from tests.reporting.studies import reseal
 from alpkd_pipeline.reporting.collect import collect, gather
 from alpkd_pipeline.reporting.cost import total_cost
 from alpkd_pipeline.reporting.frame import AFTER_SCORES, BEFORE_SCORES
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 
 def test_a_row_tells_all_about_a_student(store):

@@ -2,7 +2,7 @@ from tests.reporting.studies import reseal, signals
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.cost import total_cost
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 
 def seen(folder, examples):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from alpkd_pipeline.reporting.run_pictures import run_pictures
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.manifest import seal, write_json
 
 ATTENTION = {
     "weights": [[0.75, 0.25, 0.0], [0.0, 0.5, 0.5]],

@@ -19,8 +19,8 @@ from alpkd_pipeline.reporting.store import (
     check_results,
     finished_runs,
 )
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 
 def names(store, kind=STUDENTS):

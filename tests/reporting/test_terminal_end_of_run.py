@@ -10,8 +10,8 @@ import pytest
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.reporting.comparison import PAGE
 from alpkd_pipeline.reporting.terminal import ModelSummary, cell_summary, closing_lines
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 
 def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:

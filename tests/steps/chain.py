@@ -15,8 +15,8 @@ from kedro.runner import SequentialRunner
 from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset
 from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.orchestration.runner import StageRunner
-from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
 
 FROM = {"data": (), "large": ("data",), "small": ("data", "large"), "scores": ("small",)}
 EVERYTHING = list(FROM)

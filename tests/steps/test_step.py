@@ -19,10 +19,10 @@ import pytest
 from tests.steps.chain import World
 
 from alpkd_pipeline.errors import DiskFullError, UserError
-from alpkd_pipeline.runs.artifact import Artifact, Experiment
-from alpkd_pipeline.runs.checkpoints import CHECKPOINTS, publish_step
-from alpkd_pipeline.runs.manifest import is_complete, publish, read_json, write_json
 from alpkd_pipeline.steps.step import make, step
+from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.checkpoints import CHECKPOINTS, publish_step
+from alpkd_pipeline.store.manifest import is_complete, publish, read_json, write_json
 
 OFF = {"run": {"tracking": "off", "experiment": "e"}, "seed": 3}
 
@@ -279,7 +279,7 @@ def test_what_another_training_left_is_removed(tmp_path: Path) -> None:
 LABELLED = """
 import sys, time
 from pathlib import Path
-from alpkd_pipeline.runs.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, Experiment
 from alpkd_pipeline.steps.step import make
 
 root, label = Path(sys.argv[1]), sys.argv[2]

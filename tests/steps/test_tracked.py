@@ -14,9 +14,9 @@ from tests.databases import initialised_database
 from tests.steps.world import STUDENT, TEACHER, World, train, write_training
 from tests.tracking.conftest import METRICS, run_json, step_event
 
-from alpkd_pipeline.runs.artifact import Artifact
-from alpkd_pipeline.runs.manifest import read_json, seal, write_json
 from alpkd_pipeline.steps.tracked import run_pictures_of
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,9 @@ from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as comparing
-from alpkd_pipeline.runs.artifact import Artifact
-from alpkd_pipeline.runs.manifest import write_json
 from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.manifest import write_json
 
 DEVICES: dict[str, Any] = {
     "training": {"device": "cpu"},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.databases import initialised_database
 
-from alpkd_pipeline.runs.manifest import publish, write_json
+from alpkd_pipeline.store.manifest import publish, write_json
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 KEY = "a1" * 32

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.tracking.comparison import compared_folders, log_comparison
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings

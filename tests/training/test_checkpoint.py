@@ -15,9 +15,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from alpkd_pipeline.errors import DiskFullError
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, steps_of
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import read_json, sha256_file, write_json
+from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, steps_of
+from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.manifest import read_json, sha256_file, write_json
 from alpkd_pipeline.training import checkpoint
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training.devices import resolve_hardware

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.runs.checkpoints import BEST, CHECKPOINTS, publish_step, steps_of
-from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, publish_step, steps_of
+from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.training.checkpoint import LONGEST, SHARE, Saver, latest
 
 

@@ -19,7 +19,7 @@ import torch
 from tests.training.conftest import Make
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.training.devices import _cpu_name
 from alpkd_pipeline.training.dispatch import run_stage
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.journal import Journal, read_journal
+from alpkd_pipeline.store.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for

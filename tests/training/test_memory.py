@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.journal import Journal, read_journal
+from alpkd_pipeline.store.journal import Journal, read_journal
 from alpkd_pipeline.training.memory import (
     RowLimit,
     attempt,

@@ -21,7 +21,7 @@ from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer
 from alpkd_pipeline.models.seen_rows import keep_seen_rows
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.sources.demo import TASK, load
 from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware

@@ -10,7 +10,7 @@ from tests.training.conftest import Make
 from tests.training.toys import room_for_rows
 
 from alpkd_pipeline.models.encoder import load_finetuned
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.dispatch import run_stage
 

@@ -13,7 +13,7 @@ from tests.training.conftest import copied
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.training.dispatch import run_stage
 
 
@@ -22,7 +22,7 @@ def brought(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A teacher that has learnt something: three epochs on the small split."""
     from tests.training.conftest import PARAMS, TRAINING
 
-    from alpkd_pipeline.runs.run_folder import Work
+    from alpkd_pipeline.store.run_folder import Work
     from alpkd_pipeline.tasks.sources.demo import TASK
 
     folder = tmp_path_factory.mktemp("brought") / "model"

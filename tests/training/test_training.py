@@ -17,8 +17,8 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.distillation.methods.rail_kd import RailKd
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.journal import read_journal
-from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
+from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.dispatch import run_stage, train_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.runs.manifest import is_complete, read_json, sha256_file
+from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.training.dispatch import run_stage
 
 BLOCKED = ("kedro", "mlflow", "pydantic", "pandera", "datasets", "evaluate", "rich", "matplotlib")

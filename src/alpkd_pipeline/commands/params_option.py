@@ -17,7 +17,7 @@ from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
-from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.store.finished import DamagedError
 
 UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)
 """What the parsers below Kedro raise: YAML's, OmegaConf's, and Python's for text and numbers."""
@@ -80,6 +80,6 @@ def advised(error: UserError) -> UserError:
     """An error that names damaged folders says which commands make them again."""
     if not isinstance(error, DamagedError):
         return error
-    from alpkd_pipeline.orchestration.integrity.advice import with_commands
+    from alpkd_pipeline.store.repairs import with_commands
 
     return with_commands(error)

@@ -52,8 +52,8 @@ def prune(
     what the present configuration asks for.
     """
     from alpkd_pipeline.commands.verify import configured_store
-    from alpkd_pipeline.orchestration.pruning.kept import Choice
-    from alpkd_pipeline.orchestration.pruning.prune import carry_out, make_plan, plan_lines
+    from alpkd_pipeline.store.prune import carry_out, make_plan, plan_lines
+    from alpkd_pipeline.store.prune_kept import Choice
 
     project, choice = Path(getattr(metadata, "project_path", Path.cwd())), Choice(**more)
     with one_line_errors():

@@ -9,10 +9,10 @@ import click
 
 from alpkd_pipeline.commands.params_option import advised, one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.artifact import Experiment
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
-from alpkd_pipeline.runs.manifest import MANIFEST, listed, read_json
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.store.manifest import MANIFEST, listed, read_json
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
 
 
 @click.command("sync")

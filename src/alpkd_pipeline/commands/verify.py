@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from alpkd_pipeline.commands.params_option import one_line_errors, read_params
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.findings import Finding, Report, State
+from alpkd_pipeline.errors import UserError, size
 from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.reporting.report.words import size
+from alpkd_pipeline.store.findings import Finding, Report, State
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -41,8 +40,8 @@ def verify(
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
     code is 1 if something is damaged, missing or mismatched.
     """
-    from alpkd_pipeline.orchestration.integrity.contents import ByteProgress
-    from alpkd_pipeline.orchestration.integrity.verify import verify_store
+    from alpkd_pipeline.store.contents import ByteProgress
+    from alpkd_pipeline.store.verify import verify_store
 
     project = Path(getattr(metadata, "project_path", Path.cwd()))
     progress = ByteProgress()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.artifact import Artifact, Experiment
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,11 +14,11 @@ from kedro.io import AbstractDataset
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.store import READ, check_results
-from alpkd_pipeline.reporting.sweeps import SEARCHES, cell_keys, chosen_sweep, sweep_records
-from alpkd_pipeline.runs.artifact import Artifact
-from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT, code_digest, key_of
-from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted, published
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete, sha256_file
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT, code_digest, key_of
+from alpkd_pipeline.store.finished import Damage, FinishedFolder, noted, published
+from alpkd_pipeline.store.manifest import MANIFEST, is_complete, sha256_file
+from alpkd_pipeline.store.records import SEARCHES, cell_keys, chosen_sweep, sweep_records
 
 if TYPE_CHECKING:
     import pandas as pd

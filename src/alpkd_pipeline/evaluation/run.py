@@ -9,8 +9,8 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.score import SCORES, score_splits
-from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG, input_place
+from alpkd_pipeline.store.manifest import read_json
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import Judge, score_answers
 from alpkd_pipeline.tasks.task import Task
@@ -59,7 +59,7 @@ def evaluate_run(model: Path, encoded: Path, folder: Path) -> Path:
     """Predictions and scores on every split, GLUE submission files, size."""
     from alpkd_pipeline.evaluation.latency import model_size
     from alpkd_pipeline.evaluation.metrics import scoring
-    from alpkd_pipeline.runs.manifest import write_json
+    from alpkd_pipeline.store.manifest import write_json
 
     task, asked = read_config(folder).task, read_json(folder / RUN_CONFIG).get("metrics", {})
     own = {input_place(folder, place): digest for place, digest in asked.items()}
@@ -94,7 +94,7 @@ def _submit(task: Task, folder: Path) -> None:
 def time_run(model: Path, encoded: Path, folder: Path) -> Path:
     """Latency and throughput on this machine."""
     from alpkd_pipeline.evaluation.latency import measure_latency
-    from alpkd_pipeline.runs.manifest import write_json
+    from alpkd_pipeline.store.manifest import write_json
 
     run = read_config(folder)
     # Teacher and student under the same conditions: those of the student's training.
@@ -106,7 +106,7 @@ def time_run(model: Path, encoded: Path, folder: Path) -> Path:
 def geometry_run(student: Path, teacher: Path, encoded: Path, folder: Path) -> Path:
     """Distances and a common plane of the layers of student and teacher."""
     from alpkd_pipeline.evaluation.geometry import measure_geometry
-    from alpkd_pipeline.runs.manifest import write_json
+    from alpkd_pipeline.store.manifest import write_json
 
     run = read_config(folder)
     asked = run.params["training"]

@@ -11,8 +11,8 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.loaded import LoadedModel, loaded_model
-from alpkd_pipeline.runs.journal import MEMORY
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.journal import MEMORY
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.metrics import Judge, predictions_frame, score, score_answers

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_tokenizer
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 

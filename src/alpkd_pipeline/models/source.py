@@ -26,7 +26,7 @@ from alpkd_pipeline.models.model_files import (
     weight_files,
 )
 from alpkd_pipeline.models.weight_sizes import check_sizes
-from alpkd_pipeline.runs.digest_cache import sha256_cached
+from alpkd_pipeline.store.digest_cache import sha256_cached
 
 Kind = Literal["demo", "package", "folder", "hub"]
 

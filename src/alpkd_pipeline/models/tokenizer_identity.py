@@ -16,7 +16,7 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.model_files import TOKENIZER_FILES, read_json_object
 from alpkd_pipeline.models.source import ModelRef, hub_snapshot, kind_of, locate
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.manifest import sha256_file
 
 _BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _OVERRIDES = {

@@ -20,8 +20,8 @@ from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.stage import Stage, store_folder
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
-from alpkd_pipeline.runs.code_graph import CodeFacts
-from alpkd_pipeline.runs.fingerprint import code_digest, key_of, library_versions
+from alpkd_pipeline.store.code_graph import CodeFacts
+from alpkd_pipeline.store.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import source_digest
 
@@ -29,7 +29,7 @@ TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetenso
 
 NO_RESULT = (
     # Bookkeeping: decides how a result is written down, not what it is.
-    "alpkd_pipeline.runs.*",
+    "alpkd_pipeline.store.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.devices.freed_memory_kept",
     "alpkd_pipeline.training.loop.Stopping",

@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from alpkd_pipeline.runs.artifact import Experiment
+from alpkd_pipeline.store.artifact import Experiment
 
 if TYPE_CHECKING:
     from pluggy import PluginManager  # a part of Kedro

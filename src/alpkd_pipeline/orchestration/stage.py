@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.places import KINDS, RERUNS
-from alpkd_pipeline.runs.by_key import find_result
+from alpkd_pipeline.store.by_key import find_result
+from alpkd_pipeline.store.layout import KINDS, RERUNS
 
 FORCE = "force"
 """The runtime parameter by which an order to make stages again reaches the steps."""

@@ -18,7 +18,7 @@ from alpkd_pipeline.reporting.store import (
     check_results,
     finished_runs,
 )
-from alpkd_pipeline.reporting.sweeps import (
+from alpkd_pipeline.store.records import (
     Record,
     cell_keys,
     chosen_sweep,

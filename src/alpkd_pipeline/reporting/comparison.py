@@ -17,7 +17,7 @@ from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.report.sources import Sources
 from alpkd_pipeline.reporting.tables.latex import write_frames
 from alpkd_pipeline.reporting.tables.main import grouped_table, students_table
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.manifest import write_json
 
 if TYPE_CHECKING:
     import pandas as pd

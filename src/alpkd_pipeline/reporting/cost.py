@@ -11,7 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.store import SIGNALS, RunRecord
-from alpkd_pipeline.runs.finished import FinishedFolder, finished_below
+from alpkd_pipeline.store.finished import FinishedFolder, finished_below
 
 log = logging.getLogger(__name__)
 

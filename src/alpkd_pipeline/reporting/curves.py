@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.journal import JOURNAL
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.journal import JOURNAL
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from alpkd_pipeline.reporting.grouping import (
 )
 from alpkd_pipeline.reporting.statistics.arms import LR, SETTING_COLUMNS, add_settings
 from alpkd_pipeline.reporting.store import RunRecord
-from alpkd_pipeline.reporting.sweeps import Record
+from alpkd_pipeline.store.records import Record
 
 if TYPE_CHECKING:
     import pandas as pd

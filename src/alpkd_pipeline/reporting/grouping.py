@@ -16,7 +16,7 @@ from typing import Any
 
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.store import RunRecord
-from alpkd_pipeline.reporting.sweeps import Record
+from alpkd_pipeline.store.records import Record
 
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.store.finished import FinishedFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.runs.by_key import same_result
-from alpkd_pipeline.runs.finished import (
+from alpkd_pipeline.store.by_key import same_result
+from alpkd_pipeline.store.finished import (
     Damage,
     DamagedError,
     FinishedFolder,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.store.finished import FinishedFolder
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -18,13 +18,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.artifact import Artifact, Experiment, lacking
-from alpkd_pipeline.runs.by_key import free_place
-from alpkd_pipeline.runs.checkpoints import drop_checkpoints
-from alpkd_pipeline.runs.finished import verify
-from alpkd_pipeline.runs.manifest import list_files, lock_file, publish, room_for
-from alpkd_pipeline.runs.run_folder import Work, provenance
 from alpkd_pipeline.steps.tracked import tracked
+from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
+from alpkd_pipeline.store.by_key import free_place
+from alpkd_pipeline.store.checkpoints import drop_checkpoints
+from alpkd_pipeline.store.finished import verify
+from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for
+from alpkd_pipeline.store.run_folder import Work, provenance
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.artifact import Artifact, Experiment
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.run_folder import Work
+from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.run_folder import Work
 
 if TYPE_CHECKING:
     from alpkd_pipeline.tracking.settings import TrackingSettings

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.fingerprint import key_of
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.fingerprint import key_of
+from alpkd_pipeline.store.manifest import sha256_file
 from alpkd_pipeline.tasks.metrics import METRICS
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.journal import sealed_events
-from alpkd_pipeline.runs.manifest import describe, list_files, read_manifest
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.manifest import describe, list_files, read_manifest
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings

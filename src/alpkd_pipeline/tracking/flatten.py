@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.runs.journal import MEMORY
+from alpkd_pipeline.store.journal import MEMORY
 
 NOTHING = "-"
 """The value of a parameter that is not set or does not apply."""

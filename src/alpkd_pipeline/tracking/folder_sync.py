@@ -15,9 +15,9 @@ from typing import Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.journal import JOURNAL, START, Place, read_journal, sealed_events
-from alpkd_pipeline.runs.manifest import lock_file, read_json
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
+from alpkd_pipeline.store.manifest import lock_file, read_json
 from alpkd_pipeline.tracking.flatten import (
     NOTE_TAG,
     event_tags,

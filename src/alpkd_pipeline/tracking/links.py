@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tracking.flatten import STUDENTS
 from alpkd_pipeline.tracking.settings import SERVERS, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import SyncState, read_state

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.store.finished import FinishedFolder
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 
 MAX_POINTS = 1000

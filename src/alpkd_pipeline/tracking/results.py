@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.finished import FinishedFolder, results_of, written_ns
-from alpkd_pipeline.runs.journal import sealed_events
-from alpkd_pipeline.runs.run_folder import input_place
+from alpkd_pipeline.store.finished import FinishedFolder, results_of, written_ns
+from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.run_folder import input_place
 from alpkd_pipeline.tasks.own_metrics import own_scores
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
 

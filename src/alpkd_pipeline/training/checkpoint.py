@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from alpkd_pipeline.runs.checkpoints import (
+from alpkd_pipeline.store.checkpoints import (
     CHECKPOINTS,
     FACTS,
     KEPT,
@@ -29,8 +29,8 @@ from alpkd_pipeline.runs.checkpoints import (
     publish_step,
     steps_of,
 )
-from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.manifest import write_json
 
 _PYTHON, _NUMPY, _TORCH, _CUDA = "python", "numpy", "torch", "cuda."
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.checkpoints import drop_checkpoints, says_where_it_goes_on
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, room_for, seal
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.checkpoints import drop_checkpoints, says_where_it_goes_on
+from alpkd_pipeline.store.manifest import MANIFEST, read_json, room_for, seal
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.training.memory import memory_faults
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student

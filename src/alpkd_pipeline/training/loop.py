@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 from tqdm import tqdm
 
-from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.checkpoint import Saver, read_tensors, write_tensors

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.journal import MEMORY, Journal
+from alpkd_pipeline.store.journal import MEMORY, Journal
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from alpkd_pipeline.distillation.signals import LossTerms
-from alpkd_pipeline.runs.journal import Journal
+from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, steps_per_epoch
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps

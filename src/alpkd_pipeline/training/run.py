@@ -16,9 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.student import count_parameters
-from alpkd_pipeline.runs.checkpoints import copy_best
-from alpkd_pipeline.runs.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.checkpoints import copy_best
+from alpkd_pipeline.store.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.checkpoint import Saver, latest

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.manifest import read_json
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG, input_place
+from alpkd_pipeline.store.manifest import read_json
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.progress import FitSettings
 

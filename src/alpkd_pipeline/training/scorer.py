@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, whole_embedding
-from alpkd_pipeline.runs.checkpoints import BEST, drop_beaten, publish_step
+from alpkd_pipeline.store.checkpoints import BEST, drop_beaten, publish_step
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.metrics import predictions_frame, score
 from alpkd_pipeline.tasks.task import Task

@@ -25,8 +25,8 @@ from alpkd_pipeline.models.encoder import (
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.student import EncoderSizes, Head, build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
-from alpkd_pipeline.runs.journal import MEMORY
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.journal import MEMORY
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import Selection, collate
 from alpkd_pipeline.training.devices import (

@@ -24,8 +24,8 @@ from alpkd_pipeline.models.teacher_checks import (
     check_vocabulary,
     label_order,
 )
-from alpkd_pipeline.runs.journal import Journal
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.training.devices import (

@@ -12,7 +12,7 @@ from tests.reporting.conftest import ENVIRONMENT, PARAMS, TASK, Store
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
 from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.manifest import seal, write_json
 
 Make = Callable[..., StoredRun]
 

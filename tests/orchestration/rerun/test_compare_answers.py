@@ -4,7 +4,7 @@ from tests.orchestration.rerun.conftest import Make
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.runs.manifest import seal
+from alpkd_pipeline.store.manifest import seal
 
 
 def test_answers_are_counted(then: StoredRun, now: Make) -> None:

@@ -13,9 +13,9 @@ from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.rerun.conditions import Conditions, conditions
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import read_json, write_json
-from alpkd_pipeline.runs.run_folder import provenance
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.run_folder import provenance
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -7,8 +7,8 @@ from tests.orchestration.rerun.conftest import write_run, write_scores
 
 from alpkd_pipeline.orchestration.rerun.conditions import damage
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import sha256_file
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import sha256_file
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     ModelResult,
     RerunResult,
 )
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 
 def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from tests.reporting.conftest import Store
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.record import REPORTS, latest_green
-from alpkd_pipeline.runs.manifest import read_json, read_manifest, seal, write_json
+from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 
 
 def comparison(store: Store, name: str, folders: list[Path], age: int = 0) -> Path:

@@ -10,7 +10,7 @@ from tests.runs.test_run_folder_provenance import git
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.worktree import checked_out, recorded_commit, same_source
-from alpkd_pipeline.runs.run_folder import provenance
+from alpkd_pipeline.store.run_folder import provenance
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

@@ -18,7 +18,7 @@ from alpkd_pipeline.orchestration.sweep.grid import GridCell, expand
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
 from alpkd_pipeline.orchestration.sweep.spec import parse_spec
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.manifest import seal, write_json
 
 SMALL: Mapping[str, Any] = {
     "tasks": ["demo"],

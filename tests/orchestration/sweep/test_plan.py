@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.sweep.estimate import estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.orchestration.sweep.record import dev_score
 from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
-from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.store.finished import DamagedError
 
 MakePlan = Callable[..., Plan]
 

@@ -8,7 +8,7 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.orchestration.sweep.run import comparison_job, present_comparison
-from alpkd_pipeline.runs.manifest import publish
+from alpkd_pipeline.store.manifest import publish
 
 
 @pytest.mark.parametrize("page", ["report.html", "comparison.md"])

@@ -11,8 +11,8 @@ from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
 from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import seal, write_json
 
 
 def facts(cell: Cell) -> dict[str, Any]:

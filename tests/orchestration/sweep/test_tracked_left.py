@@ -15,7 +15,7 @@ from tests.databases import initialised_database
 
 from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup, close_left
 from alpkd_pipeline.params import RunParams
-from alpkd_pipeline.runs.manifest import lock_file, write_json
+from alpkd_pipeline.store.manifest import lock_file, write_json
 from alpkd_pipeline.tracking.group import close_group, open_group
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings

@@ -20,7 +20,7 @@ from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.tuning.spec import parse_spec
 from alpkd_pipeline.orchestration.tuning.study import open_storage
 from alpkd_pipeline.orchestration.tuning.trials import CellMaker
-from alpkd_pipeline.runs.manifest import seal, write_json
+from alpkd_pipeline.store.manifest import seal, write_json
 
 SMALL: Mapping[str, Any] = {
     "tasks": ["demo"],

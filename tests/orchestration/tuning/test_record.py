@@ -5,7 +5,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.tuning.record import record_path, study_record, write_record
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
-from alpkd_pipeline.runs.manifest import read_json
+from alpkd_pipeline.store.manifest import read_json
 
 FACTS = {"id": "tune-base-1", "trials": 3, "selection": "holdout", "sampler": "grid"}
 KD: dict[str, Any] = {"task": "demo", "method": "kd", "layers": 2}

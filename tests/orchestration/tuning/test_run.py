@@ -19,8 +19,8 @@ from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.tuning import run as module
 from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 from alpkd_pipeline.orchestration.tuning.search import held
-from alpkd_pipeline.runs.manifest import read_json
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.metrics import METRICS
 
 Make = Callable[..., Tuning]

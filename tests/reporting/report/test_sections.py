@@ -16,8 +16,8 @@ from tests.reporting.studies import (
 
 from alpkd_pipeline.reporting.plots.size import score_against
 from alpkd_pipeline.reporting.store import GEOMETRY
-from alpkd_pipeline.reporting.sweeps import SEARCHES
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.records import SEARCHES
 
 KEY = f"{1:064x}"
 

@@ -39,14 +39,6 @@ def test_durations(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("count", "text"),
-    [(999, "999 bytes"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e12, "3000.0 GB")],
-)
-def test_sizes(count, text):
-    assert words.size(count) == text
-
-
-@pytest.mark.parametrize(
     ("seeds", "text"), [([0], "0"), ([1, 0], "0, 1"), ([2, 0, 1, 7], "0–2, 7"), ([3, 3], "3")]
 )
 def test_seeds(seeds, text):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.rows import Pairs, compare_scores, readable_scores
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder
-from alpkd_pipeline.runs.journal import sealed_events
+from alpkd_pipeline.store.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.store.journal import sealed_events
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
 from alpkd_pipeline.orchestration.rerun.rows import scores_folder
 from alpkd_pipeline.orchestration.rerun.worktree import same_source
-from alpkd_pipeline.runs.finished import Damage, DamagedError
-from alpkd_pipeline.runs.run_folder import provenance
+from alpkd_pipeline.store.finished import Damage, DamagedError
+from alpkd_pipeline.store.run_folder import provenance
 
 
 def damage(original: StoredRun) -> list[Difference]:

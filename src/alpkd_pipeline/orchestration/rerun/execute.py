@@ -14,7 +14,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.runs.manifest import MANIFEST, is_complete
+from alpkd_pipeline.store.manifest import MANIFEST, is_complete
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 WORKER = "alpkd_pipeline.orchestration.sweep.worker"

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from alpkd_pipeline.runs.manifest import LOCKS, lock_file, read_json, write_json
+from alpkd_pipeline.store.manifest import LOCKS, lock_file, read_json, write_json
 
 RERUNS = "09_reruns"
 """Where fresh stores lie, below the store of the originals."""

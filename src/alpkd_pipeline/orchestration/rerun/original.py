@@ -12,14 +12,14 @@ from typing import Any, Literal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import find_run
 from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.runs.finished import (
+from alpkd_pipeline.store.finished import (
     Damage,
     FinishedFolder,
     finished_below,
     noted,
 )
-from alpkd_pipeline.runs.manifest import is_complete, read_manifest
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.store.manifest import is_complete, read_manifest
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
 

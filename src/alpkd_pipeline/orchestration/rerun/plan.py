@@ -11,7 +11,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.conditions import conditions
 from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.worktree import recorded_commit
-from alpkd_pipeline.runs.run_folder import provenance
+from alpkd_pipeline.store.run_folder import provenance
 
 
 @dataclass(frozen=True, slots=True)

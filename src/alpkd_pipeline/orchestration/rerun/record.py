@@ -18,8 +18,8 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     Verdict,
 )
 from alpkd_pipeline.orchestration.rerun.words import report_page
-from alpkd_pipeline.runs.finished import FinishedFolder, verify
-from alpkd_pipeline.runs.manifest import MANIFEST, read_json, write_json
+from alpkd_pipeline.store.finished import FinishedFolder, verify
+from alpkd_pipeline.store.manifest import MANIFEST, read_json, write_json
 
 REPORTS = "08_reporting/reruns"
 DATA = "rerun.json"

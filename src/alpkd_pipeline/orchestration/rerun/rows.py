@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.runs.finished import DamagedError, FinishedFolder, finished_below, results_of
-from alpkd_pipeline.runs.manifest import read_manifest
+from alpkd_pipeline.store.finished import DamagedError, FinishedFolder, finished_below, results_of
+from alpkd_pipeline.store.manifest import read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,9 +28,9 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     worst,
 )
 from alpkd_pipeline.orchestration.rerun.worktree import checked_out
-from alpkd_pipeline.runs.fingerprint import PACKAGE_ROOT
-from alpkd_pipeline.runs.finished import Damage, noted
-from alpkd_pipeline.runs.manifest import write_json
+from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT
+from alpkd_pipeline.store.finished import Damage, noted
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 LOG = "rerun.log"

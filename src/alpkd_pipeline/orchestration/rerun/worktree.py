@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.run_folder import provenance
+from alpkd_pipeline.store.run_folder import provenance
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.rerun.original import StoredRun

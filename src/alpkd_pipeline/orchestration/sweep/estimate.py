@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
-from alpkd_pipeline.runs.finished import Damage, DamagedError, finished_below
-from alpkd_pipeline.runs.manifest import is_complete
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.finished import Damage, DamagedError, finished_below
+from alpkd_pipeline.store.manifest import is_complete
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 
 if TYPE_CHECKING:
     from rich.console import Console

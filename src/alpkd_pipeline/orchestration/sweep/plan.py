@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
-from alpkd_pipeline.runs.finished import Damage, FinishedFolder, noted
+from alpkd_pipeline.store.finished import Damage, FinishedFolder, noted
 
 CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]

@@ -17,8 +17,8 @@ from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan, PlannedCell, is_there
 from alpkd_pipeline.orchestration.sweep.spec import SweepSpec
 from alpkd_pipeline.reporting.statistics.summary import score_text
-from alpkd_pipeline.runs.finished import FinishedFolder
-from alpkd_pipeline.runs.manifest import lock_file, write_json
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.manifest import lock_file, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,13 +11,13 @@ from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
-from alpkd_pipeline.reporting.sweeps import search_records
-from alpkd_pipeline.runs.finished import (
+from alpkd_pipeline.store.finished import (
     FinishedFolder,
     finished_below,
     newest_first,
 )
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.records import search_records
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 
 MOST_NAMES = 4
 """How many parameters are named."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.integrity.places import RECORDS
-from alpkd_pipeline.orchestration.integrity.unfinished import taken
 from alpkd_pipeline.params import RunParams
-from alpkd_pipeline.runs.manifest import lock_file, read_json
+from alpkd_pipeline.store.layout import RECORDS
+from alpkd_pipeline.store.manifest import lock_file, read_json
+from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.garbage import collect_seldom
-from alpkd_pipeline.orchestration.integrity.advice import with_commands
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
-from alpkd_pipeline.runs.finished import DamagedError
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.repairs import with_commands
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.cell import Cell
@@ -45,7 +45,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
 
     from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT
     from alpkd_pipeline.orchestration.runner import StageRunner
-    from alpkd_pipeline.runs.run_folder import provenance
+    from alpkd_pipeline.store.run_folder import provenance
 
     # Remembered for the life of a process elsewhere; here the work tree may change between jobs.
     provenance.cache_clear()

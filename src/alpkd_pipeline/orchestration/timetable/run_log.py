@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from alpkd_pipeline.orchestration.timetable.masking import Masking
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 KEPT = 30
 """How many logs of a schedule stay."""

@@ -24,7 +24,7 @@ from alpkd_pipeline.orchestration.tuning.spec import (
     space_of,
 )
 from alpkd_pipeline.orchestration.tuning.trials import CellMaker, Target, study_title
-from alpkd_pipeline.runs.fingerprint import key_of
+from alpkd_pipeline.store.fingerprint import key_of
 
 _NO_QUESTION = ("trials", "cells_per_gpu", "ray")
 """Entries of tune.yml that say how much is searched and where, not what."""

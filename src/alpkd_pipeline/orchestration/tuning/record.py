@@ -19,7 +19,7 @@ from alpkd_pipeline.orchestration.tuning.study import Study, Trial
 from alpkd_pipeline.orchestration.tuning.trials import Target, study_title
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.statistics.summary import score_text
-from alpkd_pipeline.runs.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table

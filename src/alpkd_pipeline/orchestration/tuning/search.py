@@ -24,8 +24,8 @@ from alpkd_pipeline.orchestration.tuning.trials import (
     shared,
     study_title,
 )
-from alpkd_pipeline.runs.finished import DamagedError
-from alpkd_pipeline.runs.manifest import LOCKS, lock_file
+from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.manifest import LOCKS, lock_file
 
 
 def student_jobs(cells: Iterable[tuple[str, Cell]]) -> dict[str, Job]:

@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.stage import SharedFacts
 from alpkd_pipeline.orchestration.sweep.grid import coordinate_params
 from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec
 from alpkd_pipeline.params import Params
-from alpkd_pipeline.runs.finished import FinishedFolder
+from alpkd_pipeline.store.finished import FinishedFolder
 
 Target = Mapping[str, Any]
 """What a study is for: task, method and layers."""

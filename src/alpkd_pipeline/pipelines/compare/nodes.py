@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.artifact import Artifact, Experiment
 from alpkd_pipeline.steps.step import make
+from alpkd_pipeline.store.artifact import Artifact, Experiment
 
 log = logging.getLogger(__name__)
 

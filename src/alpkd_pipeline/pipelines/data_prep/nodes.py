@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.datasets.source import RawRows
-from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
 
 
 @step("splits", task="task")
@@ -26,8 +26,8 @@ def encode_splits(
 ) -> None:
     """Turn the checked splits into token ids with the teacher's tokenizer."""
     from alpkd_pipeline.models.encode_folder import encode_folder
-    from alpkd_pipeline.runs.manifest import read_json
-    from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+    from alpkd_pipeline.store.manifest import read_json
+    from alpkd_pipeline.store.run_folder import RUN_CONFIG
 
     task = read_json(folder / RUN_CONFIG)["task"]
     encode_folder(splits.path, task, Path(pretrained), max_length, folder)

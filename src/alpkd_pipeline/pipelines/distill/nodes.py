@@ -7,8 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
 
 
 @step("signals", pooling="method.pooling", signals="signals")

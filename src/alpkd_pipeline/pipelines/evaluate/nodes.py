@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.runs.artifact import Artifact
 from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
 
 
 @step("teacher_evaluation")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import size
 from alpkd_pipeline.reporting.cost import total_cost
 from alpkd_pipeline.reporting.published.published import published
 from alpkd_pipeline.reporting.report.blocks import (
@@ -25,7 +26,6 @@ from alpkd_pipeline.reporting.report.words import (
     method_cell,
     number,
     points,
-    size,
 )
 
 if TYPE_CHECKING:

@@ -76,15 +76,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def size(count: float) -> str:
-    """Bytes as people write them: `12.3 MB`."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
-
-
 def seeds_text(seeds: Iterable[int]) -> str:
     """Seeds in order, runs of them as ranges: `0–4, 7`."""
     parts: list[list[int]] = []

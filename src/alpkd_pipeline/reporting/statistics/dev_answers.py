@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS
-from alpkd_pipeline.runs.finished import (
+from alpkd_pipeline.store.finished import (
     Damage,
     DamagedError,
     FinishedFolder,
@@ -19,7 +19,7 @@ from alpkd_pipeline.runs.finished import (
     noted,
     results_of,
 )
-from alpkd_pipeline.runs.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:

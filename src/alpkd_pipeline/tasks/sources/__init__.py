@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.runs.digest_cache import sha256_cached
+from alpkd_pipeline.store.digest_cache import sha256_cached
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""Whether what a store holds is still what was written."""

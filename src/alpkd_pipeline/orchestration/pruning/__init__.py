@@ -1,1 +1,0 @@
-"""What of a store no kept result needs, and how it is removed."""

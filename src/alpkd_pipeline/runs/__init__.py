@@ -1,1 +1,0 @@
-"""Run folders: journal, manifest, keys. Standard library only."""

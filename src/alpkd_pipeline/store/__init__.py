@@ -1,0 +1,1 @@
+"""The store of results: layout, run folders, keys, soundness. Standard library only."""

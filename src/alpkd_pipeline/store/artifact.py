@@ -1,0 +1,145 @@
+"""A result of an experiment as steps hand it on: what it is, where it lies, whether it is there."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store.by_key import find_result
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.manifest import read_manifest
+
+ORDER = "order"
+"""Entry of a manifest: the time of the order by which the result was made again."""
+
+FILES: Mapping[str, tuple[str, ...]] = {
+    "splits": ("report.json", "train.parquet"),
+    "encoded": ("report.json", "train.arrow"),
+    "teacher": ("run.json", "config.json", "metrics.json", "*.safetensors"),
+    "signals": ("run.json", "signals.json"),
+    "student": ("run.json", "config.json", "metrics.json", "*.safetensors"),
+    "teacher_scores": ("run.json", "scores.json"),
+    "student_scores": ("run.json", "scores.json"),
+    "teacher_evaluation": ("run.json", "scores.json", "size.json"),
+    "student_evaluation": ("run.json", "scores.json", "size.json"),
+    "teacher_latency": ("run.json", "latency.json"),
+    "student_latency": ("run.json", "latency.json"),
+    "student_geometry": ("run.json", "geometry.json"),
+    "comparison": ("run.json", "report.html", "comparison.json"),
+}
+"""What a finished folder holds at least, by its stage; patterns of names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact(os.PathLike[str]):
+    """A folder that is known by the key of its contents, whatever it is called.
+
+    Making one touches nothing; it looks when it is asked. It is accepted wherever a path is.
+
+    Attributes:
+        name: its dataset in the catalog, which is also its stage.
+        key: the hash of all that it depends on.
+        expected: where it lies unless somebody renamed it, and where it is published.
+        made_from: the keys of the results that it is made from, by name.
+        run: what its run.json says.
+        used: False if this experiment does without it.
+        order: the time of the command that wants it made again; None: it is used as it is.
+        wanted: False if the command that runs leaves it alone: nobody reads it.
+    """
+
+    name: str
+    key: str
+    expected: Path
+    made_from: Mapping[str, str] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+    used: bool = True
+    order: float | None = None
+    wanted: bool = True
+
+    @property
+    def path(self) -> Path:
+        """Where it lies, or else where it is expected; looked for each time."""
+        return find_result(self.expected, self.key) or self.expected
+
+    def __fspath__(self) -> str:
+        """The path, so that it can be opened and joined like one."""
+        return str(self.path)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is nothing to make."""
+        if not self.used:
+            return True
+        found = find_result(self.expected, self.key)
+        if found is None or self.order is None:
+            return found is not None
+        return (read_manifest(found) or {}).get(ORDER) == self.order
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its manifest says beside its files."""
+        order = {} if self.order is None else {ORDER: self.order}
+        return {"stage": self.name, "key": self.key, "made_from": dict(self.made_from), **order}
+
+    @property
+    def folder(self) -> FinishedFolder:
+        """Its reader.
+
+        Raises:
+            UserError: it is not there.
+        """
+        if find_result(self.expected, self.key) is None:
+            raise UserError(f"there is no {self.name} of these parameters yet ({self.expected})")
+        return FinishedFolder(self.path)
+
+
+def lacking(stage: str, files: Iterable[str]) -> list[str]:
+    """Which files that a folder of a stage must hold are not among its files."""
+    return [need for need in FILES.get(stage, ()) if not fnmatch.filter(files, need)]
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """All that a step knows beside its inputs: small, plain, picklable.
+
+    Attributes:
+        artifacts: every result that the parameters define, by name.
+        params: the parameters with the names that users write.
+        project: the project's root.
+        store: the folder of all results.
+        preset: what a tuned preset sets of the student, and how it was found; None: nothing.
+        title: what the student is called on the terminal then.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    params: Mapping[str, Any]
+    project: Path
+    store: Path
+    preset: str | None = None
+    title: str | None = None
+
+    def __getitem__(self, name: str) -> Artifact:
+        """A result by its name."""
+        return self.artifacts[name]
+
+    def param(self, name: str) -> Any:
+        """A parameter by its dotted name."""
+        found: Any = self.params
+        for part in name.split("."):
+            found = found[part]
+        return found
+
+    @property
+    def wants(self) -> set[str]:
+        """The results that are wanted."""
+        return {name for name, artifact in self.artifacts.items() if artifact.wanted}
+
+    def wanting(self, names: set[str]) -> Experiment:
+        """The same, in which only some results are wanted."""
+        found = {n: replace(a, wanted=n in names) for n, a in self.artifacts.items()}
+        return replace(self, artifacts=found)

@@ -1,0 +1,131 @@
+"""Finished results by their key, whatever their folders are called.
+
+One model may be known by two names, and people rename and copy folders: only the key, which the
+manifest holds, says what a result is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from alpkd_pipeline.store.finished import may_be_result
+from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.manifest import MANIFEST, is_complete, read_json, read_manifest
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
+
+MADE = (RUN_CONFIG, JOURNAL, "metrics.json", "latency.json")
+"""Files that say how a result was made: by names and times they differ from making to making."""
+
+UNSURE_NS = 100_000_000
+"""A folder whose last change is younger may change again without its time showing it."""
+
+
+def find_result(expected: Path, key: str) -> Path | None:
+    """The folder of a finished result; None if there is none.
+
+    The expected folder is looked at first, then those whose names end with the key's first
+    digits. Only then the manifests of all others beside them are read, once in a process.
+
+    Args:
+        expected: where the result lies unless somebody renamed it, or made it under another name.
+        key: its key.
+    """
+    return expected if is_complete(expected, key) else find_in(expected.parent, key)
+
+
+def find_in(place: Path, key: str) -> Path | None:
+    """The folder of a finished result in a place; None if there is none.
+
+    Args:
+        place: the folder of all results of one kind and task.
+        key: the key.
+    """
+    folders = _PLACES.setdefault(place, _Place(place)).candidates(key)
+    return next((folder for folder in folders if is_complete(folder, key)), None)
+
+
+def free_place(expected: Path, key: str) -> Path:
+    """Where a result may be published: at its expected path, unless another one lies there.
+
+    Args:
+        expected: the path.
+        key: the result's key.
+    """
+    end, number, path = f"-{key[:8]}", 1, expected
+    while (read_manifest(path) or {}).get("key", key) != key:
+        number += 1
+        path = expected.with_name(f"{expected.name.removesuffix(end)}-{number}{end}")
+    return path
+
+
+def same_result(one: Path, other: Path) -> bool:
+    """Whether two folders of one key hold the same, but for how it was made.
+
+    A folder that is gone, or whose manifest does not hold, contradicts nothing.
+    """
+    manifests = [found for found in map(read_manifest, (one, other)) if found]
+    said = [
+        {name: file["sha256"] for name, file in found["files"].items() if name not in MADE}
+        for found in manifests
+    ]
+    return len(said) < 2 or said[0] == said[1]
+
+
+class _Place:
+    """What lies in a place: listed again when it changes, each manifest read once and at need."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._stamp = path, -1
+        self._inodes: dict[str, int] = {}
+        self._by_end: dict[str, list[str]] = {}
+        self._keys: dict[str, str] = {}
+        self._by_key: dict[str, list[str]] | None = None
+
+    def candidates(self, key: str) -> Iterator[Path]:
+        """Folders that may hold the result of a key, the likely ones first."""
+        self._list()
+        yield from (self._path / name for name in self._by_end.get(key[:8], ()))
+        yield from (self._path / name for name in self._index().get(key, ()))
+
+    def _list(self) -> None:
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return
+            with os.scandir(self._path) as found:
+                entries = [e for e in found if may_be_result(e.name) and e.is_dir()]
+        except OSError:
+            stamp, entries = -1, []
+        before, self._inodes = self._inodes, {e.name: e.inode() for e in entries}
+        self._keys = {n: k for n, k in self._keys.items() if before[n] == self._inodes.get(n)}
+        self._by_key, by_end = None, defaultdict(list)
+        for name in sorted(self._inodes):
+            by_end[name[-8:]].append(name)
+        self._by_end = by_end
+        self._stamp = stamp if time.time_ns() - stamp > UNSURE_NS else -1
+
+    def _index(self) -> dict[str, list[str]]:
+        if self._by_key is None:
+            by_key: dict[str, list[str]] = defaultdict(list)
+            for name in sorted(self._inodes):
+                if not self._keys.get(name):  # none yet: it may be a copy that is being made
+                    self._keys[name] = _key_of(self._path / name)
+                by_key[self._keys[name]].append(name)
+            if "" in by_key:
+                return by_key
+            self._by_key = by_key
+        return self._by_key
+
+
+_PLACES: dict[Path, _Place] = {}
+
+
+def _key_of(folder: Path) -> str:
+    try:
+        return str(read_json(folder / MANIFEST)["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,302 @@
+"""Which definitions of this project a function reaches, and a hash of what they do.
+
+The graph goes from each top-level function, class and assignment to those that it refers to. Its
+hash knows no names and no files: moving, merging and renaming keep it. A changed body, a changed
+constant and a reference to another thing of the same name move it.
+
+What Python files mean, remembered until a file changes.
+
+Parsing a few dozen files takes longer than everything else that a start without work has to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store.manifest import write_json
+from alpkd_pipeline.store.syntax import BY_TEXT, FileSyntax, Statement, read_syntax
+
+FORMAT = 2
+"""Rises with what `syntax` reads of a file."""
+
+
+class CodeFacts:
+    """What files mean, from memory, from a cache file, or from parsing them."""
+
+    def __init__(self, cache_file: Path | None) -> None:
+        """Read what is remembered.
+
+        Args:
+            cache_file: a JSON file; None parses each time. A broken one costs time only.
+        """
+        self._cache_file = cache_file
+        self._known = _read(cache_file)
+        self._new = False
+
+    def of(self, path: Path, module: str) -> FileSyntax:
+        """A file as it is now, the file of a dotted name."""
+        stat = path.stat()
+        # Editors and copies may keep size and time of modification, not inode and time of change.
+        # Syntax trees are dumped differently by different Pythons.
+        times = [stat.st_mtime_ns, stat.st_ctime_ns]
+        python = list(sys.version_info[:2])
+        stamp = [FORMAT, module, *times, stat.st_size, stat.st_ino, python]
+        known = self._known.get(str(path))
+        found = _remembered(known["syntax"]) if known and known["stamp"] == stamp else None
+        if found is None:
+            found = _parse(path, module, repr(stamp))
+            drop_stale_bytecode(path)
+            self._known[str(path)] = {"stamp": stamp, "syntax": asdict(found)}
+            self._new = True
+        return found
+
+    def save(self) -> None:
+        """Write the cache file if something new was learnt."""
+        if self._new and self._cache_file is not None:
+            try:
+                write_json(self._cache_file, self._known)
+            except OSError:  # not writable: parse again next time
+                return
+            self._new = False
+
+
+@lru_cache(maxsize=4096)  # for one process with several stores
+def _parse(path: Path, module: str, stamp: str) -> FileSyntax:
+    return read_syntax(path.read_text("utf-8"), module, is_package=path.stem == "__init__")
+
+
+def _read(cache_file: Path | None) -> dict[str, Any]:
+    try:
+        found = json.loads(cache_file.read_text("utf-8")) if cache_file else {}
+    except (OSError, ValueError):
+        return {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {n: e for n, e in entries if isinstance(e, dict) and set(e) == {"stamp", "syntax"}}
+
+
+def _remembered(found: Any) -> FileSyntax | None:
+    try:
+        statements = [
+            Statement(tuple(s["names"]), s["meaning"], tuple(s["refers_to"]), s["loose"])
+            for s in found["statements"]
+        ]
+        return FileSyntax(dict(found["imports"]), tuple(statements))
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def drop_stale_bytecode(path: Path) -> None:
+    """Remove what Python compiled of a file before its last change, if Python would still run it.
+
+    Python goes by size and seconds of modification alone: the key would be that of the new code,
+    and the result that of the old.
+
+    Args:
+        path: a source file.
+
+    Raises:
+        UserError: this process has imported the old code already.
+    """
+    compiled, stat = Path(cache_from_source(str(path))), path.stat()
+    try:
+        data = compiled.read_bytes()
+        taken = data[4:8] == bytes(4) and data[8:16] == struct.pack(
+            "<II", int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
+        )
+        if not taken or marshal.loads(data[16:]) == compile(
+            path.read_bytes(), str(path), "exec", dont_inherit=True
+        ):
+            return
+        compiled.unlink()
+    except (OSError, ValueError, EOFError, TypeError):
+        return  # there is none, or none that Python would take
+    names = [getattr(module, "__dict__", {}).get("__file__") for module in [*sys.modules.values()]]
+    if str(path) in names:
+        raise UserError(
+            f"{path} was changed without a trace in its size and time, so that Python ran what it"
+            " had compiled before: run the same command again"
+        )
+
+
+WHOLE, LOOSE, LEFT_OUT = "*", "()", "left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A definition; or by the names above all of a module, or what runs when it is imported."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class CodeGraph:
+    """The definitions of one package."""
+
+    def __init__(self, root: Path, facts: CodeFacts, leave_out: Iterable[str] = ()) -> None:
+        """Take a package.
+
+        Args:
+            root: its folder, named as it is.
+            facts: reads its files; one with a cache spares parsing them at each start.
+            leave_out: dotted names of definitions or modules that change no result, or tables of
+                which the caller hashes the row that is used; `name.*` is all below a package.
+        """
+        self._root = root
+        self._facts = facts
+        self._leave_out = tuple(leave_out)
+        self._files: dict[str, FileSyntax | None] = {}
+        self._runs: dict[str, list[str]] = {}
+
+    def digest(self, entries: Iterable[str]) -> str:
+        """A hash of what some definitions do, with all that they reach.
+
+        Args:
+            entries: dotted names.
+
+        Raises:
+            LookupError: there is no such definition.
+        """
+        content = list(self._reached(entries).values())
+        self._facts.save()
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def reached(self, entries: Iterable[str]) -> list[Place]:
+        """What the digest of some definitions depends on."""
+        return list(self._reached(entries))
+
+    def _reached(self, entries: Iterable[str]) -> dict[Place, Any]:
+        """Each place with its content, in the order in which references lead to it."""
+        waiting = list(dict.fromkeys(self._entry(name) for name in entries))
+        number = {place: n for n, place in enumerate(waiting)}
+        found: dict[Place, Any] = {}
+
+        def counted(target: Place | str) -> int | str:
+            if isinstance(target, str):
+                return target
+            if target not in number:
+                number[target] = len(number)
+                waiting.append(target)
+            return number[target]
+
+        for place in waiting:  # it grows meanwhile
+            content: list[Any] = [
+                [
+                    statement.meaning,
+                    statement.names if place.name == WHOLE else (),
+                    [(counted(t), rest) for t, rest in self._targets(place.module, statement)],
+                ]
+                for statement in self._statements(place)
+            ]
+            runs = () if place.name == LOOSE else self._effects(place.module)
+            found[place] = [content, [counted(Place(module, LOOSE)) for module in runs]]
+        return found
+
+    def _entry(self, name: str) -> Place:
+        target, rest = self._resolve(name, left_out=False)
+        if not isinstance(target, Place) or target.name == WHOLE or rest:
+            raise LookupError(f"there is no definition {name}")
+        return target
+
+    def _statements(self, place: Place) -> list[Statement]:
+        file = self._file(place.module)
+        if file is None:
+            return []
+        if place.name == WHOLE:
+            imported = Statement(tuple(file.imports), "", tuple(file.imports.values()), loose=False)
+            return [*file.statements, imported]
+        if place.name == LOOSE:
+            return [each for each in file.statements if each.loose]
+        return [each for each in file.statements if place.name in each.names]
+
+    def _targets(self, module: str, statement: Statement) -> Iterator[tuple[Place | str, str]]:
+        for name in statement.refers_to:
+            yield self._resolve(f"{module}{name}" if name.startswith(".") else name)
+        if not set(BY_TEXT).isdisjoint(statement.refers_to):
+            yield Place(module, WHOLE), ""
+
+    def _resolve(self, name: str, *, left_out: bool = True) -> tuple[Place | str, str]:
+        """Where a dotted name is defined and what of it is meant, or the name if it is elsewhere.
+
+        A name that cannot be found stands for its whole module.
+        """
+        module, *parts = name.split(".")
+        if module != self._root.name:
+            return name, ""
+        while parts:
+            file = self._file(module)
+            own, rest = parts[0], parts[1:]
+            if file is not None and any(own in each.names for each in file.statements):
+                found, name = Place(module, own), ".".join(rest)
+                break
+            origin = file.imports.get(own, "") if file is not None else ""
+            if origin not in ("", f"{module}.{own}"):
+                return self._resolve(".".join([origin, *rest]), left_out=left_out)
+            if self._file(f"{module}.{own}") is None:
+                found, name = Place(module, WHOLE), ".".join(parts)
+                break
+            module, parts = f"{module}.{own}", rest
+        else:
+            found, name = Place(module, WHOLE), ""
+        return (LEFT_OUT, "") if left_out and self._is_left_out(found) else (found, name)
+
+    def _is_left_out(self, place: Place) -> bool:
+        return any(
+            out in (place.module, str(place))
+            or (out.endswith(".*") and f"{place.module}.".startswith(out[:-1]))
+            for out in self._leave_out
+        )
+
+    def _effects(self, module: str) -> list[str]:
+        """Where statements run, besides definitions, when a module is imported."""
+        if module not in self._runs:
+            found = [module]
+            for each in found:  # it grows meanwhile
+                found += [name for name in self._imported(each) if name not in found]
+            files = {name: self._file(name) for name in found}
+            self._runs[module] = [
+                n for n, f in files.items() if f and any(s.loose for s in f.statements)
+            ]
+        return self._runs[module]
+
+    def _imported(self, module: str) -> list[str]:
+        """The modules that a module imports, with the packages that they and it lie in."""
+        file = self._file(module)
+        names = [module, *(file.imports.values() if file else ())]
+        found: dict[str, None] = {}
+        for name in names:
+            parts = name.split(".")
+            for n in range(1, len(parts) + 1):
+                above = ".".join(parts[:n])
+                if self._file(above) and not self._is_left_out(Place(above, WHOLE)):
+                    found[above] = None
+        return list(found)
+
+    def _file(self, module: str) -> FileSyntax | None:
+        if module not in self._files:
+            self._files[module] = self._read(module)
+        return self._files[module]
+
+    def _read(self, module: str) -> FileSyntax | None:
+        package, *parts = module.split(".")
+        base = self._root.joinpath(*parts)
+        if package != self._root.name:
+            return None
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return self._facts.of(path, module)
+        # A folder without __init__ is a package too.
+        return FileSyntax({}, ()) if base.is_dir() else None

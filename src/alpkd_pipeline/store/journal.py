@@ -1,0 +1,155 @@
+"""The journal of a training: one JSON object a line, appended while it runs.
+
+The journal is the truth about a training; MLflow is filled from it. Each line has `event`
+(`start`, `resume`, `step`, `memory`, `eval`, `epoch`, `end`), `time` (seconds since the epoch) and
+the event's own fields.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.manifest import room_for
+
+JOURNAL = "events.jsonl"
+
+MEMORY = "memory"
+"""The event of a device's memory that was too short for a whole batch."""
+
+
+class Journal:
+    """Appends events to a run folder's journal; readers see each line at once and whole."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / JOURNAL
+        _cut_torn_line(self._path)
+        # Unbuffered: a line that the disk did not take must not come back when the file is closed.
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._path.stat().st_size
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one event. Values that are not finite are written as strings (`nan`, `inf`).
+
+        Raises:
+            DiskFullError: there is no room for the line; the journal is as before.
+        """
+        line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
+        data = (json.dumps(line, allow_nan=False) + "\n").encode()
+        with room_for(self._path):
+            self._append(data)
+        self._size += len(data)
+
+    def _append(self, data: bytes) -> None:
+        taken = 0
+        try:
+            while taken < len(data):
+                taken += self._file.write(data[taken:])
+        except OSError:
+            self._file.truncate(self._size)
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far, those of an earlier process included."""
+        return self._size
+
+    def close(self) -> None:
+        """Close the file; more events may not be written."""
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def cut_journal(folder: Path, size: int) -> None:
+    """Forget what was written after a checkpoint: the training that goes on writes it again.
+
+    Args:
+        folder: the run folder.
+        size: bytes to keep.
+    """
+    path = folder / JOURNAL
+    if path.is_file() and path.stat().st_size > size:
+        with path.open("r+b") as file:
+            file.truncate(size)
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Drop a last line that was never finished: the next event must not be glued to it."""
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a journal was read.
+
+    Attributes:
+        offset: bytes.
+        line: the last line before it.
+    """
+
+    offset: int
+    line: bytes
+
+
+START = Place(0, b"")
+
+
+def sealed_events(folder: FinishedFolder) -> list[dict[str, Any]]:
+    """The events of a finished folder; none where a teacher was brought, which has no journal.
+
+    Raises:
+        DamagedError: the journal is not what was sealed.
+    """
+    lines = folder.read(JOURNAL).splitlines() if folder.has(JOURNAL) else []
+    return [json.loads(line) for line in lines]
+
+
+def read_journal(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
+    """The whole lines of a journal from a place on.
+
+    A last line that is still being written is left for the next call. A journal that no longer
+    has the place's line was cut (see `cut_journal`), and may have grown again since: it is read
+    from its start.
+
+    Returns:
+        The events and the place at which to go on.
+    """
+    path = folder / JOURNAL
+    if not path.is_file():
+        return [], after
+    with path.open("rb") as file:
+        file.seek(after.offset - len(after.line))
+        if file.read(len(after.line)) != after.line:
+            file.seek(0)
+            after = START
+        data = file.read()
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    place = Place(after.offset + sum(map(len, lines)), lines[-1]) if lines else after
+    return [json.loads(line) for line in lines], place

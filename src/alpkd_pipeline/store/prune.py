@@ -1,0 +1,156 @@
+"""Plans what goes, and removes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpkd_pipeline.errors import plural, size
+from alpkd_pipeline.store.layout import PRUNED
+from alpkd_pipeline.store.lineage import read_index
+from alpkd_pipeline.store.prune_candidates import Candidate, candidates, is_settled
+from alpkd_pipeline.store.prune_kept import Choice, kept_models
+from alpkd_pipeline.store.unfinished import busy, taken
+
+
+def remove(candidate: Candidate) -> str:
+    """Remove one thing: under its lock it gets a name that nobody looks for, then it is deleted.
+
+    A process that is killed in between leaves a folder that counts as left over.
+
+    Args:
+        candidate: what to remove.
+
+    Returns:
+        Why it is still there; empty if it is gone.
+    """
+    if candidate.path.is_symlink():
+        return "it is a link: remove it, and what it leads to, by hand"
+    lock = nullcontext(True) if candidate.lock is None else taken(candidate.lock)
+    try:
+        with lock as mine:
+            if not mine:
+                return "another process is at work on it"
+            if not candidate.is_result and candidate.lock and not is_settled(candidate.path):
+                return "something was written there just now"
+            hidden = _hide(candidate.path)
+        _delete(hidden)
+    except OSError as error:
+        return f"{error.strerror}: {error.filename}"
+    return ""
+
+
+def _hide(path: Path) -> Path:
+    if path.name.startswith("."):
+        return path  # nobody looks for it
+    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PRUNED}")
+    os.rename(path, hidden)
+    return hidden
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes now.
+
+    Attributes:
+        store: the folder of all results.
+        going: in order.
+        waiting: whole results that may go once no process is at work.
+        busy: what processes are making now.
+        doubtful: folders of models that cannot be read; much stays because of them.
+    """
+
+    store: Path
+    going: tuple[Candidate, ...]
+    waiting: tuple[Candidate, ...] = ()
+    busy: tuple[Path, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of all that goes."""
+        return sum(candidate.bytes for candidate in self.going)
+
+    @property
+    def total(self) -> str:
+        """How much goes, in words."""
+        return f"{plural(len(self.going), 'thing')}, {size(self.bytes)}"
+
+
+def make_plan(store: Path, choice: Choice, asked: Set[str] | None) -> Plan:
+    """Look at a store and choose what goes. Nothing is changed.
+
+    Args:
+        store: the folder of all results.
+        choice: what is wanted removed beside what nothing needs.
+        asked: the keys of the cells that conf/ describes, None if nobody knows.
+    """
+    index = read_index(store)
+    kept = kept_models(index, choice, asked)
+    found = candidates(index, kept, choice)
+    at_work = tuple(busy(store))
+    waits = [candidate for candidate in found if at_work and candidate.is_result]
+    going = [candidate for candidate in found if candidate not in waits]
+    return Plan(store, tuple(going), tuple(waits), at_work, kept.doubtful)
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """What goes and why, as text."""
+    rows = [_row(candidate, plan.store) for candidate in plan.going]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for kind, name, much, why in rows:
+        yield f"  {kind:<{widths[0]}}  {name:<{widths[1]}}  {much:>{widths[2]}}  {why}"
+    if plan.waiting:
+        names = _some([path.name for path in plan.busy])
+        yield f"{len(plan.waiting)} more may go when no process is at work here ({names})"
+    if plan.doubtful:
+        yield (
+            f"{_some(plan.doubtful)}: the manifest is damaged or missing, so rows, token ids,"
+            " signals, trials and what was measured all stay; see `kedro verify`"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def carry_out(plan: Plan, now: Plan) -> list[str]:
+    """Remove what was shown, as far as it may still go.
+
+    Args:
+        plan: what was shown.
+        now: a plan made after somebody said yes: things may have changed while he thought.
+
+    Returns:
+        One line for each thing that is still there.
+    """
+    allowed = {candidate.path for candidate in now.going}
+    left = []
+    for candidate in plan.going:
+        changed = candidate.path not in allowed and candidate.path.exists()
+        why = "it is in use by now" if changed else _removed(candidate)
+        if why:
+            left.append(f"{_row(candidate, plan.store)[1]} stays: {why}")
+    return left
+
+
+def _removed(candidate: Candidate) -> str:
+    return remove(candidate) if os.path.lexists(candidate.path) else ""
+
+
+def _row(candidate: Candidate, store: Path) -> Sequence[str]:
+    name = os.path.relpath(candidate.path, store)
+    return candidate.kind, name, size(candidate.bytes), candidate.why
