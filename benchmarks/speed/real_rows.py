@@ -15,7 +15,7 @@ from typing import Any
 from kedro.framework.startup import bootstrap_project
 from paired import PROJECT
 
-from alpkd_pipeline.models.encode_folder import encode_folder, write_splits
+from alpkd_pipeline.models.encode_folder import encode_folder
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
 from alpkd_pipeline.models.source import locate
 from alpkd_pipeline.orchestration.cell import Cell
@@ -23,6 +23,7 @@ from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.sources import load_splits
+from alpkd_pipeline.tasks.validate import write_splits
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 
 TASKS = ("rte", "mrpc", "sst2")

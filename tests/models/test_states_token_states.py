@@ -10,13 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import FAMILIES
-from alpkd_pipeline.models.states import (
-    TokenLayers,
-    attention_projections,
-    attention_scores,
-    forward_tokens,
-)
+from alpkd_pipeline.models.shape import FAMILIES, TokenLayers
+from alpkd_pipeline.models.states import attention_projections, attention_scores, forward_tokens
 
 Batch = dict[str, Tensor]
 PLAIN = sorted(name for name, family in FAMILIES.items() if family.plain_scores)

@@ -95,10 +95,10 @@ Moved = Callable[[Callable[[Tree], None]], set[str]]
 IMPORTS = "import os\nimport random\n\nimport numpy as np\nimport torch\n\n\n"
 
 
-def move_to_its_importer(tree: Tree) -> None:
+def move_to_a_file_of_its_own(tree: Tree) -> None:
     text = tree.cut("training/run.py", "seed_everything")
-    tree.edit("training/run.py", "from alpkd_pipeline.training.run import seed_everything\n", "")
-    tree.append("training/run.py", IMPORTS + text)
+    (tree.root / "training/seed.py").write_text(IMPORTS + text)
+    tree.append("training/run.py", "from alpkd_pipeline.training.seed import seed_everything\n")
 
 
 def merge_two_files(tree: Tree) -> None:
@@ -142,7 +142,7 @@ def add_what_nobody_uses(tree: Tree) -> None:
 
 
 TIDY = (
-    move_to_its_importer,
+    move_to_a_file_of_its_own,
     merge_two_files,
     rename_a_module,
     rename_a_package,

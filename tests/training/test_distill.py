@@ -13,7 +13,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal
-from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.training.batching import Batch, collate
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.distill import LiveTeacher, distill_step, model_signal

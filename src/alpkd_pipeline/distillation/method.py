@@ -25,7 +25,7 @@ from alpkd_pipeline.distillation.signal_checks import (
     teacher_logits,
 )
 from alpkd_pipeline.distillation.signals import LossTerms, Signal
-from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.tasks.task import TaskKind
 
 

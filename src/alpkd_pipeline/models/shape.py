@@ -162,3 +162,18 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
             f"config.json says {names[1]} = {sizes[1]}, which {names[2]} = {sizes[2]} cannot share"
         )
     return Shape(str(model_type), *sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLayers:
+    """Layers by number, counted from 1; only these are kept, because each is large.
+
+    Attributes:
+        states: layers whose hidden states are wanted; 0 is the output of the embeddings.
+        scores: layers whose attention scores before the softmax are wanted.
+        qkv: layers whose queries, keys and values are wanted.
+    """
+
+    states: tuple[int, ...] = ()
+    scores: tuple[int, ...] = ()
+    qkv: tuple[int, ...] = ()

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import check_plain_scores, family_of
+from alpkd_pipeline.models.shape import TokenLayers, check_plain_scores, family_of
 
 
 def forward_signal(
@@ -130,21 +130,6 @@ def final_norm(model: PreTrainedModel) -> torch.nn.Module:
     """The norm that only the last hidden state has passed; the identity in most families."""
     name = family_of(model.config.model_type).final_norm
     return model.base_model.get_submodule(name) if name else torch.nn.Identity()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLayers:
-    """Layers by number, counted from 1; only these are kept, because each is large.
-
-    Attributes:
-        states: layers whose hidden states are wanted; 0 is the output of the embeddings.
-        scores: layers whose attention scores before the softmax are wanted.
-        qkv: layers whose queries, keys and values are wanted.
-    """
-
-    states: tuple[int, ...] = ()
-    scores: tuple[int, ...] = ()
-    qkv: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

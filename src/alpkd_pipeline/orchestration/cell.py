@@ -99,7 +99,7 @@ class Cell(Subject):
             "code": self._code(
                 f"alpkd_pipeline.tasks.sources.{given.source}.load",
                 "alpkd_pipeline.tasks.sources.cuts.finish",
-                "alpkd_pipeline.models.encode_folder.write_splits",
+                "alpkd_pipeline.tasks.validate.write_splits",
             ),
         }
         if given.train_rows is not None and given.train_rows_by != "first":

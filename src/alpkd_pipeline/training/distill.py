@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 from alpkd_pipeline.distillation.losses.soft import hard_loss
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.signals import LossTerms, Signal, SignalSource
-from alpkd_pipeline.models.states import TokenLayers, forward_signal, forward_tokens
+from alpkd_pipeline.models.shape import TokenLayers
+from alpkd_pipeline.models.states import forward_signal, forward_tokens
 from alpkd_pipeline.tasks.task import TaskKind
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator

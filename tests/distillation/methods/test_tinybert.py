@@ -5,7 +5,7 @@ import torch
 
 from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.shape import TokenLayers
 
 LABELS = torch.tensor([0, 1, 1])
 

@@ -110,7 +110,7 @@ def test_digest_of_a_missing_file(tmp_path: Path, mood: Task) -> None:
 def test_naming_and_hashing_data_imports_nothing_heavy() -> None:
     code = """
 import sys
-from alpkd_pipeline.tasks import faults, glue, labels, metrics, overlap, validate
+from alpkd_pipeline.tasks import faults, glue, labels, metrics, validate
 from alpkd_pipeline.tasks.sources import SourceSpec, demo, source_digest
 source_digest(SourceSpec("hub"), glue.GLUE["rte"].task)
 source_digest(SourceSpec("demo"), demo.TASK)

@@ -28,7 +28,7 @@ from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.distillation.signal_checks import token_mask, token_pair
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.shape import TokenLayers
 
 PARTS = ("queries", "keys", "values")
 

@@ -15,7 +15,7 @@ from alpkd_pipeline.store.artifact import Artifact
 @step("splits", task="task")
 def prepare_splits(folder: Path, raw: RawRows, task: Mapping[str, Any]) -> None:
     """Check every split of a task and keep them as Parquet, with a report."""
-    from alpkd_pipeline.models.encode_folder import write_splits
+    from alpkd_pipeline.tasks.validate import write_splits
 
     write_splits(raw.read(), raw.task.to_dict(), task["max_overlap"], folder)
 

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from alpkd_pipeline.models.states import TokenLayers
+from alpkd_pipeline.models.shape import TokenLayers
 
 
 def test_nothing_is_wanted_unless_it_is_named() -> None:
@@ -10,7 +10,7 @@ def test_nothing_is_wanted_unless_it_is_named() -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     code = (
-        "import sys; from alpkd_pipeline.models import token_layers;"
+        "import sys; from alpkd_pipeline.models import shape;"
         " assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.encode_folder import REPORT, write_splits
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.validate import REPORT, write_splits
 
 
 def frame(*texts: str, label: int | None = None) -> pd.DataFrame:
