@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
-
-if TYPE_CHECKING:
-    pass
 
 
 def encode_folder(
