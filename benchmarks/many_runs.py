@@ -266,7 +266,8 @@ def make(root: Path, seeds: int) -> int:
 COMPARE = """
 import sys
 from pathlib import Path
-from alpkd_pipeline.reporting.comparison import gather, write_comparison
+from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.comparison import write_comparison
 write_comparison(gather(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 

@@ -23,13 +23,11 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.grid import expand
-from alpkd_pipeline.orchestration.sweep.jobs import Event
-from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine
+from alpkd_pipeline.orchestration.sweep.campaign import TrackedGroup
+from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
+from alpkd_pipeline.orchestration.sweep.grid import expand, parse_spec
+from alpkd_pipeline.orchestration.sweep.jobs import Event, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
-from alpkd_pipeline.orchestration.sweep.spec import parse_spec
-from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup
 from alpkd_pipeline.store.manifest import read_json, seal
 
 PROJECT = Path(__file__).parents[1]
@@ -44,8 +42,8 @@ def planned(spec: dict[str, Any], given: dict[str, Any]) -> tuple[Plan, tuple[fl
         loader: CellConfigLoader = session.load_context().config_loader
     began = time.perf_counter(), time.process_time()
     values = {**spec, "seeds": list(spec["seeds"])}
-    grid = expand(parse_spec(values), loader.conf, None, loader.runtime_params)
-    plan = make_plan(grid, PROJECT)
+    grid = expand(parse_spec(values), loader.conf, PROJECT, None, loader.runtime_params)
+    plan = make_plan(grid)
     return plan, (time.perf_counter() - began[0], time.process_time() - began[1])
 
 
@@ -75,8 +73,8 @@ def measure_cells(store: Path, tracking: str, cells: int) -> None:
     seeds = range(-(-cells // len(METHODS)))
     spec = {"tasks": ["demo"], "methods": METHODS, "layers": [2], "seeds": seeds}
     plan, _ = planned({**spec, "teacher_seeds": [0], "measure": False}, given)
-    TrackedGroup(plan.cells[0].grid.params.run, "sweep-overhead", PROJECT).open("sweep", "", {})
-    jobs = plan.jobs()[: cells + 2]
+    TrackedGroup(plan.cells[0].cell.params.run, "sweep-overhead", PROJECT).open("sweep", "", {})
+    jobs = [step.job for step in plan.steps][: cells + 2]
     with LocalEngine(PROJECT, None, 1, logs=store / "logs") as engine:
         outcomes = run_jobs(jobs, engine, tell).outcomes
     took = {o.job.name: o.seconds for o in outcomes if o.state == "done"}

@@ -177,12 +177,14 @@ def _docstrings_section(title: str, folder: Path) -> str:
 def _file_section(path: Path) -> str:
     tree = ast.parse(path.read_text("utf-8"))
     parts = [f"### {path.parent.name}/{path.name}\n", f"{ast.get_docstring(tree)}\n"]
-    parts += [f"```text\n{text}\n```\n" for text in _function_texts(tree)]
+    parts += [f"```text\n{text}\n```\n" for text in _definition_texts(tree)]
     return "\n".join(parts)
 
 
-def _function_texts(tree: ast.Module) -> Iterator[str]:
+def _definition_texts(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield f"{node.name}\n\n{ast.get_docstring(node)}"
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
             yield f"{node.name}({ast.unparse(node.args)}){returns}\n\n{ast.get_docstring(node)}"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import DataFaults
+from alpkd_pipeline.tasks.validate import DataFaults
 
 Value = TypeVar("Value")
 

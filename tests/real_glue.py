@@ -32,7 +32,7 @@ def real_glue(name: str, layout: str = "") -> Path:
             found = find_files(SourceSpec("folder", path=str(folder)), GLUE[name].task, Path())
         except UserError:
             continue
-        kind = "parquet" if found.layout == "parquet" else "tsv"
-        if layout in ("", kind) and set(found.splits) >= SPLITS:
+        kind = "parquet" if found["train"].suffix == ".parquet" else "tsv"
+        if layout in ("", kind) and set(found) >= SPLITS:
             return folder
     pytest.skip(f"{named} (ALPKD_GLUE_DIR) has no {layout} files of {name}".replace("  ", " "))

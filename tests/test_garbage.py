@@ -59,8 +59,9 @@ def searches() -> int:
             True,
         ),
         (
-            "from alpkd_pipeline.orchestration.sweep import worker\n"
-            "sys.argv, worker.serve = ['worker', '.', ''], print\n"
+            "import queue\nfrom alpkd_pipeline.orchestration.sweep import worker\n"
+            "jobs = queue.SimpleQueue()\njobs.put(None)\n"
+            "sys.argv, worker.lines_to_come = ['worker', '.', ''], lambda stop: jobs\n"
             "worker.main()",
             True,
         ),

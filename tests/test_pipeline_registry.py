@@ -21,7 +21,7 @@ from alpkd_pipeline.datasets.artifact import ArtifactDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
 from alpkd_pipeline.orchestration.catalog_values import RESULTS
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.stage import FORCE_NAMES
+from alpkd_pipeline.orchestration.subject import FORCE_NAMES
 from alpkd_pipeline.pipeline_registry import register_pipelines
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
 

@@ -35,6 +35,7 @@ from alpkd_pipeline.store.manifest import is_complete, seal
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
 from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
+from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs
 
 DTYPE = "fp16"
@@ -45,7 +46,8 @@ def record_train(
     model: PreTrainedModel, split: EncodedSplit, on: Accelerator, given: dict[str, Any], to: Path
 ) -> None:
     """The train split's part of `record_signals`."""
-    outputs = iterate_outputs(model, split, on, pooling="cls", layers=True, **given)
+    limit, pad_id = RowLimit(given["batch_size"], "evaluation"), given["pad_id"]
+    outputs = iterate_outputs(model, split, on, limit, pad_id=pad_id, pooling="cls", layers=True)
     write_signals(to, "train", len(split), outputs, DTYPE)
 
 

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 from paired import arguments, paired, print_table, record, stopwatch, summary
 from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
+from synthetic_cell import NoJudge
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel
@@ -41,9 +42,9 @@ from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
 from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.devices import Accelerator, resolve_hardware
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.optim import lr_factor
-from alpkd_pipeline.training.progress import Evaluation, FitSettings
-from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.run_config import RunConfig, Settings
 from alpkd_pipeline.training.student import record_signals
 
 
@@ -60,10 +61,9 @@ def our_epoch(run: RunConfig, **instead: Any) -> float:
     """
     fit = run_module.fit
 
-    def timed(**parts: Any) -> NoReturn:
-        parts |= {"evaluate": lambda: Evaluation({"none": 0.0}), "keep_best": lambda *_: None}
+    def timed(learner: Learner, _judge: Any, settings: Settings, **parts: Any) -> NoReturn:
         parts |= instead
-        raise _MeasuredError(stopwatch(lambda: fit(**parts)))
+        raise _MeasuredError(stopwatch(lambda: fit(learner, NoJudge(), settings, **parts)))
 
     return _measured(run, run_module, "fit", timed)
 
@@ -71,11 +71,11 @@ def our_epoch(run: RunConfig, **instead: Any) -> float:
 def bare(run: RunConfig) -> float:
     """Seconds of one epoch of the bare loop, on the student that a run begins with."""
 
-    def timed(_run: RunConfig, *, model: Any, tokenizer: Any, accelerator: Any, **_: Any) -> None:
+    def timed(_: RunConfig, model: Any, tokenizer: Any, __: Any, on: Any, *___: Any) -> None:
         # As PyTorch starts, and not as a run of ours before has left it.
         torch.use_deterministic_algorithms(False)
         torch.manual_seed(run.seed)
-        raise _MeasuredError(_bare(run, model, int(tokenizer.pad_token_id), accelerator))
+        raise _MeasuredError(_bare(run, model, int(tokenizer.pad_token_id), on))
 
     return _measured(run, student, "train_and_write", timed)
 
@@ -83,8 +83,8 @@ def bare(run: RunConfig) -> float:
 def bare_prepared(run: RunConfig) -> float:
     """Seconds of one epoch of the bare loop, on the student that a run gives to its own loop."""
 
-    def timed(*, model: Any, pad_id: int, accelerator: Any, **_: Any) -> NoReturn:
-        raise _MeasuredError(_bare(run, model, pad_id, accelerator))
+    def timed(learner: Learner, *_: Any, pad_id: int, accelerator: Any, **__: Any) -> NoReturn:
+        raise _MeasuredError(_bare(run, learner.model, pad_id, accelerator))
 
     return _measured(run, run_module, "fit", timed)
 
@@ -101,13 +101,13 @@ def _measured(run: RunConfig, module: Any, name: str, timed: Any) -> float:
 
 def _bare(run: RunConfig, model: PreTrainedModel, pad_id: int, on: Accelerator) -> float:
     train = read_encoded(run.inputs["encoded"], "train")
-    return stopwatch(lambda: bare_epoch(model, train, run.fit_settings, run.seed, pad_id, on))
+    return stopwatch(lambda: bare_epoch(model, train, run.training, run.seed, pad_id, on))
 
 
 def bare_epoch(
     model: PreTrainedModel,
     train: EncodedSplit,
-    settings: FitSettings,
+    settings: Settings,
     seed: int,
     pad_id: int,
     on: Accelerator,
@@ -129,7 +129,7 @@ def bare_epoch(
     optimiser = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
     warmup = int(settings.warmup_ratio * len(batches))
     schedule = LambdaLR(optimiser, partial(lr_factor, total=len(batches), warmup=warmup))
-    bf16 = on.mixed_precision == "bf16"
+    bf16 = on.precision == "bf16"
     model.train()
     for rows in batches:
         batch = collate(train, rows, pad_id).to(on.device)

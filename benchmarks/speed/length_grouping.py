@@ -19,9 +19,10 @@ from unittest.mock import patch
 
 from paired import arguments, print_table, record
 
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json
-from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.training import batching
 from alpkd_pipeline.training.run_config import read_config
 from alpkd_pipeline.training.student import train_student

@@ -73,7 +73,7 @@ def work_of(run: RunConfig) -> dict[str, float]:
     model, train = model_of(run), read_encoded(run.inputs["encoded"], "train")
     config: Any = model.config
     batches = epoch_batches(
-        train.lengths, np.arange(len(train)), run.fit_settings.batch_size, run.seed, 0
+        train.lengths, np.arange(len(train)), run.training.batch_size, run.seed, 0
     )
     layers, width, heads = config.num_hidden_layers, config.hidden_size, config.num_attention_heads
     matrices = sum(p.numel() for n, p in model.named_parameters() if "layer." in n and p.ndim == 2)

@@ -21,7 +21,7 @@ from alpkd_pipeline.models.source import locate
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
-from alpkd_pipeline.store.run_folder import Work
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.validate import write_splits
 from alpkd_pipeline.training.run_config import RunConfig, read_config

@@ -40,9 +40,9 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json, sha256_file
-from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware

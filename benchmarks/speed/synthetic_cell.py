@@ -34,11 +34,13 @@ from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import epoch_batches
 from alpkd_pipeline.training.devices import Accelerator
-from alpkd_pipeline.training.distill import distill_step
+from alpkd_pipeline.training.distill import Learner, distill_step
 from alpkd_pipeline.training.loop import fit
+from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import BatchOutput
-from alpkd_pipeline.training.progress import Evaluation, FitSettings
+from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run import seed_everything
+from alpkd_pipeline.training.run_config import Settings
 
 SEED = 0
 LABELS = 3
@@ -168,6 +170,17 @@ class Cell:
         }
 
 
+class NoJudge:
+    """Scores nothing and keeps nothing, so that the loop alone is timed."""
+
+    def evaluate(self) -> Evaluation:
+        """The same score each time."""
+        return Evaluation({"none": 0.0})
+
+    def keep_best(self, *_: object) -> None:
+        """Nothing is kept."""
+
+
 class Student:
     """A student with random weights, ready to be trained by `fit` again and again.
 
@@ -221,31 +234,30 @@ class Student:
         """Train for some steps; `at_start` is called when those that count are about to begin."""
         clock = _Clock(self._on.device, steps, at_start)
         rows = self.cell.some_rows(batch_size * steps.all)
-        settings = FitSettings(
+        settings = Settings(
             epochs=1,
             batch_size=batch_size,
             lr=2e-5,
             warmup_ratio=0.1,
             weight_decay=0.01,
             max_grad_norm=1.0,
+            selection="dev",
         )
         hook = register_optimizer_step_post_hook(clock)
         try:
             with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
                 seed_everything(SEED)
+                learned = list(self._method.learned)
                 fit(
-                    model=self.model,
-                    parameters=[*self.model.parameters(), *self._method.learned],
-                    step=self._step,
+                    Learner(model=self.model, step=self._step, learned=learned),
+                    NoJudge(),
+                    settings,
                     train=self.cell.train,
                     rows=rows,
                     pad_id=PAD_ID,
-                    evaluate=lambda: Evaluation({"none": 0.0}),
-                    keep_best=lambda *_: None,
-                    settings=settings,
-                    term_weights={},
                     seed=SEED,
                     accelerator=self._on,
+                    limit=RowLimit(batch_size, "training"),
                     journal=journal,
                     title="synthetic",
                     score_name="none",

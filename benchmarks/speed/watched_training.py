@@ -11,17 +11,19 @@ from __future__ import annotations
 import json
 import resource
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from alpkd_pipeline.distillation.signals import LossTerms
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.manifest import read_json
-from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
 from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.run_config import read_config
 
 STAGES = {
@@ -46,10 +48,10 @@ def watched(folder: Path, steps: int) -> dict[str, dict[str, float]]:
         seen["built"] = memory()
         return write(*args, **parts)
 
-    def opened(**parts: Any) -> Any:
+    def opened(learner: Learner, *args: Any, **parts: Any) -> Any:
         seen["opened"] = memory()
-        step_of.update(real=parts.pop("step"), done=0)
-        return fit(**parts, step=counted)
+        step_of.update(real=learner.step, done=0)
+        return fit(replace(learner, step=counted), *args, **parts)
 
     def counted(batch: Batch) -> LossTerms:
         if step_of["done"] == 0:

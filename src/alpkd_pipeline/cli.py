@@ -9,23 +9,13 @@ import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
 from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.program import COMMAND_NAMES
 
 # Kedro imports this file in its own programs alone, and its own commands need it as much.
 collect_seldom()
 
 OWN_OPTIONS = {*CONTEXT_SETTINGS["help_option_names"], "--version"}
-COMMANDS = {
-    "catalog": "alpkd_pipeline.commands.catalog.catalog",
-    "pair": "alpkd_pipeline.commands.pair.pair",
-    "prune": "alpkd_pipeline.commands.prune.prune",
-    "rerun": "alpkd_pipeline.commands.rerun.rerun",
-    "run": "alpkd_pipeline.commands.run.run",
-    "schedule": "alpkd_pipeline.commands.schedule.schedule",
-    "sweep": "alpkd_pipeline.commands.sweep.sweep",
-    "sync": "alpkd_pipeline.commands.sync.sync",
-    "tune": "alpkd_pipeline.commands.tune.tune",
-    "verify": "alpkd_pipeline.commands.verify.verify",
-}
+COMMANDS = {name: f"alpkd_pipeline.commands.{name}.{name}" for name in COMMAND_NAMES.split("|")}
 
 
 @click.group(

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.orchestration.runner import check_devices, needed
-from alpkd_pipeline.steps.tracked import COMPARISON, settings_of
+from alpkd_pipeline.steps.step import COMPARISON, settings_of
 from alpkd_pipeline.store.artifact import Experiment
 
 if TYPE_CHECKING:
@@ -27,33 +27,25 @@ class RunHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
-        """Leave alone what nobody reads; refuse what this machine lacks; name the preset.
-
-        Raises:
-            UserError: a device is not there, before anything is made.
-        """
+        """Leave alone what nobody reads; refuse what this machine lacks; name the preset."""
         dataset: Any = catalog.get("experiment")
         experiment: Experiment = dataset.load()
         settings_of(experiment)  # set up wrongly, it must not be found out after a training
-        todo = _made(needed(pipeline, catalog))
+        todo = needed(pipeline, catalog).all_outputs()
         if not todo:
             log.info("nothing to do: all that was asked for is there")
         check_devices(todo, experiment)
-        dataset.experiment = experiment.wanting(todo)
-        if experiment.preset and "student" in _made(pipeline):
+        dataset.handle = experiment.wanting(todo)
+        if experiment.preset and "student" in pipeline.all_outputs():
             log.info("%s", experiment.preset)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Sum up on the terminal what the run was about."""
-        made = _made(pipeline)
+        made = pipeline.all_outputs()
         if made & {"teacher_scores", COMPARISON}:
             experiment: Experiment = catalog.load("experiment")
             _sum_up(catalog, settings_of(experiment), made, experiment.title)
-
-
-def _made(pipeline: Pipeline) -> set[str]:
-    return {name for node in pipeline.nodes for name in node.outputs}
 
 
 def _sum_up(
@@ -69,10 +61,9 @@ def _sum_up(
     rows = cell_summary(models, scores | {n: path for n, path in whole.items() if path.is_dir()})
     if rows:
         print_summary(rows, title)
-    student, comparison = (
-        _path(catalog, name) if name in made and _path(catalog, name).is_dir() else None
-        for name in ("student", COMPARISON)
-    )
+    paths = {name: _path(catalog, name) for name in ("student", COMPARISON) if name in made}
+    there = {name: path for name, path in paths.items() if path.is_dir()}
+    student, comparison = there.get("student"), there.get(COMPARISON)
     lines = closing_lines(student, comparison, settings.ui_command if settings else None)
     if settings is not None:
         lines += _links(settings, student, comparison, _path(catalog, "store"))

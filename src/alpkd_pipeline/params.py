@@ -6,17 +6,11 @@ Configuration stops here: below the pipelines, functions take plain keyword argu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 
@@ -44,11 +38,6 @@ def _refuse_text(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
     return value
-
-
-def _off(value: Any) -> Any:
-    # YAML 1.1 reads the word off as false.
-    return "off" if value is False else value
 
 
 Number = Annotated[float, BeforeValidator(_refuse_text), Field(allow_inf_nan=False)]
@@ -208,7 +197,8 @@ class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
     store: Annotated[Place, Field(min_length=1)] = "data"
-    tracking: Annotated[str, BeforeValidator(_off)] = "sqlite"
+    # YAML 1.1 reads the word off as false.
+    tracking: Annotated[str, BeforeValidator(lambda v: "off" if v is False else v)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
     group: str | None = Field(default=None, min_length=1, max_length=128)
     """The sweep or search that asks for the run: the parent of its run in MLflow."""
@@ -263,17 +253,14 @@ def _check_student(student: StudentParams) -> None:
             "parameter 'student.init' = 'checkpoint' needs 'student.checkpoint':"
             " a hub id or a folder with a smaller pretrained encoder"
         )
-    if student.init != "checkpoint" and student.checkpoint is not None:
-        raise UserError(
-            f"parameter 'student.checkpoint' is only read with student.init=checkpoint,"
-            f" and 'student.init' = {student.init!r}: set it, or leave 'student.checkpoint' out"
-        )
-    sizes = [n for n in ("hidden_size", "heads", "intermediate_size") if getattr(student, n)]
-    if sizes and student.init != "random":
-        raise UserError(
-            f"parameter 'student.{sizes[0]}' is only read with student.init=random,"
-            f" and 'student.init' = {student.init!r}: set it, or leave 'student.{sizes[0]}' out"
-        )
+    read_with = {"checkpoint": "checkpoint"}
+    read_with |= dict.fromkeys(("hidden_size", "heads", "intermediate_size"), "random")
+    for name, init in read_with.items():
+        if getattr(student, name) is not None and student.init != init:
+            raise UserError(
+                f"parameter 'student.{name}' is only read with student.init={init},"
+                f" and 'student.init' = {student.init!r}: set it, or leave 'student.{name}' out"
+            )
 
 
 def _unknown(path: list[str]) -> str:
@@ -282,7 +269,9 @@ def _unknown(path: list[str]) -> str:
         return (
             f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
         )
-    hint = did_you_mean(name, known_names(), "; {}") or f"; known: {', '.join(_siblings(path))}"
+    prefix = "".join(f"{part}." for part in path[:-1])
+    siblings = ", ".join(sorted(prefix + field for field in fields_at(Params, path[:-1])))
+    hint = did_you_mean(name, known_names(), "; {}") or f"; known: {siblings}"
     return f"unknown parameter '{name}'{hint}"
 
 
@@ -291,20 +280,24 @@ def known_names() -> list[str]:
     return sorted(_names(Params, ""))
 
 
-def _names(model: type[BaseModel], prefix: str) -> list[str]:
-    found: list[str] = []
+def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for field, info in model.model_fields.items():
         name = f"{prefix}{info.alias or field}"
-        inner = info.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            found += [name, *_names(inner, f"{name}.")]
-        else:
-            found.append(name)
-    return found
+        yield name
+        if inner := model_in(info.annotation):
+            yield from _names(inner, f"{name}.")
 
 
-def _siblings(path: list[str]) -> list[str]:
-    prefix = ".".join(path[:-1])
-    start = f"{prefix}." if prefix else ""
-    names = [n for n in known_names() if n.startswith(start)]
-    return sorted({start + n.removeprefix(start).split(".")[0] for n in names})
+def fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The entries that are known at a place below a model."""
+    for part in path:
+        field = model.model_fields.get(part)
+        model = (field and model_in(field.annotation)) or model
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def model_in(kind: Any) -> type[BaseModel] | None:
+    """The model that an annotation is, or has among its parts."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next(filter(None, map(model_in, getattr(kind, "__args__", ()))), None)

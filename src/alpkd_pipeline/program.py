@@ -8,9 +8,8 @@ import re
 PROGRAM = "ALPKD_PROGRAM"
 """The environment variable that tells it to the processes that a command starts."""
 
-_COMMANDS = re.compile(
-    r"(?<![\w./-])kedro(?= (?:catalog|pair|prune|rerun|run|schedule|sweep|sync|tune|verify)\b)"
-)
+COMMAND_NAMES = "catalog|pair|prune|rerun|run|schedule|sweep|sync|tune|verify"
+_COMMANDS = re.compile(rf"(?<![\w./-])kedro(?= (?:{COMMAND_NAMES})\b)")
 
 
 def program() -> str:

@@ -6,7 +6,7 @@ from types import ModuleType
 # omegaconf has renamed a function that Kedro still calls by its old name.
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
 
-from alpkd_pipeline.datasets.catalog import PlainCatalog  # noqa: E402
+from alpkd_pipeline.datasets.inputs import PlainCatalog  # noqa: E402
 from alpkd_pipeline.hooks import RunHooks  # noqa: E402
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
 

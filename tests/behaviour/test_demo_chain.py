@@ -17,9 +17,9 @@ from tests.conftest import Kedro
 from tests.own_metrics import write_metric
 
 from alpkd_pipeline.reporting.collect import collect
-from alpkd_pipeline.store.finished import verify
 from alpkd_pipeline.store.manifest import read_json
-from alpkd_pipeline.tasks.own_metrics import folder_digest
+from alpkd_pipeline.store.run_folder import verify
+from alpkd_pipeline.tasks.metrics import folder_digest
 
 STUDENT = "06_models/students/demo"
 TEACHER = "06_models/teachers/demo"
@@ -78,7 +78,7 @@ def test_a_second_run_trains_nothing_and_imports_nothing_heavy(demo: Demo) -> No
         "from kedro.framework.cli import main\n"
         "try:\n    main()\n"
         "finally:\n    print('HEAVY', sorted({'torch', 'mlflow', 'transformers', 'datasets',"
-        " 'evaluate', 'pandas', 'pandera', 'sklearn'} & set(sys.modules)))\n"
+        " 'evaluate', 'pandas', 'sklearn'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [

@@ -17,8 +17,9 @@ from tests.projects import copied_project
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.rerun.original import read_run
 from alpkd_pipeline.orchestration.rerun.plan import plan_rerun
+from alpkd_pipeline.orchestration.rerun.result import CellResult
 from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
-from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, CellResult
+from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 from alpkd_pipeline.tasks.sources import demo as demo_task
 
@@ -153,7 +154,7 @@ def test_a_planted_learning_rate_is_named(planted_results: dict[str, CellResult]
     cell = planted_results["learning rate"]
     assert cell.verdict == DRIFTED
     assert [difference.kind for difference in cell.differences] == ["parameters"]
-    teacher, student = (model.found for model in cell.models)
+    teacher, student = cell.models
     assert teacher.bitwise
     assert student.losses.rate_from == 1
     assert student.weights[0] != student.weights[1]
@@ -173,8 +174,8 @@ def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, CellResul
     assert cell.verdict == DRIFTED
     assert [difference.what for difference in cell.differences] == ["raw data (train)"]
     assert "data changed, train: 1 of 48 rows" in cell.something_else
-    assert [model.found.stage for model in cell.models] == ["teacher", "student"]
-    assert not any(model.found.bitwise for model in cell.models)
+    assert [model.stage for model in cell.models] == ["teacher", "student"]
+    assert not any(model.bitwise for model in cell.models)
 
 
 def test_damaged_files_are_named_and_all_else_is_compared(
@@ -186,7 +187,7 @@ def test_damaged_files_are_named_and_all_else_is_compared(
         ("damage", "scores.json of the student's scores"),
         ("damage", "events.jsonl of the teacher"),
     ]
-    teacher, student = (model.found for model in cell.models)
+    teacher, student = cell.models
     assert not teacher.losses.readable
     assert "cannot be read" in (student.missing or "")
     assert student.losses.equal

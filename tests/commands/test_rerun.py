@@ -12,9 +12,8 @@ from tests.projects import copied_project
 
 from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
-from alpkd_pipeline.orchestration.rerun.conditions import told
 from alpkd_pipeline.orchestration.rerun.original import altered_files
-from alpkd_pipeline.orchestration.rerun.plan import Planned
+from alpkd_pipeline.orchestration.rerun.plan import Planned, told
 from alpkd_pipeline.store.manifest import seal
 
 

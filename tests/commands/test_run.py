@@ -17,11 +17,11 @@ from tests.projects import copied_project
 from tests.reporting.conftest import Store
 from tests.reporting.studies import reseal, with_journal
 
-from alpkd_pipeline.commands.params_option import read_params
+from alpkd_pipeline.commands.common import read_params
 from alpkd_pipeline.commands.run import RUNNER, read_conf_source, run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
-from alpkd_pipeline.orchestration.stage import FORCE_NAMES
+from alpkd_pipeline.orchestration.subject import FORCE_NAMES
 from alpkd_pipeline.store.manifest import sha256_file
 
 KEDRO_1_7 = [

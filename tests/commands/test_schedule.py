@@ -12,7 +12,6 @@ from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from tests.conftest import PROJECT, Kedro
 from tests.orchestration.timetable.conftest import CRONTAB, program
-from tests.orchestration.timetable.test_systemd import SYSTEMCTL
 from tests.projects import copied_project
 
 from alpkd_pipeline.cli import COMMANDS
@@ -29,12 +28,11 @@ def cli() -> click.Group:
 
 
 class Scheduler:
-    """`kedro schedule` in a project of its own, with a crontab and units of its own."""
+    """`kedro schedule` in a project of its own, with a crontab of its own."""
 
     def __init__(self, root: Path, cli: click.Group) -> None:
         self.root, self.cli = copied_project(root / "project", tracking="off"), cli
         self.table = root / "crontab"
-        self.units = root / "config" / "systemd" / "user"
 
     def __call__(self, *arguments: str, code: int = 0) -> Result:
         # What Kedro hands to commands of the project in this folder.
@@ -53,13 +51,9 @@ def scheduler(tmp_path: Path, cli: click.Group, monkeypatch: pytest.MonkeyPatch)
     programs = tmp_path / "programs"
     programs.mkdir()
     program(programs / "crontab", CRONTAB)
-    program(programs / "systemctl", SYSTEMCTL)
     for name, value in {
         "PATH": f"{programs}:/usr/bin:/bin",
         "TABLE": str(tmp_path / "crontab"),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "CALLS": str(tmp_path / "calls"),
-        "TROUBLE": "",
         "OMP_NUM_THREADS": "1",
     }.items():
         monkeypatch.setenv(name, value)
@@ -82,13 +76,15 @@ def test_a_crontab_line_is_printed_and_nothing_is_changed(scheduler: Scheduler) 
     assert not scheduler.table.exists()
 
 
-def test_a_timer_and_a_service_are_printed_and_nothing_is_changed(scheduler: Scheduler) -> None:
+def test_a_timer_and_a_service_are_printed_with_what_to_do(scheduler: Scheduler) -> None:
     done = scheduler("--on-calendar", "Sun 03:00", *DISTILL)
-    assert done.stdout.count(f"# {scheduler.units}/alpkd-run-") == 2
+    assert done.stdout.count("# ~/.config/systemd/user/alpkd-run-") == 2
     assert "OnCalendar=Sun 03:00" in done.stdout
     assert f"WorkingDirectory={scheduler.root}" in done.stdout
-    assert "--install" in done.stderr
-    assert not scheduler.units.exists()
+    assert "systemctl --user enable --now alpkd-run-" in done.stderr
+    assert "systemctl --user disable --now alpkd-run-" in done.stderr
+    assert "systemd-analyze calendar 'Sun 03:00'" in done.stderr
+    assert "loginctl enable-linger" in done.stderr
 
 
 @pytest.mark.skipif("rerun" not in COMMANDS, reason="needs kedro rerun")
@@ -120,34 +116,21 @@ def test_a_line_is_installed_changed_listed_and_removed(scheduler: Scheduler) ->
     assert "no schedules" in scheduler("--list").output
 
 
-def test_a_timer_is_installed_listed_and_removed(scheduler: Scheduler) -> None:
-    options = ("--on-calendar", "Sun 03:00", "--name", "weekly", "--install")
-    done = scheduler(*options, *DISTILL)
-    assert "weekly is a timer of systemd: kedro run --pipeline=distill" in done.stdout
-    assert "loginctl enable-linger" in done.stderr
-    assert scheduler("--list").output.startswith("weekly: systemd 'Sun 03:00', kedro run")
-    scheduler("--remove", "weekly")
-    assert list(scheduler.units.iterdir()) == []
-
-
-def test_one_name_is_not_with_both(scheduler: Scheduler) -> None:
-    timer = ("--on-calendar", "daily", "--name", "weekly", "--install", *DISTILL)
+def test_what_is_printed_is_what_is_installed(scheduler: Scheduler) -> None:
+    printed = scheduler(*WEEKLY, *DISTILL).stdout
     scheduler(*WEEKLY, "--install", *DISTILL)
-    assert "there is a schedule 'weekly' with cron" in scheduler(*timer, code=1).output
-    scheduler("--remove", "weekly")
-    scheduler(*timer)
-    refused = scheduler(*WEEKLY, "--install", *DISTILL, code=1).output
-    assert "there is a schedule 'weekly' with systemd" in refused
+    assert scheduler.table.read_text() == printed
 
 
-def test_without_cron_timers_can_still_be_listed_and_removed(
+def test_without_cron_what_ran_can_still_be_listed(
     scheduler: Scheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scheduler("--on-calendar", "daily", "--name", "weekly", "--install", *DISTILL)
+    folder = scheduler.root / "logs" / "schedule" / "weekly"
+    folder.mkdir(parents=True)
+    (folder / "last.json").write_text('{"exit_code": 0, "command": "kedro run"}')
     (tmp_path / "programs" / "crontab").unlink()
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
-    assert "weekly" in scheduler("--list").output
-    scheduler("--remove", "weekly")
+    assert "weekly: not in the crontab, kedro run" in scheduler("--list").output
 
 
 # Mistakes ----------------------------------------------------------------------------------------
@@ -175,6 +158,8 @@ def test_options_that_do_not_go_together(
     [
         (("--cron", "0 25 * * *", *DISTILL), "hour '25' should be 0 to 23"),
         (("--on-calendar", "", *DISTILL), "--on-calendar is empty"),
+        (("--on-calendar", "daily", "--install", *DISTILL), "--install goes with --cron: for sys"),
+        (("--on-calendar", "daily", "--install", *DISTILL), "enable --now alpkd-run-"),
         ((*WEEKLY, "--", "rnu"), "'rnu' is no command that can be scheduled; did you mean 'run'?"),
         ((*WEEKLY, "--", "schedule", "--list"), "'schedule' is no command"),
         ((*WEEKLY, "--", "rubbish"), "'rubbish' is no command that can be scheduled; there are "),

@@ -12,8 +12,8 @@ from kedro.framework.project import configure_project
 from tests.conftest import PROJECT, Kedro
 
 from alpkd_pipeline.commands import sweep as module
-from alpkd_pipeline.commands.sweep import sweep, terminated_like_interrupted
-from alpkd_pipeline.orchestration.sweep.engines import ENGINES
+from alpkd_pipeline.commands.common import terminated_like_interrupted
+from alpkd_pipeline.commands.sweep import sweep
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,6 @@ def test_a_mistake_is_one_line(arguments: list[str], told: str) -> None:
 def test_no_workers_and_unknown_engines_are_refused() -> None:
     assert invoke("--workers=0").exit_code == 2
     assert "'slurm' is not one of 'local', 'ray'" in invoke("--engine=slurm").output
-    assert module.ENGINES == ENGINES
 
 
 class Prepared:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from alpkd_pipeline.commands.verify import MOST_NOTES, report_lines
-from alpkd_pipeline.store.findings import Count, Finding, Report
+from alpkd_pipeline.store.contents import Finding, Report
 
 
 def report(*findings: Finding) -> Report:
     made = Report(Path("/data"), seconds=1.5)
-    made.counts["teacher"] = Count(folders=2, files=16, bytes=3_000_000)
-    made.counts["splits"] = Count()
+    made.counts["teacher"] = Counter(folders=2, files=16, bytes=3_000_000)
+    made.counts["splits"] = Counter()
     made.findings += findings
     return made
 

@@ -13,8 +13,8 @@ from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting import report
 from alpkd_pipeline.store.artifact import Artifact
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import publish, read_json, seal, write_json
+from alpkd_pipeline.store.run_folder import DamagedError
 
 
 class World:
@@ -216,7 +216,7 @@ def test_the_pages_template_is_part_of_the_key(
     monkeypatch.setattr(comparison, "PACKAGE_ROOT", copied)
     comparison._code.cache_clear()
     before = comparison_key(world.store)
-    (copied / "reporting" / "report" / "page.css").write_text("body {}")
+    (copied / "reporting" / "render" / "page.css").write_text("body {}")
     assert comparison_key(world.store) == before  # read once for each process
     comparison._code.cache_clear()
     assert comparison_key(world.store) != before

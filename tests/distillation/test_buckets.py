@@ -1,14 +1,9 @@
+from functools import partial
+
 import pytest
 import torch
 
-from alpkd_pipeline.distillation.buckets import (
-    all_layers,
-    bucket_mask,
-    check_depths,
-    make_buckets,
-    no_overlap,
-    partial_overlap,
-)
+from alpkd_pipeline.distillation.buckets import bucket_mask, check_depths, make_buckets
 from alpkd_pipeline.errors import UserError
 
 
@@ -18,7 +13,7 @@ def ranges(*pairs):
 
 @pytest.mark.parametrize("m", [6, 4, 2, 1])
 def test_all(m):
-    assert all_layers(m, 12) == ranges((1, 12)) * m
+    assert make_buckets("all", m, 12) == ranges((1, 12)) * m
 
 
 @pytest.mark.parametrize(
@@ -35,7 +30,7 @@ def test_all(m):
     ],
 )
 def test_no_overlap(m, n, expected):
-    assert no_overlap(m, n) == expected
+    assert make_buckets("no", m, n) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,13 +46,13 @@ def test_no_overlap(m, n, expected):
     ],
 )
 def test_partial_overlap(m, n, overlap, expected):
-    assert partial_overlap(m, n, overlap) == expected
+    assert make_buckets("po", m, n, overlap) == expected
 
 
 @pytest.mark.parametrize("n", range(1, 14))
 def test_groups_cover_every_layer_once_and_differ_by_at_most_one(n):
     for m in range(1, n + 1):
-        groups = no_overlap(m, n)
+        groups = make_buckets("no", m, n)
         assert [layer for group in groups for layer in group] == list(range(1, n + 1))
         sizes = [len(group) for group in groups]
         assert len(sizes) == m
@@ -65,10 +60,9 @@ def test_groups_cover_every_layer_once_and_differ_by_at_most_one(n):
         assert sizes[0] - sizes[-1] <= 1
 
 
-def test_by_kind():
-    assert make_buckets("all", 2, 6, 1) == all_layers(2, 6)
-    assert make_buckets("no", 2, 6, 1) == no_overlap(2, 6)
-    assert make_buckets("po", 2, 6, 2) == partial_overlap(2, 6, 2)
+def test_only_partial_overlap_reads_the_overlap():
+    for kind in ("all", "no"):
+        assert make_buckets(kind, 2, 6, 2) == make_buckets(kind, 2, 6)
 
 
 def test_mask():
@@ -77,7 +71,9 @@ def test_mask():
     assert mask.tolist() == [[True, True, False, False], [False, True, True, False]]
 
 
-@pytest.mark.parametrize("make", [all_layers, no_overlap, partial_overlap, check_depths])
+@pytest.mark.parametrize(
+    "make", [*(partial(make_buckets, kind) for kind in ("all", "no", "po")), check_depths]
+)
 @pytest.mark.parametrize(
     ("m", "n", "message"),
     [(5, 4, "5 layers, more than its teacher's 4: set student.layers"), (0, 4, "at least 1 layer")],

@@ -34,11 +34,12 @@ def test_the_table_is_read_without_torch():
 
 
 def test_every_method_is_there():
-    assert list(METHODS) == [
+    known = [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
         *("uniform", "random_layer", "last_layer", "reversed"),
         *("rail_kd", "minilmv2", "tinybert"),
     ]
+    assert [name for name in METHODS if name in known] == known
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
@@ -53,7 +54,8 @@ def test_a_method_needs_the_signals_of_its_terms_and_no_others(row):
 
 
 def test_the_teacher_of_these_methods_always_runs_beside_the_student():
-    assert [name for name, row in METHODS.items() if row.live] == ["minilmv2", "tinybert"]
+    assert {"minilmv2", "tinybert"} <= {name for name, row in METHODS.items() if row.live}
+    assert not METHODS["alp_kd"].live
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)

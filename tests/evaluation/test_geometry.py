@@ -22,8 +22,12 @@ from alpkd_pipeline.evaluation.geometry import (
 )
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.tasks.encode import write_encoded
+from alpkd_pipeline.training.devices import Hardware
 
-ASKED: dict[str, Any] = {"device": "cpu", "precision": "fp32", "threads": 1, "pooling": "cls"}
+ASKED: dict[str, Any] = {
+    "hardware": Hardware("cpu", "a processor", "fp32", 1),
+    "pooling": "cls",
+}
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:

@@ -7,14 +7,15 @@ import pytest
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.latency import measure_latency, time_calls
 from alpkd_pipeline.tasks.encode import write_encoded
+from alpkd_pipeline.training.devices import Hardware
 
 from .conftest import TASK, split
 
-HERE = {"device": "cpu", "precision": "fp32", "threads": 1}
+HERE = Hardware("cpu", "a processor", "fp32", 1)
 
 
 def test_the_shape_of_the_answer(classifier, encoded):
-    found = measure_latency(classifier, encoded, TASK, **HERE, warmup=1, repeats=4, batch_size=3)
+    found = measure_latency(classifier, encoded, TASK, HERE, warmup=1, repeats=4, batch_size=3)
     assert found["batch_1"]["repeats"] == 4
     assert 0 < found["batch_1"]["p50_ms"] <= found["batch_1"]["p95_ms"]
     assert found["batched"]["batch_size"] == 3
@@ -30,14 +31,14 @@ def test_the_shape_of_the_answer(classifier, encoded):
 
 def test_the_same_rows_for_every_model(classifier, encoded):
     measured = [
-        measure_latency(classifier, encoded, TASK, **HERE, warmup=0, repeats=3, seed=seed)
+        measure_latency(classifier, encoded, TASK, HERE, warmup=0, repeats=3, seed=seed)
         for seed in (0, 0)
     ]
     assert measured[0]["mean_tokens"] == measured[1]["mean_tokens"]
 
 
 def test_no_time_left_still_gives_one_repeat(classifier, encoded):
-    found = measure_latency(classifier, encoded, TASK, **HERE, budget_seconds=0.0)
+    found = measure_latency(classifier, encoded, TASK, HERE, budget_seconds=0.0)
     assert found["batch_1"]["repeats"] == found["batched"]["repeats"] == 1
     assert found["asked_repeats"] == 50
 
@@ -60,4 +61,4 @@ def test_the_clock_ends_the_repeats():
 def test_an_empty_dev_split_is_refused(classifier, tmp_path):
     write_encoded(tmp_path, "dev", split(np.empty(0, dtype=np.int64)))
     with pytest.raises(UserError, match="has no rows"):
-        measure_latency(classifier, tmp_path, TASK, **HERE)
+        measure_latency(classifier, tmp_path, TASK, HERE)

@@ -16,16 +16,17 @@ from tests.own_metrics import plain, write_metric
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.metrics import TaskMetric, scoring
 from alpkd_pipeline.tasks.glue import GLUE
-from alpkd_pipeline.tasks.metrics import METRICS, score_answers
-from alpkd_pipeline.tasks.own_metrics import folder_digest
+from alpkd_pipeline.tasks.metrics import METRICS, folder_digest, score_answers
 from alpkd_pipeline.tasks.task import Task
 
+FIT = {
+    kind: tuple(name for name, row in METRICS.items() if row.kind == kind)
+    for kind in ("classification", "regression")
+}
 TASKS = {
     **{name: row.task for name, row in GLUE.items()},
-    "all of two classes": Task(
-        "two", "classification", ("a",), ("n", "y"), ("accuracy", "f1", "f1_macro", "matthews")
-    ),
-    "all of numbers": Task("r", "regression", ("a",), (), ("rmse", "mae", "pearson", "spearman")),
+    "all of two classes": Task("two", "classification", ("a",), ("n", "y"), FIT["classification"]),
+    "all of numbers": Task("r", "regression", ("a",), (), FIT["regression"]),
 }
 INPUTS = "'predictions', 'references'"
 GIVEN, LABELS = np.array([1, 1, 0, 1]), np.array([1, 0, 0, 0])

@@ -1,5 +1,6 @@
 import json
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.score import has_hidden_labels, score_splits
 from alpkd_pipeline.tasks.encode import read_encoded, write_encoded
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.devices import Hardware
 
 from .conftest import STS, TASK, split
 
-HERE = {"batch_size": 2, "device": "cpu", "precision": "fp32", "threads": 1}
+HERE: dict[str, Any] = {"hardware": Hardware("cpu", "a processor", "fp32", 1), "batch_size": 2}
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from tests.faults.forked import Child, fork
 from tests.training.conftest import PARAMS
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json, sha256_file
-from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.sources.demo import TASK
 
 ROWS = {"train": 96, "dev": 48, "test": 8}

@@ -13,9 +13,9 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 from alpkd_pipeline.distillation.method_table import resolve_method
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json
-from alpkd_pipeline.store.run_folder import Work
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.dispatch import run_stage

@@ -19,11 +19,11 @@ from alpkd_pipeline.models.encoder import load_classifier, load_finetuned, load_
 from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import check_folder
-from alpkd_pipeline.models.weight_sizes import PLACES, check_sizes
+from alpkd_pipeline.models.weight_sizes import check_sizes
 from alpkd_pipeline.tasks.task import Task
 
 Save = Callable[..., Path]
-SIZES = [(family, name) for family in sorted(FAMILIES) for name in PLACES[family]]
+SIZES = [(family, name) for family in sorted(FAMILIES) for name in FAMILIES[family].weights]
 LAYERS = [(family, FAMILIES[family].layers) for family in sorted(FAMILIES)]
 
 

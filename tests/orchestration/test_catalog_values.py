@@ -14,7 +14,7 @@ from alpkd_pipeline.orchestration.catalog_values import RESULTS, CatalogValues, 
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import ConfigError
 from alpkd_pipeline.store.run_folder import input_place
-from alpkd_pipeline.tasks.own_metrics import folder_digest
+from alpkd_pipeline.tasks.metrics import folder_digest
 from alpkd_pipeline.tasks.sources import demo
 
 OF_STUDENT = ("student_evaluation", "student_latency", "student_geometry")

@@ -16,6 +16,7 @@ from tests.own_metrics import write_metric
 
 from alpkd_pipeline.distillation import method_table
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.catalog_values import run_facts
@@ -24,6 +25,7 @@ from alpkd_pipeline.store.code_graph import CodeFacts, CodeGraph
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT
 from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.metrics import METRICS
 
 STAGES = (
     "splits",
@@ -110,12 +112,14 @@ def test_rail_kd_is_pooled_by_the_mean_unless_asked_otherwise(load: Load) -> Non
     assert load(base).cell.signals.key == shared
 
 
-def test_an_added_method_or_task_moves_nothing(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_added_row_of_a_table_moves_nothing(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: load().cell.stage(name).key for name in STAGES}
     row = replace(method_table.METHODS["kd"], name="new")
     monkeypatch.setattr(method_table, "METHODS", {**method_table.METHODS, "new": row})
     task = replace(define.KNOWN["demo"], name="new")
     monkeypatch.setattr(define, "KNOWN", {**define.KNOWN, "new": task})
+    monkeypatch.setitem(METRICS, "new", METRICS["f1"])
+    monkeypatch.setitem(FAMILIES, "new", FAMILIES["bert"])
     assert {name: load().cell.stage(name).key for name in STAGES} == before
 
 
@@ -131,9 +135,37 @@ def test_tables_are_not_part_of_the_code() -> None:
     assert "alpkd_pipeline.distillation.losses.layer_attention" in names
     assert "alpkd_pipeline.training.loop" in names
     assert "alpkd_pipeline.models.student" in names
-    assert not {str(place) for place in reached if place.name in ("METHODS", "GLUE")}
+    assert not {str(place) for place in reached} & set(cell_module.NO_RESULT)
     assert "alpkd_pipeline.distillation.methods.ckd" not in names
     assert not {name for name in names if name.startswith("alpkd_pipeline.store")}
+
+
+def test_the_rows_of_metrics_are_part_of_what_they_score(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: load().cell.stage(name).key for name in STAGES}
+    monkeypatch.setitem(METRICS, "accuracy", METRICS["f1_macro"])
+    other = {name for name in STAGES if load().cell.stage(name).key != before[name]}
+    assert other == set(STAGES) - {"splits", "encoded"}
+
+
+def test_the_row_of_a_family_is_part_of_all_that_reads_its_models(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"student.init": "checkpoint", "student.checkpoint": "demo"}
+    before = {name: load(own).cell.stage(name).key for name in STAGES}
+    monkeypatch.setitem(FAMILIES, "bert", replace(FAMILIES["bert"], plain_scores=False))
+    other = {name for name in STAGES if load(own).cell.stage(name).key != before[name]}
+    assert other == set(STAGES) - {"splits"}
+
+
+def test_a_hub_model_has_the_rows_of_all_families(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = {"teacher.model": "a/b", "teacher.revision": "a" * 40}
+    before = load(hub).cell.encoded.key
+    monkeypatch.setitem(FAMILIES, "new", FAMILIES["bert"])
+    assert load(hub).cell.encoded.key != before
 
 
 def test_the_code_of_a_method_is_part_of_its_students(load: Load) -> None:

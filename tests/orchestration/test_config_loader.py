@@ -179,7 +179,7 @@ def test_an_environment_adds_to_base(load: Load) -> None:
 
 def test_the_command_repeats_environment_and_parameters(load: Load) -> None:
     loader = load({"seed": 3, "method.name": "kd"}, env="minilm")
-    assert loader._command() == (
+    assert loader.cell.command == (
         "kedro run --pipeline=distill --env=minilm --params=seed=3,method.name=kd"
     )
 

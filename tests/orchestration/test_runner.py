@@ -13,7 +13,7 @@ from tests.steps.chain import EVERYTHING, World
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
-from alpkd_pipeline.orchestration.stage import parse_force
+from alpkd_pipeline.orchestration.subject import parse_force
 from alpkd_pipeline.store.manifest import is_complete
 
 

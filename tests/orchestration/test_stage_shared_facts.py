@@ -5,7 +5,7 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.stage import SharedFacts
+from alpkd_pipeline.orchestration.subject import SharedFacts
 
 
 def test_a_fact_is_found_out_once_and_a_failure_again() -> None:
@@ -55,7 +55,7 @@ def test_cells_that_share_facts_have_the_keys_of_cells_that_do_not(load: Load) -
     for change in CHANGES:
         alone = load(change).cell
         together = Cell(alone.params, PROJECT, facts=shared)
-        assert [together.stage(n) for n in STAGES] == [alone.stage(n) for n in STAGES]
+        assert [vars(together.stage(n)) for n in STAGES] == [vars(alone.stage(n)) for n in STAGES]
 
 
 def test_files_are_looked_at_once_for_many_cells(

@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from alpkd_pipeline.reporting.statistics.arms import add_settings
+from alpkd_pipeline.reporting.statistics.arms import add_settings, arms
+from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
+from alpkd_pipeline.reporting.tables.scores import main_frame, main_lines
+from alpkd_pipeline.reporting.tables.verdicts import verdict_frame
 
 
 def run(
@@ -74,3 +77,23 @@ def frame(*runs: dict[str, Any] | list[dict[str, Any]]) -> pd.DataFrame:
     whole = ("layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
     real = ("score", "teacher_score", "speed_up", "latency_ms")
     return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64"))
+
+
+def verdicts_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """The verdicts on these runs."""
+    return verdict_frame(verdicts(arms(cells)))
+
+
+def bests_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """The best arms of these runs."""
+    return pd.DataFrame(best(arms(cells)))
+
+
+def main_long_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """The main table of these runs."""
+    return main_frame(main_lines(cells, arms(cells)))
+
+
+def main_lines_of(cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """Its lines."""
+    return main_lines(cells, arms(cells))

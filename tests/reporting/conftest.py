@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alpkd_pipeline.reporting.store import LATENCY, SCORES, STUDENTS, TEACHERS
+from alpkd_pipeline.store.layout import LATENCY, SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 TASK = {

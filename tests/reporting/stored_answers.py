@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from tests.reporting.conftest import Store
 
-from alpkd_pipeline.reporting.store import SCORES
+from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.manifest import read_manifest, seal
 
 RIGHT = [1, 0, 1, 1]

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.store import GEOMETRY, SIGNALS
 from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.layout import GEOMETRY, SEARCHES, SIGNALS, SWEEPS
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
-from alpkd_pipeline.store.records import SEARCHES, SWEEPS
 
 TEACHER_LAYERS = 12
 

@@ -7,8 +7,8 @@ import pytest
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.reporting.collect import collect, gather
-from alpkd_pipeline.reporting.cost import total_cost
-from alpkd_pipeline.reporting.frame import AFTER_SCORES, BEFORE_SCORES
+from alpkd_pipeline.reporting.frame import AFTER_MEASURES, AFTER_SCORES, BEFORE_SCORES
+from alpkd_pipeline.reporting.tables.cost import total_cost
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 
@@ -85,7 +85,13 @@ def test_numbers_of_two_versions_of_a_metric_have_no_common_column(store, caplog
 
 def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):
     frame = collect(tmp_path)
-    assert list(frame.columns) == [*BEFORE_SCORES, "score", *AFTER_SCORES]
+    assert list(frame.columns) == [
+        *BEFORE_SCORES,
+        "score",
+        *AFTER_SCORES,
+        "seconds",
+        *AFTER_MEASURES,
+    ]
     assert frame.empty
 
 

@@ -11,8 +11,8 @@ from tests.reporting.studies import errors
 
 from alpkd_pipeline.reporting.collect import collect, gather
 from alpkd_pipeline.reporting.comparison import write_comparison
-from alpkd_pipeline.reporting.store import TEACHERS
-from alpkd_pipeline.reporting.tables.main import grouped_table, students_table
+from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
+from alpkd_pipeline.store.layout import TEACHERS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "comparison.md"
 

@@ -10,8 +10,8 @@ from alpkd_pipeline.reporting.curves import (
     mean_scores,
     run_curves,
 )
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import seal
+from alpkd_pipeline.store.run_folder import DamagedError
 
 
 def test_scores_and_losses_of_a_journal(store):

@@ -10,7 +10,8 @@ from alpkd_pipeline.reporting.grouping import (
     teacher_facts,
     told_apart,
 )
-from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS, finished_runs
+from alpkd_pipeline.reporting.store import finished_runs
+from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 
 
 def group(store, **options):

@@ -3,7 +3,7 @@ from tests.reporting.studies import search
 
 from alpkd_pipeline.reporting.collect import collect
 from alpkd_pipeline.reporting.grouping import findings
-from alpkd_pipeline.store.records import search_records
+from alpkd_pipeline.store.layout import search_records
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,10 @@ from tests.reporting.studies import reseal, signals, with_journal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.store import (
-    GEOMETRY,
-    LATENCY,
-    READ,
-    SCORES,
-    STUDENTS,
-    TEACHERS,
-    check_results,
-    finished_runs,
-)
-from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.reporting.store import READ, check_results, finished_runs
+from alpkd_pipeline.store.layout import GEOMETRY, LATENCY, SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.run_folder import DamagedError
 
 
 def names(store, kind=STUDENTS):

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.reporting.comparison import PAGE
-from alpkd_pipeline.reporting.terminal import ModelSummary, cell_summary, closing_lines
-from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.reporting.terminal import PAGE, ModelSummary, cell_summary, closing_lines
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
+from alpkd_pipeline.store.run_folder import DamagedError
 
 
 def model(folder: Path, layers: int, parameters: int, **metrics: Any) -> Path:

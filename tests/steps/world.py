@@ -20,8 +20,8 @@ from kedro.pipeline.node import Node
 from tests.tracking.conftest import METRICS, eval_event, run_json, start_event, step_event
 
 from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset
-from alpkd_pipeline.datasets.catalog import StoreDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
+from alpkd_pipeline.datasets.inputs import StoreDataset
 from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.runner import StageRunner

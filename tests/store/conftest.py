@@ -9,7 +9,7 @@ import pytest
 from tests.store.stores import SmallStore
 
 from alpkd_pipeline.store.prune import make_plan
-from alpkd_pipeline.store.prune_kept import Choice
+from alpkd_pipeline.store.prune_candidates import Choice
 
 Going = Callable[..., set[str]]
 

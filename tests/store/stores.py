@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.store.artifact import FILES
 from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, publish_step
-from alpkd_pipeline.store.findings import Finding, Report
-from alpkd_pipeline.store.layout import KINDS, Kind
+from alpkd_pipeline.store.contents import Finding, Report
+from alpkd_pipeline.store.layout import FILES, KINDS, Kind
 from alpkd_pipeline.store.manifest import publish, write_json
 
 PLACES = {stage: kind for kind in KINDS for stage in kind.stages}

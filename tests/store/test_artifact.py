@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import FILES, Artifact, Experiment, lacking
-from alpkd_pipeline.store.manifest import publish
+from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
+from alpkd_pipeline.store.layout import FILES
+from alpkd_pipeline.store.manifest import publish, seal
 
 
 def test_an_order_asks_for_it_once(tmp_path: Path) -> None:
@@ -44,3 +45,31 @@ def test_what_a_folder_lacks() -> None:
     assert lacking("teacher", held[:-1]) == ["*.safetensors"]
     assert lacking("of another version", []) == []
     assert all(FILES.values())
+
+
+STAGE = Artifact("student", "0123abcd" * 8, Path("/s/06/kd-2L-s0-0123abcd"), {"teacher": "t"})
+
+
+def test_work_is_done_beside_the_final_folder() -> None:
+    assert STAGE.work == Path("/s/06/kd-2L-s0-0123abcd.work")
+
+
+def test_a_dot_in_the_name_is_no_suffix() -> None:
+    stage = Artifact("teacher", "k", Path("/s/bert-v1.5-s0-0123abcd"), {})
+    assert stage.work.name == "bert-v1.5-s0-0123abcd.work"
+    assert stage.work.parent == stage.path.parent
+
+
+def test_a_stage_is_a_value() -> None:
+    with pytest.raises(FrozenInstanceError):
+        STAGE.key = "other"  # type: ignore[misc]
+
+
+def test_a_finished_result_is_found_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    stage = Artifact("student", "0123abcd" * 8, tmp_path / "kd-0123abcd", {})
+    assert (stage.found, stage.path) == (None, stage.expected)
+    best = tmp_path / "best"
+    best.mkdir()
+    seal(best, {"key": stage.key})
+    assert (stage.found, stage.path) == (best, best)
+    assert stage.expected == tmp_path / "kd-0123abcd"

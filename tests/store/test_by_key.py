@@ -18,8 +18,8 @@ from alpkd_pipeline.store.by_key import (
     free_place,
     same_result,
 )
-from alpkd_pipeline.store.finished import published, written_ns
 from alpkd_pipeline.store.manifest import seal, write_json
+from alpkd_pipeline.store.run_folder import finished_below, written_ns
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 
@@ -121,7 +121,7 @@ def test_what_is_at_work_or_stepped_aside_is_no_result(
 ) -> None:
     result(place / name)
     assert find_result(expected, KEY) is None
-    assert published(place.parent) == []
+    assert finished_below(place.parent, "*/*") == []
 
 
 def test_stray_files_and_broken_links_are_passed_over(place: Path, expected: Path) -> None:
@@ -131,7 +131,7 @@ def test_stray_files_and_broken_links_are_passed_over(place: Path, expected: Pat
     (place / "empty-abababab").mkdir()
     (place.parent / "notes.txt").write_text("a file where tasks lie")
     assert find_result(expected, KEY) == folder
-    assert published(place.parent) == [folder]
+    assert [f.path for f in finished_below(place.parent, "*/*")] == [folder]
 
 
 def test_a_link_to_a_result_is_one(place: Path, expected: Path, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.store.stores import SmallStore
 
-from alpkd_pipeline.store.contents import UnreadableError, read_sealed
+from alpkd_pipeline.store.contents import UnreadableError, check_contents, read_sealed
 from alpkd_pipeline.store.manifest import MANIFEST, read_json, write_json
 
 
@@ -17,12 +18,18 @@ def folder(store: SmallStore) -> Path:
     return store.folder("small")
 
 
+def look(folder: Path) -> list[tuple[str, str]]:
+    found = check_contents("student", {folder: "small"}, Counter(), lambda count: None)
+    return [(each.state, each.file) for each in found.get(folder, [])]
+
+
 def test_a_manifest_says_what_it_was_given(store: SmallStore, folder: Path) -> None:
     sealed = read_sealed(folder)
-    assert sealed.facts["stage"] == "student"
-    assert sealed.facts["made_from"]["teacher"] == store.key("big")
-    assert sealed.bytes == sum((folder / name).stat().st_size for name in sealed.files)
-    assert sealed.missing() == sealed.extra() == []
+    assert sealed["stage"] == "student"
+    assert sealed["made_from"]["teacher"] == store.key("big")
+    sizes = {name: (folder / name).stat().st_size for name in sealed["files"]}
+    assert {name: file["bytes"] for name, file in sealed["files"].items()} == sizes
+    assert look(folder) == []
 
 
 def test_every_byte_counts(folder: Path) -> None:
@@ -42,7 +49,7 @@ NEW = ("schema", "sha256")
 def test_a_manifest_of_an_older_version_has_no_hash_of_itself(folder: Path) -> None:
     facts = read_json(folder / MANIFEST)
     write_json(folder / MANIFEST, {k: v for k, v in facts.items() if k not in NEW})
-    assert read_sealed(folder).facts["key"] == facts["key"]
+    assert read_sealed(folder)["key"] == facts["key"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": 3}', '{"files": {"a": 1}}'])
@@ -61,6 +68,5 @@ def test_a_missing_one_is_said_to_be(folder: Path) -> None:
 def test_files_that_are_not_listed_or_not_there(folder: Path) -> None:
     (folder / "data.bin").rename(folder / "other.bin")
     (folder / ".mlflow.json").write_text("{}")
-    sealed = read_sealed(folder)
-    assert (sealed.missing(), sealed.extra()) == (["data.bin"], ["other.bin"])
-    assert not [name for name in sealed.files if re.match(r"\.", name)]
+    assert look(folder) == [("missing", "data.bin"), ("extra", "other.bin")]
+    assert not [name for name in read_sealed(folder)["files"] if re.match(r"\.", name)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 from tests.conftest import PROJECT
 from tests.store.stores import SmallStore
 
+from alpkd_pipeline.store import layout
 from alpkd_pipeline.store.layout import (
     KINDS,
     Entry,
@@ -84,3 +86,10 @@ def test_a_rerun_has_a_store_for_each_commit_that_it_ran(store: SmallStore) -> N
 
 def test_an_empty_place_has_nothing(store: SmallStore) -> None:
     assert list(entries(store.root / "nowhere")) == []
+
+
+def test_no_other_file_knows_the_names_of_a_stores_folders() -> None:
+    named = re.compile(r"\b0[1-9]_[a-z]")
+    package = Path(layout.__file__).parents[1]
+    files = [path for path in package.rglob("*.py") if named.search(path.read_text("utf-8"))]
+    assert files == [Path(layout.__file__)]

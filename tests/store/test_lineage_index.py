@@ -19,4 +19,4 @@ def test_results_others_and_what_cannot_be_read(store: SmallStore) -> None:
     assert small.key == store.key("small")
     assert small.keys["splits"] == store.key("rows")
     files = [p for p in small.entry.path.rglob("*") if p.is_file() and p.name != "manifest.json"]
-    assert index.bytes[small.entry.path] == sum(path.stat().st_size for path in files)
+    assert small.bytes == sum(path.stat().st_size for path in files)

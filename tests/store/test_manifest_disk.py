@@ -16,8 +16,8 @@ from tests.disks import fill, largest_file, small_disk
 
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.store.checkpoints import publish_step, says_where_it_goes_on, steps_of
-from alpkd_pipeline.store.finished import verify
 from alpkd_pipeline.store.manifest import room_for, seal, write_json
+from alpkd_pipeline.store.run_folder import verify
 
 
 def tensors(folder: Path) -> None:

@@ -8,7 +8,7 @@ from filelock import FileLock
 from tests.store.stores import SmallStore, make_older
 
 from alpkd_pipeline.store.prune import carry_out, make_plan, plan_lines
-from alpkd_pipeline.store.prune_kept import Choice
+from alpkd_pipeline.store.prune_candidates import Choice
 from alpkd_pipeline.store.verify import verify_store
 
 

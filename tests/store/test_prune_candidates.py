@@ -14,8 +14,7 @@ from tests.store.stores import SmallStore, make_older
 
 from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.prune import carry_out, make_plan
-from alpkd_pipeline.store.prune_candidates import SETTLED_SECONDS, size_of
-from alpkd_pipeline.store.prune_kept import Choice
+from alpkd_pipeline.store.prune_candidates import SETTLED_SECONDS, Choice, size_of
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.store.verify import verify_store
 

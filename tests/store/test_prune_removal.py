@@ -11,8 +11,7 @@ from tests.store.stores import SmallStore
 from alpkd_pipeline.store import prune
 from alpkd_pipeline.store.manifest import LOCKS, lock_file
 from alpkd_pipeline.store.prune import make_plan
-from alpkd_pipeline.store.prune_candidates import Candidate, is_settled
-from alpkd_pipeline.store.prune_kept import Choice
+from alpkd_pipeline.store.prune_candidates import Candidate, Choice, is_settled
 from alpkd_pipeline.store.unfinished import is_held
 from alpkd_pipeline.store.verify import verify_store
 
@@ -58,7 +57,7 @@ def test_a_removal_that_is_killed_leaves_no_half_result(
         raise Killed
 
     found = signals(store)
-    monkeypatch.setattr(prune, "_delete", die)
+    monkeypatch.setattr("shutil.rmtree", die)
     with pytest.raises(Killed):
         prune.remove(found)
     monkeypatch.undo()
@@ -71,7 +70,7 @@ def test_an_error_is_told(store: SmallStore, monkeypatch: pytest.MonkeyPatch) ->
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(prune, "_delete", refuse)
+    monkeypatch.setattr("shutil.rmtree", refuse)
     assert prune.remove(signals(store)).startswith("Permission denied: ")
 
 

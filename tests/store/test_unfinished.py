@@ -27,7 +27,7 @@ def test_an_interrupted_training_is_named_with_its_step_and_its_checkpoints_are_
     assert report.is_sound
     (found,) = report.findings
     assert (found.state, found.what) == ("unfinished", "interrupted after step 20")
-    assert report.counts["checkpoint"].folders == 2
+    assert report.counts["checkpoint"]["folders"] == 2
     weights = work / CHECKPOINTS / "step-00000020" / "weights.bin"
     weights.write_bytes(b"1" * 32)
     (harm,) = bad(verify_store(store.root))

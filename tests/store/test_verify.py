@@ -19,10 +19,10 @@ def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStor
     assert report.is_sound
     assert report.findings == []
     listed = [path for path in files_of(store.root) if path.name != "manifest.json"]
-    assert sum(count.files for count in report.counts.values()) == len(listed)
-    read = sum(count.bytes for count in report.counts.values())
+    assert sum(count["files"] for count in report.counts.values()) == len(listed)
+    read = sum(count["bytes"] for count in report.counts.values())
     assert read == sum(path.stat().st_size for path in listed)
-    folders = {kind: count.folders for kind, count in report.counts.items() if count.folders}
+    folders = {kind: count["folders"] for kind, count in report.counts.items() if count["folders"]}
     assert folders == {
         "splits": 1,
         "encoded": 1,
@@ -39,7 +39,7 @@ def test_a_whole_store_is_sound_and_everything_in_it_is_counted(store: SmallStor
 
 def test_stores_of_reruns_are_looked_at_too(store: SmallStore) -> None:
     again = SmallStore(store.root / "09_reruns" / "small-20260101").chain()
-    assert verify_store(store.root).counts["rerun"].folders == 13
+    assert verify_store(store.root).counts["rerun"]["folders"] == 13
     (again.folder("small") / "data.bin").write_bytes(b"")
     (found,) = bad(verify_store(store.root))
     assert found.kind == "rerun"
@@ -51,7 +51,7 @@ def test_what_a_commit_made_in_a_rerun_is_looked_at_under_the_lock_of_the_rerun(
 ) -> None:
     rerun = store.root / "09_reruns" / "small-20260101"
     inner = SmallStore(rerun / "commit-abcdef12").chain()
-    assert verify_store(store.root).counts["rerun"].folders == 13
+    assert verify_store(store.root).counts["rerun"]["folders"] == 13
     (inner.folder("small") / "data.bin").write_bytes(b"")
     (found,) = bad(verify_store(store.root))
     assert found.folder.startswith("09_reruns/small-20260101/commit-abcdef12/06_models")

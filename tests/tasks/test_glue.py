@@ -5,7 +5,9 @@ from alpkd_pipeline.tasks.metrics import check_metrics
 
 
 def test_the_nine_tasks() -> None:
-    assert list(GLUE) == ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+    nine = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]
+    assert list(GLUE)[:9] == nine
+    assert GLUE["mnli"].test_rows == {"test": 9_796, "test_mismatched": 9_847}
 
 
 @pytest.mark.parametrize(
@@ -69,11 +71,11 @@ def test_mnli_has_two_dev_and_two_test_splits() -> None:
 @pytest.mark.parametrize("name", GLUE)
 def test_every_row_fits_together(name: str) -> None:
     row = GLUE[name]
-    assert row.task.name == row.hub_config == name
+    assert row.task.name == name
     check_metrics(row.task.metrics, row.task.kind, row.task.num_labels)
     splits = {"train", *row.task.dev_splits, *row.task.test_splits}
     assert set(row.hub_splits) == set(row.tsv) == splits
-    assert set(row.submission) == set(row.task.test_splits)
+    assert set(row.submission) == set(row.test_rows) == set(row.task.test_splits)
     assert len(row.submission_words) == len(row.task.label_names)
     for file in row.tsv.values():
         assert set(row.task.text_columns) <= set(file.columns)
@@ -83,7 +85,7 @@ def test_submission_words() -> None:
     assert GLUE["rte"].submission_words == ("entailment", "not_entailment")
     assert GLUE["wnli"].submission_words == ("0", "1")
     assert GLUE["cola"].submission == {"test": "CoLA.tsv"}
-    assert {file for row in GLUE.values() for file in row.submission.values()} == {
+    assert {file for row in GLUE.values() for file in row.submission.values()} >= {
         "CoLA.tsv", "SST-2.tsv", "MRPC.tsv", "STS-B.tsv", "QQP.tsv", "MNLI-m.tsv", "MNLI-mm.tsv",
         "QNLI.tsv", "RTE.tsv", "WNLI.tsv",
     }  # fmt: skip

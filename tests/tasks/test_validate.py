@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import check_splits
+from alpkd_pipeline.tasks.validate import DataFaults, check_splits
 
 
 def frame(task: Task, rows: int = 6, word: str = "row", **changes: Any) -> pd.DataFrame:
@@ -34,16 +33,15 @@ def test_sound_splits_are_described(mood: Task) -> None:
         "dev": frame(mood, 4, "dev"),
         "test": frame(mood, 3, "test", label=[-1, -1, 1]),
     }
-    report = check_splits(splits, mood, 0.0).to_dict()
+    report = check_splits(splits, mood, 0.0)
     assert report == json.loads(json.dumps(report))
-    assert report["task"] == "mood"
-    assert report["splits"]["train"] == {
+    assert report["train"] == {
         "rows": 6,
         "labels": {"negative": 3, "positive": 3},
         "overlap": 0,
         "repeated": 0,
     }
-    assert report["splits"]["test"]["labels"] == {"negative": 0, "positive": 1, "hidden": 2}
+    assert report["test"]["labels"] == {"negative": 0, "positive": 1, "hidden": 2}
 
 
 def test_regression_labels_are_summed_up(likeness: Task) -> None:
@@ -51,9 +49,9 @@ def test_regression_labels_are_summed_up(likeness: Task) -> None:
         "train": frame(likeness, 3, label=[0.0, 5.0, 4.0]),
         "test": frame(likeness, 2, "test", label=[-1.0, -1.0]),
     }
-    facts = check_splits(splits, likeness, 0.0).splits
-    assert facts["train"].labels == {"min": 0.0, "mean": 3.0, "max": 5.0}
-    assert facts["test"].labels == {"hidden": 2}
+    facts = check_splits(splits, likeness, 0.0)
+    assert facts["train"]["labels"] == {"min": 0.0, "mean": 3.0, "max": 5.0}
+    assert facts["test"]["labels"] == {"hidden": 2}
 
 
 def test_missing_column(mood: Task) -> None:
@@ -155,7 +153,7 @@ def test_minus_one_is_a_number_where_the_range_holds_it(likeness: Task) -> None:
         "test": frame(signed, 2, "test", label=[float("nan"), -1.0]),
     }
     report = check_splits(good, signed, 0.0)
-    assert report.splits["test"].labels == {"min": -1.0, "mean": -1.0, "max": -1.0, "hidden": 1}
+    assert report["test"]["labels"] == {"min": -1.0, "mean": -1.0, "max": -1.0, "hidden": 1}
     free = replace(likeness, label_range=None)
     assert "task.label_range" in faults_of(free, train=frame(free, 2, label=[-1.0, 9.0]))[0]
 
@@ -207,7 +205,7 @@ def test_five_planted_rows_are_counted_and_logged(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         report = check_splits(planted(mood), mood, max_overlap=0.1)
-    assert report.splits["dev"].overlap == report.splits["test"].overlap == 5
+    assert report["dev"]["overlap"] == report["test"]["overlap"] == 5
     assert "mood, dev: 5 of 50 rows (10.00%) are also in train" in caplog.text
 
 
@@ -220,4 +218,4 @@ def test_five_planted_rows_are_refused_over_the_limit(mood: Task) -> None:
 
 def test_repeated_rows_of_train(mood: Task) -> None:
     train = frame(mood, 3, sentence=["a", "A ", "b"])
-    assert check_splits({"train": train}, mood, 0.0).splits["train"].repeated == 1
+    assert check_splits({"train": train}, mood, 0.0)["train"]["repeated"] == 1

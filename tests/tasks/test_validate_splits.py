@@ -50,6 +50,7 @@ def test_the_report_counts_what_is_there(
 ) -> None:
     write_splits(good, mood.to_dict(), 0.0, tmp_path)
     report = read_json(tmp_path / REPORT)
+    assert report["task"] == "mood"
     assert report["splits"]["train"]["rows"] == 4
     assert report["splits"]["test"]["rows"] == 2
     assert json.loads(json.dumps(report)) == report

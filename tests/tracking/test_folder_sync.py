@@ -196,7 +196,7 @@ def test_a_database_that_was_deleted_is_filled_again(
     folder = made.whole()
     sync_folder(folder, settings)
     store = prepare_store(settings)
-    store._client.rename_experiment(store._experiment_id, "lost")
+    store._client.rename_experiment(store.experiment_id, "lost")
     prepare_store.cache_clear()
     sync_folder(folder, settings)
     assert rows("select count(*) from metrics") == [(2 * made.whole_points,)]

@@ -39,14 +39,14 @@ def test_a_run_that_nobody_grouped_has_no_parent(store: MlflowStore) -> None:
 def test_children_find_the_parent_that_is_there(
     settings: TrackingSettings, training: Make, store: MlflowStore, rows: Rows
 ) -> None:
-    parent = make_parent(store, GROUP, "sweep", 5, {"x": "y"})
+    parent = make_parent(store, GROUP, "sweep", 5)
     child = sync_folder(training(group=GROUP).whole(), settings)
     teacher = sync_folder(training("demo-s0-b2", stage="teacher", group=GROUP).whole(), settings)
     for run_id in (child, teacher):
         found = tags_of(rows, run_id)
         assert (found["group"], found["mlflow.parentRunId"]) == (GROUP, parent)
     own = tags_of(rows, parent)
-    assert (own["stage"], own["group"], own["identity"], own["x"]) == ("sweep", GROUP, GROUP, "y")
+    assert (own["stage"], own["group"], own["identity"]) == ("sweep", GROUP, GROUP)
     assert rows("select name, status from runs where run_uuid = ?", parent) == [(GROUP, "RUNNING")]
 
 
@@ -73,7 +73,7 @@ def test_a_child_keeps_its_first_parent(
     folder = training(group=GROUP).whole()
     child = sync_folder(folder, settings)
     before = tags_of(rows, child)
-    make_parent(prepare_store(settings), "sweep-later", "sweep", 9, {})
+    make_parent(prepare_store(settings), "sweep-later", "sweep", 9)
     (folder / ".mlflow.json").unlink()
     assert sync_folder(folder, settings) == child
     assert tags_of(rows, child) == before
@@ -89,12 +89,12 @@ def test_of_two_parents_made_at_once_all_take_the_older(
         return real(self, name, start_ms, tags)
 
     monkeypatch.setattr(MlflowStore, "create", someone_was_faster)
-    found = make_parent(store, GROUP, "sweep", 5, {})
+    found = make_parent(store, GROUP, "sweep", 5)
     assert store._client.get_run(found).info.start_time == 4
 
 
 def test_a_process_asks_once(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = make_parent(store, GROUP, "sweep", 5, {})
+    parent = make_parent(store, GROUP, "sweep", 5)
     monkeypatch.setattr(MlflowStore, "find", lambda self, identity: pytest.fail("asked again"))
     assert find_parent(store, GROUP) == parent
     assert group._FOUND[store.token, GROUP] == parent

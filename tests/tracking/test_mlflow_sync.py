@@ -53,7 +53,7 @@ def test_the_experiment_keeps_artifacts_at_an_absolute_place(
 
 def test_a_deleted_experiment_is_named(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
-    store._client.delete_experiment(store._experiment_id)
+    store._client.delete_experiment(store.experiment_id)
     prepare_store.cache_clear()
     with pytest.raises(UserError, match="experiment 'alpkd' was deleted: restore it"):
         prepare_store(settings)
@@ -67,7 +67,7 @@ def test_tokens_tell_experiments_and_new_databases_apart(
     assert first.token != other.token
     prepare_store.cache_clear()
     assert prepare_store(settings).token == first.token
-    first._client.rename_experiment(first._experiment_id, "old")  # as a new database would
+    first._client.rename_experiment(first.experiment_id, "old")  # as a new database would
     prepare_store.cache_clear()
     assert prepare_store(settings).token != first.token
 
@@ -110,8 +110,8 @@ def test_more_params_and_tags_than_mlflow_takes_at_once(store: MlflowStore) -> N
     store.set_tags(run_id, many)
     facts = store.facts(run_id)
     assert facts is not None
-    assert facts.params == set(many)
-    assert set(many) <= facts.tags
+    assert set(facts.params) == set(many)
+    assert set(many) <= set(facts.tags)
 
 
 def test_data_sets_stay_single(store: MlflowStore, rows: Rows) -> None:
@@ -272,9 +272,7 @@ def _track_a_run(project: Path) -> None:
     assert settings is not None
     store = prepare_store(settings)
     run_id = store.create("r", 1, {"stage": "student"})
-    (project.parent.parent / "files").mkdir()
-    (project.parent.parent / "files" / "x.json").write_text("{}")
-    store.log_files(run_id, project.parent.parent / "files")
+    store.log_files(run_id, {"x.json": b"{}"})
     store.log_table(run_id, pd.DataFrame({"a": [1]}), "table.json")
     store.end(run_id, "FINISHED", 2)
     artifacts = project / "mlartifacts" / run_id / "artifacts"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.tracking.conftest import KEY, TEACHER_KEY, Training, run_json
 
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import publish, write_json
+from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tracking.flatten import NOTE_TAG
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store

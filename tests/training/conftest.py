@@ -12,7 +12,7 @@ import torch
 
 from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.store.run_folder import Work
+from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.sources.demo import TASK, load
 from alpkd_pipeline.training.dispatch import run_stage

@@ -8,9 +8,9 @@ import pytest
 from tests.training.conftest import Make
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.finished import verify
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json, seal
+from alpkd_pipeline.store.run_folder import verify
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 
 

@@ -20,13 +20,15 @@ from alpkd_pipeline.store.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import journalled_limit
-from alpkd_pipeline.training.progress import Evaluation, FitResult, FitSettings
+from alpkd_pipeline.training.progress import Evaluation, FitResult
+from alpkd_pipeline.training.run_config import Settings
 from alpkd_pipeline.training.update import DivergedError
 
 WIDTH = 3
-SETTINGS = FitSettings(
+SETTINGS = Settings(
     epochs=1,
     batch_size=2,
     lr=0.1,
@@ -35,6 +37,8 @@ SETTINGS = FitSettings(
     max_grad_norm=1e9,
     log_every=1,
 )
+
+
 IDS = 100
 """Row i has the example id i + IDS."""
 
@@ -95,43 +99,46 @@ class World:
 
     def fit(
         self,
-        settings: FitSettings = SETTINGS,
+        settings: Settings = SETTINGS,
         step: Callable[[Batch], LossTerms] | None = None,
         scores: Iterable[float] | None = None,
         **more: Any,
     ) -> FitResult:
         told = iter(scores if scores is not None else [i / 100 for i in range(10, 90)])
+        world = self
 
-        def evaluate() -> Evaluation:
-            self.story.append("evaluate")
-            time.sleep(more.get("pause", 0.0))
-            value = next(told)
-            first = more.get("metric", "accuracy")
-            return Evaluation({first: value, "f1": 1 - value}, more.get("details", {}))
+        class Judge:
+            def evaluate(self) -> Evaluation:
+                world.story.append("evaluate")
+                time.sleep(more.get("pause", 0.0))
+                value = next(told)
+                first = more.get("metric", "accuracy")
+                return Evaluation({first: value, "f1": 1 - value}, more.get("details", {}))
 
-        def keep_best(found: Evaluation, step: int, left: float) -> None:
-            self.story.append(f"keep {found.deciding:g}")
-            self.left.append(left)
+            def keep_best(self, found: Evaluation, step: int, left: float) -> None:
+                world.story.append(f"keep {found.deciding:g}")
+                world.left.append(left)
 
+        learner = Learner(
+            model=self.model,
+            step=step or self.squares,
+            term_weights=more.get("term_weights", {}),
+            begin_epoch=more.get("begin_epoch"),
+        )
         with Journal(self.folder) as journal:
             return fit(
-                model=self.model,
-                parameters=list(self.model.parameters()),
-                step=step or self.squares,
+                learner,
+                Judge(),
+                settings,
                 train=self.train,
                 rows=more.get("rows", np.arange(len(self.train))),
                 pad_id=0,
-                evaluate=evaluate,
-                keep_best=keep_best,
-                settings=settings,
-                term_weights=more.get("term_weights", {}),
                 seed=more.get("seed", 0),
                 accelerator=self.accelerator,
                 limit=journalled_limit(settings.batch_size, "training", journal, []),
                 journal=journal,
                 title="toy",
                 score_name="dev",
-                begin_epoch=more.get("begin_epoch"),
             )
 
     def events(self, kind: str) -> list[dict[str, Any]]:
@@ -405,7 +412,8 @@ def test_what_is_watched_is_averaged_beside_the_losses(world: World) -> None:
     seen = iter([1.0, 2.0, 4.0, 8.0])
 
     def step(batch: Batch) -> LossTerms:
-        return replace(world.squares(batch), watch={"variance": torch.tensor(next(seen))})
+        watch = {"variance": torch.tensor(next(seen))}
+        return replace(world.squares(batch), watch=watch)
 
     world.fit(replace(SETTINGS, log_every=3), step=step)
     # Lines at steps 1, 3 and 4.

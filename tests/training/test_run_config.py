@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from tests.training.conftest import PARAMS, TRAINING
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.tasks.sources.demo import TASK
-from alpkd_pipeline.training.run_config import RunConfig, read_config
+from alpkd_pipeline.training.run_config import RunConfig, Settings, read_config
 
 RUN: dict[str, Any] = {
     "stage": "student",
@@ -68,8 +70,8 @@ def test_an_absolute_input_stays_where_it_is(tmp_path: Path) -> None:
 def test_teacher_and_student_have_their_own_numbers(tmp_path: Path) -> None:
     student, teacher = read(tmp_path), read(tmp_path, stage="teacher")
     assert (student.seed, teacher.seed) == (1, 7)
-    assert (student.training["epochs"], teacher.training["epochs"]) == (1, 9)
-    assert (student.fit_settings.epochs, teacher.fit_settings.epochs) == (1, 9)
+    assert (student.training.epochs, teacher.training.epochs) == (1, 9)
+    assert (student.teaching.epochs, teacher.teaching.epochs) == (9, 9)
 
 
 def test_signals_are_recorded_with_the_teacher_s_numbers(tmp_path: Path) -> None:
@@ -77,15 +79,20 @@ def test_signals_are_recorded_with_the_teacher_s_numbers(tmp_path: Path) -> None
 
 
 def test_the_loop_gets_its_part_of_the_block(tmp_path: Path) -> None:
-    settings = read(tmp_path).fit_settings
+    settings = read(tmp_path).training
     assert (settings.batch_size, settings.lr, settings.accumulation) == (16, 4e-4, 1)
     assert (settings.eval_every, settings.patience, settings.log_every) == ("epoch", None, 2)
 
 
+def test_every_parameter_of_a_training_has_its_place() -> None:
+    assert {field.name for field in fields(Settings)} == set(TrainingParams.model_fields)
+
+
 def test_a_change_of_the_block_does_not_reach_the_run(tmp_path: Path) -> None:
     run = read(tmp_path)
-    run.training["epochs"] = 99  # type: ignore[index]
-    assert run.training["epochs"] == 1
+    with pytest.raises(FrozenInstanceError):
+        run.training.epochs = 99  # type: ignore[misc]
+    assert run.training.epochs == 1
 
 
 def refused(folder: Path) -> str:

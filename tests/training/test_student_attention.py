@@ -45,13 +45,14 @@ def outputs(*groups: list[int]) -> list[BatchOutput]:
     return [BatchOutput(np.array(g), OURS.logits[g], OURS.layers[g]) for g in groups]
 
 
-def read_teacher(out: BatchOutput) -> Signal:
-    assert THEIRS.layers is not None
-    return Signal(THEIRS.logits[out.rows], THEIRS.layers[out.rows])
+class Teacher:
+    def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
+        assert THEIRS.layers is not None
+        return Signal(THEIRS.logits[rows], THEIRS.layers[rows])
 
 
 def look(chosen: Method, *groups: list[int]) -> dict:
-    return attention_observer(chosen, read_teacher, SPLIT)(outputs(*groups))["attention"]
+    return attention_observer(chosen, Teacher(), SPLIT, pad_id=0)(outputs(*groups))["attention"]
 
 
 def test_weights_are_the_mean_over_all_rows() -> None:
@@ -92,7 +93,7 @@ def test_it_is_ready_for_the_journal() -> None:
 
 
 def test_looking_again_starts_again() -> None:
-    observe = attention_observer(method("alp_kd"), read_teacher, SPLIT)
+    observe = attention_observer(method("alp_kd"), Teacher(), SPLIT, pad_id=0)
     first, second = observe(outputs([0, 1])), observe(outputs([0, 1]))
     assert first == second
 

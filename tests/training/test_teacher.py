@@ -22,7 +22,7 @@ def brought(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A teacher that has learnt something: three epochs on the small split."""
     from tests.training.conftest import PARAMS, TRAINING
 
-    from alpkd_pipeline.store.run_folder import Work
+    from alpkd_pipeline.store.checkpoints import Work
     from alpkd_pipeline.tasks.sources.demo import TASK
 
     folder = tmp_path_factory.mktemp("brought") / "model"

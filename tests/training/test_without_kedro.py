@@ -13,7 +13,7 @@ from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.training.dispatch import run_stage
 
-BLOCKED = ("kedro", "mlflow", "pydantic", "pandera", "datasets", "evaluate", "rich", "matplotlib")
+BLOCKED = ("kedro", "mlflow", "pydantic", "datasets", "evaluate", "rich", "matplotlib")
 
 SCRIPT = f"""
 import runpy, sys

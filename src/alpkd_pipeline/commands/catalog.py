@@ -22,12 +22,10 @@ def describe_callback(**options: Any) -> None:
 
 def dataset_paths(env: str | None) -> dict[str, Path]:
     """The folder of each result of the cell that the configuration defines, by dataset name."""
-    from kedro.framework.session import KedroSession
+    from alpkd_pipeline.orchestration.config_loader import project_context
 
-    with KedroSession.create(env=env, save_on_close=False) as opened:
-        session: Any = opened
-        found = session.load_context().catalog
-        paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118
+    found = project_context(None, env, {}).catalog
+    paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118
     return {name: path for name, path in sorted(paths.items()) if path is not None}
 
 

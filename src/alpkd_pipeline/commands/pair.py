@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.params_option import one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
 
@@ -24,28 +24,19 @@ WHAT_IT_SAYS = (
 @click.command("pair")
 @click.argument("run_a")
 @click.argument("run_b")
-@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
-@click.option(
-    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
-)
-@click.pass_obj
-def pair(metadata: object, run_a: str, run_b: str, env: str | None, params: dict[str, Any]) -> None:
+@project_options("Where to look, such as run.store=...")
+def pair(project: Project, run_a: str, run_b: str) -> None:
     """Compare two finished models on the same dev examples.
 
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
-    project = Path(getattr(metadata, "project_path", Path.cwd()))
-    store = _store(project, env, params)
+    store = Path(project.context.catalog.load("store"))
     with one_line_errors():
         click.echo(compared(store, run_a, run_b))
 
 
 def compared(store: Path, run_a: str, run_b: str) -> str:
-    """What two models have in common and what not, as text.
-
-    Raises:
-        UserError: a run cannot be found or read, or the two cannot be compared.
-    """
+    """What two models have in common and what not, as text."""
     from alpkd_pipeline.reporting.statistics.bootstrap import one_pair
     from alpkd_pipeline.reporting.statistics.dev_answers import (
         check_same_rows,
@@ -72,6 +63,10 @@ def _said(ours: DevAnswers, theirs: DevAnswers, found: PairBootstrap) -> str:
 
     width = max(len(ours.name), len(theirs.name), len("difference"))
     metric = found.metric
+    # How many answers differ, where answers are classes; two real numbers nearly always do.
+    differing = f"; {found.differing} of them are answered differently"
+    if ours.task.kind == "regression":
+        differing = ""
     return "\n".join(
         [
             f"{ours.task.name}, {ours.split}: {found.rows} examples, {metric}",
@@ -80,24 +75,7 @@ def _said(ours: DevAnswers, theirs: DevAnswers, found: PairBootstrap) -> str:
             f"  {'difference':{width}}  {found.difference:+8.4f}"
             f"   95 % interval {found.low:+.4f} to {found.high:+.4f}",
             f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
-            f"{_differing(ours, found)}.",
+            f"{differing}.",
             as_typed(WHAT_IT_SAYS),
         ]
     )
-
-
-def _differing(ours: DevAnswers, found: PairBootstrap) -> str:
-    """How many answers differ, where answers are classes; two real numbers nearly always do."""
-    if ours.task.kind == "regression":
-        return ""
-    return f"; {found.differing} of them are answered differently"
-
-
-def _store(project: Path, env: str | None, params: dict[str, Any]) -> Path:
-    from kedro.framework.session import KedroSession
-
-    with KedroSession.create(
-        project, env=env, runtime_params=params, save_on_close=False
-    ) as opened:
-        session: Any = opened
-        return Path(session.load_context().catalog.load("store"))

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.params_option import one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.stage import SharedFacts
-from alpkd_pipeline.orchestration.sweep.grid import expand
-from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE, read_spec
+from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, expand, read_spec
 from alpkd_pipeline.program import as_typed
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 
 
 @click.command("prune")
-@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
-@click.option(
-    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
-)
+@project_options("Where to look, such as run.store=...")
 @click.option("--dry-run", is_flag=True, help="Show what would go, and stop.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--signals", is_flag=True, help="All signals too: the teacher can record them again.")
@@ -36,29 +27,18 @@ if TYPE_CHECKING:
 @click.option("--reruns", is_flag=True, help="The stores of reruns too.")
 @click.option("--without-model", is_flag=True, help="Scores and the like of deleted models too.")
 @click.option("--caches", is_flag=True, help="Remembered hashes too.")
-@click.pass_obj
-def prune(
-    metadata: object,
-    /,
-    env: str | None,
-    params: dict[str, Any],
-    dry_run: bool,
-    yes: bool,
-    **more: bool,
-) -> None:
+def prune(project: Project, dry_run: bool, yes: bool, **more: bool) -> None:
     """Remove what no kept result needs: shown first, and never without a yes.
 
     Teachers, students and what was measured of them stay; so does what they were made from, and
     what the present configuration asks for.
     """
-    from alpkd_pipeline.commands.verify import configured_store
     from alpkd_pipeline.store.prune import carry_out, make_plan, plan_lines
-    from alpkd_pipeline.store.prune_kept import Choice
+    from alpkd_pipeline.store.prune_candidates import Choice
 
-    project, choice = Path(getattr(metadata, "project_path", Path.cwd())), Choice(**more)
+    choice = Choice(**more)
     with one_line_errors():
-        store, loader = configured_store(project, env, params)
-        asked = _asked(loader, project, env)
+        store, asked = project.store, _asked(project)
         plan = make_plan(store, choice, asked)
     click.echo(f"store: {store}")
     for line in plan_lines(plan):
@@ -79,11 +59,7 @@ def prune(
 
 
 def _agreed(yes: bool, total: str) -> bool:
-    """Whether somebody said yes.
-
-    Raises:
-        ClickException: nobody is there to be asked.
-    """
+    """Whether somebody said yes."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -91,10 +67,9 @@ def _agreed(yes: bool, total: str) -> bool:
     return click.confirm(f"Remove {total}?")
 
 
-def _asked(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str] | None:
-
+def _asked(project: Project) -> frozenset[str] | None:
     try:
-        return asked_keys(loader, project, env)
+        return asked_keys(project.loader, project.root, project.env)
     except UserError as error:
         click.echo(
             f"what conf/ asks for is not known, so only left-overs may go ({error})", err=True
@@ -109,23 +84,12 @@ def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> froz
     """Every key that a run or a sweep with the present configuration would look for.
 
     Parameters of the command line are those of the run; a sweep makes its cells without them.
-
-    Args:
-        loader: the configuration, with the parameters of the command line.
-        project: the project's root.
-        env: the configuration environment as given.
-
-    Raises:
-        UserError: conf/ does not say, or a file that decides a key is not here.
     """
-    facts = SharedFacts()
-    cells = [Cell(loader.params, project, "", facts)]
-    environments = (loader.env or loader.default_run_env, loader.base_env)
-    conf = Path(loader.conf_source)
-    if any((conf / name / SWEEP_FILE).is_file() for name in environments):
-        spec = read_spec(conf, environments)
+    cells = [Cell(loader.params, project)]
+    if any((folder / SWEEP_FILE).is_file() for folder in loader.folders):
+        spec = read_spec(loader.folders)
         # The store is where hashes of large files are remembered.
         given = loader.runtime_params or {}
-        grid = expand(spec, loader.conf, env, {"run": given["run"]} if "run" in given else {})
-        cells += [Cell(cell.params, project, cell.command, facts) for cell in grid]
+        on_top = {"run": given["run"]} if "run" in given else {}
+        cells += [grid.cell for grid in expand(spec, loader.conf, project, env, on_top)]
     return frozenset(cell.stage(name).key for cell in cells for name in NAMES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from alpkd_pipeline.commands.params_option import command_line, one_line_errors, read_params
+from alpkd_pipeline.commands.common import command_line, one_line_errors, read_params
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,19 +55,14 @@ def rerun(
     if filters and not latest_green:
         raise click.UsageError("--filter belongs to --latest-green")
     project = Path(getattr(metadata, "project_path", Path.cwd()))
-    from alpkd_pipeline.commands.sweep import terminated_like_interrupted
+    from alpkd_pipeline.commands.common import terminated_like_interrupted
 
     stopped_by: list[int] = []
     try:
         with one_line_errors(), terminated_like_interrupted() as stopped_by:
             setting = _setting(project, env, params, keep)
             planned, name, key, notes = _planned(setting, run, filters, here)
-            _tell(planned, notes)
-            if dry_run:
-                found = {difference.kind for one in planned for difference in one.differences}
-                code = int("damage" in found)
-            else:
-                code = _run(setting, planned, name, key, notes)
+            code = _run(setting, planned, name, key, notes, dry_run)
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on", err=True)
         code = 128 + stopped_by[0] if stopped_by else 130
@@ -76,12 +71,12 @@ def rerun(
 
 
 def _setting(project: Path, env: str | None, params: dict[str, Any], keep: bool) -> Setting:
-    from alpkd_pipeline.commands.sweep import load_configuration
+    from alpkd_pipeline.orchestration.config_loader import project_context
     from alpkd_pipeline.orchestration.rerun.run import Setting
-    from alpkd_pipeline.orchestration.stage import store_folder
+    from alpkd_pipeline.store.layout import store_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
-    given = load_configuration(project, env, params).params.run
+    given = project_context(project, env, params).config_loader.params.run
     store = store_folder(project, given.store)
     tracking = tracking_settings(given.tracking, given.experiment, project)
     return Setting(project, env, store, tracking, keep, command_line(), click.echo)
@@ -94,43 +89,43 @@ def _planned(
     from alpkd_pipeline.orchestration.rerun.original import find_original
     from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
     from alpkd_pipeline.orchestration.rerun.record import latest_green
+    from alpkd_pipeline.orchestration.sweep.grid import parse_only
 
     project, store = setting.project, setting.store
     if run is not None:
         original = find_original(store, run, setting.tracking)
         planned = plan_rerun(original, project, store, here)
         return [planned], original.folder.name, original.key, ()
-    green = latest_green(store, _where(filters))
+    try:
+        where = parse_only(",".join(filters))
+    except UserError as error:
+        raise UserError(str(error).replace("--only", "--filter")) from None
+    green = latest_green(store, where)
     every = [plan_or_error(original, project, store, here) for original in green.runs]
     return every, f"green-{green.key[:8]}", green.key, green.passed_over
 
 
-def _where(filters: Sequence[str]) -> dict[str, Any]:
-    from alpkd_pipeline.orchestration.sweep.grid import parse_only
-
-    try:
-        return parse_only(",".join(filters))
-    except UserError as error:
-        raise UserError(str(error).replace("--only", "--filter")) from None
-
-
-def _tell(planned: Sequence[Planned], notes: Sequence[str]) -> None:
+def _run(
+    setting: Setting,
+    planned: Sequence[Planned],
+    name: str,
+    key: str,
+    notes: Sequence[str],
+    dry_run: bool,
+) -> int:
+    """Say what is done, do it, and say what it came to."""
     from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
+    from alpkd_pipeline.orchestration.rerun.result import terminal_text
+    from alpkd_pipeline.orchestration.rerun.run import run_again
+    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
 
     lines = [*notes, *(line for one in planned for line in plan_lines(one))]
     # Cells of one comparison were nearly always made in one environment: its commands once.
     lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
     for line in lines:
         click.echo(line)
-
-
-def _run(
-    setting: Setting, planned: Sequence[Planned], name: str, key: str, notes: Sequence[str]
-) -> int:
-    from alpkd_pipeline.orchestration.rerun.run import run_again
-    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
-    from alpkd_pipeline.orchestration.rerun.words import terminal_text
-
+    if dry_run:
+        return int(any(d.kind == "damage" for one in planned for d in one.differences))
     result, report = run_again(setting, planned, name, key, notes)
     click.echo(terminal_text(result, str(report)))
     return 0 if result.verdict in FROM_BEST[:2] else 1

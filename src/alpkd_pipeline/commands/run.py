@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -15,9 +15,9 @@ from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner
 from kedro.utils import load_obj
 
-from alpkd_pipeline.commands.params_option import one_line_errors, read_params
+from alpkd_pipeline.commands.common import one_line_errors, read_params
 from alpkd_pipeline.errors import did_you_mean
-from alpkd_pipeline.orchestration.stage import FORCE
+from alpkd_pipeline.orchestration.subject import FORCE
 from alpkd_pipeline.params import possible_path
 
 RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
@@ -46,11 +46,7 @@ def _options() -> list[click.Parameter]:
 def read_conf_source(
     _context: click.Context, option: click.Parameter, value: str | None
 ) -> str | None:
-    """The folder of `--conf-source`, or its archive; a click callback.
-
-    Raises:
-        ClickException: one line that says why it is none.
-    """
+    """The folder of `--conf-source`, or its archive; a click callback."""
     if not value:
         return None
     try:
@@ -76,7 +72,7 @@ def run_callback(force: str, **kwargs: Any) -> Any:
     kwargs["runner"] = _checked_runner(kwargs["runner"])
     if force:
         kwargs["params"] = {**kwargs["params"], FORCE: force}
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     assert kedro_run.callback is not None
     try:
         with one_line_errors():
@@ -138,10 +134,6 @@ def _unknown(kind: str, name: str, known: Sequence[str], where: str = "") -> cli
     return click.ClickException(
         f"unknown {kind} '{name}'{where}{did_you_mean(name, known, '; {}')} {there}"
     )
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)
 
 
 run = click.Command("run", params=_options(), callback=run_callback, help=run_callback.__doc__)

@@ -1,21 +1,19 @@
-"""`kedro schedule`: commands of the project at fixed times, by cron or systemd."""
+"""`kedro schedule`: commands of the project at fixed times, by cron, or as units for systemd."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.params_option import one_line_errors
+from alpkd_pipeline.commands.common import one_line_errors
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.program import program
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.timetable.entry import Entry
 
 DEFAULT_COMMAND = ("rerun", "--latest-green")
 
@@ -24,9 +22,9 @@ DEFAULT_COMMAND = ("rerun", "--latest-green")
 @click.option("--cron", metavar="EXPR", help='When, for crontab: "0 3 * * 0" or @weekly.')
 @click.option("--on-calendar", metavar="EXPR", help='When, for systemd: "Sun 03:00".')
 @click.option("--name", help="What to call it; by default the command's first word.")
-@click.option("--install", is_flag=True, help="Hand it to cron or systemd instead of printing it.")
+@click.option("--install", is_flag=True, help="With --cron: put it into the crontab.")
 @click.option("--list", "listing", is_flag=True, help="Show this project's schedules.")
-@click.option("--remove", metavar="NAME", help="Take a schedule away; its logs stay.")
+@click.option("--remove", metavar="NAME", help="Take it out of the crontab; its logs stay.")
 @click.option("--start", metavar="NAME", help="Run COMMAND now, as the scheduler does.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -46,39 +44,86 @@ def schedule(
     Give one of --cron, --on-calendar, --list, --remove and --start. Write -- before COMMAND.
     """
     project = Path(getattr(context.obj, "project_path", Path.cwd())).resolve()
-    _check_use(cron, on_calendar, listing, remove, start)
+    given = (cron is not None, on_calendar is not None, listing, remove is not None)
+    if sum((*given, start is not None)) != 1:
+        raise click.UsageError("give one of --cron, --on-calendar, --list, --remove and --start")
     if (install or name) and cron is None and on_calendar is None:
         raise click.UsageError("--install and --name go with --cron or --on-calendar")
     if command and (listing or remove is not None):
         raise click.UsageError(f"--list and --remove take no command (given: {command[0]})")
     command = command or DEFAULT_COMMAND
-    from alpkd_pipeline.orchestration.timetable import install as scheduler
+    from alpkd_pipeline.orchestration.timetable import crontab
+    from alpkd_pipeline.orchestration.timetable.start import start as start_now
 
     with one_line_errors():
         if start is not None:
-            raise click.exceptions.Exit(_start(project, start, command))
+            # cron sends mail about whatever is printed: only a person at a terminal gets to see it.
+            code = start_now(project, start, command, echo=sys.stdout.isatty())
+            raise click.exceptions.Exit(code)
         if listing:
-            answer = scheduler.show_all(project)
+            click.echo(crontab.listed(project, datetime.now()))
         elif remove is not None:
-            answer = scheduler.remove(project, remove)
+            crontab.remove(project, remove)
+            click.echo(f"{remove} is removed; its logs stay in logs/schedule/{remove}")
         else:
             _check_command(context, command)
-            entry = _entry(project, name or command[0], command)
-            if cron is not None:
-                answer = scheduler.for_cron(entry, cron, install=install)
-            else:
-                answer = scheduler.for_systemd(entry, on_calendar or "", install=install)
-    click.echo(answer.text)
-    if answer.remark:
-        click.echo(answer.remark, err=True)
+            _schedule(project, name or command[0], command, cron, on_calendar, install)
 
 
-def _check_use(
-    cron: str | None, on_calendar: str | None, listing: bool, remove: str | None, start: str | None
+def _schedule(
+    project: Path,
+    name: str,
+    command: tuple[str, ...],
+    cron: str | None,
+    on_calendar: str | None,
+    install: bool,
 ) -> None:
-    given = (cron is not None, on_calendar is not None, listing, remove is not None)
-    if sum((*given, start is not None)) != 1:
-        raise click.UsageError("give one of --cron, --on-calendar, --list, --remove and --start")
+    from alpkd_pipeline.orchestration.timetable import crontab
+    from alpkd_pipeline.orchestration.timetable.cron import parse_cron
+    from alpkd_pipeline.orchestration.timetable.entry import (
+        check_calendar,
+        crontab_block,
+        make_entry,
+        unit_files,
+    )
+    from alpkd_pipeline.orchestration.timetable.settings import read_env_file, read_notify
+
+    # Both are read again at each start; a mistake had better show now.
+    read_env_file(project)
+    read_notify(project)
+    entry = make_entry(project, name, command)
+    if cron is not None:
+        when = parse_cron(cron).text
+        block, coming = crontab_block(entry, when), crontab.next_start(when, datetime.now())
+        if install:
+            crontab.install(entry, block)
+            click.echo(f"{name} is in the crontab: {entry.shown}, next {coming}")
+            return
+        click.echo(block, nl=False)
+        remark = (
+            "cron goes by this machine's local time. To install: the same command with --install,"
+            f" or add these lines by crontab -e. It would come next: {coming}"
+        )
+    else:
+        check_calendar(when := on_calendar or "")
+        files = unit_files(entry, when)
+        *_, timer = files
+        if install:
+            raise UserError(
+                "--install goes with --cron: for systemd, write the two files that the same"
+                " command prints without it, then systemctl --user daemon-reload and"
+                f" systemctl --user enable --now {timer}"
+            )
+        for file, text in files.items():
+            click.echo(f"# ~/.config/systemd/user/{file}\n{text}")
+        remark = (
+            "To install: write these two files, then systemctl --user daemon-reload and systemctl"
+            f" --user enable --now {timer}; to remove: systemctl --user disable --now {timer},"
+            " and delete them. When it would come next: systemd-analyze calendar"
+            f" {shlex.quote(when)}. It runs while you are logged in; always, with loginctl"
+            " enable-linger"
+        )
+    click.echo(remark, err=True)
 
 
 def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
@@ -101,21 +146,3 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
         pass  # --help
     except click.ClickException as error:
         raise UserError(f"{program()} {name}: {error.format_message()}") from None
-
-
-def _entry(project: Path, name: str, command: tuple[str, ...]) -> Entry:
-    from alpkd_pipeline.orchestration.timetable.entry import make_entry
-    from alpkd_pipeline.orchestration.timetable.environment import read_env_file
-    from alpkd_pipeline.orchestration.timetable.settings import read_notify
-
-    # Both are read again at each start; a mistake had better show now.
-    read_env_file(project)
-    read_notify(project)
-    return make_entry(project, name, command)
-
-
-def _start(project: Path, name: str, command: tuple[str, ...]) -> int:
-    from alpkd_pipeline.orchestration.timetable.start import start
-
-    # cron sends mail about whatever is printed, so only a person at a terminal gets to see it.
-    return start(project, name, command, echo=sys.stdout.isatty())

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from alpkd_pipeline.commands.params_option import advised, one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, advised, one_line_errors, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import Experiment
-from alpkd_pipeline.store.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.store.checkpoints import Work
+from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import MANIFEST, listed, read_json
-from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, DamagedError, RunFolder
 
 
 @click.command("sync")
-@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
-@click.option(
-    "--params",
-    default="",
-    callback=read_params,
-    help="Where to look and where to push to, such as run.store=...,run.tracking=...",
-)
-@click.pass_obj
-def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
+@project_options("Where to look and where to push to, such as run.store=...,run.tracking=...")
+def sync(project: Project) -> None:
     """Fill MLflow from run folders: those trained while it was away, or on another machine.
 
     Runs of sweeps and searches that were killed are closed.
     """
-    from alpkd_pipeline.orchestration.sweep.tracked import close_left
-    from alpkd_pipeline.steps.tracked import run_pictures_of, settings_of
+    from alpkd_pipeline.orchestration.sweep.campaign import close_left
+    from alpkd_pipeline.steps.step import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
 
-    project = Path(getattr(metadata, "project_path", Path.cwd()))
     with one_line_errors():
-        experiment = _experiment(project, env, params)
+        experiment: Experiment = project.context.catalog.load("experiment")
         settings = settings_of(experiment)
     if settings is None:
         raise click.ClickException(
@@ -61,20 +53,9 @@ def sync(metadata: object, env: str | None, params: dict[str, Any]) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _experiment(project: Path, env: str | None, params: dict[str, Any]) -> Experiment:
-    from kedro.framework.session import KedroSession
-
-    with KedroSession.create(
-        project, env=env, runtime_params=params, save_on_close=False
-    ) as opened:
-        session: Any = opened
-        found: Experiment = session.load_context().catalog.load("experiment")
-        return found
-
-
 def training_folders(store: Path) -> list[Path]:
     """Every run folder of a training, finished or given up."""
-    places = [path for kind in listed(store / "06_models") for path in listed(kind)]
+    places = [path for kind in (TEACHERS, STUDENTS) for path in listed(store / kind)]
     folders = [folder for place in places for folder in listed(place)]
     # A name that starts with a dot: what stepped aside for a newer result.
     found = [f for f in folders if f.name[0] != "." and _is_run(f)]
@@ -86,7 +67,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def _trains(run: Path) -> bool:
-    folder = FinishedFolder(run.parent)
+    folder = RunFolder(run.parent)
     try:
         return Work(run.parent, folder.json(run.name) if folder.is_there else read_json(run)).trains
     except DamagedError:

@@ -5,36 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from alpkd_pipeline.commands.params_option import one_line_errors, read_params
-from alpkd_pipeline.errors import UserError, size
+from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.errors import size
 from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.store.findings import Finding, Report, State
+from alpkd_pipeline.store.contents import Finding, Report, State
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+    pass
 
 
 @click.command("verify")
 @click.argument(
     "paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]..."
 )
-@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
-@click.option(
-    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
-)
+@project_options("Where to look, such as run.store=...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.pass_obj
-def verify(
-    metadata: object,
-    paths: tuple[Path, ...],
-    env: str | None,
-    params: dict[str, Any],
-    as_json: bool,
-) -> None:
+def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> None:
     """Compare every file of the store with its hash and every key with the others.
 
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
@@ -43,38 +33,19 @@ def verify(
     from alpkd_pipeline.store.contents import ByteProgress
     from alpkd_pipeline.store.verify import verify_store
 
-    project = Path(getattr(metadata, "project_path", Path.cwd()))
     progress = ByteProgress()
     try:
         with one_line_errors():
-            report = verify_store(configured_store(project, env, params)[0], paths, progress)
+            report = verify_store(project.store, paths, progress)
     finally:
         progress.close()
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
     for line in lines:
         click.echo(as_typed(line))
-    if "store" in params.get("run", {}) and any(finding.do for finding in report.findings):
+    if "store" in project.params.get("run", {}) and any(finding.do for finding in report.findings):
         click.echo(f"the commands need run.store={report.store} in their --params", err=True)
     if not report.is_sound:
         raise click.exceptions.Exit(1)
-
-
-def configured_store(
-    project: Path, env: str | None, params: dict[str, Any]
-) -> tuple[Path, CellConfigLoader]:
-    """The folder of all results, and the configuration; its other parameters need not be possible.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    from alpkd_pipeline.commands.sweep import load_configuration
-    from alpkd_pipeline.orchestration.cell import Cell
-
-    loader = load_configuration(project, env, params)
-    store = Cell(loader.params, project).store
-    if not store.is_dir():
-        raise UserError(f"there is no store {store}: `kedro run` makes it, or set run.store")
-    return store, loader
 
 
 MOST_NOTES = 20
@@ -86,9 +57,9 @@ def report_lines(report: Report) -> Iterator[str]:
     yield f"store: {report.store}"
     heading = ("kind", "folders", "files", "bytes", "bad")
     rows = [
-        (kind, str(c.folders), str(c.files), size(c.bytes), str(report.bad_folders(kind)))
+        (kind, str(c["folders"]), str(c["files"]), size(c["bytes"]), str(report.bad_folders(kind)))
         for kind, c in report.counts.items()
-        if c.files or report.bad_folders(kind)
+        if c["files"] or report.bad_folders(kind)
     ]
     yield from aligned([heading, *rows])
     for state in get_args(State):
@@ -98,7 +69,7 @@ def report_lines(report: Report) -> Iterator[str]:
 
 def last_line(report: Report) -> str:
     """Whether the store is sound, in one line."""
-    total = sum(count.bytes for count in report.counts.values())
+    total = sum(count["bytes"] for count in report.counts.values())
     read = f"{size(total)} read in {report.seconds:.1f} s"
     bad = {(finding.kind, finding.folder) for finding in report.findings if finding.is_bad}
     if not bad:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
+from alpkd_pipeline.datasets.inputs import Input
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import Artifact, Experiment
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +52,31 @@ class Frames(Artifact, Mapping[str, "pd.DataFrame"]):
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """All splits by their names."""
-        return {split: self[split] for split in self}
+        return dict(self)
 
 
-class Model(Artifact):
+class Predicted(Artifact):
+    """What holds a model's answers."""
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """The answers on a split; of a training, on one that the best epoch was chosen by.
+
+        Raises:
+            UserError: there are none of that split.
+        """
+        import pandas as pd
+
+        folder = self.folder
+        found = folder.predictions(split)
+        if found is None:
+            files = map(Path, folder.manifest["files"])
+            names = sorted(path.stem for path in files if path.match(f"{PREDICTIONS}*"))
+            there = ", ".join(names) or "none"
+            raise UserError(f"{self.name} has no predictions for {split!r} (there are: {there})")
+        return pd.read_csv(io.BytesIO(found))
+
+
+class Model(Predicted):
     """A teacher or a student."""
 
     def model(self) -> PreTrainedModel:
@@ -81,19 +104,10 @@ class Model(Artifact):
     @property
     def metrics(self) -> dict[str, Any]:
         """What its training measured: metrics.json."""
-        found: dict[str, Any] = self.folder.json("metrics.json")
-        return found
-
-    def predictions(self, split: str) -> pd.DataFrame:
-        """Its answers on a split that the best epoch was chosen by.
-
-        Raises:
-            UserError: there are none of that split.
-        """
-        return _predictions(self, split)
+        return self.folder.metrics
 
 
-class Values(Artifact, Mapping[str, Any]):
+class Values(Predicted, Mapping[str, Any]):
     """Scores, an evaluation, latencies or a geometry: the content of its JSON files, as a dict.
 
     Scores stand by split.
@@ -124,42 +138,14 @@ class Values(Artifact, Mapping[str, Any]):
         """As the dictionary that it stands for."""
         return repr(self._content) if self.is_made else f"<{self.name}: not made yet>"
 
-    def predictions(self, split: str) -> pd.DataFrame:
-        """The model's answers on a split.
 
-        Raises:
-            UserError: there are none of that split.
-        """
-        return _predictions(self, split)
-
-
-def _predictions(artifact: Artifact, split: str) -> pd.DataFrame:
-    import io
-
-    import pandas as pd
-
-    folder, place = artifact.folder, "predictions/"
-    if not folder.has(f"{place}{split}.csv"):
-        names = [Path(n).stem for n in folder.manifest["files"] if n.startswith(place)]
-        there = ", ".join(sorted(names)) or "none"
-        raise UserError(f"{artifact.name} has no predictions for {split!r} (there are: {there})")
-    return pd.read_csv(io.BytesIO(folder.read(f"{place}{split}.csv")))
+HANDLES = {"splits": Frames, "encoded": Frames, "teacher": Model, "student": Model}
+"""What results load as that are not `Values`."""
 
 
 def handle(name: str, facts: Mapping[str, Any]) -> Artifact:
-    """The handle of a result.
-
-    Args:
-        name: the result.
-        facts: the attributes of `Artifact`, JSON-ready.
-    """
-    kind: type[Artifact] = Values
-    if name in ("splits", "encoded"):
-        kind = Frames
-    elif name in ("teacher", "student"):
-        kind = Model
-    elif name == "signals":
-        kind = Artifact
+    """The handle of a result, from the attributes of `Artifact` as JSON has them."""
+    kind = Artifact if name == "signals" else HANDLES.get(name, Values)
     return kind(**{**facts, "expected": Path(facts["expected"])})
 
 
@@ -202,8 +188,10 @@ class ArtifactDataset(AbstractDataset[Artifact, Artifact]):
         )
 
 
-class ExperimentDataset(AbstractDataset[NoReturn, Experiment]):
+class ExperimentDataset(Input[Experiment]):
     """Loads as the experiment: what the parameters define, each result with its key and folder."""
+
+    what = "an experiment"
 
     def __init__(self, *, experiment: str, metadata: Any = None) -> None:
         """Take it as JSON."""
@@ -211,18 +199,10 @@ class ExperimentDataset(AbstractDataset[NoReturn, Experiment]):
         given = json.loads(experiment)
         artifacts = {n: handle(n, facts) for n, facts in given.pop("artifacts").items()}
         places = Path(given.pop("project")), Path(given.pop("store"))
-        self.experiment = Experiment(artifacts, given.pop("params"), *places, **given)
-
-    def load(self) -> Experiment:
-        """The experiment."""
-        return self.experiment
-
-    def save(self, data: NoReturn) -> None:
-        """Refused: parameters define it."""
-        raise NotImplementedError("an experiment is only an input")
+        self.handle = Experiment(artifacts, given.pop("params"), *places, **given)
 
     def _exists(self) -> bool:
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"store": str(self.experiment.store)}
+        return {"store": str(self.handle.store)}

@@ -16,15 +16,12 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT, code_digest, key_of
-from alpkd_pipeline.store.finished import Damage, FinishedFolder, noted, published
+from alpkd_pipeline.store.layout import COMPARED, SEARCHES, cell_keys, chosen_sweep, sweep_records
 from alpkd_pipeline.store.manifest import MANIFEST, is_complete, sha256_file
-from alpkd_pipeline.store.records import SEARCHES, cell_keys, chosen_sweep, sweep_records
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, noted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-KEY = "compared"
-"""Entry of a comparison's run.json: the key of what it was made from, taken before it was read."""
 
 
 class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
@@ -37,24 +34,14 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
     def __init__(
         self, *, filepath: str, store: str, sweep: str | None = None, metadata: Any = None
     ) -> None:
-        """Name the folders; nothing is looked at yet.
-
-        Args:
-            filepath: the folder of all comparisons.
-            store: the folder of all results.
-            sweep: the sweep to look at, by its id, its beginning, or `latest`; None: all students.
-            metadata: free for Kedro plugins.
-        """
+        """Name the folders, and the sweep as for `comparison_key`; nothing is looked at yet."""
         self.metadata = metadata
         self._base, self._store, self._sweep = Path(filepath), Path(store), sweep
         self._saved: Path | None = None
 
     @property
     def path(self) -> Path:
-        """The folder of the comparison of what is there now.
-
-        Where results came in while the last one was written, that last one.
-        """
+        """The comparison of what is there now; the last one, if results came in meanwhile."""
         now = self._base / comparison_key(self._store, self._sweep)[:8]
         return now if self._saved is None or now.is_dir() else self._saved
 
@@ -66,7 +53,7 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
         """
         import pandas as pd
 
-        folder = FinishedFolder(self.path)
+        folder = RunFolder(self.path)
         if not folder.is_there:
             raise UserError(
                 "what is in the store now was not compared yet: kedro run --pipeline=compare"
@@ -88,10 +75,7 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
 def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Artifact:
     """The comparison of what is there now; one that is damaged is to be made again.
 
-    Args:
-        base: the comparison without its key, at the folder of all of them.
-        store: the folder of all results.
-        sweep: as for `comparison_key`.
+    `base` is the comparison without its key, at the folder of all of them.
 
     Raises:
         DamagedError: its key says what the results were when they were finished; if they are
@@ -99,7 +83,7 @@ def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Arti
         UserError: there is no such sweep.
     """
     key = comparison_key(store, sweep)
-    one = replace(base, key=key, expected=base.expected / key[:8], run={**base.run, KEY: key})
+    one = replace(base, key=key, expected=base.expected / key[:8], run={**base.run, COMPARED: key})
     if one.is_made:
         with noted(damages := list[Damage]()):
             one.folder.verify()
@@ -112,15 +96,13 @@ def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Arti
 def comparison_key(store: Path, sweep: str | None = None) -> str:
     """The hash of all finished results, by the manifests that list their files' hashes.
 
-    Args:
-        store: the folder of all results.
-        sweep: the sweep to look at, by its id, its beginning, or `latest`; None: all students.
+    A sweep is named as for `chosen_sweep`; None: all students.
 
     Raises:
         UserError: there is no such sweep.
     """
     found: dict[str, str] = {}
-    for folder in (folder for place in READ for folder in published(store / place)):
+    for folder in (f.path for place in READ for f in finished_below(store / place, "*/*")):
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())

@@ -38,14 +38,10 @@ class _Output(Protocol):
 def write_signals(
     folder: Path, split: str, rows: int, outputs: Iterable[_Output], dtype: str
 ) -> None:
-    """Write a teacher's outputs for one split.
+    """Write a teacher's outputs for one split of N rows.
 
-    Args:
-        folder: where the arrays go; made if it is not there.
-        split: the split's name.
-        rows: N, the number of rows of the split.
-        outputs: batches of outputs that together cover each row once, in any order.
-        dtype: `fp16` or `fp32`, of the layers; logits are always fp32.
+    The batches together cover each row once, in any order. `dtype`, `fp16` or `fp32`, is that of
+    the layers; logits are always fp32.
 
     Raises:
         UserError: the teacher said NaN or infinity, or a value that fp16 cannot hold.
@@ -57,12 +53,20 @@ def write_signals(
         said, exact = out.logits.cpu().numpy(), out.layers.cpu().numpy()
         with np.errstate(over="ignore"):
             states = exact.astype(DTYPES[dtype])
-        _require_finite((said, exact), states, split, dtype)
+        if not (np.isfinite(said).all() and np.isfinite(exact).all()):
+            raise UserError(
+                f"the teacher's outputs on split '{split}' are not finite: its weights are damaged"
+                " or its training diverged; make the teacher again with a lower teacher.training.lr"
+            )
+        if not np.isfinite(states).all():
+            raise UserError(
+                f"the teacher's states on split '{split}' do not fit into {dtype}:"
+                " set signals.dtype=fp32"
+            )
         if logits is None or layers is None:
             logits = _create(folder / f"{split}.logits.npy", np.float32, (rows, *said.shape[1:]))
-            layers = _create(
-                folder / f"{split}.layers.npy", DTYPES[dtype], (rows, *states.shape[1:])
-            )
+            shape = (rows, *states.shape[1:])
+            layers = _create(folder / f"{split}.layers.npy", DTYPES[dtype], shape)
         logits[out.rows], layers[out.rows] = said, states
         if number % RELEASE_EVERY == 0:
             release_pages(layers._mmap)  # type: ignore[attr-defined]
@@ -77,39 +81,14 @@ def _create(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
     return array
 
 
-def _require_finite(
-    said: tuple[np.ndarray, np.ndarray], stored: np.ndarray, split: str, dtype: str
-) -> None:
-    if not all(np.isfinite(values).all() for values in said):
-        raise UserError(
-            f"the teacher's outputs on split '{split}' are not finite: its weights are damaged or"
-            " its training diverged; make the teacher again with a lower teacher.training.lr"
-        )
-    if not np.isfinite(stored).all():
-        raise UserError(
-            f"the teacher's states on split '{split}' do not fit into {dtype}:"
-            " set signals.dtype=fp32"
-        )
-
-
 class CachedSignals:
     """Teacher signals of one split, read from the cache."""
 
     def __init__(self, folder: Path, split: str, device: torch.device, *, layers: bool) -> None:
-        """Open the arrays of a split; nothing is read into memory yet.
-
-        Args:
-            folder: a folder written by `write_signals`.
-            split: the split's name.
-            device: where the signals are put.
-            layers: whether the layers are wanted, or only the logits.
-
-        Raises:
-            UserError: the cache lacks this split.
-        """
+        """Open the arrays of a split; nothing is read into memory yet."""
         self._device = device
-        self._logits = _Rows(folder / f"{split}.logits.npy")
-        self._layers = _Rows(folder / f"{split}.layers.npy") if layers else None
+        self._logits, self._count = _open(folder / f"{split}.logits.npy")
+        self._layers = _open(folder / f"{split}.layers.npy")[0] if layers else None
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The signals of these rows in fp32; the inputs are not looked at."""
@@ -117,34 +96,25 @@ class CachedSignals:
 
     def read(self, rows: np.ndarray) -> Signal:
         """Logits (B, C) and layers (B, n, D) or None, fp32, for B rows of the split."""
-        layers = None if self._layers is None else self._tensor(self._layers.read(rows))
-        return Signal(logits=self._tensor(self._logits.read(rows)), layers=layers)
+        layers = None if self._layers is None else self._tensor(self._layers, rows)
+        return Signal(logits=self._tensor(self._logits, rows), layers=layers)
 
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self._device, non_blocking=True).float()
-
-    def __len__(self) -> int:
-        return len(self._logits)
-
-
-class _Rows:
-    """The rows of a .npy file, read when they are asked for."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            # Mapped for what its header says; arrays of objects, which would be code, cannot be.
-            array = open_memmap(path, mode="r")
-            self._count = len(array)
-            self._pieces = FilePieces(path, array.offset, array.dtype, array.shape[1:])
-        except (OSError, EOFError, ValueError) as error:
-            raise UserError(
-                f"teacher signals {path} cannot be read ({error}): make them again with"
-                " `kedro run --pipeline=distill --force signals`"
-            ) from None
+    def _tensor(self, pieces: FilePieces, rows: np.ndarray) -> Tensor:
+        values = torch.from_numpy(pieces.read(rows, rows + 1))
+        return values.to(self._device, non_blocking=True).float()
 
     def __len__(self) -> int:
         return self._count
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
-        """The rows, in the order asked for."""
-        return self._pieces.read(rows, rows + 1)
+
+def _open(path: Path) -> tuple[FilePieces, int]:
+    """The rows of a .npy file, read when they are asked for, and how many there are."""
+    try:
+        # Mapped for what its header says; arrays of objects, which would be code, cannot be.
+        array = open_memmap(path, mode="r")
+        return FilePieces(path, array.offset, array.dtype, array.shape[1:]), len(array)
+    except (OSError, EOFError, ValueError) as error:
+        raise UserError(
+            f"teacher signals {path} cannot be read ({error}): make them again with"
+            " `kedro run --pipeline=distill --force signals`"
+        ) from None

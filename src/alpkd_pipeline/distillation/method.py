@@ -17,29 +17,21 @@ from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.buckets import Buckets
 from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
-from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings
-from alpkd_pipeline.distillation.signal_checks import (
-    Sizes,
+from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings, Sizes
+from alpkd_pipeline.distillation.signals import (
+    LossTerms,
+    Signal,
     check_outputs,
     layer_signals,
     teacher_logits,
 )
-from alpkd_pipeline.distillation.signals import LossTerms, Signal
 from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.tasks.task import TaskKind
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every method is built from.
-
-    Attributes:
-        row: its row in the table of methods.
-        settings: its weights, temperature and options, complete.
-        sizes: depths and widths of the two models.
-        task: `classification` or `regression`.
-        seed: the run's seed, for methods that draw something.
-    """
+    """What every method is built from: its row, complete settings, and the run that it is for."""
 
     row: MethodRow
     settings: MethodSettings
@@ -49,12 +41,9 @@ class Setup:
 
 
 class Intermediate(NamedTuple):
-    """A method's own term.
+    """A method's own term: a scalar before its weight, and attention weights (B, m, n), if any.
 
-    Attributes:
-        loss: a scalar, before its weight.
-        weights: attention weights (B, m, n), if any.
-        watch: scalars to be logged beside it, without a graph.
+    What to watch are scalars to be logged beside it, without a graph.
     """
 
     loss: Tensor
@@ -85,11 +74,6 @@ class Method(nn.Module):
         return self.setup.row.needs
 
     @property
-    def needs_student_layers(self) -> bool:
-        """Whether the student's pooled layers are read."""
-        return "layers" in self.setup.row.needs
-
-    @property
     def student_tokens(self) -> TokenLayers | None:
         """The student's layers whose tokens are read; None for methods on pooled layers."""
         return None
@@ -111,8 +95,8 @@ class Method(nn.Module):
         """The loss of one batch.
 
         Args:
-            student: logits (B, C); layers (B, m, D_S) where `needs_student_layers` says so, tokens
-                as far as `student_tokens` says so.
+            student: logits (B, C); layers (B, m, D_S) where `needs` has layers, tokens as far as
+                `student_tokens` says so.
             teacher: logits (B, C), layers (B, n, D_T) and tokens as far as `needs` and
                 `teacher_tokens` say so; no gradient ever reaches it. None if `needs` is empty.
             labels: (B,), int64 class ids or the real numbers of a regression.
@@ -136,14 +120,9 @@ class Method(nn.Module):
         if settings.lambda_ is not None:
             own = self.compare(student, teacher)
             total = total + settings.lambda_ * own.loss
-        return LossTerms(
-            hard=hard,
-            soft=soft,
-            intermediate=own.loss if own else None,
-            total=total,
-            weights=own.weights if own else None,
-            watch=own.watch if own else {},
-        )
+        if own is None:
+            return LossTerms(hard, soft, None, total)
+        return LossTerms(hard, soft, own.loss, total, own.weights, own.watch)
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The method's own term from whole signals; methods on pooled layers leave it as it is."""

@@ -1,10 +1,4 @@
-"""What the table of methods says about one method. Standard library only.
-
-What a method asks of the sizes of the two models. Standard library only.
-
-The same checks refuse a configuration before anything is loaded and a method when it is built; a
-size that is not known yet is None and passes.
-"""
+"""What the table says about one method, and what it asks of two models. Standard library only."""
 
 from __future__ import annotations
 
@@ -48,21 +42,12 @@ class Option:
             return "true or false"
         return "a whole number" if self.minimum is None else f"a whole number >= {self.minimum}"
 
-    def accepts(self, value: object) -> bool:
-        """Whether a value has the type and range of the option; true and 1 are not the same."""
-        if type(value) is not type(self.default):
-            return False
-        if self.choices:
-            return value in self.choices
-        return self.minimum is None or (isinstance(value, int) and value >= self.minimum)
-
     def check(self, name: str, value: object) -> None:
-        """Refuse a value that the option does not accept.
-
-        Raises:
-            UserError: names the option, the value and what is allowed.
-        """
-        if not self.accepts(value):
+        """Refuse a value without the type and range of the option; true and 1 are not the same."""
+        fits = type(value) is type(self.default) and (not self.choices or value in self.choices)
+        if fits and self.minimum is not None:
+            fits = isinstance(value, int) and value >= self.minimum
+        if not fits:
             raise UserError(f"option {name}={value!r} is refused: use {self.allowed}")
 
 
@@ -72,8 +57,10 @@ class MethodRow:
 
     Attributes:
         name: what users call it.
-        module: the module that holds its class.
+        file: the module of `methods` that holds its class.
         class_name: the class in that module.
+        summary: one sentence.
+        source: the paper it comes from.
         terms: which parts its loss has; each has a weight (beta, eta, lambda).
         needs: which signals of the teacher it reads, out of `logits` and `layers`, or `states`,
             `scores` and `qkv` of single tokens.
@@ -87,17 +74,15 @@ class MethodRow:
         deeper_by: how many layers more than the student the teacher must have.
         beta: the default weight of the hard term.
         options: its own settings by name.
-        summary: one sentence.
-        source: the paper it comes from.
     """
 
     name: str
-    module: str
+    file: str
     class_name: str
-    terms: frozenset[Term]
-    needs: frozenset[str]
     summary: str
     source: str
+    terms: frozenset[Term] = frozenset({"hard", "soft", "intermediate"})
+    needs: frozenset[str] = frozenset({"logits", "layers"})
     bucket: BucketKind | None = None
     measure: str = ""
     learned: str = ""
@@ -109,6 +94,11 @@ class MethodRow:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     @property
+    def module(self) -> str:
+        """The dotted name of its file."""
+        return f"alpkd_pipeline.distillation.methods.{self.file}"
+
+    @property
     def live(self) -> bool:
         """Whether the teacher always runs beside the student, since its signals are not kept."""
         return bool(self.needs & TOKEN_SIGNALS)
@@ -118,14 +108,8 @@ class MethodRow:
 class MethodSettings:
     """What a method runs with: defaults filled in, settings without effect left out.
 
-    Attributes:
-        name: the method.
-        beta: weight of the hard term.
-        eta: weight of the soft term; None if the method has none.
-        lambda_: weight of the intermediate term; None if the method has none.
-        temperature: T of the soft term; None if the method has none.
-        projection: `none` or `linear`; None if the method never compares layers directly.
-        options: every own option of the method.
+    eta and T of the soft term, and lambda of the intermediate one, are None if the method has no
+    such term; so is the projection if it never compares layers directly.
     """
 
     name: str
@@ -158,58 +142,48 @@ class KnownSizes:
     student_layers: int
     teacher_width: int | None
     student_width: int | None
-    teacher_heads: int | None
-    student_heads: int | None
+    teacher_heads: int | None = None
+    student_heads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes(KnownSizes):
+    """The same of two models that are there; attention heads are None where nobody said them."""
+
+    teacher_layers: int
+    teacher_width: int
+    student_width: int
 
 
 def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> None:
     """Refuse two models that a method cannot compare.
 
-    Raises:
-        UserError: names the method, the sizes and what to change.
+    The same checks refuse a configuration before anything is loaded and a method when it is built;
+    a size that is not known yet is None and passes.
     """
-    _check_depths(row, sizes)
-    if "teacher_layer" in settings.options:
-        _check_teacher_layer(row, int(settings.options["teacher_layer"]), sizes)
-    if "relation_heads" in settings.options:
-        _check_relation_heads(row, int(settings.options["relation_heads"]), sizes)
-    if "scores" in row.needs:
-        _check_same_heads(row, sizes)
-
-
-def _check_depths(row: MethodRow, sizes: KnownSizes) -> None:
     m, n = sizes.student_layers, sizes.teacher_layers
     if row.deeper_by and n is not None and m > n - row.deeper_by:
         raise UserError(
             f"method {row.name!r} needs a student with at least {row.deeper_by} layer less than its"
             f" teacher's {n}, not {m}: set student.layers to at most {n - row.deeper_by}"
         )
-
-
-def _check_teacher_layer(row: MethodRow, layer: int, sizes: KnownSizes) -> None:
-    if sizes.teacher_layers is not None and layer > sizes.teacher_layers:
+    layer = int(settings.options.get("teacher_layer", 0))
+    if n is not None and layer > n:
         raise UserError(
             f"option teacher_layer={layer} of method {row.name!r} is refused: the teacher has"
-            f" {sizes.teacher_layers} layers; use 1 to {sizes.teacher_layers}, or 0 for the last"
+            f" {n} layers; use 1 to {n}, or 0 for the last"
         )
-
-
-def _check_relation_heads(row: MethodRow, asked: int, sizes: KnownSizes) -> None:
-    heads = asked or sizes.teacher_heads
-    if heads is None:
-        return
-    for side, width in (("teacher", sizes.teacher_width), ("student", sizes.student_width)):
-        if width is not None and width % heads:
-            raise UserError(
-                f"method {row.name!r} cuts vectors into {heads} relation heads, and the {side}'s"
-                f" width {width} is no multiple of it: set method.relation_heads to a divisor of"
-                " both widths"
-            )
-
-
-def _check_same_heads(row: MethodRow, sizes: KnownSizes) -> None:
     ours, theirs = sizes.student_heads, sizes.teacher_heads
-    if ours is not None and theirs is not None and ours != theirs:
+    if "relation_heads" in settings.options:
+        heads = int(settings.options["relation_heads"]) or theirs
+        for side, width in (("teacher", sizes.teacher_width), ("student", sizes.student_width)):
+            if width is not None and heads is not None and width % heads:
+                raise UserError(
+                    f"method {row.name!r} cuts vectors into {heads} relation heads, and the"
+                    f" {side}'s width {width} is no multiple of it: set method.relation_heads to a"
+                    " divisor of both widths"
+                )
+    if "scores" in row.needs and ours is not None and theirs is not None and ours != theirs:
         raise UserError(
             f"method {row.name!r} compares attention head by head, but the student has {ours} heads"
             f" and the teacher {theirs}: take a student with {theirs} heads, or another method"

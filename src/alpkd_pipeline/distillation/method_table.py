@@ -6,7 +6,7 @@ A new method is one file in `methods/`, one row here, and one test.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from alpkd_pipeline.distillation.method_row import (
@@ -36,9 +36,7 @@ PROJECTION: Final = Option(
 _REDUCTION = {
     "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean")),
 }
-_OVERLAP = {
-    "overlap": Option(1, "layers by which a bucket grows on both sides", minimum=1),
-}
+_OVERLAP = Option(1, "layers by which a bucket grows on both sides", minimum=1)
 _MATCHED = {
     "layers": Option(
         "skip",
@@ -83,152 +81,119 @@ _RELATIONS = {
     ),
 }
 
-_ALL_TERMS: Final = frozenset[Term]({"hard", "soft", "intermediate"})
-_METHODS = "alpkd_pipeline.distillation.methods"
-_ALP = "Passban et al., AAAI 2021, arXiv 2012.14022"
-_CKD = "Wu et al., EMNLP 2020, Why Skip If You Can Combine"
-_CONTROL = "a control, not from a paper"
 
-
-def _layered(
-    name: str,
-    file: str,
-    class_name: str,
-    *,
-    summary: str,
-    source: str,
-    measure: str,
-    bucket: BucketKind | None = None,
-    learned: str = "",
-    compares_layers: bool = True,
-    attention: bool = False,
-    options: Mapping[str, Option],
-) -> MethodRow:
-    """A method with all three terms that looks at pooled layers."""
+def _ckd(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRow:
     return MethodRow(
-        name=name,
-        module=f"{_METHODS}.{file}",
-        class_name=class_name,
-        terms=_ALL_TERMS,
-        needs=frozenset({"logits", "layers"}),
-        summary=summary,
-        source=source,
-        bucket=bucket,
-        measure=measure,
-        learned=learned,
-        compares_layers=compares_layers,
-        attention=attention,
-        options=options,
-    )
-
-
-def _ckd(name: str, bucket: BucketKind, summary: str, own: dict[str, Option]) -> MethodRow:
-    return _layered(
         name,
         "ckd",
         "Ckd",
         summary=summary,
-        source=_CKD,
+        source="Wu et al., EMNLP 2020, Why Skip If You Can Combine",
         measure="distance",
         bucket=bucket,
         learned="W_j and b_j of every student layer",
-        compares_layers=False,
         options=_SIDE | _REDUCTION | own,
     )
 
 
-def _alp(name: str, bucket: BucketKind, summary: str, own: dict[str, Option]) -> MethodRow:
-    return _layered(
+def _alp(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRow:
+    return MethodRow(
         name,
         "alp",
         "Alp",
         summary=summary,
-        source=_ALP,
+        source="Passban et al., AAAI 2021, arXiv 2012.14022",
         measure="MSE",
         bucket=bucket,
+        compares_layers=True,
         attention=True,
         options=_ATTENTION | _REDUCTION | own,
     )
 
 
+def _control(
+    name: str,
+    class_name: str,
+    summary: str,
+    source: str = "a control, not from a paper",
+    bucket: BucketKind | None = None,
+) -> MethodRow:
+    return MethodRow(
+        name,
+        "controls",
+        class_name,
+        summary=summary,
+        source=source,
+        measure="MSE",
+        bucket=bucket,
+        compares_layers=True,
+        options=_REDUCTION,
+    )
+
+
 _ROWS = (
     MethodRow(
-        name="no_kd",
-        module=f"{_METHODS}.kd",
-        class_name="NoKd",
-        terms=frozenset({"hard"}),
-        needs=frozenset(),
+        "no_kd",
+        "kd",
+        "NoKd",
         summary="Plain fine-tuning of the same student from the same starting weights.",
         source="the baseline without a teacher",
+        terms=frozenset({"hard"}),
+        needs=frozenset(),
         beta=1.0,
     ),
     MethodRow(
-        name="kd",
-        module=f"{_METHODS}.kd",
-        class_name="Kd",
-        terms=frozenset({"hard", "soft"}),
-        needs=frozenset({"logits"}),
+        "kd",
+        "kd",
+        "Kd",
         summary="The student learns from labels and from the teacher's softened outputs.",
         source="Hinton et al. 2015, arXiv 1503.02531",
+        terms=frozenset({"hard", "soft"}),
+        needs=frozenset({"logits"}),
     ),
-    _layered(
+    MethodRow(
         "pkd",
         "pkd",
         "Pkd",
         summary="Each student layer but the last follows one teacher layer, as unit vectors.",
         source="Sun et al., EMNLP 2019, arXiv 1908.09355",
         measure="distance",
+        compares_layers=True,
         options=_MATCHED | _REDUCTION,
     ),
-    _ckd("ckd", "all", "Each student layer predicts all teacher layers, concatenated.", {}),
-    _ckd("ckd_no", "no", "As ckd, from its own group of teacher layers.", {}),
-    _ckd("ckd_po", "po", "As ckd_no, with overlapping groups.", _OVERLAP),
-    _alp("alp_kd", "all", "Each student layer follows its attention over all teacher layers.", {}),
-    _alp("alp_no", "no", "As alp_kd, over its own group of teacher layers.", {}),
-    _alp("alp_po", "po", "As alp_no, with overlapping groups.", _OVERLAP),
-    _layered(
+    _ckd("ckd", "all", "Each student layer predicts all teacher layers, concatenated."),
+    _ckd("ckd_no", "no", "As ckd, from its own group of teacher layers."),
+    _ckd("ckd_po", "po", "As ckd_no, with overlapping groups.", overlap=_OVERLAP),
+    _alp("alp_kd", "all", "Each student layer follows its attention over all teacher layers."),
+    _alp("alp_no", "no", "As alp_kd, over its own group of teacher layers."),
+    _alp("alp_po", "po", "As alp_no, with overlapping groups.", overlap=_OVERLAP),
+    _control(
         "uniform",
-        "controls",
         "Uniform",
-        summary="As alp_kd with equal weights instead of attention.",
-        source=_CONTROL,
-        measure="MSE",
+        "As alp_kd with equal weights instead of attention.",
         bucket="all",
-        options=_REDUCTION,
     ),
-    _layered(
+    _control(
         "random_layer",
-        "controls",
         "RandomLayer",
-        summary="Each student layer follows a teacher layer drawn from the seed, in order.",
-        source=_CONTROL,
-        measure="MSE",
-        options=_REDUCTION,
+        "Each student layer follows a teacher layer drawn from the seed, in order.",
     ),
-    _layered(
+    _control(
         "last_layer",
-        "controls",
         "LastLayer",
-        summary="Only the last student layer follows a teacher layer, the last one.",
-        source="a control; found strong in arXiv 2302.01530",
-        measure="MSE",
-        options=_REDUCTION,
+        "Only the last student layer follows a teacher layer, the last one.",
+        "a control; found strong in arXiv 2302.01530",
     ),
-    _layered(
+    _control(
         "reversed",
-        "controls",
         "Reversed",
-        summary="Layers are matched evenly spread, but in the wrong order.",
-        source="a control; found surprisingly good in arXiv 2502.04499",
-        measure="MSE",
-        options=_REDUCTION,
+        "Layers are matched evenly spread, but in the wrong order.",
+        "a control; found surprisingly good in arXiv 2502.04499",
     ),
     MethodRow(
-        name="rail_kd",
-        module=f"{_METHODS}.rail_kd",
-        class_name="RailKd",
-        terms=_ALL_TERMS,
-        needs=frozenset({"logits", "layers"}),
+        "rail_kd",
+        "rail_kd",
+        "RailKd",
         summary="Each student layer follows a teacher layer drawn anew each epoch, both mapped.",
         source="Haidar et al., Findings of NAACL 2022, arXiv 2109.10164",
         measure="distance",
@@ -238,24 +203,22 @@ _ROWS = (
         options=_RAIL | _REDUCTION,
     ),
     MethodRow(
-        name="minilmv2",
-        module=f"{_METHODS}.minilmv2",
-        class_name="MiniLmV2",
-        terms=_ALL_TERMS,
-        needs=frozenset({"logits", "qkv"}),
+        "minilmv2",
+        "minilmv2",
+        "MiniLmV2",
         summary="The last student layer relates tokens to one another as a teacher layer does.",
         source="Wang et al., Findings of ACL 2021, arXiv 2012.15828",
+        needs=frozenset({"logits", "qkv"}),
         measure="divergence of relations",
         options=_RELATIONS,
     ),
     MethodRow(
-        name="tinybert",
-        module=f"{_METHODS}.tinybert",
-        class_name="TinyBert",
-        terms=_ALL_TERMS,
-        needs=frozenset({"logits", "states", "scores"}),
+        "tinybert",
+        "tinybert",
+        "TinyBert",
         summary="Embeddings, token states and attention scores follow evenly spread layers.",
         source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",
+        needs=frozenset({"logits", "states", "scores"}),
         measure="MSE of tokens and of attention scores",
         learned="W_h and W_e",
         options=_REDUCTION,
@@ -275,7 +238,7 @@ def get_row(name: str) -> MethodRow:
     if name in METHODS:
         return METHODS[name]
     raise UserError(
-        f"unknown method {name!r}{did_you_mean(name, METHODS)}; known: {_names(METHODS)}"
+        f"unknown method {name!r}{did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
     )
 
 
@@ -289,13 +252,8 @@ def resolve_method(
 
     A weight for a term that the method lacks is refused. A temperature is accepted by every
     method and dropped where there is no soft term, and so is `projection` where no layers are
-    compared directly: one setting can then serve a comparison of many methods.
-
-    Args:
-        name: a key of `METHODS`.
-        weights: values of `beta`, `eta`, `lambda`; None or absent means the default.
-        temperature: T > 0, or None for the default.
-        options: `projection` and the method's own options; absent means the default.
+    compared directly: one setting can then serve a comparison of many methods. What is absent or
+    None means the default.
 
     Returns:
         The settings that have an effect, complete.
@@ -306,8 +264,16 @@ def resolve_method(
     row = get_row(name)
     given = {key: value for key, value in weights.items() if value is not None}
     _check_weights(row, given)
-    _check_temperature(temperature)
-    _check_options(row, options)
+    if temperature is not None and not (_is_finite(temperature) and temperature > 0):
+        raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
+    known = {"projection": PROJECTION, **row.options}
+    for key, value in options.items():
+        if key not in known:
+            raise UserError(
+                f"method {name!r} has no option {key!r}{did_you_mean(key, known)};"
+                f" its options: {', '.join(known)}"
+            )
+        known[key].check(key, value)
     soft, layered = "soft" in row.terms, "intermediate" in row.terms
     own = {key: options.get(key, option.default) for key, option in row.options.items()}
     return MethodSettings(
@@ -325,7 +291,7 @@ def _check_weights(row: MethodRow, given: Mapping[str, float]) -> None:
     for key, value in given.items():
         if key not in WEIGHTS:
             raise UserError(
-                f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {_names(WEIGHTS)}"
+                f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {', '.join(WEIGHTS)}"
             )
         if WEIGHTS[key] not in row.terms:
             raise UserError(
@@ -336,26 +302,6 @@ def _check_weights(row: MethodRow, given: Mapping[str, float]) -> None:
             raise UserError(f"weight {key}={value!r} is refused: use a finite number >= 0")
 
 
-def _check_temperature(temperature: float | None) -> None:
-    if temperature is not None and not (_is_finite(temperature) and temperature > 0):
-        raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
-
-
-def _check_options(row: MethodRow, given: Mapping[str, OptionValue]) -> None:
-    known = {"projection": PROJECTION, **row.options}
-    for key, value in given.items():
-        if key not in known:
-            raise UserError(
-                f"method {row.name!r} has no option {key!r}{did_you_mean(key, known)};"
-                f" its options: {_names(known)}"
-            )
-        known[key].check(key, value)
-
-
 def _is_finite(value: object) -> bool:
     """Whether a value is a finite number; bool and text are not numbers here."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
-
-
-def _names(known: Iterable[str]) -> str:
-    return ", ".join(known)

@@ -52,11 +52,7 @@ class LayerMaps(nn.Module):
     """
 
     def __init__(self, widths: Sequence[tuple[int, int]]) -> None:
-        """Draw the maps.
-
-        Args:
-            widths: input and output width of each layer's map.
-        """
+        """Draw the maps from the input and output width of each."""
         super().__init__()
         self.maps = nn.ModuleList(
             PreciseLinear(before, after, device="cpu", dtype=torch.float32)
@@ -64,14 +60,7 @@ class LayerMaps(nn.Module):
         )
 
     def forward(self, layers: Sequence[Tensor]) -> list[Tensor]:
-        """Map every layer.
-
-        Args:
-            layers: one tensor (B, D_j) per map.
-
-        Returns:
-            One tensor (B, E_j) per map.
-        """
+        """One tensor (B, D_j) per map to one tensor (B, E_j) per map."""
         return [linear(x) for linear, x in zip(self.maps, layers, strict=True)]
 
 
@@ -79,15 +68,7 @@ class Projection(nn.Module):
     """P_j s_j + b_j for every compared student layer, or s_j itself when nothing is learned."""
 
     def __init__(self, setup: Setup, layers: int) -> None:
-        """Prepare the bridge of a method.
-
-        Args:
-            setup: the method's setup; `projection` in its settings is `none` or `linear`.
-            layers: how many student layers are compared.
-
-        Raises:
-            UserError: the widths differ and no projection is learned.
-        """
+        """Prepare the bridge of a method that compares so many student layers."""
         super().__init__()
         ours, theirs = setup.sizes.student_width, setup.sizes.teacher_width
         linear = setup.settings.projection == "linear"
@@ -100,14 +81,7 @@ class Projection(nn.Module):
         self.maps = LayerMaps([(ours, theirs)] * layers) if linear else None
 
     def forward(self, student: Tensor) -> Tensor:
-        """Bring student vectors to the teacher's width.
-
-        Args:
-            student: (B, L, D_S), the compared layers in order.
-
-        Returns:
-            (B, L, D_T).
-        """
+        """The compared student layers (B, L, D_S), in order, at the teacher's width (B, L, D_T)."""
         if self.maps is None:
             return student
         return torch.stack(self.maps(student.unbind(dim=1)), dim=1)
@@ -130,14 +104,7 @@ class LayerPairs(Method):
         measure: Measure,
         reduction: Reduction,
     ) -> None:
-        """Fix the pairs.
-
-        Args:
-            setup: what every method is built from.
-            pairs: student and teacher layer of each pair; without any, the term is 0.
-            measure: a loss on (B, L, D_T) of both sides.
-            reduction: over the pairs.
-        """
+        """Fix the pairs, without any of which the term is 0, and a loss on (B, L, D_T) of both."""
         super().__init__(setup)
         self.pairs = tuple(pairs)
         self.measure = measure

@@ -6,10 +6,9 @@ from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
 from alpkd_pipeline.distillation.method import Method, Setup
-from alpkd_pipeline.distillation.method_row import KnownSizes, MethodRow, OptionValue, check_sizes
+from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue, Sizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.distillation.projection import drawn_from
-from alpkd_pipeline.distillation.signal_checks import Sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 
@@ -74,9 +73,8 @@ def build_method(
         raise UserError(f"unknown task {task!r}: use classification or regression")
     check_depths(student_layers, teacher_layers)
     numbers = (teacher_layers, student_layers, teacher_width, student_width)
-    heads = (teacher_heads, student_heads)
-    check_sizes(row, settings, KnownSizes(*numbers, *heads))
-    sizes = Sizes(*numbers, *heads)
+    sizes = Sizes(*numbers, teacher_heads, student_heads)
+    check_sizes(row, settings, sizes)
     setup = Setup(row, settings, sizes, task, seed)
     with drawn_from(seed):
         return method_class(row)(setup, **settings.options)

@@ -1,4 +1,6 @@
-"""What a model says about a batch, as far as a distillation loss may look at it.
+"""What a model says about a batch, as far as a distillation loss may look at it, and its checks.
+
+Only shapes and types are checked: values would make the device wait.
 
 Shapes: B examples, L layers, D width, C classes (1 for a regression); for methods that look at
 single tokens S tokens, K layers that the method asks for, H attention heads, E width of all heads.
@@ -8,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
+
+from alpkd_pipeline.distillation.method_row import Sizes
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.task import TaskKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,7 @@ class SignalSource(Protocol):
     """Where the teacher's signals come from: a live teacher or the cache, losses cannot tell."""
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
-        """The teacher's signals for a batch.
-
-        Args:
-            rows: (B,) int64, the positions of the examples in the training split.
-            inputs: the encoder's padded inputs for the same examples.
-        """
+        """The teacher's signals for the rows (B,) of a split, of which these are the inputs."""
         ...
 
 
@@ -70,3 +71,126 @@ class LossTerms:
     total: Tensor
     weights: Tensor | None = None
     watch: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def check_outputs(logits: Tensor, labels: Tensor, task: TaskKind) -> None:
+    """Refuse student outputs and labels that do not fit together.
+
+    Logits should be (B, C), B at least 1, C = 1 for a regression; labels (B,), int64 for classes.
+    (B,) against (B, 1) would broadcast to (B, B) silently.
+    """
+    if logits.ndim != 2 or logits.shape[0] == 0:
+        raise UserError(
+            f"student logits have shape {_shape(logits)}: pass (examples, classes), with at least"
+            " one example"
+        )
+    if labels.shape != logits.shape[:1]:
+        raise UserError(
+            f"labels have shape {_shape(labels)} for {logits.shape[0]} examples: pass one label"
+            f" per example, shape ({logits.shape[0]},)"
+        )
+    if task == "regression" and logits.shape[1] != 1:
+        raise UserError(
+            f"a regression has one output, the student has {logits.shape[1]}: build the student"
+            " with one label, or pass task='classification'"
+        )
+    if task == "classification" and (labels.is_floating_point() or labels.is_complex()):
+        raise UserError(
+            f"labels are {labels.dtype} but the task is a classification: pass int64 class ids,"
+            " or task='regression'"
+        )
+
+
+def teacher_logits(method: str, teacher: Signal | None, student_logits: Tensor) -> Tensor:
+    """The teacher's logits (B, C), cut off from its gradients."""
+    if teacher is None:
+        raise UserError(f"method {method!r} learns from a teacher: pass teacher=Signal(...)")
+    if teacher.logits.shape != student_logits.shape:
+        raise UserError(
+            f"teacher logits have shape {_shape(teacher.logits)}, student logits"
+            f" {_shape(student_logits)}: both must be for the same examples and the same classes"
+        )
+    return teacher.logits.detach()
+
+
+def layer_signals(
+    method: str, teacher: Signal | None, student: Signal, sizes: Sizes
+) -> tuple[Tensor, Tensor]:
+    """The pooled layers of student and teacher, the latter cut off from its gradients.
+
+    Returns:
+        (B, m, D_S) and (B, n, D_T).
+    """
+    examples = student.logits.shape[0]
+    shape = (examples, sizes.student_layers, sizes.student_width)
+    ours = _checked(method, "layers", "student", student, shape)
+    shape = (examples, sizes.teacher_layers, sizes.teacher_width)
+    return ours, _checked(method, "layers", "teacher", teacher, shape).detach()
+
+
+Kept = Literal["layers", "states", "scores", "qkv"]
+
+Shape = tuple[int | None, ...]
+"""Sizes that are expected; None for any."""
+
+SHAPES: dict[Kept, str] = {
+    "states": "(examples, layers, tokens, width)",
+    "scores": "(examples, layers, heads, tokens, tokens)",
+    "qkv": "(examples, layers, 3, tokens, width)",
+}
+"""What the sizes of signals of single tokens are."""
+
+
+def token_mask(method: str, student: Signal) -> Tensor:
+    """The student's mask as (B, S) bool."""
+    mask, examples = student.mask, student.logits.shape[0]
+    if mask is None or mask.ndim != 2 or mask.shape[0] != examples:
+        found = "none" if mask is None else f"shape {_shape(mask)}"
+        raise UserError(
+            f"method {method!r} reads single tokens of {examples} examples and needs their mask"
+            f" (found: {found}): pass student=Signal(..., mask=attention_mask)"
+        )
+    return mask.bool()
+
+
+def token_pair(
+    method: str, name: Kept, student: Signal, teacher: Signal | None, expected: tuple[Shape, Shape]
+) -> tuple[Tensor, Tensor]:
+    """One token-level signal of both sides, the teacher's cut off from its gradients.
+
+    `expected` is its shape on the student's side and on the teacher's.
+    """
+    ours = _checked(method, name, "student", student, expected[0])
+    # What may be anything on the student's side is the same on the teacher's.
+    known = zip(expected[1], ours.shape, strict=True)
+    shape = tuple(size if want is None else want for want, size in known)
+    return ours, _checked(method, name, "teacher", teacher, shape).detach()
+
+
+def _checked(method: str, name: Kept, side: str, signal: Signal | None, shape: Shape) -> Tensor:
+    found: Tensor | None = None if signal is None else getattr(signal, name)
+    if found is None:
+        raise UserError(
+            f"method {method!r} reads the {side}'s {name}: pass"
+            f" {side}=Signal(logits=..., {name}=...)"
+        )
+    fits = len(shape) == found.ndim and all(
+        want in (None, size) for want, size in zip(shape, found.shape, strict=True)
+    )
+    if fits:
+        return found
+    said = f"{side} {name} have shape {_shape(found)}, method {method!r}"
+    if name == "layers":
+        raise UserError(
+            f"{said} was built for {shape}, that is (examples, layers, width): leave the embedding"
+            " output out, or build the method with these sizes"
+        )
+    words = tuple("any" if want is None else want for want in shape)
+    raise UserError(
+        f"{said} expects {words}, that is {SHAPES[name]}: pass the layers of method.{side}_tokens,"
+        " in its order"
+    )
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)

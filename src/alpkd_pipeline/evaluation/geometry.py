@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.loaded import LoadedModel, loaded_model
+from alpkd_pipeline.evaluation.score import LoadedModel, loaded_model
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.devices import Hardware
+from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs
 
 BATCH_SIZE = 64
@@ -32,27 +34,12 @@ def measure_geometry(
     teacher: Path,
     encoded: Path,
     task: Task,
-    *,
-    device: str,
-    precision: str,
-    threads: int | str,
+    hardware: Hardware,
     pooling: str,
     max_examples: int = 256,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Compare the pooled states of every layer of two models on the same dev rows.
-
-    Args:
-        student: the student's folder.
-        teacher: the teacher's folder.
-        encoded: the folder of encoded splits; rows of the first dev split are used.
-        task: the task of both.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `fp32`, or what else `loaded_model` takes.
-        threads: `auto` or a number.
-        pooling: how a layer's states become one vector, `cls` or `mean`.
-        max_examples: the most rows to look at.
-        seed: draws the rows.
+    """Compare the pooled states of every layer of two models on the same rows of the first dev.
 
     Returns:
         JSON-ready: `examples`, `pooling`, `student_layers` m, `teacher_layers` n;
@@ -71,9 +58,7 @@ def measure_geometry(
     rows = draw.permutation(len(split))[:max_examples]
     states = []
     for folder in (student, teacher):
-        with loaded_model(
-            folder, task, device=device, precision=precision, threads=threads
-        ) as loaded:
+        with loaded_model(folder, task, hardware) as loaded:
             loaded.check_split(split, name)
             states.append(layer_states(loaded, split, rows, pooling))
     student_EmD, teacher_EnD = states  # noqa: N806
@@ -109,7 +94,7 @@ def layer_states(
         loaded.model,
         split,
         loaded.accelerator,
-        batch_size=BATCH_SIZE,
+        RowLimit(BATCH_SIZE, "evaluation"),
         pad_id=loaded.pad_id,
         pooling=pooling,
         layers=True,

@@ -1,26 +1,26 @@
-"""How fast a finished model answers: one example at a time, and many at once."""
+"""How fast a finished model answers, one example at a time or many at once, and its size."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.loaded import LoadedModel, loaded_model
+from alpkd_pipeline.evaluation.score import LoadedModel, loaded_model
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.devices import environment
+from alpkd_pipeline.training.devices import Hardware, environment
 
 MEASURED = "from padded token ids in memory to logits in memory; tokenising is not included"
 
@@ -29,10 +29,8 @@ def measure_latency(
     model_folder: Path,
     encoded: Path,
     task: Task,
+    hardware: Hardware,
     *,
-    device: str,
-    precision: str,
-    threads: int | str,
     warmup: int = 5,
     repeats: int = 50,
     batch_size: int = 32,
@@ -44,19 +42,8 @@ def measure_latency(
     Each repeat takes other rows; the seed makes them the same for every model. A batch is padded
     to its longest row and not sorted by length, as requests that arrive together would be.
 
-    Args:
-        model_folder: the fine-tuned model.
-        encoded: the folder of encoded splits.
-        task: the task.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `auto`, `fp32` or `bf16`.
-        threads: `auto` or a number; compare models at the same number only.
-        warmup: passes before the clock counts.
-        repeats: timed passes of each kind.
-        batch_size: rows in a batch when throughput is measured.
-        seed: draws the rows.
-        budget_seconds: the time that both measurements may take together; when it is used up the
-            repeats done so far count, at least one of each kind.
+    Compare models at the same number of threads only. When the budget for both measurements is
+    used up the repeats done so far count, at least one of each kind.
 
     Returns:
         JSON-ready: `batch_1` (`p50_ms`, `p95_ms`, `repeats`), `batched` (`batch_size`,
@@ -73,11 +60,9 @@ def measure_latency(
     draw = np.random.Generator(np.random.PCG64(seed))
     singles = draw.integers(len(split), size=(warmup + repeats, 1))
     batches = draw.integers(len(split), size=(warmup + repeats, batch_size))
-    with loaded_model(
-        model_folder, task, device=device, precision=precision, threads=threads
-    ) as loaded:
+    with loaded_model(model_folder, task, hardware) as loaded:
         loaded.check_split(split, name)
-        answer = _answerer(loaded, split)
+        answer = partial(_seconds, loaded, split)
         one = time_calls(answer, singles, warmup, budget_seconds / 2)
         many = time_calls(answer, batches, warmup, budget_seconds / 2)
     return {
@@ -97,23 +82,17 @@ def measure_latency(
         "warmup": warmup,
         "asked_repeats": repeats,
         "measured": MEASURED,
-        "environment": environment(loaded.hardware),
+        "environment": environment(hardware),
     }
 
 
 def time_calls(
     answer: Callable[[np.ndarray], float], rows: np.ndarray, warmup: int, seconds: float
 ) -> list[float]:
-    """Time a pass over each line of rows, until all are done or the time is used up.
+    """The seconds of a pass over each line of rows (warm-up + repeats, B), as `answer` tells them.
 
-    Args:
-        answer: makes one pass over some rows and returns the seconds that it took.
-        rows: (warm-up + repeats, B).
-        warmup: passes at the beginning that do not count.
-        seconds: after this time no new pass begins.
-
-    Returns:
-        Seconds of each counted pass; the last pass alone if the time ended during warm-up.
+    After `seconds` no new pass begins. Those of the warm-up do not count; the last pass alone does
+    if the time ended before it was over.
     """
     until = time.perf_counter() + seconds
     taken: list[float] = []
@@ -124,17 +103,15 @@ def time_calls(
     return taken[warmup:] or taken[-1:]
 
 
-def _answerer(loaded: LoadedModel, split: EncodedSplit) -> Callable[[np.ndarray], float]:
-    def answer(rows: np.ndarray) -> float:
-        batch = collate(split, rows, loaded.pad_id)
-        started = time.perf_counter()
-        moved = batch.to(loaded.accelerator.device)
-        with torch.no_grad(), loaded.accelerator.autocast():
-            logits, _ = forward_signal(loaded.model, moved.inputs, pooling="cls", layers=False)
-        logits.float().cpu()  # waits for a GPU to be done
-        return time.perf_counter() - started
-
-    return answer
+def _seconds(loaded: LoadedModel, split: EncodedSplit, rows: np.ndarray) -> float:
+    """How long one pass over some rows takes."""
+    batch = collate(split, rows, loaded.pad_id)
+    started = time.perf_counter()
+    moved = batch.to(loaded.accelerator.device)
+    with torch.no_grad(), loaded.accelerator.autocast():
+        logits, _ = forward_signal(loaded.model, moved.inputs, pooling="cls", layers=False)
+    logits.float().cpu()  # waits for a GPU to be done
+    return time.perf_counter() - started
 
 
 WEIGHTS = "*.safetensors"
@@ -143,15 +120,9 @@ _EMBEDDING = re.compile(r"(?:^|[._])embeddings?\.weight$")
 """Tables are named `word_embeddings.weight`, `tok_embeddings.weight`, ...; `embeddings.LayerNorm`
 and `embeddings_project` are no tables."""
 
-_LONGEST_HEADER = 100_000_000
-"""The limit of the safetensors format, in bytes."""
-
 
 def model_size(folder: Path) -> dict[str, int]:
-    """Parameters and bytes of a model folder.
-
-    Args:
-        folder: holds model.safetensors, or its shards.
+    """Parameters and bytes of a folder that holds model.safetensors, or its shards.
 
     Returns:
         `parameters`; `parameters_without_embeddings`, the part that depth changes (tables of words,
@@ -176,19 +147,12 @@ def model_size(folder: Path) -> dict[str, int]:
 def _parameters(path: Path) -> dict[str, int]:
     """Tensor name -> number of values; whole numbers are buffers, such as position ids."""
     try:
-        return {
-            name: math.prod(entry["shape"])
-            for name, entry in _header(path).items()
-            if name != "__metadata__" and "F" in entry["dtype"]  # F16, BF16, F32, F64, F8_...
-        }
-    except (struct.error, ValueError, KeyError, TypeError) as error:
+        with safe_open(path, framework="np") as file:
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            return {
+                name: math.prod(part.get_shape())
+                for name, part in parts.items()
+                if "F" in part.get_dtype()  # F16, BF16, F32, F64, F8_...
+            }
+    except SafetensorError as error:
         raise UserError(f"{path} is not a safetensors file: {error!r}") from None
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file: 8 bytes of length, little-endian, then the text."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > _LONGEST_HEADER:
-            raise ValueError(f"a header of {length} bytes")
-        return dict(json.loads(file.read(length)))

@@ -20,8 +20,7 @@ import evaluate
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.metrics import Judge, score_answers
-from alpkd_pipeline.tasks.own_metrics import folder_digest
+from alpkd_pipeline.tasks.metrics import Judge, folder_digest, score_answers
 from alpkd_pipeline.tasks.task import Task
 
 INPUTS = {"predictions", "references"}
@@ -47,15 +46,11 @@ class TaskMetric(evaluate.Metric):
 
 @contextmanager
 def scoring(task: Task, own: Mapping[Path, str]) -> Iterator[Judge]:
-    """What scores given answers by a task's metrics and by the user's own.
+    """What scores given answers by a task's metrics and by the user's own, as `score_answers` does.
 
-    Args:
-        task: the task.
-        own: the folders of the user's own metrics and their digests. A number that one returns is
-            a score of its name, of several each is a score `<name>.<what it is called there>`.
-
-    Yields:
-        It works like `score_answers`. A metric that fails or returns no numbers is a UserError.
+    `own` are the folders of the user's own metrics and their digests. A number that one returns is
+    a score of its name, of several each is a score `<name>.<what it is called there>`. A metric
+    that fails or returns no numbers is a UserError.
 
     Raises:
         UserError: a module cannot be loaded, asks for other answers, or was edited meanwhile.

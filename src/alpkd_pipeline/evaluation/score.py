@@ -1,30 +1,74 @@
-"""Scores and predictions of a finished model on every split."""
+"""A finished model, loaded as any user would, and its answers and scores on every split."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.loaded import LoadedModel, loaded_model
+from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
-from alpkd_pipeline.tasks.metrics import Judge, predictions_frame, score, score_answers
+from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.devices import environment
-from alpkd_pipeline.training.memory import RowLimit
-from alpkd_pipeline.training.predict import predict
+from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for, environment
+from alpkd_pipeline.training.memory import RowLimit, memory_faults
+from alpkd_pipeline.training.predict import predict, write_predictions
 
 log = logging.getLogger(__name__)
 
 SCORES = "scores.json"
-PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode on its device, and what is needed to feed it."""
+
+    folder: Path
+    model: PreTrainedModel
+    pad_id: int
+    accelerator: Accelerator
+
+    def check_split(self, split: EncodedSplit, name: str) -> None:
+        """Refuse token ids that the model has no embedding for.
+
+        Raises:
+            UserError: the split was encoded with another tokenizer.
+        """
+        most, known = int(split.input_ids.max(initial=0)), int(self.model.config.vocab_size)
+        if most >= known:
+            raise UserError(
+                f"split '{name}' holds the token id {most}, but {self.folder} knows {known} tokens:"
+                " the split was encoded with another model's tokenizer"
+            )
+
+
+@contextmanager
+def loaded_model(folder: Path, task: Task, hardware: Hardware) -> Iterator[LoadedModel]:
+    """Load a model from its folder alone, as any user of it would.
+
+    Raises:
+        UserError: the folder holds no fine-tuned model, or one with another number of outputs; or
+            the device's memory is too short for what is done with it.
+    """
+    with memory_faults(), accelerator_for(hardware) as accelerator:
+        model = load_finetuned(folder)
+        if model.config.num_labels != task.num_labels:
+            raise UserError(
+                f"{folder} has {model.config.num_labels} outputs, but task '{task.name}' needs"
+                f" {task.num_labels}: it was fine-tuned for another task"
+            )
+        pad_id = int(load_tokenizer(folder).pad_token_id)
+        yield LoadedModel(folder, model.to(accelerator.device), pad_id, accelerator)
 
 
 def score_splits(
@@ -32,30 +76,16 @@ def score_splits(
     encoded: Path,
     task: Task,
     out: Path,
+    hardware: Hardware,
     *,
     splits: Sequence[str],
     batch_size: int,
-    device: str,
-    precision: str,
-    threads: int | str,
     by: Judge = score_answers,
 ) -> dict[str, Any]:
     """Predict every named split, and score those whose labels are known.
 
-    Writes `predictions/<split>.csv` and `scores.json`.
-
-    Args:
-        model_folder: the fine-tuned model, loaded from its files as any user would.
-        encoded: the folder of encoded splits.
-        task: the task.
-        out: where the results go; made if it is not there.
-        splits: the splits, such as `(*task.dev_splits, *task.test_splits)`. One that the data does
-            not have is passed over and named under `skipped`.
-        batch_size: rows in a batch.
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `auto`, `fp32` or `bf16`.
-        threads: `auto` or a number.
-        by: scores the model's answers.
+    Writes `predictions/<split>.csv` and `scores.json`. A split that the data does not have is
+    passed over and named under `skipped`.
 
     Returns:
         What scores.json holds: `splits` (split -> `rows` and `scores`, which is None where any
@@ -71,58 +101,41 @@ def score_splits(
         raise UserError(
             f"{encoded} holds none of the splits {', '.join(splits)}; run data preparation again"
         )
-    found: dict[str, Any] = {}
     limit = RowLimit(batch_size, "evaluation")
-    with loaded_model(
-        model_folder, task, device=device, precision=precision, threads=threads
-    ) as loaded:
+    found: dict[str, Any] = {}
+    with loaded_model(model_folder, task, hardware) as loaded:
         for name in present:
-            found[name] = _score_split(loaded, encoded, task, out, name, limit, by)
-    skipped = [name for name in splits if name not in there]
+            split = read_encoded(encoded, name)
+            logits = _answers(loaded, split, name, limit)
+            write_predictions(out, task, name, split, np.arange(len(split)), logits)
+            hidden = has_hidden_labels(split, task)
+            scores = None if hidden else score(task, logits, split.labels, by)
+            told = ", ".join(f"{name} {value:.4f}" for name, value in (scores or {}).items())
+            what = "predicted, labels are hidden" if hidden else told
+            log.info("%s, %s: %s", model_folder.name, name, what)
+            found[name] = {"rows": len(split), "scores": scores}
     result = {
         "splits": found,
-        "skipped": skipped,
-        "environment": environment(loaded.hardware),
+        "skipped": [name for name in splits if name not in there],
+        "environment": environment(hardware),
         **({MEMORY: limit.noted} if limit.noted else {}),
     }
     write_json(out / SCORES, result)
     return result
 
 
-def _score_split(
-    loaded: LoadedModel, encoded: Path, task: Task, out: Path, name: str, limit: RowLimit, by: Judge
-) -> dict[str, Any]:
-    split = read_encoded(encoded, name)
+def _answers(loaded: LoadedModel, split: EncodedSplit, name: str, limit: RowLimit) -> np.ndarray:
     loaded.check_split(split, name)
-    logits = predict(
-        loaded.model,
-        split,
-        loaded.accelerator,
-        batch_size=limit.whole,
-        pad_id=loaded.pad_id,
-        limit=limit,
-    )
+    logits = predict(loaded.model, split, loaded.accelerator, limit, pad_id=loaded.pad_id)
     if not np.isfinite(logits).all():
         raise UserError(
             f"the answers of {loaded.folder} on split '{name}' are not finite: its weights are"
             " damaged or its training diverged; train it again with a lower learning rate"
         )
-    path = out / PREDICTIONS / f"{name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frame = predictions_frame(task, split.idx, split.labels, logits)
-    frame.to_csv(path, index=False, lineterminator="\n")
-    scores = None if has_hidden_labels(split, task) else score(task, logits, split.labels, by)
-    log.info("%s, %s: %s", loaded.folder.name, name, _said(scores))
-    return {"rows": len(split), "scores": scores}
+    return logits
 
 
 def has_hidden_labels(split: EncodedSplit, task: Task) -> bool:
     """Whether any label is kept secret; a score over the other rows would pass for the whole."""
     labels = split.labels
     return bool((np.isnan(labels) | (labels == hidden_label(task))).any()) or not len(labels)
-
-
-def _said(scores: dict[str, float] | None) -> str:
-    if scores is None:
-        return "predicted, labels are hidden"
-    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())

@@ -16,19 +16,6 @@ from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 if TYPE_CHECKING:
     import pandas as pd
 
-TEST_ROWS: dict[str, dict[str, int]] = {
-    "cola": {"test": 1_063},
-    "sst2": {"test": 1_821},
-    "mrpc": {"test": 1_725},
-    "stsb": {"test": 1_379},
-    "qqp": {"test": 390_965},
-    "mnli": {"test": 9_796, "test_mismatched": 9_847},
-    "qnli": {"test": 5_463},
-    "rte": {"test": 3_000},
-    "wnli": {"test": 146},
-}
-"""Rows of GLUE's test splits; the leader board refuses files with any other number."""
-
 
 def write_submission(
     task_name: str,
@@ -39,14 +26,9 @@ def write_submission(
 ) -> list[Path]:
     """Write a GLUE task's submission files, such as `RTE.tsv`.
 
-    All predictions are checked before the first file is written.
-
-    Args:
-        task_name: a GLUE task.
-        predictions: test split -> predictions as `predictions_frame` makes them (columns `idx` and
-            `prediction`, rows in any order); other splits are not looked at.
-        out: the folder, made if it is not there.
-        rows: test split -> rows that it must have; GLUE's own numbers by default.
+    All predictions are checked before the first file is written. They come by split, as
+    `predictions_frame` makes them (columns `idx` and `prediction`), rows in any order; `rows` are
+    those that each must have, GLUE's own numbers by default.
 
     Returns:
         The files, two for MNLI (matched and mismatched).
@@ -56,7 +38,7 @@ def write_submission(
             each, with a prediction that the task knows.
     """
     glue = _glue_task(task_name)
-    expected = TEST_ROWS[task_name] if rows is None else rows
+    expected = glue.test_rows if rows is None else rows
     tables = {}
     for split, name in glue.submission.items():
         if split not in predictions:

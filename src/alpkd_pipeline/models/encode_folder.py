@@ -16,14 +16,9 @@ from alpkd_pipeline.tasks.task import Task
 def encode_folder(
     splits: Path, task: Mapping[str, Any], pretrained: Path, max_length: int, folder: Path
 ) -> None:
-    """Encode every split of a folder written by `write_splits`.
+    """Encode every split of a folder written by `write_splits` with a model folder's tokenizer.
 
-    Args:
-        splits: the folder of Parquet files.
-        task: `Task.to_dict()`.
-        pretrained: the folder whose tokenizer is used.
-        max_length: tokens at most, special ones included.
-        folder: where the Arrow files and the report go.
+    Rows have `max_length` tokens at most, special ones included.
     """
     import pandas as pd
 

@@ -61,19 +61,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_classifier(folder: Path, task: Task, seed: int) -> PreTrainedModel:
-    """A pretrained encoder with a fresh classification head for a task.
+    """A pretrained encoder in fp32 and evaluation mode, with a fresh head for a task.
 
     The head is drawn from the seed even where the checkpoint has one, because a head of another
     task or of the pre-training may have the very same shape. So is a pooler that the checkpoint
     lacks. The global random state is left as it was.
-
-    Args:
-        folder: a model folder; its weights may be of any task and precision.
-        task: gives the number, names and order of the labels.
-        seed: what fresh weights are drawn from.
-
-    Returns:
-        The model in fp32 and evaluation mode.
 
     Raises:
         UserError: the folder is refused, its family is unknown, or it lacks weights of the encoder.
@@ -134,12 +126,9 @@ def fresh_model(
 
 
 def adopt_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:
-    """Make a classifier from elsewhere speak of a task: its outputs, their names, problem type.
+    """Make a classifier from elsewhere speak of a task, in place: outputs, names, problem type.
 
-    Args:
-        model: a sequence classifier with as many outputs as the task; changed in place.
-        task: the task.
-        order: output i becomes what output `order[i]` was, as `teacher_checks.label_order` says.
+    Output i becomes what output `order[i]` was, as `teacher_checks.label_order` says.
     """
     head = model.get_submodule(family_of(model.config.model_type).classifier)
     with torch.no_grad():
@@ -202,23 +191,21 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
     return model.eval(), {*report["missing_keys"], *mismatched}
 
 
-class _NoReport(logging.Filter):
+def _no_report(record: logging.LogRecord) -> bool:
     """Drops the table of fresh and unused weights: both are looked at here, key by key."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "LOAD REPORT" not in record.getMessage()
+    return "LOAD REPORT" not in record.getMessage()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    logger, drop = logging.getLogger("transformers.modeling_utils"), _NoReport()
+    logger = logging.getLogger("transformers.modeling_utils")
     bars = library_logging.is_progress_bar_enabled()
-    logger.addFilter(drop)
+    logger.addFilter(_no_report)
     library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logger.removeFilter(drop)
+        logger.removeFilter(_no_report)
         if bars:
             library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 

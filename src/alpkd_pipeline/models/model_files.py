@@ -52,8 +52,6 @@ _READ_WHOLE = {
 }
 """What this project or the library's loaders read at once."""
 
-_TEMPLATES = "additional_chat_templates"
-
 _KINDS = {
     "model_type": (str, "a name"),
     "architectures": (list, "a list of names"),
@@ -64,13 +62,8 @@ _KINDS = {
 
 
 def check_files(folder: Path) -> None:
-    """Refuse what a loader would wait for without end, or read until the memory is gone.
-
-    Raises:
-        UserError: names a device, a pipe or a socket, or a file that is too large to be what its
-            name says.
-    """
-    templates = folder / _TEMPLATES
+    """Refuse what a loader would wait for without end, or read until the memory is gone."""
+    templates = folder / "additional_chat_templates"
     for path in [*folder.iterdir(), *(templates.iterdir() if templates.is_dir() else ())]:
         if path.exists() and not path.is_dir():
             _check_file(path, path.name in _READ_WHOLE or path.parent == templates)
@@ -89,9 +82,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist; a model folder needs it beside its {WEIGHTS}")
     for name, (kind, words) in _KINDS.items():
         value = config.get(name)
-        fits = isinstance(value, kind)
-        if isinstance(value, list):
-            fits = fits and all(isinstance(one, str) for one in value)
+        names = value if isinstance(value, list) else ()
+        fits = isinstance(value, kind) and all(isinstance(one, str) for one in names)
         if value is not None and not fits:
             raise UserError(f"{path} says {name} = {_short(value)}, where {words} is needed")
     if not all(re.fullmatch(r"\d{1,9}", number) for number in config.get("id2label") or ()):
@@ -109,12 +101,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_json_object(path: Path) -> dict[str, Any] | None:
-    """A JSON file that holds an object, or None when there is no such file.
-
-    Raises:
-        UserError: the file is not a regular one, too large, nested too deep, or holds something
-            else.
-    """
+    """A JSON file that holds an object, or None when there is no such file."""
     if not path.exists():
         return None
     _check_file(path, read_whole=True)
@@ -212,11 +199,7 @@ def _check_file(path: Path, read_whole: bool) -> None:
 
 
 def _parsed(data: bytes) -> Any:
-    """JSON of at most `DEEPEST` levels.
-
-    Raises:
-        ValueError: it is deeper, or no JSON.
-    """
+    """JSON of at most `DEEPEST` levels; a ValueError says that it is deeper, or no JSON."""
     too_deep = ValueError(f"it is nested more than {DEEPEST} levels deep")
     try:
         found = json.loads(data.decode("utf-8"))

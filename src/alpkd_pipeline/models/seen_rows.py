@@ -38,11 +38,9 @@ class SeenRows(nn.Module):
         place[self._tokens] = torch.arange(len(self._tokens))
         self._place: Tensor
         self.register_buffer("_place", place.to(full.weight.device), persistent=False)
-        padding = full.padding_idx
-        self._padding_id = padding
-        self._padding = None if padding is None else int(place[padding])
-        if self._padding == len(self._tokens):
-            self._padding = None
+        self._padding_id = full.padding_idx
+        row = len(self._tokens) if full.padding_idx is None else int(place[full.padding_idx])
+        self._padding = None if row == len(self._tokens) else row
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, S) token ids -> (B, S, D)."""
@@ -51,8 +49,7 @@ class SeenRows(nn.Module):
     def whole(self, left: float) -> nn.Embedding:
         """The embedding of the whole vocabulary as it is now.
 
-        Args:
-            left: what weight decay has left of a weight without gradient, 1 for all of it.
+        `left` is what weight decay has left of a weight without gradient, 1 for all of it.
         """
         rows = self._full * left
         rows[self._tokens] = self.weight.detach().cpu()
@@ -61,11 +58,7 @@ class SeenRows(nn.Module):
 
 
 def keep_seen_rows(model: PreTrainedModel, tokens: np.ndarray) -> SeenRows | None:
-    """Give a model an embedding of these tokens only.
-
-    Args:
-        model: changed in place.
-        tokens: every token id that it will be fed.
+    """Give a model an embedding of these tokens only, every one that it will be fed.
 
     Returns:
         The new embedding; None where the model keeps its own, because it is frozen, is no plain
@@ -85,10 +78,7 @@ def keep_seen_rows(model: PreTrainedModel, tokens: np.ndarray) -> SeenRows | Non
 def whole_embedding(model: PreTrainedModel, seen: SeenRows | None, left: float) -> Iterator[None]:
     """A context in which the model has its whole vocabulary, to be saved or counted.
 
-    Args:
-        model: a model.
-        seen: what `keep_seen_rows` gave it.
-        left: as in `SeenRows.whole`.
+    `seen` is what `keep_seen_rows` gave it, `left` as in `SeenRows.whole`.
     """
     if seen is None:
         yield

@@ -6,7 +6,7 @@ Standard library only: the configuration is checked before anything heavy is imp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
@@ -31,6 +31,9 @@ class Family:
             single one that gives all three.
         plain_scores: whether attention scores are q k^T / sqrt(d) and nothing else.
         one_mask: whether all layers see the same tokens, so that the mask can be made once.
+        weights: for each size in the config a weight that has it, and in which dimension.
+        embedding: the width of the embeddings of a config that does not say it, where that is not
+            the width of the hidden states.
     """
 
     layers_path: str
@@ -50,11 +53,26 @@ class Family:
     )
     plain_scores: bool = True
     one_mask: bool = True
+    weights: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    embedding: int | None = None
 
+
+_WORDS, _FEED = "embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight"
+_TABLES = {
+    "vocab_size": (_WORDS, 0),
+    "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
+}
+_BERT = {
+    **_TABLES,
+    "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
+    "hidden_size": (_FEED, 0),
+    "intermediate_size": (_FEED, 1),
+}
+_FACTORED = {**_BERT, "embedding_size": (_WORDS, 1)}
 
 FAMILIES: dict[str, Family] = {
-    "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522)),
-    "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265)),
+    "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522), weights=_BERT),
+    "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265), weights=_BERT),
     "distilbert": Family(
         "transformer.layer",
         "classifier",
@@ -64,8 +82,19 @@ FAMILIES: dict[str, Family] = {
         heads="n_heads",
         inner="hidden_dim",
         projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        weights={
+            **_TABLES,
+            "dim": ("transformer.layer.0.ffn.lin2.weight", 0),
+            "hidden_dim": ("transformer.layer.0.ffn.lin2.weight", 1),
+        },
     ),
-    "electra": Family("encoder.layer", "classifier.out_proj", (12, 256, 4, 30522)),
+    "electra": Family(
+        "encoder.layer",
+        "classifier.out_proj",
+        (12, 256, 4, 30522),
+        weights=_FACTORED,
+        embedding=128,
+    ),
     "deberta-v2": Family(
         "encoder.layer",
         "classifier",
@@ -77,6 +106,11 @@ FAMILIES: dict[str, Family] = {
         ),
         plain_scores=False,
         one_mask=False,
+        weights={
+            **_FACTORED,
+            "pooler_hidden_size": (_FEED, 0),
+            "conv_kernel_size": ("encoder.conv.conv.weight", 2),
+        },
     ),
     "modernbert": Family(
         "layers",
@@ -88,6 +122,11 @@ FAMILIES: dict[str, Family] = {
         projections=("attn.Wqkv",),
         plain_scores=False,
         one_mask=False,
+        weights={
+            "vocab_size": ("embeddings.tok_embeddings.weight", 0),
+            "hidden_size": ("layers.0.mlp.Wo.weight", 0),
+            "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
+        },
     ),
 }
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
@@ -109,11 +148,7 @@ class Shape:
 
 
 def family_of(model_type: str | None) -> Family:
-    """The family of a config's `model_type`.
-
-    Raises:
-        UserError: a family that cannot be cut into students; names those that can.
-    """
+    """The family of a config's `model_type`."""
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
         raise UserError(
@@ -127,9 +162,6 @@ def check_plain_scores(model_type: str) -> None:
 
     DeBERTa adds terms of relative positions; ModernBERT turns queries and keys by their positions
     and most of its layers see a window only.
-
-    Raises:
-        UserError: names the family and those that can be used.
     """
     if not family_of(model_type).plain_scores:
         plain = ", ".join(name for name, family in FAMILIES.items() if family.plain_scores)
@@ -140,10 +172,7 @@ def check_plain_scores(model_type: str) -> None:
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:
-    """The shape that a model's config.json describes.
-
-    Args:
-        config: the parsed config.json.
+    """The shape that a model's parsed config.json describes.
 
     Raises:
         UserError: unknown family, or a size that is not a positive integer.

@@ -26,7 +26,7 @@ from alpkd_pipeline.models.model_files import (
     weight_files,
 )
 from alpkd_pipeline.models.weight_sizes import check_sizes
-from alpkd_pipeline.store.digest_cache import sha256_cached
+from alpkd_pipeline.store.fingerprint import sha256_cached
 
 Kind = Literal["demo", "package", "folder", "hub"]
 
@@ -65,10 +65,6 @@ class ModelRef:
 def kind_of(ref: ModelRef, project: Path) -> Kind:
     """Which kind of place a model comes from.
 
-    Args:
-        ref: the model.
-        project: where relative folders start.
-
     Raises:
         UserError: the name fits none of them.
     """
@@ -77,7 +73,7 @@ def kind_of(ref: ModelRef, project: Path) -> Kind:
         return "demo"
     if name.startswith(PACKAGE):
         return "package"
-    if name.startswith((".", "/", "~", os.sep)) or _folder(name, project).exists():
+    if name.startswith((".", "/", "~", os.sep)) or (project / Path(name).expanduser()).exists():
         return "folder"
     if _HUB_ID.fullmatch(name) and ".." not in name:
         return "hub"
@@ -90,10 +86,7 @@ def kind_of(ref: ModelRef, project: Path) -> Kind:
 def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
     """The folder that holds a model's config.json, safetensors and tokenizer.
 
-    Args:
-        ref: the model.
-        project: where relative folders start.
-        download: whether a hub model that is not in the cache may be fetched.
+    `download` says whether a hub model that is not in the cache may be fetched.
 
     Raises:
         UserError: not found, not reachable, weights only as a pickle, code in the model, or a
@@ -135,19 +128,17 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"model folder {folder} does not exist")
     check_files(folder)
-    configs = {
-        CONFIG: read_config(folder),
-        "tokenizer_config.json": read_json_object(folder / "tokenizer_config.json") or {},
-    }
-    for name, config in configs.items():
-        if "auto_map" in config:
-            raise UserError(f"{folder / name} has auto_map: models that bring code are refused")
-    for key, value in configs["tokenizer_config.json"].items():
+    path = folder / "tokenizer_config.json"
+    config, settings = read_config(folder), read_json_object(path) or {}
+    for file, found in ((folder / CONFIG, config), (path, settings)):
+        if "auto_map" in found:
+            raise UserError(f"{file} has auto_map: models that bring code are refused")
+    for key, value in settings.items():
         # Some tokenizers make so many tokens; a limit of lengths is often said to be endless.
         if isinstance(value, int) and value > MOST_TOKENS and "max_len" not in key:
             raise UserError(
-                f"{folder / 'tokenizer_config.json'} says {key} = {value}, at most {MOST_TOKENS}"
-                " are read: copy the model's own file into its place"
+                f"{path} says {key} = {value}, at most {MOST_TOKENS} are read: copy the model's own"
+                " file into its place"
             )
     if (folder / "adapter_config.json").exists():
         raise UserError(f"{folder} is an adapter; merge it into its model and save that")
@@ -159,7 +150,7 @@ def check_folder(folder: Path) -> None:
         )
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
-    check_sizes(folder, configs[CONFIG], tensor_shapes(folder))
+    check_sizes(folder, config, tensor_shapes(folder))
 
 
 def hub_cache() -> Path:
@@ -172,11 +163,7 @@ def hub_cache() -> Path:
 
 
 def hub_snapshot(ref: ModelRef) -> Path:
-    """Where the hub's cache keeps a model at its revision; the folder need not exist.
-
-    Raises:
-        UserError: the revision is not a commit.
-    """
+    """Where the hub's cache keeps a model at its revision; the folder need not exist."""
     revision = ref.revision or ""
     if not _COMMIT.fullmatch(revision):
         raise UserError(
@@ -186,43 +173,30 @@ def hub_snapshot(ref: ModelRef) -> Path:
     return hub_cache() / f"models--{ref.model.replace('/', '--')}" / "snapshots" / revision
 
 
-def _folder(name: str, project: Path) -> Path:
-    return project / Path(name).expanduser()
-
-
 def _place(ref: ModelRef, kind: Kind, project: Path) -> Path | None:
     """Where a model would be on this machine; None for a package that is not installed."""
     if kind == "demo":
         return DEMO_FOLDER
     if kind == "package":
-        return _in_package(ref.model)
+        found = _PACKAGE_PATH.fullmatch(ref.model.removeprefix(PACKAGE))
+        if found is None:
+            raise UserError(f"model {ref.model!r}: write {PACKAGE}<package>/<folder>")
+        spec = importlib.util.find_spec(found[1])
+        places = list(spec.submodule_search_locations or []) if spec else []
+        return Path(places[0]) / found[2].lstrip("/") if places else None
     if kind == "hub":
         return hub_snapshot(ref)
-    return _folder(ref.model, project)
-
-
-def _in_package(name: str) -> Path | None:
-    found = _PACKAGE_PATH.fullmatch(name.removeprefix(PACKAGE))
-    if found is None:
-        raise UserError(f"model {name!r}: write {PACKAGE}<package>/<folder>")
-    spec = importlib.util.find_spec(found[1])
-    places = list(spec.submodule_search_locations or []) if spec else []
-    return Path(places[0]) / found[2].lstrip("/") if places else None
+    return project / Path(ref.model).expanduser()
 
 
 def _is_whole(folder: Path) -> bool:
     # An interrupted download lacks the weights: the small files arrive long before them. Weights
     # that are a pickle count too, so that they are refused by that name.
-    if not (folder / CONFIG).is_file():
-        return False
-    return any(folder.glob("*.bin")) or (folder / WEIGHTS).is_file() or _has_shards(folder)
-
-
-def _has_shards(folder: Path) -> bool:
     try:
-        return bool(weight_files(folder))
-    except UserError:
-        return False
+        weights = any(folder.glob("*.bin")) or bool(weight_files(folder))
+    except UserError:  # shards of which some are missing
+        weights = False
+    return weights and (folder / CONFIG).is_file()
 
 
 def _download(ref: ModelRef) -> Path:
@@ -259,11 +233,7 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
 
     A hub model is its id and commit, so that it is the same before and after the download. All
     others are their bytes, so that a folder may be moved and may not be changed unnoticed.
-
-    Args:
-        ref: the model.
-        project: where relative folders start.
-        cache_file: remembers the hashes of large files; None reads them each time.
+    `cache_file` remembers the hashes of large files; None reads them each time.
 
     Raises:
         UserError: as `locate` does; a hub model may be one that is not downloaded yet.
@@ -278,10 +248,6 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
 
 def verify_weights(folder: Path, expected_sha256: str) -> None:
     """Compare a model's weights with the sha256 that the user pinned.
-
-    Args:
-        folder: a model folder with a single safetensors file.
-        expected_sha256: 64 hex digits.
 
     Raises:
         UserError: the weights are others, or come in several files.

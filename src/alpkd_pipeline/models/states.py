@@ -1,15 +1,13 @@
-"""A model's pooled layer states: what a distillation loss compares.
-
-Shapes: B examples, S tokens, L layers, D width, C classes (1 for a regression).
-
-A model's states token by token: what TinyBERT and MiniLMv2 compare.
+"""What distillation losses compare: a model's pooled layers, or its states token by token.
 
 Queries, keys and values are what the projections of a layer's attention give out, read by forward
 hooks that are gone after the pass. So they are what they are before rotary positions are applied
 (ModernBERT), and contents without positions (DeBERTa).
 
-Shapes: B examples, S tokens, K layers that were asked for, D width, E width of all attention heads
-together, H heads, C classes (1 for a regression).
+Shapes: B examples, S tokens, L layers, K layers that were asked for, D width, E width of all
+attention heads together, H heads, C classes (1 for a regression). Inputs are padded `input_ids`
+(B, S), with `token_type_ids` if the tokenizer makes them, and `attention_mask` (1 for tokens and 0
+for padding) if any row is padded.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -33,17 +31,9 @@ from alpkd_pipeline.models.shape import TokenLayers, check_plain_scores, family_
 def forward_signal(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], pooling: str, layers: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """One forward pass.
+    """One forward pass of a sequence classifier: logits (B, C), pooled states (B, L, D) or None.
 
-    Args:
-        model: a sequence classifier of a known family.
-        inputs: padded `input_ids` (B, S), with `token_type_ids` if the tokenizer makes them, and
-            `attention_mask` if any row is padded; those that the model has no use for are left out.
-        pooling: `cls` or `mean`, see `pooled_layers`.
-        layers: whether the pooled states are wanted; without them less memory is held.
-
-    Returns:
-        The logits (B, C) and the pooled states (B, L, D) or None.
+    See `pooled_layers` for the pooling; without the layers less memory is held.
     """
     fed = model_inputs(model, inputs)
     outputs = model(**fed, output_hidden_states=layers, return_dict=True)
@@ -64,16 +54,12 @@ def model_inputs(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> dict[s
     known = _arguments(type(model).forward)
     if getattr(model.config, "type_vocab_size", 0) < 2 or "token_type_ids" not in known:
         fed.pop("token_type_ids", None)
-    mask = fed.get("attention_mask")
-    if mask is not None and _takes_ready_mask(model):
+    mask, config = fed.get("attention_mask"), model.config
+    ready = family_of(config.model_type).one_mask and config._attn_implementation == "sdpa"
+    if mask is not None and ready:
         tokens = mask.shape[1]
         fed["attention_mask"] = mask.bool()[:, None, None, :].expand(-1, 1, tokens, -1)
     return fed
-
-
-def _takes_ready_mask(model: PreTrainedModel) -> bool:
-    config = model.config
-    return family_of(config.model_type).one_mask and config._attn_implementation == "sdpa"
 
 
 @cache
@@ -90,31 +76,23 @@ def pooled_layers(
     """The pooled output of every layer.
 
     Where the last state alone has passed a final norm (ModernBERT), the other layers get the same
-    norm, so that all are on one scale.
-
-    Args:
-        model: the model that made the states.
-        hidden_states: L + 1 tensors (B, S, D) as the model returns them; the first one, the
-            output of the embeddings, is no layer.
-        attention_mask: (B, S), 1 for tokens and 0 for padding; None where nothing is padded.
-        pooling: `cls` takes position 0; `mean` averages over the tokens, special ones included.
+    norm, so that all are on one scale. `cls` takes position 0; `mean` averages over the tokens,
+    special ones included. Of the L + 1 hidden states (B, S, D) the first one, the output of the
+    embeddings, is no layer.
 
     Returns:
         (B, L, D), first layer first.
-
-    Raises:
-        UserError: unknown pooling.
     """
-    states = hidden_states[1:]
-    norm = final_norm(model)
+    if pooling not in ("cls", "mean"):
+        raise UserError(f"pooling {pooling!r} is unknown; choose cls or mean")
+    states = list(hidden_states[1:])
     if pooling == "cls":
         # Slicing comes first: the other positions would be copied and normed for nothing.
-        cut = [state[:, 0] for state in states]
-        return torch.stack([*(norm(state) for state in cut[:-1]), cut[-1]], dim=1)
+        states = [state[:, 0] for state in states]
+    states[:-1] = map(final_norm(model), states[:-1])
     if pooling == "mean":
-        normed = [*(norm(state) for state in states[:-1]), states[-1]]
-        return torch.stack([_mean(state, attention_mask) for state in normed], dim=1)
-    raise UserError(f"pooling {pooling!r} is unknown; choose cls or mean")
+        states = [_mean(state, attention_mask) for state in states]
+    return torch.stack(states, dim=1)
 
 
 def _mean(state: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -152,13 +130,7 @@ class TokenStates:
 def forward_tokens(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], wanted: TokenLayers
 ) -> TokenStates:
-    """One forward pass that keeps token-level states of some layers.
-
-    Args:
-        model: a sequence classifier of a known family.
-        inputs: padded `input_ids` (B, S), with `token_type_ids` if the tokenizer makes them, and
-            `attention_mask` if any row is padded.
-        wanted: the layers.
+    """One forward pass of a sequence classifier that keeps token-level states of some layers.
 
     Raises:
         UserError: scores are wanted of a family whose attention is more than q k^T.
@@ -167,9 +139,8 @@ def forward_tokens(
         check_plain_scores(model.config.model_type)
     hidden = bool(wanted.states)
     with attention_projections(model, {*wanted.scores, *wanted.qkv}) as seen:
-        outputs = model(
-            **model_inputs(model, inputs), output_hidden_states=hidden, return_dict=True
-        )
+        fed = model_inputs(model, inputs)
+        outputs = model(**fed, output_hidden_states=hidden, return_dict=True)
     heads = int(model.config.num_attention_heads)
     scores = [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores]
     qkv = [torch.stack([seen[k][part] for part in range(3)], dim=1) for k in wanted.qkv]
@@ -185,11 +156,7 @@ def forward_tokens(
 def attention_projections(
     model: PreTrainedModel, layers: set[int]
 ) -> Iterator[dict[int, dict[int, Tensor]]]:
-    """A context in which a forward pass leaves its queries, keys and values.
-
-    Args:
-        model: a model of a known family.
-        layers: layers counted from 1.
+    """A context in which a forward pass leaves the queries, keys and values of some layers.
 
     Yields:
         What the pass fills: by layer, query (0), key (1) and value (2), each (B, S, E).
@@ -203,7 +170,7 @@ def attention_projections(
         for layer, kept in seen.items():
             block = blocks.get_submodule(str(layer - 1))
             for place, name in enumerate(family.projections):
-                hook = _Keep(kept, place, parts)
+                hook = partial(_keep, kept, place, parts)
                 handles.append(block.get_submodule(name).register_forward_hook(hook))
         yield seen
     finally:
@@ -211,28 +178,19 @@ def attention_projections(
             handle.remove()
 
 
-class _Keep:
+def _keep(
+    kept: dict[int, Tensor], place: int, parts: int, module: nn.Module, given: Any, output: Tensor
+) -> None:
     """A hook that keeps the output of its module's first call in a pass."""
-
-    def __init__(self, kept: dict[int, Tensor], place: int, parts: int) -> None:
-        self._kept, self._place, self._parts = kept, place, parts
-
-    def __call__(self, module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        # DeBERTa calls its projections once more, on the embeddings of relative positions.
-        if self._place not in self._kept:
-            self._kept.update(enumerate(output.chunk(self._parts, dim=-1), start=self._place))
+    # DeBERTa calls its projections once more, on the embeddings of relative positions.
+    if place not in kept:
+        kept.update(enumerate(output.chunk(parts, dim=-1), start=place))
 
 
 def attention_scores(query: Tensor, key: Tensor, heads: int) -> Tensor:
     """The scores of every head, q k^T / sqrt(E / H), in at least fp32.
 
-    Args:
-        query: (B, S, E).
-        key: (B, S, E).
-        heads: H.
-
-    Returns:
-        (B, H, S, S).
+    From queries and keys (B, S, E): (B, H, S, S).
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     batch, tokens, _ = query.shape

@@ -85,14 +85,24 @@ def build_student(
         UserError: more layers than the source or the teacher has, sizes without `random` or that
             do not fit together, no checkpoint for `checkpoint`, unknown `init` or `head`.
     """
-    source = _source(start_from, init, head, checkpoint)
-    _check_layers(layers, start_from, "teacher")
-    _check_layers(layers, source, "checkpoint")
+    if init not in get_args(Init):
+        raise UserError(f"student.init {init!r} is unknown; choose from {get_args(Init)}")
+    if head not in get_args(Head):
+        raise UserError(f"student.head {head!r} is unknown; choose from {get_args(Head)}")
+    source = checkpoint if init == "checkpoint" else start_from
+    if source is None:
+        raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
+    for model, what in ((start_from, "teacher"), (source, "checkpoint")):
+        has = model.config.num_hidden_layers
+        if not 1 <= layers <= has:
+            raise UserError(
+                f"student.layers = {layers}, but the {what} has {has}; choose 1 to {has}"
+            )
     if sizes not in (None, EncoderSizes()) and init != "random":
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
     choose = CHOICES.get(init, first)
     chosen = choose(layers, source.config.num_hidden_layers)
-    config = _resized(_cut_config(source.config, chosen), sizes or EncoderSizes())
+    config = _cut_config(source.config, chosen, sizes or EncoderSizes())
     student = fresh_model(type(source), config, seed)
     if init == "random":
         _keep_embeddings(student, source)
@@ -103,43 +113,18 @@ def build_student(
     return student
 
 
-def _source(
-    start_from: PreTrainedModel, init: Init, head: Head, checkpoint: PreTrainedModel | None
-) -> PreTrainedModel:
-    """The model whose layers the student gets."""
-    if init not in get_args(Init):
-        raise UserError(f"student.init {init!r} is unknown; choose from {get_args(Init)}")
-    if head not in get_args(Head):
-        raise UserError(f"student.head {head!r} is unknown; choose from {get_args(Head)}")
-    if init != "checkpoint":
-        return start_from
-    if checkpoint is None:
-        raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
-    return checkpoint
-
-
-def _check_layers(layers: int, model: PreTrainedModel, what: str) -> None:
-    has = model.config.num_hidden_layers
-    if not 1 <= layers <= has:
-        raise UserError(f"student.layers = {layers}, but the {what} has {has}; choose 1 to {has}")
-
-
-def _cut_config(config: PretrainedConfig, chosen: Sequence[int]) -> PretrainedConfig:
-    """The configuration of an encoder that has only some layers, numbered from 1."""
+def _cut_config(
+    config: PretrainedConfig, chosen: Sequence[int], sizes: EncoderSizes
+) -> PretrainedConfig:
+    """The configuration of an encoder with some layers only, numbered from 1, and other sizes."""
     config = copy.deepcopy(config)
     family = family_of(config.model_type)
     for name in family.per_layer:
         values = getattr(config, name)
         setattr(config, name, [values[k - 1] for k in chosen])
     setattr(config, family.layers, len(chosen))
-    return config
-
-
-def _resized(config: PretrainedConfig, sizes: EncoderSizes) -> PretrainedConfig:
     if sizes == EncoderSizes():
         return config
-    config = copy.deepcopy(config)
-    family = family_of(config.model_type)
     asked = {
         family.width: sizes.hidden_size,
         family.heads: sizes.heads,

@@ -31,11 +31,6 @@ def check_head(
 ) -> None:
     """Refuse a teacher without a classification head, or with one for another kind of task.
 
-    Args:
-        config: the teacher's config.json.
-        shapes: its weights, from `tensor_shapes`.
-        task: the task.
-
     Raises:
         UserError: no head, the head of another kind of model, or another number of outputs.
     """
@@ -72,10 +67,6 @@ def check_head(
 def label_order(config: Mapping[str, Any], task: Task) -> tuple[int, ...] | None:
     """How a teacher's outputs have to be permuted to follow the task's label order, by their names.
 
-    Args:
-        config: the teacher's config.json with `id2label`.
-        task: the task.
-
     Returns:
         For each label of the task the output that means it, so (0, 1, ...) when the orders agree;
         None when the names do not tell (LABEL_0, or other words): then only the answers can.
@@ -91,15 +82,7 @@ def label_order(config: Mapping[str, Any], task: Task) -> tuple[int, ...] | None
 
 
 def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
-    """Refuse a tokenizer that makes ids which the model has no embedding for.
-
-    Args:
-        tokenizer_size: the highest token id + 1, `len(tokenizer)`.
-        embedding_rows: rows of the embedding table, the config's `vocab_size`.
-
-    Raises:
-        UserError: the tokenizer is larger.
-    """
+    """Refuse a tokenizer that makes ids which the model has no embedding for."""
     if tokenizer_size > embedding_rows:
         raise UserError(
             f"the tokenizer knows {tokenizer_size} tokens, the teacher only {embedding_rows}: it is"
@@ -189,11 +172,11 @@ def _check_order(
 def _check_scale(task: Task, values: np.ndarray, labels: np.ndarray) -> None:
     error, spread = float(np.mean((values - labels) ** 2)), float(np.var(labels))
     if error >= spread:
-        low, high = float(values.min()), float(values.max())
         raise UserError(
             f"the teacher's mean squared error on {task.name} dev is {error:.3f}, a constant has"
-            f" {spread:.3f} (its values: {low:.2f} to {high:.2f}, the labels: {labels.min():.2f} to"
-            f" {labels.max():.2f}): not fine-tuned, or for another scale of the labels"
+            f" {spread:.3f} (its values: {values.min():.2f} to {values.max():.2f}, the labels:"
+            f" {labels.min():.2f} to {labels.max():.2f}): not fine-tuned, or for another scale of"
+            " the labels"
         )
 
 

@@ -35,17 +35,8 @@ _FLAGS = ("do_lower_case", "strip_accents", "add_prefix_space", "split_by_punct"
 def tokenizer_digest(folder: Path) -> str:
     """A hash that two tokenizers share exactly if they cut and number text alike.
 
-    Reads tokenizer.json; without one, vocab.txt as a BERT tokenizer, or else the bytes of the
-    vocabulary files.
-
-    Args:
-        folder: a model folder.
-
-    Returns:
-        64 hex digits.
-
-    Raises:
-        UserError: the folder has no tokenizer, or one of its files is broken.
+    Reads the folder's tokenizer.json; without one, vocab.txt as a BERT tokenizer, or else the bytes
+    of the vocabulary files.
     """
     settings = read_json_object(folder / "tokenizer_config.json") or {}
     definition = read_json_object(folder / "tokenizer.json")
@@ -69,10 +60,6 @@ def tokenizer_digest(folder: Path) -> str:
 def tokenizer_key(ref: ModelRef, project: Path) -> str:
     """A tokenizer's identity for keys: it does not change when a hub model gets downloaded.
 
-    Args:
-        ref: the model that brings the tokenizer.
-        project: where relative folders start.
-
     Raises:
         UserError: as `locate` does; a hub model may be one that is not downloaded yet.
     """
@@ -83,15 +70,7 @@ def tokenizer_key(ref: ModelRef, project: Path) -> str:
 
 
 def check_same_tokenizer(teacher: Path, student: Path) -> None:
-    """Refuse a student whose tokenizer is not its teacher's.
-
-    Args:
-        teacher: the teacher's model folder.
-        student: the folder of the checkpoint that the student starts from.
-
-    Raises:
-        UserError: the tokenizers differ.
-    """
+    """Refuse a student's checkpoint whose tokenizer is not that of its teacher's folder."""
     if tokenizer_digest(teacher) != tokenizer_digest(student):
         raise UserError(
             f"{student} has another tokenizer than the teacher in {teacher}: the student would read"
@@ -101,33 +80,26 @@ def check_same_tokenizer(teacher: Path, student: Path) -> None:
 
 def _behaviour(definition: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """What of a tokenizer.json decides about ids, in one form for all versions of the file."""
-    cutting = {
-        "normalizer": _with_overrides(definition.get("normalizer"), settings),
-        "pre_tokenizer": _with_overrides(definition.get("pre_tokenizer"), settings),
-    }
+    model = definition.get("model") or {}
+    if "merges" in model:
+        kind = "BPE"
+    elif isinstance(model.get("vocab"), list):
+        kind = "Unigram"
+    else:
+        kind = "WordPiece" if "continuing_subword_prefix" in model else "WordLevel"
     known = definition.get("added_tokens") or []
     return {
-        **cutting,
-        "model": _model(definition.get("model") or {}),
+        "normalizer": _with_overrides(definition.get("normalizer"), settings),
+        "pre_tokenizer": _with_overrides(definition.get("pre_tokenizer"), settings),
+        "model": {
+            # Versions differ in whether they write the kind, and settings that are off.
+            **{k: v for k, v in model.items() if v not in (None, False, "")},
+            "type": model.get("type") or kind,
+            "merges": [m if isinstance(m, str) else " ".join(m) for m in model.get("merges") or []],
+        },
         "added": sorted((token["id"], token["content"]) for token in known),
         "around": sorted(set(_around(definition.get("post_processor")))),
     }
-
-
-def _model(model: Mapping[str, Any]) -> dict[str, Any]:
-    merges = [m if isinstance(m, str) else " ".join(m) for m in model.get("merges") or []]
-    kind = model.get("type") or _guess_kind(model)
-    # Versions differ in whether they write settings that are off.
-    rest = {k: v for k, v in model.items() if v not in (None, False, "")}
-    return {**rest, "type": kind, "merges": merges}
-
-
-def _guess_kind(model: Mapping[str, Any]) -> str:
-    if "merges" in model:
-        return "BPE"
-    if isinstance(model.get("vocab"), list):
-        return "Unigram"
-    return "WordPiece" if "continuing_subword_prefix" in model else "WordLevel"
 
 
 def _with_overrides(part: Any, settings: Mapping[str, Any]) -> Any:

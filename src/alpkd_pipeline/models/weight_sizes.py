@@ -21,53 +21,9 @@ MOST_OUTPUTS = 100_000
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_WORDS, _FEED = "embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight"
-_BERT = {
-    "vocab_size": (_WORDS, 0),
-    "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
-    "type_vocab_size": ("embeddings.token_type_embeddings.weight", 0),
-    "hidden_size": (_FEED, 0),
-    "intermediate_size": (_FEED, 1),
-}
-PLACES: dict[str, dict[str, tuple[str, int]]] = {
-    "bert": _BERT,
-    "roberta": _BERT,
-    "electra": {**_BERT, "embedding_size": (_WORDS, 1)},
-    "deberta-v2": {
-        **_BERT,
-        "embedding_size": (_WORDS, 1),
-        "pooler_hidden_size": (_FEED, 0),
-        "conv_kernel_size": ("encoder.conv.conv.weight", 2),
-    },
-    "distilbert": {
-        "vocab_size": (_WORDS, 0),
-        "max_position_embeddings": ("embeddings.position_embeddings.weight", 0),
-        "dim": ("transformer.layer.0.ffn.lin2.weight", 0),
-        "hidden_dim": ("transformer.layer.0.ffn.lin2.weight", 1),
-    },
-    "modernbert": {
-        "vocab_size": ("embeddings.tok_embeddings.weight", 0),
-        "hidden_size": ("layers.0.mlp.Wo.weight", 0),
-        "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
-    },
-}
-"""By `model_type`, for each size in config.json a weight that has it, and in which dimension."""
-
-_EMBEDDING = {"electra": 128}
-"""The library's width of the embeddings, where it is not that of the hidden states."""
-
 
 def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None:
-    """Refuse sizes in config.json that are not those of the weights.
-
-    Args:
-        folder: the model folder, for the message.
-        config: its config.json.
-        shapes: its weights, from `model_files.tensor_shapes`.
-
-    Raises:
-        UserError: names the file, the size, both numbers and what to do.
-    """
+    """Refuse sizes in a folder's config.json that are not those of its weights."""
     path, shape = folder / CONFIG, shape_of(config)
     family = family_of(shape.model_type)
     pattern = re.compile(rf"(?:^|\.){re.escape(family.layers_path)}\.(\d+)\.")
@@ -75,11 +31,15 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
     if layers != shape.layers:
         words = f"the weights have {layers} layers"
         raise _contradiction(path, family.layers, shape.layers, words, layers)
-    wide = _size(path, config, "embedding_size") or _EMBEDDING.get(shape.model_type, shape.width)
-    for name, (weight, dimension) in PLACES[shape.model_type].items():
+    wide = _size(path, config, "embedding_size") or family.embedding or shape.width
+    for name, (weight, dimension) in family.weights.items():
         value = shape.width if name == family.width else _size(path, config, name)
         sizes = _find(shapes, weight)
-        if sizes is None and value and not _may_lack(config, name):
+        # DeBERTa may do without a table of positions.
+        unbiased = (
+            name == "max_position_embeddings" and config.get("position_biased_input") is False
+        )
+        if sizes is None and value and not unbiased:
             raise UserError(
                 f"{folder} is not a whole encoder: {weight} missing in its weights, though"
                 f" {CONFIG} says {name} = {value}; copy all files of the model again"
@@ -123,11 +83,6 @@ def _check_relative_positions(path: Path, config: Mapping[str, Any], shapes: Sha
     if sizes[name] and found[0] != 2 * sizes[name]:
         words = f"{weight} has {found[0]} rows, two for each"
         raise _contradiction(path, name, sizes[name], words, found[0] // 2)
-
-
-def _may_lack(config: Mapping[str, Any], name: str) -> bool:
-    """DeBERTa may do without a table of positions."""
-    return name == "max_position_embeddings" and config.get("position_biased_input") is False
 
 
 def _size(path: Path, config: Mapping[str, Any], name: str) -> int | None:

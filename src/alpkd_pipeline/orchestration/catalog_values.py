@@ -7,14 +7,15 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.stage import Stage
-from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
+from alpkd_pipeline.orchestration.presets import PresetInUse
+from alpkd_pipeline.store.artifact import Artifact
 
 TRAININGS = ("teacher", "student")
 """The stages that train, each a tracked run of its own."""
@@ -41,12 +42,6 @@ class CatalogValues:
     """What `${cell:...}` means for one cell."""
 
     def __init__(self, cell: Cell, preset: Callable[[], PresetInUse | None]) -> None:
-        """Nothing is looked up yet.
-
-        Args:
-            cell: the cell.
-            preset: finds what tuned presets set of it.
-        """
         self._cell, self._preset = cell, preset
 
     def __call__(self, name: str) -> Any:
@@ -69,9 +64,7 @@ class CatalogValues:
             return json.dumps(asdict(self._cell.source))
         if name == "task_json":
             return json.dumps(self._cell.task.to_dict())
-        value: Any = self._cell
-        for part in name.split("."):
-            value = getattr(value, part)
+        value = attrgetter(name)(self._cell)
         return str(value) if isinstance(value, Path) else value
 
     def _experiment(self) -> dict[str, Any]:
@@ -98,7 +91,7 @@ class CatalogValues:
             found[name] = {
                 "name": name,
                 "key": stage.key,
-                "expected": str(stage.path),
+                "expected": str(stage.expected),
                 "made_from": stage.made_from,
                 "run": run_facts(cell, name),
                 "used": name != "signals" or cell.needs_signals,
@@ -116,19 +109,14 @@ class CatalogValues:
 
 
 def run_facts(cell: Cell, name: str) -> dict[str, Any]:
-    """What run.json says about how a result is made.
-
-    Args:
-        cell: the cell.
-        name: the stage.
-    """
+    """What run.json says about how a result is made."""
     stage = cell.stage(name)
     about_student = name.startswith("student")
     params = {k: v for k, v in cell.params.plain().items() if k not in ("run", "compare")}
     if cell.params.task.metrics is not None:
         # The user's own metrics are part of evaluations alone, which list them themselves.
         params["task"]["metrics"] = list(cell.task.metrics)
-    facts = {
+    facts: dict[str, Any] = {
         "schema": 1,
         "stage": name,
         "name": cell.student_name if about_student else cell.teacher_name,
@@ -146,17 +134,19 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
     if name.endswith("_evaluation") and (own := cell.own_metrics):
         facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
     if name in TRAININGS:
-        # Equal for equal results, and for no others: people meet the same digits in the folder.
-        facts["name"] = f"{facts['name']}-{stage.key[:4]}"
-        facts["group"] = cell.params.run.group
-        # Which raw data it was: a key alone would not tell data from the code that reads it.
-        facts["source"] = cell.source_digest
-        facts["description"] = _description(cell, about_student)
-        facts["command"] = cell.command
+        facts |= {
+            # Equal for equal results, and for no others: people meet the same digits in the folder.
+            "name": f"{facts['name']}-{stage.key[:4]}",
+            "group": cell.params.run.group,
+            # Which raw data it was: a key alone would not tell data from the code that reads it.
+            "source": cell.source_digest,
+            "description": _description(cell, about_student),
+            "command": cell.command,
+        }
     return facts
 
 
-def _upstream_keys(cell: Cell, stage: Stage) -> dict[str, str]:
+def _upstream_keys(cell: Cell, stage: Artifact) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, key in stage.made_from.items():
         found |= {**_upstream_keys(cell, cell.stage(name)), name: key}

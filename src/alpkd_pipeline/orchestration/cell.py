@@ -15,14 +15,17 @@ from typing import Any
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.source import ModelRef, model_digest
+from alpkd_pipeline.models.shape import FAMILIES
+from alpkd_pipeline.models.source import ModelRef, kind_of, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
-from alpkd_pipeline.orchestration.stage import Stage, store_folder
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
+from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
 from alpkd_pipeline.store.fingerprint import code_digest, key_of, library_versions
+from alpkd_pipeline.store.layout import CACHE, COMPARISONS, PLACES, store_folder
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.sources import source_digest
 
 TRAINING_LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
@@ -33,21 +36,22 @@ NO_RESULT = (
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.devices.freed_memory_kept",
     "alpkd_pipeline.training.loop.Stopping",
-    "alpkd_pipeline.training.loop.stopping",
     "alpkd_pipeline.training.pace",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",
     "alpkd_pipeline.tasks.glue.GLUE",
+    "alpkd_pipeline.tasks.metrics.METRICS",
+    "alpkd_pipeline.models.shape.FAMILIES",
 )
-"""Left out of code hashes, so that adding a method or a task keeps every other key."""
+"""Left out of code hashes, so that a new method, task, metric or family keeps every other key."""
 
 READ_CONFIG = "alpkd_pipeline.training.run_config.read_config"
 
 
-def _shared(make: Callable[[Cell], Stage]) -> cached_property[Stage]:
+def _shared(make: Callable[[Cell], Artifact]) -> cached_property[Artifact]:
     """A stage that follows from the parameters `task` and `teacher` alone, as many cells share."""
 
-    def find(cell: Cell) -> Stage:
+    def find(cell: Cell) -> Artifact:
         return cell.facts.once((make.__name__, cell.store, *cell.given), lambda: make(cell))
 
     find.__doc__ = make.__doc__
@@ -77,21 +81,22 @@ class Cell(Subject):
     @property
     def digest_cache(self) -> Path:
         """Where hashes of large input files are remembered."""
-        return self.store / ".cache" / "digests.json"
+        return self.store / CACHE / "digests.json"
 
     @cached_property
     def _code_facts(self) -> CodeFacts:
-        return CodeFacts(self.store / ".cache" / "code.json")
+        return CodeFacts(self.store / CACHE / "code.json")
 
     @_shared
-    def splits(self) -> Stage:
+    def splits(self) -> Artifact:
         """The checked raw splits."""
         given = self.params.task
         task = {name: value for name, value in self.task.to_dict().items() if name != "metrics"}
+        row = GLUE.get(self.task.name)
         facts = {
             "task": task,
             # How the raw files of a GLUE task look: its row of the table, not the table's code.
-            "layout": _layout(task["name"]),
+            "layout": row and repr((row.tsv, row.hub_splits, row.broken_rows)),
             "source": self.source_digest,
             "train_rows": given.train_rows,
             "dev_fraction": given.dev_fraction,
@@ -104,10 +109,10 @@ class Cell(Subject):
         }
         if given.train_rows is not None and given.train_rows_by != "first":
             facts["train_rows_by"] = given.train_rows_by
-        return self._stage("splits", facts, {}, "02_intermediate/splits", given.source)
+        return self._stage("splits", facts, {}, given.source)
 
     @_shared
-    def encoded(self) -> Stage:
+    def encoded(self) -> Artifact:
         """The splits as token ids."""
         upstream = {"splits": self.splits.key}
         facts = {
@@ -115,14 +120,15 @@ class Cell(Subject):
                 ("tokenizer", self.model), lambda: tokenizer_key(self.model, self.project)
             ),
             "max_length": self.params.task.max_length,
+            "family": self._family(self.model),
             "code": self._code("alpkd_pipeline.models.encode_folder.encode_folder"),
-            "libraries": self.libraries(("tokenizers",)),
+            "libraries": library_versions(("tokenizers",)),
         }
         name = f"{self.model_label}-{self.params.task.max_length}t"
-        return self._stage("encoded", facts, upstream, "05_model_input/encoded", name)
+        return self._stage("encoded", facts, upstream, name)
 
     @_shared
-    def teacher(self) -> Stage:
+    def teacher(self) -> Artifact:
         """The fine-tuned teacher."""
         given = self.params.teacher
         upstream = {"encoded": self.encoded.key}
@@ -131,15 +137,15 @@ class Cell(Subject):
             "finetuned": given.finetuned,
             "seed": given.seed,
             "training": _numbers(given.training),
-            "metrics": self.task.metrics,
+            "metrics": self._metrics,
             "code": self.teacher_code,
-            "libraries": self.libraries(TRAINING_LIBRARIES),
+            "libraries": library_versions(TRAINING_LIBRARIES),
         }
         name = f"{self.model_label}-s{given.seed}"
-        return self._stage("teacher", facts, upstream, "06_models/teachers", name)
+        return self._stage("teacher", facts, upstream, name)
 
     @cached_property
-    def signals(self) -> Stage:
+    def signals(self) -> Artifact:
         """What the teacher says about the train and dev splits."""
         upstream = {"teacher": self.teacher.key, "encoded": self.encoded.key}
         facts = {
@@ -148,10 +154,10 @@ class Cell(Subject):
             "code": self._code(READ_CONFIG, "alpkd_pipeline.training.student.record_signals"),
         }
         name = f"{self.model_label}-s{self.params.teacher.seed}"
-        return self._stage("signals", facts, upstream, "05_model_input/signals", name)
+        return self._stage("signals", facts, upstream, name)
 
     @cached_property
-    def student(self) -> Stage:
+    def student(self) -> Artifact:
         """The student."""
         given, row = self.params, get_row(self.params.method.name)
         upstream = {"encoded": self.encoded.key, "teacher": self.teacher.key}
@@ -166,17 +172,18 @@ class Cell(Subject):
             "row": _row_facts(row),
             "live": self.live,
             "training": _numbers(given.training),
-            "metrics": self.task.metrics,
+            "metrics": self._metrics,
             "seed": given.seed,
             "code": self.student_code,
-            "libraries": self.libraries(TRAINING_LIBRARIES),
+            "libraries": library_versions(TRAINING_LIBRARIES),
         }
         if self.checkpoint is not None:
             facts["checkpoint"] = self._model_digest(self.checkpoint)
+            facts["family"] = self._family(self.checkpoint)
         if self.needs_pretrained:
             facts["pretrained"] = self._model_digest(self.model)
         name = f"{given.method.name}-{given.student.layers}L-s{given.seed}"
-        return self._stage("student", facts, upstream, "06_models/students", name)
+        return self._stage("student", facts, upstream, name)
 
     @cached_property
     def teacher_code(self) -> str:
@@ -192,41 +199,37 @@ class Cell(Subject):
         return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
     @_shared
-    def teacher_scores(self) -> Stage:
+    def teacher_scores(self) -> Artifact:
         """The teacher's scores on the dev splits."""
-        return self._scored("teacher_scores", self.teacher, "scores", self._score_facts)
+        return self._scored("teacher_scores", self.teacher, self._score_facts)
 
     @cached_property
-    def student_scores(self) -> Stage:
+    def student_scores(self) -> Artifact:
         """The student's scores on the dev splits."""
-        return self._scored("student_scores", self.student, "scores", self._score_facts)
+        return self._scored("student_scores", self.student, self._score_facts)
 
     @cached_property
-    def teacher_evaluation(self) -> Stage:
+    def teacher_evaluation(self) -> Artifact:
         """The teacher on every split: predictions, scores, submission files, size."""
-        return self._scored(
-            "teacher_evaluation", self.teacher, "evaluation", self._evaluation_facts
-        )
+        return self._scored("teacher_evaluation", self.teacher, self._evaluation_facts)
 
     @cached_property
-    def student_evaluation(self) -> Stage:
+    def student_evaluation(self) -> Artifact:
         """The student on every split: predictions, scores, submission files, size."""
-        return self._scored(
-            "student_evaluation", self.student, "evaluation", self._evaluation_facts
-        )
+        return self._scored("student_evaluation", self.student, self._evaluation_facts)
 
     @cached_property
-    def teacher_latency(self) -> Stage:
+    def teacher_latency(self) -> Artifact:
         """How fast the teacher answers on this machine."""
-        return self._scored("teacher_latency", self.teacher, "latency", self._latency_facts)
+        return self._scored("teacher_latency", self.teacher, self._latency_facts)
 
     @cached_property
-    def student_latency(self) -> Stage:
+    def student_latency(self) -> Artifact:
         """How fast the student answers on this machine."""
-        return self._scored("student_latency", self.student, "latency", self._latency_facts)
+        return self._scored("student_latency", self.student, self._latency_facts)
 
     @cached_property
-    def student_geometry(self) -> Stage:
+    def student_geometry(self) -> Artifact:
         """Where the student's layers lie among the teacher's."""
         upstream = {
             "student": self.student.key,
@@ -236,17 +239,16 @@ class Cell(Subject):
         facts = {
             "pooling": self.params.method.pooling,
             "code": self._code("alpkd_pipeline.evaluation.run.geometry_run"),
-            "libraries": self.libraries((*TRAINING_LIBRARIES, "scikit-learn")),
+            "libraries": library_versions((*TRAINING_LIBRARIES, "scikit-learn")),
         }
-        label = self.student.path.name
-        return self._stage("student_geometry", facts, upstream, "07_model_output/geometry", label)
+        return self._stage("student_geometry", facts, upstream, self.student.expected.name)
 
     @cached_property
     def _score_facts(self) -> dict[str, Any]:
         return {
-            "metrics": self.task.metrics,
+            "metrics": self._metrics,
             "code": self._code("alpkd_pipeline.evaluation.run.score_run"),
-            "libraries": self.libraries(TRAINING_LIBRARIES),
+            "libraries": library_versions(TRAINING_LIBRARIES),
         }
 
     @cached_property
@@ -257,7 +259,7 @@ class Cell(Subject):
             "submission": repr(GLUE[name].submission_words) if name in GLUE else None,
             "code": self._code("alpkd_pipeline.evaluation.run.evaluate_run"),
             "own_metrics": {folder.name: digest for folder, digest in self.own_metrics.items()},
-            "evaluate": self.libraries(("evaluate",)),
+            "evaluate": library_versions(("evaluate",)),
         }
 
     @cached_property
@@ -269,21 +271,20 @@ class Cell(Subject):
             "precision": given.precision,
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
             "code": self._code("alpkd_pipeline.evaluation.run.time_run"),
-            "libraries": self.libraries(TRAINING_LIBRARIES),
+            "libraries": library_versions(TRAINING_LIBRARIES),
         }
 
-    def _scored(self, name: str, of: Stage, folder: str, facts: dict[str, Any]) -> Stage:
+    def _scored(self, name: str, of: Artifact, facts: dict[str, Any]) -> Artifact:
         upstream = {of.name: of.key, "encoded": self.encoded.key}
         # The scored run's whole folder name, so that people find the scores of a run.
-        label = of.path.name
-        return self._stage(name, facts, upstream, f"07_model_output/{folder}", label)
+        return self._stage(name, facts, upstream, of.expected.name)
 
     def _stage(
-        self, name: str, facts: dict[str, Any], upstream: dict[str, str], place: str, label: str
-    ) -> Stage:
+        self, name: str, facts: dict[str, Any], upstream: dict[str, str], label: str
+    ) -> Artifact:
         key = key_of({"stage": name, "facts": facts, "upstream": upstream})
-        path = self.store / f"{place}/{self.task.name}/{label}-{key[:8]}"
-        return Stage(name, key, path, upstream)
+        path = self.store / PLACES[name] / self.task.name / f"{label}-{key[:8]}"
+        return Artifact(name, key, path, upstream)
 
     @property
     def source_digest(self) -> dict[str, Any]:
@@ -302,31 +303,41 @@ class Cell(Subject):
         """Installed versions, for keys."""
         return self.facts.once(("libraries", names), lambda: library_versions(names))
 
+    def _family(self, model: ModelRef) -> str:
+        """The row of a model's family; all rows for a hub model, which may not be here yet."""
+        hub = kind_of(model, self.project) == "hub"
+        shape = None if hub else self.shape_of(model)
+        return repr(FAMILIES[shape.model_type] if shape else FAMILIES)
+
+    @cached_property
+    def _metrics(self) -> list[tuple[str, bool, str]]:
+        """The task's metrics in their order: name, whether it is an error, code of its function."""
+        rows = [(name, METRICS[name]) for name in self.task.metrics]
+        return [
+            (name, row.is_error, self._code(f"{row.function.__module__}.{row.function.__name__}"))
+            for name, row in rows
+        ]
+
     def _code(self, *entries: str) -> str:
         return self.facts.once(
             ("code", entries), lambda: code_digest(entries, NO_RESULT, self._code_facts)
         )
 
-    def stage(self, name: str) -> Stage:
+    def stage(self, name: str) -> Artifact:
         """A result by the name of its dataset.
 
         Raises:
             UserError: there is no such result.
         """
         found = getattr(self, name, None)
-        if not isinstance(found, Stage):
+        if not isinstance(found, Artifact):
             raise UserError(f"the catalog asks for an unknown stage '{name}'")
         return found
 
     @property
     def comparison_path(self) -> Path:
         """The folder of all comparisons."""
-        return self.store / "08_reporting" / "comparison"
-
-
-def _layout(name: str) -> str | None:
-    row = GLUE.get(name)
-    return None if row is None else repr((row.tsv, row.hub_splits, row.broken_rows))
+        return self.store / COMPARISONS
 
 
 def _row_facts(row: MethodRow) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From merged configuration to the checked, complete parameters of one cell."""
+"""From merged configuration to the complete parameters of a cell, and what of them cannot be."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError, first_problem, quoted
+from alpkd_pipeline.models.shape import check_plain_scores
+from alpkd_pipeline.models.source import ModelRef, kind_of, locate
+from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.orchestration.parameters import merged
-from alpkd_pipeline.orchestration.tuning.preset import (
+from alpkd_pipeline.orchestration.presets import (
     TUNED,
     PresetInUse,
     matching,
@@ -19,39 +23,29 @@ from alpkd_pipeline.orchestration.tuning.preset import (
     read_presets,
     tuned,
 )
+from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import MethodParams, Params, validate
+from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 
 METHODS = "methods"
 """The parameter that holds the methods' presets for an environment."""
 
 
-def check(raw: dict[str, Any], on_top: dict[str, Any] | None = None) -> Params:
+def check(raw: dict[str, Any]) -> Params:
     """Check parameters and fill in what the chosen method leaves open.
 
     Args:
         raw: nested dictionaries as merged from YAML and the command line. The key `methods` holds
             each method's preset for the environment; an explicit value in `method` wins over it.
             The key `tuned` holds what searches found; it wins over both.
-        on_top: the part of `raw` that wins over `tuned` too, such as the command line.
-
-    Raises:
-        UserError: one line that names the first wrong key, its value and what is allowed.
     """
-    return Conf(raw).params(on_top or {})
+    return Conf(raw).params({})
 
 
 class Conf:
     """What conf/ says, its presets checked once for any number of cells."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
-        """Check the presets.
-
-        Args:
-            raw: as for `check`.
-
-        Raises:
-            UserError: one line that names the first wrong preset.
-        """
         if not isinstance(raw, Mapping):
             raise UserError(f"the parameters are {quoted(raw)}: should map names to values")
         self._values = _without_presets(raw)
@@ -59,14 +53,7 @@ class Conf:
         self._tuned = read_presets(raw.get(TUNED))
 
     def params(self, on_top: dict[str, Any]) -> Params:
-        """The complete parameters of one cell.
-
-        Args:
-            on_top: nested parameters that win over everything in conf/.
-
-        Raises:
-            UserError: one line that names the first wrong key, its value and what is allowed.
-        """
+        """The complete parameters of one cell; `on_top` wins over `tuned` too."""
         explicit = _without_presets(on_top)
         values = self._below_tuned(explicit)
         params = validate(merged(tuned(values, self._tuned), explicit))
@@ -88,11 +75,7 @@ class Conf:
         return preset_in_use(found, explicit, self.params(on_top).plain()) if found else None
 
     def without_tuned(self, where: Mapping[str, Any]) -> Conf:
-        """The same without what an earlier search found for exactly these cells.
-
-        Args:
-            where: as it stands in the entry.
-        """
+        """The same without what an earlier search found for exactly these cells."""
         other = copy(self)
         other._tuned = tuple(preset for preset in self._tuned if dict(preset.where) != where)
         return other
@@ -134,3 +117,119 @@ def _complete(method: MethodParams) -> MethodParams:
     given = "pooling" in method.model_fields_set
     pooling = method.pooling if given else get_row(method.name).pooling
     return MethodParams.model_validate({"pooling": pooling, **settings.to_dict()})
+
+
+def check_cell(cell: Subject) -> None:
+    """Refuse a cell that cannot work; each check says what to change."""
+    _check_source(cell)
+    _check_checkpoint_revision(cell)
+    _check_depth(cell)
+    _check_widths(cell)
+    _check_sizes(cell)
+    _check_start(cell)
+
+
+def _check_source(cell: Subject) -> None:
+    given = cell.params.task
+    demo_task = cell.task.name == DEMO.name
+    if demo_task != (given.source == "demo"):
+        raise UserError(
+            f"parameter 'task.name' = '{given.name}' does not come from"
+            f" task.source='{given.source}': the source demo has the task demo and nothing else;"
+            " for GLUE add --env=minilm or --env=paper, or set task.source=folder or hub"
+        )
+    if cell.kind_of_model == "demo" and not demo_task:
+        raise UserError(
+            f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot"
+            f" read task '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
+        )
+    if given.source == "hub" and not (cell.source.dataset and cell.source.revision):
+        raise UserError(
+            "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
+            " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
+        )
+    if cell.kind_of_model == "hub" and cell.params.teacher.revision is None:
+        raise UserError(
+            f"parameter 'teacher.model' = '{cell.params.teacher.model}' is a hub id and needs"
+            " 'teacher.revision', a 40-digit commit of that repository (or give a local folder)"
+        )
+
+
+def _check_checkpoint_revision(cell: Subject) -> None:
+    checkpoint = cell.checkpoint
+    if checkpoint is None or checkpoint.revision is not None:
+        return
+    if kind_of(checkpoint, cell.project) == "hub":
+        raise UserError(
+            f"parameter 'student.checkpoint' = '{checkpoint.model}' is a hub id and needs"
+            " 'student.checkpoint_revision', a 40-digit commit of that repository"
+        )
+
+
+def _check_depth(cell: Subject) -> None:
+    teacher, layers = cell.teacher_shape, cell.params.student.layers
+    if teacher is not None and layers > teacher.layers:
+        raise UserError(
+            f"parameter 'student.layers' = {layers}: the teacher {cell.params.teacher.model} has"
+            f" {teacher.layers} layers; a student has 1 to {teacher.layers}"
+        )
+
+
+def _check_start(cell: Subject) -> None:
+    student = cell.params.student
+    if student.init_from == "pretrained" and cell.params.teacher.finetuned:
+        raise UserError(
+            "parameter 'student.init_from' = 'pretrained': a teacher that was brought fine-tuned"
+            " comes without the encoder it was made from; use student.init_from=teacher"
+        )
+    width, heads = cell.student_width, cell.student_heads
+    if student.init == "random" and width and heads and width % heads:
+        raise UserError(
+            f"parameter 'student.hidden_size': a width of {width} cannot be shared by {heads}"
+            " attention heads; set student.heads to a divisor of it"
+        )
+    if cell.checkpoint is not None:
+        _check_checkpoint(cell, cell.checkpoint)
+
+
+def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
+    shape, layers = cell.shape_of(checkpoint), cell.params.student.layers
+    if shape is not None and layers > shape.layers:
+        raise UserError(
+            f"parameter 'student.layers' = {layers}: the checkpoint {checkpoint.model} has"
+            f" {shape.layers} layers"
+        )
+    if kind_of(checkpoint, cell.project) != "hub" and cell.kind_of_model != "hub":
+        check_same_tokenizer(
+            locate(cell.model, cell.project, download=False),
+            locate(checkpoint, cell.project, download=False),
+        )
+
+
+def _check_widths(cell: Subject) -> None:
+    method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
+    row = get_row(method.name)
+    if teacher is None or width is None or not row.compares_layers:
+        return
+    if width != teacher.width and method.projection == "none":
+        raise UserError(
+            f"method '{method.name}' compares states of the student (width {width}) with states"
+            f" of the teacher (width {teacher.width}): set method.projection=linear"
+        )
+
+
+def _check_sizes(cell: Subject) -> None:
+    row, teacher = get_row(cell.params.method.name), cell.teacher_shape
+    settings = resolve_method(row.name, {}, None, cell.params.method.options)
+    sizes = KnownSizes(
+        teacher_layers=teacher.layers if teacher else None,
+        student_layers=cell.params.student.layers,
+        teacher_width=teacher.width if teacher else None,
+        student_width=cell.student_width,
+        teacher_heads=teacher.heads if teacher else None,
+        student_heads=cell.student_heads,
+    )
+    check_sizes(row, settings, sizes)
+    if "scores" in row.needs:
+        for model_type in cell.model_types:
+            check_plain_scores(model_type)

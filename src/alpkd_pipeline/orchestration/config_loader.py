@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,11 +23,10 @@ from yaml import YAMLError
 from alpkd_pipeline.errors import UserError, did_you_mean, user_error
 from alpkd_pipeline.orchestration.catalog_values import CatalogValues
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.check import Conf, check
-from alpkd_pipeline.orchestration.parameters import WORDS, repeat_command
-from alpkd_pipeline.orchestration.stage import FORCE, parse_force
-from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
+from alpkd_pipeline.orchestration.check import Conf, check, check_cell
+from alpkd_pipeline.orchestration.parameters import repeat_command, words_to_values
+from alpkd_pipeline.orchestration.presets import PresetInUse
+from alpkd_pipeline.orchestration.subject import FORCE, parse_force
 from alpkd_pipeline.params import Params
 
 EXACT = "exact"
@@ -35,6 +34,16 @@ EXACT = "exact"
 
 COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
+
+
+def project_context(project: Path | None, env: str | None, given: Mapping[str, Any]) -> Any:
+    """Kedro's context of a project: its catalog and its configuration."""
+    from kedro.framework.session import KedroSession
+
+    made = KedroSession.create(project, env=env, runtime_params=dict(given), save_on_close=False)
+    with made as opened:
+        session: Any = opened
+        return session.load_context()
 
 
 RESOLVING = threading.Lock()
@@ -49,6 +58,18 @@ class ConfigError(click.ClickException, UserError):
 
     def __init__(self, text: str) -> None:
         super().__init__(str(UserError(text)))
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """In which a user's error is a `ConfigError`, also where OmegaConf has wrapped it."""
+    try:
+        yield
+    except Exception as error:
+        cause = user_error(error)
+        if cause is None:
+            raise
+        raise ConfigError(str(cause)) from None
 
 
 class _ConfFiles(LocalFileSystem):
@@ -95,39 +116,38 @@ class CellConfigLoader(OmegaConfigLoader):
         if key != "catalog":
             return super().__getitem__(key)
         values = CatalogValues(self.cell, lambda: self.preset)
-        try:
-            with RESOLVING:
-                OmegaConf.register_resolver("cell", values, replace=True)
-                return super().__getitem__(key)
-        except Exception as error:  # OmegaConf wraps what a resolver raises
-            cause = user_error(error)
-            if cause is None:
-                raise
-            raise ConfigError(str(cause)) from None
+        with _one_line(), RESOLVING:
+            OmegaConf.register_resolver("cell", values, replace=True)
+            return super().__getitem__(key)
 
     @cached_property
     def params(self) -> Params:
         """The checked parameters: from the exact set if one was handed over, else from conf/."""
-        with self._as_one_line():
-            given = self.runtime_params or {}
-            if EXACT in given:
-                return check(given[EXACT])
+        with _one_line():
+            if EXACT in self.runtime_params:
+                return check(self.runtime_params[EXACT])
             conf = self.conf  # reads the command line's words
             return conf.params(self.runtime_params)
 
     @cached_property
     def conf(self) -> Conf:
         """What conf/ and the command line say, for one cell or for many."""
-        with self._as_one_line():
-            self.runtime_params = words_to_values(self.runtime_params or {})
+        with _one_line():
+            self.runtime_params = words_to_values(self.runtime_params)
             return Conf(self._merged())
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where a file of the environment is looked for, the environment's own folder first."""
+        names = dict.fromkeys((self.env or self.default_run_env, self.base_env))
+        return [Path(self.conf_source) / name for name in names]
 
     @property
     def preset(self) -> PresetInUse | None:
         """What tuned presets set of these parameters; an exact set has nothing of conf/."""
-        if EXACT in (self.runtime_params or {}):
+        if EXACT in self.runtime_params:
             return None
-        with self._as_one_line():
+        with _one_line():
             conf = self.conf  # reads the command line's words
             return conf.preset_of(self.runtime_params)
 
@@ -162,39 +182,19 @@ class CellConfigLoader(OmegaConfigLoader):
             f" {', '.join(there) or 'none'})"
         )
 
-    @contextmanager
-    def _as_one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except UserError as error:
-            raise ConfigError(str(error)) from None
-
     @cached_property
     def cell(self) -> Cell:
         """The cell that the parameters define, checked as far as this machine's files allow."""
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
-        try:
-            cell = Cell(self.params, project, self._command())
+        params, given = self.params, self.runtime_params
+        exact = EXACT in given
+        command = str(given.get(COMMAND, "")) if exact else repeat_command(self.env, given)
+        with _one_line():
+            cell = Cell(params, project, command)
             cell.force, cell.ordered = parse_force(str(self._force)), self._ordered
             check_cell(cell)
-        except UserError as error:
-            raise ConfigError(str(error)) from None
         return cell
-
-    def _command(self) -> str:
-        """The command line that gives these parameters from this configuration."""
-        asked = self.runtime_params or {}
-        if EXACT in asked:
-            return str(asked.get(COMMAND, ""))
-        return repeat_command(self.env, asked)
 
 
 def _flat(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def words_to_values(given: Any) -> Any:
-    """Kedro turns numbers on the command line into numbers; this adds true, false and null."""
-    if isinstance(given, dict):
-        return {key: words_to_values(value) for key, value in given.items()}
-    return WORDS.get(given, given) if isinstance(given, str) else given

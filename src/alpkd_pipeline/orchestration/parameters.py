@@ -1,4 +1,4 @@
-"""Nested dictionaries and the dotted names of their values."""
+"""Nested parameters, the dotted names of their values, and what tells the cells of a grid apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.params import NO_EFFECT, TrainingParams
+from alpkd_pipeline.store.diff import flat
 
 
 def merged(below: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,10 +24,10 @@ def merged(below: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any
     return out
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def nested(named: Mapping[str, Any]) -> dict[str, Any]:
     """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
     out: dict[str, Any] = {}
-    for name, value in flat.items():
+    for name, value in named.items():
         tree: Any = value
         for part in reversed(name.split(".")):
             tree = {part: tree}
@@ -38,29 +39,20 @@ WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None}
 """What these words mean on the command line, beside what Kedro turns into numbers."""
 
 
+def words_to_values(given: Any) -> Any:
+    """Kedro turns numbers on the command line into numbers; this adds true, false and null."""
+    if isinstance(given, dict):
+        return {key: words_to_values(value) for key, value in given.items()}
+    return WORDS.get(given, given) if isinstance(given, str) else given
+
+
 def repeat_command(env: str | None, given: Mapping[str, Any]) -> str:
-    """`kedro run` with some parameters; where results go is left to whoever repeats it.
-
-    Args:
-        env: the configuration environment.
-        given: nested parameters that win over conf/.
-    """
-    flat = _flat({name: value for name, value in given.items() if name not in ("run", "compare")})
-    parts = ["kedro", "run", "--pipeline=distill"]
-    if env:
-        parts.append(f"--env={env}")
-    if flat:
-        pairs = ",".join(f"{name}={_as_typed(value)}" for name, value in flat.items())
-        parts.append(f"--params={pairs}")
-    return shlex.join(parts)
-
-
-def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in given.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {}
-        found |= inner or {f"{prefix}{key}": value}
-    return found
+    """`kedro run` with some parameters; where results go is left to whoever repeats it."""
+    told = {name: value for name, value in given.items() if name not in ("run", "compare")}
+    pairs = ",".join(f"{name}={_as_typed(value)}" for name, value in flat(told).items())
+    options = [f"--env={env}"] if env else []
+    options += [f"--params={pairs}"] if pairs else []
+    return shlex.join(["kedro", "run", "--pipeline=distill", *options])
 
 
 def _as_typed(value: Any) -> str:
@@ -71,22 +63,41 @@ def _as_typed(value: Any) -> str:
     return words.get(id(value), str(value))
 
 
-COORDINATES = ("task", "method", "layers", "seed", "teacher_seed")
-"""What tells the cells of a grid apart."""
+PLACES = {
+    "task": "task.name",
+    "method": "method.name",
+    "layers": "student.layers",
+    "seed": "seed",
+    "teacher_seed": "teacher.seed",
+}
+"""What tells the cells of a grid apart, and the parameters that say it."""
+
+COORDINATES = tuple(PLACES)
+
+
+def coordinate_params(coordinates: Mapping[str, Any]) -> dict[str, Any]:
+    """Coordinates as nested parameters."""
+    return nested({PLACES[name]: value for name, value in coordinates.items()})
+
+
+def study_title(coordinates: Mapping[str, Any]) -> str:
+    """What people call a task, method and depth: `mrpc alp_kd 3L`."""
+    return f"{coordinates['task']} {coordinates['method']} {coordinates['layers']}L"
+
+
+def as_list(value: Any) -> Any:
+    """A value or several of them as several."""
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def matches(where: Mapping[str, Any], coordinates: Mapping[str, Any]) -> bool:
-    """Whether a cell is meant.
+    """Whether a cell is meant by some of its coordinates, each with a value or several."""
+    return all(coordinates.get(name) in as_list(wanted) for name, wanted in where.items())
 
-    Args:
-        where: some of `COORDINATES`, each with a value or a list of values. An empty one means
-            every cell.
-        coordinates: those of the cell.
-    """
-    return all(
-        coordinates.get(name) in (wanted if isinstance(wanted, list | tuple) else (wanted,))
-        for name, wanted in where.items()
-    )
+
+def said(where: Mapping[str, Any]) -> str:
+    """A `where` as it is typed: `task=mrpc, method=kd|alp_kd`."""
+    return ", ".join(f"{name}={'|'.join(map(str, as_list(v)))}" for name, v in where.items())
 
 
 FIXED = ("selection", "holdout_fraction")
@@ -102,31 +113,20 @@ def settable() -> list[str]:
 
 
 def check_settable(name: str, place: str) -> None:
-    """Refuse a name that cannot be chosen.
-
-    Args:
-        name: a dotted name.
-        place: where it stands, for the message.
-
-    Raises:
-        UserError: names it, the place and what is close.
-    """
+    """Refuse a dotted name that cannot be chosen; the place is where it stands."""
     known = settable()
-    if name in known:
-        return
-    raise UserError(
-        f"{place}: '{name}' cannot be tuned{did_you_mean(name, known, '; {}')} (training.* and"
-        " method.* can, but for what decides how trials are judged or has no effect on a result)"
-    )
+    if name not in known:
+        raise UserError(
+            f"{place}: '{name}' cannot be tuned{did_you_mean(name, known, '; {}')} (training.* and"
+            " method.* can, but for what decides how trials are judged or has no effect on a"
+            " result)"
+        )
 
 
 def has_setting(row: MethodRow, name: str, *, regression: bool = False) -> bool:
-    """Whether a setting has an effect on what a method does.
+    """Whether a setting of `settable()` has an effect on what a method does.
 
-    Args:
-        row: the method.
-        name: a dotted name of `settable()`.
-        regression: on such a task the soft term compares the outputs as they are, without T.
+    In a regression the soft term compares the outputs as they are, without T.
     """
     block, _, tail = name.partition(".")
     if block != "method":

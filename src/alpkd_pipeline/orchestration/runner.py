@@ -64,11 +64,7 @@ class StageRunner(SequentialRunner):
         run_id: str | None = None,
         only_missing_outputs: bool = False,
     ) -> dict[str, Any]:
-        """Make what is wanted, as the hook before the run has found out, in order.
-
-        Returns:
-            The pipeline's final datasets by name.
-        """
+        """Make what is wanted, as the hook before the run has found out, in order."""
         wanted = catalog.load("experiment").wants
         todo = [node.name for node in pipeline.nodes if wanted & {*node.outputs}]
         if todo:
@@ -89,15 +85,7 @@ DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device
 
 
 def check_devices(results: Iterable[str], experiment: Experiment) -> None:
-    """Refuse a device that is not there; without this a student's is missed after its teacher.
-
-    Args:
-        results: the names of what will be made.
-        experiment: has the parameters.
-
-    Raises:
-        UserError: names the device.
-    """
+    """Refuse a device that is not there; without this a student's is missed after its teacher."""
     asked = {experiment.param(DEVICE_OF[name]) for name in results if name in DEVICE_OF}
     if not asked - ALWAYS_THERE:
         return

@@ -4,46 +4,94 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
-from alpkd_pipeline.orchestration.stage import SharedFacts
 from alpkd_pipeline.params import Params, possible_path
+from alpkd_pipeline.store.layout import GLUE_FOLDER
 from alpkd_pipeline.tasks.define import define_task
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
-from alpkd_pipeline.tasks.own_metrics import our_metrics, own_metrics
+from alpkd_pipeline.tasks.metrics import our_metrics, own_metrics
 from alpkd_pipeline.tasks.task import SourceSpec, Task
+
+FORCE = "force"
+"""The runtime parameter by which an order to make stages again reaches the steps."""
+
+FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
+"""The stages as users name them for `--force`; nodes carry them as tags."""
+
+
+def parse_force(text: str) -> tuple[str, ...]:
+    """The stages to make again.
+
+    Raises:
+        UserError: names the unknown stage and the known ones.
+    """
+    names = tuple(part for part in text.replace(",", "+").split("+") if part)
+    unknown = [name for name in names if name not in FORCE_NAMES]
+    if unknown and names != ("all",):
+        raise UserError(
+            f"--force {unknown[0]}: unknown stage; use {', '.join(FORCE_NAMES)}, several joined by"
+            " +, or all"
+        )
+    return FORCE_NAMES if unknown else names
+
+
+Found = TypeVar("Found")
+
+
+class SharedFacts:
+    """A memory for facts that hold as long as no file changes.
+
+    Every `Cell` has one of its own, so that it sees the files as they are; the cells of a grid
+    share one, so that 2,000 cells are planned with one look at each file.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
+        """The fact of a name, found out when it is first asked for; exceptions are not kept.
+
+        The name holds everything that the fact depends on but the files.
+        """
+        if what not in self._known:
+            self._known[what] = find()
+        known: Found = self._known[what]
+        return known
+
 
 LONGEST_LABEL = 100
 """Characters of a model in the names of results, which go on: seeds, keys, a process's marks."""
 
 
+@dataclass(eq=False)
 class Subject:
-    """The things that a set of parameters speaks of; `Cell` adds keys and folders."""
+    """The things that a set of parameters speaks of; `Cell` adds keys and folders.
 
-    def __init__(
-        self,
-        params: Params,
-        project: Path,
-        command: str = "",
-        facts: SharedFacts | None = None,
-    ) -> None:
-        """Nothing is read yet.
+    Nothing is read before it is asked for.
 
-        Args:
-            params: the checked parameters.
-            project: the project's root; relative paths start here.
-            command: what makes this cell, for people to repeat it.
-            facts: what other cells of the same moment found out already.
-        """
-        self.params = params
-        self.project = project
-        self.command = command
-        self.facts = facts or SharedFacts()
+    Args:
+        params: the checked parameters.
+        project: the project's root; relative paths start here.
+        command: what makes this cell, for people to repeat it.
+        facts: what other cells of the same moment found out already.
+    """
+
+    params: Params
+    project: Path
+    """The project's root; relative paths start here."""
+    command: str = ""
+    """What makes this cell, for people to repeat it."""
+    facts: SharedFacts = field(default_factory=SharedFacts)
+    """What cells of the same moment find out once."""
 
     @cached_property
     def task(self) -> Task:
@@ -68,9 +116,7 @@ class Subject:
     def source(self) -> SourceSpec:
         """Where the task's rows come from."""
         given = self.params.task
-        path = given.path
-        if given.source == "folder" and path is None:
-            path = _glue_folder()
+        path = _glue_folder() if given.source == "folder" and given.path is None else given.path
         dataset, revision = given.dataset, given.revision
         if given.source == "hub" and dataset is None and given.name in GLUE:
             dataset, revision = HUB_DATASET, revision or HUB_REVISION
@@ -101,19 +147,27 @@ class Subject:
     @cached_property
     def teacher_shape(self) -> Shape | None:
         """The teacher's shape, as soon as its config.json is on this machine."""
-        return self._shape_of(self.model)
+        return self.shape_of(self.model)
 
     @cached_property
+    def _start_shape(self) -> Shape | None:
+        return self.shape_of(self.checkpoint or self.model)
+
+    @property
     def student_width(self) -> int | None:
         """The width of the student's states, as far as it is known before anything is loaded."""
-        if self.checkpoint is not None:
-            shape = self._shape_of(self.checkpoint)
-            return shape.width if shape else None
-        return self.params.student.hidden_size or (
-            self.teacher_shape.width if self.teacher_shape else None
-        )
+        shape = self._start_shape
+        return self.params.student.hidden_size or (shape.width if shape else None)
 
-    def _shape_of(self, model: ModelRef) -> Shape | None:
+    @property
+    def student_heads(self) -> int | None:
+        """The student's attention heads, as far as they are known before anything is loaded."""
+        shape = self._start_shape
+        return self.params.student.heads or (shape.heads if shape else None)
+
+    def shape_of(self, model: ModelRef) -> Shape | None:
+        """The shape of an encoder whose config.json is on this machine."""
+
         def find() -> Shape | None:
             config = peek_config(model, self.project)
             return shape_of(config) if config else None
@@ -121,20 +175,10 @@ class Subject:
         return self.facts.once(("shape", model), find)
 
     @cached_property
-    def student_heads(self) -> int | None:
-        """The student's attention heads, as far as they are known before anything is loaded."""
-        if self.checkpoint is not None:
-            shape = self._shape_of(self.checkpoint)
-            return shape.heads if shape else None
-        return self.params.student.heads or (
-            self.teacher_shape.heads if self.teacher_shape else None
-        )
-
-    @cached_property
     def model_types(self) -> tuple[str, ...]:
         """The families of teacher and student, as far as they are known."""
         models = (self.model, self.checkpoint)
-        shapes = [self._shape_of(model) for model in models if model is not None]
+        shapes = [self.shape_of(model) for model in models if model is not None]
         return tuple(shape.model_type for shape in shapes if shape)
 
     @property
@@ -167,18 +211,16 @@ class Subject:
     def student_name(self) -> str:
         """What people call the student's run: `rte-12to4-alp_kd-s1`, `rte-12to4-kd-skip-s1`."""
         depth = f"{self.teacher_shape.layers if self.teacher_shape else 'n'}"
-        given = self.params
-        words = [self.task.name, f"{depth}to{given.student.layers}", given.method.name]
-        return "-".join([*words, *self._start_words, f"s{given.seed}"])
-
-    @property
-    def _start_words(self) -> list[str]:
-        """What the student starts from, where it is not the first layers of the teacher."""
-        given = self.params.student
-        words: list[str] = [] if given.init == "first" else [given.init]
-        if given.checkpoint is not None:
-            words = [_label(given.checkpoint)]
-        return words + ([given.init_from] if given.init_from != "teacher" else [])
+        given, student = self.params, self.params.student
+        words = [self.task.name, f"{depth}to{student.layers}", given.method.name]
+        # What the student starts from, where it is not the first layers of the teacher.
+        if student.checkpoint is not None:
+            words.append(_label(student.checkpoint))
+        elif student.init != "first":
+            words.append(student.init)
+        if student.init_from != "teacher":
+            words.append(student.init_from)
+        return "-".join([*words, f"s{given.seed}"])
 
     @property
     def kind_of_model(self) -> str:
@@ -187,7 +229,7 @@ class Subject:
 
 
 def _glue_folder() -> str:
-    path = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+    path = os.environ.get("ALPKD_GLUE_DIR") or GLUE_FOLDER
     try:
         return possible_path(path)
     except ValueError as error:

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
-from alpkd_pipeline.reporting.store import (
+from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
+from alpkd_pipeline.store.layout import (
     STUDENTS,
     TEACHERS,
-    RunRecord,
-    check_results,
-    finished_runs,
-)
-from alpkd_pipeline.store.records import (
     Record,
     cell_keys,
     chosen_sweep,
@@ -36,23 +32,15 @@ TRIAL = "trial"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a store holds about its students.
+    """What a store holds about its students."""
 
-    Attributes:
-        store: the folder of all results.
-        runs: what `collect` describes.
-        students: the records of all finished students, by key; those without dev scores too.
-        teachers: all teachers, by key.
-        searches: the records of all searches, the oldest first.
-        sweep: the record of the sweep that was asked for; None: everything was read.
-    """
-
-    store: Path
-    runs: pd.DataFrame
+    store: Path  # the folder of all results
+    runs: pd.DataFrame  # what `collect` describes
+    # the records of all finished students, by key; those without dev scores too
     students: Mapping[str, RunRecord]
-    teachers: Mapping[str, RunRecord]
-    searches: tuple[Record, ...]
-    sweep: Record | None
+    teachers: Mapping[str, RunRecord]  # all teachers, by key
+    searches: tuple[Record, ...]  # the records of all searches, the oldest first
+    sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -70,13 +58,11 @@ def collect(store: Path) -> pd.DataFrame:
     """One row for each finished and scored student of a store.
 
     Columns: `frame.BEFORE_SCORES`, `score` (the deciding one, on the first dev split), each dev
-    score as `<split>.<metric>`, `frame.AFTER_SCORES`. `group` is shared by runs that differ in
-    nothing but the seed; `differs` says what tells a group from others of the same method and
-    depth; `path` is relative to the store. `latency_shared`: another student of the same shape was
-    timed; `tuned`: the rows on which its numbers were searched. What is not known is missing.
-
-    Args:
-        store: the folder of all results (`run.store`).
+    score as `<split>.<metric>`, `frame.AFTER_SCORES`, what `tables.measures` reads of runs,
+    `frame.AFTER_MEASURES`. `group` is shared by runs that differ in nothing but the seed; `differs`
+    says what tells a group from others of the same method and depth; `path` is relative to the
+    store. `latency_shared`: another student of the same shape was timed; `tuned`: the rows on which
+    its numbers were searched. What is not known is missing.
     """
     return gather(store).runs
 

@@ -11,23 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.garbage import collected_seldom
-from alpkd_pipeline.reporting.collect import Evidence, gather
-from alpkd_pipeline.reporting.comparison_page import comparison_page
+from alpkd_pipeline.reporting.collect import Evidence
+from alpkd_pipeline.reporting.render.latex import latex
+from alpkd_pipeline.reporting.report.markdown_page import comparison_page
 from alpkd_pipeline.reporting.report.page import report_html
-from alpkd_pipeline.reporting.report.sources import Sources
-from alpkd_pipeline.reporting.tables.latex import write_frames
-from alpkd_pipeline.reporting.tables.main import grouped_table, students_table
-from alpkd_pipeline.store.manifest import write_json
+from alpkd_pipeline.reporting.sources import Sources
+from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
+from alpkd_pipeline.reporting.tables.scores import main_frame
+from alpkd_pipeline.reporting.tables.verdicts import verdict_frame
+from alpkd_pipeline.reporting.terminal import PAGE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE = "report.html"
-"""The file for people."""
-
-MARKDOWN = "comparison.md"
-
-__all__ = ["gather", "write_comparison"]
+_LISTS = ("runs", "baseline_runs")
 
 
 def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
@@ -45,24 +42,38 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     # With a thousand runs in memory searches for garbage take a tenth of the time.
     with collected_seldom():
-        return _write(evidence, out)
+        sources, groups = Sources(evidence), grouped_table(evidence.runs)
+        texts = {
+            PAGE: report_html(sources),
+            "comparison.md": comparison_page(sources),
+            "comparison.json": json.dumps(
+                {
+                    "students": _records(students_table(evidence.runs)),
+                    "groups": _records(groups),
+                    "left_out": evidence.left_out,
+                },
+                indent=2,
+                ensure_ascii=False,
+                sort_keys=True,
+            )
+            + "\n",
+            "students.csv": csv_text(evidence.runs),
+            "groups.csv": csv_text(groups),
+            "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),
+            "main.csv": csv_text(main_frame(sources.lines)),
+            "tables.tex": latex(table for _, table in sources.score_tables),
+        }
+        for name, text in texts.items():
+            (out / name).write_text(text, encoding="utf-8", newline="\n")
+    return [out / name for name in texts]
 
 
-def _write(evidence: Evidence, out: Path) -> list[Path]:
-    df, sources = evidence.runs, Sources(evidence)
-    students, groups = students_table(df), grouped_table(df)
-    page, markdown, tables = out / PAGE, out / MARKDOWN, out / "comparison.json"
-    page.write_text(report_html(sources), encoding="utf-8", newline="\n")
-    markdown.write_text(comparison_page(sources), encoding="utf-8", newline="\n")
-    write_json(
-        tables,
-        {"students": _records(students), "groups": _records(groups), "left_out": evidence.left_out},
-    )
-    csv = [(df, out / "students.csv"), (groups, out / "groups.csv")]
-    for frame, path in csv:
-        frame.to_csv(path, index=False, lineterminator="\n")
-    written = write_frames(sources.main, sources.verdicts, out)
-    return [page, markdown, tables, *(path for _, path in csv), *written]
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV; keys of runs stand in one cell, with spaces between them."""
+    lists = [name for name in _LISTS if name in frame.columns]
+    flat = frame.assign(**{name: frame[name].map(" ".join) for name in lists})
+    text: str = flat.to_csv(None, index=False, lineterminator="\n")
+    return text
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:

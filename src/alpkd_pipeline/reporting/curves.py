@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.store.finished import FinishedFolder
 from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +25,10 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class RunCurves:
-    """What one journal tells.
+    """What one journal tells."""
 
-    Attributes:
-        scores: (epoch, deciding score) of every evaluation.
-        losses: term of the loss -> (epoch, value before its weight) of every logged step.
-    """
-
-    scores: Sequence[Point]
+    scores: Sequence[Point]  # (epoch, deciding score) of every evaluation
+    # term of the loss -> (epoch, value before its weight) of every logged step
     losses: Mapping[str, Sequence[Point]]
 
 
@@ -49,13 +45,14 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
     scores: list[Point] = []
     losses: dict[str, list[Point]] = defaultdict(list)
     try:
-        for event in _events(FinishedFolder(folder).read(JOURNAL)):
-            epoch = float(event["epoch"])
-            if event["event"] == "eval":
-                scores += _finite(epoch, event["scores"].get(metric))
-                continue
-            for term in TERMS:
-                losses[term] += _finite(epoch, event["loss"].get(term))
+        for line in RunFolder(folder).read(JOURNAL).splitlines():
+            if line.startswith(b'{"event": "eval"'):
+                event = json.loads(line)
+                scores += _finite(event["epoch"], event["scores"].get(metric))
+            elif line.startswith(b'{"event": "step"'):
+                event = json.loads(line)
+                for term in TERMS:
+                    losses[term] += _finite(event["epoch"], event["loss"].get(term))
     except FileNotFoundError:
         return RunCurves((), {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -64,15 +61,9 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
     return RunCurves(scores, {term: points for term, points in losses.items() if points})
 
 
-def _events(journal: bytes) -> Iterable[dict[str, Any]]:
-    for line in journal.splitlines():
-        if line.startswith((b'{"event": "step"', b'{"event": "eval"')):
-            yield json.loads(line)
-
-
-def _finite(epoch: float, value: Any) -> list[Point]:
+def _finite(epoch: Any, value: Any) -> list[Point]:
     # The journal writes what is not finite as a word.
-    return [(epoch, float(value))] if isinstance(value, int | float) else []
+    return [(float(epoch), float(value))] if isinstance(value, int | float) else []
 
 
 def mean_scores(runs: Sequence[RunCurves]) -> list[Point]:

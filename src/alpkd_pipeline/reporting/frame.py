@@ -1,85 +1,71 @@
 """The students of a store as one table: a row for each run, groups and settings found.
 
-How fast a student answers, measured on itself or on another of the same shape.
-
-Seeds and methods do not change how long a forward pass takes: one student of a task and a shape is
-enough. Times of different machines, libraries or numbers of threads are never compared.
+How fast a student answers was measured on itself or on another of the same shape: seeds and methods
+do not change how long a forward pass takes. Times of different machines, libraries or numbers of
+threads are never compared.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.grouping import (
-    NOT_TUNED,
-    differences,
     facts_but_seed,
     findings,
     flat,
     group_id,
+    study_of,
     teacher_facts,
     told_apart,
-    tuned_by,
 )
 from alpkd_pipeline.reporting.statistics.arms import LR, SETTING_COLUMNS, add_settings
 from alpkd_pipeline.reporting.store import RunRecord
-from alpkd_pipeline.store.records import Record
+from alpkd_pipeline.reporting.tables.measures import told_by_runs
+from alpkd_pipeline.store.layout import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """What is known of a student's speed.
+Latency = Mapping[str, Any]
+"""What a latency.json says."""
 
-    Attributes:
-        ms: median milliseconds for one example; None if nothing like it was measured.
-        speed_up: the teacher's milliseconds over the student's, measured alike; None if unknown.
-        shared: whether another student of the same shape was measured in its place.
-        on: where it was measured: processor, device and threads, with a hash that also covers the
-            libraries; empty if nothing was.
+
+def speeds(
+    students: Sequence[RunRecord], teachers: Sequence[RunRecord | None], others: Iterable[RunRecord]
+) -> Iterator[dict[str, Any]]:
+    """What the table says of the speed of every student.
+
+    `latency_ms`: median milliseconds for one example, missing if nothing like it was measured;
+    `speed_up`: the teacher's over them, measured alike; `latency_shared`: whether another student
+    of the same shape was measured in its place; `timed_on`: processor, device and threads, with a
+    hash that also covers the libraries, empty if nothing was measured. Each student stands beside
+    its teacher, where there is one; `others` are all teachers.
     """
-
-    ms: float | None = None
-    speed_up: float | None = None
-    shared: bool = False
-    on: str = ""
-
-
-def speeds(students: Iterable[RunRecord], teachers: Mapping[str, RunRecord]) -> dict[str, Speed]:
-    """The speed of every student, by its key.
-
-    Args:
-        students: all students.
-        teachers: all teachers by key.
-    """
-    known = list(students)
-    of_students = _by_shape((student_shape(r), r) for r in known)
-    of_teachers = _by_shape((_teacher_shape(r), r) for r in teachers.values())
-    found = {}
-    for record in known:
-        teacher = teachers.get(str(record.keys.get("teacher")))
-        theirs = [
-            *(teacher.latencies if teacher else ()),
-            *of_teachers.get(_teacher_shape(record), ()),
-        ]
-        shared = not record.latencies
-        mine = of_students.get(student_shape(record), []) if shared else record.latencies
-        found[record.key] = _compared(mine, theirs, shared)
-    return found
+    of_students = _by_shape(students, student_shape)
+    of_teachers = _by_shape(others, _teacher_shape)
+    for record, teacher in zip(students, teachers, strict=True):
+        theirs = [*(teacher.latencies if teacher else ()), *of_teachers[_teacher_shape(record)]]
+        mine = record.latencies or of_students[student_shape(record)]
+        # A pair that was measured alike, where there is one.
+        pairs = ((a, b) for a in mine for b in theirs if a["environment"] == b["environment"])
+        own, other = next(pairs, (next(iter(mine), None), None))
+        yield {
+            "latency_ms": own and _p50(own),
+            "speed_up": own and other and _p50(other) / _p50(own),
+            "latency_shared": bool(own) and not record.latencies,
+            "timed_on": _place(own) if own else "",
+        }
 
 
 def student_shape(record: RunRecord) -> Hashable:
     """What decides how long a forward pass of a student takes: its rows and its layers."""
     student = record.run["params"]["student"]
     widths = ("layers", "hidden_size", "heads", "intermediate_size", "checkpoint")
-    total = (record.metrics.get("parameters") or {}).get("total")
-    return (*_teacher_shape(record), total, *(student.get(name) for name in widths))
+    return (*_teacher_shape(record), _parameters(record), *(student.get(name) for name in widths))
 
 
 def _teacher_shape(record: RunRecord) -> tuple[Hashable, ...]:
@@ -87,64 +73,40 @@ def _teacher_shape(record: RunRecord) -> tuple[Hashable, ...]:
 
 
 def _by_shape(
-    records: Iterable[tuple[Hashable, RunRecord]],
-) -> dict[Hashable, list[Mapping[str, Any]]]:
-    found: dict[Hashable, list[Mapping[str, Any]]] = {}
-    for shape, record in records:
-        found.setdefault(shape, []).extend(record.latencies)
+    records: Iterable[RunRecord], shape: Callable[[RunRecord], Hashable]
+) -> Mapping[Hashable, list[Latency]]:
+    found: dict[Hashable, list[Latency]] = defaultdict(list)
+    for record in records:
+        found[shape(record)] += record.latencies
     return found
 
 
-def _compared(
-    mine: Iterable[Mapping[str, Any]], theirs: Iterable[Mapping[str, Any]], shared: bool
-) -> Speed:
-    """Milliseconds and speed-up, of a pair that was measured alike where there is one."""
-    ours, others = list(mine), list(theirs)
-    for own in ours:
-        for other in others:
-            if own["environment"] == other["environment"]:
-                return Speed(_p50(own), _p50(other) / _p50(own), shared, _place(own))
-    return Speed(_p50(ours[0]), None, shared, _place(ours[0])) if ours else Speed()
-
-
-def _place(latency: Mapping[str, Any]) -> str:
+def _place(latency: Latency) -> str:
     """The environment of a measurement in words, unlike for unlike environments."""
     known = latency["environment"]
     name, device, threads = (known.get(n, "?") for n in ("device_name", "device", "threads"))
     return f"{name} ({device}), threads: {threads}, {group_id(flat(known))[:8]}"
 
 
-def _p50(latency: Mapping[str, Any]) -> float:
+def _p50(latency: Latency) -> float:
     return float(latency["batch_1"]["p50_ms"])
 
+
+NOT_TUNED = ""
 
 CELL = "cell"
 """The generation of an ordinary run; tuning trials and reruns have others."""
 
 WHOLE = ("layers", "teacher_layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
-REAL = ("score", "teacher_score", "seconds", "latency_ms", "speed_up")
+REAL = ("score", "teacher_score", "latency_ms", "speed_up")
 BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
-AFTER_SCORES = (
-    "teacher",
-    "teacher_differs",
-    "teacher_score",
-    "parameters",
-    "teacher_parameters",
-    "seconds",
-    "latency_ms",
-    "speed_up",
-    "latency_shared",
-    "timed_on",
-    "selection",
-    "tuned",
-    "generation",
-    "group",
-    "differs",
-    *SETTING_COLUMNS,
-    "key",
-    "name",
-    "path",
-)
+AFTER_SCORES = ("teacher", "teacher_differs", "teacher_score", "parameters", "teacher_parameters")
+"""Then what `tables.measures` says that runs tell themselves."""
+_TIMED = ("latency_ms", "speed_up", "latency_shared", "timed_on")
+_GROUPED = ("selection", "tuned", "generation", "group", "differs")
+AFTER_MEASURES = (*_TIMED, *_GROUPED, *SETTING_COLUMNS, "key", "name", "path")
+
+_ORDER = ("task", "layers", "method", "differs", "group", "seed", "path")
 
 
 def run_frame(
@@ -155,37 +117,39 @@ def run_frame(
 ) -> pd.DataFrame:
     """The table that `collect` describes.
 
-    Args:
-        store: the folder of all results; paths are relative to it.
-        scored: the students, all with scores.
-        teachers: all teachers by key.
-        searches: the records of all searches, the oldest first.
+    All students have scores; teachers are given by their keys, searches with the oldest first.
     """
     import pandas as pd
 
-    speed = speeds(scored, teachers)
     found = findings(searches)
-    rows = [_row(store, record, teachers, speed[record.key]) for record in scored]
-    tuned = [tuned_by(record, found) for record in scored]
-    _add_teachers(rows, scored, teachers)
-    for row, study in zip(rows, tuned, strict=True):
-        row["tuned"] = study.selection if study else NOT_TUNED
+    taught = [teachers.get(str(record.keys.get("teacher"))) for record in scored]
+    tuned = [study_of(record.run, found) for record in scored]
+    rows = [
+        _row(store, record, teacher) | {"tuned": study.selection if study else NOT_TUNED} | speed
+        for record, teacher, study, speed in zip(
+            scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
+        )
+    ]
+    facts = [teacher_facts(teacher) if teacher else {} for teacher in taught]
+    # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
+    places = [
+        (row["task"], row["generation"], known.get("teacher.model"))
+        for row, known in zip(rows, facts, strict=True)
+    ]
+    for row, told in zip(rows, told_apart(facts, places), strict=True):
+        row["teacher_differs"] = told
     _add_groups(rows, scored, [study is not None and LR in study.values for study in tuned])
     names = dict.fromkeys(name for record in scored for name in record.scores)
-    frame = pd.DataFrame(rows, columns=[*BEFORE_SCORES, "score", *names, *AFTER_SCORES])
-    frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64"))
-    return frame.sort_values(
-        ["task", "layers", "method", "differs", "group", "seed", "path"],
-        ascending=[True, False, True, True, True, True, True],
-        ignore_index=True,
-    )
+    tell = told_by_runs()
+    columns = [*BEFORE_SCORES, "score", *names, *AFTER_SCORES, *tell, *AFTER_MEASURES]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys([*REAL, *tell], "float64"))
+    ascending = [name != "layers" for name in _ORDER]
+    return frame.sort_values([*_ORDER], ascending=ascending, ignore_index=True)
 
 
-def _row(
-    store: Path, record: RunRecord, teachers: Mapping[str, RunRecord], speed: Speed
-) -> dict[str, Any]:
+def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str, Any]:
     params, identity = record.run["params"], record.run["identity"]
-    teacher = teachers.get(str(record.keys.get("teacher")))
     return {
         "task": record.run["task"]["name"],
         "method": params["method"]["name"],
@@ -200,11 +164,7 @@ def _row(
         "teacher_score": teacher.deciding_score if teacher else None,
         "parameters": _parameters(record),
         "teacher_parameters": _parameters(teacher) if teacher else None,
-        "seconds": record.metrics.get("seconds"),
-        "latency_ms": speed.ms,
-        "speed_up": speed.speed_up,
-        "latency_shared": speed.shared,
-        "timed_on": speed.on,
+        **{name: tell(record) for name, tell in told_by_runs().items()},
         "selection": record.metrics.get("selection"),
         "generation": generation(record),
         "key": record.key,
@@ -222,43 +182,28 @@ def _parameters(record: RunRecord) -> int | None:
     return (record.metrics.get("parameters") or {}).get("total")
 
 
-def _add_teachers(
-    rows: list[dict[str, Any]], records: list[RunRecord], teachers: Mapping[str, RunRecord]
-) -> None:
-    """Add `teacher_differs`: what tells a teacher from others of its task and model, in words."""
-    places: list[tuple[Any, ...]] = []
-    facts: list[dict[str, str]] = []
-    for row, record in zip(rows, records, strict=True):
-        teacher = teachers.get(str(record.keys.get("teacher")))
-        known = teacher_facts(teacher) if teacher else {}
-        # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
-        places.append((row["task"], row["generation"], known.get("teacher.model")))
-        facts.append(known)
-    for row, told in zip(rows, told_apart(facts, places), strict=True):
-        row["teacher_differs"] = told
-
-
 def _add_groups(
     rows: list[dict[str, Any]], records: list[RunRecord], rate_searched: Sequence[bool]
 ) -> None:
     facts = [facts_but_seed(record) for record in records]
     seeds = [(group_id(f), row["seed"]) for f, row in zip(facts, rows, strict=True)]
     times = Counter(seeds)
-    rivals: dict[tuple[Any, ...], dict[str, dict[str, str]]] = defaultdict(dict)
     for row, known, seed in zip(rows, facts, seeds, strict=True):
         if times[seed] > 1:
             # One seed twice: something differs that was not recorded, so nothing may be pooled.
             known["key.student"] = f'"{row["key"]}"'
         row["group"] = group_id(known)
-        rivals[_cell(row)][row["group"]] = known
-    told = {cell: differences(groups) for cell, groups in rivals.items()}
-    for row in rows:
-        row["differs"] = told[_cell(row)][row["group"]]
+    places = [tuple(row[name] for name in _RIVALS) for row in rows]
+    for row, told in zip(rows, told_apart(facts, places), strict=True):
+        row["differs"] = told
     for kind in {row["generation"] for row in rows}:
         # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
         chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
         there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
         add_settings(there, theirs, _searched(there, theirs, [rate_searched[i] for i in chosen]))
+
+
+_RIVALS = ("task", "method", "layers", "teacher_layers", "generation")
 
 
 def _searched(
@@ -268,14 +213,8 @@ def _searched(
 
     Where all have one rate in the end, a searched one is no reason to keep methods apart.
     """
+    places = [(row["task"], row["layers"]) for row in rows]
     rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
-    for row, known in zip(rows, facts, strict=True):
-        rates[row["task"], row["layers"]].add(known.get(LR))
-    return [
-        rate and len(rates[row["task"], row["layers"]]) > 1
-        for row, rate in zip(rows, searched, strict=True)
-    ]
-
-
-def _cell(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("task", "method", "layers", "teacher_layers", "generation"))
+    for place, known in zip(places, facts, strict=True):
+        rates[place].add(known.get(LR))
+    return [rate and len(rates[place]) > 1 for place, rate in zip(places, searched, strict=True)]

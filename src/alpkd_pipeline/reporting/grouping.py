@@ -16,7 +16,8 @@ from typing import Any
 
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.store import RunRecord
-from alpkd_pipeline.store.records import Record
+from alpkd_pipeline.store import diff
+from alpkd_pipeline.store.layout import Record
 
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
@@ -70,15 +71,9 @@ def _commit(provenance: Mapping[str, Any]) -> str | None:
     return provenance.get("git_commit") if provenance.get("git_dirty") is False else None
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat(values: Mapping[str, Any]) -> dict[str, str]:
     """Nested values under dotted names, each as compact JSON: `{"training.lr": "0.0004"}`."""
-    found: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = json.dumps(value)
-    return found
+    return {name: json.dumps(value) for name, value in diff.flat(values).items()}
 
 
 def group_id(facts: Mapping[str, str]) -> str:
@@ -87,17 +82,11 @@ def group_id(facts: Mapping[str, str]) -> str:
 
 
 def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Say for each group what its rivals have otherwise.
-
-    Args:
-        groups: group id -> facts, of groups that carry the same task, method and depth.
-
-    Returns:
-        group id -> `training.lr=0.0001, library.torch=2.13.0`; empty for a group without rivals.
-        No two groups have the same text.
+    """Say for each group, by its id, what its rivals of the same task, method and depth have
+    otherwise: `training.lr=0.0001, library.torch=2.13.0`; empty for a group without rivals. No two
+    groups have the same text.
     """
-    names = sorted({name for facts in groups.values() for name in facts})
-    differ = [n for n in names if len({facts.get(n) for facts in groups.values()}) > 1]
+    differ = sorted(diff.differences(*groups.values()))
     # Keys follow from the rest: they are worth a word only where nothing else tells groups apart.
     plain = [name for name in differ if not name.startswith("key.")]
     texts = {group: _named(facts, plain) for group, facts in groups.items()}
@@ -111,12 +100,7 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def told_apart(facts: Sequence[Mapping[str, str]], places: Sequence[Hashable]) -> list[str]:
-    """For each run what tells its facts from others of the same place, in words.
-
-    Args:
-        facts: of each run.
-        places: of each run: only runs of one place are rivals.
-    """
+    """For each run what tells its facts from those of others of the same place, in words."""
     ids = [group_id(known) for known in facts]
     rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
     for place, name, known in zip(places, ids, facts, strict=True):
@@ -134,63 +118,42 @@ def _short(text: str) -> str:
     return _HASH.sub(lambda found: found[0][:8], text.strip('"'))
 
 
-NOT_TUNED = ""
-
 Place = tuple[str, str, int]
 """Task, method and number of layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one study of a search found.
+    """What one study of a search found."""
 
-    Attributes:
-        search: the search's id.
-        selection: the rows that scored its trials, `holdout` or `dev`.
-        values: dotted parameter -> the best value, as compact JSON.
-    """
-
-    search: str
-    selection: str
-    values: Mapping[str, str]
+    search: str  # the search's id
+    selection: str  # the rows that scored its trials, `holdout` or `dev`
+    values: Mapping[str, str]  # dotted parameter -> the best value, as compact JSON
 
 
 def findings(searches: Sequence[Record]) -> dict[Place, list[Found]]:
-    """What was found for each task, method and depth, the newest first.
-
-    Args:
-        searches: the records, the oldest first.
-    """
-    found: dict[Place, list[Found]] = {}
+    """What was found for each task, method and depth, the newest first; records: the oldest."""
+    found: dict[Place, list[Found]] = defaultdict(list)
     for record in reversed(searches):
         for study in record["studies"]:
-            if not study.get("best"):
-                continue
-            place = (str(study["task"]), str(study["method"]), int(study["layers"]))
-            best = Found(
-                search=str(record["id"]),
-                selection=str(record.get("selection", "holdout")),
-                values=flat(study["best"]["values"]),
-            )
-            found.setdefault(place, []).append(best)
-    return found
+            if study.get("best"):
+                place = (str(study["task"]), str(study["method"]), int(study["layers"]))
+                selection = str(record.get("selection", "holdout"))
+                values = flat(study["best"]["values"])
+                found[place].append(Found(str(record["id"]), selection, values))
+    return dict(found)
 
 
-def tuned_by(record: RunRecord, found: Mapping[Place, Sequence[Found]]) -> Found | None:
+def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> Found | None:
     """The study that found the numbers of a student, None if they were not searched.
 
     A student counts as tuned when it has all the best values of a study of its task, method and
     depth, however it came by them. A study that had nothing to choose tunes nothing.
 
     Args:
-        record: the student.
+        run: the student's run.json.
         found: of `findings`.
     """
-    return study_of(record.run, found)
-
-
-def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> Found | None:
-    """The same of a student's run.json."""
     params = run["params"]
     here = flat(params)
     place = (run["task"]["name"], params["method"]["name"], params["student"]["layers"])

@@ -7,31 +7,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.store.by_key import same_result
-from alpkd_pipeline.store.finished import (
+from alpkd_pipeline.store.layout import GEOMETRY, LATENCY, SCORES, SIGNALS, STUDENTS, TEACHERS
+from alpkd_pipeline.store.run_folder import (
     Damage,
     DamagedError,
-    FinishedFolder,
+    RunFolder,
     finished_below,
     newest_first,
     noted,
 )
-from alpkd_pipeline.tasks.own_metrics import own_scores
+from alpkd_pipeline.tasks.metrics import own_scores
 
 log = logging.getLogger(__name__)
-
-TEACHERS = "06_models/teachers"
-STUDENTS = "06_models/students"
-SCORES = ("07_model_output/scores", "07_model_output/evaluation")
-"""Folders with scores.json; both hold the same dev scores, the second all splits and metrics."""
-LATENCY = "07_model_output/latency"
-GEOMETRY = "07_model_output/geometry"
-SIGNALS = "05_model_input/signals"
 
 MOST_LOOKS = 5
 """How often a store is read whose folders are being renamed."""
@@ -49,27 +43,20 @@ READ = {
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a finished training and its evaluation left behind.
+    """What a finished training and its evaluation left behind."""
 
-    Attributes:
-        path: the run folder.
-        key: the key of the run.
-        run: its run.json.
-        metrics: its metrics.json.
-        scores: dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the
-            run was neither evaluated nor measured on dev while it trained.
-        latencies: what each latency.json of the run says, the newest first.
-        geometry: the newest geometry.json of a student, None if its layers were not looked at.
-        own_metrics: the user's own metrics among the scores -> the digests of their folders.
-    """
-
-    path: Path
-    key: str
-    run: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    path: Path  # the run folder
+    key: str  # the key of the run
+    run: Mapping[str, Any]  # its run.json
+    metrics: Mapping[str, Any]  # its metrics.json
+    # dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the run was
+    # neither evaluated nor measured on dev while it trained
     scores: Mapping[str, float]
+    # what each latency.json of the run says, the newest first
     latencies: tuple[Mapping[str, Any], ...]
+    # the newest geometry.json of a student, None if its layers were not looked at
     geometry: Mapping[str, Any] | None = None
+    # the user's own metrics among the scores -> the digests of their folders
     own_metrics: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -132,37 +119,35 @@ class _MovedError(Exception):
     """A folder that was listed is gone."""
 
 
-def _check_there(*folders: FinishedFolder) -> None:
+def _check_there(*folders: RunFolder) -> None:
     if not all(folder.is_there for folder in folders):
         raise _MovedError
 
 
 def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
-    scored, evaluated = (_results(store, place) for place in SCORES)
-    timed = _results(store, LATENCY)
-    looked_at = _results(store, GEOMETRY) if kind == STUDENTS else {}
+    places = (*SCORES, LATENCY, *([GEOMETRY] if kind == STUDENTS else []))
+    made = {place: _results(store, place) for place in places}
     seen: dict[str, Path] = {}
     for folder in finished_below(store / kind, "*/*"):
         try:
             folder.check_sizes()
-            record = _read(folder, kind == STUDENTS, scored, evaluated, timed, looked_at)
+            record = _read(folder, kind == STUDENTS, made)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            results = (scored, evaluated, timed, looked_at)
-            _check_there(folder, *(r for found in results for some in found.values() for r in some))
+            results = (some for found in made.values() for some in found.values())
+            _check_there(folder, *chain.from_iterable(results))
             log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
             continue
-        if record.key in seen:
-            if not same_result(folder.path, seen[record.key]):
-                told = "%s is left out: it has the key of %s and other contents, see `%s`"
-                log.warning(told, folder.path, seen[record.key], as_typed("kedro verify"))
-            continue
-        seen[record.key] = folder.path
-        yield record
+        first = seen.setdefault(record.key, folder.path)
+        if first == folder.path:
+            yield record
+        elif not same_result(folder.path, first):
+            told = "%s is left out: it has the key of %s and other contents, see `%s`"
+            log.warning(told, folder.path, first, as_typed("kedro verify"))
 
 
-def _results(store: Path, place: str) -> dict[str, list[FinishedFolder]]:
+def _results(store: Path, place: str) -> dict[str, list[RunFolder]]:
     """Key of a run -> the folders of results that were made from it, the newest first."""
-    found: dict[str, list[FinishedFolder]] = defaultdict(list)
+    found: dict[str, list[RunFolder]] = defaultdict(list)
     keys: set[str] = set()
     for folder in newest_first(finished_below(store / place, "*/*")):
         try:
@@ -177,27 +162,23 @@ def _results(store: Path, place: str) -> dict[str, list[FinishedFolder]]:
 
 
 def _read(
-    folder: FinishedFolder,
-    student: bool,
-    scored: Mapping[str, list[FinishedFolder]],
-    evaluated: Mapping[str, list[FinishedFolder]],
-    timed: Mapping[str, list[FinishedFolder]],
-    looked_at: Mapping[str, list[FinishedFolder]],
+    folder: RunFolder, student: bool, made: Mapping[str, Mapping[str, list[RunFolder]]]
 ) -> RunRecord:
-    run, metrics = folder.json("run.json"), folder.json("metrics.json")
-    key = run["identity"]["key"]
-    newest = [*scored.get(key, [])[:1], *evaluated.get(key, [])[:1]]
-    found = [result.json("scores.json") for result in newest]
-    seen = [result.json("geometry.json") for result in looked_at.get(key, [])[:1]]
+    run, key = folder.run, folder.run["identity"]["key"]
+
+    def newest(place: str, name: str) -> list[dict[str, Any]]:
+        return [found.json(name) for found in made.get(place, {}).get(key, [])[:1]]
+
+    scored = [found for place in SCORES for found in newest(place, "scores.json")]
     record = RunRecord(
         path=folder.path,
         key=key,
         run=run,
-        metrics=metrics,
-        scores=_dev_scores(run["task"], metrics, found),
-        latencies=tuple(_latencies(timed.get(key, []))),
-        geometry=seen[0] if seen else None,
-        own_metrics=dict(found[-1].get("metrics") or {}) if found else {},
+        metrics=folder.metrics,
+        scores=_dev_scores(run["task"], folder.metrics, scored),
+        latencies=tuple(_latencies(made[LATENCY].get(key, []))),
+        geometry=next(iter(newest(GEOMETRY, "geometry.json")), None),
+        own_metrics=dict(scored[-1].get("metrics") or {}) if scored else {},
     )
     _check(record, student)
     return record
@@ -215,7 +196,7 @@ def _check(record: RunRecord, student: bool) -> None:
         raise ValueError("run.json lacks a name")
 
 
-def _latencies(folders: Iterable[FinishedFolder]) -> Iterator[Mapping[str, Any]]:
+def _latencies(folders: Iterable[RunFolder]) -> Iterator[Mapping[str, Any]]:
     """What the measurements say; one of another shape is no reason to leave its run out."""
     for folder in folders:
         try:

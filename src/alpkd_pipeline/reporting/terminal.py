@@ -5,44 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
-from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
+PAGE = "report.html"
+"""The file of a comparison that people open."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """One line of the table.
+    """One line of the table."""
 
-    Attributes:
-        model: what the line is about: `teacher`, `student (alp_kd)`.
-        layers: transformer layers.
-        parameters: parameters in all.
-        scores: score name -> value, `{"dev accuracy": 0.93}`; lines may have different names.
-        seconds: how long its training took, None where it is not known.
-    """
-
-    model: str
-    layers: int
-    parameters: int
+    model: str  # what the line is about: `teacher`, `student (alp_kd)`
+    layers: int  # transformer layers
+    parameters: int  # parameters in all
+    # score name -> value, `{"dev accuracy": 0.93}`; lines may have different names
     scores: Mapping[str, float]
-    seconds: float | None = None
+    seconds: float | None = None  # how long its training took, None where it is not known
 
 
 def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Table:
-    """The table of a teacher and its students.
+    """The table of a teacher and its students, one line each, below a title.
 
     It uses no colours, only the terminal's own and bold, so that it reads well on light and dark
     backgrounds.
-
-    Args:
-        rows: one line each, in this order.
-        title: said above the table.
     """
     from rich import box
     from rich.table import Table
@@ -62,26 +55,15 @@ def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Tab
         table.add_column(Text(heading), justify="right")
     for row in rows:
         scores = (score_text(row.scores.get(name)) for name in names)
-        table.add_row(
-            Text(row.model),
-            str(row.layers),
-            millions(row.parameters),
-            *scores,
-            seconds_text(row.seconds),
-        )
+        size, took = millions(row.parameters), seconds_text(row.seconds)
+        table.add_row(Text(row.model), str(row.layers), size, *scores, took)
     return table
 
 
 def print_summary(
     rows: Sequence[ModelSummary], title: str | None = None, file: TextIO | None = None
 ) -> None:
-    """Print the table; plain text without control codes where the output is not a terminal.
-
-    Args:
-        rows: one line each, in this order.
-        title: said above the table.
-        file: where to; standard output by default.
-    """
+    """Print the table; plain text without control codes where the output is not a terminal."""
     from rich.console import Console
 
     Console(file=file, highlight=False).print(summary_table(rows, title))
@@ -90,38 +72,32 @@ def print_summary(
 def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
     """One line a model that has been scored.
 
-    Args:
-        models: model folders by what they are called in the table.
-        scores: the folders of their scores, of which those on dev are shown, under the same names;
-            those that are not there yet are left out, and so is their line.
+    Model folders are given by what they are called in the table, the folders of their scores, of
+    which those on dev are shown, under the same names. A model that was not scored yet has no line.
     """
     return [
-        _line(name, FinishedFolder(folder), FinishedFolder(scores[name]))
+        _line(name, RunFolder(folder), RunFolder(scores[name]))
         for name, folder in models.items()
-        if name in scores and FinishedFolder(scores[name]).is_there and folder.is_dir()
+        if name in scores and RunFolder(scores[name]).is_there and folder.is_dir()
     ]
 
 
-def _line(name: str, folder: FinishedFolder, scored: FinishedFolder) -> ModelSummary:
+def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
     metrics, task = folder.json("metrics.json"), folder.json("run.json")["task"]
-    splits = scored.json("scores.json")["splits"]
-    dev = {name: splits[name] for name in task["dev_splits"] if name in splits}
+    splits, deciding = scored.json("scores.json")["splits"], task["metrics"][0]
+    scores = {
+        f"{split} {metric}": splits[split]["scores"][metric]
+        for split in task["dev_splits"]
+        if split in splits
+        for metric in sorted(splits[split]["scores"] or {}, key=lambda n: (n != deciding, n))
+    }
     return ModelSummary(
         model=name,
         layers=shape_of(folder.json("config.json")).layers,
         parameters=metrics["parameters"]["total"],
-        scores=_flat(dev, task["metrics"][0]),
+        scores=scores,
         seconds=metrics.get("seconds"),
     )
-
-
-def _flat(splits: dict[str, Any], deciding: str) -> dict[str, float]:
-    """Scores by `<split> <metric>`, the deciding metric first."""
-    return {
-        f"{split} {metric}": facts["scores"][metric]
-        for split, facts in splits.items()
-        for metric in sorted(facts["scores"] or {}, key=lambda name: (name != deciding, name))
-    }
 
 
 def closing_lines(
@@ -129,17 +105,11 @@ def closing_lines(
 ) -> list[str]:
     """Where the student and the comparison lie, and what opens MLflow; None leaves a line out."""
     found = {
-        "student": None if student is None else _shown(student),
-        "comparison": None if comparison is None else _page(comparison),
+        "student": student and _shown(student),
+        "comparison": comparison and _shown(comparison / PAGE),
         "mlflow": mlflow_command,
     }
     return [f"{name}: {text}" for name, text in found.items() if text is not None]
-
-
-def _page(comparison: Path) -> str:
-    from alpkd_pipeline.reporting.comparison import PAGE  # a start without work does without
-
-    return _shown(comparison / PAGE)
 
 
 def _shown(path: Path) -> str:

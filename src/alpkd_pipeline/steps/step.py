@@ -1,6 +1,8 @@
 """A step: a node function that locks, uses what is there, and publishes only what is whole.
 
-Under any of Kedro's runners, in any session or orchestrator, by itself or beside others.
+Under any of Kedro's runners, in any session or orchestrator, by itself or beside others. MLflow is
+told from here, under the lock and in the process of the step: hooks of Kedro do not reach every
+worker.
 """
 
 from __future__ import annotations
@@ -13,26 +15,36 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from kedro.pipeline import node
+from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.steps.tracked import tracked
 from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
 from alpkd_pipeline.store.by_key import free_place
-from alpkd_pipeline.store.checkpoints import drop_checkpoints
-from alpkd_pipeline.store.finished import verify
+from alpkd_pipeline.store.checkpoints import Work, drop_checkpoints
+from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for
-from alpkd_pipeline.store.run_folder import Work, provenance
+from alpkd_pipeline.store.run_folder import RunFolder, verify
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.tracking.settings import TrackingSettings
 
 log = logging.getLogger(__name__)
+
+COMPARISON = "comparison"
+"""The result that is tracked as a run of its own."""
+
+SCORED = {f"{m}_{result}": m for m in ("teacher", "student") for result in ("scores", "evaluation")}
+"""Which model's tracked run gets these scores; an evaluation may have some of a user's own."""
 
 ONE_AT_A_TIME = threading.Lock()
 """Held while something is made: seeds, threads and torch's flags belong to a process. It is taken
 after the lock of a result, never before one, so that processes cannot wait in a circle."""
 
-Build = Callable[..., None]
+Build = Callable[..., object]
 
 
 def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]:
@@ -62,24 +74,33 @@ def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]
         experiment = inspect.Parameter("experiment", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         _, *rest = inspect.signature(build).parameters.values()
         run.__signature__ = inspect.Signature([experiment, *rest])  # type: ignore[attr-defined]
+        fed = {argument: f"params:{parameter}" for argument, parameter in params.items()}
+        run.inputs = {p.name: fed.get(p.name, p.name) for p in (experiment, *rest)}  # type: ignore[attr-defined]
+        run.result = name  # type: ignore[attr-defined]
         return run
 
     return decorate
 
 
+def step_node(run: Any, stage: str, **datasets: str) -> Node:
+    """A node of a step: each argument is fed from the dataset of its name.
+
+    Args:
+        run: the step.
+        stage: which part of the work it belongs to, as a tag.
+        **datasets: argument -> dataset, where the names differ.
+    """
+    inputs = {**run.inputs, **datasets}
+    return node(run, inputs, run.result, name=run.__name__, tags=f"stage.{stage}")
+
+
 def make(
     experiment: Experiment, artifact: Artifact, build: Build, inputs: Mapping[str, Any]
 ) -> Artifact:
-    """Make a result unless it is there, or nobody wants it.
+    """Make a result unless it is there, or nobody wants it, and hand it back.
 
-    Args:
-        experiment: what it belongs to.
-        artifact: the result.
-        build: fills a folder; gets the inputs by name.
-        inputs: those with a path are verified and named in run.json.
-
-    Returns:
-        The handle.
+    `build` fills a folder and gets the inputs by name; those with a path are verified before, and
+    named in run.json.
 
     Raises:
         UserError: an input is damaged, the result lacks a file, or what `build` raises.
@@ -127,10 +148,9 @@ def _place(value: os.PathLike[str]) -> Path | None:
 def _work(artifact: Artifact, project: Path) -> Work:
     """The folder to work in; a training that began under another name of its model goes on."""
     facts = {**artifact.run, "provenance": provenance(project)}
-    own = artifact.expected.with_name(f"{artifact.expected.name}.work")
-    end = own.name[-len("-01234567.work") :]
-    others = (path for path in sorted(own.parent.glob(f"*{end}")) if path != own)
-    works = [Work(path, facts) for path in (own, *others)]
+    own = artifact.work
+    others = sorted(own.parent.glob(f"*{own.name[-len('-01234567.work') :]}"))
+    works = [Work(path, facts) for path in dict.fromkeys((own, *others))]
     return next((work for work in works if work.goes_on), works[0])
 
 
@@ -149,3 +169,82 @@ def _held(artifact: Artifact) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def settings_of(experiment: Experiment) -> TrackingSettings | None:
+    """Where an experiment is tracked; None if it is not.
+
+    Raises:
+        UserError: tracking is set up wrongly.
+    """
+    from alpkd_pipeline.tracking.settings import tracking_settings
+
+    run = experiment.params["run"]
+    return tracking_settings(run["tracking"], run["experiment"], experiment.project)
+
+
+@contextmanager
+def tracked(experiment: Experiment, artifact: Artifact, work: Work) -> Iterator[None]:
+    """Follow the making of a result, if it is one that is tracked.
+
+    It is published when the context ends. Nothing of MLflow is imported unless something is
+    trained, scored or compared.
+    """
+    settings = settings_of(experiment)
+    if settings is None:
+        yield
+    elif work.trains:
+        from alpkd_pipeline.tracking.live import LiveSync
+
+        sync = LiveSync(work.folder, settings, pictures=run_pictures_of)
+        sync.start()
+        try:
+            yield
+        except BaseException as error:  # KILLED after Ctrl-C and SIGTERM, else FAILED
+            sync.fail(error)
+            raise
+        sync.finish(artifact.path)
+    else:
+        yield
+        if artifact.name in SCORED:
+            _track_scores(experiment[SCORED[artifact.name]].path, settings)
+        elif artifact.name == COMPARISON:
+            _track_comparison(artifact.path, settings)
+
+
+def _track_scores(model: Path, settings: TrackingSettings) -> None:
+    """Add scores to the model's run; if that did not get through, a later sync adds both."""
+    from alpkd_pipeline.tracking.folder_sync import sync_folder
+    from alpkd_pipeline.tracking.results import find_scores
+    from alpkd_pipeline.tracking.sync_state import read_state
+
+    state = read_state(model)
+    if not state.finished or state.place != settings.place:
+        return
+    try:
+        scored = find_scores(model)
+        if scored is not None and scored.key != state.scored:
+            sync_folder(model, settings, pictures=run_pictures_of)
+    except UserError as error:
+        log.warning("%s", error)
+
+
+def _track_comparison(folder: Path, settings: TrackingSettings) -> None:
+    """Track the tables; a tracking store that is away does not undo the comparison."""
+    import pandas as pd
+
+    from alpkd_pipeline.tracking.comparison import log_comparison
+
+    # Not the CSV file: it also lists trials and reruns, which are not to be compared.
+    students = pd.DataFrame(RunFolder(folder).json("comparison.json")["students"])
+    try:
+        log_comparison(folder, settings, students)
+    except UserError as error:
+        log.warning("%s", error)
+
+
+def run_pictures_of(folder: Path) -> dict[str, bytes]:
+    """The pictures of a finished training, by file name."""
+    from alpkd_pipeline.reporting.plots.layers import run_pictures
+
+    return run_pictures(folder)

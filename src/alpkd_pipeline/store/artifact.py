@@ -11,60 +11,49 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.by_key import find_result
-from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.layout import FILES
 from alpkd_pipeline.store.manifest import read_manifest
+from alpkd_pipeline.store.run_folder import RunFolder
 
 ORDER = "order"
 """Entry of a manifest: the time of the order by which the result was made again."""
-
-FILES: Mapping[str, tuple[str, ...]] = {
-    "splits": ("report.json", "train.parquet"),
-    "encoded": ("report.json", "train.arrow"),
-    "teacher": ("run.json", "config.json", "metrics.json", "*.safetensors"),
-    "signals": ("run.json", "signals.json"),
-    "student": ("run.json", "config.json", "metrics.json", "*.safetensors"),
-    "teacher_scores": ("run.json", "scores.json"),
-    "student_scores": ("run.json", "scores.json"),
-    "teacher_evaluation": ("run.json", "scores.json", "size.json"),
-    "student_evaluation": ("run.json", "scores.json", "size.json"),
-    "teacher_latency": ("run.json", "latency.json"),
-    "student_latency": ("run.json", "latency.json"),
-    "student_geometry": ("run.json", "geometry.json"),
-    "comparison": ("run.json", "report.html", "comparison.json"),
-}
-"""What a finished folder holds at least, by its stage; patterns of names."""
 
 
 @dataclass(frozen=True, eq=False)
 class Artifact(os.PathLike[str]):
     """A folder that is known by the key of its contents, whatever it is called.
 
-    Making one touches nothing; it looks when it is asked. It is accepted wherever a path is.
-
-    Attributes:
-        name: its dataset in the catalog, which is also its stage.
-        key: the hash of all that it depends on.
-        expected: where it lies unless somebody renamed it, and where it is published.
-        made_from: the keys of the results that it is made from, by name.
-        run: what its run.json says.
-        used: False if this experiment does without it.
-        order: the time of the command that wants it made again; None: it is used as it is.
-        wanted: False if the command that runs leaves it alone: nobody reads it.
+    Making one touches nothing; it looks each time that it is asked. It is accepted wherever a path
+    is.
     """
 
-    name: str
-    key: str
+    name: str  # its dataset in the catalog, which is also its stage
+    key: str  # the hash of all that it depends on
+    # where it lies unless somebody renamed it, and where it is published; the name ends with the
+    # key's first 8 digits
     expected: Path
+    # the keys of the results that it is made from, by name
     made_from: Mapping[str, str] = field(default_factory=dict)
-    run: Mapping[str, Any] = field(default_factory=dict)
-    used: bool = True
+    run: Mapping[str, Any] = field(default_factory=dict)  # what its run.json says
+    used: bool = True  # False if this experiment does without it
+    # the time of the command that wants it made again; None: it is used as it is
     order: float | None = None
-    wanted: bool = True
+    wanted: bool = True  # False if the command that runs leaves it alone: nobody reads it
+
+    @property
+    def found(self) -> Path | None:
+        """Where it lies; None if it is not there."""
+        return find_result(self.expected, self.key)
 
     @property
     def path(self) -> Path:
-        """Where it lies, or else where it is expected; looked for each time."""
-        return find_result(self.expected, self.key) or self.expected
+        """Where it lies, or else where it is expected."""
+        return self.found or self.expected
+
+    @property
+    def work(self) -> Path:
+        """The folder in which it is made, renamed when it is finished."""
+        return self.expected.with_name(f"{self.expected.name}.work")
 
     def __fspath__(self) -> str:
         """The path, so that it can be opened and joined like one."""
@@ -75,7 +64,7 @@ class Artifact(os.PathLike[str]):
         """Whether there is nothing to make."""
         if not self.used:
             return True
-        found = find_result(self.expected, self.key)
+        found = self.found
         if found is None or self.order is None:
             return found is not None
         return (read_manifest(found) or {}).get(ORDER) == self.order
@@ -87,15 +76,16 @@ class Artifact(os.PathLike[str]):
         return {"stage": self.name, "key": self.key, "made_from": dict(self.made_from), **order}
 
     @property
-    def folder(self) -> FinishedFolder:
+    def folder(self) -> RunFolder:
         """Its reader.
 
         Raises:
             UserError: it is not there.
         """
-        if find_result(self.expected, self.key) is None:
+        found = self.found
+        if found is None:
             raise UserError(f"there is no {self.name} of these parameters yet ({self.expected})")
-        return FinishedFolder(self.path)
+        return RunFolder(found)
 
 
 def lacking(stage: str, files: Iterable[str]) -> list[str]:
@@ -105,23 +95,15 @@ def lacking(stage: str, files: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """All that a step knows beside its inputs: small, plain, picklable.
+    """All that a step knows beside its inputs: small, plain, picklable."""
 
-    Attributes:
-        artifacts: every result that the parameters define, by name.
-        params: the parameters with the names that users write.
-        project: the project's root.
-        store: the folder of all results.
-        preset: what a tuned preset sets of the student, and how it was found; None: nothing.
-        title: what the student is called on the terminal then.
-    """
-
-    artifacts: Mapping[str, Artifact]
-    params: Mapping[str, Any]
-    project: Path
-    store: Path
+    artifacts: Mapping[str, Artifact]  # every result that the parameters define, by name
+    params: Mapping[str, Any]  # the parameters with the names that users write
+    project: Path  # the project's root
+    store: Path  # the folder of all results
+    # what a tuned preset sets of the student, and how it was found; None: nothing
     preset: str | None = None
-    title: str | None = None
+    title: str | None = None  # what the student is called on the terminal then
 
     def __getitem__(self, name: str) -> Artifact:
         """A result by its name."""

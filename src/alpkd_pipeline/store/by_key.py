@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from alpkd_pipeline.store.finished import may_be_result
 from alpkd_pipeline.store.journal import JOURNAL
-from alpkd_pipeline.store.manifest import MANIFEST, is_complete, read_json, read_manifest
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.manifest import MANIFEST, is_complete, read_manifest, read_object
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, may_be_result
 
 MADE = (RUN_CONFIG, JOURNAL, "metrics.json", "latency.json")
 """Files that say how a result was made: by names and times they differ from making to making."""
@@ -29,32 +28,18 @@ def find_result(expected: Path, key: str) -> Path | None:
 
     The expected folder is looked at first, then those whose names end with the key's first
     digits. Only then the manifests of all others beside them are read, once in a process.
-
-    Args:
-        expected: where the result lies unless somebody renamed it, or made it under another name.
-        key: its key.
     """
     return expected if is_complete(expected, key) else find_in(expected.parent, key)
 
 
 def find_in(place: Path, key: str) -> Path | None:
-    """The folder of a finished result in a place; None if there is none.
-
-    Args:
-        place: the folder of all results of one kind and task.
-        key: the key.
-    """
+    """The folder of a finished result in a place; None if there is none."""
     folders = _PLACES.setdefault(place, _Place(place)).candidates(key)
     return next((folder for folder in folders if is_complete(folder, key)), None)
 
 
 def free_place(expected: Path, key: str) -> Path:
-    """Where a result may be published: at its expected path, unless another one lies there.
-
-    Args:
-        expected: the path.
-        key: the result's key.
-    """
+    """Where a result may be published: at its expected path, unless another one lies there."""
     end, number, path = f"-{key[:8]}", 1, expected
     while (read_manifest(path) or {}).get("key", key) != key:
         number += 1
@@ -125,7 +110,4 @@ _PLACES: dict[Path, _Place] = {}
 
 
 def _key_of(folder: Path) -> str:
-    try:
-        return str(read_json(folder / MANIFEST)["key"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return str(read_object(folder / MANIFEST).get("key", ""))

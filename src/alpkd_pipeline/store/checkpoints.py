@@ -1,11 +1,11 @@
-"""Checkpoints of a training inside its work folder: published whole, checked when they are read.
+"""The folder in which a result is made, and the checkpoints of a training inside it.
 
     <work>/.checkpoints/step-00000120/    what is needed to go on after step 120
     <work>/.best/step-00000100/           the best model so far, found at step 100
 
 Each is a folder that is written under another name, sealed with a manifest of its files' hashes and
-put in place by rename. A process that is killed at any moment leaves only whole ones. Both are
-removed once the result is published.
+put in place by rename, and checked when it is read. A process that is killed at any moment leaves
+only whole ones. Both are removed once the result is published.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, UserError
-from alpkd_pipeline.store.finished import verify
+from alpkd_pipeline.store.diff import block
 from alpkd_pipeline.store.journal import JOURNAL
 from alpkd_pipeline.store.manifest import (
     MANIFEST,
@@ -31,16 +32,16 @@ from alpkd_pipeline.store.manifest import (
     read_manifest,
     room_for,
     seal,
+    write_json,
 )
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, RunFolder, verify
 
 log = logging.getLogger(__name__)
 
 CHECKPOINTS = ".checkpoints"
 BEST = ".best"
 
-CONFIG = "run.json"
-
-BESIDE = (CONFIG, JOURNAL)
+BESIDE = (RUN_CONFIG, JOURNAL)
 """Files of the work folder that a checkpoint goes on with, as far as they were written by then."""
 
 FACTS = "facts.json"
@@ -58,8 +59,8 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
 
     Args:
         place: `<work>/.checkpoints` or `<work>/.best`.
-        step: the step that it belongs to.
-        write: writes the files into the folder it is given.
+        step: the step.
+        write: writes the files into the folder that it is given.
 
     Raises:
         DiskFullError: there is no room; the folders that were there before are as they were.
@@ -92,19 +93,13 @@ def folder_of(place: Path, step: int) -> Path:
 
 def keep_only(place: Path, steps: set[int]) -> None:
     """Remove the folders of all other steps, and what a killed process left half made."""
-    for step in set(steps_of(place)) - steps:
-        shutil.rmtree(folder_of(place, step), ignore_errors=True)
-    for half in place.glob(".making-*"):
-        shutil.rmtree(half, ignore_errors=True)
+    others = (folder_of(place, step) for step in set(steps_of(place)) - steps)
+    for folder in (*others, *place.glob(".making-*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_beaten(work: Path, best_step: int | None) -> None:
-    """Remove best models that were beaten, unless a checkpoint may still go back to them.
-
-    Args:
-        work: the work folder.
-        best_step: the step of the best model now.
-    """
+    """Remove best models that were beaten, unless a checkpoint may still go back to them."""
     wanted = {best_step}
     for path in (work / CHECKPOINTS).glob(f"step-*/{FACTS}"):
         try:
@@ -120,26 +115,26 @@ def has_checkpoint(work: Path) -> bool:
 
 
 def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Checkpoints whose files, journal and best model are what was written; the last one first.
+    """Checkpoints whose files, journal and best model are what was written, each with its facts.
 
-    A damaged one is named in the log and passed over.
-
-    Yields:
-        The folder and its facts.
+    The last one comes first. A damaged one is named in the log and passed over.
 
     Raises:
         UserError: run.json is no longer the one that the training began with.
     """
     if config_changed(work):
         raise UserError(
-            f"{work / CONFIG} was changed after its training began: put it back, or remove"
+            f"{work / RUN_CONFIG} was changed after its training began: put it back, or remove"
             f" {work / CHECKPOINTS} to begin again"
         )
     for step in reversed(steps_of(work / CHECKPOINTS)):
         folder = folder_of(work / CHECKPOINTS, step)
         try:
             _check(folder, step)
-            _check_journal(work, folder)
+            if found := changed_beside(folder).get(JOURNAL):
+                raise UserError(
+                    f"{work / JOURNAL} is damaged: its first {found['bytes']} bytes differ"
+                )
             facts = dict(read_json(folder / FACTS))
             if facts["best_step"] is not None:
                 _check(folder_of(work / BEST, facts["best_step"]), facts["best_step"])
@@ -158,35 +153,33 @@ def _check(folder: Path, step: int) -> None:
 
 def config_changed(work: Path) -> bool:
     """Whether a checkpoint was made with another run.json than the one that is there now."""
-    for step in steps_of(work / CHECKPOINTS):
-        said = _said_beside(folder_of(work / CHECKPOINTS, step), CONFIG)
-        if said is not None and said != _prefix(work / CONFIG, int(said["bytes"]), whole=True):
-            return True
-    return False
+    steps = (folder_of(work / CHECKPOINTS, step) for step in steps_of(work / CHECKPOINTS))
+    return any(RUN_CONFIG in changed_beside(folder) for folder in steps)
 
 
-def _check_journal(work: Path, folder: Path) -> None:
-    said = _said_beside(folder, JOURNAL)
-    if said is not None and said != _prefix(work / JOURNAL, int(said["bytes"])):
-        raise UserError(f"{work / JOURNAL} is damaged: its first {said['bytes']} bytes differ")
+def changed_beside(checkpoint: Path) -> dict[str, dict[str, Any]]:
+    """The files of the work folder that are not what a checkpoint goes on with.
 
-
-def _said_beside(folder: Path, name: str) -> dict[str, Any] | None:
-    """What a checkpoint says of a file; None where it is damaged or of an older version."""
-    found: dict[str, Any] = (read_manifest(folder) or {}).get("beside", {})
-    return found.get(name)
+    It holds sha256 and length of run.json, which never changes, and of the journal as far as it
+    went; nothing, if it is damaged or of an older version.
+    """
+    work, said = checkpoint.parents[1], (read_manifest(checkpoint) or {}).get("beside") or {}
+    return {
+        name: facts
+        for name, facts in said.items()
+        if facts != _prefix(work / name, None if name == RUN_CONFIG else int(facts["bytes"]))
+    }
 
 
 def _beside(work: Path) -> dict[str, dict[str, Any]]:
-    found = {name: work / name for name in BESIDE if (work / name).is_file()}
-    return {name: _prefix(path, path.stat().st_size) for name, path in found.items()}
+    return {name: _prefix(work / name) for name in BESIDE if (work / name).is_file()}
 
 
-def _prefix(path: Path, size: int, *, whole: bool = False) -> dict[str, Any]:
+def _prefix(path: Path, size: int | None = None) -> dict[str, Any]:
     """Bytes and sha256 of a file's beginning, or of all of it."""
     try:
         with path.open("rb") as file:
-            data = file.read() if whole else file.read(size)
+            data = file.read(size)
     except OSError:
         data = b""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -231,3 +224,61 @@ def drop_checkpoints(folder: Path) -> None:
     """Remove what only a training that goes on needs."""
     for name in (CHECKPOINTS, BEST):
         shutil.rmtree(folder / name, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A folder to work in, and what the result is: its run.json is written before anything else."""
+
+    folder: Path  # where the files go; it is renamed to its final place when it is finished
+    # JSON-ready: the task, the parameters, the name, the keys
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def trains(self) -> bool:
+        """Whether something is trained here; a teacher that was brought fine-tuned is not."""
+        stage, teacher = self.facts.get("stage"), block(block(self.facts, "params"), "teacher")
+        return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
+
+    def clear(self) -> None:
+        """Remove what an interrupted process left behind."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a training with this key was interrupted here and left a checkpoint."""
+        found, wanted = (
+            block(facts, "identity").get("key")
+            for facts in (RunFolder(self.folder).unchecked_run, self.facts)
+        )
+        if not (self.trains and found and found == wanted and has_checkpoint(self.folder)):
+            return False
+        if config_changed(self.folder):
+            told = "%s was changed after its training began: it begins again"
+            log.warning(told, self.folder / RUN_CONFIG)
+            return False
+        return True
+
+    def begin(self, **inputs: Path | None) -> Path:
+        """Empty the folder and write its run.json; one whose training goes on stays as it is.
+
+        The folders that the work reads are written relative to it, so that a whole store can be
+        moved; None is left out. Gives the folder.
+        """
+        if self.goes_on:
+            return self.folder
+        self.clear()
+        self.folder.mkdir(parents=True)
+        places = {n: os.path.relpath(path, self.folder) for n, path in inputs.items() if path}
+        run = {**self.facts, "inputs": places}
+        if self.trains and (encoded := inputs.get("encoded")) is not None:
+            run["data"] = data_digests(encoded)
+        write_json(self.folder / RUN_CONFIG, run)
+        return self.folder
+
+
+def data_digests(encoded: Path) -> dict[str, str]:
+    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone."""
+    files = (read_manifest(encoded) or {"files": {}})["files"]
+    ends = ".arrow"
+    return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}

@@ -2,11 +2,8 @@
 
 The graph goes from each top-level function, class and assignment to those that it refers to. Its
 hash knows no names and no files: moving, merging and renaming keep it. A changed body, a changed
-constant and a reference to another thing of the same name move it.
-
-What Python files mean, remembered until a file changes.
-
-Parsing a few dozen files takes longer than everything else that a start without work has to do.
+constant and a reference to another thing of the same name move it. What files mean is remembered
+until they change: parsing a few dozen takes longer than all else that a start without work does.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ import marshal
 import struct
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.util import cache_from_source
@@ -24,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.manifest import write_json
+from alpkd_pipeline.store.manifest import read_object, write_json
 from alpkd_pipeline.store.syntax import BY_TEXT, FileSyntax, Statement, read_syntax
 
 FORMAT = 2
@@ -35,13 +33,10 @@ class CodeFacts:
     """What files mean, from memory, from a cache file, or from parsing them."""
 
     def __init__(self, cache_file: Path | None) -> None:
-        """Read what is remembered.
-
-        Args:
-            cache_file: a JSON file; None parses each time. A broken one costs time only.
-        """
+        """Read what is remembered in a JSON file; a broken one costs time only, None remembers
+        nothing."""
         self._cache_file = cache_file
-        self._known = _read(cache_file)
+        self._known = read_object(cache_file) if cache_file else {}
         self._new = False
 
     def of(self, path: Path, module: str) -> FileSyntax:
@@ -53,7 +48,7 @@ class CodeFacts:
         python = list(sys.version_info[:2])
         stamp = [FORMAT, module, *times, stat.st_size, stat.st_ino, python]
         known = self._known.get(str(path))
-        found = _remembered(known["syntax"]) if known and known["stamp"] == stamp else None
+        found = _remembered(known, stamp)
         if found is None:
             found = _parse(path, module, repr(stamp))
             drop_stale_bytecode(path)
@@ -64,11 +59,9 @@ class CodeFacts:
     def save(self) -> None:
         """Write the cache file if something new was learnt."""
         if self._new and self._cache_file is not None:
-            try:
+            with suppress(OSError):  # not writable: parse again next time
                 write_json(self._cache_file, self._known)
-            except OSError:  # not writable: parse again next time
-                return
-            self._new = False
+                self._new = False
 
 
 @lru_cache(maxsize=4096)  # for one process with several stores
@@ -76,22 +69,15 @@ def _parse(path: Path, module: str, stamp: str) -> FileSyntax:
     return read_syntax(path.read_text("utf-8"), module, is_package=path.stem == "__init__")
 
 
-def _read(cache_file: Path | None) -> dict[str, Any]:
+def _remembered(known: Any, stamp: list[Any]) -> FileSyntax | None:
     try:
-        found = json.loads(cache_file.read_text("utf-8")) if cache_file else {}
-    except (OSError, ValueError):
-        return {}
-    entries = found.items() if isinstance(found, dict) else ()
-    return {n: e for n, e in entries if isinstance(e, dict) and set(e) == {"stamp", "syntax"}}
-
-
-def _remembered(found: Any) -> FileSyntax | None:
-    try:
+        if known["stamp"] != stamp:
+            return None
         statements = [
             Statement(tuple(s["names"]), s["meaning"], tuple(s["refers_to"]), s["loose"])
-            for s in found["statements"]
+            for s in known["syntax"]["statements"]
         ]
-        return FileSyntax(dict(found["imports"]), tuple(statements))
+        return FileSyntax(dict(known["syntax"]["imports"]), tuple(statements))
     except (TypeError, KeyError, ValueError):
         return None
 
@@ -101,9 +87,6 @@ def drop_stale_bytecode(path: Path) -> None:
 
     Python goes by size and seconds of modification alone: the key would be that of the new code,
     and the result that of the old.
-
-    Args:
-        path: a source file.
 
     Raises:
         UserError: this process has imported the old code already.
@@ -163,9 +146,6 @@ class CodeGraph:
 
     def digest(self, entries: Iterable[str]) -> str:
         """A hash of what some definitions do, with all that they reach.
-
-        Args:
-            entries: dotted names.
 
         Raises:
             LookupError: there is no such definition.

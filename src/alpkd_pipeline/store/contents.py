@@ -1,4 +1,4 @@
-"""Every file of sealed folders against the list in their manifests."""
+"""Every file of sealed folders against the list in their manifests, and what is said of it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,97 @@ import json
 import os
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 from alpkd_pipeline.store.artifact import ORDER
-from alpkd_pipeline.store.findings import Count, State
 from alpkd_pipeline.store.manifest import (
     MANIFEST,
     OWN_DIGEST,
     SCHEMA,
+    as_json,
     list_files,
     read_manifest,
     sha256_file,
 )
+
+State = Literal[
+    "damaged",
+    "missing",
+    "mismatched",
+    "extra",
+    "unfinished",
+    "at work",
+    "left over",
+    "copied",
+    "renamed",
+    "orphaned",
+]
+"""The first three are bad: what is there is not what was written, or not what it says it is."""
+
+BAD: tuple[State, ...] = ("damaged", "missing", "mismatched")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it would be in a store that is whole and at rest."""
+
+    state: State  # what it is
+    kind: str  # the kind of folder
+    folder: str  # the folder, relative to the store
+    what: str  # one sentence
+    do: str = ""  # what to do about it; empty if nothing
+    file: str = ""  # the file inside the folder, if it is about one
+    expected: str = ""  # the sha256 that was written down
+    found: str = ""  # the sha256 of what is there
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether a store with it is not sound."""
+        return self.state in BAD
+
+
+COUNTED = ("folders", "files", "bytes")
+
+
+@dataclass(slots=True)
+class Report:
+    """What a look at a store came to."""
+
+    store: Path  # the store, or the folder that was looked at alone
+    # how many folders, files and bytes of a kind were looked at
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    findings: list[Finding] = field(default_factory=list)  # in the order of the walk
+    seconds: float = 0.0  # how long it took
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing bad was found."""
+        return not any(finding.is_bad for finding in self.findings)
+
+    def bad_folders(self, kind: str) -> int:
+        """How many folders of a kind have something bad."""
+        return len({f.folder for f in self.findings if f.is_bad and f.kind == kind})
+
+    def plain(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return {
+            "store": str(self.store),
+            "sound": self.is_sound,
+            "seconds": round(self.seconds, 3),
+            "kinds": [
+                {"kind": kind, **{n: c[n] for n in COUNTED}, "bad": self.bad_folders(kind)}
+                for kind, c in self.counts.items()
+            ],
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
 
 FACTS = {"stage", "key", "made_from", "step", "beside", ORDER, SCHEMA, OWN_DIGEST}
 """What manifests say beside their files: a name that is none of these was another one once."""
@@ -34,39 +107,7 @@ class UnreadableError(Exception):
     """A manifest that is missing, or is not as `seal` writes it; says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What a manifest says.
-
-    Attributes:
-        folder: the folder.
-        facts: everything but the files.
-        files: name -> size and sha256.
-    """
-
-    folder: Path
-    facts: Mapping[str, Any]
-    files: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def bytes(self) -> int:
-        """Of all files."""
-        return sum(int(file["bytes"]) for file in self.files.values())
-
-    def missing(self) -> list[str]:
-        """Files that are listed and not there."""
-        return [name for name in self.files if not (self.folder / name).is_file()]
-
-    def extra(self) -> list[str]:
-        """Files that are there and not listed."""
-        try:
-            names = [path.relative_to(self.folder).as_posix() for path in list_files(self.folder)]
-        except FileNotFoundError:
-            return []  # it is being moved, which a second look at the manifest shows
-        return [name for name in names if name not in self.files]
-
-
-def read_sealed(folder: Path) -> Sealed:
+def read_sealed(folder: Path) -> dict[str, Any]:
     """Read a folder's manifest.
 
     A manifest holds a hash of its own contents (`read_manifest`). Beside that its text must be the
@@ -77,23 +118,19 @@ def read_sealed(folder: Path) -> Sealed:
     """
     try:
         text = (folder / MANIFEST).read_bytes().decode("utf-8")
-        found = json.loads(text)
-        files = found.pop("files")
-        sizes = [file["bytes"] >= 0 and len(file["sha256"]) for file in files.values()]
+        found: dict[str, Any] = json.loads(text)
+        sizes = [file["bytes"] >= 0 and len(file["sha256"]) for file in found["files"].values()]
+        facts = {*found} - {"files"}
     except FileNotFoundError:
         raise UnreadableError("it is missing") from None
     except OSError as error:
         raise UnreadableError(f"it cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UnreadableError("it is not a manifest any more") from None
-    as_written = text == _written({**found, "files": files}) and not set(found) - FACTS
+    as_written = text == as_json(found) and facts <= FACTS
     if not as_written or set(sizes) - {64} or read_manifest(folder) is None:
         raise UnreadableError("its text has changed since it was written")
-    return Sealed(folder, found, files)
-
-
-def _written(manifest: Mapping[str, Any]) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    return found
 
 
 CHUNK = 4 * 2**20
@@ -107,140 +144,113 @@ Job = TypeVar("Job")
 def hash_all(
     jobs: Iterable[tuple[Job, Path]], read: Callable[[int], None] = lambda count: None
 ) -> Iterator[tuple[Job, str | OSError]]:
-    """Hash files, several at a time.
+    """Hash files, several at a time: each job with its sha256, or why the file cannot be read.
 
     Args:
-        jobs: each with its file; taken from the iterator only as threads become free.
+        jobs: each with its file; taken from the iterator as they are done, some at a time.
         read: told of bytes as they are read, from several threads.
-
-    Yields:
-        Each job with its file's sha256, or why the file cannot be read; in no order.
     """
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     left, stop = iter(jobs), Event()
-    running: dict[Future[str | OSError], Job] = {}
     with ThreadPoolExecutor(threads) as pool:
         try:
-            while True:
-                for job, path in islice(left, 4 * threads - len(running)):
-                    running[pool.submit(_hash, path, read, stop)] = job
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
+            while some := [*islice(left, 4 * threads)]:
+                hashes = pool.map(lambda one: _hash(one[1], read, stop), some)
+                yield from ((job, found) for (job, _), found in zip(some, hashes, strict=True))
         finally:
             stop.set()  # whoever stops asking does not wait for large files
 
 
 def _hash(path: Path, read: Callable[[int], None], stop: Event) -> str | OSError:
-    digest, buffer = hashlib.sha256(), bytearray(CHUNK)
-    view = memoryview(buffer)
+    digest = hashlib.sha256()
     try:
         with path.open("rb", buffering=0) as file:
-            while (count := file.readinto(buffer)) and not stop.is_set():
-                digest.update(view[:count])
-                read(count)
+            while (data := file.read(CHUNK)) and not stop.is_set():
+                digest.update(data)
+                read(len(data))
     except OSError as error:
         return error
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One file that is not as its folder's manifest has it.
-
-    Attributes:
-        folder: the folder.
-        state: `damaged`, `missing` or `extra`.
-        file: the file's name in the folder.
-        what: one sentence.
-        expected: the sha256 that was written down.
-        found: the sha256 of what is there.
-    """
-
-    folder: Path
-    state: State
-    file: str
-    what: str
-    expected: str = ""
-    found: str = ""
-
-
 def check_contents(
-    folders: Iterable[Path], count: Count, progress: ByteProgress
-) -> Iterator[Fault]:
-    """Read all files of sealed folders.
+    kind: str, folders: Mapping[Path, str], count: Counter[str], progress: Callable[[int], None]
+) -> dict[Path, list[Finding]]:
+    """Read and count all files of sealed folders, given with what they are called in the report.
 
-    Args:
-        folders: each with a manifest.
-        count: is added to.
-        progress: is told of what is read.
-
-    Yields:
-        What is wrong, in no order.
+    Returns:
+        Folder -> what is wrong with it, in the order of the files.
     """
-    suspects: dict[Path, tuple[Sealed, list[Fault]]] = {}
-    unreadable: list[Fault] = []
+    found: dict[Path, list[tuple[Finding, Mapping[str, Any] | None]]] = defaultdict(list)
 
-    def note(sealed: Sealed, state: State, name: str, what: str, *hashes: str) -> None:
-        _, faults = suspects.setdefault(sealed.folder, (sealed, []))
-        faults.append(Fault(sealed.folder, state, name, what, *hashes))
+    def note(
+        folder: Path,
+        state: State,
+        file: str,
+        what: str,
+        sealed: Mapping[str, Any] | None = None,
+        now: str = "",
+    ) -> None:
+        expected = str(sealed["sha256"]) if sealed and state == "damaged" else ""
+        what = f"{file}{what}"
+        finding = Finding(state, kind, folders[folder], what, "", file, expected, now)
+        found[folder].append((finding, sealed))
 
-    def files() -> Iterator[tuple[tuple[Sealed, str], Path]]:
-        for sealed in _read(folders, unreadable):
-            count.folders += 1
-            missing = set(sealed.missing())
-            for name in sorted(missing):
-                note(sealed, "missing", name, f"{name} is missing")
-            for name in sealed.extra():
-                note(sealed, "extra", name, f"{name} is not listed in {MANIFEST}")
-            for name in sorted(sealed.files.keys() - missing):
-                count.files += 1
-                count.bytes += int(sealed.files[name]["bytes"])
-                yield (sealed, name), sealed.folder / name
+    def files() -> Iterator[tuple[tuple[Path, str, Mapping[str, Any]], Path]]:
+        for folder in folders:
+            try:
+                listed = read_sealed(folder)["files"]
+            except UnreadableError as error:
+                if folder.exists():
+                    note(folder, "damaged", MANIFEST, f": {error}")
+                continue
+            count["folders"] += 1
+            for name in _extra(folder, listed):
+                note(folder, "extra", name, f" is not listed in {MANIFEST}")
+            for name, sealed in sorted(listed.items()):
+                if not (folder / name).is_file():
+                    note(folder, "missing", name, " is missing", sealed)
+                    continue
+                count.update(files=1, bytes=int(sealed["bytes"]))
+                yield (folder, name, sealed), folder / name
 
-    for (sealed, name), found in hash_all(files(), progress):
-        expected = str(sealed.files[name]["sha256"])
-        if isinstance(found, OSError):
-            note(sealed, "damaged", name, f"{name} cannot be read ({found.strerror})", expected)
-        elif found != expected or _size(sealed, name) != sealed.files[name]["bytes"]:
-            note(sealed, "damaged", name, _what(sealed, name), expected, found)
-    yield from unreadable
-    for sealed, faults in suspects.values():
-        # Looked at twice: the folder may have been away for the first look.
-        yield from (f for f in faults if f.state == "extra" or _holds(sealed, f))
+    for (folder, name, sealed), now in hash_all(files(), progress):
+        if isinstance(now, OSError):
+            note(folder, "damaged", name, f" cannot be read ({now.strerror})", sealed)
+        elif now != sealed["sha256"] or _size(folder / name) != sealed["bytes"]:
+            # Tells a file that was cut from one whose bytes were changed.
+            there, wanted = _size(folder / name), int(sealed["bytes"])
+            size = f": {there:,} bytes instead of {wanted:,}" if there not in (wanted, None) else ""
+            note(folder, "damaged", name, f" is not what was written{size}", sealed, now)
+    # Looked at twice: a folder may have been away for the first look.
+    still = {
+        folder: [f for f, sealed in noted if not (sealed and _is_whole(folder / f.file, sealed))]
+        for folder, noted in found.items()
+    }
+    return {folder: sorted(some, key=lambda one: one.file) for folder, some in still.items()}
 
 
-def _read(folders: Iterable[Path], unreadable: list[Fault]) -> Iterator[Sealed]:
-    for folder in folders:
-        try:
-            yield read_sealed(folder)
-        except UnreadableError as error:
-            if folder.exists():
-                unreadable.append(Fault(folder, "damaged", MANIFEST, f"{MANIFEST}: {error}"))
-
-
-def _holds(sealed: Sealed, fault: Fault) -> bool:
-    written = sealed.files[fault.file]
+def _extra(folder: Path, listed: Mapping[str, Any]) -> list[str]:
+    """Files that are there and not listed."""
     try:
-        found = sha256_file(sealed.folder / fault.file)
+        names = [path.relative_to(folder).as_posix() for path in list_files(folder)]
+    except FileNotFoundError:
+        return []  # it is being moved, which a second look at the manifest shows
+    return [name for name in names if name not in listed]
+
+
+def _is_whole(path: Path, sealed: Mapping[str, Any]) -> bool:
+    try:
+        return sha256_file(path) == sealed["sha256"] and _size(path) == sealed["bytes"]
     except OSError:
-        return True
-    return found != written["sha256"] or _size(sealed, fault.file) != written["bytes"]
+        return False
 
 
-def _size(sealed: Sealed, name: str) -> int | None:
+def _size(path: Path) -> int | None:
     try:
-        return (sealed.folder / name).stat().st_size
+        return path.stat().st_size
     except OSError:
         return None
-
-
-def _what(sealed: Sealed, name: str) -> str:
-    """Tells a file that was cut from one whose bytes were changed."""
-    wanted, there = int(sealed.files[name]["bytes"]), _size(sealed, name)
-    size = f": {there:,} bytes instead of {wanted:,}" if there not in (wanted, None) else ""
-    return f"{name} is not what was written{size}"
 
 
 QUIET_SECONDS = 2.0
@@ -251,11 +261,7 @@ PIPED_SECONDS = 30.0
 
 
 class ByteProgress:
-    """Counts bytes, from several threads, and says now and then how many are read.
-
-    Args:
-        out: where to; the standard error by default.
-    """
+    """Counts bytes, from several threads, and says now and then how many are read."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.total = 0

@@ -8,21 +8,60 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
+import subprocess
+import time
 from collections.abc import Iterable
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.store.code_graph import CodeFacts, CodeGraph
+from alpkd_pipeline.store.manifest import read_object, sha256_file, write_json
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "datasets",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "kedro",
+    "mlflow",
+)
+
+INSTRUCTIONS = ("avx512_bf16", "avx512f", "avx2", "sve", "asimd")
+"""Names of vector instructions, the widest first: kernels add up in an order that fits them."""
+
+SETTLED_SECONDS = 2.0
+"""A file younger than this may be written again without its size or time showing it."""
 
 
 def key_of(facts: Any) -> str:
     """The sha256 of JSON-ready facts, independent of the order of dictionaries."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def code_digest(
+    entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
+) -> str:
+    """A hash of what some definitions of this package do, with all that they reach.
+
+    Comments, docstrings, layout, names and places do not count; arguments are those of `CodeGraph`.
+
+    Raises:
+        LookupError: there is no such definition.
+    """
+    return CodeGraph(PACKAGE_ROOT, facts or CodeFacts(None), leave_out).digest(entries)
 
 
 def library_versions(names: Iterable[str]) -> dict[str, str]:
@@ -38,19 +77,73 @@ def _version(name: str) -> str:
         return "missing"
 
 
-def code_digest(
-    entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
-) -> str:
-    """A hash of what some definitions of this package do, with all that they reach.
+@lru_cache(maxsize=4)
+def provenance(project: Path) -> dict[str, Any]:
+    """Git commit and whether the tree had changes, the lock file's hash, Python, the processor's
+    instructions and libraries."""
+    commit = _git(project, "rev-parse", "HEAD")
+    # A new file below src changes what runs, whether git knows it or not.
+    status = _git(project, "status", "--porcelain", "--", "src", "conf", "constraints.txt")
+    lock = project / "constraints.txt"
+    return {
+        "git_commit": commit,
+        "git_dirty": None if status is None else bool(status),
+        "lock": sha256_file(lock) if lock.is_file() else None,
+        "python": platform.python_version(),
+        "instructions": _instructions(),
+        "libraries": library_versions(LIBRARIES),
+    }
 
-    Comments, docstrings, layout, names and places do not count, see `CodeGraph`.
 
-    Args:
-        entries: dotted names of functions or classes of this package.
-        leave_out: definitions and modules that do not change a result, see `CodeGraph`.
-        facts: reads the files; one with a cache spares parsing them at each start.
+def _git(project: Path, *command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
-    Raises:
-        LookupError: there is no such definition.
+
+def _instructions() -> str:
+    """The widest vector instructions of this processor; its family where it does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    told = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat")))
+    flags = next(told, [])
+    return next((name for name in INSTRUCTIONS if name in flags), platform.machine())
+
+
+def sha256_cached(path: Path, cache_file: Path | None) -> str:
+    """The sha256 of a large file's bytes, from the cache when the file is the one that was hashed.
+
+    A model's weights are hashed for every key that depends on them; reading 400 MB at each start
+    would cost more than everything else together. A file counts as the same while its path, size,
+    inode, modification and change times stay; links are followed. Several processes may share a
+    cache: it is replaced as a whole, so that the worst they can do to each other is to forget an
+    entry. One that is missing, broken or not writable costs time only; None hashes each time.
     """
-    return CodeGraph(PACKAGE_ROOT, facts or CodeFacts(None), leave_out).digest(entries)
+    if cache_file is None:
+        return sha256_file(path)
+    real = path.resolve()
+    name, stamp = str(real), _stamp(real)
+    known = read_object(cache_file).get(name)
+    if isinstance(known, dict) and known.get("stamp") == stamp:
+        return str(known["sha256"])
+    digest = sha256_file(real)
+    if _stamp(real) == stamp and _settled(real):
+        entries = {**read_object(cache_file), name: {"stamp": stamp, "sha256": digest}}
+        with suppress(OSError):
+            write_json(cache_file, {n: e for n, e in entries.items() if os.path.exists(n)})
+    return digest
+
+
+def _stamp(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def _settled(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > SETTLED_SECONDS

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from alpkd_pipeline.store.finished import FinishedFolder
 from alpkd_pipeline.store.manifest import room_for
+from alpkd_pipeline.store.run_folder import RunFolder
 
 JOURNAL = "events.jsonl"
 
@@ -23,16 +23,22 @@ MEMORY = "memory"
 """The event of a device's memory that was too short for a whole batch."""
 
 
-class Journal:
-    """Appends events to a run folder's journal; readers see each line at once and whole."""
+class Journal(AbstractContextManager["Journal"]):
+    """Appends events to a run folder's journal; readers see each line at once and whole.
+
+    Attributes:
+        size: bytes written so far, those of an earlier process included.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / JOURNAL
-        _cut_torn_line(self._path)
+        # A last line that was never finished: the next event must not be glued to it.
+        whole = self._path.read_bytes().rfind(b"\n") + 1 if self._path.is_file() else 0
+        cut_journal(folder, whole)
         # Unbuffered: a line that the disk did not take must not come back when the file is closed.
         self._file = self._path.open("ab", buffering=0)
-        self._size = self._path.stat().st_size
+        self.size = whole
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event. Values that are not finite are written as strings (`nan`, `inf`).
@@ -44,7 +50,7 @@ class Journal:
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
         with room_for(self._path):
             self._append(data)
-        self._size += len(data)
+        self.size += len(data)
 
     def _append(self, data: bytes) -> None:
         taken = 0
@@ -52,47 +58,23 @@ class Journal:
             while taken < len(data):
                 taken += self._file.write(data[taken:])
         except OSError:
-            self._file.truncate(self._size)
+            self._file.truncate(self.size)
             raise
-
-    @property
-    def size(self) -> int:
-        """Bytes written so far, those of an earlier process included."""
-        return self._size
 
     def close(self) -> None:
         """Close the file; more events may not be written."""
         self._file.close()
-
-    def __enter__(self) -> Journal:
-        return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
 
 def cut_journal(folder: Path, size: int) -> None:
-    """Forget what was written after a checkpoint: the training that goes on writes it again.
-
-    Args:
-        folder: the run folder.
-        size: bytes to keep.
-    """
+    """Forget what was written after a checkpoint: the training that goes on writes it again."""
     path = folder / JOURNAL
     if path.is_file() and path.stat().st_size > size:
         with path.open("r+b") as file:
             file.truncate(size)
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Drop a last line that was never finished: the next event must not be glued to it."""
-    if not path.is_file():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("r+b") as file:
-            file.truncate(whole)
 
 
 def _plain(value: Any) -> Any:
@@ -105,14 +87,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How far a journal was read.
-
-    Attributes:
-        offset: bytes.
-        line: the last line before it.
-    """
+class Place(NamedTuple):
+    """How far a journal was read: the offset in bytes, and the last line before it."""
 
     offset: int
     line: bytes
@@ -121,7 +97,7 @@ class Place:
 START = Place(0, b"")
 
 
-def sealed_events(folder: FinishedFolder) -> list[dict[str, Any]]:
+def sealed_events(folder: RunFolder) -> list[dict[str, Any]]:
     """The events of a finished folder; none where a teacher was brought, which has no journal.
 
     Raises:
@@ -136,10 +112,7 @@ def read_journal(folder: Path, after: Place = START) -> tuple[list[dict[str, Any
 
     A last line that is still being written is left for the next call. A journal that no longer
     has the place's line was cut (see `cut_journal`), and may have grown again since: it is read
-    from its start.
-
-    Returns:
-        The events and the place at which to go on.
+    from its start. Gives the events and the place at which to go on.
     """
     path = folder / JOURNAL
     if not path.is_file():

@@ -1,88 +1,68 @@
-"""Whether the keys that folders carry fit together: inside a folder, and between folders."""
+"""Whether the keys that folders carry fit together, and which command makes a key again."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.store.artifact import lacking
 from alpkd_pipeline.store.by_key import same_result
-from alpkd_pipeline.store.contents import Sealed, UnreadableError, read_sealed
-from alpkd_pipeline.store.findings import Finding
-from alpkd_pipeline.store.layout import COMPARISON, Entry, entries
-from alpkd_pipeline.store.manifest import MANIFEST, read_json
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
-
-COMPARED = "compared"
-"""Entry of a comparison's run.json that holds its key."""
+from alpkd_pipeline.store.contents import Finding, State, UnreadableError, read_sealed
+from alpkd_pipeline.store.diff import block
+from alpkd_pipeline.store.layout import COMPARED, COMPARISON, KINDS, Entry, entries, sweep_records
+from alpkd_pipeline.store.manifest import MANIFEST
+from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, RunFolder
 
 
 @dataclass(frozen=True)
 class Result:
-    """A published folder without the list of its files.
+    """A published folder without the list of its files."""
 
-    Attributes:
-        entry: where it lies.
-        name: its path, relative to the store.
-        facts: what its manifest says beside the files.
-        lacks: files that its stage demands and that it was sealed without.
-    """
-
-    entry: Entry
-    name: str
-    facts: Mapping[str, Any]
-    lacks: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, entry: Entry, sealed: Sealed, store: Path) -> Result:
-        """The result of a sealed folder."""
-        missing = lacking(str(sealed.facts.get("stage")), sealed.files)
-        return cls(entry, os.path.relpath(entry.path, store), sealed.facts, tuple(missing))
-
-    @property
-    def key(self) -> str:
-        """Its key."""
-        return str(self.facts.get("key"))
-
-    @property
-    def stage(self) -> str:
-        """Its stage."""
-        return str(self.facts.get("stage"))
+    entry: Entry  # where it lies
+    name: str  # its path, relative to the store
+    stage: str
+    key: str
+    facts: Mapping[str, Any]  # what its manifest says beside the files
+    bytes: int  # of all files that the manifest lists
+    lacks: Sequence[str] = ()  # files that its stage demands and that it was sealed without
 
     @property
     def made_from(self) -> Mapping[str, str]:
         """The keys of what it was made from, by stage."""
-        found = self.facts.get("made_from")
-        return found if isinstance(found, dict) else {}
+        return block(self.facts, "made_from")
 
     @cached_property
     def run(self) -> Mapping[str, Any]:
         """Its run.json; empty if that cannot be read, which its hash shows."""
-        try:
-            found = read_json(self.entry.path / RUN_CONFIG)
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return RunFolder(self.entry.path).unchecked_run
 
     @property
     def keys(self) -> Mapping[str, str]:
         """The keys of everything above it and its own, as run.json has them."""
         if self.entry.kind.name == COMPARISON:
             return {"comparison": self.run.get(COMPARED, self.key)}
-        identity = self.run.get("identity")
-        found = identity.get("keys") if isinstance(identity, dict) else None
-        return found if isinstance(found, dict) else {}
+        return keys_in(self.run)
 
     @property
     def command(self) -> str:
         """The command that repeats it, of a training."""
         return str(self.run.get("command") or "")
+
+    def finding(self, state: State, what: str, do: str) -> Finding:
+        """Something to say of it."""
+        return Finding(state, self.entry.kind.name, self.name, what, do)
+
+
+def keys_in(run: Mapping[str, Any]) -> Mapping[str, str]:
+    """The keys of everything above a result and its own, as its run.json has them."""
+    return block(block(run, "identity"), "keys")
 
 
 def disagreements(result: Result) -> Iterator[str]:
@@ -112,22 +92,20 @@ def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
     results = list(results)
     known = {key[:8] for r in results for key in (r.key, *map(str, r.made_from.values()))}
     for result in results:
-        key8, kind = result.entry.key8, result.entry.kind
+        key8 = result.entry.key8
         if key8 is None or "key" not in result.facts or result.key.startswith(key8):
             continue
         what = f"its name ends with {key8}, its key begins with {result.key[:8]}"
         if key8 in known:
             do = f"give it a name that ends with -{result.key[:8]}"
-            yield Finding("mismatched", kind.name, result.name, what, do)
+            yield result.finding("mismatched", what, do)
         else:
-            do = "harmless, it is found by its key"
-            yield Finding("renamed", kind.name, result.name, what, do)
+            yield result.finding("renamed", what, "harmless, it is found by its key")
 
 
 def wrong_inputs(result: Result, by_path: Mapping[Path, Result]) -> Iterator[str]:
     """Inputs whose place now holds another key than the one that was read, which is nowhere."""
-    inputs = result.run.get("inputs")
-    for name, place in inputs.items() if isinstance(inputs, dict) else []:
+    for name, place in block(result.run, "inputs").items():
         found = by_path.get(Path(os.path.normpath(result.entry.path / str(place))))
         wanted = result.made_from.get(found.stage) if found else None
         if found is None or wanted in (None, found.key):
@@ -147,19 +125,15 @@ def copies(results: Sequence[Result]) -> Iterator[Finding]:
         by_key[result.stage, result.key].append(result)
     for same in by_key.values():
         # Those whose names carry the key are found first.
-        first, *others = sorted(same, key=lambda r: (not _carries_its_key(r), r.name))
+        first, *others = sorted(same, key=lambda r: (r.entry.key8 != r.key[:8], r.name))
         for other in others:
-            kind, what = other.entry.kind.name, f"it has the key of {first.name}"
+            what = f"it has the key of {first.name}"
             if same_result(first.entry.path, other.entry.path):
                 do = "harmless, one of the two is used"
-                yield Finding("copied", kind, other.name, f"{what} and the same contents", do)
+                yield other.finding("copied", f"{what} and the same contents", do)
             else:
-                what = f"{what} and other contents"
-                yield Finding("mismatched", kind, other.name, what, "keep one of the two")
-
-
-def _carries_its_key(result: Result) -> bool:
-    return result.entry.key8 is not None and result.key.startswith(result.entry.key8)
+                do = "keep one of the two"
+                yield other.finding("mismatched", f"{what} and other contents", do)
 
 
 def orphans(results: Iterable[Result]) -> Iterator[Finding]:
@@ -173,62 +147,118 @@ def orphans(results: Iterable[Result]) -> Iterator[Finding]:
                 children[upstream].append(result)
     for (stage, key), made in children.items():
         more = f" and {len(made) - 1} more" if len(made) > 1 else ""
-        yield Finding(
-            state="orphaned",
-            kind=made[0].entry.kind.name,
-            folder=made[0].name,
-            what=f"made from {stage} {str(key)[:8]}, which is not in the store{more}",
-            do="harmless; it is made again when something has to read it",
-        )
+        what = f"made from {stage} {str(key)[:8]}, which is not in the store{more}"
+        do = "harmless; it is made again when something has to read it"
+        yield made[0].finding("orphaned", what, do)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What a store holds.
+    """What a store holds."""
 
-    Attributes:
-        store: the folder of all results.
-        results: the published folders.
-        others: everything else in the places of results.
-        unreadable: folders with a manifest that does not hold.
-        bytes: of all files that manifests list, by folder.
-    """
-
-    store: Path
-    results: tuple[Result, ...]
-    others: tuple[Entry, ...]
-    unreadable: tuple[Finding, ...]
-    bytes: dict[Path, int]
+    store: Path  # the folder of all results
+    results: tuple[Result, ...]  # the published folders
+    others: tuple[Entry, ...]  # everything else in the places of results
+    unreadable: tuple[Finding, ...]  # folders with a manifest that does not hold
 
 
 def read_index(store: Path) -> Index:
-    """Read every manifest of a store.
-
-    Args:
-        store: the folder of all results.
-    """
-    results, others, unreadable, sizes = list[Result](), list[Entry](), list[Finding](), {}
+    """Read every manifest of a store."""
+    results, others, unreadable = list[Result](), list[Entry](), list[Finding]()
     for entry in entries(store):
         if entry.state != "published":
             others.append(entry)
             continue
+        name = os.path.relpath(entry.path, store)
         try:
-            sealed = read_sealed(entry.path)
+            facts = read_sealed(entry.path)
         except UnreadableError as error:
             if entry.path.exists():  # else it was renamed or removed just now
-                unreadable.append(_unreadable(entry, store, str(error)))
+                do = f"rm -r {shlex.quote(str(entry.path))}, then {UNKNOWN}"
+                kind, what = entry.kind.name, f"{MANIFEST}: {error}"
+                unreadable.append(Finding("damaged", kind, name, what, do, MANIFEST))
             continue
-        results.append(Result.of(entry, sealed, store))
-        sizes[entry.path] = sealed.bytes
-    return Index(store, tuple(results), tuple(others), tuple(unreadable), sizes)
+        files = facts.pop("files")
+        size = sum(int(file["bytes"]) for file in files.values())
+        stage, key = str(facts.get("stage")), str(facts.get("key"))
+        results.append(Result(entry, name, stage, key, facts, size, lacking(stage, files)))
+    return Index(store, tuple(results), tuple(others), tuple(unreadable))
 
 
-def _unreadable(entry: Entry, store: Path, why: str) -> Finding:
-    return Finding(
-        state="damaged",
-        kind=entry.kind.name,
-        folder=os.path.relpath(entry.path, store),
-        what=f"{MANIFEST}: {why}",
-        do=f"rm -r {shlex.quote(str(entry.path))}, then the command that made it",
-        file=MANIFEST,
-    )
+PIPELINES = {"evaluation": "evaluate", "latency": "evaluate", "geometry": "evaluate"}
+"""Kinds that pipeline `distill`, which the commands of trainings name, does not make."""
+
+_DIGITS = re.compile(r"(?<=-)[0-9a-f]{8}(?=-|$)")
+
+UNKNOWN = "the command that made it"
+
+
+class Repairs:
+    """Knows which command made which key: from trainings, and from what sweeps asked for."""
+
+    def __init__(self, index: Index) -> None:
+        self._commands: dict[str, str] = {}
+        for result in index.results:
+            # Of what was trained from a key any command makes it again on its way.
+            for key in result.keys.values() if result.command else ():
+                self._commands.setdefault(str(key), result.command)
+        for record in sweep_records(index.store):
+            for cell in record["cells"]:
+                self._commands.setdefault(str(cell.get("key")), str(cell.get("command") or ""))
+
+    def of(self, result: Result, *, trust_run: bool = True) -> str:
+        """What makes a result again; its own run.json may be trusted if it is undamaged."""
+        kind = result.entry.kind.name
+        if kind == COMPARISON:
+            return "kedro run --pipeline=compare"
+        keys: Mapping[str, str] = {**result.made_from, result.stage: result.key}
+        if trust_run:
+            keys = {**result.keys, **keys}
+        # A model by its own key; what was measured of a model, by that of the model.
+        for stage in (result.stage, "student", "teacher"):
+            found = self._commands.get(keys.get(stage, ""))
+            if found:
+                return with_pipeline(found, PIPELINES.get(kind))
+        return UNKNOWN
+
+    def named(self, folder: str) -> str | None:
+        """What makes a folder again whose manifest is gone: by the digits of keys in its name."""
+        for digits in reversed(_DIGITS.findall(folder)):
+            for key, command in self._commands.items():
+                if command and key.startswith(digits):
+                    return command
+        return None
+
+    def again(self, result: Result, *, trust_run: bool = True) -> str:
+        """What to type: what is damaged counts as there until it is gone."""
+        command = self.of(result, trust_run=trust_run)
+        return f"rm -r {shlex.quote(str(result.entry.path))}, then {command}"
+
+
+def with_pipeline(command: str, pipeline: str | None) -> str:
+    """The command, by the pipeline that makes a kind; None: by its own."""
+    return command.replace("--pipeline=distill", f"--pipeline={pipeline}") if pipeline else command
+
+
+def with_commands(error: DamagedError) -> DamagedError:
+    """The same error, with the commands that make its folders again."""
+    index = cache(read_index)
+    return DamagedError(error.damages, [_do(damage, index) for damage in error.damages])
+
+
+def _do(damage: Damage, index: Callable[[Path], Index]) -> str:
+    folder = damage.folder
+    remove = f"rm -r {shlex.quote(str(folder))}"
+    for kind in KINDS:
+        place = folder.parent if kind.name == COMPARISON else folder.parent.parent
+        if place.as_posix().endswith(f"/{kind.place}"):
+            known = index(place.parents[1])
+            repairs = Repairs(known)
+            found = next((r for r in known.results if r.entry.path == folder), None)
+            if found is not None:
+                return repairs.again(found, trust_run=damage.file != RUN_CONFIG)
+            # No manifest vouches for its own run.json any more.
+            own = RunFolder(folder).unchecked_run.get("command")
+            command = repairs.named(folder.name) or str(own or UNKNOWN)
+            return f"{remove}, then {with_pipeline(command, PIPELINES.get(kind.name))}"
+    return f"{remove}, then {UNKNOWN}"

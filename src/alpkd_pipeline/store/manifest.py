@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, no_room
@@ -65,11 +66,7 @@ def describe(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write the manifest of a finished folder: `facts` (its key, inputs, ...) and its files.
-
-    Returns:
-        The manifest as written.
-    """
+    """Write a finished folder's manifest, and give it: `facts` (its key, ...) and its files."""
     manifest = {**facts, SCHEMA: 2, "files": describe(folder)}
     manifest[OWN_DIGEST] = _own_digest(manifest)
     write_json(folder / MANIFEST, manifest)
@@ -78,11 +75,8 @@ def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a folder, or None when there is none, or one that is damaged."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(found, dict) or "files" not in found:
+    found = read_object(folder / MANIFEST)
+    if "files" not in found:
         return None
     if OWN_DIGEST not in found:
         return None if SCHEMA in found else found
@@ -97,31 +91,25 @@ def _own_digest(manifest: dict[str, Any]) -> str:
 def is_complete(folder: Path, key: str | None = None) -> bool:
     """Whether a folder is published: a readable manifest, every file there with its size.
 
-    The bytes themselves are compared by `finished.FinishedFolder`, when they are read.
-
-    Args:
-        folder: the folder.
-        key: when given, the manifest must carry this key.
+    The bytes themselves are compared by `RunFolder`, when they are read. A key that is given must
+    be the manifest's.
     """
     manifest = read_manifest(folder)
     if manifest is None or (key is not None and manifest.get("key") != key):
         return False
-    for name, facts in manifest["files"].items():
-        try:
-            if (folder / name).stat().st_size != facts["bytes"]:
-                return False
-        except OSError:
-            return False
-    return True
+    try:
+        return all(
+            (folder / name).stat().st_size == facts["bytes"]
+            for name, facts in manifest["files"].items()
+        )
+    except OSError:
+        return False
 
 
 def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:
     """Seal a finished work folder and put it in place by rename; an older result steps aside first.
 
-    Args:
-        work: the folder that holds the finished files, on the same file system as `final`.
-        final: where it belongs.
-        facts: what the manifest says beside the files.
+    Both must lie on one file system. `facts` is what the manifest says beside the files.
     """
     _share(work)
     seal(work, facts)
@@ -144,11 +132,11 @@ def _share(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees either the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Threads of one process share its id.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{get_ident()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2, ensure_ascii=False, sort_keys=True)
-            file.write("\n")
+            file.write(as_json(value))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -160,9 +148,23 @@ def write_json(path: Path, value: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def as_json(value: Any) -> str:
+    """The text of a JSON file."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file written by `write_json`."""
     return json.loads(path.read_text("utf-8"))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file that may be missing, damaged or another thing: then it is empty."""
+    try:
+        found = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
@@ -208,9 +210,7 @@ LOCKS = ".locks"
 def lock_file(final: Path, key: str = "") -> Path:
     """The lock of what lies, or will lie, at a path.
 
-    Args:
-        final: the path.
-        key: the key of a result. Its lock is called after the key alone: two processes that know
-            one model by two names must not make the same result twice.
+    That of a result is called after its key alone: two processes that know one model by two names
+    must not make the same result twice.
     """
     return final.parent / LOCKS / f"{key[:8] or final.name}.lock"

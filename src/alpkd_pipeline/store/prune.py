@@ -13,21 +13,21 @@ from pathlib import Path
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.store.layout import PRUNED
 from alpkd_pipeline.store.lineage import read_index
-from alpkd_pipeline.store.prune_candidates import Candidate, candidates, is_settled
-from alpkd_pipeline.store.prune_kept import Choice, kept_models
+from alpkd_pipeline.store.prune_candidates import (
+    Candidate,
+    Choice,
+    candidates,
+    is_settled,
+    kept_models,
+)
 from alpkd_pipeline.store.unfinished import busy, taken
 
 
 def remove(candidate: Candidate) -> str:
     """Remove one thing: under its lock it gets a name that nobody looks for, then it is deleted.
 
-    A process that is killed in between leaves a folder that counts as left over.
-
-    Args:
-        candidate: what to remove.
-
-    Returns:
-        Why it is still there; empty if it is gone.
+    A process that is killed in between leaves a folder that counts as left over. Gives why it is
+    still there; nothing if it is gone.
     """
     if candidate.path.is_symlink():
         return "it is a link: remove it, and what it leads to, by hand"
@@ -39,7 +39,10 @@ def remove(candidate: Candidate) -> str:
             if not candidate.is_result and candidate.lock and not is_settled(candidate.path):
                 return "something was written there just now"
             hidden = _hide(candidate.path)
-        _delete(hidden)
+        if hidden.is_dir():
+            shutil.rmtree(hidden)
+        else:
+            hidden.unlink(missing_ok=True)
     except OSError as error:
         return f"{error.strerror}: {error.filename}"
     return ""
@@ -53,30 +56,16 @@ def _hide(path: Path) -> Path:
     return hidden
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What goes now.
+    """What goes now."""
 
-    Attributes:
-        store: the folder of all results.
-        going: in order.
-        waiting: whole results that may go once no process is at work.
-        busy: what processes are making now.
-        doubtful: folders of models that cannot be read; much stays because of them.
-    """
-
-    store: Path
-    going: tuple[Candidate, ...]
-    waiting: tuple[Candidate, ...] = ()
-    busy: tuple[Path, ...] = ()
-    doubtful: tuple[str, ...] = ()
+    store: Path  # the folder of all results
+    going: Sequence[Candidate]  # in order
+    waiting: Sequence[Candidate] = ()  # whole results that may go once no process is at work
+    busy: Sequence[Path] = ()  # what processes are making now
+    # folders of models that cannot be read; much stays because of them
+    doubtful: Sequence[str] = ()
 
     @property
     def bytes(self) -> int:
@@ -90,20 +79,14 @@ class Plan:
 
 
 def make_plan(store: Path, choice: Choice, asked: Set[str] | None) -> Plan:
-    """Look at a store and choose what goes. Nothing is changed.
-
-    Args:
-        store: the folder of all results.
-        choice: what is wanted removed beside what nothing needs.
-        asked: the keys of the cells that conf/ describes, None if nobody knows.
-    """
+    """Look at a store and choose what goes. Nothing is changed."""
     index = read_index(store)
     kept = kept_models(index, choice, asked)
     found = candidates(index, kept, choice)
-    at_work = tuple(busy(store))
+    at_work = busy(store)
     waits = [candidate for candidate in found if at_work and candidate.is_result]
     going = [candidate for candidate in found if candidate not in waits]
-    return Plan(store, tuple(going), tuple(waits), at_work, kept.doubtful)
+    return Plan(store, tuple(going), tuple(waits), tuple(at_work), tuple(kept.doubtful))
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -128,27 +111,18 @@ def _some(names: Sequence[str]) -> str:
 
 
 def carry_out(plan: Plan, now: Plan) -> list[str]:
-    """Remove what was shown, as far as it may still go.
+    """Remove what was shown, as far as it may still go: one line for each thing that stays.
 
-    Args:
-        plan: what was shown.
-        now: a plan made after somebody said yes: things may have changed while he thought.
-
-    Returns:
-        One line for each thing that is still there.
+    `now` is made after somebody said yes: things may have changed while he thought.
     """
     allowed = {candidate.path for candidate in now.going}
     left = []
-    for candidate in plan.going:
+    for candidate in filter(lambda one: os.path.lexists(one.path), plan.going):
         changed = candidate.path not in allowed and candidate.path.exists()
-        why = "it is in use by now" if changed else _removed(candidate)
+        why = "it is in use by now" if changed else remove(candidate)
         if why:
             left.append(f"{_row(candidate, plan.store)[1]} stays: {why}")
     return left
-
-
-def _removed(candidate: Candidate) -> str:
-    return remove(candidate) if os.path.lexists(candidate.path) else ""
 
 
 def _row(candidate: Candidate, store: Path) -> Sequence[str]:

@@ -1,92 +1,257 @@
-"""The folder in which a result is made, and the run.json with which a training's begins."""
+"""The reader of a store's folders: what it gives is, to the byte, what was sealed."""
 
 from __future__ import annotations
 
-import logging
+import hashlib
+import json
 import os
-import platform
-import shutil
-import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import getsize
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from alpkd_pipeline.store.checkpoints import config_changed, has_checkpoint
-from alpkd_pipeline.store.fingerprint import library_versions
-from alpkd_pipeline.store.manifest import read_json, read_manifest, sha256_file, write_json
-
-log = logging.getLogger(__name__)
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store.manifest import MANIFEST, listed, read_manifest, read_object, sha256_file
 
 RUN_CONFIG = "run.json"
 """Not config.json: that name belongs to Hugging Face in a folder that `from_pretrained` loads."""
 
+METRICS = "metrics.json"
+PREDICTIONS = "predictions/"
+
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A folder to work in, and what the result is.
+class Damage:
+    """A file of a finished folder that is not what was sealed."""
 
-    Attributes:
-        folder: where the files go; it is renamed to its final place when it is finished.
-        facts: JSON-ready: the task, the parameters, the name, the keys.
+    folder: Path  # the folder
+    file: str  # the file's name in it
+    what: str  # how it is, in words
+    # the sha256 that was sealed; empty for a manifest, of which nothing else knows it
+    expected: str = ""
+    found: str = ""  # the sha256 of what is there; empty where that cannot be read
+
+    def __str__(self) -> str:
+        return f"{self.folder / self.file} {self.what}"
+
+
+class DamagedError(UserError):
+    """Finished folders whose files are not what was sealed: a line for each file.
+
+    Args:
+        damages: at least one.
+        repairs: what to do about each; None: the folder is to be deleted and made again.
     """
 
-    folder: Path
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(self, damages: Iterable[Damage], repairs: Iterable[str] | None = None) -> None:
+        self.damages = tuple(dict.fromkeys(damages))
+        do = repairs or [f"delete {d.folder} and make it again" for d in self.damages]
+        lines = [f"{damage}; {one}" for damage, one in zip(self.damages, do, strict=True)]
+        if len(lines) > 1:
+            lines.insert(0, f"{len(lines)} files are not what was written:")
+        super().__init__("\n".join(lines))
+
+
+class RunFolder(os.PathLike[str]):
+    """A folder of the store. All that is read of it is compared with its manifest first.
+
+    What is damaged raises `DamagedError`, what is not there at all `FileNotFoundError`. A folder
+    that another process replaces meanwhile is read as it is then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._manifest: dict[str, Any] | None = None
+
+    def __fspath__(self) -> str:
+        """The path, so that it can be opened and joined like one."""
+        return str(self.path)
 
     @property
-    def trains(self) -> bool:
-        """Whether something is trained here; a teacher that was brought fine-tuned is not."""
-        stage, teacher = self.facts.get("stage"), _block(_block(self.facts, "params"), "teacher")
-        return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
-
-    def clear(self) -> None:
-        """Remove what an interrupted process left behind."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def is_there(self) -> bool:
+        """Whether the folder was finished, whatever has become of its files."""
+        return (self.path / MANIFEST).is_file()
 
     @property
-    def goes_on(self) -> bool:
-        """Whether a training with this key was interrupted here and left a checkpoint."""
-        try:
-            found = read_json(self.folder / RUN_CONFIG)["identity"]["key"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        wanted = _block(self.facts, "identity").get("key")
-        if not (self.trains and found == wanted and has_checkpoint(self.folder)):
-            return False
-        if config_changed(self.folder):
-            log.warning(
-                "%s was changed after its training began: it begins again",
-                self.folder / RUN_CONFIG,
-            )
-            return False
-        return True
+    def manifest(self) -> Mapping[str, Any]:
+        """What the manifest says."""
+        while self._manifest is None:
+            self._explain(MANIFEST)
+        return self._manifest
 
-    def begin(self, **inputs: Path | None) -> Path:
-        """Empty the folder and write its run.json; one whose training goes on stays as it is.
+    @property
+    def key(self) -> str:
+        """The key that it was sealed with."""
+        return str(self.manifest.get("key", ""))
 
-        Args:
-            **inputs: the folders that the work reads, by name; None is left out. They are
-                written relative to the folder, so that a whole store can be moved.
+    @property
+    def made_from(self) -> Mapping[str, str]:
+        """The keys of what it was made from, by stage."""
+        return self.manifest.get("made_from") or {}
 
-        Returns:
-            The folder.
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """What its run.json says of how it was made."""
+        found: dict[str, Any] = self.json(RUN_CONFIG)
+        return found
+
+    @property
+    def unchecked_run(self) -> Mapping[str, Any]:
+        """The same, whether a manifest vouches for it or not; empty if it cannot be read."""
+        return read_object(self.path / RUN_CONFIG)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured while it was trained: metrics.json."""
+        found: dict[str, Any] = self.json(METRICS)
+        return found
+
+    def predictions(self, split: str) -> bytes | None:
+        """The CSV file of a model's answers on a split; None if there are none of it."""
+        name = f"{PREDICTIONS}{split}.csv"
+        return self.read(name) if self.has(name) else None
+
+    def has(self, name: str) -> bool:
+        """Whether a file was sealed."""
+        return name in self.manifest["files"]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        while True:
+            sealed = self._sealed(name)["sha256"]
+            try:
+                data = (self.path / name).read_bytes()
+                if hashlib.sha256(data).hexdigest() == sealed:
+                    return data
+            except OSError:
+                pass  # it is missing, or cannot be read
+            self._explain(name)
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file.
+
+        Raises:
+            ValueError: it was sealed as something else.
         """
-        if self.goes_on:
-            return self.folder
-        self.clear()
-        self.folder.mkdir(parents=True)
-        places = {
-            name: os.path.relpath(path, self.folder)
-            for name, path in inputs.items()
-            if path is not None
-        }
-        run = {**self.facts, "inputs": places}
-        if self.trains and (encoded := inputs.get("encoded")) is not None:
-            run["data"] = _data(encoded)
-        write_json(self.folder / RUN_CONFIG, run)
-        return self.folder
+        return json.loads(self.read(name))
+
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Compare files that are large, or that others read; all of them by default."""
+        self._check(names, "sha256", sha256_file)
+
+    def check_sizes(self) -> None:
+        """Look whether all files are there with their sizes: what is not read is not hashed."""
+        self._check(None, "bytes", getsize)
+
+    def _check(
+        self, names: Iterable[str] | None, fact: str, look: Callable[[Path], str | int]
+    ) -> None:
+        damages: list[Damage] = []
+        for name in [*self.manifest["files"]] if names is None else names:
+            while self._sealed(name)[fact] != _or_none(look, self.path / name):
+                try:
+                    self._explain(name)
+                except DamagedError as error:
+                    damages += error.damages
+                    break
+        if damages:
+            raise DamagedError(damages)
+
+    def _sealed(self, name: str) -> Mapping[str, Any]:
+        if not self.has(name):
+            raise FileNotFoundError(f"{self.path} was finished without {name}")
+        found: Mapping[str, Any] = self.manifest["files"][name]
+        return found
+
+    def _explain(self, name: str) -> None:
+        """Raise what is wrong with a file, unless it is whole now, or the folder another one."""
+        now = read_manifest(self.path)
+        if now is not None and now != self._manifest:
+            self._manifest = now
+            return
+        if not self.is_there:
+            raise FileNotFoundError(f"{self.path} is not finished, or gone")
+        path = self.path / name
+        known = (self._manifest or {"files": {}})["files"].get(name, {})
+        expected, sealed, found = known.get("sha256", ""), known.get("bytes", 0), ""
+        try:
+            found, size = sha256_file(path), path.stat().st_size
+            if (found, size) == (expected, sealed):
+                return  # it was away for a moment
+            length = "" if size == sealed else f" ({size:,} bytes instead of {sealed:,})"
+            what = f"is damaged: sha256 {found} instead of {expected}{length}"
+        except FileNotFoundError:
+            what = f"is missing, sha256 {expected}"
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})"
+        if found and not expected:
+            what = f"is no manifest any more: sha256 {found}"
+        raise DamagedError([Damage(self.path, name, what, expected, found)])
+
+
+@contextmanager
+def noted(damages: list[Damage]) -> Iterator[None]:
+    """A context in which damage is noted, so that one error can name all of it in the end.
+
+    What is removed meanwhile is passed over.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        damages += error.damages
+    except FileNotFoundError:
+        pass
+
+
+def _or_none(look: Callable[[Path], Any], path: Path) -> Any:
+    """What a look at a file gives; None if there is no such file, or it cannot be read."""
+    try:
+        return look(path)
+    except OSError:
+        return None
+
+
+def verify(folder: Path) -> None:
+    """Compare all files of a folder with their recorded hashes.
+
+    Raises:
+        UserError: names the files that are missing or differ; or there is no such folder.
+    """
+    try:
+        RunFolder(folder).verify()
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder} has no {MANIFEST}: it was never finished; make it again"
+        ) from None
+
+
+def results_of(place: Path, model: RunFolder) -> list[RunFolder]:
+    """The finished results of a model in a folder of one kind and task, the newest first.
+
+    Raises:
+        DamagedError: a manifest does not say any more what it was made from, and the folder is
+            called after the model, or nothing else was made from it.
+    """
+    found: list[RunFolder] = []
+    damages: list[Damage] = []
+    for folder in finished_below(place):
+        with noted(damages):
+            if model.key in folder.made_from.values():
+                found.append(folder)
+    own = [d for d in damages if d.folder.name.startswith(f"{model.path.name}-")]
+    if own or (damages and not found):
+        raise DamagedError(own or damages)
+    return newest_first(found)
+
+
+def finished_below(place: Path, depth: Literal["*", "*/*"] = "*") -> list[RunFolder]:
+    """The finished folders below another one, sorted; none that is at work, or stepped aside."""
+    above = [place] if depth == "*" else listed(place)
+    found = (path for folder in above for path in listed(folder) if may_be_result(path.name))
+    return [RunFolder(path) for path in found if (path / MANIFEST).is_file()]
 
 
 def input_place(folder: Path, place: str) -> Path:
@@ -99,72 +264,19 @@ def input_place(folder: Path, place: str) -> Path:
     return found if found.exists() else (folder / place).resolve()
 
 
-def _block(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Facts inside facts; empty if there are none, as in a run.json that was damaged."""
-    found = facts.get(name)
-    return found if isinstance(found, Mapping) else {}
+def may_be_result(name: str) -> bool:
+    """Whether a folder of this name is not at work, and has not stepped aside."""
+    return not name.startswith(".") and not name.endswith(".work")
 
 
-def _data(encoded: Path) -> dict[str, str]:
-    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone."""
-    files = (read_manifest(encoded) or {"files": {}})["files"]
-    ends = ".arrow"
-    return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}
+def newest_first(folders: Iterable[RunFolder]) -> list[RunFolder]:
+    """Finished folders by the time at which they were sealed."""
+    return sorted(folders, key=lambda folder: written_ns(folder.path), reverse=True)
 
 
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "datasets",
-    "safetensors",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "kedro",
-    "mlflow",
-)
-
-
-INSTRUCTIONS = ("avx512_bf16", "avx512f", "avx2", "sve", "asimd")
-"""Names of vector instructions, the widest first: kernels add up in an order that fits them."""
-
-
-@lru_cache(maxsize=4)
-def provenance(project: Path) -> dict[str, Any]:
-    """Git commit and whether the tree had changes, the lock file's hash, Python, the processor's
-    instructions and libraries."""
-    commit = _git(project, "rev-parse", "HEAD")
-    # A new file below src changes what runs, whether git knows it or not.
-    status = _git(project, "status", "--porcelain", "--", "src", "conf", "constraints.txt")
-    lock = project / "constraints.txt"
-    return {
-        "git_commit": commit,
-        "git_dirty": None if status is None else bool(status),
-        "lock": sha256_file(lock) if lock.is_file() else None,
-        "python": platform.python_version(),
-        "instructions": _instructions(),
-        "libraries": library_versions(LIBRARIES),
-    }
-
-
-def _git(project: Path, *command: str) -> str | None:
+def written_ns(folder: Path) -> int:
+    """When a folder was sealed, in nanoseconds since 1970; 0 if it is gone."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _instructions() -> str:
-    """The widest vector instructions of this processor; its family where it does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+        return (folder / MANIFEST).stat().st_mtime_ns
     except OSError:
-        lines = []
-    told = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat")))
-    flags = next(told, [])
-    return next((name for name in INSTRUCTIONS if name in flags), platform.machine())
+        return 0

@@ -24,20 +24,14 @@ BY_TEXT = ("__import__", "eval", "exec", "globals", "importlib.import_module")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One top-level statement.
+    """One top-level statement."""
 
-    Attributes:
-        names: what it binds.
-        meaning: a hash of its syntax tree, in which what it refers to is counted, not named.
-        refers_to: what it refers to, in the order of that count: dotted origins; what belongs to
-            this file itself begins with a dot.
-        loose: whether it does more than to define its names.
-    """
-
-    names: tuple[str, ...]
-    meaning: str
+    names: tuple[str, ...]  # what it binds
+    meaning: str  # a hash of its syntax tree, in which what it refers to is counted, not named
+    # what it refers to, in the order of that count: dotted origins; what belongs to this file
+    # itself begins with a dot
     refers_to: tuple[str, ...]
-    loose: bool
+    loose: bool  # whether it does more than to define its names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +44,6 @@ class FileSyntax:
 
 def read_syntax(text: str, module: str, is_package: bool = False) -> FileSyntax:
     """Read a file.
-
-    Args:
-        text: its content.
-        module: its dotted name.
-        is_package: whether it is a package's `__init__`.
 
     Raises:
         SyntaxError: it is no Python.

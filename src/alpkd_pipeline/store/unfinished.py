@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
-from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, has_checkpoint, steps_of
-from alpkd_pipeline.store.findings import Count, Finding, State
-from alpkd_pipeline.store.layout import COMPARISON, KINDS, RECORDS, Entry
-from alpkd_pipeline.store.manifest import (
-    LOCKS,
-    MANIFEST,
-    is_complete,
-    listed,
-    read_json,
-    read_manifest,
+from alpkd_pipeline.store.checkpoints import (
+    BEST,
+    CHECKPOINTS,
+    Work,
+    changed_beside,
+    folder_of,
+    has_checkpoint,
+    steps_of,
 )
-from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
+from alpkd_pipeline.store.contents import Finding, State
+from alpkd_pipeline.store.layout import COMPARISON, COMPARISONS, KINDS, RECORDS, Entry
+from alpkd_pipeline.store.manifest import LOCKS, MANIFEST, is_complete, listed, read_manifest
+from alpkd_pipeline.store.run_folder import RunFolder
 
 
 def is_held(lock: Path) -> bool:
@@ -52,21 +52,16 @@ def at_work_on(entry: Entry) -> bool:
 
 def busy(store: Path) -> list[Path]:
     """The results that processes are making now, and the sweeps and searches that are running."""
-    depth = {kind.place: "" if kind.name == COMPARISON else "*/" for kind in KINDS}
-    places = {**depth, **dict.fromkeys(RECORDS, "")}
-    found = (p for place, inner in places.items() for p in _locks(store / place, inner))
-    return [_locked(lock) for lock in found if is_held(lock)]
-
-
-def _locked(lock: Path) -> Path:
-    """What a lock stands for, by the name that people see."""
-    place = lock.parents[1]
-    found = [path for path in listed(place) if path.name.removesuffix(".work").endswith(lock.stem)]
-    return place / (found[-1].name.removesuffix(".work") if found else lock.stem)
-
-
-def _locks(place: Path, inner: str) -> list[Path]:
-    return sorted(place.glob(f"{inner}{LOCKS}/*.lock"))
+    tasks = [f"{kind.place}/*" for kind in KINDS if kind.name != COMPARISON]
+    places = [*tasks, COMPARISONS, *RECORDS]
+    locks = [lock for place in places for lock in sorted(store.glob(f"{place}/{LOCKS}/*.lock"))]
+    found = []
+    for lock in filter(is_held, locks):
+        # By the name that people see.
+        names = [path.name.removesuffix(".work") for path in listed(lock.parents[1])]
+        name = next((name for name in names[::-1] if name.endswith(lock.stem)), lock.stem)
+        found.append(lock.parents[1] / name)
+    return found
 
 
 @contextmanager
@@ -95,143 +90,94 @@ PRUNE = "`kedro prune` removes it"
 
 
 def unfinished(entry: Entry, store: Path) -> Finding:
-    """What to say of an entry that is not a published folder.
+    """What to say of an entry that is not a published folder."""
 
-    Args:
-        entry: it.
-        store: the folder of all results.
-    """
-    if entry.state == "work":
-        return _work(entry, store)
-    if entry.state == "unsealed":
-        return _unsealed(entry, store)
+    def found(state: State, what: str, do: str = "", file: str = "") -> Finding:
+        return Finding(state, entry.kind.name, os.path.relpath(entry.path, store), what, do, file)
+
     if at_work_on(entry):
-        return _finding(entry, store, "at work", "a process is writing here")
-    if entry.state == "aside" and not is_complete(entry.final):
-        return _finding(
-            entry,
-            store,
-            "left over",
-            "an older result that stepped aside for one that never came",
-            f"call it {entry.final.name} again, or delete it",
-        )
-    what = {"aside": "an older result that a newer one replaced"}
-    told = what.get(entry.state, "what a process left half done when it was killed")
-    return _finding(entry, store, "left over", told, PRUNE)
+        if entry.state == "work":
+            return found("at work", "a process is making it", "it is not looked into")
+        unsealed = entry.state == "unsealed"
+        return found("at work", f"a process is {'making it' if unsealed else 'writing here'}")
+    if entry.state == "work":
+        if not is_training(entry.path):
+            return found("unfinished", "it was interrupted; it begins again", PRUNE)
+        steps = steps_of(entry.path / CHECKPOINTS)
+        where = f"after step {steps[-1]}" if steps else "before its first checkpoint"
+        command = RunFolder(entry.path).unchecked_run.get("command") or "the same command"
+        return found("unfinished", f"interrupted {where}", f"{command} goes on")
+    if entry.state == "unsealed":
+        if entry.key8 is None:
+            return found(
+                "unfinished", f"{MANIFEST} is missing: it is not finished, or not a result"
+            )
+        again = f"rm -r {entry.path}, then the command that made it"
+        return found("missing", f"{MANIFEST} is missing", again, MANIFEST)
+    if entry.state == "left over":
+        return found("left over", "what a process left half done when it was killed", PRUNE)
+    if is_complete(entry.final):
+        return found("left over", "an older result that a newer one replaced", PRUNE)
+    what = "an older result that stepped aside for one that never came"
+    return found("left over", what, f"call it {entry.final.name} again, or delete it")
 
 
 def steps_inside(work: Path) -> list[Path]:
     """The checkpoints and best models of an interrupted training, each a sealed folder."""
-    found = (place / f"step-{step:08d}" for place in _places(work) for step in steps_of(place))
+    places = (work / CHECKPOINTS, work / BEST)
+    found = (folder_of(place, step) for place in places for step in steps_of(place))
     return [folder for folder in found if folder.is_dir()]
 
 
 def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
-    """Checkpoints whose manifest speaks of another step than their name."""
+    """Checkpoints that do not fit their place.
+
+    Their manifest speaks of another step than their name, or files of the work folder are not what
+    they go on with.
+    """
+    told = set()
     for folder in steps:
         said = (read_manifest(folder) or {}).get("step")
         if said is not None and f"step-{said:08d}" != folder.name:
             name, what = os.path.relpath(folder, store), f"{MANIFEST} speaks of step {said}"
             yield Finding("mismatched", "checkpoint", name, what, "it is passed over")
-
-
-def changed_beside(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
-    """Files of work folders that are not what a checkpoint says that it goes on with.
-
-    A checkpoint holds sha256 and length of run.json, which never changes, and of the journal as
-    far as it went.
-    """
-    seen = set()
-    for folder in steps:
-        work = folder.parents[1]
-        said = (read_manifest(folder) or {}).get("beside") or {}
-        for name, facts in said.items():
-            if (work, name) in seen or _goes_on_from(work / name, facts):
-                continue
-            seen.add((work, name))
-            where, what = os.path.relpath(work, store), f"{name} is not what was written"
-            do = "the training begins again, or goes on from an older checkpoint"
-            yield Finding("damaged", "checkpoint", where, what, do, name)
-
-
-def _goes_on_from(path: Path, facts: Mapping[str, Any]) -> bool:
-    size = None if path.name == RUN_CONFIG else int(facts["bytes"])
-    try:
-        with path.open("rb") as file:
-            found = hashlib.sha256(file.read(size)).hexdigest()
-    except OSError:
-        return False
-    return bool(found == facts["sha256"])
+        where = os.path.relpath(folder.parents[1], store)
+        for name in changed_beside(folder):
+            if (where, name) not in told:
+                told.add((where, name))
+                do = "the training begins again, or goes on from an older checkpoint"
+                what = f"{name} is not what was written"
+                yield Finding("damaged", "checkpoint", where, what, do, name)
 
 
 def is_training(work: Path) -> bool:
     """Whether a work folder belongs to a training: by its run.json, or since it has checkpoints."""
-    return Work(work, run_of(work)).trains or has_checkpoint(work)
-
-
-def run_of(folder: Path) -> Mapping[str, object]:
-    """A folder's run.json; empty if it cannot be read."""
-    try:
-        found = read_json(folder / RUN_CONFIG)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _places(work: Path) -> list[Path]:
-    return [work / CHECKPOINTS, work / BEST]
-
-
-def _work(entry: Entry, store: Path) -> Finding:
-    if at_work_on(entry):
-        return _finding(entry, store, "at work", "a process is making it", "it is not looked into")
-    if not is_training(entry.path):
-        return _finding(entry, store, "unfinished", "it was interrupted; it begins again", PRUNE)
-    steps = steps_of(entry.path / CHECKPOINTS)
-    where = f"after step {steps[-1]}" if steps else "before its first checkpoint"
-    command = run_of(entry.path).get("command") or "the same command"
-    return _finding(entry, store, "unfinished", f"interrupted {where}", f"{command} goes on")
-
-
-def _unsealed(entry: Entry, store: Path) -> Finding:
-    if at_work_on(entry):
-        return _finding(entry, store, "at work", "a process is making it")
-    if entry.key8 is None:
-        told = f"{MANIFEST} is missing: it is not finished, or not a result"
-        return _finding(entry, store, "unfinished", told)
-    again = f"rm -r {entry.path}, then the command that made it"
-    return _finding(entry, store, "missing", f"{MANIFEST} is missing", again, MANIFEST)
-
-
-def _finding(
-    entry: Entry, store: Path, state: State, what: str, do: str = "", file: str = ""
-) -> Finding:
-    name = os.path.relpath(entry.path, store)
-    return Finding(state, entry.kind.name, name, what, do, file)
+    return Work(work, RunFolder(work).unchecked_run).trains or has_checkpoint(work)
 
 
 KIND = "records"
 
 
-def check_records(store: Path, count: Count) -> Iterator[Finding]:
-    """Look at the records of a store.
-
-    Args:
-        store: the folder of all results.
-        count: is added to.
-    """
+def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
+    """Look at the records of a store."""
     for place in RECORDS:
         files = sorted((store / place).glob("[!.]*.json")) + sorted((store / place).glob("*.db"))
-        count.folders += bool(files)
+        count["folders"] += bool(files)
         for path in files:
             why = _database_fault(path) if path.suffix == ".db" else _json_fault(path)
             try:
-                count.bytes += path.stat().st_size
+                size = path.stat().st_size
             except FileNotFoundError:
                 continue  # removed meanwhile
-            count.files += 1
+            count.update(files=1, bytes=size)
             if why:
-                yield Finding("damaged", KIND, place, f"{path.name} {why}", _do(path), path.name)
+                then = (
+                    "a search begins again, finished trials are found"
+                    if path.suffix == ".db"
+                    else "the same command writes a new one"
+                )
+                do = f"put a backup back, or delete it: {then}"
+                yield Finding("damaged", KIND, place, f"{path.name} {why}", do, path.name)
 
 
 def _json_fault(path: Path) -> str:
@@ -246,20 +192,12 @@ def _json_fault(path: Path) -> str:
 
 def _database_fault(path: Path) -> str:
     """What SQLite thinks of the database of searches; only read, also while a search writes."""
+    address = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
+        with closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
             (said,) = connection.execute("pragma quick_check(1)").fetchone()
-        finally:
-            connection.close()
     except sqlite3.OperationalError as error:
         return "" if "locked" in str(error) else f"cannot be read ({error})"
     except sqlite3.DatabaseError as error:
         return f"is damaged ({error})"
     return "" if said == "ok" else f"is damaged ({' '.join(str(said).split())})"
-
-
-def _do(path: Path) -> str:
-    if path.suffix == ".db":
-        return "put a backup back, or delete it: a search begins again, finished trials are found"
-    return "put a backup back, or delete it: the same command writes a new one"

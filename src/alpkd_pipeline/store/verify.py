@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.contents import ByteProgress, Fault, check_contents
-from alpkd_pipeline.store.findings import BAD, Finding, Report
+from alpkd_pipeline.store.contents import ByteProgress, Finding, Report, check_contents
 from alpkd_pipeline.store.layout import KINDS, reruns, stores_of
 from alpkd_pipeline.store.lineage import (
     Index,
+    Repairs,
     copies,
     disagreements,
     orphans,
@@ -24,12 +23,10 @@ from alpkd_pipeline.store.lineage import (
     wrong_names,
 )
 from alpkd_pipeline.store.manifest import OWN_DIGEST, lock_file, read_manifest
-from alpkd_pipeline.store.repairs import Repairs
 from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.store.unfinished import KIND as RECORDS
 from alpkd_pipeline.store.unfinished import (
     at_work_on,
-    changed_beside,
     check_records,
     is_held,
     steps_inside,
@@ -62,7 +59,12 @@ def verify_store(
     idle = [rerun for rerun in reruns(store) if not is_held(lock_file(rerun))]
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
     looks = [_Look(read_index(place), under) for place in places]
-    _check_paths(store, paths, looks)
+    for path in paths:
+        if not any(look.reaches(place) for look in looks for place in _both(path)):
+            raise UserError(
+                f"nothing of the store {store} lies at {path}: name a folder inside it, or another"
+                " store with --params=run.store=..."
+            )
     progress.total = sum(look.bytes for look in looks)
     report = Report(store)
     for look in looks:
@@ -74,20 +76,11 @@ def verify_store(
     return report
 
 
-def _check_paths(store: Path, paths: Sequence[Path], looks: Sequence[_Look]) -> None:
-    for path in paths:
-        if not any(look.reaches(place) for look in looks for place in _both(path)):
-            raise UserError(
-                f"nothing of the store {store} lies at {path}: name a folder inside it, or another"
-                " store with --params=run.store=..."
-            )
-
-
 def _add_rerun(report: Report, rerun: Report) -> None:
     """Count the store of a rerun as one thing."""
     place, count = os.path.relpath(rerun.store, report.store), report.counts[RERUN]
     for each in rerun.counts.values():
-        count.add(each)
+        count.update(each)
     report.findings += [
         replace(found, kind=RERUN, folder=f"{place}/{found.folder}") for found in rerun.findings
     ]
@@ -100,39 +93,47 @@ class _Look:
         self.index, self._under = index, under
         self._results = [r for r in index.results if self._wanted(r.entry.path)]
         self._others = [entry for entry in index.others if self._wanted(entry.path)]
+        self._repairs = Repairs(index)
 
     @property
     def bytes(self) -> int:
         """How much there is to read, checkpoints left out."""
-        return sum(self.index.bytes[result.entry.path] for result in self._results)
+        return sum(result.bytes for result in self._results)
 
     def reaches(self, path: Path) -> bool:
         """Whether a folder of this store lies at a path, below it or around it."""
-        folders = [result.entry.path for result in self._results]
-        folders += [entry.path for entry in self._others]
-        folders += [self._at(finding) for finding in self.index.unreadable]
+        entries = [*(result.entry for result in self._results), *self._others]
+        folders = [entry.path for entry in entries] + [*map(self._at, self.index.unreadable)]
         return any(_meet(path, place) for folder in folders for place in _both(folder))
 
     def take(self, report: Report, progress: ByteProgress) -> Report:
         """Fill the report."""
-        found, index = report.findings, self.index
-        found += [finding for finding in index.unreadable if self._wanted(self._at(finding))]
+        store = self.index.store
+        found = [*self.index.unreadable]
         for kind in KINDS:
-            folders = [r.entry.path for r in self._results if r.entry.kind == kind]
-            if folders:
-                faults = check_contents(folders, report.counts[kind.name], progress)
-                found += self._of_results(faults)
-        if self._steps:
-            faults = check_contents(self._steps, report.counts[CHECKPOINT], progress)
-            found += [self._of_step(fault) for fault in faults]
-            found += wrong_steps(self._steps, index.store)
-            found += changed_beside(self._steps, index.store)
+            results = {r.entry.path: r for r in self._results if r.entry.kind == kind}
+            if results:
+                names = {path: result.name for path, result in results.items()}
+                faults = check_contents(kind.name, names, report.counts[kind.name], progress)
+                for path in sorted(faults):
+                    trust_run = RUN_CONFIG not in [fault.file for fault in faults[path]]
+                    again = self._repairs.again(results[path], trust_run=trust_run)
+                    found += _with_remedy(faults[path], again)
+        # Checkpoints of trainings that nobody is at now.
+        idle = [e.path for e in self._others if e.state == "work" and not at_work_on(e)]
+        if steps := [step for work in idle for step in steps_inside(work)]:
+            names = {step: os.path.relpath(step, store) for step in steps}
+            faults = check_contents(CHECKPOINT, names, report.counts[CHECKPOINT], progress)
+            for some in faults.values():
+                found += _with_remedy(some, FALL_BACK)
+            found += wrong_steps(steps, store)
         found += self._contradictions()
-        found += [unfinished(entry, index.store) for entry in self._others]
+        found += [unfinished(entry, store) for entry in self._others]
+        found = [one for one in found if self._wanted(self._at(one))]
         if not self._under:
-            found += orphans(index.results)
-            found += check_records(index.store, report.counts[RECORDS])
-        report.findings[:] = [self._unless_moved(finding) for finding in found]
+            found += orphans(self.index.results)
+            found += check_records(store, report.counts[RECORDS])
+        report.findings += [self._unless_moved(finding) for finding in found]
         return report
 
     def _unless_moved(self, finding: Finding) -> Finding:
@@ -155,42 +156,13 @@ class _Look:
     def _wanted(self, path: Path) -> bool:
         return not self._under or any(_meet(p, q) for p in self._under for q in _both(path))
 
-    @cached_property
-    def _steps(self) -> list[Path]:
-        """Checkpoints of trainings that nobody is at now."""
-        idle = [e.path for e in self._others if e.state == "work" and not at_work_on(e)]
-        return [step for work in idle for step in steps_inside(work)]
-
-    @cached_property
-    def _repairs(self) -> Repairs:
-        return Repairs(self.index.results, self.index.store)
-
-    def _of_results(self, faults: Iterator[Fault]) -> Iterator[Finding]:
-        by_path = {result.entry.path: result for result in self._results}
-        by_folder: dict[Path, list[Fault]] = defaultdict(list)
-        for fault in faults:
-            by_folder[fault.folder].append(fault)
-        for folder in sorted(by_folder):
-            result = by_path[folder]
-            trust_run = RUN_CONFIG not in [fault.file for fault in by_folder[folder]]
-            again = self._repairs.again(result, trust_run=trust_run)
-            for fault in sorted(by_folder[folder], key=lambda fault: fault.file):
-                do = again if fault.state in BAD else ""
-                yield _finding(fault, result.entry.kind.name, result.name, do)
-
-    def _of_step(self, fault: Fault) -> Finding:
-        name = os.path.relpath(fault.folder, self.index.store)
-        return _finding(fault, CHECKPOINT, name, FALL_BACK if fault.state in BAD else "")
-
     def _contradictions(self) -> Iterator[Finding]:
-        by_path = {result.entry.path: result for result in self.index.results}
+        results = self.index.results
+        by_path = {result.entry.path: result for result in results}
         for result in self._results:
-            name, kind = result.name, result.entry.kind.name
             for what in (*disagreements(result), *wrong_inputs(result, by_path)):
-                again = self._repairs.again(result)
-                yield Finding("mismatched", kind, name, what, again)
-        between = (*wrong_names(self.index.results), *copies(self.index.results))
-        yield from (found for found in between if self._wanted(self._at(found)))
+                yield result.finding("mismatched", what, self._repairs.again(result))
+        yield from (*wrong_names(results), *copies(results))
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder
@@ -205,7 +177,5 @@ def _meet(one: Path, other: Path) -> bool:
     return one == other or one in other.parents or other in one.parents
 
 
-def _finding(fault: Fault, kind: str, folder: str, do: str) -> Finding:
-    return Finding(
-        fault.state, kind, folder, fault.what, do, fault.file, fault.expected, fault.found
-    )
+def _with_remedy(faults: Sequence[Finding], do: str) -> list[Finding]:
+    return [replace(fault, do=do) if fault.is_bad else fault for fault in faults]

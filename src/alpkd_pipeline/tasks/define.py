@@ -23,46 +23,41 @@ def define_task(
     metrics: tuple[str, ...] | None = None,
     label_range: tuple[float, float] | None = None,
 ) -> Task:
-    """A known task, or one made from what the user says about it.
+    """A known task, perhaps with other metrics, or one made from what the user says about it.
 
-    Args:
-        name: a known task's name, or a new one.
-        text_columns: needed for a new task; a known one has its own.
-        label_names: needed for a new classification.
-        kind: needed for a new task unless label names are given.
-        metrics: any task; a new task's default is accuracy, or pearson for a regression.
-        label_range: a new regression's lowest and highest label.
+    A new one needs its text columns and the label names of a classification, or a kind. Its
+    default metric is accuracy, or pearson for a regression.
 
     Raises:
         UserError: something is missing, contradicts, or redefines a known task.
     """
     known = KNOWN.get(name)
-    if known is not None:
-        _refuse_redefinition(known, text_columns, label_names, kind, label_range)
-        task = known if metrics is None else replace(known, metrics=metrics)
+    given = {
+        "text_columns": text_columns,
+        "labels": label_names,
+        "kind": kind,
+        "label_range": label_range,
+    }
+    if known is None:
+        task = _own_task(name, text_columns, label_names or (), kind, label_range)
+    elif word := next((word for word, value in given.items() if value is not None), ""):
+        raise UserError(
+            f"parameter 'task.{word}': task '{name}' is already defined; leave 'task.{word}' out"
+            " (columns of other names: task.columns), or choose another task.name for a task of"
+            " your own"
+        )
     else:
-        task = _own_task(name, text_columns, label_names, kind, metrics, label_range)
+        task = known
+    task = replace(task, metrics=task.metrics if metrics is None else metrics)
     check_metrics(task.metrics, task.kind, task.num_labels)
     return task
-
-
-def _refuse_redefinition(known: Task, *given: object) -> None:
-    names = ("text_columns", "labels", "kind", "label_range")
-    for name, value in zip(names, given, strict=True):
-        if value is not None:
-            raise UserError(
-                f"parameter 'task.{name}': task '{known.name}' is already defined; leave"
-                f" 'task.{name}' out (columns of other names: task.columns), or choose another"
-                " task.name for a task of your own"
-            )
 
 
 def _own_task(
     name: str,
     text_columns: tuple[str, ...] | None,
-    label_names: tuple[str, ...] | None,
+    names: tuple[str, ...],
     kind: TaskKind | None,
-    metrics: tuple[str, ...] | None,
     label_range: tuple[float, float] | None,
 ) -> Task:
     if text_columns is None:
@@ -70,17 +65,16 @@ def _own_task(
             f"task '{name}' is not one of {', '.join(KNOWN)}; for a task of your own set"
             " task.text_columns and task.labels (or task.kind: regression) in conf/"
         )
-    kind = kind or ("classification" if label_names else None)
+    kind = kind or ("classification" if names else None)
     if kind is None:
         raise UserError(
             f"task '{name}' needs task.labels (the class names in label order)"
             " or task.kind=regression"
         )
-    names = label_names or ()
     if kind == "classification" and len(set(names)) < 2:
         raise UserError(f"task '{name}': task.labels must name at least two different classes")
     class_names(names)
-    if kind == "regression" and label_names:
+    if kind == "regression" and names:
         raise UserError(f"task '{name}' is a regression: leave task.labels out")
     if label_range and not label_range[0] < label_range[1]:
         raise UserError(
@@ -89,11 +83,5 @@ def _own_task(
         )
     if kind == "classification" and label_range:
         raise UserError(f"task '{name}' is a classification: leave task.label_range out")
-    return Task(
-        name=name,
-        kind=kind,
-        text_columns=text_columns,
-        label_names=label_names or (),
-        metrics=metrics or (("accuracy",) if kind == "classification" else ("pearson",)),
-        label_range=label_range,
-    )
+    metric = "accuracy" if kind == "classification" else "pearson"
+    return Task(name, kind, text_columns, names, (metric,), label_range)

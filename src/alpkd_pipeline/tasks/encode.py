@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,6 @@ from alpkd_pipeline.tasks.task import Task
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
@@ -66,11 +65,7 @@ class EncodedSplit:
         return np.diff(self.offsets)
 
     def tokens(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The input ids and token type ids of some rows, end to end.
-
-        Args:
-            rows: (R,) rows in any order.
-        """
+        """The input ids and token type ids of (R,) rows in any order, end to end."""
         starts, stops = self.offsets[rows], self.offsets[rows + 1]
         if self.pieces is not None:
             ids, types = self.pieces
@@ -93,24 +88,21 @@ def encode_split(
 ) -> EncodedSplit:
     """Tokenise a checked split, longest text of a pair cut first where a row is too long.
 
-    Args:
-        frame: a split frame with N rows.
-        task: names the text columns in the order in which they are fed to the encoder.
-        tokenizer: a fast tokenizer.
-        max_length: the most tokens a row may have, special ones included.
-
-    Raises:
-        UserError: not a fast tokenizer, or a limit that it cannot keep.
+    `max_length` is the most tokens that a row may have, special ones included.
     """
     _check_tokenizer(tokenizer, task, max_length)
+    texts = [frame[name].tolist() for name in task.text_columns]
     lengths, ids, types, cut_rows = [0], [], [], 0
     wants_types = "token_type_ids" in tokenizer.model_input_names
-    for encoding in _encodings(frame, task, tokenizer, max_length):
-        lengths.append(len(encoding.ids))
-        ids.append(np.array(encoding.ids, dtype=np.int32))
-        if wants_types:
-            types.append(np.array(encoding.type_ids, dtype=np.int8))
-        cut_rows += bool(encoding.overflowing)
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        part = [column[start : start + ROWS_AT_ONCE] for column in texts]
+        batch = tokenizer(*part, truncation="longest_first", max_length=max_length)
+        for encoding in batch.encodings or ():
+            lengths.append(len(encoding.ids))
+            ids.append(np.array(encoding.ids, dtype=np.int32))
+            if wants_types:
+                types.append(np.array(encoding.type_ids, dtype=np.int8))
+            cut_rows += bool(encoding.overflowing)
     return EncodedSplit(
         offsets=np.cumsum(lengths, dtype=np.int64),
         input_ids=np.concatenate([*ids, np.empty(0, np.int32)]),
@@ -149,11 +141,7 @@ def encode_splits(
         if encoded.cut_rows:
             log.warning(
                 "%s, %s: %d of %d rows are longer than max_length %d and lost their end",
-                task.name,
-                split,
-                encoded.cut_rows,
-                len(encoded),
-                max_length,
+                *(task.name, split, encoded.cut_rows, len(encoded), max_length),
             )
     return report
 
@@ -162,9 +150,13 @@ def write_encoded(folder: Path, name: str, encoded: EncodedSplit) -> None:
     """Write `<folder>/<name>.arrow`, one record batch, so that reading it copies nothing."""
     import pyarrow as pa
 
-    columns = {"input_ids": _ragged(encoded.offsets, encoded.input_ids)}
-    if encoded.token_type_ids is not None:
-        columns["token_type_ids"] = _ragged(encoded.offsets, encoded.token_type_ids)
+    ragged = {"input_ids": encoded.input_ids, "token_type_ids": encoded.token_type_ids}
+    offsets = pa.array(encoded.offsets)
+    columns = {
+        name: pa.LargeListArray.from_arrays(offsets, pa.array(values))
+        for name, values in ragged.items()
+        if values is not None
+    }
     columns |= {"label": pa.array(encoded.labels), "idx": pa.array(encoded.idx)}
     batch = pa.RecordBatch.from_pydict(
         columns,
@@ -172,7 +164,7 @@ def write_encoded(folder: Path, name: str, encoded: EncodedSplit) -> None:
     )
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        pa.OSFile(str(_file(folder, name)), "wb") as sink,
+        pa.OSFile(str(folder / f"{name}.arrow"), "wb") as sink,
         pa.ipc.new_file(sink, batch.schema) as writer,
     ):
         writer.write_batch(batch)
@@ -186,7 +178,7 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     """
     import pyarrow as pa
 
-    path = _file(folder, name)
+    path = folder / f"{name}.arrow"
     # from_dlpack and not to_numpy, which imports pandas on the way.
     try:
         pages = map_file(path)
@@ -228,16 +220,6 @@ def _pieces(path: Path, pages: mmap.mmap, values: pa.Array) -> FilePieces:
     return FilePieces(path, offset, array.dtype)
 
 
-def _encodings(
-    frame: pd.DataFrame, task: Task, tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> Iterator[Encoding]:
-    texts = [frame[name].tolist() for name in task.text_columns]
-    for start in range(0, len(frame), ROWS_AT_ONCE):
-        part = [column[start : start + ROWS_AT_ONCE] for column in texts]
-        batch = tokenizer(*part, truncation="longest_first", max_length=max_length)
-        yield from batch.encodings or ()
-
-
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int) -> None:
     name = tokenizer.name_or_path or type(tokenizer).__name__
     if not tokenizer.is_fast:
@@ -254,13 +236,3 @@ def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length:
             f"task.max_length {max_length} is more than the {tokenizer.model_max_length} tokens"
             f" that the model of {name} reads; set it to {tokenizer.model_max_length} or less"
         )
-
-
-def _ragged(offsets: np.ndarray, values: np.ndarray) -> pa.LargeListArray:
-    import pyarrow as pa
-
-    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.arrow"

@@ -9,27 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from alpkd_pipeline.tasks.task import Task
 
 HUB_DATASET = "nyu-mll/glue"
 HUB_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
-Columns = Mapping[str, str | int]
-"""Our column -> the file's column: a name out of the header, or a position without a header."""
-
 
 @dataclass(frozen=True, slots=True)
 class TsvFile:
-    """One file of the original download.
+    """One file of the original download, and where each of our columns is in it.
 
-    Attributes:
-        name: the file's name inside the task's folder.
-        columns: where each of our columns is. Positions (from 0) mean that there is no header.
+    Columns are names out of the header; positions (from 0) mean that there is no header.
     """
 
     name: str
-    columns: Columns
+    columns: Mapping[str, str | int]
 
     @property
     def has_header(self) -> bool:
@@ -42,10 +38,11 @@ class GlueTask:
     """One GLUE task and the names that others have for its parts.
 
     Attributes:
-        task: the task itself.
+        task: the task itself; its name is that of the configuration of the hub data set.
         folder: the folder of the original download, also the stem of the submission file.
         tsv: our split -> file of the original download.
         hub_splits: our split -> split of the hub data set, also the stem of its parquet files.
+        test_rows: test split -> its rows; the leader board refuses files with any other number.
         submission: test split -> file name inside a leader board submission.
         submission_words: what a submission writes for each class, in label order; empty for a
             regression, which writes the number.
@@ -57,14 +54,10 @@ class GlueTask:
     folder: str
     tsv: Mapping[str, TsvFile]
     hub_splits: Mapping[str, str]
+    test_rows: Mapping[str, int]
     submission: Mapping[str, str]
     submission_words: tuple[str, ...] = ()
     broken_rows: bool = False
-
-    @property
-    def hub_config(self) -> str:
-        """The configuration of the hub data set."""
-        return self.task.name
 
 
 _PAIR = ("sentence1", "sentence2")
@@ -82,7 +75,7 @@ _MNLI_SPLITS = {
 def _glue(
     task: Task,
     folder: str,
-    *,
+    *test_rows: int,
     columns: Mapping[str, str] | None = None,
     tsv: Mapping[str, TsvFile] | None = None,
     hub_splits: Mapping[str, str] | None = None,
@@ -92,15 +85,9 @@ def _glue(
 ) -> GlueTask:
     """Fill in what most tasks have in common.
 
-    Args:
-        task: the task.
-        folder: the folder of the original download.
-        columns: our column -> name in the header, where the two differ.
-        tsv: the files, where they are not train.tsv, dev.tsv and test.tsv with a header.
-        hub_splits: the hub's split names, where they are not the usual three.
-        submission: the submission files, where there is not just one named like the folder.
-        words: what a submission writes for each class, where it is not the class id.
-        broken_rows: see `GlueTask`.
+    `columns` is our column -> name in the header, where the two differ. The files are train.tsv,
+    dev.tsv and test.tsv with a header, the splits the usual three, the submission one file named
+    like the folder that writes class ids, where nothing else is said.
     """
     splits = hub_splits or _HUB_SPLITS
     names = {name: (columns or {}).get(name, name) for name in (*task.text_columns, "label")}
@@ -113,6 +100,7 @@ def _glue(
             for ours, theirs in splits.items()
         },
         hub_splits=splits,
+        test_rows=dict(zip(task.test_splits, test_rows, strict=True)),
         submission=submission or {"test": f"{folder}.tsv"},
         submission_words=words or tuple(str(i) for i in range(len(task.label_names))),
         broken_rows=broken_rows,
@@ -120,21 +108,16 @@ def _glue(
 
 
 def _classes(
-    name: str,
-    texts: tuple[str, ...],
-    labels: tuple[str, ...],
-    metrics: tuple[str, ...] = ("accuracy",),
+    name: str, texts: tuple[str, ...], labels: tuple[str, ...], *metrics: str, **splits: Any
 ) -> Task:
-    return Task(name, "classification", texts, labels, metrics)
+    return Task(name, "classification", texts, labels, metrics or ("accuracy",), **splits)
 
 
 _MNLI_LABELS = ("entailment", "neutral", "contradiction")
-_MNLI = Task(
+_MNLI = _classes(
     "mnli",
-    "classification",
     ("premise", "hypothesis"),
     _MNLI_LABELS,
-    ("accuracy",),
     dev_splits=("dev", "dev_mismatched"),
     test_splits=("test", "test_mismatched"),
 )
@@ -143,44 +126,46 @@ _COLA_POSITIONS = {"sentence": 3, "label": 1}
 
 GLUE: dict[str, GlueTask] = {
     "cola": _glue(
-        _classes("cola", ("sentence",), ("unacceptable", "acceptable"), ("matthews",)),
+        _classes("cola", ("sentence",), ("unacceptable", "acceptable"), "matthews"),
         "CoLA",
+        1_063,
         tsv={
             "train": TsvFile("train.tsv", _COLA_POSITIONS),
             "dev": TsvFile("dev.tsv", _COLA_POSITIONS),
             "test": TsvFile("test.tsv", {"sentence": "sentence", "label": "label"}),
         },
     ),
-    "sst2": _glue(_classes("sst2", ("sentence",), ("negative", "positive")), "SST-2"),
+    "sst2": _glue(_classes("sst2", ("sentence",), ("negative", "positive")), "SST-2", 1_821),
     "mrpc": _glue(
-        _classes("mrpc", _PAIR, ("not_equivalent", "equivalent"), ("accuracy", "f1")),
+        _classes("mrpc", _PAIR, ("not_equivalent", "equivalent"), "accuracy", "f1"),
         "MRPC",
+        1_725,
         columns={"sentence1": "#1 String", "sentence2": "#2 String", "label": "Quality"},
     ),
-    "stsb": _glue(_STSB, "STS-B", columns={"label": "score"}),
+    "stsb": _glue(_STSB, "STS-B", 1_379, columns={"label": "score"}),
     "qqp": _glue(
         _classes(
-            "qqp",
-            ("question1", "question2"),
-            ("not_duplicate", "duplicate"),
-            ("accuracy", "f1"),
+            "qqp", ("question1", "question2"), ("not_duplicate", "duplicate"), "accuracy", "f1"
         ),
         "QQP",
+        390_965,
         columns={"label": "is_duplicate"},
         broken_rows=True,
     ),
     "mnli": _glue(
         _MNLI,
         "MNLI",
+        9_796,
+        9_847,
         columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"},
         hub_splits=_MNLI_SPLITS,
         submission={"test": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
         words=_MNLI_LABELS,
     ),
     "qnli": _glue(
-        _classes("qnli", ("question", "sentence"), _ENTAILMENT), "QNLI", words=_ENTAILMENT
+        _classes("qnli", ("question", "sentence"), _ENTAILMENT), "QNLI", 5_463, words=_ENTAILMENT
     ),
-    "rte": _glue(_classes("rte", _PAIR, _ENTAILMENT), "RTE", words=_ENTAILMENT),
-    "wnli": _glue(_classes("wnli", _PAIR, ("not_entailment", "entailment")), "WNLI"),
+    "rte": _glue(_classes("rte", _PAIR, _ENTAILMENT), "RTE", 3_000, words=_ENTAILMENT),
+    "wnli": _glue(_classes("wnli", _PAIR, ("not_entailment", "entailment")), "WNLI", 146),
 }
 """The nine tasks by the names that users give them."""

@@ -55,13 +55,8 @@ def label_text(value: object) -> str | None:
     """A label in the form in which labels are compared, whatever type its file gave it.
 
     Text is stripped. A number is its digits: 1, 1.0, "1" and "1.0" are `1`; but "01" and "1e0" are
-    text. A truth value is its name: True, "True" and "TRUE" are `true`.
-
-    Args:
-        value: a single raw cell.
-
-    Returns:
-        None for a cell that holds nothing.
+    text. A truth value is its name: True, "True" and "TRUE" are `true`. None for a cell that holds
+    nothing.
     """
     if is_missing(value):
         return None
@@ -85,11 +80,7 @@ def holds_several(value: object, names: Sequence[str]) -> bool:
 
 
 def class_names(names: Sequence[str]) -> dict[str, int]:
-    """The classes' names in the form of `label_text` -> class id.
-
-    Raises:
-        UserError: a name is blank, or two of them are one value.
-    """
+    """The classes' names in the form of `label_text` -> class id."""
     found: dict[str, int] = {}
     for at, name in enumerate(names):
         text = label_text(name)
@@ -117,9 +108,6 @@ def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[s
 
     Returns:
         `name` or `id`, and label -> class id.
-
-    Raises:
-        UserError: neither fits.
     """
     names = class_names(task.label_names)
     numbered = any(_NUMBER.fullmatch(name) for name in names)
@@ -146,19 +134,12 @@ def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[s
 def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:
     """The numbers that a regression's labels stand for; what is no number stays as it was.
 
-    Args:
-        places: as for `read_classes`.
-        task: a regression.
-
     Raises:
         UserError: -1 stands among other labels of a test split, and may be a hidden one or not.
     """
+    may_hide = task.test_splits if hidden_label(task) == HIDDEN_LABEL else ()
     for split, found in places.items():
-        if (
-            split in task.test_splits
-            and HIDDEN_TEXT in found
-            and hidden_label(task) == HIDDEN_LABEL
-        ):
+        if split in may_hide and HIDDEN_TEXT in found:
             raise UserError(
                 f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})};"
                 f" {_MINUS_ONE}, or let task.label_range hold -1"

@@ -1,15 +1,11 @@
 """Files that are read through memory maps, without holding all of them in memory in the end.
 
-A page that was touched once stays with the process until the kernel wants it back, and around a row
-the kernel maps a great deal more. A training that visits every row of a large file in random order
-would so come to hold the whole file. Pages that are given back stay in the kernel's cache: touching
-them again costs next to nothing.
-
-Pieces of a large array in a file, read into memory without mapping the file.
-
-A process that touches a mapped file in random order holds far more of it than it asked for: the
-kernel maps whole blocks of its cache around every touch, 2 MB each where the file was just written.
-A plain read copies the few bytes that are wanted, and takes less time than the page faults do.
+A page that was touched once stays with the process until the kernel wants it back, and around
+every touch the kernel maps whole blocks of its cache, 2 MB each where the file was just written. A
+training that visits every row of a large file in random order would so come to hold all of it. So
+pages are given back (`release_pages`); they stay in the kernel's cache, where touching them again
+costs next to nothing. And pieces here and there are not mapped but read (`FilePieces`), which
+copies the few bytes that are wanted and takes less time than the page faults do.
 """
 
 from __future__ import annotations
@@ -85,12 +81,8 @@ class FilePieces:
     def read(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
         """The items from starts[i] up to stops[i] for every i, one piece after the other.
 
-        Args:
-            starts: (P,) int64.
-            stops: (P,) int64.
-
-        Returns:
-            (sum of stops - starts, *item_shape), in memory of its own.
+        From starts (P,) and stops (P,), int64: (sum of stops - starts, *item_shape), in memory of
+        its own.
 
         Raises:
             UserError: the file ends before a piece does.

@@ -1,18 +1,27 @@
-"""Scores on a whole split: plain functions of predictions and labels.
+"""Scores on a whole split: plain functions of predictions and labels, and the user's own metrics.
 
 scikit-learn and scipy are imported where they are used, so that names and rules cost nothing.
+
+The user's own are folders with a module of the library `evaluate`, in `task.metrics`. Evaluations
+alone compute them (`evaluation.metrics`); nothing here needs that library. A metric is called like
+its folder, and the module in it is `<name>.py`. An entry with a `/` is a folder, or the id of a
+metric of the hub, which looks the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alpkd_pipeline.errors import UserError, did_you_mean
+from alpkd_pipeline.store.fingerprint import key_of
+from alpkd_pipeline.store.manifest import sha256_file
 from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.task import Task, TaskKind
 
@@ -41,13 +50,7 @@ def answers(task: Task, logits: np.ndarray) -> np.ndarray:
 def predictions_frame(
     task: Task, idx: np.ndarray, labels: np.ndarray, logits: np.ndarray
 ) -> pd.DataFrame:
-    """A model's answers.
-
-    Args:
-        task: the task.
-        idx: (N,) example ids.
-        labels: (N,) gold labels, -1 where hidden.
-        logits: (N, C).
+    """A model's answers, from example ids (N,), labels (N,), -1 where hidden, and logits (N, C).
 
     Returns:
         Columns idx, label, prediction (class id, or the predicted value), and for
@@ -112,27 +115,21 @@ def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Matthews correlation, -1 to 1; 0 where all predictions or all labels are the same."""
     from sklearn.metrics import matthews_corrcoef
 
-    if _is_constant(predictions) or _is_constant(labels):
-        return 0.0
-    return float(matthews_corrcoef(labels, predictions))
+    return _correlation(lambda: matthews_corrcoef(labels, predictions), predictions, labels)
 
 
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Pearson correlation, -1 to 1; 0 where it is not defined."""
     from scipy.stats import pearsonr
 
-    if _is_constant(predictions) or _is_constant(labels):
-        return 0.0
-    return _defined(pearsonr(predictions, labels).statistic)
+    return _correlation(lambda: pearsonr(predictions, labels).statistic, predictions, labels)
 
 
 def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Spearman rank correlation, -1 to 1; 0 where it is not defined."""
     from scipy.stats import spearmanr
 
-    if _is_constant(predictions) or _is_constant(labels):
-        return 0.0
-    return _defined(spearmanr(predictions, labels).statistic)
+    return _correlation(lambda: spearmanr(predictions, labels).statistic, predictions, labels)
 
 
 def rmse(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -168,16 +165,7 @@ def sign(name: str) -> int:
 
 
 def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None:
-    """Refuse metrics that are unknown or do not fit a task.
-
-    Args:
-        names: the task's metrics.
-        kind: the task's kind.
-        num_labels: its number of classes.
-
-    Raises:
-        UserError: names the metric and what fits instead.
-    """
+    """Refuse metrics that are unknown or do not fit a task of that kind and number of classes."""
     fitting = [
         name
         for name, metric in METRICS.items()
@@ -216,13 +204,9 @@ def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str
 def score(
     task: Task, logits: np.ndarray, labels: np.ndarray, by: Judge = score_answers
 ) -> dict[str, float]:
-    """The task's metrics of a model's outputs.
+    """The task's metrics of a model's outputs (N, C), C = 1 for a regression, against labels (N,).
 
-    Args:
-        task: the task.
-        logits: (N, C), or (N, 1) for a regression.
-        labels: (N,) class ids or numbers.
-        by: scores what these outputs say.
+    `by` scores what these outputs say.
 
     Raises:
         UserError: hidden labels, no rows, outputs that are not finite, or shapes that do not fit.
@@ -237,12 +221,70 @@ def score(
     return by(task, answers(task, logits), labels)
 
 
-def _is_constant(values: np.ndarray) -> bool:
-    # Outputs that differ by rounding alone carry no order, and a correlation would read one.
-    spread = np.ptp(values.astype(np.float64))
-    return bool(spread <= 4 * np.finfo(np.float32).eps * np.abs(values).max(initial=0.0))
+def _correlation(of: Callable[[], float], *sides: np.ndarray) -> float:
+    """A correlation of two sides; where it is not defined, it counts as none."""
+    for values in sides:
+        # Outputs that differ by rounding alone carry no order, and a correlation would read one.
+        spread = np.ptp(values.astype(np.float64))
+        if spread <= 4 * np.finfo(np.float32).eps * np.abs(values).max(initial=0.0):
+            return 0.0
+    value = float(of())
+    return 0.0 if math.isnan(value) else value
 
 
-def _defined(value: float) -> float:
-    """A correlation that is not defined after all counts as none."""
-    return 0.0 if math.isnan(value) else float(value)
+def our_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """The entries of `task.metrics` that are no folders.
+
+    Raises:
+        UserError: a folder is the first of all.
+    """
+    if names and "/" in names[0]:
+        raise UserError(
+            f"parameter 'task.metrics' begins with the folder '{names[0]}': the first metric"
+            " chooses the best epoch, so trainings compute it, and they compute ours alone; put one"
+            f" of {', '.join(METRICS)} before it"
+        )
+    return tuple(name for name in names if "/" not in name)
+
+
+def own_metrics(names: Sequence[str], project: Path) -> dict[Path, str]:
+    """The folders that `task.metrics` names, below the project or absolute, each with its digest.
+
+    Raises:
+        UserError: one is not there, holds no module, or has a name that is taken.
+    """
+    found: dict[Path, str] = {}
+    for name in (name for name in names if "/" in name):
+        folder = Path(os.path.abspath(project / Path(name).expanduser()))
+        if not folder.is_dir():
+            why = f"is no folder (there is no {folder}); code of the hub is not run: copy it here"
+        elif not (folder / f"{folder.name}.py").is_file():
+            why = f"has no {folder.name}.py, where a module of the library evaluate stands"
+        elif folder.name in {*METRICS, *(other.name for other in found)}:
+            why = f"has the name of another metric: rename the folder and {folder.name}.py in it"
+        else:
+            found[folder] = folder_digest(folder)
+            continue
+        raise UserError(f"parameter 'task.metrics': '{name}' {why}")
+    return found
+
+
+def folder_digest(folder: Path) -> str:
+    """The hash of a folder's files, but for Python's caches and what begins with a dot."""
+    files = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
+    return key_of(
+        {
+            name.as_posix(): sha256_file(path)
+            for name, path in files
+            if not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+        }
+    )
+
+
+def own_scores(result: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The scores of the user's own metrics in a scores.json: split -> name -> value."""
+    names = result.get("metrics") or ()
+    return {
+        split: {n: v for n, v in (facts["scores"] or {}).items() if n.partition(".")[0] in names}
+        for split, facts in result["splits"].items()
+    }

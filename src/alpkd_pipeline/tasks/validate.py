@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.manifest import write_json
-from alpkd_pipeline.tasks.faults import (
-    SHOWN_ROWS,
-    DataFaults,
-    Fault,
-    count_repeated,
-    count_shared,
-    text_keys,
-)
-from alpkd_pipeline.tasks.labels import hidden_label
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
+from alpkd_pipeline.tasks.labels import hidden_label, is_missing
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8, normalise
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pandera.pandas import Check, DataFrameSchema
 
 log = logging.getLogger(__name__)
+
+REPORT = "report.json"
+
+SHOWN_ROWS = 5
+"""How many row numbers a fault lists before it only counts."""
 
 SHOWN_VALUES = 3
 """How many of the faulty labels a fault quotes."""
@@ -34,36 +31,75 @@ _ADD_ROWS = "add such rows, or leave the class out of task.labels and its rows o
 
 
 @dataclass(frozen=True, slots=True)
-class SplitFacts:
-    """What a checked split holds.
+class Fault:
+    """One rule that some rows of one split break.
 
     Attributes:
-        rows: how many rows.
-        labels: rows per class name, and `hidden` if there are hidden ones; for a regression the
-            `min`, `mean` and `max` of the known labels.
-        overlap: rows whose texts are also in train; 0 for train itself.
-        repeated: rows whose texts occurred before in the same split.
+        split: the split's name.
+        file: where the rows come from; empty when unknown.
+        rule: what is wrong, as the end of a sentence (`sentence is empty`).
+        count: how many rows break the rule; 0 when the fault is not one of rows.
+        rows: the numbers of the first of them, counted from 1.
+        unit: what the numbers count: `line` of the file or `row` of the table.
     """
 
-    rows: int
-    labels: dict[str, float]
-    overlap: int
-    repeated: int
+    split: str
+    file: str
+    rule: str
+    count: int = 0
+    rows: tuple[int, ...] = ()
+    unit: str = "row"
+
+    def __str__(self) -> str:
+        place = f"{self.split} ({self.file})" if self.file else self.split
+        if self.count:
+            shown = ", ".join(str(row) for row in self.rows[:SHOWN_ROWS])
+            more = ", ..." if self.count > min(len(self.rows), SHOWN_ROWS) else ""
+            place = f"{place}, {plural(self.count, self.unit)} ({shown}{more})"
+        return f"{place}: {self.rule}"
 
 
-@dataclass(frozen=True, slots=True)
-class SplitReport:
-    """The facts of every split, by split name."""
+class DataFaults(UserError):  # noqa: N818 -- it holds many faults
+    """Every fault of every split of a data set: a header line, then one line per fault.
 
-    task: str
-    splits: dict[str, SplitFacts]
+    Attributes:
+        faults: the faults in the order of the splits.
+    """
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return asdict(self)
+    def __init__(self, task: str, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        header = (
+            f"the data of task '{task}' has {plural(len(self.faults), 'fault')}, nothing was"
+            " written; put right:"
+        )
+        super().__init__("\n".join([header, *(f"  - {fault}" for fault in self.faults)]))
 
 
-def check_splits(splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: float) -> SplitReport:
+def text_keys(frame: pd.DataFrame, task: Task) -> list[tuple[str, ...]]:
+    """For each row its texts, normalised, in order: the same rows have the same ones.
+
+    A text that is missing is empty.
+    """
+    columns = (
+        ["" if is_missing(text) else normalise(str(text)) for text in frame[name]]
+        for name in task.text_columns
+    )
+    return list(zip(*columns, strict=True))
+
+
+def count_shared(keys: Sequence[tuple[str, ...]], known: set[tuple[str, ...]]) -> int:
+    """How many rows are among the known ones; rows that lack a text are not compared."""
+    return sum(all(key) and key in known for key in keys)
+
+
+def count_repeated(keys: Sequence[tuple[str, ...]]) -> int:
+    """How many rows repeat an earlier one."""
+    return len(keys) - len(set(keys))
+
+
+def check_splits(
+    splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: float
+) -> dict[str, dict[str, Any]]:
     """Check every split and report every fault at once.
 
     Rules: the columns are there; texts are text, valid UTF-8 and not blank; labels are known (one
@@ -71,14 +107,13 @@ def check_splits(splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: fl
     rows of every class; `idx` is whole and unique; no split is empty; at most `max_overlap` of a
     dev split's rows occur in train (texts compared without case, Unicode form and white space).
 
-    Args:
-        splits: split frames as `sources.load_splits` gives them.
-        task: the task.
-        max_overlap: the share of a dev split's rows that may also be in train, 0 to 1. Rows of test
-            splits are counted and allowed.
+    Rows of train in a test split are counted and allowed.
 
     Returns:
-        Row and label counts, overlap and repeated rows.
+        For each split, JSON-ready: `rows`; `labels`, rows per class name and `hidden` if there are
+        hidden ones, or for a regression the `min`, `mean` and `max` of the known labels;
+        `overlap`, rows whose texts are also in train (0 for train itself); `repeated`, rows whose
+        texts occurred before in the same split.
 
     Raises:
         DataFaults: all faults of all splits.
@@ -96,62 +131,84 @@ def check_splits(splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: fl
         faults += _overlap_faults(split, splits[split], task, count, max_overlap)
     if faults:
         raise DataFaults(task.name, faults)
-    facts = {
-        split: SplitFacts(
-            rows=len(frame),
-            labels=_label_counts(frame["label"], task),
-            overlap=shared.get(split, 0),
-            repeated=count_repeated(keys[split]),
-        )
+    return {
+        split: {
+            "rows": len(frame),
+            "labels": _label_counts(frame["label"], task),
+            "overlap": shared.get(split, 0),
+            "repeated": count_repeated(keys[split]),
+        }
         for split, frame in splits.items()
     }
-    return SplitReport(task.name, facts)
 
 
-def split_schema(task: Task, split: str) -> DataFrameSchema:
-    """The pandera schema of one split of a task; each check's `error` is the rule it states."""
-    import pandera.pandas as pa
-
+def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
+    """The rules that rows of one split break, each with its rows."""
+    file = str(frame.attrs.get("file", ""))
+    if frame.empty:
+        return [Fault(split, file, "it has no rows")]
+    if frame.index.name not in ("line", "row"):
+        frame = frame.set_axis(range(1, len(frame) + 1)).rename_axis("row")
     hides = split in task.test_splits
-    columns = {name: pa.Column(checks=_text_checks(name)) for name in task.text_columns}
-    columns["label"] = pa.Column(checks=_label_checks(task, hides), nullable=hides)
-    number = [
-        _check("idx is not a whole number", _is_whole),
-        _check("idx has more than 64 bits", lambda v: not _is_whole(v) or -(2**63) <= v < 2**63),
+    columns = (*task.text_columns, "label", "idx")
+    faults = [
+        Fault(split, file, f"column '{name}' is missing") for name in columns if name not in frame
     ]
-    columns["idx"] = pa.Column(checks=number, unique=True)
-    return pa.DataFrameSchema(columns)
+    for name in (name for name in columns if name in frame):
+        values, missing = frame[name], frame[name].isna()
+        wrong: dict[str, Any] = {}
+        if name != "label" or not hides:
+            wrong[f"{name} is missing"] = missing
+        if name == "idx":
+            wrong["idx occurs more than once"] = values.duplicated(keep=False)
+        for rule, holds in _rules(name, task, hides).items():
+            pairs = zip(values, missing, strict=True)
+            wrong[rule] = [not gone and not holds(value) for value, gone in pairs]
+        for rule, is_wrong in wrong.items():
+            found = values[is_wrong]
+            if len(found):
+                shown = "" if is_wrong is missing or name not in ("label", "idx") else _some(found)
+                rows = tuple(sorted(found.index)[:SHOWN_ROWS])
+                unit = str(frame.index.name)
+                faults.append(Fault(split, file, rule + shown, len(found), rows, unit))
+    return faults
 
 
-def _text_checks(name: str) -> list[Check]:
-    return [
-        _check(f"{name} is not text", lambda value: isinstance(value, str | bytes)),
-        _check(f"{name} is blank", lambda value: not (isinstance(value, str) and is_blank(value))),
-        _check(f"{name} is not UTF-8", lambda value: not isinstance(value, bytes)),
-    ]
-
-
-def _label_checks(task: Task, hides: bool) -> list[Check]:
+def _rules(name: str, task: Task, hides: bool) -> dict[str, Callable[[Any], bool]]:
+    """What the values of a column must be: each rule, as a fault says it, and whether it holds."""
+    if name in task.text_columns:
+        return {
+            f"{name} is not text": lambda v: isinstance(v, str | bytes),
+            f"{name} is blank": lambda v: not (isinstance(v, str) and is_blank(v)),
+            f"{name} is not UTF-8": lambda v: not isinstance(v, bytes) and is_utf8(str(v)),
+        }
+    if name == "idx":
+        return {
+            "idx is not a whole number": _is_whole,
+            "idx has more than 64 bits": lambda v: not _is_whole(v) or -(2**63) <= v < 2**63,
+        }
+    hidden = hidden_label(task)
     if task.kind == "classification":
-        names = ", ".join(task.label_names)
-        last = task.num_labels - 1
-        rule = f"label is none of {names} (or 0 to {last})"
-        checks = [_check(rule, lambda v: _is_whole(v) and HIDDEN_LABEL <= v <= last)]
+        names, last = ", ".join(task.label_names), task.num_labels - 1
+        rules: dict[str, Callable[[Any], bool]] = {
+            f"label is none of {names} (or 0 to {last})": lambda v: (
+                _is_whole(v) and HIDDEN_LABEL <= v <= last
+            )
+        }
+        advice = ""
     else:
         low, high = task.label_range or (-math.inf, math.inf)
-        hidden = hidden_label(task)
-        checks = [
-            _check("label is not a finite number", _is_finite),
-            _check(
-                f"label is outside {low:g} to {high:g}",
-                lambda v: not _is_finite(v) or low <= v <= high or v == hidden,
+        rules = {
+            "label is not a finite number": _is_finite,
+            f"label is outside {low:g} to {high:g}": lambda v: (
+                not _is_finite(v) or low <= v <= high or v == hidden
             ),
-        ]
+        }
+        advice = "; is -1 inside task.label_range?"
     if not hides:
-        advice = "" if task.kind == "classification" else "; is -1 inside task.label_range?"
         rule = f"label is hidden (-1), which only test splits may have{advice}"
-        checks.append(_check(rule, lambda v: v != hidden_label(task)))
-    return checks
+        rules[rule] = lambda v: v != hidden
+    return rules
 
 
 def _is_whole(value: Any) -> bool:
@@ -165,83 +222,12 @@ def _is_finite(value: Any) -> bool:
         return False
 
 
-def _check(rule: str, holds: Callable[[Any], bool]) -> Check:
-    import pandas as pd
-    from pandera.pandas import Check
-
-    def every(values: pd.Series) -> pd.Series:
-        return pd.Series([holds(value) for value in values], index=values.index, dtype="bool")
-
-    return Check(every, error=rule)
-
-
-def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
-    """The rules that rows of one split break, each with its rows."""
-    from pandera.errors import SchemaErrors
-
-    file = str(frame.attrs.get("file", ""))
-    if frame.empty:
-        return [Fault(split, file, "it has no rows")]
-    numbered = _reportable(_numbered(frame))
-    try:
-        split_schema(task, split).validate(numbered, lazy=True)
-    except SchemaErrors as errors:
-        groups: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
-        cases = errors.failure_cases
-        for column, check, case, at in zip(
-            cases["column"], cases["check"], cases["failure_case"], cases["index"], strict=True
-        ):
-            name = str(case) if check == "column_in_dataframe" else str(column)
-            groups.setdefault((name, str(check)), []).append((at, case))
-        unit = str(numbered.index.name)
-        return [
-            _fault(split, file, unit, column, check, found)
-            for (column, check), found in groups.items()
-        ]
-    return []
-
-
-def _fault(
-    split: str, file: str, unit: str, column: str, check: str, found: list[tuple[Any, Any]]
-) -> Fault:
-    """One fault out of the failures of one check: their row numbers and values."""
-    if check == "column_in_dataframe":
-        return Fault(split, file, f"column '{column}' is missing")
-    rule = {
-        "not_nullable": f"{column} is missing",
-        "field_uniqueness": f"{column} occurs more than once",
-    }.get(check, check)
-    if column in ("label", "idx") and check != "not_nullable":
-        values = list(dict.fromkeys(repr(value) for _, value in found))
-        more = ", ..." if len(values) > SHOWN_VALUES else ""
-        rule = f"{rule}: {', '.join(values[:SHOWN_VALUES])}{more}"
-    rows = sorted(int(at) for at, _ in found)
-    return Fault(split, file, rule, len(rows), tuple(rows[:SHOWN_ROWS]), unit)
-
-
-def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with rows numbered by their source, or else from 1."""
-    if frame.index.name in ("line", "row"):
-        return frame
-    return frame.set_axis(range(1, len(frame) + 1)).rename_axis("row")
-
-
-def _reportable(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with every text that is not UTF-8 as bytes: pandera cannot quote it otherwise."""
-    import pandas as pd
-
-    safe = frame.copy()
-    for name in frame.columns:
-        if frame[name].dtype == "object":
-            values = [_as_bytes(value) for value in frame[name]]
-            safe[name] = pd.Series(values, frame.index, dtype="object")
-    return safe
-
-
-def _as_bytes(value: Any) -> Any:
-    if isinstance(value, str) and not is_utf8(value):
-        return as_bytes(value)
-    return value
+def _some(values: Iterable[Any]) -> str:
+    """Some of the values, behind a rule; text that is not UTF-8 as bytes."""
+    whole = (as_bytes(v) if isinstance(v, str) and not is_utf8(v) else v for v in values)
+    shown = list(dict.fromkeys(map(repr, whole)))
+    more = ", ..." if len(shown) > SHOWN_VALUES else ""
+    return f": {', '.join(shown[:SHOWN_VALUES])}{more}"
 
 
 def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
@@ -289,29 +275,21 @@ def _label_counts(labels: pd.Series, task: Task) -> dict[str, float]:
     return counts | ({"hidden": int(hidden.sum())} if hidden.any() else {})
 
 
-REPORT = "report.json"
-
-
 def write_splits(
     frames: dict[str, pd.DataFrame], task: Mapping[str, Any], max_overlap: float, folder: Path
 ) -> None:
     """Check the splits of a task; write each as `<split>.parquet` and the report of the check.
 
-    Args:
-        frames: one frame a split, as `sources.load_splits` gives them.
-        task: `Task.to_dict()`.
-        max_overlap: the share of dev rows that may also stand in train.
-        folder: where the files go.
+    `max_overlap` is the share of dev rows that may also stand in train.
 
     Raises:
         UserError: every fault of every split; nothing is written.
     """
-    from alpkd_pipeline.tasks.validate import check_splits
-
-    report = check_splits(frames, Task.from_dict(dict(task)), max_overlap)
+    known = Task.from_dict(dict(task))
+    report = {"task": known.name, "splits": check_splits(frames, known, max_overlap)}
     for name, frame in frames.items():
         # What sources note about a frame, such as its file, has no place in a result.
         frame = frame.reset_index(drop=True)
         frame.attrs = {}
         frame.to_parquet(folder / f"{name}.parquet", index=False)
-    write_json(folder / REPORT, report.to_dict())
+    write_json(folder / REPORT, report)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.store.finished import FinishedFolder
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.manifest import describe, list_files, read_manifest
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
-from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
+from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import read_state, store_fault
+from alpkd_pipeline.tracking.sync_state import faults_told, read_state, store_fault
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,36 +31,20 @@ def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -
 
     The same comparison again gives the run that it has.
 
-    Args:
-        folder: the comparison's folder.
-        settings: where to push to.
-        table: the comparison, one row per student.
-
     Returns:
         The run's id.
 
     Raises:
         UserError: the store cannot be reached.
     """
-    try:
+    remedy = "its files are complete, compare again when MLflow works"
+    with faults_told(settings, f"the comparison {folder}", remedy):
         return _log(prepare_store(settings), folder, table)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"the comparison {folder} did not get into MLflow at {settings.shown}:"
-            f" {store_fault(error)}; its files are complete, compare again when MLflow works"
-        ) from None
 
 
 def compared_folders(comparison: Path, store: Path) -> list[Path]:
-    """One student's folder of each task, method and number of layers, that of the least seed.
-
-    Args:
-        comparison: the comparison's folder.
-        store: the folder of all results.
-    """
-    students = FinishedFolder(comparison).json("comparison.json")["students"]
+    """One student's folder of each task, method and number of layers, that of the least seed."""
+    students = RunFolder(comparison).json("comparison.json")["students"]
     first: dict[tuple[Any, ...], Path] = {}
     for row in sorted(students, key=lambda row: row["seed"]):
         first.setdefault((row["task"], row["method"], row["layers"]), store / row["path"])
@@ -76,20 +57,15 @@ def _log(store: MlflowStore, folder: Path, table: Any) -> str:
     facts = store.facts(run_id) if run_id else None
     if run_id and facts and "complete" in facts.tags:
         return run_id
-    now_ms = round(time.time() * 1000)
     if run_id is None:
         tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
         tags[NOTE_TAG] = _note(folder, table)
-        run_id = store.create(f"comparison-{key[:8]}", now_ms, tags)
+        run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
     store.log_table(run_id, table, TABLE)
-    with tempfile.TemporaryDirectory() as name:
-        for path in list_files(folder):
-            copy = Path(name) / path.relative_to(folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-        store.log_files(run_id, Path(name))
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in list_files(folder)}
+    store.log_files(run_id, files)
     store.set_tags(run_id, {"complete": "true"})
-    store.end(run_id, "FINISHED", round(time.time() * 1000))
+    store.end(run_id, "FINISHED", now_ms())
     return run_id
 
 
@@ -101,11 +77,8 @@ def _note(folder: Path, table: DataFrame) -> str:
         if column in table
     ]
     pages = [name for name in PAGES if (folder / name).is_file()]
-    parts = [
-        f"{len(table)} students compared: {', '.join(counts)}.",
-        f"Open Artifacts, then {' or '.join(f'`{name}`' for name in [*pages, TABLE])}.",
-    ]
-    return "\n\n".join(parts)
+    where = " or ".join(f"`{name}`" for name in [*pages, TABLE])
+    return f"{len(table)} students compared: {', '.join(counts)}.\n\nOpen Artifacts, then {where}."
 
 
 def _key(folder: Path) -> str:
@@ -123,33 +96,19 @@ def tag_rerun(
 ) -> tuple[str | None, str | None]:
     """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
 
-    Args:
-        original: the original's run folder.
-        rerun: the run folder that was made again.
-        verdict: in words.
-        date: when.
-        settings: where runs are tracked.
-
     Returns:
         The ids of both runs; None for one that is not there.
 
     Raises:
         UserError: the tracking store cannot be reached; nothing else is lost by that.
     """
-    try:
+    with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
         of, by = (_run_of(folder, store, settings) for folder in (original, rerun))
         if of and by:
             tags = {VERDICT: verdict, DATE: date}
             store.set_tags(by, {**tags, OF: of})
             store.set_tags(of, {**tags, BY: by})
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"the verdict on {original.name} did not get into MLflow at {settings.shown}:"
-            f" {store_fault(error)}; the report has it"
-        ) from None
     return of, by
 
 
@@ -158,9 +117,9 @@ def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str
     state = read_state(folder)
     run_id = state.run_id if state.place == settings.place else None
     if run_id is None:
-        finished = FinishedFolder(folder)
+        finished = RunFolder(folder)
         first = next(iter(sealed_events(finished)), None)
-        key = finished.json("run.json")["identity"]["key"]
+        key = finished.run["identity"]["key"]
         run_id = store.find(training_id(key, first)) if first else None
     # A person may have deleted it.
     return run_id if run_id and store.facts(run_id) is not None else None
@@ -173,8 +132,8 @@ def key_of_run(run_id: str, settings: TrackingSettings) -> str | None:
         UserError: the tracking store cannot be reached.
     """
     try:
-        store = prepare_store(settings)
-        return store.tag(run_id, "key") if store.facts(run_id) is not None else None
+        facts = prepare_store(settings).facts(run_id)
+        return facts.tags.get("key") if facts else None
     except UserError:
         raise
     except Exception as error:

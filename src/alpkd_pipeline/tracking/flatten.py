@@ -1,9 +1,6 @@
-"""From a run folder's run.json to MLflow's parameters and tags: pure functions.
+"""From a run folder's run.json and journal to MLflow's parameters and tags: pure functions.
 
-How MLflow's page of runs looks when it is opened by one of our links: columns, order, filter.
-
-MLflow keeps a shared view as JSON in a tag of the experiment; a link names it by its key. Without
-the tag a person would have to choose the columns by hand.
+`run` is the content of run.json throughout.
 """
 
 from __future__ import annotations
@@ -11,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import MEMORY
 
 NOTHING = "-"
@@ -30,6 +28,9 @@ TEACHER_BLOCKS = ("task", "teacher")
 
 NOTE_TAG = "mlflow.note.content"
 """The tag that MLflow shows as a run's description, in Markdown."""
+
+PROVENANCE = ("git_commit", "git_dirty", "lock", "python")
+"""What of the provenance becomes a tag as it is."""
 
 UNTRACKED_BLOCKS = ("run", "compare")
 """Where results go and what is compared changes no result; an address may hold credentials."""
@@ -50,30 +51,26 @@ def selection_name(run: Mapping[str, Any]) -> str:
 
 
 def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
-    """Every parameter under its dotted name, the same names for all trainings.
-
-    Args:
-        run: the content of run.json.
-    """
+    """Every parameter under its dotted name, the same names for all trainings."""
     blocks = TEACHER_BLOCKS if run["stage"] == "teacher" else tuple(run["params"])
     known = set(_known_names())
     own = {name: block for name, block in run["params"].items() if name in blocks}
-    found = dict(_leaves("", own, known))
+    found = flat_values(own, known)
     names = {name for name in known | set(found) if name.partition(".")[0] not in UNTRACKED_BLOCKS}
-    return {name: _cut(found.get(name, NOTHING), MAX_PARAM) for name in sorted(names)}
+    return {name: found.get(name, NOTHING) for name in sorted(names)}
 
 
-def flat_values(values: Mapping[str, Any]) -> dict[str, str]:
-    """Nested values under dotted names, as MLflow's parameters."""
-    return {name: _cut(text, MAX_PARAM) for name, text in _leaves("", values, set())}
+def flat_values(values: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, str]:
+    """Nested values under dotted names, as MLflow's parameters.
+
+    A known name is one parameter even where its value is a dictionary (task.columns).
+    """
+    named = flat(values, whole=known)
+    return {name: _cut(_text(value) or NOTHING, MAX_PARAM) for name, value in named.items()}
 
 
 def setup_id(run: Mapping[str, Any]) -> str:
-    """What the runs share that differ in nothing but their seeds: 8 digits to group runs by.
-
-    Args:
-        run: the content of run.json.
-    """
+    """What the runs share that differ in nothing but their seeds: 8 digits to group runs by."""
     params = {name: block for name, block in run["params"].items() if name not in UNTRACKED_BLOCKS}
     if run["stage"] == "teacher":
         params = {name: params[name] for name in TEACHER_BLOCKS if name in params}
@@ -84,15 +81,10 @@ def setup_id(run: Mapping[str, Any]) -> str:
 
 
 def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
-    """What people filter and group runs by; what does not apply is left out.
-
-    Args:
-        run: the content of run.json.
-    """
+    """What people filter and group runs by; what does not apply is left out."""
     params, identity = run["params"], run["identity"]
     keys, provenance = identity.get("keys", {}), run.get("provenance", {})
     student = run["stage"] == "student"
-    seed = params.get("seed") if student else params["teacher"].get("seed")
     return _texts(
         {
             "stage": run["stage"],
@@ -100,17 +92,14 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
             "method": params["method"]["name"] if student else None,
             "layers": params["student"]["layers"] if student else identity.get("teacher_layers"),
             "teacher_layers": identity.get("teacher_layers"),
-            "seed": seed,
+            "seed": (params if student else params["teacher"]).get("seed"),
             "teacher_seed": params["teacher"].get("seed"),
             "setup": setup_id(run),
             "key": identity["key"],
             "parent_key": keys.get("teacher") if student else None,
             "data_key": keys.get("splits"),
             "generation": identity.get("generation"),
-            "git_commit": provenance.get("git_commit"),
-            "git_dirty": provenance.get("git_dirty"),
-            "lock": provenance.get("lock"),
-            "python": provenance.get("python"),
+            **{name: provenance.get(name) for name in PROVENANCE},
             **_libraries(provenance),
             NOTE_TAG: note(run),
             "mlflow.source.name": "alpkd_pipeline",
@@ -138,10 +127,8 @@ def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
             tags |= environment_tags(event)
         elif event["event"] == MEMORY:
             tags[f"rows_at_once.{event['doing']}"] = f"{event['rows']} of {event['instead_of']}"
-        elif event["event"] == "resume" and event.get("differs"):
-            told = (
-                f"{name} {now} instead of {old}" for name, (old, now) in event["differs"].items()
-            )
+        elif event["event"] == "resume" and (differs := event.get("differs")):
+            told = (f"{name} {now} instead of {old}" for name, (old, now) in differs.items())
             tags["resumed_on"] = f"after step {event['after_step']}: {', '.join(told)}"
     return _texts(tags)
 
@@ -158,10 +145,7 @@ def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict
 def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
     """The run's description for people, in Markdown, with the command that repeats it.
 
-    Args:
-        run: the content of run.json.
-        results: what it came to, once it is finished.
-        place: the folder of the result, once it is finished.
+    What it came to and the folder of the result are told once it is finished.
     """
     command = mask_credentials(run.get("command") or "")
     parts = [
@@ -184,15 +168,6 @@ def _known_names() -> Iterator[str]:
         yield from (f"method.{option}" for option in row.options)
 
 
-def _leaves(prefix: str, value: Any, known: set[str]) -> Iterator[tuple[str, str]]:
-    # A known name is one parameter even where its value is a dictionary (task.columns).
-    if isinstance(value, Mapping) and prefix not in known:
-        for key, inner in value.items():
-            yield from _leaves(f"{prefix}.{key}" if prefix else str(key), inner, known)
-    elif prefix:
-        yield prefix, _text(value) or NOTHING
-
-
 def _libraries(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {f"lib.{name}": version for name, version in facts.get("libraries", {}).items()}
 
@@ -212,55 +187,3 @@ def _text(value: Any) -> str:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-VIEW_TAG = "mlflow.sharedViewState."
-"""The beginning of the tag's name, as MLflow's page looks for it; the view's key follows."""
-
-STUDENTS = "students"
-"""The key of the view of all students."""
-
-STUDENTS_FILTER = "tags.stage = 'student'"
-
-CELLS_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'cell'"
-"""Without the trials of searches and without reruns."""
-
-COLUMNS = {
-    "attributes.`Run Name`": 260,
-    "attributes.`Created`": 110,
-    "metrics.`score`": 80,
-    "metrics.`parameters.total`": 130,
-    "metrics.`seconds`": 80,
-    "tags.`task`": 80,
-    "tags.`method`": 100,
-    "tags.`layers`": 60,
-    "tags.`seed`": 60,
-    "tags.`setup`": 90,
-}
-"""What a student is known by and what it is worth, and how many pixels that takes."""
-
-
-def view_tags(key: str, search: str) -> dict[str, str]:
-    """The experiment's tag that holds a view of runs, the best score first.
-
-    Args:
-        key: the name by which links ask for it.
-        search: MLflow's filter of runs.
-    """
-    view = {
-        "searchFilter": search,
-        "orderByKey": "metrics.`score`",
-        "orderByAsc": False,
-        "startTime": "ALL",
-        "lifecycleFilter": "Active",
-        "datasetsFilter": [],
-        "selectedColumns": list(COLUMNS),
-        "columnOrder": list(COLUMNS),
-        "columnWidths": COLUMNS,
-    }
-    return {f"{VIEW_TAG}{key}": json.dumps(view, sort_keys=True)}
-
-
-def group_filter(group_id: str) -> str:
-    """The students that one sweep or search has trained."""
-    return f"{STUDENTS_FILTER} and tags.group = '{group_id}'"

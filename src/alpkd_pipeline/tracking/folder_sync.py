@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,10 +13,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
 from alpkd_pipeline.store.manifest import lock_file, read_json
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import (
     NOTE_TAG,
     event_tags,
@@ -29,7 +28,13 @@ from alpkd_pipeline.tracking.flatten import (
     training_id,
 )
 from alpkd_pipeline.tracking.group import parent_tags
-from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, is_busy, prepare_store
+from alpkd_pipeline.tracking.mlflow_sync import (
+    IDENTITY_TAG,
+    MlflowStore,
+    is_busy,
+    now_ms,
+    prepare_store,
+)
 from alpkd_pipeline.tracking.points import (
     closing_points,
     dataset_facts,
@@ -39,12 +44,13 @@ from alpkd_pipeline.tracking.points import (
 )
 from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, one_line, read_state, store_fault, write_state
+from alpkd_pipeline.tracking.sync_state import Ended, faults_told, one_line, read_state, write_state
 
 log = logging.getLogger(__name__)
 
 RUN = "run.json"
 METRICS = "metrics.json"
+BESIDE = (METRICS, JOURNAL)
 WORK_SUFFIX = ".work"
 
 LOCK_TIMEOUT = 15.0
@@ -62,13 +68,8 @@ class FolderSync:
 
     The run is found by the training's id, a tag that follows from run.json and the journal's
     first line. So the files alone decide: a folder that was copied, whose state was lost, or
-    whose training was killed and resumed goes on in the run it had.
-
-    Args:
-        folder: the run folder, finished or at work.
-        settings: where to push to.
-        pictures: draws pictures of the finished folder.
-        live: whether the training runs now, so that the run's status should be RUNNING.
+    whose training was killed and resumed goes on in the run it had. A `live` training runs now, so
+    that the run's status should be RUNNING.
     """
 
     def __init__(
@@ -80,15 +81,10 @@ class FolderSync:
         live: bool = False,
     ) -> None:
         self.folder = folder
-        self._settings = settings
-        self._pictures = pictures
-        self._live = live
-        self._state = read_state(folder)
-        self._state_lock = threading.Lock()
-        self._read = START
-        self._finished: FinishedFolder | None = None
-        self._last_ms = 0
-        self._attached: MlflowStore | None = None
+        self._settings, self._pictures, self._live = settings, pictures, live
+        self._state, self._state_lock = read_state(folder), threading.Lock()
+        self._finished: RunFolder | None = None
+        self._attached, self._read, self._last_ms = False, START, 0
 
     @property
     def ended(self) -> bool:
@@ -101,66 +97,48 @@ class FolderSync:
             self._remember(ended=ended)
 
     def catch_up(self) -> str | None:
-        """Push the journal's new lines.
-
-        Returns:
-            The run's id; None as long as the training has not begun.
-        """
-        if not self.folder.is_dir():
-            return None  # not begun, or published a moment ago
-        with self._held():
-            run_id = self._attach()
-            if run_id is not None:
-                self._push_events(run_id)
-        return run_id
+        """Push the journal's new lines; the run's id, None as long as nothing has begun."""
+        # A folder that is gone has not begun, or was published a moment ago.
+        return self._with_run(self._push_events) if self.folder.is_dir() else None
 
     def end(self) -> str | None:
         """Push what is there and give the run the status that `note_end` was told."""
-        ended = self._state.ended
-        if ended is None:
-            return None
-        with self._held():
-            run_id = self._attach()
-            if run_id is None:
-                return None
-            self._push_events(run_id)
-            self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
-            self._store.end(run_id, ended.status, ended.time_ms)
-        return run_id
+        return self._with_run(self._end) if self.ended else None
 
     def close(self, final: Path) -> str | None:
-        """Push everything of a published folder and set the run's status to FINISHED.
-
-        Args:
-            final: where the folder is now.
+        """Push everything of a folder that was published as `final`, whose run is FINISHED then.
 
         Returns:
             The run's id; None when the folder holds no training.
         """
-        self.folder, self._finished = final, FinishedFolder(final)
+        self.folder, self._finished = final, RunFolder(final)
+        return self._with_run(self._close)
+
+    def _with_run(self, push: Callable[[str], None]) -> str | None:
+        """Do something with the folder's run, alone of all processes; None if it has none yet."""
         with self._held():
             run_id = self._attach()
-            if run_id is None:
-                return None
-            run = self._finished.json(RUN)
-            if not self._state.finished:
-                self._finish(run_id, run)
-            self._push_scores(run_id, run)
+            if run_id is not None:
+                push(run_id)
         return run_id
 
-    def _json(self, name: str) -> Any:
-        done = self._finished
-        return read_json(self.folder / name) if done is None else done.json(name)
+    def _end(self, run_id: str) -> None:
+        self._push_events(run_id)
+        if (ended := self._state.ended) is not None:
+            self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
+            self._store.end(run_id, ended.status, ended.time_ms)
 
-    def _events(self, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
-        """The journal's new lines, all of them when it is finished, and the place after them."""
-        done = self._finished
-        return read_journal(self.folder, after) if done is None else (sealed_events(done), after)
-
-    @property
-    def _sealed(self) -> FinishedFolder:
-        assert self._finished is not None
-        return self._finished
+    def _close(self, run_id: str) -> None:
+        run = self._json(RUN)
+        if not self._state.finished:
+            self._finish(run_id, run)
+        # The saved model's scores are made after the training, so maybe after its run.
+        scored = find_scores(self.folder)
+        if scored is not None and scored.key != self._state.scored:
+            if self._store.facts(run_id) is not None:  # else a person has deleted it
+                self._store.log_points(run_id, final_points(self.folder, run, scored))
+                self._store.set_tags(run_id, self._closing_tags(run))
+            self._remember(scored=scored.key)
 
     def _finish(self, run_id: str, run: Mapping[str, Any]) -> None:
         self._push_events(run_id)
@@ -174,25 +152,28 @@ class FolderSync:
         self._store.end(run_id, "FINISHED", self._last_ms)
         self._remember(finished=True, ended=None)
 
+    def _json(self, name: str) -> Any:
+        done = self._finished
+        return read_json(self.folder / name) if done is None else done.json(name)
+
+    def _events(self, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
+        """The journal's new lines, all of them when it is finished, and the place after them."""
+        done = self._finished
+        return read_journal(self.folder, after) if done is None else (sealed_events(done), after)
+
+    @property
+    def _sealed(self) -> RunFolder:
+        assert self._finished is not None
+        return self._finished
+
+    @property
+    def _store(self) -> MlflowStore:
+        return prepare_store(self._settings)
+
     def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
         tags = model_tags(self.folder, self._sealed.manifest, self._settings.project)
         text = note(run, results_table(self.folder, run), tags["model_path"])
         return {**tags, NOTE_TAG: text}
-
-    def _push_scores(self, run_id: str, run: Mapping[str, Any]) -> None:
-        """The saved model's scores: they are made after the training, so maybe after its run."""
-        scored = find_scores(self.folder)
-        if scored is None or scored.key == self._state.scored:
-            return
-        if self._store.facts(run_id) is not None:  # else a person has deleted it
-            self._store.log_points(run_id, final_points(self.folder, run, scored))
-            self._store.set_tags(run_id, self._closing_tags(run))
-        self._remember(scored=scored.key)
-
-    @property
-    def _store(self) -> MlflowStore:
-        assert self._attached is not None
-        return self._attached
 
     def _held(self) -> FileLock:
         name = self.folder.name.removesuffix(WORK_SUFFIX)
@@ -208,7 +189,7 @@ class FolderSync:
 
     def _attach(self) -> str | None:
         """The folder's run: the known one, one found in MLflow, or a new one."""
-        if self._attached is not None:
+        if self._attached:
             return self._state.run_id
         if self._finished is None and not (self.folder / RUN).is_file():
             return None
@@ -217,15 +198,14 @@ class FolderSync:
             return None
         run = self._json(RUN)
         training = training_id(run["identity"]["key"], first) if first else ""
-        store = prepare_store(self._settings)
-        self._choose_run(store, training)
-        run_id = self._state.run_id or self._create(store, run, training, first)
-        self._complete(store, run_id, run)
-        self._attached = store
+        self._choose_run(training)
+        run_id = self._state.run_id or self._create(run, training, first)
+        self._complete(run_id, run)
+        self._attached = True
         return run_id
 
-    def _choose_run(self, store: MlflowStore, training: str) -> None:
-        state = self._state
+    def _choose_run(self, training: str) -> None:
+        state, store = self._state, self._store
         # A training that failed before its first line got its run before its id.
         same = state.store == store.token and state.training in {training, ""}
         if same and state.run_id and (state.finished or store.facts(state.run_id)):
@@ -233,8 +213,11 @@ class FolderSync:
                 store.set_tags(state.run_id, {IDENTITY_TAG: training})
                 self._remember(training=training)
             return
-        run_id = store.find(training) if training else None
-        pushed = self._pushed_steps(store, run_id) if run_id else {}
+        run_id, pushed = store.find(training) if training else None, {}
+        if run_id:
+            score = f"{selection_name(self._json(RUN))}.epoch"
+            shown = {"step": "loss.total", "eval": score, "epoch": "per_epoch.seconds"}
+            pushed = {kind: store.last_step(run_id, metric) for kind, metric in shown.items()}
         self._remember(
             store=store.token,
             training=training,
@@ -246,24 +229,12 @@ class FolderSync:
             scored="",
         )
 
-    def _pushed_steps(self, store: MlflowStore, run_id: str) -> dict[str, int]:
-        selection = selection_name(self._json(RUN))
-        return {
-            "step": store.last_step(run_id, "loss.total"),
-            "eval": store.last_step(run_id, f"{selection}.epoch"),
-            "epoch": store.last_step(run_id, "per_epoch.seconds"),
-        }
-
     def _create(
-        self,
-        store: MlflowStore,
-        run: Mapping[str, Any],
-        training: str,
-        first: Mapping[str, Any] | None,
+        self, run: Mapping[str, Any], training: str, first: Mapping[str, Any] | None
     ) -> str:
-        start_ms = time_ms(first) if first else _now_ms()
-        key, generation = run["identity"]["key"], run["identity"].get("generation")
-        store.end_abandoned(key, generation, start_ms)
+        store = self._store
+        start_ms = time_ms(first) if first else now_ms()
+        store.end_abandoned(run["identity"]["key"], run["identity"].get("generation"), start_ms)
         folder = self.folder.name.removesuffix(WORK_SUFFIX)
         tags = {**run_tags(run), "folder": folder, IDENTITY_TAG: training}
         tags |= parent_tags(store, run, start_ms)
@@ -271,42 +242,34 @@ class FolderSync:
         self._remember(run_id=run_id)
         return run_id
 
-    def _complete(self, store: MlflowStore, run_id: str, run: Mapping[str, Any]) -> None:
+    def _complete(self, run_id: str, run: Mapping[str, Any]) -> None:
         """Add what a run lacks: one that was cut off while it was made, or goes on after a stop."""
+        store = self._store
         facts = store.facts(run_id) if not self._state.finished else None
         if facts is None:
             return
-        params = flat_params(run)
-        store.log_params(run_id, {n: v for n, v in params.items() if n not in facts.params})
+        store.log_params(run_id, flat_params(run), facts)
         if self._live:
-            store.resume(run_id)
-            if "error" in facts.tags:
-                store.delete_tag(run_id, "error")
+            store.resume(run_id, facts)
 
     def _push_events(self, run_id: str) -> None:
         events, read = self._events(self._read)
         if tags := event_tags(events):
             self._store.set_tags(run_id, tags)
         selection = selection_name(self._json(RUN)) if events else ""
-        for batch in new_batches(events, selection, self._state.pushed):
-            self._store.log_points(run_id, batch.points)
-            self._remember(pushed=batch.pushed)
+        for points, pushed in new_batches(events, selection, self._state.pushed):
+            self._store.log_points(run_id, points)
+            self._remember(pushed=pushed)
         self._read = read
         self._last_ms = max([self._last_ms, *map(time_ms, events)])
 
     def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            text = self._sealed.read(RUN).decode()
-            (folder / RUN).write_text(mask_credentials(text), "utf-8")
-            for file in filter(self._sealed.has, (METRICS, JOURNAL)):
-                (folder / file).write_bytes(self._sealed.read(file))
-            if metrics.get("attention"):
-                attention = json.dumps(metrics["attention"], indent=1)
-                (folder / "attention.json").write_text(attention, "utf-8")
-            for file, content in self._draw().items():
-                (folder / file).write_bytes(content)
-            self._store.log_files(run_id, folder)
+        text = self._sealed.read(RUN).decode()
+        files = {RUN: mask_credentials(text).encode()}
+        files |= {name: self._sealed.read(name) for name in filter(self._sealed.has, BESIDE)}
+        if metrics.get("attention"):
+            files["attention.json"] = json.dumps(metrics["attention"], indent=1).encode()
+        self._store.log_files(run_id, files | self._draw())
 
     def _draw(self) -> dict[str, bytes]:
         try:
@@ -321,11 +284,6 @@ def sync_folder(
 ) -> str | None:
     """Bring MLflow up to date with a run folder, finished or not.
 
-    Args:
-        folder: the run folder.
-        settings: where to push to.
-        pictures: draws pictures of the finished folder.
-
     Returns:
         The run's id; None when there is nothing to track.
 
@@ -336,7 +294,7 @@ def sync_folder(
     sync = FolderSync(folder, settings, pictures)
 
     def push() -> str | None:
-        finished = FinishedFolder(folder)
+        finished = RunFolder(folder)
         if finished.is_there:
             # All of it before anything is pushed: half a run would be no view of its folder.
             finished.check_sizes()
@@ -345,15 +303,9 @@ def sync_folder(
             return sync.close(folder)
         return sync.end() if sync.ended else sync.catch_up()
 
-    try:
+    remedy = f"nothing is lost, run `{SYNC_COMMAND}` again when it works"
+    with faults_told(settings, folder.name, remedy):
         return _patiently(push)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{folder.name} did not get into MLflow at {settings.shown}: {store_fault(error)};"
-            f" nothing is lost, run `{SYNC_COMMAND}` again when it works"
-        ) from None
 
 
 def _patiently(push: Callable[[], str | None]) -> str | None:
@@ -365,7 +317,3 @@ def _patiently(push: Callable[[], str | None]) -> str | None:
                 raise
         time.sleep(BUSY_PAUSE)
     return push()
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)

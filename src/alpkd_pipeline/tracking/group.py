@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values, group_filter, view_tags
-from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, prepare_store
+from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
+from alpkd_pipeline.tracking.links import group_filter, view_tags
+from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point
 from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import store_fault
+from alpkd_pipeline.tracking.sync_state import faults_told
 
 Kind = Literal["sweep", "search"]
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a sweep or search ended, in MLflow's words."""
 
 GROUP_TAG = "group"
 PARENT_TAG = "mlflow.parentRunId"
@@ -35,13 +36,11 @@ def find_parent(store: MlflowStore, group_id: str) -> str | None:
     return _FOUND.get(place)
 
 
-def make_parent(
-    store: MlflowStore, group_id: str, kind: Kind, start_ms: int, tags: Mapping[str, str]
-) -> str:
+def make_parent(store: MlflowStore, group_id: str, kind: Kind, start_ms: int) -> str:
     """The run of a group, made if there is none; other processes may do so at the same time."""
     if find_parent(store, group_id) is None:
-        own = {"stage": kind, GROUP_TAG: group_id, IDENTITY_TAG: group_id}
-        store.create(group_id, start_ms, {**tags, **own})
+        tags = {"stage": kind, GROUP_TAG: group_id, IDENTITY_TAG: group_id}
+        store.create(group_id, start_ms, tags)
     # Whoever was first: of two parents made at once all take the same one.
     found = find_parent(store, group_id)
     assert found is not None
@@ -51,13 +50,7 @@ def make_parent(
 def parent_tags(store: MlflowStore, run: Mapping[str, Any], start_ms: int) -> dict[str, str]:
     """The tags that put a training below its group's run, which is made if it is missing.
 
-    Args:
-        store: where the runs are.
-        run: the content of run.json.
-        start_ms: when the training began.
-
-    Returns:
-        No tags for a training that nobody grouped.
+    None for a training that nobody grouped.
     """
     group_id = run.get("group")
     if not group_id:
@@ -66,13 +59,13 @@ def parent_tags(store: MlflowStore, run: Mapping[str, Any], start_ms: int) -> di
     if run_id is None:
         # Nobody opened it here: the training was copied from elsewhere. So nobody will close it.
         trial = run["identity"].get("generation") == "trial"
-        run_id = make_parent(store, group_id, "search" if trial else "sweep", start_ms, {})
+        run_id = make_parent(store, group_id, "search" if trial else "sweep", start_ms)
         store.end(run_id, "FINISHED", start_ms)
     return {GROUP_TAG: group_id, PARENT_TAG: run_id}
 
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-"""How a sweep or search ended, in MLflow's words."""
+def _told(group_id: str, settings: TrackingSettings) -> AbstractContextManager[None]:
+    return faults_told(settings, f"the run '{group_id}'", "what it trains is kept in the store")
 
 
 def open_group(
@@ -83,7 +76,7 @@ def open_group(
     description: str,
     params: Mapping[str, Any] | None = None,
 ) -> str:
-    """Make the run of a sweep or search, or go on with the one that is there.
+    """Make the run of a sweep or search, or go on with the one that is there; its id.
 
     Args:
         settings: where to push to.
@@ -92,19 +85,13 @@ def open_group(
         description: Markdown for people: what is run, and the command.
         params: what was asked for; nested values get dotted names.
 
-    Returns:
-        The run's id.
-
     Raises:
         UserError: the store cannot be reached.
     """
-    with _one_line(group_id, settings):
+    with _told(group_id, settings):
         store = prepare_store(settings)
-        run_id = make_parent(store, group_id, kind, _now_ms(), {})
-        facts = store.facts(run_id)
-        known = facts.params if facts else frozenset()
-        values = flat_values(params or {})
-        store.log_params(run_id, {n: v for n, v in values.items() if n not in known})
+        run_id = make_parent(store, group_id, kind, now_ms())
+        store.log_params(run_id, flat_values(params or {}), store.facts(run_id))
         store.set_tags(run_id, {NOTE_TAG: mask_credentials(description)})
         store.tag_experiment(view_tags(group_id, group_filter(group_id)))
         store.resume(run_id)
@@ -119,29 +106,24 @@ def close_group(
     metrics: Mapping[str, float] | None = None,
     files: Sequence[Path] = (),
 ) -> None:
-    """Say in MLflow how a sweep or search ended.
+    """Say in MLflow how a sweep or search ended, if it has a run.
 
-    Args:
-        settings: where to push to.
-        group_id: the group that `open_group` opened; without a run nothing happens.
-        status: MLflow's word.
-        metrics: numbers about the whole, such as how many cells are done.
-        files: files that become artifacts of the run.
+    Its `metrics` are numbers about the whole, such as how many cells are done; `files` become
+    artifacts as far as they are there.
 
     Raises:
         UserError: the store cannot be reached.
     """
-    with _one_line(group_id, settings):
+    with _told(group_id, settings):
         store = prepare_store(settings)
         run_id = find_parent(store, group_id)
         if run_id is None:
             return
-        at_ms = _now_ms()
-        points = [
-            Point(name, float(value), at_ms, RESULT_STEP) for name, value in (metrics or {}).items()
-        ]
+        at_ms = now_ms()
+        numbers = (metrics or {}).items()
+        points = [Point(name, float(value), at_ms, RESULT_STEP) for name, value in numbers]
         store.log_points(run_id, points)
-        _log_files(store, run_id, files)
+        store.log_files(run_id, {f.name: f.read_bytes() for f in files if f.is_file()})
         store.delete_doubles(group_id, keep=run_id)
         store.end(run_id, status, at_ms)
 
@@ -152,55 +134,22 @@ def running_groups(settings: TrackingSettings) -> frozenset[str]:
     Raises:
         UserError: the store cannot be reached.
     """
-    with _one_line("killed sweeps", settings):
+    with _told("killed sweeps", settings):
         store = prepare_store(settings)
         return frozenset(name for kind in get_args(Kind) for name in store.running(kind))
 
 
 def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
-    """Close the run of a sweep or search whose process is gone, when its last training ended.
+    """Close the run of a sweep or search whose process is gone; whether it was open.
 
-    Args:
-        settings: where its run is.
-        group_id: its name.
-        status: how it ended.
-
-    Returns:
-        Whether there was something to close.
+    It ended with its last training.
 
     Raises:
         UserError: the store cannot be reached.
     """
-    with _one_line(group_id, settings):
+    with _told(group_id, settings):
         store = prepare_store(settings)
         found = [run for kind in get_args(Kind) if (run := store.running(kind).get(group_id))]
         for run_id, start_ms in found:
             store.end(run_id, status, max(start_ms, store.last_end(GROUP_TAG, group_id)))
         return bool(found)
-
-
-def _log_files(store: MlflowStore, run_id: str, files: Sequence[Path]) -> None:
-    there = [path for path in files if path.is_file()]
-    if not there:
-        return
-    with tempfile.TemporaryDirectory() as name:
-        for path in there:
-            shutil.copyfile(path, Path(name) / path.name)
-        store.log_files(run_id, Path(name))
-
-
-@contextmanager
-def _one_line(group_id: str, settings: TrackingSettings) -> Iterator[None]:
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"the run '{group_id}' did not get into MLflow at {settings.shown}:"
-            f" {store_fault(error)}; what it trains is kept in the store"
-        ) from None
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)

@@ -1,6 +1,9 @@
-"""Links into MLflow's pages that show what a person wants to see next.
+"""Links into MLflow's pages that show what a person wants to see next, and how they look then.
 
 Nothing here asks MLflow: what a link needs stands in the state that a sync leaves in run folders.
+Columns, order and filter of a page of runs are a shared view, which MLflow keeps as JSON in a tag
+of the experiment; a link names it by its key. Without the tag a person would have to choose the
+columns by hand.
 """
 
 from __future__ import annotations
@@ -8,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from alpkd_pipeline.store.manifest import read_json
-from alpkd_pipeline.tracking.flatten import STUDENTS
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.settings import SERVERS, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import SyncState, read_state
 
@@ -24,6 +27,55 @@ MOST_COMPARED = 10
 
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 
+VIEW_TAG = "mlflow.sharedViewState."
+"""The beginning of the tag's name, as MLflow's page looks for it; the view's key follows."""
+
+STUDENTS = "students"
+"""The key of the view of all students."""
+
+STUDENTS_FILTER = "tags.stage = 'student'"
+
+CELLS_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'cell'"
+"""Without the trials of searches and without reruns."""
+
+COLUMNS = {
+    "attributes.`Run Name`": 260,
+    "attributes.`Created`": 110,
+    "metrics.`score`": 80,
+    "metrics.`parameters.total`": 130,
+    "metrics.`seconds`": 80,
+    "tags.`task`": 80,
+    "tags.`method`": 100,
+    "tags.`layers`": 60,
+    "tags.`seed`": 60,
+    "tags.`setup`": 90,
+}
+"""What a student is known by and what it is worth, and how many pixels that takes."""
+
+
+def view_tags(key: str, search: str) -> dict[str, str]:
+    """The experiment's tag that holds a view of runs, the best score first.
+
+    Links ask for it by `key`; `search` is MLflow's filter of runs.
+    """
+    view = {
+        "searchFilter": search,
+        "orderByKey": "metrics.`score`",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "selectedColumns": list(COLUMNS),
+        "columnOrder": list(COLUMNS),
+        "columnWidths": COLUMNS,
+    }
+    return {f"{VIEW_TAG}{key}": json.dumps(view, sort_keys=True)}
+
+
+def group_filter(group_id: str) -> str:
+    """The students that one sweep or search has trained."""
+    return f"{STUDENTS_FILTER} and tags.group = '{group_id}'"
+
 
 def page_of(settings: TrackingSettings) -> str | None:
     """The address of MLflow's pages; None where it does not follow from the settings."""
@@ -34,14 +86,7 @@ def page_of(settings: TrackingSettings) -> str | None:
 
 
 def view_link(page: str, experiment_id: str, view: str = STUDENTS, *, charts: bool = False) -> str:
-    """Runs with the filter and the columns of a stored view (`views.py`).
-
-    Args:
-        page: the address of MLflow's pages.
-        experiment_id: the experiment's number.
-        view: the view's key: of all students, or of a sweep or search.
-        charts: the runs' curves instead of the table.
-    """
+    """Runs with the filter and the columns of a stored view (`view_tags`), or their curves."""
     asked = {"workflowType": "machine_learning", "viewStateShareKey": view}
     if charts:
         asked["compareRunsMode"] = "CHART"
@@ -68,31 +113,13 @@ def run_lines(settings: TrackingSettings, folder: Path) -> list[str]:
     return [f"run: {run_link(page, s.experiment_id, s.run_id)}" for s in states if s.run_id]
 
 
-def comparison_lines(settings: TrackingSettings, folders: Iterable[Path]) -> list[str]:
-    """The lines to print about students that were compared.
+def comparison_lines(
+    settings: TrackingSettings, folders: Iterable[Path], view: str = STUDENTS
+) -> list[str]:
+    """The lines to print about compared students, those to be seen side by side first.
 
-    Args:
-        settings: where runs are tracked.
-        folders: the students' folders, those to be seen side by side first.
+    `view` is the key of the view that shows them.
     """
-    return _lines(settings, folders, STUDENTS)
-
-
-def group_lines(settings: TrackingSettings, group_id: str, folders: Iterable[Path]) -> list[str]:
-    """The lines to print about the students of a sweep or search.
-
-    Args:
-        settings: where runs are tracked.
-        group_id: the sweep or search.
-        folders: all its students' folders, those to be seen side by side first.
-    """
-    known = [folder for folder in folders if folder.is_dir()]
-    # Students that an earlier sweep has trained stay below that sweep's run.
-    own = bool(known) and all(_group_of(folder) == group_id for folder in known)
-    return _lines(settings, known, group_id if own else STUDENTS)
-
-
-def _lines(settings: TrackingSettings, folders: Iterable[Path], view: str) -> list[str]:
     page, states = page_of(settings), _tracked(settings, folders)
     if page is None or not states:
         return []
@@ -107,17 +134,19 @@ def _lines(settings: TrackingSettings, folders: Iterable[Path], view: str) -> li
     return lines
 
 
+def group_lines(settings: TrackingSettings, group_id: str, folders: Iterable[Path]) -> list[str]:
+    """The same of all the students of a sweep or search."""
+    known = [folder for folder in folders if folder.is_dir()]
+    # Students that an earlier sweep has trained stay below that sweep's run.
+    own = bool(known) and all(_group_of(folder) == group_id for folder in known)
+    return comparison_lines(settings, known, group_id if own else STUDENTS)
+
+
 def _tracked(settings: TrackingSettings, folders: Iterable[Path]) -> list[SyncState]:
-    found: list[SyncState] = []
-    for folder in folders:
-        state = read_state(folder)
-        if state.run_id and state.place == settings.place and len(found) < MOST_COMPARED:
-            found.append(state)
-    return found
+    states = (read_state(folder) for folder in folders)
+    known = (state for state in states if state.run_id and state.place == settings.place)
+    return list(islice(known, MOST_COMPARED))
 
 
 def _group_of(folder: Path) -> str | None:
-    try:
-        return read_json(folder / "run.json").get("group")
-    except (OSError, ValueError):
-        return None
+    return RunFolder(folder).unchecked_run.get("group")

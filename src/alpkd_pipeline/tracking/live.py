@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
-from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow
+from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow, now_ms
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended, one_line, store_fault
 
@@ -35,12 +35,6 @@ class LiveSync:
 
     No method raises, and none waits for the store longer than it says. What could not be pushed
     stays in the run folder for a later sync.
-
-    Args:
-        folder: the training's work folder.
-        settings: where to push to.
-        poll_seconds: pause between two looks at the journal.
-        pictures: draws pictures of the finished folder.
     """
 
     def __init__(
@@ -50,17 +44,13 @@ class LiveSync:
         poll_seconds: float = 2.0,
         pictures: Pictures | None = None,
     ) -> None:
-        self._settings = settings
-        self._poll_seconds = poll_seconds
+        self._name, self._settings, self._poll_seconds = folder.name, settings, poll_seconds
         self._sync = FolderSync(folder, settings, pictures, live=True)
-        self._name = folder.name
         self._wake = threading.Event()
-        self._closing: Callable[[], object] | None = None
-        self._deadline = 0.0
-        self._closed = False
-        self._failures = 0
-        self._fault = ""
         self._thread: threading.Thread | None = None
+        self._closing: Callable[[], object] | None = None
+        self._closed, self._deadline = False, 0.0
+        self._failures, self._fault = 0, ""
 
     def start(self) -> None:
         """Begin to push. Imports MLflow first, which takes a second or two once per process."""
@@ -76,19 +66,14 @@ class LiveSync:
         self._thread.start()
 
     def finish(self, final_folder: Path, seconds: float = FINISH_SECONDS) -> None:
-        """Push the rest of a published folder and mark the run FINISHED.
-
-        Args:
-            final_folder: where the folder was published.
-            seconds: how long to wait for the store.
-        """
+        """Push the rest of a published folder and mark the run FINISHED."""
         self._close(lambda: self._sync.close(final_folder), seconds)
 
     def fail(self, reason: BaseException) -> None:
         """Push what is there and mark the run FAILED, or KILLED when somebody stopped it."""
         stopped = isinstance(reason, KeyboardInterrupt | SystemExit)
         status = "KILLED" if stopped else "FAILED"
-        ended = Ended(status, one_line(reason), round(time.time() * 1000))
+        ended = Ended(status, one_line(reason), now_ms())
         try:
             self._sync.note_end(ended)
         except OSError as error:
@@ -103,20 +88,16 @@ class LiveSync:
             self._wake.set()
             self._thread.join(seconds)
         if not self._closed:
+            why, once = (f" ({self._fault})", ", once that is mended") if self._fault else ("", "")
             log.warning(
-                "MLflow at %s does not have all of %s yet%s; nothing is lost,"
-                " `%s` catches up later%s",
-                self._settings.shown,
-                self._name,
-                f" ({self._fault})" if self._fault else "",
-                as_typed(SYNC_COMMAND),
-                ", once that is mended" if self._fault else "",
+                f"MLflow at {self._settings.shown} does not have all of {self._name} yet{why};"
+                f" nothing is lost, `{as_typed(SYNC_COMMAND)}` catches up later{once}"
             )
 
     def _loop(self) -> None:
         while self._closing is None:
             self._attempt(self._sync.catch_up)
-            self._wake.wait(self._pause())
+            self._wake.wait(min(LONGEST_PAUSE, self._poll_seconds * 2 ** min(self._failures, 10)))
         self._closed = self._attempt(self._closing)
         while not self._closed and not self._away and time.monotonic() < self._deadline:
             time.sleep(RETRY_SECONDS)
@@ -125,9 +106,6 @@ class LiveSync:
     @property
     def _away(self) -> bool:
         return self._failures >= FAILURES_OF_A_STORE_THAT_IS_AWAY
-
-    def _pause(self) -> float:
-        return min(LONGEST_PAUSE, self._poll_seconds * 2 ** min(self._failures, 10))
 
     def _attempt(self, action: Callable[[], object]) -> bool:
         try:

@@ -10,25 +10,26 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import time
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.flatten import CELLS_FILTER, STUDENTS, view_tags
+from alpkd_pipeline.tracking.links import CELLS_FILTER, STUDENTS, view_tags
 from alpkd_pipeline.tracking.points import DatasetFacts, Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment
+    from mlflow.entities import Experiment, Run, RunData
 
 CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -43,6 +44,8 @@ would wait four minutes for a server that is down."""
 IDENTITY_TAG = "identity"
 """The tag by which a run is found again: no two trainings share its value."""
 
+RUNNING = "attributes.status = 'RUNNING'"
+
 MAX_PER_BATCH = 100
 """MLflow's limit for parameters, and for tags, in one request."""
 
@@ -50,12 +53,9 @@ SETUP_TIMEOUT = 120.0
 """Seconds to wait for another process that sets the database up."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What a store knows of a run."""
-
-    params: frozenset[str]
-    tags: frozenset[str]
+def now_ms() -> int:
+    """The time as MLflow counts it: milliseconds since 1970."""
+    return round(time.time() * 1000)
 
 
 def load_mlflow(settings: TrackingSettings) -> None:
@@ -73,11 +73,8 @@ def load_mlflow(settings: TrackingSettings) -> None:
 def prepare_store(settings: TrackingSettings) -> MlflowStore:
     """Open a store once per process; make its database and its experiment where they are missing.
 
-    Any number of processes may call this at once on a database that does not exist yet.
-
-    Raises:
-        UserError: the experiment was deleted.
-        Exception: whatever MLflow raises when the store cannot be reached.
+    Any number of processes may call this at once on a database that does not exist yet. It raises
+    what MLflow raises, or a UserError if the experiment was deleted.
     """
     database = settings.database
     if database:
@@ -118,28 +115,21 @@ class MlflowStore:
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, token: str) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
-        self.token = token
-
-    @property
-    def experiment_id(self) -> str:
-        """The experiment's number, as addresses of MLflow's pages have it."""
-        return self._experiment_id
+        self._client, self.experiment_id, self.token = client, experiment_id, token
 
     def create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
         """Make a run with status RUNNING; returns its id."""
         run = self._client.create_run(
-            self._experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
+            self.experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
         )
         return str(run.info.run_id)
 
     def find(self, identity: str) -> str | None:
         """The oldest run with an identity."""
-        return next(iter(self._runs_of(identity)), None)
+        return next(iter(self._ids_of(identity)), None)
 
-    def facts(self, run_id: str) -> RunFacts | None:
-        """What is stored of a run; None when it is gone or was deleted."""
+    def facts(self, run_id: str) -> RunData | None:
+        """Parameters and tags of a run; None when it is gone or was deleted."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -148,9 +138,7 @@ class MlflowStore:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
             raise
-        if run.info.lifecycle_stage != "active":
-            return None
-        return RunFacts(frozenset(run.data.params), frozenset(run.data.tags))
+        return None if run.info.lifecycle_stage != "active" else run.data
 
     def last_step(self, run_id: str, metric: str) -> int:
         """The last step of a metric; -1 when there is none."""
@@ -165,33 +153,27 @@ class MlflowStore:
         if metrics:
             self._client.log_batch(run_id, metrics=metrics, synchronous=True)
 
-    def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
-        """Add parameters; MLflow refuses to change one that is there."""
+    def log_params(
+        self, run_id: str, params: Mapping[str, str], facts: RunData | None = None
+    ) -> None:
+        """Add parameters but those of the facts; MLflow refuses to change one that is there."""
         from mlflow.entities import Param
 
-        for part in _parts([Param(*pair) for pair in params.items()]):
+        known = facts.params if facts else {}
+        for part in _parts(Param, {n: v for n, v in params.items() if n not in known}):
             self._client.log_batch(run_id, params=part, synchronous=True)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags, replacing those of the same names."""
         from mlflow.entities import RunTag
 
-        for part in _parts([RunTag(*pair) for pair in tags.items()]):
+        for part in _parts(RunTag, tags):
             self._client.log_batch(run_id, tags=part, synchronous=True)
-
-    def tag(self, run_id: str, name: str) -> str | None:
-        """A tag of a run."""
-        value = self._client.get_run(run_id).data.tags.get(name)
-        return None if value is None else str(value)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment, replacing those of the same names."""
         for name, value in tags.items():
-            self._client.set_experiment_tag(self._experiment_id, name, value)
-
-    def delete_tag(self, run_id: str, name: str) -> None:
-        """Take a tag off a run that has it."""
-        self._client.delete_tag(run_id, name)
+            self._client.set_experiment_tag(self.experiment_id, name, value)
 
     def log_datasets(self, run_id: str, datasets: Iterable[DatasetFacts]) -> None:
         """Record what a run read; a data set that is recorded already stays single."""
@@ -208,24 +190,30 @@ class MlflowStore:
         if inputs:
             self._client.log_inputs(run_id, inputs)
 
-    def log_files(self, run_id: str, folder: Path) -> None:
-        """Copy all files of a folder to the run's artifacts."""
-        self._client.log_artifacts(run_id, str(folder))
+    def log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        """Store files as the run's artifacts, by their names below the run."""
+        if not files:
+            return
+        with TemporaryDirectory() as folder:
+            for name, content in files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self._client.log_artifacts(run_id, folder)
 
     def log_table(self, run_id: str, table: Any, file: str) -> None:
-        """Store a data frame as a table that MLflow can show, once.
-
-        MLflow would append to a table that is there.
-        """
+        """Store a data frame as a table that MLflow can show, once: a second one is appended."""
         if file in (found.path for found in self._client.list_artifacts(run_id)):
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's use of pandas is not ours to fix
             self._client.log_table(run_id, table.copy(), file)
 
-    def resume(self, run_id: str) -> None:
-        """Set a run back to RUNNING."""
+    def resume(self, run_id: str, facts: RunData | None = None) -> None:
+        """Set a run back to RUNNING, and take off it the error that its facts tell of."""
         self._client.update_run(run_id, status="RUNNING")
+        if facts and "error" in facts.tags:
+            self._client.delete_tag(run_id, "error")
 
     def end(self, run_id: str, status: str, at_ms: int) -> None:
         """Give a run its final status: FINISHED, FAILED or KILLED."""
@@ -233,42 +221,36 @@ class MlflowStore:
 
     def end_abandoned(self, key: str, generation: str | None, at_ms: int) -> None:
         """Mark RUNNING runs of a key as KILLED: their folder is gone, nobody goes on with them."""
-        running = f"tags.key = '{key}' and attributes.status = 'RUNNING'"
-        for run in self._client.search_runs([self._experiment_id], running):
+        for run in self._runs(f"tags.key = '{key}' and {RUNNING}"):
             if run.data.tags.get("generation") == generation:
                 self.end(str(run.info.run_id), "KILLED", at_ms)
 
     def running(self, stage: str) -> dict[str, tuple[str, int]]:
         """Identity -> id and start, in ms since 1970, of the RUNNING runs of a stage."""
-        running = f"tags.stage = '{stage}' and attributes.status = 'RUNNING'"
         return {
             str(run.data.tags.get(IDENTITY_TAG)): (str(run.info.run_id), run.info.start_time)
-            for run in self._client.search_runs([self._experiment_id], running)
+            for run in self._runs(f"tags.stage = '{stage}' and {RUNNING}")
         }
 
     def last_end(self, tag: str, value: str) -> int:
         """When the last run with a tag ended, in ms since 1970; 0 if none has."""
-        ends = self._client.search_runs(
-            [self._experiment_id],
-            f"tags.`{tag}` = '{value}'",
-            max_results=1,
-            order_by=["attributes.end_time DESC"],
-        )
-        return max((run.info.end_time or 0 for run in ends), default=0)
+        latest = {"max_results": 1, "order_by": ["attributes.end_time DESC"]}
+        runs = self._runs(f"tags.`{tag}` = '{value}'", **latest)
+        return max((run.info.end_time or 0 for run in runs), default=0)
 
     def delete_doubles(self, identity: str, keep: str) -> None:
         """Delete runs that a slow server made of a request that had been given up."""
-        for run_id in self._runs_of(identity):
+        for run_id in self._ids_of(identity):
             if run_id != keep:
                 self._client.delete_run(run_id)
 
-    def _runs_of(self, identity: str) -> list[str]:
-        found = self._client.search_runs(
-            [self._experiment_id],
-            f"tags.{IDENTITY_TAG} = '{identity}'",
-            order_by=["attributes.start_time ASC"],
-        )
+    def _ids_of(self, identity: str) -> list[str]:
+        order = ["attributes.start_time ASC"]
+        found = self._runs(f"tags.{IDENTITY_TAG} = '{identity}'", order_by=order)
         return [str(run.info.run_id) for run in found]
+
+    def _runs(self, search: str, **options: Any) -> Iterable[Run]:
+        return self._client.search_runs([self.experiment_id], search, **options)
 
 
 def _client_class() -> type[MlflowClient]:
@@ -314,11 +296,11 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     from mlflow.exceptions import MlflowException
 
     name, root = settings.experiment, settings.artifact_root
+    view = view_tags(STUDENTS, CELLS_FILTER)
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
             place = root.as_uri() if root else None
-            view = view_tags(STUDENTS, CELLS_FILTER)
             client.create_experiment(name, artifact_location=place, tags=view)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
@@ -329,29 +311,20 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
             " --params=run.experiment=..."
         )
-    _keep_view(client, found)
+    for tag, value in view.items():
+        if found.tags.get(tag) != value:  # it was made without the view that our links name
+            with suppress(MlflowException):  # columns of a table; not worth a training's tracking
+                client.set_experiment_tag(found.experiment_id, tag, value)
     return found
 
 
-def _keep_view(client: MlflowClient, experiment: Experiment) -> None:
-    """Give an experiment that was made without it the view that our links name."""
-    from mlflow.exceptions import MlflowException
-
-    for name, value in view_tags(STUDENTS, CELLS_FILTER).items():
-        if experiment.tags.get(name) != value:
-            with suppress(MlflowException):  # columns of a table; not worth a training's tracking
-                client.set_experiment_tag(experiment.experiment_id, name, value)
-
-
 def _token(settings: TrackingSettings, experiment: Experiment) -> str:
-    parts = (
-        settings.shown,
-        settings.experiment,
-        experiment.experiment_id,
-        experiment.creation_time,
-    )
+    its = (experiment.experiment_id, experiment.creation_time)
+    parts = (settings.shown, settings.experiment, *its)
     return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
-def _parts(values: Sequence[Any]) -> list[Any]:
-    return [values[i : i + MAX_PER_BATCH] for i in range(0, len(values), MAX_PER_BATCH)]
+def _parts(entity: Callable[[str, str], Any], values: Mapping[str, str]) -> list[Any]:
+    """Entities of MLflow for names and values, as many together as one request takes."""
+    made = [entity(name, value) for name, value in values.items()]
+    return [made[i : i + MAX_PER_BATCH] for i in range(0, len(made), MAX_PER_BATCH)]

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.store.finished import FinishedFolder
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 
 MAX_POINTS = 1000
@@ -23,6 +23,9 @@ MAX_POINTS = 1000
 RESULT_STEP = 0
 """The step of what is known once, at the end. MLflow draws bars of metrics that have step 0 alone,
 and a lonely dot at the end of an axis for any other step."""
+
+CLOSING = ("parameters", "steps", "epochs", "examples", "seconds", "evaluation_seconds")
+"""What of a metrics.json becomes metrics as it is."""
 
 _ODD_CHARACTERS = re.compile(r"[^\w.\- ]")
 _NOT_FINITE = ("nan", "inf", "-inf")
@@ -38,12 +41,11 @@ class Point:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Points that are pushed together, and the last step of each kind of event after them."""
 
-    points: tuple[Point, ...]
-    pushed: Mapping[str, int]
+    points: list[Point]
+    pushed: dict[str, int]
 
 
 def time_ms(event: Mapping[str, Any]) -> int:
@@ -54,10 +56,7 @@ def time_ms(event: Mapping[str, Any]) -> int:
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
     """The points of one journal line; lines other than `step`, `eval` and `epoch` have none.
 
-    Args:
-        event: the line.
-        selection: what the selecting rows are called, `dev` or `holdout`; it leads the names of
-            the scores.
+    `selection`, what the selecting rows are called, leads the names of the scores.
     """
     values = {k: v for k, v in event.items() if k not in {"event", "time", "step", "best"}}
     if event["event"] == "eval":
@@ -68,22 +67,19 @@ def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
         values = {"per_epoch": {k: v for k, v in values.items() if k != "epoch"}}
     elif event["event"] != "step":
         return []
-    return _points(values, time_ms(event), int(event["step"]))
+    return points_of(values, time_ms(event), int(event["step"]))
 
 
 def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:
     """What a finished training came to, from its metrics.json, as points at `RESULT_STEP`."""
-    best = {**metrics.get("scores", {})}
-    for name in ("step", "epoch"):
-        best[name] = metrics.get(f"best_{name}")
+    found = {name: metrics.get(name) for name in CLOSING}
+    best = {name: metrics.get(f"best_{name}") for name in ("step", "epoch")}
     values = {
-        "best": best,
+        "best": {**metrics.get("scores", {}), **best},
         "mean": {"examples_per_second": metrics.get("examples_per_second")},
-        "parameters": metrics.get("parameters", {}),
+        **found,
     }
-    for name in ("steps", "epochs", "examples", "seconds", "evaluation_seconds"):
-        values[name] = metrics.get(name)
-    return _points(values, at_ms, RESULT_STEP)
+    return points_of(values, at_ms, RESULT_STEP)
 
 
 def new_batches(
@@ -94,13 +90,8 @@ def new_batches(
 ) -> Iterator[Batch]:
     """Batches of the points that are not yet pushed, whole events only.
 
-    A resumed training writes some of its steps again; the first line of a step counts.
-
-    Args:
-        events: journal lines in their order.
-        selection: as in `event_points`.
-        pushed: the last step pushed of each kind of event.
-        limit: the most points in a batch.
+    A resumed training writes some of its steps again; the first line of a step counts. `pushed` is
+    the last step pushed of each kind of event.
     """
     done, points = dict(pushed), list[Point]()
     for event in events:
@@ -108,15 +99,16 @@ def new_batches(
         if not found or event["step"] <= done.get(kind, -1):
             continue
         if points and len(points) + len(found) > limit:
-            yield Batch(tuple(points), dict(done))
+            yield Batch(points, dict(done))
             points = []
         points += found
         done[kind] = event["step"]
     if points:
-        yield Batch(tuple(points), dict(done))
+        yield Batch(points, dict(done))
 
 
-def _points(values: Mapping[str, Any], at_ms: int, step: int) -> list[Point]:
+def points_of(values: Mapping[str, Any], at_ms: int, step: int) -> list[Point]:
+    """The numbers of a structure as points of one moment."""
     return [Point(name, value, at_ms, step) for name, value in numbers(values)]
 
 
@@ -148,8 +140,7 @@ class DatasetFacts:
         name: task and split, `mrpc-train`.
         digest: the first characters of the split's sha256, or of the data's key.
         context: what the split was used for, `train` or `dev`.
-        source_type: one of MLflow's types of source.
-        source: JSON that MLflow can turn back into a source of this type.
+        source: JSON that MLflow can turn back into a source of its type.
         schema: JSON with the column names and types.
     """
 
@@ -162,19 +153,14 @@ class DatasetFacts:
 
 
 def split_digests(folder: Path, run: Mapping[str, Any]) -> dict[str, str]:
-    """The sha256 of each encoded split that a training read, from the manifest beside them.
+    """Split name -> its sha256, of the encoded splits that a training read; from their manifest.
 
-    Args:
-        folder: the run folder.
-        run: the content of run.json.
-
-    Returns:
-        Split name -> sha256; empty where the splits are not on this machine.
+    Empty where the splits are not on this machine.
 
     Raises:
         DamagedError: the manifest is not what was written.
     """
-    encoded = FinishedFolder(folder / run.get("inputs", {}).get("encoded", "nowhere"))
+    encoded = RunFolder(folder / run.get("inputs", {}).get("encoded", "nowhere"))
     files = encoded.manifest["files"] if encoded.is_there else {}
     ends = ".arrow"
     return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}
@@ -185,9 +171,7 @@ def dataset_facts(
 ) -> list[DatasetFacts]:
     """The train split and the first dev split of a training; empty when its data has no key.
 
-    Args:
-        run: the content of run.json.
-        digests: what `split_digests` found; the data's key stands in for what is missing.
+    The data's key stands in for what `split_digests` did not find.
     """
     data_key = run["identity"].get("keys", {}).get("splits")
     if not data_key:

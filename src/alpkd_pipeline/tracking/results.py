@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.store.finished import FinishedFolder, results_of, written_ns
 from alpkd_pipeline.store.journal import sealed_events
-from alpkd_pipeline.store.run_folder import input_place
-from alpkd_pipeline.tasks.own_metrics import own_scores
-from alpkd_pipeline.tracking.points import RESULT_STEP, Point, numbers, time_ms
-
-SCORES = ("07_model_output/scores", "07_model_output/evaluation")
+from alpkd_pipeline.store.layout import SCORES
+from alpkd_pipeline.store.run_folder import RunFolder, input_place, results_of, written_ns
+from alpkd_pipeline.tasks.metrics import own_scores
+from alpkd_pipeline.tracking.points import RESULT_STEP, Point, points_of, time_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def find_scores(folder: Path) -> Scored | None:
     """The newest scores of a finished run folder in its store, by the user's own metrics too.
 
     Args:
-        folder: `<store>/06_models/<kind>/<task>/<name>`.
+        folder: `<store>/<kind>/<task>/<name>`.
 
     Raises:
         DamagedError: they are not what was sealed.
@@ -45,7 +43,7 @@ def find_scores(folder: Path) -> Scored | None:
     if len(folder.parents) < 4:
         return None
     places = (folder.parents[3] / place / folder.parent.name for place in SCORES)
-    results = (results_of(place, FinishedFolder(folder)) for place in places)
+    results = (results_of(place, RunFolder(folder)) for place in places)
     newest, evaluation = (next(iter(found), None) for found in results)
     if newest is None:
         return None
@@ -68,11 +66,11 @@ def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[P
     `final.<split>.<metric>` are all of them. MLflow shows the latest value of a metric of the
     user's own, so these have the time of their evaluation.
     """
-    at_ms = max(map(time_ms, sealed_events(FinishedFolder(folder))), default=0)
+    at_ms = max(map(time_ms, sealed_events(RunFolder(folder))), default=0)
     first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
     values = {"score": first.get(deciding), "final": scored.splits}
-    own = [Point(n, v, scored.own_ms, RESULT_STEP) for n, v in numbers({"final": scored.own})]
-    return [Point(n, v, at_ms, RESULT_STEP) for n, v in numbers(values)] + own
+    own = points_of({"final": scored.own}, scored.own_ms, RESULT_STEP)
+    return points_of(values, at_ms, RESULT_STEP) + own
 
 
 def results_table(folder: Path, run: Mapping[str, Any]) -> str:
@@ -85,19 +83,17 @@ def results_table(folder: Path, run: Mapping[str, Any]) -> str:
 
 
 def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    if run["stage"] == "student":
-        path = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
-        teacher = FinishedFolder(path)
-        if teacher.is_there:
-            yield from _rows(path, teacher.json("run.json"))
-    finished = FinishedFolder(folder)
-    metrics = finished.json("metrics.json") if finished.has("metrics.json") else {}
     student = run["stage"] == "student"
-    layers = (
-        run["params"]["student"]["layers"] if student else run["identity"].get("teacher_layers")
-    )
+    if student:
+        path = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
+        teacher = RunFolder(path)
+        if teacher.is_there:
+            yield from _rows(path, teacher.run)
+    finished = RunFolder(folder)
+    metrics = finished.metrics if finished.has("metrics.json") else {}
+    own = run["params"]["student"] if student else {"layers": run["identity"].get("teacher_layers")}
+    layers, seconds = own["layers"], metrics.get("seconds")
     total = metrics.get("parameters", {}).get("total")
-    seconds = metrics.get("seconds")
     yield {
         "model": run["stage"],
         "layers": "-" if layers is None else str(layers),

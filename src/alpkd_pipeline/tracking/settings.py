@@ -75,12 +75,7 @@ def sqlite_address(database: Path) -> str:
 
 
 def _decoded(path: str, project: Path) -> str:
-    """The path in an address.
-
-    Raises:
-        UserError: the address leads nowhere, and would lead to a folder that is there if it were
-            a path.
-    """
+    """The path in an address, unless it leads to a folder only if it is read as a path."""
     decoded = unquote(path)
     if not (project / decoded).parent.exists() and (project / path).parent.exists():
         raise UserError(
@@ -91,20 +86,12 @@ def _decoded(path: str, project: Path) -> str:
 
 
 def tracking_settings(tracking: str, experiment: str, project: Path) -> TrackingSettings | None:
-    """Turn the parameters `run.tracking` and `run.experiment` into settings.
+    """Turn the parameters `run.tracking` and `run.experiment` into settings; None for `off`.
 
     Paths are made absolute: MLflow would read them from the working directory of the moment.
 
-    Args:
-        tracking: `off`, `sqlite` (`mlflow.db` in the project) or the address of a store.
-        experiment: the experiment's name.
-        project: the project's folder.
-
-    Returns:
-        The settings, or None when tracking is off.
-
     Raises:
-        UserError: the value is none of these.
+        UserError: it is not off, `sqlite` (`mlflow.db` in the project) or the address of a store.
     """
     project = project.resolve()
     if tracking == "off":

@@ -9,25 +9,20 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.tracking.settings import TrackingSettings
 
 STATE_FILE = ".mlflow.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A training that stopped before its end.
-
-    Attributes:
-        status: MLflow's word, `FAILED` or `KILLED`.
-        reason: one line for people.
-        time_ms: when, in milliseconds since the epoch.
-    """
+    """A training that stopped before its end: MLflow's word, why, and when in ms since 1970."""
 
     status: str
     reason: str
@@ -42,8 +37,6 @@ class SyncState:
         store: which tracking store and experiment this is about.
         training: the training's id; empty while its journal is empty.
         place: the store's address and the experiment's name.
-        experiment_id: the experiment's number in MLflow's addresses.
-        run_id: the MLflow run.
         pushed: the last step pushed of each kind of event.
         finished: everything is there and the run is FINISHED.
         scored: `Scored.key` of the scores that are there.
@@ -80,9 +73,8 @@ def write_state(folder: Path, state: SyncState) -> None:
     Raises:
         OSError: the folder is gone or cannot be written.
     """
-    values: dict[str, Any] = asdict(state)
     temporary = folder / f"{STATE_FILE}.tmp"
-    temporary.write_text(json.dumps(values, indent=1, sort_keys=True), "utf-8")
+    temporary.write_text(json.dumps(asdict(state), indent=1, sort_keys=True), "utf-8")
     os.replace(temporary, folder / STATE_FILE)
 
 
@@ -91,6 +83,19 @@ def one_line(error: BaseException) -> str:
     first = next(iter(str(error).strip().splitlines()), "")
     kind = type(error).__name__
     return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
+
+
+@contextmanager
+def faults_told(settings: TrackingSettings, what: str, remedy: str) -> Iterator[None]:
+    """A context in which a store that fails is one line for the user: `what` did not get there."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{what} did not get into MLflow at {settings.shown}: {store_fault(error)}; {remedy}"
+        ) from None
 
 
 def store_fault(error: Exception) -> str:

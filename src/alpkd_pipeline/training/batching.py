@@ -51,15 +51,8 @@ def epoch_batches(
 ) -> list[np.ndarray]:
     """The batches of one epoch: shuffled rows, grouped by length within mega-batches.
 
-    Args:
-        lengths: (N,) tokens of each row of the split.
-        rows: (R,) the rows to train on.
-        batch_size: examples in a batch; the last batch of the epoch may hold fewer.
-        seed: the run's seed.
-        epoch: 0 for the first.
-
-    Returns:
-        Arrays of rows; every row occurs exactly once.
+    Each of the `rows` (R,) occurs exactly once; the last batch may hold fewer than `batch_size`.
+    `lengths` (N,) are the tokens of each row of the split; the first epoch is 0.
     """
     draw = np.random.Generator(np.random.PCG64([seed, epoch]))
     order = draw.permutation(rows)
@@ -132,22 +125,15 @@ def choose_rows(
 ) -> Selection:
     """Select on dev, as the papers do, or on a part cut from train, which keeps dev untouched.
 
-    Args:
-        train: the train split.
-        dev: the first dev split.
-        task: the task; classes are stratified, a regression is not.
-        how: `dev` or `holdout`.
-        fraction: share of train that a holdout takes.
-        seed: fixes the holdout.
+    A `holdout` takes a `fraction` of train that the seed fixes; classes are stratified, a
+    regression is not.
     """
     everything = np.arange(len(train))
     if how == "dev":
         return Selection(everything, task.dev_splits[0], np.arange(len(dev)), "dev")
     draw = np.random.Generator(np.random.PCG64([seed, 0x401D]))
     strata = train.labels if task.kind == "classification" else np.zeros(len(train), dtype=np.int64)
-    held = [
-        draw.permutation(members)[: max(1, round(fraction * len(members)))]
-        for members in (np.flatnonzero(strata == label) for label in np.unique(strata))
-    ]
+    classes = [np.flatnonzero(strata == label) for label in np.unique(strata)]
+    held = [draw.permutation(rows)[: max(1, round(fraction * len(rows)))] for rows in classes]
     rows = np.sort(np.concatenate(held))
     return Selection(np.setdiff1d(everything, rows), "train", rows, "holdout")

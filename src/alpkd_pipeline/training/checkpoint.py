@@ -43,15 +43,13 @@ def random_state() -> dict[str, Tensor]:
     assert name == "MT19937"
     found = {
         _PYTHON: torch.tensor(words, dtype=torch.int64),
-        f"{_PYTHON}.gauss": _numbers([] if gauss is None else [gauss]),
+        f"{_PYTHON}.gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
         _NUMPY: torch.from_numpy(np.asarray(keys, dtype=np.int64)),
-        f"{_NUMPY}.rest": _numbers([float(place), float(has_gauss), float(cached)]),
+        f"{_NUMPY}.rest": torch.tensor([place, has_gauss, cached], dtype=torch.float64),
         _TORCH: torch.get_rng_state(),
     }
-    if torch.cuda.is_available():
-        for i, state in enumerate(torch.cuda.get_rng_state_all()):
-            found[f"{_CUDA}{i}"] = state
-    return found
+    states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return found | {f"{_CUDA}{i}": state for i, state in enumerate(states)}
 
 
 def restore_random_state(state: dict[str, Tensor]) -> None:
@@ -69,11 +67,7 @@ def restore_random_state(state: dict[str, Tensor]) -> None:
 
 
 def remember_draws(device: torch.device) -> Callable[[], None]:
-    """What a model draws from, on the CPU and on its device, as it is now.
-
-    Returns:
-        Puts it back, so that the same numbers are drawn again.
-    """
+    """Remember what a model draws from; the function puts it back, so that it is drawn again."""
     here = torch.get_rng_state()
     there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
@@ -83,10 +77,6 @@ def remember_draws(device: torch.device) -> Callable[[], None]:
             torch.cuda.set_rng_state(there, device)
 
     return put_back
-
-
-def _numbers(values: list[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
 
 
 TENSORS = "state.safetensors"
@@ -101,15 +91,7 @@ def write_tensors(
     optimiser: torch.optim.Optimizer,
     sums: Mapping[str, Tensor],
 ) -> None:
-    """Write `state.safetensors`.
-
-    Args:
-        folder: where.
-        model: the model in training, with its buffers.
-        parameters: everything that is trained, in a fixed order; the method's too.
-        optimiser: AdamW over these parameters.
-        sums: running sums of the loop, by name.
-    """
+    """Write `state.safetensors`: buffers, parameters in a fixed order, moments, draws, sums."""
     found = {f"buffers.{name}": value for name, value in _buffers(model).items()}
     for i, parameter in enumerate(parameters):
         found[f"trained.{i}"] = parameter.detach()
@@ -133,14 +115,24 @@ def read_tensors(
     Returns:
         The running sums.
     """
-    groups = _grouped(load_file(folder / TENSORS))
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(folder / TENSORS).items():
+        kind, _, rest = name.partition(".")
+        groups.setdefault(kind, {})[rest] = value
     buffers, trained = _buffers(model), list(parameters)
     with torch.no_grad():
         for name, value in groups.get("buffers", {}).items():
             buffers[name].copy_(value)
         for i, parameter in enumerate(trained):
             parameter.copy_(groups["trained"][str(i)])
-    _restore_moments(optimiser, trained, groups.get("moments", {}))
+    numbers, moments = {id(p): i for i, p in enumerate(trained)}, groups.get("moments", {})
+    order = [numbers[id(p)] for group in optimiser.param_groups for p in group["params"]]
+    state = {
+        place: {name: moments[f"{i}.{name}"] for name in _MOMENTS}
+        for place, i in enumerate(order)
+        if f"{i}.step" in moments
+    }
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
     restore_random_state(groups["random"])
     return groups.get("sums", {})
 
@@ -151,27 +143,6 @@ def _buffers(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name not in trained}
 
 
-def _restore_moments(
-    optimiser: torch.optim.Optimizer, trained: list[nn.Parameter], found: Mapping[str, Tensor]
-) -> None:
-    numbers = {id(parameter): str(i) for i, parameter in enumerate(trained)}
-    order = [p for group in optimiser.param_groups for p in group["params"]]
-    state = {}
-    for place, parameter in enumerate(order):
-        i = numbers[id(parameter)]
-        if f"{i}.step" in found:
-            state[place] = {name: found[f"{i}.{name}"] for name in _MOMENTS}
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-
-
-def _grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
-        groups.setdefault(kind, {})[rest] = value
-    return groups
-
-
 SHARE = 0.02
 """With `auto`, the most of a training's time that goes into saving."""
 
@@ -180,24 +151,16 @@ LONGEST = 300.0
 
 
 class Saver:
-    """Publishes a training's checkpoints.
+    """Publishes a training's checkpoints; each remembers how long the journal is.
 
-    Args:
-        work: the work folder.
-        every: steps between two checkpoints, beside those at each epoch's end; `auto`: by the
-            clock, so that saving takes no more than `SHARE` of the time.
-        journal: the training's; a checkpoint remembers how long it is.
+    `every` is the steps between two of them, beside those at each epoch's end; `auto` goes by the
+    clock, so that saving takes no more than `SHARE` of the time.
     """
 
     def __init__(self, work: Path, every: int | str, journal: Journal) -> None:
         self._work, self._every, self._journal = work, every, journal
         self._saved_at = time.perf_counter()
         self._cost = 0.0
-
-    @classmethod
-    def of(cls, work: Path, every: int | str, journal: Journal) -> Saver | None:
-        """As the parameter `checkpoint_every` says; None for `never`."""
-        return None if every == "never" else cls(work, every, journal)
 
     def due(self, step: int, *, epoch_ends: bool) -> bool:
         """Whether a checkpoint is wanted after this step."""
@@ -210,10 +173,7 @@ class Saver:
     def save(self, step: int, facts: dict[str, Any], write: Callable[[Path], None]) -> None:
         """Publish the checkpoint of a step, and remove what is no longer needed.
 
-        Args:
-            step: optimiser steps done.
-            facts: what the loop needs beside the tensors; `best_step` names the best model.
-            write: writes the tensors into a folder.
+        `write` writes the tensors; of the `facts` beside them `best_step` names the best model.
         """
         started = time.perf_counter()
 

@@ -1,13 +1,5 @@
 """The device, precision and threads of a run: what was asked for, and what it became here.
 
-What the C library does with memory that a step has freed.
-
-A step on the CPU asks for the same hundred megabytes as the one before. glibc gives freed memory
-back to the system at once, and the system fills each page with zeros when it is asked for again:
-four thousand page faults a step, 5 to 8 % of a small student's time (benchmarks/README.md).
-
-A training that goes on elsewhere than it was: what that leaves of the promise of equal bits.
-
 With the same processor, device, threads, precision and libraries a training that was interrupted
 ends bitwise as if it had not been. With others it ends as well, within the spread of the seeds: it
 goes on, says so, and keeps the record.
@@ -30,6 +22,10 @@ from typing import Any
 import torch
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store import diff
+from alpkd_pipeline.training.run_config import Settings
+
+log = logging.getLogger(__name__)
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
@@ -46,10 +42,15 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """The device of a run, and the precision in which models pass over it."""
+    """The hardware of a run while it is open: models pass over it in its precision."""
 
     device: Any  # a torch.device, which the hints of transformers' `to` do not take
-    precision: str
+    hardware: Hardware
+
+    @property
+    def precision(self) -> str:
+        """`fp32` or `bf16`."""
+        return self.hardware.precision
 
     def autocast(self) -> torch.autocast:
         """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
@@ -69,9 +70,10 @@ def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardwar
         UserError: the device is not on this machine.
     """
     chosen = _device(device)
+    on_gpu = chosen.startswith("cuda")
     return Hardware(
         device=chosen,
-        device_name=_device_name(chosen),
+        device_name=torch.cuda.get_device_name(torch.device(chosen)) if on_gpu else _cpu_name(),
         precision=_precision(precision, chosen),
         threads=int(threads) if threads != "auto" else _threads(),
     )
@@ -101,12 +103,6 @@ def _device(asked: str) -> str:
     return asked
 
 
-def _device_name(device: str) -> str:
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_name(torch.device(device))
-    return _cpu_name()
-
-
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -122,13 +118,9 @@ def _precision(asked: str, device: str) -> str:
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     # CPUs without native bf16 emulate it, slower than fp32.
-    native = torch.backends.cpu.get_cpu_capability() in {"AVX512"} and _cpu_has_bf16()
-    return "bf16" if device == "cpu" and native else "fp32"
-
-
-def _cpu_has_bf16() -> bool:
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(check and check())
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
+    wide = device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return "bf16" if wide and native() else "fp32"
 
 
 @contextmanager
@@ -140,9 +132,17 @@ def accelerator_for(hardware: Hardware) -> Iterator[Accelerator]:
     if device.index is not None:
         torch.cuda.set_device(device)
     try:
-        yield Accelerator(device, hardware.precision)
+        yield Accelerator(device, hardware)
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def training_hardware(asked: Settings) -> Iterator[Accelerator]:
+    """The hardware that a training asks for, and freed memory kept, as long as it is open."""
+    hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
+    with accelerator_for(hardware) as accelerator, freed_memory_kept():
+        yield accelerator
 
 
 def environment(hardware: Hardware) -> dict[str, Any]:
@@ -175,7 +175,11 @@ LARGEST_MMAP_THRESHOLD = 32 * 2**20
 def freed_memory_kept() -> Iterator[None]:
     """A context in which freed memory stays with the process; at its end all of it is given back.
 
-    Results do not depend on it. Where the C library is not glibc, nothing is changed.
+    A step on the CPU asks for the same hundred megabytes as the one before. glibc gives freed
+    memory back to the system at once, and the system fills each page with zeros when it is asked
+    for again: four thousand page faults a step, 5 to 8 % of a small student's time
+    (benchmarks/README.md). Results do not depend on it. Where the C library is not glibc, nothing
+    is changed.
     """
     libc = _glibc()
     if libc is None:
@@ -197,8 +201,6 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None
 
 
-log = logging.getLogger(__name__)
-
 RESUME = "resume"
 """The event of a training that goes on."""
 
@@ -208,18 +210,15 @@ NAMES = ("device", "device_name", "precision", "threads", "attention", "librarie
 
 def last_environment(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Where a training was when it wrote the end of its journal; empty if it does not say."""
-    found: Mapping[str, Any] = {}
-    for event in events:
-        if event["event"] in {"start", RESUME}:
-            found = event
-    return found
+    begun = [event for event in events if event["event"] in {"start", RESUME}]
+    return begun[-1] if begun else {}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[Any]]:
     """What differs between two environments: dotted name -> [before, now]."""
-    old, new = dict(_flat(before)), dict(_flat(now))
-    both = (name for name in new if name in old)
-    return {name: [old[name], new[name]] for name in both if old[name] != new[name]}
+    known = ({name: each[name] for name in NAMES if name in each} for each in (before, now))
+    found = diff.differences(*known)
+    return {name: [*both] for name, both in found.items() if None not in both}
 
 
 def say_differences(name: str, step: int, found: Mapping[str, list[Any]]) -> None:
@@ -227,13 +226,8 @@ def say_differences(name: str, step: int, found: Mapping[str, list[Any]]) -> Non
     if not found:
         return
     what = ", ".join(f"{key} {now} instead of {before}" for key, (before, now) in found.items())
-    log.warning(
-        "%s goes on after step %d with %s: its result is not bitwise that of an uninterrupted"
-        " training, and its record says so",
-        name,
-        step,
-        what,
-    )
+    told = "its result is not bitwise that of an uninterrupted training, and its record says so"
+    log.warning("%s goes on after step %d with %s: %s", name, step, what, told)
 
 
 def resumed_on(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -243,12 +237,3 @@ def resumed_on(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for event in events
         if event["event"] == RESUME and event.get("differs")
     ]
-
-
-def _flat(environment: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name in NAMES:
-        value = environment.get(name)
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", version) for inner, version in value.items())
-        elif value is not None:
-            yield name, value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
@@ -22,22 +23,16 @@ def run_stage(folder: Path) -> Path:
             is too small.
     """
     run = read_config(folder)
+    makers: dict[str, Callable[[RunConfig], None]] = {
+        "teacher": adopt_teacher if run.params["teacher"]["finetuned"] else train_teacher,
+        "signals": lambda run: record_signals(run, run.folder),
+        "student": train_student,
+    }
+    if run.stage not in makers:
+        raise UserError(f"{folder / RUN_CONFIG}: unknown stage {run.stage!r}")
     with says_where_it_goes_on(folder), room_for(folder), memory_faults():
-        _make(run)
+        makers[run.stage](run)
     return folder
-
-
-def _make(run: RunConfig) -> None:
-    if run.stage == "teacher" and run.params["teacher"]["finetuned"]:
-        adopt_teacher(run)
-    elif run.stage == "teacher":
-        train_teacher(run)
-    elif run.stage == "signals":
-        record_signals(run, run.folder)
-    elif run.stage == "student":
-        train_student(run)
-    else:
-        raise UserError(f"{run.folder / RUN_CONFIG}: unknown stage {run.stage!r}")
 
 
 def train_folder(folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.distillation.losses.soft import hard_loss
@@ -18,6 +20,30 @@ from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
 
 Step = Callable[[Batch], LossTerms]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learner:
+    """What is trained, and how a batch becomes its losses.
+
+    Attributes:
+        model: the model in training, on its device.
+        step: turns a batch into its losses.
+        learned: what the method trains beside the model; it is not saved with it.
+        term_weights: the weight of each loss term, for the weighted values in the journal.
+        begin_epoch: called with the number of each epoch, from 0, before its first step.
+    """
+
+    model: nn.Module
+    step: Step
+    learned: Sequence[nn.Parameter] = ()
+    term_weights: Mapping[str, float] = field(default_factory=dict)
+    begin_epoch: Callable[[int], None] | None = None
+
+    @cached_property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that is trained, in a fixed order."""
+        return [*self.model.parameters(), *self.learned]
 
 
 def finetune_step(model: PreTrainedModel, accelerator: Accelerator, task_kind: TaskKind) -> Step:
@@ -43,13 +69,8 @@ def distill_step(
 
     def step(batch: Batch) -> LossTerms:
         with accelerator.autocast():
-            heard = model_signal(
-                model,
-                batch.inputs,
-                pooling=pooling,
-                layers=method.needs_student_layers,
-                tokens=method.student_tokens,
-            )
+            layers, tokens = "layers" in method.needs, method.student_tokens
+            heard = model_signal(model, batch.inputs, pooling=pooling, layers=layers, tokens=tokens)
         said = teacher.signals(batch.rows, batch.inputs) if teacher and method.needs else None
         # Losses stay outside autocast: bf16 has too few digits for sums over a batch.
         return method(heard, said, batch.labels)
@@ -67,12 +88,7 @@ def model_signal(
 ) -> Signal:
     """What a model says about a batch, in the precision of its pass.
 
-    Args:
-        model: the student or the teacher.
-        inputs: the padded inputs.
-        pooling: how a layer becomes one vector.
-        layers: whether pooled layers are wanted.
-        tokens: the layers whose tokens are wanted instead.
+    Pooled layers are told if they are wanted, or the tokens of some layers instead.
     """
     if tokens is None:
         logits, pooled = forward_signal(model, inputs, pooling=pooling, layers=layers)
@@ -101,29 +117,14 @@ class LiveTeacher:
         # A teacher left in training mode would teach its own dropout noise.
         self._model = model.train(False).requires_grad_(False)
         self._accelerator = accelerator
-        self._pooling = pooling
-        self._layers = layers
-        self._tokens = tokens
+        self._say = partial(
+            model_signal, self._model, pooling=pooling, layers=layers, tokens=tokens
+        )
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The teacher's outputs for this batch, in fp32 and without gradients."""
         with torch.no_grad(), self._accelerator.autocast():
-            said = model_signal(
-                self._model,
-                inputs,
-                pooling=self._pooling,
-                layers=self._layers,
-                tokens=self._tokens,
-            )
-        return Signal(
-            logits=said.logits.float(),
-            layers=_float(said.layers),
-            states=_float(said.states),
-            scores=_float(said.scores),
-            qkv=_float(said.qkv),
-            mask=said.mask,
-        )
-
-
-def _float(values: Tensor | None) -> Tensor | None:
-    return None if values is None else values.float()
+            said = self._say(inputs)
+        parts = ("logits", "layers", "states", "scores", "qkv")
+        found = {part: getattr(said, part) for part in parts}
+        return replace(said, **{p: v.float() for p, v in found.items() if v is not None})

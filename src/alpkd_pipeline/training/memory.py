@@ -42,17 +42,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class RowLimit:
-    """How many rows go through a model at once.
-
-    Args:
-        rows: a whole batch, to begin with.
-        doing: `training` or `evaluation`, for the record.
-        note: hears of every time the limit was halved.
+    """How many rows go through a model at once: a whole batch, to begin with.
 
     Attributes:
         rows: how many it is now.
         whole: how many it was to begin with.
-        noted: what `note` has heard: `doing`, `rows`, `instead_of` and where that was.
+        noted: what `note` has heard each time it was halved: `doing` (`training` or `evaluation`),
+            `rows`, `instead_of` and where that was.
     """
 
     def __init__(
@@ -67,12 +63,9 @@ class RowLimit:
         return [members[i : i + self.rows] for i in range(0, len(members), self.rows)]
 
     def halve(self, tried: int, fault: str, **where: Any) -> None:
-        """Allow half as many rows as were too many, and say so; memory is given back first.
+        """Allow half as many rows as were tried, and say so; memory is given back first.
 
-        Args:
-            tried: how many rows did not fit.
-            fault: what torch said.
-            where: what the record says beside the rows, such as the step.
+        The record says `where` that was, such as the step; `fault` is what torch said.
 
         Raises:
             UserError: it was a single row.
@@ -86,10 +79,8 @@ class RowLimit:
             )
         self.rows = (tried + 1) // 2
         log.warning(
-            "out of memory with %d rows at a time in %s: going on with %d; batches count as before",
-            tried,
-            self._doing,
-            self.rows,
+            f"out of memory with {tried} rows at a time in {self._doing}: going on with"
+            f" {self.rows}; batches count as before"
         )
         found = {"doing": self._doing, "rows": self.rows, "instead_of": self.whole, **where}
         self.noted.append(found)
@@ -97,12 +88,7 @@ class RowLimit:
             self._note(found)
 
     def each(self, members: np.ndarray, work: Callable[[np.ndarray], T]) -> Iterator[T]:
-        """What some work comes to for each part of a batch; a part that does not fit is cut.
-
-        Args:
-            members: rows that are independent of one another.
-            work: done for some of them at a time.
-        """
+        """What some work comes to for each part of independent rows; what does not fit is cut."""
         start = 0
         while start < len(members):
             part = members[start : start + self.rows]
@@ -120,11 +106,7 @@ def journalled_limit(
 ) -> RowLimit:
     """A limit that the journal keeps: a training that goes on need not find it out again.
 
-    Args:
-        rows: a whole batch.
-        doing: as for `RowLimit`.
-        journal: gets a line for each time the limit is halved.
-        events: what the journal holds already.
+    `events` are what the journal holds already.
     """
     limit = RowLimit(rows, doing, lambda found: journal.write(MEMORY, **found))
     for event in events:
@@ -143,7 +125,11 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T 
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return None, str(error) or type(error).__name__
+        return None, _said(error)
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def free_memory() -> None:
@@ -157,18 +143,14 @@ def free_memory() -> None:
 
 @contextmanager
 def memory_faults() -> Iterator[None]:
-    """Where nothing can be cut, a lack of memory is one line for the user.
-
-    Raises:
-        UserError: the device's memory was too short.
-    """
+    """Where nothing can be cut, a lack of memory is one line for the user, a UserError."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        first = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"out of memory ({first}), with nothing left to make smaller: take smaller models, a"
-            " smaller eval_batch_size or another device, or stop what else uses this one"
+            f"out of memory ({_said(error).splitlines()[0]}), with nothing left to make smaller:"
+            " take smaller models, a smaller eval_batch_size or another device, or stop what else"
+            " uses this one"
         ) from None

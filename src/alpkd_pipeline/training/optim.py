@@ -36,12 +36,7 @@ def lr_factor(step: int, total: int, warmup: int) -> float:
 def decay_left(steps: int, total: int, warmup: int, lr: float, weight_decay: float) -> float:
     """What AdamW leaves of a weight that has had no gradient in the first `steps` steps.
 
-    Args:
-        steps: steps done.
-        total: steps of the whole schedule.
-        warmup: steps of warm-up.
-        lr: the highest learning rate.
-        weight_decay: of its parameter group.
+    `lr` is the highest rate of the schedule, whose steps are `total`, those of warm-up `warmup`.
     """
     rates = (lr * lr_factor(step, total, warmup) for step in range(steps))
     return math.prod(1.0 - rate * weight_decay for rate in rates)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psutil
@@ -14,68 +14,63 @@ import torch
 from alpkd_pipeline.training.batching import Batch
 
 
+@dataclass(slots=True)
 class Pace:
-    """Counts over a span of a training: since the last line of the journal, or an epoch."""
+    """Counts over a span of a training: since the last line of the journal, or an epoch.
 
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._examples = self._tokens = self._places = 0
-        self._data_seconds = 0.0
+    Places of padded batches hold a token or none. `data_seconds` went into gathering, padding and
+    sending batches; `started` is later by what was skipped.
+    """
+
+    examples: int = 0
+    tokens: int = 0
+    places: int = 0
+    data_seconds: float = 0.0
+    started: float = field(default_factory=lambda: time.perf_counter())
 
     def add(self, batch: Batch) -> None:
         """Count a batch that was trained on."""
-        self._examples += len(batch.rows)
-        self._tokens += batch.tokens
-        self._places += batch.inputs["input_ids"].numel()
-
-    def wait(self, seconds: float) -> None:
-        """Count time in which the next batch was gathered, padded and sent."""
-        self._data_seconds += seconds
+        self.examples += len(batch.rows)
+        self.tokens += batch.tokens
+        self.places += batch.inputs["input_ids"].numel()
 
     def skip(self, seconds: float) -> None:
         """Leave out time that was no training: an evaluation must not look like slow training."""
-        self._started += seconds
+        self.started += seconds
 
     def counts(self) -> dict[str, float]:
         """What `of` needs to count on."""
-        return {
-            "examples": self._examples,
-            "tokens": self._tokens,
-            "places": self._places,
-            "data_seconds": self._data_seconds,
-            "seconds": self.seconds,
-        }
+        counts = asdict(self)
+        del counts["started"]
+        return {**counts, "seconds": self.seconds}
 
     @classmethod
-    def of(cls, counts: Mapping[str, float]) -> Pace:
+    def of(cls, counts: Mapping[str, Any]) -> Pace:
         """A span that goes on where an interrupted training stopped."""
-        pace = cls()
-        pace._examples, pace._tokens = int(counts["examples"]), int(counts["tokens"])
-        pace._places, pace._data_seconds = int(counts["places"]), counts["data_seconds"]
-        pace._started -= counts["seconds"]
-        return pace
+        counted = {name: value for name, value in counts.items() if name != "seconds"}
+        return cls(**counted, started=time.perf_counter() - counts["seconds"])
 
     @property
     def seconds(self) -> float:
         """Since the beginning of the span, without what was skipped."""
-        return max(1e-9, time.perf_counter() - self._started)
+        return max(1e-9, time.perf_counter() - self.started)
 
     def speed(self) -> dict[str, float]:
         """Examples a second, and per cent of the time that went into waiting for data."""
         seconds = self.seconds
         return {
-            "examples_per_second": round(self._examples / seconds, 1),
-            "data_percent": round(100 * self._data_seconds / seconds, 2),
+            "examples_per_second": round(self.examples / seconds, 1),
+            "data_percent": round(100 * self.data_seconds / seconds, 2),
         }
 
     def of_epoch(self) -> dict[str, float]:
         """The same for an epoch, with its tokens: padding is the per cent of places without one."""
-        seconds, places = self.seconds, max(1, self._places)
+        seconds, places = self.seconds, max(1, self.places)
         return {
             "seconds": round(seconds, 3),
             **self.speed(),
-            "tokens_per_second": round(self._tokens / seconds, 1),
-            "padding_percent": round(100 * (places - self._tokens) / places, 2),
+            "tokens_per_second": round(self.tokens / seconds, 1),
+            "padding_percent": round(100 * (places - self.tokens) / places, 2),
         }
 
 
@@ -85,14 +80,14 @@ def waiting(*paces: Pace) -> Iterator[None]:
     started = time.perf_counter()
     yield
     for pace in paces:
-        pace.wait(time.perf_counter() - started)
+        pace.data_seconds += time.perf_counter() - started
 
 
 class Usage:
     """Samples this process and, where there is one, its GPU."""
 
     def __init__(self, device: torch.device) -> None:
-        self._process = psutil.Process(os.getpid())
+        self._process = psutil.Process()
         self._process.cpu_percent()  # the first call only starts the measurement
         self._device = device
         self._handle = _gpu_handle(device)

@@ -1,9 +1,10 @@
-"""A model's outputs on a whole split."""
+"""A model's outputs on a whole split, and its answers as a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from transformers import PreTrainedModel
 
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.tasks.metrics import predictions_frame
+from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import collate, sorted_batches
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.memory import RowLimit
@@ -30,13 +33,12 @@ def iterate_outputs(
     model: PreTrainedModel,
     split: EncodedSplit,
     accelerator: Accelerator,
+    limit: RowLimit,
     *,
-    batch_size: int,
     pad_id: int,
     pooling: str = "cls",
     layers: bool = False,
     only: np.ndarray | None = None,
-    limit: RowLimit | None = None,
 ) -> Iterator[BatchOutput]:
     """Outputs batch by batch in evaluation mode, in fp32; the model's mode is restored after.
 
@@ -44,16 +46,14 @@ def iterate_outputs(
         model: the model, on the accelerator's device.
         split: the encoded rows.
         accelerator: device and precision.
-        batch_size: rows in a batch.
+        limit: rows in a batch, and how many of them go through the model at once where memory is
+            short; one that is handed from call to call spares finding it out again.
         pad_id: the tokenizer's padding id.
         pooling: how a layer's states become one vector, `cls` or `mean`.
         layers: whether the pooled states of every layer are wanted.
         only: the rows to look at; all of them by default.
-        limit: how many rows go through the model at once, where memory is short; one that is
-            handed from call to call spares finding it out again.
     """
     chosen = np.arange(len(split)) if only is None else only
-    limit = limit or RowLimit(batch_size, "evaluation")
 
     def output(rows: np.ndarray) -> BatchOutput:
         batch = collate(split, rows, pad_id).to(accelerator.device)
@@ -64,7 +64,7 @@ def iterate_outputs(
     was_training = model.training
     model.train(False)
     try:
-        for picked in sorted_batches(split.lengths[chosen], batch_size):
+        for picked in sorted_batches(split.lengths[chosen], limit.whole):
             yield from limit.each(chosen[picked], output)
     finally:
         model.train(was_training)
@@ -74,18 +74,28 @@ def predict(
     model: PreTrainedModel,
     split: EncodedSplit,
     accelerator: Accelerator,
+    limit: RowLimit,
     *,
-    batch_size: int,
     pad_id: int,
-    limit: RowLimit | None = None,
 ) -> np.ndarray:
     """The logits of every row, (N, C) float32, in the order of the split."""
     logits: np.ndarray | None = None
-    for out in iterate_outputs(
-        model, split, accelerator, batch_size=batch_size, pad_id=pad_id, limit=limit
-    ):
+    for out in iterate_outputs(model, split, accelerator, limit, pad_id=pad_id):
         values = out.logits.cpu().numpy()
         if logits is None:
             logits = np.empty((len(split), values.shape[1]), dtype=np.float32)
         logits[out.rows] = values
     return logits if logits is not None else np.empty((0, 1), dtype=np.float32)
+
+
+def write_predictions(
+    to: Path, task: Task, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
+) -> None:
+    """Write the answers on some rows (R,) of a split to `<to>/predictions/<name>.csv`.
+
+    The logits (N, C) are those of the whole split.
+    """
+    frame = predictions_frame(task, split.idx[rows], split.labels[rows], logits[rows])
+    path = to / "predictions" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False, lineterminator="\n")

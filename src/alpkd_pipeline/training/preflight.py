@@ -22,7 +22,7 @@ from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.seen_rows import AT_ONCE
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.devices import Accelerator
-from alpkd_pipeline.training.memory import is_out_of_memory
+from alpkd_pipeline.training.memory import RowLimit, is_out_of_memory
 from alpkd_pipeline.training.predict import iterate_outputs
 
 
@@ -35,13 +35,8 @@ def check_fits(
 ) -> None:
     """Refuse a model that cannot read some row of some split; its longest rows are tried.
 
-    Args:
-        model: as the training begins with it, with its whole embedding, on the accelerator's
-            device; its weights, its mode and the random state stay as they are.
-        tokenizer: the one that the splits were encoded with.
-        encoded: the folder of the encoded splits, labelled or not.
-        source: the folder that the model's tables came from, for messages.
-        accelerator: device and precision.
+    The model is that with which the training begins, with its whole embedding; its weights, its
+    mode and the random state stay as they are. Its tables came from the folder `source`.
 
     Raises:
         UserError: a token without embedding, a row longer than the positions, a forward pass that
@@ -53,20 +48,25 @@ def check_fits(
         # Numbers first: on a GPU a row of a table that is not there would end the process.
         _check_ids(name, split, model, tokenizer, source)
         _check_length(name, split, model, source)
+    one, pad_id = RowLimit(1, "evaluation"), int(tokenizer.pad_token_id)
     for name, split in splits.items():
-        _try_longest(name, split, model, int(tokenizer.pad_token_id), source, accelerator)
+        what = f"{source}: the model cannot read the longest row of split {name}"
+        with _told(what, let_through=UserError):
+            row = np.array([split.lengths.argmax()])
+            for out in iterate_outputs(
+                model, split, accelerator, one, pad_id=pad_id, layers=True, only=row
+            ):
+                if not out.logits.isfinite().all():
+                    raise UserError(
+                        f"{source}: the model's answer to the longest row of split {name} is"
+                        f" {out.logits[0].tolist()}: its weights are damaged; copy them again"
+                    )
 
 
 def check_saves(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, room: Path
 ) -> None:
-    """Refuse a model that does not come back from a file as it was.
-
-    Args:
-        model: any model, with its whole embedding.
-        tokenizer: its tokenizer.
-        source: the folder that the model came from, for messages.
-        room: where a folder is made for it, and removed.
+    """Refuse a model that does not come back from a file as it was, which is tried in `room`.
 
     Raises:
         UserError: it cannot be saved, not be loaded again, or is another one then.
@@ -128,27 +128,6 @@ def _check_length(name: str, split: EncodedSplit, model: PreTrainedModel, source
             f" {reads} ({rows} positions in its {CONFIG}): set task.max_length to {reads} or less,"
             f' and "model_max_length": {reads} in its tokenizer_config.json'
         )
-
-
-def _try_longest(
-    name: str,
-    split: EncodedSplit,
-    model: PreTrainedModel,
-    pad_id: int,
-    source: Path,
-    accelerator: Accelerator,
-) -> None:
-    longest = np.array([split.lengths.argmax()])
-    what = f"{source}: the model cannot read the longest row of split {name}"
-    with _told(what, let_through=UserError):
-        for out in iterate_outputs(
-            model, split, accelerator, batch_size=1, pad_id=pad_id, layers=True, only=longest
-        ):
-            if not out.logits.isfinite().all():
-                raise UserError(
-                    f"{source}: the model's answer to the longest row of split {name} is"
-                    f" {out.logits[0].tolist()}: its weights are damaged; copy them again"
-                )
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -62,7 +61,8 @@ class _Watch:
             torch.cuda.synchronize(self.device)
         self.ends.append(time.perf_counter())
         if len(self.ends) == WARM_UP + self.steps:
-            self.profiler = profile(activities=_activities(self.device))
+            gpu = [ProfilerActivity.CUDA] if self.device.type == "cuda" else []
+            self.profiler = profile(activities=[ProfilerActivity.CPU, *gpu])
             self.profiler.__enter__()
         elif len(self.ends) == WARM_UP + 2 * self.steps:
             self.profiler.__exit__(None, None, None)
@@ -80,25 +80,24 @@ class _EnoughError(Exception):
 
 
 def profile_run(folder: Path, out: Path, steps: int) -> Path:
-    """Profile the first steps of a teacher's or a student's training.
+    """Profile the first steps of a training: so many by the clock, and as many again by torch.
 
-    Args:
-        folder: a run folder, finished or not; nothing in it changes.
-        out: where `profile.txt` and `trace.json` go.
-        steps: how many are measured, and how many profiled.
-
-    Returns:
-        profile.txt.
+    Nothing changes in its run folder; `profile.txt`, which is returned, and `trace.json` go to
+    `out`.
 
     Raises:
         UserError: not a training, an input of it is gone, or it has too few steps.
     """
     run = read_config(folder)
-    _check(run, folder)
+    if run.stage not in TRAIN or (run.stage == "teacher" and run.params["teacher"]["finetuned"]):
+        raise UserError(f"{folder}: nothing is trained here; name the folder of a training")
+    for name, path in run.inputs.items():
+        if not path.is_dir():
+            raise UserError(f"{folder}: its input '{name}', {path}, is gone; make it again first")
     asked = run.training
-    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
+    hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
     watch = _Watch(steps, torch.device(hardware.device))
-    with tempfile.TemporaryDirectory() as work, _hooked(watch):
+    with tempfile.TemporaryDirectory() as work, register_optimizer_step_post_hook(watch):
         try:
             TRAIN[run.stage](replace(run, folder=Path(work)))
         except _EnoughError:
@@ -117,28 +116,6 @@ def profile_run(folder: Path, out: Path, steps: int) -> Path:
     return text
 
 
-def _check(run: RunConfig, folder: Path) -> None:
-    if run.stage not in TRAIN or (run.stage == "teacher" and run.params["teacher"]["finetuned"]):
-        raise UserError(f"{folder}: nothing is trained here; name the folder of a training")
-    for name, path in run.inputs.items():
-        if not path.is_dir():
-            raise UserError(f"{folder}: its input '{name}', {path}, is gone; make it again first")
-
-
-@contextmanager
-def _hooked(watch: _Watch) -> Iterator[None]:
-    handle = register_optimizer_step_post_hook(watch)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def _activities(device: torch.device) -> list[ProfilerActivity]:
-    gpu = [ProfilerActivity.CUDA] if device.type == "cuda" else []
-    return [ProfilerActivity.CPU, *gpu]
-
-
 def _report(name: str, where: str, watch: _Watch, events: Any) -> Iterator[str]:
     times = watch.milliseconds
     quick, slow = min(times), max(times)
@@ -146,24 +123,16 @@ def _report(name: str, where: str, watch: _Watch, events: Any) -> Iterator[str]:
     yield where
     yield ""
     on_gpu = watch.device.type == "cuda"
-    shares = kinds_of_work((e.key, _own_time(e, on_gpu)) for e in events)
+    order = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    shares = kinds_of_work((event.key, float(getattr(event, order))) for event in events)
     for kind, share in shares.items():
         yield f"{share:6.1%}  {kind}"
     yield ""
-    order = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     yield events.table(sort_by=order, row_limit=25, max_name_column_width=40)
 
 
-def _own_time(event: Any, on_gpu: bool) -> float:
-    return float(event.self_device_time_total if on_gpu else event.self_cpu_time_total)
-
-
 def kinds_of_work(operators: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Shares of the time by kind of work, the largest first; they add up to 1.
-
-    Args:
-        operators: names as torch's profiler gives them, and the time of each without its parts.
-    """
+    """Shares of the time of operators, without their parts, by kind of work, the largest first."""
     sums: dict[str, float] = {}
     for name, seconds in operators:
         kind = _kind(name)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Protocol
 
 from torch import Tensor
 from tqdm import tqdm
@@ -16,24 +16,9 @@ from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, steps_per_epoch
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
 from alpkd_pipeline.training.pace import Pace, Usage
+from alpkd_pipeline.training.run_config import Settings
 
 TERMS = ("hard", "soft", "intermediate", "total")
-
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """The numbers of one training; see the parameter block `training` for their meaning."""
-
-    epochs: int
-    batch_size: int
-    lr: float
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    accumulation: int = 1
-    eval_every: int | str = "epoch"
-    patience: int | None = None
-    log_every: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,47 +48,85 @@ class FitResult:
     evaluation_seconds: float
 
 
-KeepBest = Callable[[Evaluation, int, float], None]
-"""Keeps the model as it is now: what it scores, its step, and what weight decay has left so far of
-a weight without gradient."""
+class Judge(Protocol):
+    """Scores the model in training, and keeps it."""
+
+    def evaluate(self) -> Evaluation:
+        """The scores of the model as it is now."""
+        ...
+
+    def keep_best(self, found: Evaluation, step: int, left: float) -> None:
+        """Keep the model that was just evaluated, since it beats all before it.
+
+        `left` is what weight decay has left so far of a weight without gradient.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a checkpoint keeps of a training's progress beside its tensors.
+
+    Attributes:
+        begin_at: the epoch, from 0, and the place in it of the next group of batches; the number of
+            all groups where the epoch is through.
+        batches: those in the running sums.
+        best_at: the step and the epoch, from 1, of the best evaluation.
+        without_gain: evaluations since then.
+        unlogged: learning rate and epoch of a last step that the journal does not have yet.
+    """
+
+    begin_at: Sequence[int] = (0, 0)
+    steps: int = 0
+    examples: int = 0
+    batches: int = 0
+    best: Evaluation | None = None
+    best_at: Sequence[int] = (0, 0)
+    last: Evaluation | None = None
+    evaluated_at: int = -1
+    without_gain: int = 0
+    evaluation_seconds: float = 0.0
+    seconds: float = 0.0
+    unlogged: Sequence[float] | None = None
 
 
 class Progress:
     """The bookkeeping of one call of `fit`: counters, running sums, the best so far."""
 
+    _bar: tqdm[Any]
+
     def __init__(
         self,
-        settings: FitSettings,
+        settings: Settings,
         rows: int,
-        term_weights: dict[str, float],
+        term_weights: Mapping[str, float],
         journal: Journal,
         usage: Usage,
         score_name: str,
     ) -> None:
-        per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
-        self.total_steps = settings.epochs * per_epoch
+        self._per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
+        self.total_steps = settings.epochs * self._per_epoch
         self.warmup = warmup_steps(self.total_steps, settings.warmup_ratio)
-        self.steps = 0
-        self._settings = settings
-        self._term_weights = term_weights
-        self._journal = journal
-        self._usage = usage
-        self._score_name = score_name
-        self._examples = 0
+        self.counts = Counts()
+        self._settings, self._term_weights = settings, term_weights
+        self._journal, self._usage, self._score_name = journal, usage, score_name
         self._started = time.perf_counter()
         self._since_line, self._this_epoch = Pace(), Pace()
-        self._evaluation_seconds = 0.0
         self._sums: dict[str, Tensor] = {}
-        self._watched: dict[str, Tensor] = {}
-        self._unlogged: tuple[Tensor, float, float] | None = None
-        self._batches = 0
-        self._best: Evaluation | None = None
-        self._best_at = (0, 0)
-        self._last: Evaluation | None = None
-        self._evaluated_at = -1
-        self._without_gain = 0
-        self._seconds_before = 0.0
-        self.begin_at = (0, 0)
+        self._norm: Tensor | None = None
+
+    def bar(self, title: str) -> tqdm[Any]:
+        """Begin to show how far it is, beside a title."""
+        total, begun = self.total_steps, self.steps
+        self._bar = tqdm(
+            total=total, initial=begun, desc=title, unit="step", disable=None, leave=False
+        )
+        return self._bar
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps done."""
+        return self.counts.steps
 
     @property
     def paces(self) -> tuple[Pace, Pace]:
@@ -125,196 +148,141 @@ class Progress:
     def out_of_patience(self) -> bool:
         """Whether so many evaluations brought no gain that the training ends."""
         patience = self._settings.patience
-        return patience is not None and self._without_gain >= patience
+        return patience is not None and self.counts.without_gain >= patience
+
+    @property
+    def _seconds(self) -> float:
+        """Of the whole training, those before an interruption included."""
+        return self.counts.seconds + time.perf_counter() - self._started
 
     def add(self, terms: LossTerms, parts: Iterable[Batch]) -> None:
         """Add a batch to the running sums, on its device: reading them would stall a GPU.
 
-        Args:
-            terms: what it said.
-            parts: the batch, or the parts in which it went through the model.
+        `parts` are those in which it went through the model.
         """
-        for name in TERMS:
-            value = getattr(terms, name)
+        losses = {f"loss.{name}": getattr(terms, name) for name in TERMS}
+        watched = {f"watch.{name}": value for name, value in terms.watch.items()}
+        for name, value in (losses | watched).items():
             if value is not None:
                 self._sums[name] = self._sums.get(name, 0) + value
-        for name, value in terms.watch.items():
-            self._watched[name] = self._watched.get(name, 0) + value
-        self._batches += 1
+        self.counts.batches += 1
         for part in parts:
-            self._examples += len(part.rows)
+            self.counts.examples += len(part.rows)
             for pace in self.paces:
                 pace.add(part)
 
-    def log_step(self, norm: Tensor, epoch: int, bar: tqdm[Any]) -> None:
+    def log_step(self, norm: Tensor, epoch: int) -> None:
         """Count a step; write the mean losses since the last line where one is due."""
         lr = self.lr
-        self.steps += 1
-        bar.update()
-        self._unlogged = (norm, lr, epoch + self._share_of_epoch())
+        self.counts.steps += 1
+        self._bar.update()
+        share = ((self.steps - 1) % self._per_epoch + 1) / self._per_epoch
+        self._norm, self.counts.unlogged = norm, (lr, epoch + share)
         if self.steps % self._settings.log_every == 0 or self.steps in {1, self.total_steps}:
-            self.log_rest(bar)
+            self.log_rest()
 
-    def log_rest(self, bar: tqdm[Any]) -> None:
+    def log_rest(self) -> None:
         """Write the steps since the last line, if there are any: patience may end between two."""
-        if self._unlogged is None:
+        if self.counts.unlogged is None or self._norm is None:
             return
-        norm, lr, epoch = self._unlogged
-        raw = self._means(self._sums)
-        weighted = {n: raw[n] * w for n, w in self._term_weights.items() if n in raw}
-        watched = {"watch": self._means(self._watched)} if self._watched else {}
+        lr, epoch = self.counts.unlogged
+        raw, watched = self._means("loss."), self._means("watch.")
         self._journal.write(
             "step",
             step=self.steps,
             epoch=round(epoch, 4),
             loss=raw,
-            weighted=weighted,
-            **watched,
+            weighted={n: raw[n] * w for n, w in self._term_weights.items() if n in raw},
+            **({"watch": watched} if watched else {}),
             lr=lr,
-            grad_norm=float(norm),
+            grad_norm=float(self._norm),
             **self._since_line.speed(),
             **self._usage.sample(),
         )
-        bar.set_postfix_str(self._postfix(raw["total"]))
-        self._sums, self._watched, self._batches = {}, {}, 0
-        self._since_line, self._unlogged = Pace(), None
+        last = self.counts.last
+        score = f", {self._score_name} {last.deciding:.4f}" if last else ""
+        self._bar.set_postfix_str(f"loss {raw['total']:.4f}{score}")
+        self._sums, self.counts.batches = {}, 0
+        self._since_line, self._norm, self.counts.unlogged = Pace(), None, None
 
-    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
-        return {name: float(s) / self._batches for name, s in sums.items()}
+    def _means(self, prefix: str) -> dict[str, float]:
+        found = {n.removeprefix(prefix): s for n, s in self._sums.items() if n.startswith(prefix)}
+        return {name: float(s) / self.counts.batches for name, s in found.items()}
 
-    def _share_of_epoch(self) -> float:
-        per_epoch = self.total_steps // self._settings.epochs
-        return ((self.steps - 1) % per_epoch + 1) / per_epoch
-
-    def _postfix(self, loss: float) -> str:
-        score = f", {self._score_name} {self._last.deciding:.4f}" if self._last else ""
-        return f"loss {loss:.4f}{score}"
-
-    def consider(
-        self,
-        evaluate: Callable[[], Evaluation],
-        keep_best: KeepBest,
-        epoch: int,
-        bar: tqdm[Any],
-    ) -> None:
+    def consider(self, judge: Judge, epoch: int) -> None:
         """Evaluate, write it down, and keep the weights if they are the best so far."""
-        if self._evaluated_at == self.steps:
+        counts, settings = self.counts, self._settings
+        if counts.evaluated_at == self.steps:
             return
         started = time.perf_counter()
-        found = evaluate()
-        self._evaluated_at, self._last = self.steps, found
+        found = judge.evaluate()
+        counts.evaluated_at, counts.last = self.steps, found
         turn = sign(next(iter(found.scores)))
-        better = self._best is None or turn * found.deciding > turn * self._best.deciding
-        self._journal.write(
-            "eval",
-            step=self.steps,
-            epoch=epoch + 1,
-            scores=found.scores,
-            best=better,
-            **found.details,
-        )
+        better = counts.best is None or turn * found.deciding > turn * counts.best.deciding
+        at = {"step": self.steps, "epoch": epoch + 1}
+        self._journal.write("eval", **at, scores=found.scores, best=better, **found.details)
         if better:
-            self._best, self._best_at, self._without_gain = found, (self.steps, epoch + 1), 0
-            keep_best(found, self.steps, self._decay_left())
+            counts.best, counts.best_at, counts.without_gain = found, (self.steps, epoch + 1), 0
+            decay, rate = settings.weight_decay, settings.lr
+            left = decay_left(self.steps, self.total_steps, self.warmup, rate, decay)
+            judge.keep_best(found, self.steps, left)
         else:
-            self._without_gain += 1
+            counts.without_gain += 1
         spent = time.perf_counter() - started
-        self._evaluation_seconds += spent
+        counts.evaluation_seconds += spent
         for pace in self.paces:
             pace.skip(spent)
-        bar.set_postfix_str(f"{self._score_name} {found.deciding:.4f}")
+        self._bar.set_postfix_str(f"{self._score_name} {found.deciding:.4f}")
 
-    def _decay_left(self) -> float:
-        asked = self._settings
-        return decay_left(self.steps, self.total_steps, self.warmup, asked.lr, asked.weight_decay)
-
-    def end_epoch(self, epoch: int) -> None:
-        """Write down how the epoch went, and begin to count the next one."""
-        self._journal.write(
-            "epoch", step=self.steps, epoch=epoch + 1, **self._this_epoch.of_epoch()
-        )
+    def end_epoch(self, epoch: int) -> str:
+        """Write down how the epoch went, and begin to count the next one; says so in one line."""
+        speeds = self._this_epoch.of_epoch()
+        self._journal.write("epoch", step=self.steps, epoch=epoch + 1, **speeds)
         self._this_epoch = Pace()
-
-    def summary(self, epoch: int) -> str:
-        """One line about the epoch that just ended."""
         parts = [f"epoch {epoch + 1}/{self._settings.epochs}"]
-        if self._last is not None:
-            scores = (f"{name} {value:.4f}" for name, value in self._last.scores.items())
+        if (last := self.counts.last) is not None:
+            scores = (f"{name} {value:.4f}" for name, value in last.scores.items())
             parts.append(f"{self._score_name} {', '.join(scores)}")
         return ", ".join([*parts, f"{self._seconds:.0f} s"])
 
-    @property
-    def _seconds(self) -> float:
-        """Of the whole training, those before an interruption included."""
-        return self._seconds_before + time.perf_counter() - self._started
-
     def facts(self, epoch: int, place: int) -> dict[str, Any]:
-        """What a checkpoint says of the progress beside its tensors, JSON-ready.
-
-        Args:
-            epoch: of the group of batches to come, from 0.
-            place: its place in that epoch; the number of all groups where the epoch is through.
-        """
+        """What a checkpoint says of the progress, JSON-ready; see `Counts.begin_at`."""
         return {
-            "begin_at": [epoch, place],
-            "steps": self.steps,
-            "examples": self._examples,
-            "batches": self._batches,
-            "best": None if self._best is None else asdict(self._best),
-            "best_step": None if self._best is None else self._best_at[0],
-            "best_at": list(self._best_at),
-            "last": None if self._last is None else asdict(self._last),
-            "evaluated_at": self._evaluated_at,
-            "without_gain": self._without_gain,
-            "evaluation_seconds": self._evaluation_seconds,
-            "seconds": self._seconds,
-            "unlogged": None if self._unlogged is None else list(self._unlogged[1:]),
+            **asdict(replace(self.counts, begin_at=(epoch, place), seconds=self._seconds)),
+            "best_step": self.counts.best_at[0] if self.counts.best else None,
             "this_epoch": self._this_epoch.counts(),
         }
 
     def sums(self) -> dict[str, Tensor]:
         """The running sums since the last line of the journal, and the last step's gradient."""
-        found = {f"loss.{name}": value for name, value in self._sums.items()}
-        found |= {f"watch.{name}": value for name, value in self._watched.items()}
-        return found if self._unlogged is None else {**found, "norm": self._unlogged[0]}
+        return self._sums if self._norm is None else {**self._sums, "norm": self._norm}
 
     def restore(self, facts: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
         """Go on from `facts` and `sums` of a checkpoint."""
-        epoch, place = facts["begin_at"]
-        self.begin_at = (int(epoch), int(place))
-        self.steps, self._examples = facts["steps"], facts["examples"]
-        self._batches = facts["batches"]
+        counts = Counts(**{f.name: facts[f.name] for f in fields(Counts)})
         best, last = facts["best"], facts["last"]
-        self._best = None if best is None else Evaluation(**best)
-        self._last = None if last is None else Evaluation(**last)
-        self._best_at = (int(facts["best_at"][0]), int(facts["best_at"][1]))
-        self._evaluated_at, self._without_gain = facts["evaluated_at"], facts["without_gain"]
-        self._evaluation_seconds = facts["evaluation_seconds"]
-        self._seconds_before = facts["seconds"]
-        self._this_epoch = Pace.of(facts["this_epoch"])
-        self._sums = _with_prefix(sums, "loss.")
-        self._watched = _with_prefix(sums, "watch.")
-        if facts["unlogged"] is not None:
-            self._unlogged = (sums["norm"], *facts["unlogged"])
+        counts.best = None if best is None else Evaluation(**best)
+        counts.last = None if last is None else Evaluation(**last)
+        self.counts, self._this_epoch = counts, Pace.of(facts["this_epoch"])
+        self._sums = {name: value for name, value in sums.items() if name != "norm"}
+        self._norm = sums.get("norm")
 
     def first_place(self, epoch: int) -> int:
         """The place of the first group of an epoch that is still to be trained on."""
-        return self.begin_at[1] if epoch == self.begin_at[0] else 0
+        begun, place = self.counts.begin_at
+        return place if epoch == begun else 0
 
     def result(self, epochs: int) -> FitResult:
         """The outcome; there is a best evaluation, since the last epoch always evaluates."""
-        assert self._best is not None
+        counts = self.counts
+        assert counts.best is not None
         return FitResult(
-            best=self._best,
-            best_step=self._best_at[0],
-            best_epoch=self._best_at[1],
-            steps=self.steps,
+            best=counts.best,
+            best_step=counts.best_at[0],
+            best_epoch=counts.best_at[1],
+            steps=counts.steps,
             epochs=epochs,
-            examples=self._examples,
+            examples=counts.examples,
             seconds=round(self._seconds, 3),
-            evaluation_seconds=round(self._evaluation_seconds, 3),
+            evaluation_seconds=round(counts.evaluation_seconds, 3),
         )
-
-
-def _with_prefix(sums: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): v for n, v in sums.items() if n.startswith(prefix)}

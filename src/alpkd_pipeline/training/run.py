@@ -6,38 +6,99 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
+from alpkd_pipeline.models.encoder import save_classifier
+from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
 from alpkd_pipeline.models.student import count_parameters
-from alpkd_pipeline.store.checkpoints import copy_best
+from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
 from alpkd_pipeline.store.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.store.manifest import write_json
-from alpkd_pipeline.tasks.encode import read_encoded
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.checkpoint import Saver, latest
 from alpkd_pipeline.training.devices import (
     RESUME,
     Accelerator,
-    Hardware,
     differences,
     environment,
     last_environment,
     resumed_on,
     say_differences,
 )
-from alpkd_pipeline.training.distill import Step
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
-from alpkd_pipeline.training.memory import journalled_limit
-from alpkd_pipeline.training.progress import FitResult
+from alpkd_pipeline.training.memory import RowLimit, journalled_limit
+from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs, write_predictions
+from alpkd_pipeline.training.progress import Evaluation, FitResult
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.scorer import Observer, Scorer
+
+log = logging.getLogger(__name__)
+
+METRICS = "metrics.json"
+
+Observer = Callable[[list[BatchOutput]], dict[str, Any]]
+"""Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Scores a model in training on the selecting rows, and writes it down when it is the best.
+
+    `seen` are the rows of its embedding that the model was cut to.
+    """
+
+    run: RunConfig
+    chosen: Selection
+    split: EncodedSplit
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    accelerator: Accelerator
+    observer: Observer | None
+    seen: SeenRows | None
+    limit: RowLimit
+    _logits: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._logits = np.empty((len(self.split), self.run.task.num_labels), dtype=np.float32)
+
+    def evaluate(self) -> Evaluation:
+        """The scores of the model as it is now."""
+        rows, outputs = self.chosen.rows, []
+        for out in iterate_outputs(
+            self.model,
+            self.split,
+            self.accelerator,
+            self.limit,
+            pad_id=int(self.tokenizer.pad_token_id),
+            pooling=self.run.params["method"]["pooling"],
+            layers=self.observer is not None,
+            only=rows,
+        ):
+            self._logits[out.rows] = out.logits.cpu().numpy()
+            if self.observer is not None:
+                outputs.append(out)
+        scores = score(self.run.task, self._logits[rows], self.split.labels[rows])
+        return Evaluation(scores, self.observer(outputs) if self.observer else {})
+
+    def keep_best(self, found: Evaluation, step: int, left: float) -> None:
+        """Write the weights and the answers of the last evaluation; earlier ones stay for now."""
+
+        def write(folder: Path) -> None:
+            with whole_embedding(self.model, self.seen, left):
+                save_classifier(self.model, self.tokenizer, folder)
+            task, name, rows = self.run.task, self.chosen.name, self.chosen.rows
+            write_predictions(folder, task, name, self.split, rows, self._logits)
+
+        publish_step(self.run.folder / BEST, step, write)
+        drop_beaten(self.run.folder, step)
 
 
 def seed_everything(seed: int) -> None:
@@ -54,51 +115,30 @@ def seed_everything(seed: int) -> None:
     torch.backends.cudnn.benchmark = False
 
 
-log = logging.getLogger(__name__)
-
-METRICS = "metrics.json"
-
-
 def train_and_write(
     run: RunConfig,
-    *,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    step: Step,
-    learned: list[nn.Parameter],
-    term_weights: dict[str, float],
+    learner: Learner,
     accelerator: Accelerator,
-    hardware: Hardware,
     observer: Callable[[Selection], Observer] | None = None,
-    begin_epoch: Callable[[int], None] | None = None,
-) -> FitResult:
+) -> None:
     """Train a model and write all of its run folder but the manifest.
 
-    Args:
-        run: the run.
-        model: the model in training, on the accelerator's device.
-        tokenizer: saved beside the model.
-        step: turns a batch into its losses.
-        learned: parameters that belong to the method; trained, but not saved with the model.
-        term_weights: weight of each loss term, for the journal.
-        accelerator: device and precision.
-        hardware: what `auto` became, for the record.
-        observer: made once for the selecting rows; sees the layers at each evaluation.
-        begin_epoch: called with the number of each epoch, from 0, before its first step.
+    The observer is made once for the selecting rows, and sees the layers at each evaluation.
     """
+    asked, pad_id = run.training, int(tokenizer.pad_token_id)
     train = read_encoded(run.inputs["encoded"], "train")
     dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
-    asked = run.training
-    chosen = choose_rows(
-        train, dev, run.task, asked["selection"], asked["holdout_fraction"], run.seed
-    )
+    chosen = choose_rows(train, dev, run.task, asked.selection, asked.holdout_fraction, run.seed)
     selecting = train if chosen.split == "train" else dev
     watch = observer(chosen) if observer else None
-    if asked.get("freeze_embeddings", False):
+    if asked.freeze_embeddings:
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
-    seen = keep_seen_rows(model, seen_tokens((train, selecting), int(tokenizer.pad_token_id)))
-    environ = environment(hardware) | {"attention": str(model.config._attn_implementation)}
+    seen = keep_seen_rows(model, seen_tokens((train, selecting), pad_id))
+    attention = {"attention": str(model.config._attn_implementation)}
+    environ = environment(accelerator.hardware) | attention
     go_on = latest(run.folder)
     if go_on is None:
         (run.folder / JOURNAL).unlink(missing_ok=True)
@@ -107,37 +147,32 @@ def train_and_write(
     with Journal(run.folder) as journal:
         before = read_journal(run.folder)[0]
         _write_begin(journal, run, environ, before, go_on and int(go_on[1]["steps"]))
-        limit = journalled_limit(asked["batch_size"], "training", journal, before)
-        wider = journalled_limit(asked["eval_batch_size"], "evaluation", journal, before)
+        limit = journalled_limit(asked.batch_size, "training", journal, before)
+        wider = journalled_limit(asked.eval_batch_size, "evaluation", journal, before)
         scorer = Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen, wider)
+        saves = asked.checkpoint_every
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
         result = fit(
-            model=model,
-            parameters=[*model.parameters(), *learned],
-            step=step,
+            learner,
+            scorer,
+            asked,
             train=train,
             rows=chosen.train_rows,
-            pad_id=int(tokenizer.pad_token_id),
-            evaluate=scorer.evaluate,
-            keep_best=scorer.keep_best,
-            settings=run.fit_settings,
-            term_weights=term_weights,
+            pad_id=pad_id,
             seed=run.seed,
             accelerator=accelerator,
             limit=limit,
             journal=journal,
             title=run.name,
             score_name=chosen.name,
-            begin_epoch=begin_epoch,
-            saver=Saver.of(run.folder, asked.get("checkpoint_every", "auto"), journal),
+            saver=None if saves == "never" else Saver(run.folder, saves, journal),
             go_on=go_on,
         )
         copy_best(run.folder, result.best_step)
         metrics = training_metrics(result, chosen.name, parameters, environ)
         write_json(run.folder / METRICS, metrics | deviations(read_journal(run.folder)[0]))
         journal.write("end", seconds=result.seconds, steps=result.steps)
-    return result
 
 
 def _write_begin(
@@ -160,23 +195,16 @@ def _write_begin(
 def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
     """What metrics.json says where a training was not what an undisturbed one would have been.
 
-    Args:
-        events: the journal.
-
-    Returns:
-        `memory`, where it was too short for whole batches, and `resumed_on`, where it went on
-        elsewhere; neither in most cases.
+    From its journal: `memory`, where it was too short for whole batches, and `resumed_on`, where it
+    went on elsewhere; neither in most cases.
     """
     short = [
         {name: value for name, value in event.items() if name not in {"event", "time"}}
         for event in events
         if event["event"] == MEMORY
     ]
-    return {
-        name: found
-        for name, found in ((MEMORY, short), ("resumed_on", resumed_on(events)))
-        if found
-    }
+    found = {MEMORY: short, "resumed_on": resumed_on(events)}
+    return {name: told for name, told in found.items() if told}
 
 
 def training_metrics(

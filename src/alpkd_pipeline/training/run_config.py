@@ -6,7 +6,7 @@ Paths are relative to the run folder, so that a store can be moved or copied as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,30 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.progress import FitSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The numbers of one training; see the parameter block `training` for their meaning."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    warmup_ratio: float
+    weight_decay: float
+    max_grad_norm: float
+    accumulation: int = 1
+    eval_batch_size: int = 64
+    eval_every: int | str = "epoch"
+    selection: str = "dev"
+    holdout_fraction: float = 0.1
+    patience: int | None = None
+    precision: str = "auto"
+    device: str = "auto"
+    threads: int | str = "auto"
+    freeze_embeddings: bool = False
+    log_every: int = 10
+    checkpoint_every: int | str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +46,8 @@ class RunConfig:
 
     Attributes:
         folder: the run folder; results are written here.
-        stage: `teacher`, `signals` or `student`.
+        stage: `teacher`, `signals`, `student`, or what is made of such a model.
         name: what people call the run, `rte-6to3-alp_kd-s1`.
-        task: the task.
         params: the parameters with the names that users write.
         inputs: the folders this training reads: `encoded`, `model`, `teacher`, ...
     """
@@ -38,22 +60,24 @@ class RunConfig:
     inputs: Mapping[str, Path]
 
     @property
-    def training(self) -> Mapping[str, Any]:
-        """The parameter block of this training, the teacher's or the student's."""
-        block = self.params if self.stage == "student" else self.params["teacher"]
-        return dict(block["training"])
+    def training(self) -> Settings:
+        """The numbers of this training, the teacher's or the student's."""
+        return Settings(**self._block["training"])
 
     @property
     def seed(self) -> int:
         """The seed of this training, the teacher's or the student's."""
-        block = self.params if self.stage == "student" else self.params["teacher"]
-        return int(block["seed"])
+        return int(self._block["seed"])
 
     @property
-    def fit_settings(self) -> FitSettings:
-        """The part of `training` that the loop reads."""
-        names = {f.name for f in fields(FitSettings)}
-        return FitSettings(**{k: v for k, v in self.training.items() if k in names})
+    def teaching(self) -> Settings:
+        """The numbers of the teacher's training, which hold for the recording of its signals."""
+        return Settings(**self.params["teacher"]["training"])
+
+    @property
+    def _block(self) -> Mapping[str, Any]:
+        block = self.params if self.stage.startswith("student") else self.params["teacher"]
+        return dict(block)
 
 
 def read_config(folder: Path) -> RunConfig:

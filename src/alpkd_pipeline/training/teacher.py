@@ -28,19 +28,13 @@ from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
-from alpkd_pipeline.training.devices import (
-    Hardware,
-    accelerator_for,
-    environment,
-    freed_memory_kept,
-    resolve_hardware,
-)
-from alpkd_pipeline.training.distill import finetune_step
-from alpkd_pipeline.training.predict import predict
+from alpkd_pipeline.training.devices import environment, training_hardware
+from alpkd_pipeline.training.distill import Learner, finetune_step
+from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.predict import predict, write_predictions
 from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import METRICS, train_and_write
 from alpkd_pipeline.training.run_config import RunConfig
-from alpkd_pipeline.training.scorer import write_predictions
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +42,8 @@ log = logging.getLogger(__name__)
 def adopt_teacher(run: RunConfig) -> None:
     """Check the classifier in `inputs.model` and write it as this task's teacher.
 
-    Raises:
-        UserError: it has no head or one for another task, its labels stand in another order, its
-            tokenizer is another model's, or its answers are no better than a constant.
+    Refused is one without a head for the task, with labels in another order, with another model's
+    tokenizer, or whose answers are no better than a constant.
     """
     source, task = run.inputs["model"], run.task
     check_folder(source)
@@ -62,36 +55,28 @@ def adopt_teacher(run: RunConfig) -> None:
     order = named or tuple(range(task.num_labels))
     if order != tuple(range(task.num_labels)):
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
-    asked = run.training
-    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
     model = load_finetuned(source)
     adopt_task(model, task, order)
-    _check_and_write(run, model, tokenizer, hardware, named)
+    _check_and_write(run, model, tokenizer, named)
 
 
 def _check_and_write(
     run: RunConfig,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    hardware: Hardware,
     named: tuple[int, ...] | None,
 ) -> None:
-    dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
-    with accelerator_for(hardware) as accelerator:
+    source, encoded = run.inputs["model"], run.inputs["encoded"]
+    dev = read_encoded(encoded, run.task.dev_splits[0])
+    with training_hardware(run.training) as accelerator:
         model.to(accelerator.device)
-        source = run.inputs["model"]
-        check_fits(model, tokenizer, run.inputs["encoded"], source, accelerator)
+        check_fits(model, tokenizer, encoded, source, accelerator)
         check_saves(model, tokenizer, source, run.folder)
-        logits = predict(
-            model,
-            dev,
-            accelerator,
-            batch_size=run.training["eval_batch_size"],
-            pad_id=int(tokenizer.pad_token_id),
-        )
+        limit = RowLimit(run.training.eval_batch_size, "evaluation")
+        logits = predict(model, dev, accelerator, limit, pad_id=int(tokenizer.pad_token_id))
     check_answers(run.task, logits, dev.labels, score, named)
     scores = score(run.task, logits, dev.labels)
-    environ = environment(hardware)
+    environ = environment(accelerator.hardware)
     with Journal(run.folder) as journal:
         journal.write("start", name=run.name, stage=run.stage, **environ)
         journal.write("eval", step=0, epoch=0, scores=scores, best=True)
@@ -112,21 +97,11 @@ def _check_and_write(
 
 def train_teacher(run: RunConfig) -> None:
     """Fine-tune the encoder in `inputs.model` with a fresh head, and write the run folder."""
-    asked = run.training
-    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
-    with accelerator_for(hardware) as accelerator, freed_memory_kept():
-        source = run.inputs["model"]
+    source = run.inputs["model"]
+    with training_hardware(run.training) as accelerator:
         model = load_classifier(source, run.task, run.seed).to(accelerator.device)
         tokenizer = load_tokenizer(source)
         check_fits(model, tokenizer, run.inputs["encoded"], source, accelerator)
         check_saves(model, tokenizer, source, run.folder)
-        train_and_write(
-            run,
-            model=model,
-            tokenizer=tokenizer,
-            step=finetune_step(model, accelerator, run.task.kind),
-            learned=[],
-            term_weights={},
-            accelerator=accelerator,
-            hardware=hardware,
-        )
+        learner = Learner(model=model, step=finetune_step(model, accelerator, run.task.kind))
+        train_and_write(run, model, tokenizer, learner, accelerator)

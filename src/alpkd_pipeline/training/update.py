@@ -14,7 +14,7 @@ from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
-from alpkd_pipeline.training.distill import Step
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.memory import RowLimit, attempt
 from alpkd_pipeline.training.optim import set_lr
 from alpkd_pipeline.training.pace import waiting
@@ -30,21 +30,10 @@ class DivergedError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Turns groups of batches into changed weights.
+    """Turns groups of batches into changed weights; `batch_of` gathers rows on the device."""
 
-    Attributes:
-        step: turns a batch into its losses.
-        batch_of: gathers rows into a batch on the device.
-        parameters: everything that is trained.
-        optimiser: the optimiser over them.
-        max_grad_norm: gradients with a larger norm are scaled down to it.
-        device: where the model is.
-        limit: how many rows go through the model at once.
-    """
-
-    step: Step
+    learner: Learner
     batch_of: Callable[[np.ndarray], Batch]
-    parameters: list[nn.Parameter]
     optimiser: torch.optim.Optimizer
     max_grad_norm: float
     device: torch.device
@@ -53,16 +42,7 @@ class Update:
     def __call__(
         self, group: list[np.ndarray], run: Progress, epoch: int, ids: np.ndarray
     ) -> Tensor:
-        """Make one step.
-
-        Args:
-            group: the rows of each of its batches.
-            run: counts what was trained on.
-            epoch: from 0.
-            ids: the examples' ids, for an error.
-
-        Returns:
-            The norm of the gradient before it was clipped.
+        """Make one step with the rows of some batches; the gradient's norm before it was clipped.
 
         Raises:
             DivergedError: the loss or the gradient is not finite; the weights are as before.
@@ -72,7 +52,7 @@ class Update:
         heard = self._fitting(group, run)
         for terms, batches in heard:
             run.add(terms, batches)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters, self.max_grad_norm)
         where = f"step {run.steps + 1} (epoch {epoch + 1})"
         _require_finite([terms.total for terms, _ in heard], norm, where, ids)
         self.optimiser.step()
@@ -100,7 +80,7 @@ class Update:
             for part in self.limit.parts(members):
                 with waiting(*run.paces):
                     batch = self.batch_of(part)
-                terms = self.step(batch)
+                terms = self.learner.step(batch)
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))
                 said.append((terms, batch))
@@ -127,17 +107,12 @@ def mean_terms(said: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:
 
 
 def require_finite_weights(parameters: Iterable[nn.Parameter], step: int) -> None:
-    """Refuse to keep weights that nothing good can come of any more.
-
-    Raises:
-        DivergedError: a weight is NaN or infinite.
-    """
-    if torch.stack([weight.detach().isfinite().all() for weight in parameters]).all():
-        return
-    raise DivergedError(
-        f"a weight was no longer finite after step {step}: lower the learning rate; the checkpoint"
-        " before is kept"
-    )
+    """Refuse to keep weights of which one is NaN or infinite: nothing good can come of them."""
+    if not torch.stack([weight.detach().isfinite().all() for weight in parameters]).all():
+        raise DivergedError(
+            f"a weight was no longer finite after step {step}: lower the learning rate; the"
+            " checkpoint before is kept"
+        )
 
 
 def _require_finite(totals: list[Tensor], norm: Tensor, where: str, ids: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.reporting.conftest import ENVIRONMENT, PARAMS, TASK, Store
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
-from alpkd_pipeline.reporting.store import SCORES
+from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.manifest import seal, write_json
 
 Make = Callable[..., StoredRun]

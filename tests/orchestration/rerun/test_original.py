@@ -9,8 +9,8 @@ from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original, read_run
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import seal
+from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tracking.sync_state import SyncState, write_state
 
 

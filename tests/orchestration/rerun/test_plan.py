@@ -8,7 +8,6 @@ from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun import plan as plan_module
-from alpkd_pipeline.orchestration.rerun.conditions import Conditions
 from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.plan import (
     Planned,
@@ -24,13 +23,12 @@ TORCH = Difference("libraries", "torch", "2.12.0", "2.13.0")
 
 @pytest.fixture
 def other_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = Conditions(("student",), (CODE,))
-    monkeypatch.setattr(plan_module, "conditions", lambda *_: seen)
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: ([CODE], {}))
 
 
 @pytest.fixture
 def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "conditions", lambda *_: Conditions((), ()))
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: ([], {}))
 
 
 @pytest.mark.usefixtures("same_code")
@@ -55,8 +53,7 @@ def test_what_tells_todays_results_from_others(
     then: StoredRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     today = {"student": "1" * 64, "source": {"sha256": "2" * 64}}
-    seen = Conditions((), (CODE,), today)
-    monkeypatch.setattr(plan_module, "conditions", lambda *_: seen)
+    monkeypatch.setattr(plan_module, "conditions", lambda *_: ([CODE], today))
     monkeypatch.setattr(plan_module, "recorded_commit", lambda *_: "f" * 40)
     assert plan_rerun(then, tmp_path, tmp_path, here=True).today == today
     # Of a recorded commit only the data can have changed: its code has not.

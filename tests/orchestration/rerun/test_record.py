@@ -1,26 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.orchestration.rerun.conftest import Make
-from tests.orchestration.rerun.test_verdict import BAND, cell
+from tests.orchestration.rerun.test_result import BAND, cell
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.record import last_verdicts, write_record
+from alpkd_pipeline.orchestration.rerun.result import RerunResult
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
     FAILED,
-    ModelResult,
-    RerunResult,
 )
 from alpkd_pipeline.store.manifest import read_json, write_json
 
 
 def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
     found = compare_models(then, now(score=0.7, weights=b"other"))
-    result = RerunResult("20260314-031500", "1" * 64, [cell(ModelResult(found, BAND))], 3.25)
+    result = RerunResult("20260314-031500", "1" * 64, [cell(replace(found, band=BAND))], 3.25)
     page = write_record(tmp_path, result, "kedro rerun x")
     assert page == tmp_path / "08_reporting/reruns/20260314-031500-11111111/report.md"
     values = read_json(page.with_name("rerun.json"))
@@ -33,8 +33,8 @@ def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
 
 
 def test_the_last_record_of_a_key_counts(then: StoredRun, now: Make, tmp_path: Path) -> None:
-    equal = cell(ModelResult(compare_models(then, now()), None))
-    drifted = cell(ModelResult(compare_models(then, now(score=0.1, weights=b"o")), BAND))
+    equal = cell(compare_models(then, now()))
+    drifted = cell(replace(compare_models(then, now(score=0.1, weights=b"o")), band=BAND))
     write_record(tmp_path, RerunResult("20260314-031500", "1" * 64, [drifted], 1.0), "x")
     assert last_verdicts(tmp_path) == {"1" * 64: DRIFTED}
     write_record(tmp_path, RerunResult("20260321-031500", "2" * 64, [equal], 1.0), "x")

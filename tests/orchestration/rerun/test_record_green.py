@@ -7,7 +7,8 @@ import pytest
 from tests.reporting.conftest import Store
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.record import REPORTS, latest_green
+from alpkd_pipeline.orchestration.rerun.record import latest_green
+from alpkd_pipeline.store.layout import RERUN_REPORTS
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 
 
@@ -37,7 +38,9 @@ def comparison(store: Store, name: str, folders: list[Path], age: int = 0) -> Pa
 def drifted(store: Store, folder: Path, verdict: str = "drifted", when: str = "1") -> None:
     key = (read_manifest(folder) or {})["key"]
     cells = [{"original": key, "verdict": verdict}]
-    write_json(store.root / REPORTS / f"2026031{when}-000000-x" / "rerun.json", {"cells": cells})
+    write_json(
+        store.root / RERUN_REPORTS / f"2026031{when}-000000-x" / "rerun.json", {"cells": cells}
+    )
 
 
 def names(store: Store, **where: object) -> list[str]:

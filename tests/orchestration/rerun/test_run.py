@@ -14,8 +14,9 @@ from alpkd_pipeline.orchestration.rerun import run as run_module
 from alpkd_pipeline.orchestration.rerun.execute import Workshop
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.plan import Planned
+from alpkd_pipeline.orchestration.rerun.result import RerunResult
 from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
-from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, FAILED, RerunResult
+from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, FAILED
 
 
 class ToyWorkshop(Workshop):
@@ -96,7 +97,7 @@ def test_a_noise_band_of_damaged_runs_is_none_and_told(setting: Setting) -> None
     then, other = original(setting.store, 0), original(setting.store, 2)
     (other.folder / "metrics.json").write_text("{}")
     now = write_run(setting.store / "09_reruns" / "x", key="4" * 64, weights=b"others")
-    result = run_module._compared(Planned(then), [(then, now)], setting.store)
+    result = run_module.compared(Planned(then), [(then, now)], setting.store)
     told = [d for d in result.differences if d.kind == "damage"]
     assert [d.what for d in told] == [f"metrics.json of the noise band, {other.folder.name}"]
     assert result.models[0].band is None

@@ -14,10 +14,10 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.orchestration.sweep.grid import GridCell, expand
+from alpkd_pipeline.orchestration.sweep.grid import GridCell, expand, parse_spec
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
-from alpkd_pipeline.orchestration.sweep.spec import parse_spec
+from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.manifest import seal, write_json
 
 SMALL: Mapping[str, Any] = {
@@ -37,7 +37,7 @@ def grid(load: Load) -> Grid:
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> list[GridCell]:
         loader = load(params)
         conf = loader.conf
-        return expand(parse_spec({**SMALL, **entries}), conf, None, loader.runtime_params)
+        return expand(parse_spec({**SMALL, **entries}), conf, PROJECT, None, loader.runtime_params)
 
     return make
 
@@ -47,9 +47,7 @@ def plan(grid: Grid) -> Callable[..., Plan]:
     """The plan of such cells."""
 
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> Plan:
-        return make_plan(
-            grid(params, **entries), PROJECT, measure=bool(entries.get("measure", True))
-        )
+        return make_plan(grid(params, **entries), measure=bool(entries.get("measure", True)))
 
     return make
 
@@ -76,7 +74,7 @@ def finish_training(cell: Cell, stage: str, seconds: float = 10.0, rows: int = 1
     """A finished training of 2 epochs."""
     run = {
         **run_facts(cell, stage),
-        "provenance": {"libraries": cell.libraries(TRAINING_LIBRARIES)},
+        "provenance": {"libraries": library_versions(TRAINING_LIBRARIES)},
     }
     metrics = {"seconds": seconds, "examples": 2 * rows, "epochs": 2}
     return finish(cell, stage, {"run.json": run, "metrics.json": metrics})

@@ -8,7 +8,7 @@ from tests.orchestration.sweep.conftest import finish_training
 
 from alpkd_pipeline.orchestration.sweep.estimate import Estimate, duration, estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.run_folder import DamagedError
 
 MakePlan = Callable[..., Plan]
 ONE: dict[str, Any] = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}

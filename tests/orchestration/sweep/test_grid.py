@@ -1,143 +1,114 @@
 from __future__ import annotations
 
-import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.orchestration.conftest import PROJECT, Load
-from tests.orchestration.sweep.conftest import SMALL, Grid
+from tests.conftest import PROJECT
+from tests.orchestration.sweep.conftest import SMALL
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.sweep.grid import expand
-from alpkd_pipeline.orchestration.sweep.spec import parse_spec
-
-
-def test_the_grid_is_every_combination_with_the_first_seed_first(grid: Grid) -> None:
-    cells = grid()
-    assert len({cell.name for cell in cells}) == len(cells) == 3 * 2 * 2
-    assert [cell.coordinates["seed"] for cell in cells] == [0] * 6 + [1] * 6
-    assert cells[0].name == "demo no_kd 2L s0"
-    assert all(cell.params.teacher.seed == cell.params.seed for cell in cells)
-
-
-def test_every_student_with_each_teacher_of_a_list(grid: Grid) -> None:
-    cells = grid(teacher_seeds=[0, 5], methods=["kd"], layers=[1])
-    seeds = [(cell.params.seed, cell.params.teacher.seed) for cell in cells]
-    assert seeds == [(0, 0), (0, 5), (1, 0), (1, 5)]
-    assert [cell.name for cell in cells][:2] == ["demo kd 1L s0", "demo kd 1L s0 t5"]
-
-
-RULES: dict[str, Any] = {
-    "teacher_seeds": [3],
-    "params": {"training.epochs": 3, "training": {"lr": 1e-5}, "task.train_rows": 50},
-    "overrides": [
-        {"where": {"method": "kd"}, "set": {"method.temperature": 5, "training.epochs": 4}},
-        {"where": {"seed": [1]}, "set": {"training.epochs": 2}},
-        {"where": {"method": ["alp_kd"]}, "set": {"method.detach_weights": True}},
-    ],
-}
-
-
-def test_a_cell_has_the_keys_that_kedro_run_gives_its_command(grid: Grid, load: Load) -> None:
-    for cell in grid(**RULES):
-        words = shlex.split(cell.command)
-        (params,) = (w.removeprefix("--params=") for w in words if w.startswith("--params="))
-        given = dict(pair.split("=") for pair in params.split(","))
-        typed = {name: _typed(value) for name, value in given.items()}
-        ours = Cell(cell.params, PROJECT)
-        theirs = load(typed).cell
-        assert ours.student_scores.key == theirs.student_scores.key, cell.name
-        assert ours.params.plain() == theirs.params.plain()
-
-
-def _typed(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def test_later_rules_win_and_the_command_line_wins_over_all(grid: Grid) -> None:
-    def epochs(**params: Any) -> dict[str, int]:
-        return {c.name: c.params.training.epochs for c in grid(params, layers=[1], **RULES)}
-
-    found = epochs()
-    assert found["demo alp_kd 1L s0 t3"] == 3
-    assert found["demo kd 1L s0 t3"] == 4
-    assert found["demo kd 1L s1 t3"] == 2
-    assert set(epochs(**{"training.epochs": 9}).values()) == {9}
-
-
-def test_presets_of_methods_stand_below_a_sweep(grid: Grid) -> None:
-    rule = {"where": {"method": "kd"}, "set": {"method.eta": 0.1}}
-    weights = {
-        c.coordinates["method"]: c.params.method.eta for c in grid(overrides=[rule], seeds=[0])
-    }
-    assert weights == {"no_kd": None, "kd": 0.1, "alp_kd": 0.8}
-
-
-def test_excluded_cells_are_left_out(grid: Grid) -> None:
-    names = [c.name for c in grid(exclude=[{"method": ["kd", "alp_kd"], "layers": 1}, {"seed": 1}])]
-    assert names == ["demo no_kd 2L s0", "demo kd 2L s0", "demo alp_kd 2L s0", "demo no_kd 1L s0"]
+from alpkd_pipeline.orchestration.sweep.grid import parse_spec, read_spec
 
 
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
+        ({"taks": ["demo"]}, "unknown entry 'taks'; did you mean 'tasks'?"),
+        ({"tasks": []}, "'tasks' = []: tuple should have at least 1 item"),
+        ({"tasks": ["No Such"]}, "'tasks.0' = 'No Such': string should match"),
+        ({"methods": ["kdd"]}, "'methods.0' = 'kdd': unknown method 'kdd' (did you mean 'kd'?)"),
+        ({"layers": [0]}, "'layers.0' = 0: input should be greater than or equal to 1"),
+        ({"layers": ["3"]}, "'layers.0' = '3': should be a number, not text"),
+        ({"seeds": [0, 1, 0]}, "'seeds' = [0, 1, 0]: 0 is given twice"),
+        ({"seeds": 3}, "'seeds' = 3: input should be a valid tuple"),
+        ({"teacher_seeds": "some"}, "'teacher_seeds' = 'some': input should be 'same'"),
+        ({"teacher_seeds": [1, 1]}, "'teacher_seeds' = [1, 1]: 1 is given twice"),
         (
-            {"exclude": [{"seed": 1}, {"method": "pkd", "layers": 1}]},
-            "exclude, entry 2 (method=pkd, layers=1): no cell of the grid is",
+            {"overrides": [{"wher": {}, "set": {"seed": 1}}]},
+            "unknown entry 'overrides.0.wher'; did you mean 'where'?",
         ),
         (
-            {"overrides": [{"where": {"task": "sst2"}, "set": {"training.lr": 1.0}}]},
-            "overrides, entry 1 (where: task=sst2): it is for no cell of the grid",
+            {"overrides": [{"where": {"tasks": "demo"}, "set": {"training.lr": 1.0}}]},
+            "unknown entry 'overrides.0.where.tasks'; did you mean 'task'?",
         ),
-        ({"exclude": [{"seed": [0, 1]}]}, "every cell of the grid is excluded"),
+        ({"overrides": [{"where": {}}]}, "'overrides.0.set' is missing"),
+        ({"overrides": [{"where": {}, "set": {}}]}, "'overrides.0.set' = {}: dictionary should"),
+        ({"exclude": [{"metod": "kd"}]}, "unknown entry 'exclude.0.metod'; did you mean 'method'?"),
         (
-            {"params": {"method.eta": 0.5}},
-            "cell demo no_kd 2L s0: method 'no_kd' has no soft term",
+            {"exclude": [{"method": ["kd", "nope"]}]},
+            "'exclude.0.method.1' = 'nope': unknown method 'nope'",
         ),
-        ({"params": {"training.epoch": 5}}, "did you mean 'training.epochs'?"),
-        ({"tasks": ["mrpc"]}, None),
+        (
+            {"params": {"student.layers": 2}},
+            "'student.layers' tells cells apart: give its values in layers",
+        ),
+        ({"params": {"teacher": {"seed": 2}}}, "give its values in teacher_seeds"),
+        ({"params": {"run.store": "x"}}, "'run' is the same for all cells"),
+        ({"measure": "perhaps"}, "'measure' = 'perhaps': input should be a valid boolean"),
+        ({"cells_per_gpu": 0}, "'cells_per_gpu' = 0"),
     ],
 )
-def test_what_cannot_be_is_one_line(grid: Grid, entries: dict[str, Any], told: str | None) -> None:
-    if told is None:
-        assert grid(**entries)  # files and encoders are looked at when it is planned
-        return
+def test_a_mistake_is_one_line(entries: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError) as error:
-        grid(**entries)
-    assert told in str(error.value)
+        parse_spec({**SMALL, **entries}, "conf/base/sweep.yml")
+    line = str(error.value)
+    assert line.startswith("conf/base/sweep.yml: ")
+    assert told in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["tasks", "methods", "layers", "seeds"])
+def test_every_list_is_needed(name: str) -> None:
+    with pytest.raises(UserError, match=f"'{name}' is missing"):
+        parse_spec({key: value for key, value in SMALL.items() if key != name})
+
+
+def test_settings_may_be_dotted_or_nested() -> None:
+    dotted = parse_spec({**SMALL, "params": {"training.epochs": 3, "training.lr": 1e-5}})
+    tree = parse_spec({**SMALL, "params": {"training": {"epochs": 3, "lr": 1e-5}}})
+    assert dotted.params == tree.params == {"training": {"epochs": 3, "lr": 1e-5}}
+
+
+def test_the_environments_of_the_project_are_valid() -> None:
+    base = read_spec([PROJECT / "conf" / "base"])
+    assert (base.tasks, base.seeds, base.teacher_seeds) == (("demo",), (0, 1, 2), "same")
+    minilm = read_spec([PROJECT / "conf" / "minilm", PROJECT / "conf" / "base"])
+    assert minilm.tasks == ("mrpc", "cola", "sst2")
+    assert len(read_spec([PROJECT / "conf" / "paper", PROJECT / "conf" / "base"]).tasks) == 8
+
+
+def write(conf: Path, env: str, text: str) -> None:
+    (conf / env).mkdir(parents=True)
+    (conf / env / "sweep.yml").write_text(text)
+
+
+BASE = "{tasks: [demo], methods: [kd], layers: [2], seeds: [0], params: {training.lr: 1e-5}}"
+
+
+def test_an_environment_replaces_base_and_adds_nothing_to_it(tmp_path: Path) -> None:
+    write(tmp_path, "base", BASE)
+    write(tmp_path, "own", "{tasks: [demo], methods: [kd], layers: [2], seeds: [0]}")
+    assert read_spec([tmp_path / "own", tmp_path / "base"]).params == {}
+    assert read_spec([tmp_path / "local", tmp_path / "base"]).params == {"training": {"lr": 1e-5}}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tasks: [demo", "conf/own/sweep.yml cannot be read: "),
+        ("seeds: [0]\nseeds: [1]", "conf/own/sweep.yml cannot be read: "),
+        ("- demo", "conf/own/sweep.yml: should map names to values"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    write(tmp_path, "own", text)
+    with pytest.raises(UserError) as error:
+        read_spec([tmp_path / "own"])
+    assert str(error.value).startswith(told)
     assert "\n" not in str(error.value)
 
 
-def test_a_setting_that_a_method_lacks_says_how_to_give_it_to_the_others(grid: Grid) -> None:
-    with pytest.raises(UserError, match=r"set by an override .*\{where: \{method"):
-        grid(params={"method.eta": 0.5})
-    rule = {"where": {"method": ["kd", "alp_kd"]}, "set": {"method.eta": 0.5}}
-    assert len(grid(overrides=[rule])) == 12
-
-
-def test_only_takes_a_part_and_says_when_there_is_none(load: Load) -> None:
-    spec, conf = parse_spec({**SMALL, **RULES}), load().conf
-    only = {"method": ["kd"], "seed": [1]}
-    assert [c.name for c in expand(spec, conf, only=only)] == [
-        "demo kd 2L s1 t3",
-        "demo kd 1L s1 t3",
-    ]
-    with pytest.raises(UserError, match=r"--only: no cell of sweep.yml is seed=7"):
-        expand(spec, conf, only={"seed": [7]})
-
-
-@pytest.mark.parametrize("name", ["seed", "method.name", "student.layers", "task.name"])
-def test_the_command_line_cannot_set_what_tells_cells_apart(grid: Grid, name: str) -> None:
-    with pytest.raises(UserError, match=f"--params={name}=...: it tells the cells"):
-        grid({name: 1})
-
-
-def test_the_command_names_the_environment(load: Load) -> None:
-    (cell, *_) = expand(parse_spec(SMALL), load().conf, "minilm")
-    assert cell.command.startswith("kedro run --pipeline=distill --env=minilm --params=task.name=")
+def test_no_file_says_where_it_belongs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no conf/own/sweep.yml or conf/base/sweep.yml"):
+        read_spec([tmp_path / "own", tmp_path / "base"])

@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.sweep.estimate import estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.orchestration.sweep.record import dev_score
 from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
-from alpkd_pipeline.store.finished import DamagedError
+from alpkd_pipeline.store.run_folder import DamagedError
 
 MakePlan = Callable[..., Plan]
 
@@ -167,12 +167,12 @@ def test_a_cell_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
         path = planned.cell.stage(stage).path
         path.rename(path.with_name("a name of mine"))
     made = plan()
-    assert [planned.grid.name for planned in made.in_state("done")] == [
-        first.grid.name,
-        second.grid.name,
+    assert [planned.name for planned in made.cells if planned.state == "done"] == [
+        first.name,
+        second.name,
     ]
     assert dev_score(made.cells[0]) == 0.5
-    assert made.cells[1].cell.student.folder.name == "a name of mine"
+    assert made.cells[1].cell.student.path.name == "a name of mine"
 
 
 ONE = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}

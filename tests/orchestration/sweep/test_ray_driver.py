@@ -24,9 +24,8 @@ from tests.projects import copied_project
 
 import alpkd_pipeline
 from alpkd_pipeline.orchestration.sweep import ray_engine
-from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Event, Outcome
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Event, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.usefixtures("one_ray_at_a_time")]
 
@@ -324,7 +323,7 @@ def test_an_actor_that_can_start_nowhere_says_why(
     machines: Machines, make: Make, project: Path
 ) -> None:
     machines.add(1)
-    engine = project / "src" / "alpkd_pipeline" / "orchestration" / "sweep" / "local_engine.py"
+    engine = project / "src" / "alpkd_pipeline" / "orchestration" / "sweep" / "engines.py"
     engine.write_text("raise ImportError('no such package here')")
     running = Running(make(1), "a")
     assert running.wait() == {"a": "failed"}

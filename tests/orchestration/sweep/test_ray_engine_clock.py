@@ -14,9 +14,8 @@ import pytest
 from tests.orchestration.sweep.conftest import job
 
 from alpkd_pipeline.orchestration.sweep import ray_engine
-from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Event
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Event, run_jobs
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
 
 STAND_IN = """
 import json, os, sys, time

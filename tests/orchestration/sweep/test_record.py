@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tests.orchestration.sweep.conftest import SMALL, finish_cell
 
+from alpkd_pipeline.orchestration.sweep.grid import parse_spec
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.orchestration.sweep.record import SweepRecord, sweep_id
-from alpkd_pipeline.orchestration.sweep.spec import parse_spec
+from alpkd_pipeline.store.layout import sweep_records
 from alpkd_pipeline.store.manifest import lock_file
-from alpkd_pipeline.store.records import sweep_records
 from alpkd_pipeline.store.unfinished import busy, is_held
 
 MakePlan = Callable[..., Plan]

@@ -16,7 +16,7 @@ def test_one_line_for_each_method_and_depth(plan: Callable[..., Plan]) -> None:
     made = plan(**small)
     for planned, score in zip(made.cells, (0.5, 0.25, 0.7), strict=False):
         finish_cell(planned.cell, score)
-    (again, *_) = [p for p in made.cells if p.grid.name == "demo no_kd 1L s1"]
+    (again, *_) = [p for p in made.cells if p.name == "demo no_kd 1L s1"]
     finish_cell(again.cell, 0.6)
     file = io.StringIO()
     Console(file=file, width=100).print(sweep_table(made.cells))

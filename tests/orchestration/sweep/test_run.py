@@ -69,9 +69,9 @@ def test_the_plan_lists_every_cell_and_counts(
 
 def test_every_run_knows_its_sweep_and_no_key_does(sweep: MakeSweep) -> None:
     one = sweep()
-    assert {p.grid.params.run.group for p in one.plan.cells} == {one.name}
+    assert {p.cell.params.run.group for p in one.plan.cells} == {one.name}
     other = sweep(group="mine")
-    assert other.plan.cells[0].grid.params.run.group == "mine"
+    assert other.plan.cells[0].cell.params.run.group == "mine"
     keys = [[p.cell.student_scores.key for p in s.plan.cells] for s in (one, other)]
     assert keys[0] == keys[1]
 
@@ -119,7 +119,7 @@ def test_two_sweeps_of_one_second_have_names_of_their_own(
     assert [one.run("local", None, report=False) for one in both] == [0, 0]
     name = "sweep-base-20300102T000000Z"
     assert [one.name for one in both] == [name, f"{name}-2"]
-    assert {p.grid.params.run.group for p in both[1].plan.cells} == {f"{name}-2"}
+    assert {p.cell.params.run.group for p in both[1].plan.cells} == {f"{name}-2"}
     records = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
     assert {json.loads(path.read_text())["id"] for path in records} == {name, f"{name}-2"}
 

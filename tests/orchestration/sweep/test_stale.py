@@ -9,10 +9,10 @@ from tests.orchestration.sweep.conftest import finish_training
 
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, differences, why_stale
-from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import seal, write_json
+from alpkd_pipeline.store.run_folder import DamagedError
 
 
 def facts(cell: Cell) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from tests.orchestration.sweep.conftest import finish_cell
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job
-from alpkd_pipeline.orchestration.sweep.local_engine import LocalEngine
 from alpkd_pipeline.orchestration.sweep.worker import LONGEST_ERROR, one_line, run_job
 
 

@@ -8,16 +8,14 @@ from tests.orchestration.timetable.conftest import program
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.timetable.crontab import (
-    LONGEST_COMMAND,
     CronSchedule,
     cron_schedules,
-    crontab_block,
     read_crontab,
     with_block,
     without_block,
     write_crontab,
 )
-from alpkd_pipeline.orchestration.timetable.entry import Entry
+from alpkd_pipeline.orchestration.timetable.entry import LONGEST_COMMAND, Entry, crontab_block
 
 PROJECT = Path("/some/where")
 OTHERS = "MAILTO=me\n# mine\n*/5 * * * * date '+\\%F' >> /tmp/x\n\n"

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable.masking import Masking
 from alpkd_pipeline.orchestration.timetable.run_log import (
     KEPT,
     LAST_LINES,
     RunLog,
     last_outcome,
-    prune,
     remember,
     utc,
 )
+from alpkd_pipeline.orchestration.timetable.settings import Masking
 
 MOMENT = datetime(2026, 11, 22, 3, 0, 1, tzinfo=UTC)
 
@@ -54,10 +53,10 @@ def test_two_in_one_second_have_files_of_their_own(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_logs_stay(tmp_path: Path) -> None:
-    for day in range(KEPT + 9):
+    for day in range(1, KEPT + 9):
         (tmp_path / f"{utc(MOMENT + timedelta(days=day))}.log").touch()
     (tmp_path / "last.json").touch()
-    prune(tmp_path)
+    log(tmp_path)
     left = sorted(path.name for path in tmp_path.glob("*.log"))
     assert len(left) == KEPT
     assert left[0].startswith("2026-12-01")

@@ -13,8 +13,12 @@ import pytest
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.timetable import notify
-from alpkd_pipeline.orchestration.timetable.lock import STILL_RUNNING
-from alpkd_pipeline.orchestration.timetable.run_log import KEPT, last_outcome, log_folder
+from alpkd_pipeline.orchestration.timetable.run_log import (
+    KEPT,
+    STILL_RUNNING,
+    last_outcome,
+    log_folder,
+)
 from alpkd_pipeline.orchestration.timetable.start import start
 
 CANARY = "canary-4711"

@@ -15,11 +15,11 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import check
-from alpkd_pipeline.orchestration.stage import Stage
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
+from alpkd_pipeline.orchestration.tuning.plan import CellMaker
 from alpkd_pipeline.orchestration.tuning.spec import parse_spec
 from alpkd_pipeline.orchestration.tuning.study import open_storage
-from alpkd_pipeline.orchestration.tuning.trials import CellMaker
+from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import seal, write_json
 
 SMALL: Mapping[str, Any] = {
@@ -59,7 +59,7 @@ def database(empty_database: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(empty_database, tmp_path / "optuna.db"))
 
 
-def publish(stage: Stage, files: Mapping[str, Any] | None = None) -> None:
+def publish(stage: Artifact, files: Mapping[str, Any] | None = None) -> None:
     """A finished result, as if it had been made."""
     stage.path.mkdir(parents=True)
     for name, content in (files or {}).items():

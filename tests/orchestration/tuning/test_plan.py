@@ -1,114 +1,136 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from tests.orchestration.tuning.conftest import SMALL, Maker
+from tests.orchestration.conftest import Load
+from tests.orchestration.tuning.conftest import Maker, publish, publish_student
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.tuning import plan
-from alpkd_pipeline.orchestration.tuning.plan import plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.spec import parse_spec
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.tuning.plan import score_of, seconds_of, shared
+from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.batching import Selection, choose_rows
+from alpkd_pipeline.training.run_config import RunConfig
+
+KD: dict[str, Any] = {"task": "demo", "method": "kd", "layers": 2}
+POINT = {"training.lr": 2e-4, "method.eta": 0.8}
 
 
-def names(maker: Maker, params: dict[str, Any] | None = None, /, **entries: Any) -> list[str]:
-    return [study.name for study in plan_studies(maker(params, **entries), {})]
-
-
-def test_every_method_gets_the_same_budget_as_far_as_it_has_points(maker: Maker) -> None:
-    studies = plan_studies(maker(trials=4), {})
-    found = {study.target["method"]: (study.budget, study.possible) for study in studies}
-    assert found == {"no_kd": (3, 3), "kd": (4, 6)}
-
-
-def test_studies_are_all_combinations_and_only_chooses(maker: Maker) -> None:
-    made = maker(layers=[2, 1])
-    assert len(plan_studies(made, {})) == 4
-    (chosen,) = plan_studies(made, {"method": ["kd"], "layers": [1]})
-    assert chosen.target == {"task": "demo", "method": "kd", "layers": 1}
-    with pytest.raises(UserError, match="--only: no study"):
-        plan_studies(made, {"method": ["pkd"]})
-
-
-def test_a_study_s_name_holds_what_its_scores_depend_on(maker: Maker) -> None:
-    (same, kd), again = names(maker), names(maker)
-    assert [same, kd] == again
-    assert kd.startswith("demo-kd-2L-")
-    assert names(maker, trials=5) == again
-    for other in (
-        names(maker, {"training.epochs": 1}),
-        names(maker, {"teacher.training.epochs": 1}),
-        names(maker, seeds=[0, 1]),
-        names(maker, selection="dev"),
-        names(maker, sampler="random"),
-        names(maker, space={"training.lr": [1e-4, 2e-4]}),
-    ):
-        assert not set(other) & set(again)
-
-
-def test_what_conf_says_about_searched_settings_does_not_matter(maker: Maker) -> None:
-    base = maker()
-    name = plan_studies(base, {"method": ["kd"]})[0].name
-    base.conf._values["training"]["lr"] = 0.123
-    assert plan_studies(base, {"method": ["kd"]})[0].name == name
-
-
-def test_points_are_known_beforehand_but_for_tpe_and_ranges(maker: Maker) -> None:
-    low_high = {"training.lr": {"low": 1e-5, "high": 1e-3}}
-    for entries, known in (
-        ({"sampler": "grid"}, True),
-        ({"sampler": "random"}, True),
-        ({"sampler": "tpe"}, False),
-        ({"sampler": "tpe", "trials": 6}, True),
-        ({"sampler": "random", "space": low_high}, False),
-    ):
-        (study,) = plan_studies(maker(**entries), {"method": ["kd"]})
-        assert (study.points is not None) is known
-
-
-@pytest.mark.parametrize(
-    ("entries", "words"),
-    [
-        ({"layers": [13]}, "demo no_kd 13L: parameter 'student.layers' = 13"),
-        ({"space": {"training.lr": [1e-4, -1.0]}}, "'training.lr' = -1.0"),
-        ({"space": {"training.lr": ["fast"]}}, "'training.lr' = 'fast'"),
-        ({"space": {"method.temperature": [2.0, 0.0]}}, "temperature"),
-        (
-            {"sampler": "tpe", "space": {"training.warmup_ratio": {"low": 0.5, "high": 1.5}}},
-            "'training.warmup_ratio' = 1.5",
-        ),
-        ({"params": {"method.beta": -1.0}}, "beta"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_anything_runs(
-    maker: Maker, entries: dict[str, Any], words: str
+def test_a_trial_is_the_cell_of_the_same_parameters_with_a_holdout(
+    maker: Maker, load: Load
 ) -> None:
-    with pytest.raises(UserError) as caught:
-        plan_studies(maker(**entries), {})
-    assert words in str(caught.value)
+    (cell,) = maker().cells(KD, POINT)
+    flat = {
+        "method.name": "kd",
+        "student.layers": 2,
+        "training.selection": "holdout",
+        "teacher.training.selection": "holdout",
+        **POINT,
+    }
+    assert cell.student.key == load(flat).cell.student.key
+    command, _, given = cell.command.partition(" --params=")
+    assert command == "kedro run --pipeline=distill"
+    assert {
+        "method.name=kd",
+        "training.lr=0.0002",
+        "training.selection=holdout",
+        "teacher.training.selection=holdout",
+    } <= set(given.split(","))
+
+
+def test_it_says_that_it_is_a_trial_of_its_search(maker: Maker) -> None:
+    (cell,) = maker().cells(KD, POINT)
+    assert (cell.params.run.kind, cell.params.run.group) == ("trial", "tune-x")
+    assert shared(cell).run.kind == "trial"
+    (on_dev,) = maker(selection="dev").cells(KD, POINT)
+    # The teacher that it makes on its way belongs to later runs as well.
+    assert (shared(on_dev).run.kind, shared(on_dev).run.group) == ("cell", "tune-x")
+
+
+def test_every_seed_has_a_cell_and_a_teacher(maker: Maker) -> None:
+    cells = maker(seeds=[0, 1, 2]).cells(KD, POINT)
+    assert [cell.params.seed for cell in cells] == [0, 1, 2]
+    assert [cell.params.teacher.seed for cell in cells] == [0, 1, 2]
+    assert len({cell.student.key for cell in cells}) == 3
+    (same,) = maker().cells({**KD, "method": "no_kd"}, {})
+    assert same.teacher.key == cells[0].teacher.key
+
+
+def rows_of(cell: Cell, stage: str) -> Selection:
+    """The rows that a training of a cell takes."""
+    run = RunConfig(Path(), stage, "x", cell.task, cell.params.plain(), {})
+    how, labels = run.training, np.arange(200) % 3 % 2
+    split = EncodedSplit(
+        offsets=np.arange(201),
+        input_ids=np.zeros(200, dtype=np.int32),
+        token_type_ids=None,
+        labels=labels,
+        idx=np.arange(200),
+        max_length=8,
+        cut_rows=0,
+    )
+    return choose_rows(split, split, cell.task, how.selection, how.holdout_fraction, run.seed)
+
+
+def test_the_teacher_has_never_seen_the_rows_that_judge(maker: Maker) -> None:
+    made = maker({"training.holdout_fraction": 0.3}, seeds=[0, 3])
+    for cell in made.cells(KD, POINT):
+        teacher, student = rows_of(cell, "teacher"), rows_of(cell, "student")
+        assert teacher.rows.tolist() == student.rows.tolist()
+        assert teacher.train_rows.tolist() == student.train_rows.tolist()
+        assert len(student.rows) == 60
+
+
+def test_a_trial_judged_by_dev_has_the_teacher_of_the_environment(maker: Maker, load: Load) -> None:
+    (cell,) = maker(selection="dev").cells(KD, POINT)
+    assert cell.teacher.key == load({}).cell.teacher.key
+
+
+def test_a_teacher_that_was_brought_stays_as_it_is(maker: Maker, load: Load) -> None:
+    (cell,) = maker({"teacher.finetuned": True}).cells(KD, POINT)
+    assert cell.params.teacher == load({"teacher.finetuned": True}).params.teacher
+
+
+def test_overrides_and_the_command_line_reach_the_cells(maker: Maker) -> None:
+    rules = [{"where": {"method": "kd"}, "set": {"task.train_rows": 80}}]
+    made = maker({"training.epochs": 2}, params={"training.batch_size": 8}, overrides=rules)
+    (kd,), (other,) = (made.cells({**KD, "method": m}, {}) for m in ("kd", "no_kd"))
+    assert (kd.params.task.train_rows, other.params.task.train_rows) == (80, None)
+    assert (kd.params.training.epochs, kd.params.training.batch_size) == (2, 8)
+
+
+def test_what_was_tuned_before_is_not_built_upon(maker: Maker) -> None:
+    entry = {"where": KD, "set": {"method.temperature": 3.0}}
+    other = {"where": {"task": "demo"}, "set": {"training.epochs": 2}}
+    (plain,) = maker().cells(KD, POINT)
+    (again,) = maker({"tuned": [entry]}).cells(KD, POINT)
+    (more,) = maker({"tuned": [entry, other]}).cells(KD, POINT)
+    assert again.student.key == plain.student.key
+    assert (more.params.training.epochs, more.params.method.temperature) == (2, 2.0)
+
+
+def test_an_impossible_trial_names_its_study(maker: Maker) -> None:
+    with pytest.raises(UserError, match=r"^demo no_kd 2L: .*eta"):
+        maker().cells({**KD, "method": "no_kd"}, POINT)
+
+
+def test_the_score_is_that_of_the_rows_that_chose_the_epoch(maker: Maker) -> None:
+    (cell,) = maker().cells(KD, POINT)
+    assert cell.student.found is None
+    publish_student(cell, 0.75)
+    assert cell.student.found is not None
+    assert score_of(cell, "holdout") == 0.75
+    assert seconds_of([cell, cell]) == 4.0
+    with pytest.raises(UserError, match=r"metrics\.json has no dev score of accuracy"):
+        score_of(cell, "dev")
+
+
+def test_a_student_without_metrics_is_one_line(maker: Maker) -> None:
+    (cell,) = maker().cells(KD, POINT)
+    publish(cell.student)
+    with pytest.raises(UserError, match="has no holdout score") as caught:
+        score_of(cell, "holdout")
     assert "\n" not in str(caught.value)
-
-
-def test_every_cell_of_every_point_is_checked_before_anything_runs(
-    maker: Maker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checked = []
-    monkeypatch.setattr(plan, "check_cell", lambda cell: checked.append(cell.student.key))
-    plan_studies(maker(trials=4, seeds=[0, 1]), {"method": ["kd"]})
-    assert len(set(checked)) == 4 * 2
-
-
-def test_a_point_that_cannot_work_is_refused_by_its_study(maker: Maker) -> None:
-    rule = {"where": {"seed": 1}, "set": {"task.source": "hub"}}
-    with pytest.raises(UserError, match=r"^demo no_kd 2L: parameter 'task\.name'"):
-        plan_studies(maker(seeds=[0, 1], overrides=[rule]), {})
-
-
-def test_a_search_keeps_its_name_while_it_asks_the_same() -> None:
-    spec = parse_spec(SMALL)
-    name = search_id(spec, None, {"run": {"store": "a"}})
-    assert name.startswith("tune-base-")
-    assert search_id(parse_spec({**SMALL, "trials": 9}), None, {}) == name
-    assert search_id(spec, "minilm", {}) != name
-    assert search_id(spec, None, {"training": {"epochs": 1}}) != name
-    assert search_id(parse_spec({**SMALL, "seeds": [1]}), None, {}) != name

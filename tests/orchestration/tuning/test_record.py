@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.tuning.record import record_path, study_record, write_record
+from alpkd_pipeline.orchestration.tuning.record import study_record, write_record
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
+from alpkd_pipeline.store.layout import SEARCHES
 from alpkd_pipeline.store.manifest import read_json
 
 FACTS = {"id": "tune-base-1", "trials": 3, "selection": "holdout", "sampler": "grid"}
@@ -32,7 +33,7 @@ def test_a_study_s_record_has_every_trial_and_the_best(database: Path) -> None:
 
 
 def test_a_record_says_what_was_asked_and_what_was_done(database: Path, tmp_path: Path) -> None:
-    path = record_path(tmp_path, "tune-base-1")
+    path = tmp_path / SEARCHES / "tune-base-1.json"
     assert path == tmp_path / "08_reporting" / "searches" / "tune-base-1.json"
     study = study_record(KD, finished_study(database))
     write_record(path, FACTS, [study], ended=False)
@@ -45,7 +46,7 @@ def test_a_record_says_what_was_asked_and_what_was_done(database: Path, tmp_path
 
 
 def test_studies_of_other_calls_stay_and_the_same_are_replaced(tmp_path: Path) -> None:
-    path = record_path(tmp_path, "x")
+    path = tmp_path / SEARCHES / "x.json"
     pkd = {**KD, "method": "pkd", "done": 1}
     write_record(path, FACTS, [{**KD, "done": 1}, pkd], ended=True)
     began = read_json(path)["started"]
@@ -57,7 +58,7 @@ def test_studies_of_other_calls_stay_and_the_same_are_replaced(tmp_path: Path) -
 
 
 def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
-    path = record_path(tmp_path, "x")
+    path = tmp_path / SEARCHES / "x.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
     write_record(path, FACTS, [], ended=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from tests.orchestration.tuning.conftest import Maker
 
+from alpkd_pipeline.orchestration.presets import Preset
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies
-from alpkd_pipeline.orchestration.tuning.preset import Preset
 from alpkd_pipeline.orchestration.tuning.record import (
     change_lines,
     estimate_line,

@@ -26,13 +26,13 @@ def test_what_is_left_out_has_a_default() -> None:
 
 @pytest.mark.parametrize("env", ["base", "minilm", "paper"])
 def test_the_project_s_searches_can_be_read(env: str) -> None:
-    spec = read_spec(PROJECT / "conf", [env])
+    spec = read_spec([PROJECT / "conf" / env])
     assert spec.selection == "holdout"
     assert spec.dimensions
 
 
 def test_the_paper_s_search_has_its_grid() -> None:
-    space = read_spec(PROJECT / "conf", ["paper"]).space
+    space = read_spec([PROJECT / "conf" / "paper"]).space
     assert space == {
         "training.lr": [1e-5, 2e-5, 5e-5],
         "method.temperature": [5.0, 10.0, 20.0],
@@ -46,11 +46,11 @@ def test_the_first_file_found_is_the_whole_search(tmp_path: Path) -> None:
         (tmp_path / env).mkdir()
         rest = "layers: [2]\ntrials: 2\nspace: {training.lr: [1e-4]}\n"
         (tmp_path / env / "tune.yml").write_text(text + rest)
-    assert read_spec(tmp_path, ["mine", "base"]).tasks == ("rte",)
+    assert read_spec([tmp_path / "mine", tmp_path / "base"]).tasks == ("rte",)
     with pytest.raises(UserError, match=r"conf/base/tune\.yml: 'methods' is missing"):
-        read_spec(tmp_path, ["local", "base"])
+        read_spec([tmp_path / "local", tmp_path / "base"])
     with pytest.raises(UserError, match=r"there is no conf/other/tune\.yml"):
-        read_spec(tmp_path, ["other"])
+        read_spec([tmp_path / "other"])
 
 
 @pytest.mark.parametrize(

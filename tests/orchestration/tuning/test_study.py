@@ -9,8 +9,8 @@ from typing import Any
 import optuna
 import pytest
 
-from alpkd_pipeline.orchestration.tuning.spec import Range, Space, grid
-from alpkd_pipeline.orchestration.tuning.study import Asked, Sampler, Study, open_storage
+from alpkd_pipeline.orchestration.tuning.spec import Range, Sampler, Space, grid
+from alpkd_pipeline.orchestration.tuning.study import Asked, Study, open_storage
 
 SPACE: Space = {"training.lr": (1e-4, 2e-4, 4e-4), "method.eta": (0.2, 0.5, 0.8)}
 OPEN: Space = {"training.lr": Range(1e-5, 1e-3, log=True)}

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.reporting import report
+from alpkd_pipeline.reporting import render
 from alpkd_pipeline.reporting.plots.canvas import HUES, PLACEHOLDERS, SHAPES, mark_of
 
-CSS = (Path(report.__file__).parent / "page.css").read_text("utf-8")
+CSS = (Path(render.__file__).parent / "page.css").read_text("utf-8")
 
 
 def test_every_method_of_the_table_has_a_mark_of_its_own():

@@ -20,7 +20,7 @@ from tests.reporting.studies import (
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.report.page import report_html
-from alpkd_pipeline.reporting.report.sources import Sources
+from alpkd_pipeline.reporting.sources import Sources
 
 
 def html_of(root: Path, sweep: str | None = None) -> str:

@@ -14,10 +14,9 @@ from tests.reporting.studies import (
     with_journal,
 )
 
-from alpkd_pipeline.reporting.plots.size import score_against
-from alpkd_pipeline.reporting.store import GEOMETRY
+from alpkd_pipeline.reporting.plots.scores import score_against
+from alpkd_pipeline.store.layout import GEOMETRY, SEARCHES
 from alpkd_pipeline.store.manifest import read_json, write_json
-from alpkd_pipeline.store.records import SEARCHES
 
 KEY = f"{1:064x}"
 
@@ -290,7 +289,7 @@ def test_the_star_is_the_mean_of_teachers_however_many_students_they_have(store,
     def other(params, run):
         run["identity"]["keys"]["teacher"] = "b" * 64
 
-    monkeypatch.setattr("alpkd_pipeline.reporting.report.layers_section.score_against", drawn)
+    monkeypatch.setattr("alpkd_pipeline.reporting.plots.scores.score_against", drawn)
     first = store.teacher(accuracy=0.9)
     run = read_json(first / "run.json")
     run["identity"]["key"] = "b" * 64

@@ -8,7 +8,8 @@ from tests.reporting.cell_frames import frame, run
 from alpkd_pipeline.reporting.collect import collect
 from alpkd_pipeline.reporting.grouping import facts_but_seed
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS, add_settings
-from alpkd_pipeline.reporting.store import STUDENTS, finished_runs
+from alpkd_pipeline.reporting.store import finished_runs
+from alpkd_pipeline.store.layout import STUDENTS
 
 
 def same(column, *runs):
@@ -97,7 +98,7 @@ def test_real_records_of_two_methods_with_code_of_their_own_are_comparable(store
     records = list(finished_runs(store.root, STUDENTS))
     rows = collect(store.root).to_dict("records")
     by_key = {record.key: facts_but_seed(record) for record in records}
-    add_settings(rows, [by_key[row["key"]] for row in rows])
+    add_settings(rows, [by_key[row["key"]] for row in rows], [False] * len(rows))
     assert len({row["setting"] for row in rows}) == 1
     assert len({row["arm"] for row in rows}) == 2
     assert {row["teacher_key"] for row in rows} == {"a" * 64}

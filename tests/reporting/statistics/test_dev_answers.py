@@ -12,8 +12,8 @@ from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers, find_run
-from alpkd_pipeline.store.finished import DamagedError
 from alpkd_pipeline.store.manifest import MANIFEST, read_manifest, seal
+from alpkd_pipeline.store.run_folder import DamagedError
 
 KEY, OTHER = "a1" * 32, "b2" * 32
 

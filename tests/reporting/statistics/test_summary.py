@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from alpkd_pipeline.reporting.statistics import summary
 from alpkd_pipeline.reporting.statistics.summary import (
     SeedSummary,
     no_spread,
@@ -25,8 +26,12 @@ def test_three_seeds_by_hand():
     assert found.high == pytest.approx(0.82 + half, abs=1e-7)
 
 
-def test_a_surer_interval_is_wider():
-    sure, surer = seed_summary([0.1, 0.2, 0.4], 0.9), seed_summary([0.1, 0.2, 0.4], 0.99)
+def test_a_surer_interval_is_wider(monkeypatch):
+    found = []
+    for level in (0.9, 0.99):
+        monkeypatch.setattr(summary, "LEVEL", level)
+        found.append(seed_summary([0.1, 0.2, 0.4]))
+    sure, surer = found
     assert surer.low < sure.low < sure.high < surer.high
 
 
@@ -51,6 +56,7 @@ def test_rounding_is_no_spread_and_one_example_of_a_million_is():
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_the_interval_is_that_of_scipy(n, level):
+def test_the_interval_is_that_of_scipy(n, level, monkeypatch):
+    monkeypatch.setattr(summary, "LEVEL", level)
     expected = stats.t.interval(level, n - 1, loc=0.7, scale=0.02 / n**0.5)
-    assert t_interval(n, 0.7, 0.02, level) == pytest.approx(expected, rel=1e-12)
+    assert t_interval(n, 0.7, 0.02) == pytest.approx(expected, rel=1e-12)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.reporting.cell_frames import frame, run, seeds
+from tests.reporting.cell_frames import frame, run, seeds, verdicts_of
 from tests.reporting.statistics.simulated import METHODS, PAIRS, pairs, tables
 
 from alpkd_pipeline.reporting.statistics.arms import holm
@@ -18,7 +18,6 @@ from alpkd_pipeline.reporting.statistics.verdict import (
     NOTHING,
     WORSE,
     verdict_word,
-    verdicts,
 )
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]
@@ -40,7 +39,7 @@ def _no_warnings():
 
 def test_each_pair_of_methods_is_tested_once():
     cells = frame(*(seeds(name, HIGH) for name in ("alp_kd", "pkd", "no_kd", "kd", "ckd")))
-    found = verdicts(cells)
+    found = verdicts_of(cells)
     assert found.columns.tolist() == list(COLUMNS)
     assert sorted(held(found)) == sorted(
         [(m, b) for m in ("alp_kd", "ckd") for b in ("no_kd", "kd", "pkd")]
@@ -50,7 +49,7 @@ def test_each_pair_of_methods_is_tested_once():
 
 def test_better_worse_and_neither():
     cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH), seeds("pkd", LOW), seeds("ckd", MIDDLE))
-    found = verdicts(cells).set_index(["method", "baseline"])["verdict"]
+    found = verdicts_of(cells).set_index(["method", "baseline"])["verdict"]
     assert found["kd", "no_kd"] == BETTER
     assert found["pkd", "kd"] == WORSE
     assert found["pkd", "no_kd"] == NOT_DISTINGUISHABLE
@@ -62,7 +61,7 @@ def test_of_errors_less_is_better(metric):
     cells = frame(
         *(seeds(m, s, metric=metric) for m, s in (("no_kd", HIGH), ("kd", LOW), ("pkd", HIGH)))
     )
-    found = verdicts(cells).set_index(["method", "baseline"])
+    found = verdicts_of(cells).set_index(["method", "baseline"])
     assert found["verdict"]["kd", "no_kd"] == BETTER
     assert found["verdict"]["pkd", "kd"] == WORSE
     assert found["verdict"]["pkd", "no_kd"] == NOT_DISTINGUISHABLE
@@ -79,7 +78,7 @@ def test_the_family_is_all_tests_of_a_depth():
         seeds("no_kd", LOW, layers=2),
         seeds("kd", HIGH, layers=2),
     )
-    found = verdicts(cells)
+    found = verdicts_of(cells)
     deep, shallow = found[found["layers"] == 4], found[found["layers"] == 2]
     # Two tests of alp_kd on cola rest on two seeds: they are not made.
     assert deep["family_size"].unique().tolist() == [4]
@@ -91,7 +90,7 @@ def test_the_family_is_all_tests_of_a_depth():
 
 
 def test_fewer_than_three_seeds_say_nothing():
-    (row,) = verdicts(frame(seeds("no_kd", LOW[:2]), seeds("kd", HIGH[:2]))).to_dict("records")
+    (row,) = verdicts_of(frame(seeds("no_kd", LOW[:2]), seeds("kd", HIGH[:2]))).to_dict("records")
     assert row["verdict"] == NOTHING
     assert row["difference"] == pytest.approx(0.1005)
     assert row["note"] == "shared seeds: 2, needed: 3"
@@ -100,19 +99,19 @@ def test_fewer_than_three_seeds_say_nothing():
 
 def test_seeds_that_are_not_shared_do_not_count():
     other = [run("kd", score, seed) for seed, score in zip((2, 3, 4), HIGH, strict=True)]
-    (row,) = verdicts(frame(seeds("no_kd", LOW), other)).to_dict("records")
+    (row,) = verdicts_of(frame(seeds("no_kd", LOW), other)).to_dict("records")
     assert (row["n"], row["verdict"]) == (1, NOTHING)
 
 
 def test_identical_scores_are_not_distinguishable():
-    (row,) = verdicts(frame(seeds("no_kd", LOW), seeds("kd", LOW))).to_dict("records")
+    (row,) = verdicts_of(frame(seeds("no_kd", LOW), seeds("kd", LOW))).to_dict("records")
     assert (row["difference"], row["p_holm"], row["verdict"]) == (0, 1, NOT_DISTINGUISHABLE)
 
 
 def test_one_difference_for_all_seeds_needs_six_of_them():
     for n, word in ((5, NOT_DISTINGUISHABLE), (6, BETTER)):
         scores = np.linspace(0.7, 0.8, n)
-        (row,) = verdicts(frame(seeds("no_kd", scores), seeds("kd", scores + 0.01))).to_dict(
+        (row,) = verdicts_of(frame(seeds("no_kd", scores), seeds("kd", scores + 0.01))).to_dict(
             "records"
         )
         assert row["verdict"] == word
@@ -121,7 +120,7 @@ def test_one_difference_for_all_seeds_needs_six_of_them():
 
 def test_a_baseline_in_another_setting_is_not_taken():
     cells = frame(seeds("no_kd", LOW, training__epochs=9), seeds("kd", HIGH))
-    (row,) = verdicts(cells).to_dict("records")
+    (row,) = verdicts_of(cells).to_dict("records")
     assert (row["n"], row["verdict"], row["baseline_arm"]) == (0, NOTHING, "")
     assert row["note"] == "no comparable no_kd: here training.epochs=5, there training.epochs=9"
     assert row["family_size"] == 0
@@ -129,7 +128,7 @@ def test_a_baseline_in_another_setting_is_not_taken():
 
 def test_of_several_baselines_the_fitting_one_is_taken():
     cells = frame(seeds("no_kd", LOW, training__epochs=9), seeds("no_kd", LOW), seeds("kd", HIGH))
-    (row,) = verdicts(cells).to_dict("records")
+    (row,) = verdicts_of(cells).to_dict("records")
     assert row["baseline_label"] == "no_kd (training.epochs=5)"
     assert row["verdict"] == BETTER
 
@@ -138,11 +137,14 @@ def test_every_arm_of_a_baseline_in_the_setting_is_a_test():
     cells = frame(
         seeds("kd", LOW, method__beta=1), seeds("kd", MIDDLE, method__beta=2), seeds("ckd", HIGH)
     )
-    assert held(verdicts(cells)) == [("ckd", "kd (method.beta=1)"), ("ckd", "kd (method.beta=2)")]
+    assert held(verdicts_of(cells)) == [
+        ("ckd", "kd (method.beta=1)"),
+        ("ckd", "kd (method.beta=2)"),
+    ]
 
 
 def test_a_baseline_that_was_never_run_has_no_row():
-    assert verdicts(frame(seeds("alp_kd", HIGH))).empty
+    assert verdicts_of(frame(seeds("alp_kd", HIGH))).empty
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,7 @@ def test_what_the_spread_is_made_of_is_said(teacher_of, spread, note):
             for seed, score in enumerate(scores)
         )
     )
-    (row,) = verdicts(cells).to_dict("records")
+    (row,) = verdicts_of(cells).to_dict("records")
     assert (row["n"], row["spread"], row["verdict"]) == (3, spread, BETTER)
     assert note in row["note"]
     assert bool(row["note"]) == bool(note)
@@ -176,8 +178,8 @@ def test_a_full_cross_of_seeds_counts_student_seeds():
             for teacher in range(4)
         )
     )
-    (row,) = verdicts(cells).to_dict("records")
-    alone = verdicts(frame(seeds("no_kd", LOW), seeds("kd", HIGH))).to_dict("records")[0]
+    (row,) = verdicts_of(cells).to_dict("records")
+    alone = verdicts_of(frame(seeds("no_kd", LOW), seeds("kd", HIGH))).to_dict("records")[0]
     assert row["n"] == 3
     assert row["p"] == pytest.approx(alone["p"])
     assert row["note"] == "each seed is the mean over up to 4 teachers"
@@ -203,7 +205,7 @@ def test_the_simulation_says_what_the_report_says():
             for place, method in enumerate(METHODS)
         )
     )
-    found = verdicts(cells).set_index(["task", "method", "baseline"])
+    found = verdicts_of(cells).set_index(["task", "method", "baseline"])
     simulated, p = words(scores[None])
     tests = [(f"task{t}", METHODS[a], METHODS[b]) for t in range(2) for a, b in PAIRS]
     assert len(found) == len(tests) == 30

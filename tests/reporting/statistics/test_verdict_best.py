@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import frame, run, seeds
-
-from alpkd_pipeline.reporting.statistics.verdict import best
+from tests.reporting.cell_frames import bests_of, frame, run, seeds
 
 LOW, LOWER, HIGH = [0.70, 0.71, 0.72], [0.60, 0.611, 0.62], [0.801, 0.810, 0.822]
 
 
 def the(cells):
-    (row,) = best(cells).to_dict("records")
+    (row,) = bests_of(cells).to_dict("records")
     return row
 
 
@@ -58,7 +56,7 @@ def test_each_column_has_its_own_best():
         seeds("alp_kd", LOW, task="cola"),
         run("kd", 0.5, layers=2),
     )
-    found = best(cells).set_index(["task", "layers"])
+    found = bests_of(cells).set_index(["task", "layers"])
     assert found["label"].to_dict() == {("mrpc", 4): "alp_kd", ("cola", 4): "kd", ("mrpc", 2): "kd"}
     assert found["bold"].tolist() == [True, True, False]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alpkd_pipeline.reporting.tables.average import averages, mean_ranks, shared_tasks
-from alpkd_pipeline.reporting.tables.model_size import SIZES
+from alpkd_pipeline.reporting.tables.measures import measures
 
 
 def line(label, task, *scores, kind="student", teacher=0.9, metric="accuracy", first_seed=0):
@@ -19,7 +19,7 @@ def line(label, task, *scores, kind="student", teacher=0.9, metric="accuracy", f
         "per_seed": dict(enumerate(scores, first_seed)),
         "teacher_mean": teacher,
         "runs": [f"{label} {task} {score}" for score in scores],
-        **dict.fromkeys(SIZES, None),
+        **dict.fromkeys(measures(), None),
         "parameters": 100.0,
     }
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources import demo_language
 from alpkd_pipeline.tasks.sources.demo_language import sentences, tagged_sentences, vocabulary
 
@@ -194,17 +193,3 @@ def test_no_word_belongs_to_two_classes() -> None:
 def test_nothing_asked_for_is_nothing_drawn() -> None:
     assert sentences(0, seed=0) == []
     assert tagged_sentences(0, seed=0) == []
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"rows": -1}, "rows is -1"),
-        ({"depth": 0}, "depth is 0"),
-        ({"short_share": 1.5}, "short_share is 1.5"),
-        ({"label_noise": -0.1}, "label_noise is -0.1"),
-    ],
-)
-def test_impossible_wishes_are_refused(wrong: dict[str, float], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        sentences(**{"rows": 5, "seed": 0, **wrong})

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.task import SourceSpec, Task
+from alpkd_pipeline.tasks.validate import DataFaults
 
 
 def report(spec: SourceSpec, task: Task, folder: Path) -> list[str]:

@@ -6,12 +6,11 @@ import pytest
 from tests.real_glue import real_glue
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import DataFaults
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.folder import find_files, load
 from alpkd_pipeline.tasks.task import SourceSpec, Task
-from alpkd_pipeline.tasks.validate import check_splits
+from alpkd_pipeline.tasks.validate import DataFaults, check_splits
 
 RTE = GLUE["rte"].task
 MRPC = GLUE["mrpc"].task
@@ -121,7 +120,7 @@ def test_original_mrpc_is_parted_by_the_list_of_dev_rows(root: Path) -> None:
         "idx": [1],
     }
     assert frames["test"]["label"].tolist() == [0]
-    roles = find_files(SPEC, MRPC, root.parent).all()
+    roles = find_files(SPEC, MRPC, root.parent)
     assert {path.name for path in roles.values()} == {
         "msr_paraphrase_train.txt",
         "msr_paraphrase_test.txt",
@@ -304,4 +303,4 @@ def test_real_tsv_agrees_with_parquet(name: str) -> None:
 def test_real_splits_are_sound(name: str, shared: tuple[int, int]) -> None:
     spec, task = SourceSpec("folder", path=str(real_glue(name, "parquet"))), GLUE[name].task
     facts = check_splits(load(spec, task, Path()), task, 0.02)
-    assert (facts.splits["dev"].overlap, facts.splits["test"].overlap) == shared
+    assert (facts["dev"]["overlap"], facts["test"]["overlap"]) == shared

@@ -6,12 +6,15 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import DataFaults
-from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
-from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
+from alpkd_pipeline.tasks.sources.frames import (
+    read_label_columns,
+    split_frame,
+    wanted_columns,
+    without_broken_rows,
+)
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import check_splits
+from alpkd_pipeline.tasks.validate import DataFaults, check_splits
 
 
 def raw(**cells: list[Any]) -> RawTable:

@@ -9,8 +9,6 @@ wide vectors make the softmax nearly one-hot, which the entropy of the weights s
 Source: ALP-KD (Passban, Wu, Rezagholizadeh, Liu, AAAI 2021, arXiv 2012.14022), the attention-based
 layer projection. That the gradient flows through a_jk, and the sum over j, are choices: the
 paper's own are not confirmed.
-`layer_match` is the error without fusion. `layer_concat` keeps every layer of the bucket side by
-side and needs a learned map.
 """
 
 from __future__ import annotations
@@ -29,17 +27,11 @@ Scale = Literal["none", "sqrt_d"]
 def attention_weights(
     student: Tensor, teacher: Tensor, mask: Tensor, scale: Scale = "none"
 ) -> Tensor:
-    """The weights a_jk of student layers over teacher layers.
+    """The weights a_jk (B, m, n) of student layers (B, m, D) over teacher layers (B, n, D).
 
-    Args:
-        student: (B, m, D).
-        teacher: (B, n, D).
-        mask: (m, n) bool, true where student layer j may draw on teacher layer k; at least one
-            true in every row.
-        scale: the divisor c: `none` for 1, `sqrt_d` for the root of D.
-
-    Returns:
-        (B, m, n), rows that sum to 1, exactly zero outside the mask.
+    Rows sum to 1 and are exactly zero outside the mask (m, n), which is true where student layer j
+    may draw on teacher layer k, at least once in every row. The divisor c is 1 for the scale
+    `none`, the root of D for `sqrt_d`.
     """
     student, teacher = raised(student, teacher)
     with no_autocast(student):
@@ -50,14 +42,9 @@ def attention_weights(
 
 
 def fuse(weights: Tensor, teacher: Tensor) -> Tensor:
-    """The fused teacher vectors C_j.
+    """The fused teacher vectors C_j (B, m, D).
 
-    Args:
-        weights: (B, m, n), or (m, n) for all examples alike.
-        teacher: (B, n, D).
-
-    Returns:
-        (B, m, D).
+    From weights (B, m, n), or (m, n) for all examples alike, and teacher layers (B, n, D).
     """
     weights, teacher = raised(weights, teacher)
     with no_autocast(teacher):
@@ -73,18 +60,9 @@ def layer_attention(
     detach_weights: bool = False,
     reduction: Reduction = "sum",
 ) -> tuple[Tensor, Tensor]:
-    """The ALP loss and the weights that it used.
+    """The ALP loss, a scalar, and the weights (B, m, n) that it used, through which gradients flow.
 
-    Args:
-        student: (B, m, D).
-        teacher: (B, n, D).
-        mask: (m, n) bool, the buckets.
-        scale: the divisor c of the dot products.
-        detach_weights: let no gradient flow through the weights.
-        reduction: over the m student layers.
-
-    Returns:
-        The loss, a scalar, and the weights (B, m, n).
+    Shapes and `scale` as for `attention_weights`; with `detach_weights` no gradient flows there.
     """
     weights = attention_weights(student, teacher, mask, scale)
     if detach_weights:

@@ -1,36 +1,8 @@
-"""The squared error between paired layers.
+"""Errors and distances between paired layers.
 
-    L = sum_j 1/(B D) sum_b sum_d (s_j,b,d - t_j,b,d)^2        ("MSE")
-
-The mean is over the batch and the width, the sum over the pairs; a mean over the pairs is the
-option. This reading of "MSE" in ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022) is a choice:
-the paper's own normalisation is not confirmed.
-`layer_attention` is this error against fused teacher layers. `normalised_distance` compares the
-directions of the vectors only, and does not divide by the width.
-
-The squared distance between unit vectors of paired layers.
-
-    L = sum_j 1/B sum_b || s_j,b / ||s_j,b||  -  t_j,b / ||t_j,b|| ||^2        ("distance")
-
-Norms below 1e-12 count as 1e-12, so a zero vector stays zero. Each distance lies between 0 (same
-direction) and 4 (opposite) and equals 2 - 2 cos.
-Source: the patient loss L_PT of PKD (Sun et al., EMNLP 2019, arXiv 1908.09355), there a sum over
-the examples, here a mean over the batch.
-`layer_match` compares lengths too and divides by the width. `layer_concat` is this distance for
-concatenated teacher layers.
-
-The distance between mapped vectors and concatenated teacher layers.
-
-    F_j = concat(t_k, k in A(j), increasing k)
-    u_j = W_j s_j + b_j
-    L   = sum_j 1/B sum_b || u_j,b / ||u_j,b||  -  F_j,b / ||F_j,b|| ||^2
-
-The norm is that of the whole concatenation, |A(j)| D_T numbers.
-Source: CKD (Wu et al., EMNLP 2020, "Why Skip If You Can Combine"), with the map on the student's
-side as in its authors' code; the map on the other side (s_j against V_j F_j + c_j) is an option
-of the method.
-`normalised_distance` is the same measure for single layers. `layer_attention` fuses the layers of
-a bucket by weights and learns nothing.
+`layer_match` compares vectors with their lengths and divides by the width; `layer_attention` is
+that error against fused teacher layers. `normalised_distance` compares directions alone, and
+`layer_concat` those of concatenated teacher layers.
 """
 
 from __future__ import annotations
@@ -45,15 +17,13 @@ from alpkd_pipeline.distillation.losses.precision import Reduction, over_layers,
 
 
 def layer_match(student: Tensor, teacher: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """The squared error between student and teacher vectors, pair by pair.
+    """The squared error between the vectors (B, L, D) of L pairs of layers, a scalar.
 
-    Args:
-        student: (B, L, D), the student's side of L pairs of layers.
-        teacher: (B, L, D), the teacher's side.
-        reduction: over the L pairs.
+        L = sum_j 1/(B D) sum_b sum_d (s_j,b,d - t_j,b,d)^2        ("MSE")
 
-    Returns:
-        A scalar.
+    The mean is over the batch and the width, the sum over the pairs; a mean over the pairs is the
+    option. This reading of "MSE" in ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022) is a
+    choice: the paper's own normalisation is not confirmed.
     """
     student, teacher = raised(student, teacher)
     return over_layers((student - teacher).square().mean(dim=(0, 2)), reduction)
@@ -63,14 +33,10 @@ SMALLEST_NORM = 1e-12
 
 
 def unit_distance(left: Tensor, right: Tensor) -> Tensor:
-    """The squared distance between the directions of two vectors, for many pairs at once.
+    """The squared distance between the directions of vectors (..., D): (...), from 0 to 4.
 
-    Args:
-        left: (..., D).
-        right: (..., D).
-
-    Returns:
-        (...), each between 0 and 4.
+    It equals 2 - 2 cos: 0 for the same direction, 4 for the opposite one. Norms below 1e-12 count
+    as 1e-12, so a zero vector stays zero.
     """
     left, right = raised(left, right)
     left = F.normalize(left, dim=-1, eps=SMALLEST_NORM)
@@ -79,28 +45,20 @@ def unit_distance(left: Tensor, right: Tensor) -> Tensor:
 
 
 def normalised_distance(student: Tensor, teacher: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """The distance between the directions of student and teacher vectors, pair by pair.
+    """The distance between the directions of the vectors (B, L, D) of L pairs of layers, a scalar.
 
-    Args:
-        student: (B, L, D), the student's side of L pairs of layers.
-        teacher: (B, L, D), the teacher's side.
-        reduction: over the L pairs.
+        L = sum_j 1/B sum_b || s_j,b / ||s_j,b||  -  t_j,b / ||t_j,b|| ||^2        ("distance")
 
-    Returns:
-        A scalar.
+    Source: the patient loss L_PT of PKD (Sun et al., EMNLP 2019, arXiv 1908.09355), there a sum
+    over the examples, here a mean over the batch.
     """
     return over_layers(unit_distance(student, teacher).mean(dim=0), reduction)
 
 
 def concat_bucket(layers: Tensor, bucket: Sequence[int]) -> Tensor:
-    """The vectors of a bucket, one after the other.
+    """F_j: of teacher layers (B, n, D) those of a bucket, counted from 1, one after the other.
 
-    Args:
-        layers: (B, n, D), all teacher layers.
-        bucket: layer numbers from 1, in increasing order.
-
-    Returns:
-        (B, len(bucket) * D).
+    (B, |A(j)| * D), in the increasing order of the bucket.
     """
     return torch.cat([layers[:, k - 1] for k in bucket], dim=1)
 
@@ -108,15 +66,17 @@ def concat_bucket(layers: Tensor, bucket: Sequence[int]) -> Tensor:
 def layer_concat(
     student: Sequence[Tensor], teacher: Sequence[Tensor], reduction: Reduction = "sum"
 ) -> Tensor:
-    """The distance of every student layer from its concatenation, one of the two mapped.
+    """The distance between mapped vectors and concatenated teacher layers, a scalar.
 
-    Args:
-        student: m tensors (B, D_j).
-        teacher: m tensors (B, D_j); the widths D_j may differ from layer to layer.
-        reduction: over the m layers.
+        F_j = concat(t_k, k in A(j), increasing k)
+        u_j = W_j s_j + b_j
+        L   = sum_j 1/B sum_b || u_j,b / ||u_j,b||  -  F_j,b / ||F_j,b|| ||^2
 
-    Returns:
-        A scalar.
+    Both sides are m tensors (B, D_j), one of the two mapped; the widths D_j may differ from layer
+    to layer. The norm is that of the whole concatenation, |A(j)| D_T numbers.
+    Source: CKD (Wu et al., EMNLP 2020, "Why Skip If You Can Combine"), with the map on the
+    student's side as in its authors' code; the map on the other side (s_j against V_j F_j + c_j) is
+    an option of the method.
     """
     pairs = zip(student, teacher, strict=True)
     return over_layers(torch.stack([unit_distance(s, t).mean() for s, t in pairs]), reduction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -10,18 +11,8 @@ from torch import Tensor
 
 
 def raised(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors in their common precision, at least fp32.
-
-    Args:
-        tensors: any number of floating-point tensors of any shapes.
-
-    Returns:
-        Each tensor in the widest precision found among them, fp32 at the least. Tensors that
-        have it already are returned as they are.
-    """
-    dtype = torch.float32
-    for tensor in tensors:
-        dtype = torch.promote_types(dtype, tensor.dtype)
+    """The tensors in their widest precision, fp32 at the least; those that have it as they are."""
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
     return tuple(tensor.to(dtype) for tensor in tensors)
 
 
@@ -37,15 +28,8 @@ Reduction = Literal["sum", "mean"]
 
 
 def over_layers(per_layer: Tensor, reduction: Reduction) -> Tensor:
-    """The sum or the mean of the terms of all student layers.
+    """The sum or the mean of the terms (L,) of all student layers.
 
     PKD and CKD sum. With the mean, lambda means the same for students of any depth.
-
-    Args:
-        per_layer: (L,), one term per student layer.
-        reduction: `sum` or `mean`.
-
-    Returns:
-        A scalar.
     """
     return per_layer.sum() if reduction == "sum" else per_layer.mean()

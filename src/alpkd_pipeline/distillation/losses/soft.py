@@ -1,23 +1,6 @@
-"""The loss against the teacher's outputs.
+"""The losses on outputs: the soft one against the teacher's, the hard one against the labels.
 
-    classes:     L_soft = T^2 * 1/B sum_b KL( softmax(z_T,b / T) || softmax(z_S,b / T) )
-    regression:  L_soft = 1/B sum_b (z_S,b - z_T,b)^2, T has no effect
-
-Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the factor T^2 keeps the size of
-the gradient from shrinking with 1/T^2. Equation 2 of ALP-KD (Passban et al., AAAI 2021,
-arXiv 2012.14022) writes the cross-entropy with the teacher's distribution instead: it differs by
-the teacher's entropy, which the student cannot change, so the gradient is the same but for T^2.
-`hard` compares with the labels; no layer is looked at here.
-
-The loss against the labels.
-
-    classes:     L_hard = -1/B sum_b log softmax(z_S,b)[y_b]
-    regression:  L_hard =  1/B sum_b (z_S,b - y_b)^2
-
-Source: cross-entropy as in equation 1 of ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022),
-as a mean over the batch; squared error for STS-B, labels unscaled.
-Every method has this term, with weight beta. `soft` puts the teacher's outputs in the place of
-the labels.
+Every method has the hard term, with weight beta. No layer is looked at here.
 """
 
 from __future__ import annotations
@@ -36,16 +19,17 @@ def soft_loss(
     temperature: float,
     task: TaskKind = "classification",
 ) -> Tensor:
-    """The divergence of the student's softened outputs from the teacher's.
+    """The divergence of the student's softened outputs (B, C) from the teacher's, a scalar.
 
-    Args:
-        student_logits: (B, C); C = 1 for a regression.
-        teacher_logits: (B, C).
-        temperature: T > 0.
-        task: `classification` or `regression`.
+        classes:     L_soft = T^2 * 1/B sum_b KL( softmax(z_T,b / T) || softmax(z_S,b / T) )
+        regression:  L_soft = 1/B sum_b (z_S,b - z_T,b)^2, T has no effect
 
-    Returns:
-        A scalar, in nats times T^2 or in squared units of the label.
+    In nats times T^2, or in squared units of the label where C = 1 is a regression.
+    Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the factor T^2 keeps the size
+    of the gradient from shrinking with 1/T^2. Equation 2 of ALP-KD (Passban et al., AAAI 2021,
+    arXiv 2012.14022) writes the cross-entropy with the teacher's distribution instead: it differs
+    by the teacher's entropy, which the student cannot change, so the gradient is the same but for
+    T^2.
 
     Raises:
         UserError: T is not positive, which would turn the teacher's ranking around or divide by 0.
@@ -65,15 +49,15 @@ def soft_loss(
 
 
 def hard_loss(logits: Tensor, labels: Tensor, task: TaskKind = "classification") -> Tensor:
-    """Cross-entropy with the labels, or the squared error of a regression.
+    """Cross-entropy of logits (B, C) with labels (B,), or the squared error of a regression.
 
-    Args:
-        logits: (B, C) of the student; C = 1 for a regression.
-        labels: (B,), int64 class ids, or the real numbers of a regression.
-        task: `classification` or `regression`.
+        classes:     L_hard = -1/B sum_b log softmax(z_S,b)[y_b]
+        regression:  L_hard =  1/B sum_b (z_S,b - y_b)^2
 
-    Returns:
-        A scalar, in nats or in squared units of the label.
+    A scalar in nats, or in squared units of the label. Labels are int64 class ids, or real numbers
+    where C = 1 is a regression.
+    Source: cross-entropy as in equation 1 of ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022),
+    as a mean over the batch; squared error for STS-B, labels unscaled.
     """
     (logits,) = raised(logits)
     if task == "regression":

@@ -21,11 +21,7 @@ from alpkd_pipeline.distillation.projection import Projection
 
 
 class Alp(Method):
-    """Squared error between student layers and fused teacher layers.
-
-    Attributes:
-        buckets: A(j) of every student layer.
-    """
+    """Squared error between student layers and fused teacher layers."""
 
     def __init__(
         self,

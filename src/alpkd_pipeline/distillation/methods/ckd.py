@@ -27,11 +27,7 @@ from alpkd_pipeline.distillation.projection import LayerMaps
 
 
 class Ckd(Method):
-    """Distance between unit vectors of mapped student layers and concatenated buckets.
-
-    Attributes:
-        buckets: A(j) of every student layer.
-    """
+    """Distance between unit vectors of mapped student layers and concatenated buckets."""
 
     def __init__(
         self,

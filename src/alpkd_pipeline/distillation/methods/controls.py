@@ -1,30 +1,4 @@
-"""Control for ALP-KD's attention: the plain mean of the teacher layers in its place.
-
-    C_j = 1/|A(j)| sum_{k in A(j)} t_k;   L_inter = sum_{j=1..m} mean (s_j - C_j)^2
-
-A(j) holds all teacher layers. What `alp_kd` gains over this method is owed to its weights.
-
-Control for matching many layers: only the last student layer follows the last teacher layer.
-
-    L_inter = mean (s_m - t_n)^2
-
-One study finds that it beats elaborate layer maps (arXiv 2302.01530).
-
-Control for layer choice: every student layer follows a teacher layer drawn from the seed.
-
-    L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2
-    g(1) < ... < g(m): m of the layers 1..n, drawn without replacement
-
-The same seed draws the same layers on every machine. A method that cannot beat this one has not
-shown that its layer choice matters.
-
-Control for the order of layers: evenly spread teacher layers, deepest first.
-
-    L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2,   g(j) = n + 1 - floor(j n/m + 1/2)
-
-12 to 4: 10, 7, 4, 1. A method that cannot beat this one has not shown that order matters; one
-study finds that even such a match makes good students (arXiv 2502.04499).
-"""
+"""Controls: layer matches in which one idea of other methods is missing."""
 
 from __future__ import annotations
 
@@ -41,10 +15,11 @@ from alpkd_pipeline.models.student import spread
 
 
 class Uniform(Method):
-    """Squared error between student layers and the mean of their buckets.
+    """Control for ALP-KD's attention: the plain mean of the teacher layers in its place.
 
-    Attributes:
-        buckets: A(j) of every student layer.
+        C_j = 1/|A(j)| sum_{k in A(j)} t_k;   L_inter = sum_{j=1..m} mean (s_j - C_j)^2
+
+    A(j) holds all teacher layers. What `alp_kd` gains over this method is owed to its weights.
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
@@ -65,7 +40,12 @@ class Uniform(Method):
 
 
 class LastLayer(LayerPairs):
-    """Squared error of the pair (m, n)."""
+    """Control for matching many layers: only the last student layer follows the last teacher layer.
+
+        L_inter = mean (s_m - t_n)^2
+
+    One study finds that it beats elaborate layer maps (arXiv 2302.01530).
+    """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
         pairs = [(setup.sizes.student_layers, setup.sizes.teacher_layers)]
@@ -73,7 +53,14 @@ class LastLayer(LayerPairs):
 
 
 class RandomLayer(LayerPairs):
-    """Squared error over randomly drawn pairs in increasing order."""
+    """Control for layer choice: every student layer follows a teacher layer drawn from the seed.
+
+        L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2
+        g(1) < ... < g(m): m of the layers 1..n, drawn without replacement
+
+    The same seed draws the same layers on every machine. A method that cannot beat this one has not
+    shown that its layer choice matters.
+    """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
         generator = torch.Generator("cpu").manual_seed(setup.seed)
@@ -83,7 +70,13 @@ class RandomLayer(LayerPairs):
 
 
 class Reversed(LayerPairs):
-    """Squared error over pairs in reversed order."""
+    """Control for the order of layers: evenly spread teacher layers, deepest first.
+
+        L_inter = sum_{j=1..m} mean (s_j - t_g(j))^2,   g(j) = n + 1 - floor(j n/m + 1/2)
+
+    12 to 4: 10, 7, 4, 1. A method that cannot beat this one has not shown that order matters; one
+    study finds that even such a match makes good students (arXiv 2502.04499).
+    """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
         m, n = setup.sizes.student_layers, setup.sizes.teacher_layers

@@ -1,12 +1,4 @@
-"""Knowledge distillation from outputs: L = beta * L_hard + eta * L_soft.
-
-Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531. No layer is looked at.
-
-Plain fine-tuning: L = beta * L_hard with beta = 1.
-
-The baseline for every other method: the same student from the same starting weights, without its
-teacher.
-"""
+"""Methods that look at no layer."""
 
 from __future__ import annotations
 
@@ -14,8 +6,15 @@ from alpkd_pipeline.distillation.method import Method
 
 
 class Kd(Method):
-    """The hard and the soft term."""
+    """Knowledge distillation from outputs: L = beta * L_hard + eta * L_soft.
+
+    Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531.
+    """
 
 
 class NoKd(Method):
-    """The hard term alone."""
+    """Plain fine-tuning: L = beta * L_hard with beta = 1.
+
+    The baseline for every other method: the same student from the same starting weights, without
+    its teacher.
+    """

@@ -7,7 +7,7 @@
 Queries, keys and values of the student's last layer against those of the teacher's `teacher_layer`
 (0: its last), cut into A_r = `relation_heads` relation heads (0: as many as the teacher has
 attention heads). Neither depth, width nor number of heads need agree, as long as A_r divides both
-widths. Nothing is learned. The equation itself stands in `losses/self_relations.py`.
+widths. Nothing is learned. The equation itself stands in `losses/token_match.py`.
 Source: MiniLMv2 (Wang et al., Findings of ACL 2021, arXiv 2012.15828): the last layer of a
 base-size teacher, an upper-middle one of a large teacher, equal weights of the three relations.
 Choices of this project: the paper distils in pre-training, from the relations alone and on any
@@ -25,8 +25,7 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.losses.token_match import self_relations
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.signal_checks import token_mask, token_pair
-from alpkd_pipeline.distillation.signals import Signal
+from alpkd_pipeline.distillation.signals import Signal, token_mask, token_pair
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import TokenLayers
 

@@ -82,13 +82,9 @@ class RailKd(Method):
 
 
 def direction_variance(vectors: Tensor) -> Tensor:
-    """How much the directions of vectors vary over the batch.
+    """How much the directions of vectors (B, L, D) vary over the batch, the mean over the L layers.
 
-    Args:
-        vectors: (B, L, D).
-
-    Returns:
-        A scalar between 0 (all examples point alike) and 1, the mean over the L layers.
+    A scalar between 0 (all examples point alike) and 1.
     """
     unit = F.normalize(vectors, dim=-1, eps=SMALLEST_NORM)
     return unit.var(dim=0, correction=0).sum(dim=-1).mean()

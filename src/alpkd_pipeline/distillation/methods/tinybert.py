@@ -26,8 +26,7 @@ from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.distillation.projection import PreciseLinear
-from alpkd_pipeline.distillation.signal_checks import token_mask, token_pair
-from alpkd_pipeline.distillation.signals import Signal
+from alpkd_pipeline.distillation.signals import Signal, token_mask, token_pair
 from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.models.student import spread
 

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.rows import Pairs, compare_scores, readable_scores
-from alpkd_pipeline.store.finished import DamagedError, FinishedFolder
+from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
 from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.layout import SCORES
+from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, results_of
 
-if TYPE_CHECKING:
-    import pandas as pd
+UNREADABLE = (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What reading a file raises that is damaged, or that another version wrote otherwise."""
+
+Pairs = Mapping[str, tuple[float | None, float | None]]
+"""`<split>.<metric>` -> the original's score and the rerun's, the deciding one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LossComparison:
     """The losses that both journals tell.
 
-    Attributes:
-        steps: how many lines of steps the original has.
-        first: the first step whose losses differ, or that only one of them has; None if all agree.
-        then: the total loss of the original at that step.
-        now: that of the rerun.
-        largest: the largest difference of a total loss; 0 if all agree.
-        rate_from: the first step whose learning rate differs.
-        readable: whether both journals could be read.
+    `steps` are those that the original recorded. `first` is the first one whose losses differ, or
+    that only one of them has, with its total loss `then` and `now`; `largest` is the largest
+    difference of a total loss, `rate_from` the first step with another learning rate.
     """
 
     steps: int
@@ -44,35 +43,40 @@ class LossComparison:
         """Whether every loss of every step is the same number."""
         return self.readable and self.first is None
 
+    def __str__(self) -> str:
+        if not self.readable:
+            return "cannot be read"
+        if not self.steps:
+            return "none recorded"
+        if self.equal:
+            return f"all {self.steps} recorded steps equal"
+        then, now = ("none" if v is None else f"{v:.6g}" for v in (self.then, self.now))
+        text = (
+            f"differ from step {self.first} on: {then} -> {now}, at most {self.largest:.2g} apart"
+        )
+        if self.rate_from is not None:
+            text += f"; the learning rate differs from step {self.rate_from} on"
+        return text
+
 
 def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> LossComparison:
-    """Compare the lines of steps of two journals, the raw and the weighted losses of each.
-
-    Args:
-        then: the original's events.
-        now: the rerun's.
-    """
-    ours, theirs = _steps(now), _steps(then)
-    shared = sorted(set(ours) & set(theirs))
-    one_sided = set(ours) ^ set(theirs)
-    other = [n for n in shared if any(ours[n].get(k) != theirs[n].get(k) for k in _LOSSES)]
-    rates = [n for n in shared if ours[n].get("lr") != theirs[n].get("lr")]
-    first = min([*other, *one_sided], default=None)
-    return LossComparison(
-        steps=len(theirs),
-        first=first,
-        then=None if first is None else _total(theirs.get(first)),
-        now=None if first is None else _total(ours.get(first)),
-        largest=max((_apart(ours[n], theirs[n]) for n in other), default=0.0),
-        rate_from=min(rates, default=None),
+    """Compare the lines of steps of two journals, the raw and the weighted losses of each."""
+    theirs, ours = (
+        {int(event["step"]): event for event in events if event["event"] == "step"}
+        for events in (then, now)
     )
-
-
-_LOSSES = ("loss", "weighted")
-
-
-def _steps(events: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    return {int(event["step"]): event for event in events if event["event"] == "step"}
+    shared = sorted(theirs.keys() & ours.keys())
+    kinds = ("loss", "weighted")
+    other = {n for n in shared if any(theirs[n].get(k) != ours[n].get(k) for k in kinds)}
+    differ = sorted(other | (theirs.keys() ^ ours.keys()))
+    totals = {n: (_total(theirs.get(n)), _total(ours.get(n))) for n in differ}
+    first = next(iter(totals), None)
+    before, after = (None, None) if first is None else totals[first]
+    apart = [abs(n - t) for t, n in totals.values() if t is not None and n is not None]
+    rates = (n for n in shared if theirs[n].get("lr") != ours[n].get("lr"))
+    return LossComparison(
+        len(theirs), first, before, after, max(apart, default=0.0), next(rates, None)
+    )
 
 
 def _total(event: Mapping[str, Any] | None) -> float | None:
@@ -80,21 +84,12 @@ def _total(event: Mapping[str, Any] | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> float:
-    then, now = _total(theirs), _total(ours)
-    return 0.0 if then is None or now is None else abs(now - then)
-
-
 @dataclass(frozen=True, slots=True)
 class AnswerComparison:
-    """The answers of both to the same examples.
+    """The answers of both to the same examples, in one file such as `training/dev`.
 
-    Attributes:
-        name: the file, `training/dev` or `scores/dev`.
-        rows: how many examples the original answered; None if one of them cannot be read.
-        differing: examples that were answered differently.
-        unequal: rows that are not the same text, probabilities included.
-        same_examples: whether both answered the same examples, in the same order.
+    Of `rows` examples (None if a file cannot be read) so many are `differing` in what was answered,
+    and `unequal` in any digit, those of probabilities included.
     """
 
     name: str
@@ -108,73 +103,51 @@ class AnswerComparison:
         """Whether both files say the same."""
         return self.rows is not None and self.same_examples and not self.unequal
 
+    def __str__(self) -> str:
+        if self.rows is None:
+            return f"{self.name}: cannot be read"
+        if not self.same_examples:
+            return f"{self.name}: other examples"
+        return (
+            f"{self.name}: {self.differing} of {self.rows} answered differently,"
+            f" {self.unequal} not the same to the last digit"
+        )
 
-def answers_of(
-    where: str, then: FinishedFolder | None, now: FinishedFolder | None
-) -> list[AnswerComparison]:
-    """Compare every table of answers that the original has.
 
-    Args:
-        where: what the tables are called, before their names.
-        then: the original's folder, or None if there is none.
-        now: the rerun's.
-    """
+def _answers(
+    where: str, then: RunFolder | None, now: RunFolder | None
+) -> Iterator[AnswerComparison]:
+    """Compare every table of answers that the original has with that of the rerun."""
     if then is None or now is None:
-        return []
-    return [
-        compare_answers(f"{where}/{PurePath(file).stem}", then, now, file)
-        for file in sorted(then.manifest["files"])
-        if PurePath(file).match("predictions/*.csv")
-    ]
+        return
+    for file in sorted(then.manifest["files"]):
+        if PurePath(file).match("predictions/*.csv"):
+            yield _compare_answers(f"{where}/{PurePath(file).stem}", then, now, file)
 
 
-def compare_answers(
-    name: str, then: FinishedFolder, now: FinishedFolder, file: str
-) -> AnswerComparison:
-    """Compare two tables of answers.
-
-    Args:
-        name: what they are called.
-        then: the original's folder.
-        now: the rerun's.
-        file: the table's name in both.
-    """
+def _compare_answers(name: str, then: RunFolder, now: RunFolder, file: str) -> AnswerComparison:
     import pandas as pd
 
     try:
-        before = pd.read_csv(BytesIO(then.read(file)), dtype=str)
-        after = pd.read_csv(BytesIO(now.read(file)), dtype=str)
-        return _compare_frames(name, before, after)
-    except (DamagedError, OSError, ValueError, KeyError):
+        # As texts: the same number may be written otherwise.
+        before, after = (pd.read_csv(BytesIO(one.read(file)), dtype=str) for one in (then, now))
+        examples = ["idx", "label"]
+        if list(before) != list(after) or not before[examples].equals(after[examples]):
+            return AnswerComparison(name, len(before), same_examples=False)
+        differing = int((before["prediction"] != after["prediction"]).sum())
+        unequal = int((before != after).any(axis=1).sum())
+        return AnswerComparison(name, len(before), differing, unequal)
+    except UNREADABLE:
         return AnswerComparison(name, None)
-
-
-def _compare_frames(name: str, then: pd.DataFrame, now: pd.DataFrame) -> AnswerComparison:
-    if not then[["idx", "label"]].equals(now[["idx", "label"]]) or list(then) != list(now):
-        return AnswerComparison(name, len(then), same_examples=False)
-    return AnswerComparison(
-        name,
-        len(then),
-        differing=int((then["prediction"] != now["prediction"]).sum()),
-        unequal=int((then != now).any(axis=1).sum()),
-    )
-
-
-WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """An original and its rerun.
+    """An original and its rerun: sha256 of both weights, losses, answers and scores.
 
-    Attributes:
-        stage: `teacher` or `student`.
-        weights: the sha256 of the original's weights and of the rerun's.
-        losses: what the journals say.
-        answers: what the tables of answers say.
-        scores: `<split>.<metric>` -> the original's score and the rerun's, the deciding one first.
-        skipped: what of the scores the original does not have to compare; None if nothing.
-        missing: what of them one of the two should have, which makes them unequal; None if nothing.
+    `skipped` says what of the scores the original does not have to compare, `missing` what of them
+    one of the two should have, which makes them unequal. The difference of the deciding score is
+    measured against the `band`.
     """
 
     stage: str
@@ -184,6 +157,7 @@ class ModelComparison:
     scores: Pairs
     skipped: str | None = None
     missing: str | None = None
+    band: Band | None = None
 
     @property
     def bitwise(self) -> bool:
@@ -199,10 +173,22 @@ class ModelComparison:
     @property
     def deciding(self) -> tuple[str, float | None, float | None]:
         """The deciding score: its name, then, now."""
-        if not self.scores:
-            return "score", None, None
-        name = next(iter(self.scores))
-        return name, *self.scores[name]
+        return next(((name, *pair) for name, pair in self.scores.items()), ("score", None, None))
+
+    @property
+    def difference(self) -> float | None:
+        """The deciding score of the rerun minus that of the original."""
+        _, then, now = self.deciding
+        return None if then is None or now is None else now - then
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is to be said of this model alone."""
+        if self.bitwise:
+            return BITWISE
+        if self.difference is None or self.band is None:
+            return WITHIN if self.difference == 0.0 else DRIFTED
+        return WITHIN if self.band.holds(self.difference) else DRIFTED
 
 
 def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
@@ -210,30 +196,94 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
 
     Hashes of the original are those that it was sealed with. What cannot be read is not equal.
     """
-    scores, skipped, missing = compare_scores(then, now)
-    return ModelComparison(
-        stage=then.stage,
-        weights=(weights_digest(then), weights_digest(now)),
-        losses=_losses(then, now),
-        answers=(
-            *answers_of("training", FinishedFolder(then.folder), FinishedFolder(now.folder)),
-            *answers_of("scores", readable_scores(then), readable_scores(now)),
-        ),
-        scores=scores,
-        skipped=skipped,
-        missing=missing,
-    )
-
-
-def _losses(then: StoredRun, now: StoredRun) -> LossComparison:
+    folders = [RunFolder(run.folder) for run in (then, now)]
     try:
-        theirs, ours = (sealed_events(FinishedFolder(run.folder)) for run in (then, now))
-        return compare_losses(theirs, ours)
-    except (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return LossComparison(0, readable=False)
+        losses = compare_losses(*map(sealed_events, folders))
+    except UNREADABLE:
+        losses = LossComparison(0, readable=False)
+    scored = readable_scores(then), readable_scores(now)
+    answers = (*_answers("training", *folders), *_answers("scores", *scored))
+    weights = _weights(then), _weights(now)
+    return ModelComparison(then.stage, weights, losses, answers, *compare_scores(then, now))
 
 
-def weights_digest(run: StoredRun) -> str:
+def _weights(run: StoredRun) -> str:
     """The sha256 of a model's weights; of several files, their digests joined."""
     files = run.manifest["files"]
-    return " ".join(files[name]["sha256"] for name in sorted(files) if name.endswith(WEIGHTS))
+    return " ".join(files[n]["sha256"] for n in sorted(files) if n.endswith(".safetensors"))
+
+
+def scores_folder(run: StoredRun) -> RunFolder | None:
+    """The newest dev scores that were made of a run.
+
+    Raises:
+        DamagedError: a manifest does not say any more what it was made from.
+    """
+    found = results_of(run.store / SCORES[0] / run.task, RunFolder(run.folder))
+    return next(iter(found), None)
+
+
+def readable_scores(run: StoredRun) -> RunFolder | None:
+    """The same; None where damage hides them, which `conditions.damage` tells."""
+    try:
+        return scores_folder(run)
+    except DamagedError:
+        return None
+
+
+def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
+    """Compare the saved models' dev scores; those that chose them, where one model has no others.
+
+    Returns:
+        The scores; why less was compared than could be, if so; and what makes the two unequal,
+        whatever these scores are.
+    """
+    before, after = _saved(then), _saved(now)
+    skipped = missing = None
+    if before is None or after is None:
+        before, after = _chosen(then), _chosen(now)
+        there = [readable_scores(run) is not None for run in (then, now)]
+        less = "the scores that chose the models are compared"
+        none = f"has no dev scores of the saved model: {less}"
+        if all(there):
+            missing = f"dev scores of the saved model cannot be read: {less}"
+        elif there[0]:
+            missing = f"the rerun {none}"
+        elif there[1]:
+            skipped = f"the original {none}"
+    split, metric = then.run["task"]["dev_splits"][0], then.run["task"]["metrics"][0]
+
+    def order(name: str) -> tuple[bool, bool, str]:
+        # The scores that chose a model may be of a split with a name of its own.
+        return name != f"{split}.{metric}", not name.endswith(f".{metric}"), name
+
+    names = sorted({*before, *after}, key=order)
+    return {name: (before.get(name), after.get(name)) for name in names}, skipped, missing
+
+
+def _saved(run: StoredRun) -> dict[str, float] | None:
+    """The saved model's dev scores; None if it was not scored or they cannot be read."""
+    folder = readable_scores(run)
+    if folder is None:
+        return None
+    try:
+        found = folder.json("scores.json")["splits"]
+        return _flat({name: facts["scores"] or {} for name, facts in found.items()})
+    except UNREADABLE:
+        return None
+
+
+def _chosen(run: StoredRun) -> dict[str, float]:
+    """The scores that chose the model, as its training wrote them; none if they are damaged."""
+    try:
+        return _flat(run.metrics.get("scores") or {})
+    except UNREADABLE:
+        return {}
+
+
+def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    return {
+        f"{split}.{metric}": float(value)
+        for split, scores in splits.items()
+        for metric, value in scores.items()
+    }

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
-from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.store.manifest import MANIFEST, is_complete
+from alpkd_pipeline.store.layout import GLUE_FOLDER, STUDENTS, TEACHERS
+from alpkd_pipeline.store.manifest import is_complete
+from alpkd_pipeline.store.run_folder import finished_below, newest_first
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 WORKER = "alpkd_pipeline.orchestration.sweep.worker"
@@ -26,15 +26,10 @@ LONGEST_LOG = 300
 
 
 class Workshop:
-    """One worker process on one version of the code. Use it in a `with` block.
+    """One worker process on one version of the code: a project, and the folder of its package.
 
-    Its protocol is that of `sweep.worker`, of which older commits have the same one.
-
-    Args:
-        project: the project's root, of this or of another commit.
-        source: the folder that holds the package.
-        log: where the process writes all it has to say.
-        env: the configuration environment.
+    Its protocol is that of `sweep.worker`, of which older commits have the same one. All that the
+    process has to say goes into the log. Use it in a `with` block.
     """
 
     def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
@@ -44,64 +39,49 @@ class Workshop:
     def __enter__(self) -> Workshop:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        process = self._process
-        if process is None or process.poll() is not None:
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
             return
-        process.terminate()
+        self._process.terminate()
         try:
-            process.wait(GRACE_SECONDS)
+            self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
 
     def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
         """Make a teacher, or a student with all that it needs, and its scores.
 
-        Args:
-            stage: `teacher` or `student`.
-            params: the complete parameters.
-            name: what people call it.
-
-        Returns:
-            None, or one line that says why it failed.
+        Gives None, or one line that says why it failed.
         """
         student = stage == "student"
-        outputs = ["teacher_scores", "student_scores"] if student else ["teacher_scores"]
-        answer = self._ask(
-            {
-                "name": name,
-                "pipeline": "distill" if student else "finetune_teacher",
-                "to_outputs": outputs,
-                "params": dict(params),
-                "command": f"kedro rerun {name}",
-                "needs": [],
-            }
-        )
-        if answer.get("state") == "done":
-            return None
-        return f"{answer.get('error', 'it failed')} [log: {self._log}]"
-
-    def _ask(self, job: Mapping[str, Any]) -> Mapping[str, str]:
+        job = {
+            "name": name,
+            "pipeline": "distill" if student else "finetune_teacher",
+            "to_outputs": ["teacher_scores", *(["student_scores"] if student else [])],
+            "params": dict(params),
+            "command": f"kedro rerun {name}",
+            "needs": [],
+        }
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
-            line = process.stdout.readline()
-            return dict(json.loads(line))
+            answer = dict(json.loads(process.stdout.readline()))
         except (OSError, ValueError):
-            code = process.wait()
-            return {"error": f"its process ended with exit code {code}: {self._last_words()}"}
+            code, said = process.wait(), self._log.read_text("utf-8", errors="replace")
+            last = [line[:LONGEST_LOG] for line in said.strip().splitlines()[-1:]]
+            words = "".join(last) or "it said nothing"
+            answer = {"error": f"its process ended with exit code {code}: {words}"}
+        if answer.get("state") == "done":
+            return None
+        return f"{answer.get('error', 'it failed')} [log: {self._log}]"
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
+            path = filter(None, [str(self._source), os.environ.get("PYTHONPATH")])
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("a", encoding="utf-8") as log:
                 self._process = subprocess.Popen(
@@ -110,45 +90,27 @@ class Workshop:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     cwd=self._project,
-                    env={**os.environ, "PYTHONPATH": self._path()},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
                     text=True,
                     encoding="utf-8",
                     start_new_session=True,
                 )
         return self._process
 
-    def _path(self) -> str:
-        before = os.environ.get("PYTHONPATH")
-        return os.pathsep.join([str(self._source), *([before] if before else [])])
-
-    def _last_words(self) -> str:
-        lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
-        return lines[-1][:LONGEST_LOG] if lines else "it said nothing"
-
 
 def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | None:
     """What was made with some parameters, found by them: its key follows from today's facts.
 
     Of several, as a changed library leaves them in a store that is gone on with, the newest.
-
-    Args:
-        store: the fresh store.
-        stage: `teacher` or `student`.
-        params: the parameters that it was started with.
     """
     kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
     wanted = {name: params[name] for name in blocks or params if name != "run"}
-    sealed = sorted((store / kind).glob(f"*/*/{MANIFEST}"), key=_age)
-    for folder in (path.parent for path in sealed):
-        if is_complete(folder):
-            run = read_model(folder)
+    for folder in newest_first(finished_below(store / kind, "*/*")):
+        if is_complete(folder.path):
+            run = read_model(folder.path)
             if _holds(run.run["params"], wanted):
                 return run
     return None
-
-
-def _age(path: Path) -> tuple[int, Path]:
-    return -path.stat().st_mtime_ns, path
 
 
 def _holds(found: Any, wanted: Any) -> bool:
@@ -169,21 +131,16 @@ def exact_parameters(
     settings: TrackingSettings | None,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that the rerun of a run is started with.
+    """Everything that the rerun of a run is started with, in a fresh store.
 
-    Args:
-        original: the run.
-        project: the project in which it was made: its relative paths start here, and the rerun may
-            happen in another folder.
-        store: the fresh store.
-        settings: where the rerun is tracked; None: nowhere.
-        device: takes the place of the recorded one.
+    Relative paths start in the project in which it was made; the rerun may happen elsewhere. A
+    device takes the place of the recorded one.
     """
     params: dict[str, Any] = copy.deepcopy(dict(original.run["params"]))
-    teacher = original.teacher if original.stage == "student" else original
-    own = original.environment
-    _pin(params["training"], own, device)
-    _pin(params["teacher"]["training"], teacher.environment if teacher else own, device)
+    blocks = ((params, original), (params["teacher"], original.teacher or original))
+    for block, recorded in blocks:
+        known = {n: v for n in RECORDED if (v := recorded.environment.get(n)) is not None}
+        block["training"] |= known | ({"device": device} if device else {})
     _make_absolute(params, project)
     # Only what every version knows, so that older commits accept it.
     params["run"] = {
@@ -195,18 +152,10 @@ def exact_parameters(
     return params
 
 
-def _pin(training: dict[str, Any], environment: Mapping[str, Any], device: str | None) -> None:
-    for name in RECORDED:
-        if environment.get(name) is not None:
-            training[name] = environment[name]
-    if device is not None:
-        training["device"] = device
-
-
 def _make_absolute(params: dict[str, Any], project: Path) -> None:
     task = params["task"]
     if task["source"] == "folder" and task.get("path") is None:
-        task["path"] = os.environ.get("ALPKD_GLUE_DIR") or "data/01_raw/glue"
+        task["path"] = os.environ.get("ALPKD_GLUE_DIR") or GLUE_FOLDER
     if task["source"] == "table" or task.get("path") is not None:
         task["path"] = str(project / Path(task.get("path") or "").expanduser())
     for block, name in ((params["teacher"], "model"), (params["student"], "checkpoint")):

@@ -1,20 +1,26 @@
-"""The fresh stores that reruns are made in, and what interrupted ones left behind."""
+"""Where a rerun happens: in a fresh store, with the code of another commit where it is needed."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store.fingerprint import provenance
+from alpkd_pipeline.store.layout import RERUNS
 from alpkd_pipeline.store.manifest import LOCKS, lock_file, read_json, write_json
 
-RERUNS = "09_reruns"
-"""Where fresh stores lie, below the store of the originals."""
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.rerun.original import StoredRun
+
 
 PLAN = "plan.json"
 """What is to be made in a fresh store; while its verdict is not there, the rerun is unfinished."""
@@ -34,14 +40,6 @@ def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Pat
 
     Unfinished ones whose process is gone are looked at first: the newest one with the same plan is
     gone on with, so that its trainings resume; all others are removed.
-
-    Args:
-        store: the store of the originals.
-        name: what the folder is called, before the time.
-        plan: everything that decides what is made.
-
-    Yields:
-        The folder. It is kept.
     """
     base = store / RERUNS
     (base / LOCKS).mkdir(parents=True, exist_ok=True)
@@ -56,26 +54,22 @@ def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Pat
 
 
 def _new(base: Path, name: str) -> tuple[FileLock, Path]:
-    begun, count = f"{name}-{utc_now()}", 1
-    while True:
-        folder = base / (begun if count == 1 else f"{begun}-{count}")
-        lock = _taken(folder)
-        if lock is not None and not folder.exists():
-            folder.mkdir()
-            return lock, folder
-        if lock is not None:
+    begun = f"{name}-{utc_now()}"
+    for number in count(1):
+        folder = base / (begun if number == 1 else f"{begun}-{number}")
+        if (lock := _taken(folder)) is not None:
+            if not folder.exists():
+                folder.mkdir()
+                return lock, folder
             lock.release()
-        count += 1
+    raise AssertionError
 
 
 def _leftover(base: Path, plan: Mapping[str, Any]) -> tuple[FileLock, Path] | None:
     found = None
     for folder in sorted((p for p in base.iterdir() if p.name != LOCKS), reverse=True):
-        if (folder / VERDICT).is_file():
-            continue
-        lock = _taken(folder)
-        if lock is None:
-            continue  # at work
+        if (folder / VERDICT).is_file() or (lock := _taken(folder)) is None:
+            continue  # it is kept, or at work
         if found is None and _plan(folder) == plan:
             found = lock, folder
             continue
@@ -95,7 +89,82 @@ def _taken(folder: Path) -> FileLock | None:
 
 
 def _plan(folder: Path) -> Any:
-    try:
+    with suppress(OSError, ValueError):
         return read_json(folder / PLAN)
-    except (OSError, ValueError):
+
+
+SECONDS = 120
+"""For one command of git."""
+
+
+def same_source(original: StoredRun, project: Path) -> bool:
+    """Whether the project stands at the commit of a run, without changes then and now."""
+    then, now = original.provenance, provenance(project)
+    commit = then.get("git_commit")
+    clean = then.get("git_dirty") is False and now["git_dirty"] is False
+    return commit is not None and clean and commit == now["git_commit"]
+
+
+def recorded_commit(original: StoredRun, project: Path) -> str:
+    """The commit whose code made a run.
+
+    Raises:
+        UserError: the run came from changed files, without git, or from a commit not known here.
+    """
+    commit = str(original.provenance.get("git_commit") or "")
+    if not commit:
+        why = "which recorded no commit;"
+    elif original.provenance.get("git_dirty") is not False:
+        why = f"which was made from commit {commit[:8]} with changes that nobody committed: that"
+        why += " code is gone;"
+    elif _git(project, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+        why = f"and this repository does not know its commit {commit[:8]}: fetch it; or"
+    else:
+        return commit
+    name = original.folder.name
+    raise UserError(f"the code has changed since {name}, {why} --here runs it with today's code")
+
+
+@contextmanager
+def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
+    """A temporary work tree of a commit; gives the project's root inside the tree.
+
+    The tree is removed in the end, and before if a killed process left it.
+
+    Raises:
+        UserError: git refuses, or the commit does not hold the project.
+    """
+    inside = _git(project, "rev-parse", "--show-prefix") or ""
+    _remove(project, folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if _git(project, "worktree", "add", "--detach", "--force", str(folder), commit) is None:
+            raise UserError(
+                f"git cannot check out commit {commit[:8]} at {folder}: try"
+                f" `git worktree add {folder} {commit[:8]}`; --here runs today's code"
+            )
+        root = folder / inside
+        if not (root / "pyproject.toml").is_file():
+            raise UserError(
+                f"commit {commit[:8]} does not hold this project; --here runs today's code"
+            )
+        (root / "conf" / "local").mkdir(parents=True, exist_ok=True)  # Kedro wants it
+        yield root
+    finally:
+        _remove(project, folder)
+
+
+def _remove(project: Path, folder: Path) -> None:
+    if folder.exists():
+        _git(project, "worktree", "remove", "--force", str(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _git(project: Path, *command: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -11,15 +11,17 @@ from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.dev_answers import find_run
-from alpkd_pipeline.reporting.store import STUDENTS, TEACHERS
-from alpkd_pipeline.store.finished import (
+from alpkd_pipeline.store.checkpoints import Work
+from alpkd_pipeline.store.diff import differences
+from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
+from alpkd_pipeline.store.manifest import is_complete, read_manifest
+from alpkd_pipeline.store.run_folder import (
+    RUN_CONFIG,
     Damage,
-    FinishedFolder,
+    RunFolder,
     finished_below,
     noted,
 )
-from alpkd_pipeline.store.manifest import is_complete, read_manifest
-from alpkd_pipeline.store.run_folder import RUN_CONFIG, Work
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
 
@@ -28,14 +30,7 @@ _MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished model: an original, what its rerun made, or the teacher of one of these.
-
-    Attributes:
-        folder: the run folder.
-        run: its run.json.
-        metrics: its metrics.json.
-        manifest: its manifest.
-    """
+    """A finished model: an original, what its rerun made, or the teacher of one of these."""
 
     folder: Path
     run: Mapping[str, Any]
@@ -111,7 +106,7 @@ class StoredRun:
 def altered_files(folder: Path) -> tuple[Damage, ...]:
     """The files of a folder that are gone or not what was sealed; reads all of them."""
     with noted(damages := list[Damage]()):
-        FinishedFolder(folder).verify()
+        RunFolder(folder).verify()
     return tuple(damages)
 
 
@@ -137,9 +132,9 @@ def read_model(folder: Path) -> StoredRun:
     Raises:
         UserError: it cannot be read, is damaged, or lies in no store.
     """
-    sealed = FinishedFolder(folder)
+    sealed = RunFolder(folder)
     try:
-        run, metrics = sealed.json(RUN_CONFIG), sealed.json("metrics.json")
+        run, metrics = sealed.run, sealed.metrics
         found = StoredRun(folder, run, metrics, sealed.manifest)
         # Whatever is asked for later, so that damage shows before hours of training.
         asked = (found.keys, dict(run["params"]["teacher"]), found.environment, found.provenance)
@@ -150,18 +145,14 @@ def read_model(folder: Path) -> StoredRun:
         ) from None
     if not whole:
         raise UserError(f"{folder} cannot be read: its {RUN_CONFIG} lacks an entry")
-    _check_place(folder)
-    return found
-
-
-def _check_place(folder: Path) -> None:
-    """A copy elsewhere would be compared without its teacher, its scores and its siblings."""
+    # A copy elsewhere would be compared without its teacher, its scores and its siblings.
     above = "/".join(part.name for part in reversed(list(folder.parents)[1:3]))
     if above not in (STUDENTS, TEACHERS):
         raise UserError(
             f"{folder} lies in no store (<store>/{STUDENTS}/<task>/): name the run in its store, or"
             " copy the whole store"
         )
+    return found
 
 
 def find_original(store: Path, text: str, settings: TrackingSettings | None) -> StoredRun:
@@ -177,13 +168,18 @@ def find_original(store: Path, text: str, settings: TrackingSettings | None) -> 
     """
     if not _MLFLOW_ID.fullmatch(text):
         return read_run(find_run(store, text))
-    tracked = _by_state(store, text)
-    if tracked is not None:
-        return read_run(tracked)
+    for kind in (STUDENTS, TEACHERS):
+        for folder in sorted((store / kind).glob("*/*")):
+            if read_state(folder).run_id == text and is_complete(folder):
+                return read_run(folder)
+    key = None
     try:
         return read_run(find_run(store, text))  # 32 digits of a key look the same
     except UserError:
-        key = _key_in_mlflow(text, settings)
+        if settings is not None:
+            from alpkd_pipeline.tracking.comparison import key_of_run
+
+            key = key_of_run(text, settings)
     if key is None:
         raise UserError(
             f"no run '{text}': it is no key in {store}, and no MLflow run"
@@ -193,35 +189,12 @@ def find_original(store: Path, text: str, settings: TrackingSettings | None) -> 
     return read_run(find_run(store, key))
 
 
-def _by_state(store: Path, run_id: str) -> Path | None:
-    for kind in (STUDENTS, TEACHERS):
-        for folder in sorted((store / kind).glob("*/*")):
-            if read_state(folder).run_id == run_id and is_complete(folder):
-                return folder
-    return None
-
-
-def _key_in_mlflow(run_id: str, settings: TrackingSettings | None) -> str | None:
-    if settings is None:
-        return None
-    from alpkd_pipeline.tracking.comparison import key_of_run
-
-    return key_of_run(run_id, settings)
-
-
 Kind = Literal["code", "data", "libraries", "python", "parameters", "damage", "device", "threads"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that was so then and is otherwise now.
-
-    Attributes:
-        kind: what sort of thing.
-        what: its name.
-        then: how it was.
-        now: how it is.
-    """
+    """One thing that was so then and is otherwise now."""
 
     kind: Kind
     what: str
@@ -237,7 +210,7 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
 
     The machine, builds of libraries, batches that were split and trainings that went on elsewhere.
     """
-    ours, theirs = now.environment, then.environment
+    changed = differences(then.environment, now.environment)
     names: list[tuple[Kind, str, str]] = [
         ("device", "device", "device"),
         ("device", "processor", "device_name"),
@@ -246,18 +219,16 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
         ("device", "attention kernel", "attention"),
     ]
     found = [
-        Difference(kind, f"{what} of the {then.stage}", str(theirs.get(name)), str(ours.get(name)))
+        Difference(kind, f"{what} of the {then.stage}", *map(str, changed[name]))
         for kind, what, name in names
         # The attention kernel is not in the records of older versions.
-        if theirs.get(name) != ours.get(name) and (name in theirs or name != "attention")
+        if name in changed and (name in then.environment or name != "attention")
     ]
     found += _deviations(then, now)
-    libraries = theirs.get("libraries") or {}
-    here = ours.get("libraries") or {}
     return found + [
-        Difference("libraries", name, str(libraries[name]), str(here.get(name)))
-        for name in libraries
-        if libraries[name] != here.get(name)
+        Difference("libraries", name.removeprefix("libraries."), str(before), str(after))
+        for name, (before, after) in changed.items()
+        if name.startswith("libraries.") and before is not None
     ]
 
 

@@ -1,17 +1,167 @@
-"""What a rerun will do, found out before anything runs."""
+"""What has changed between a run and today, and what its rerun will do: before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.conditions import conditions
-from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
-from alpkd_pipeline.orchestration.rerun.worktree import recorded_commit
-from alpkd_pipeline.store.run_folder import provenance
+from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
+from alpkd_pipeline.orchestration.check import check
+from alpkd_pipeline.orchestration.rerun.compare import scores_folder
+from alpkd_pipeline.orchestration.rerun.fresh import recorded_commit, same_source
+from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
+from alpkd_pipeline.store.fingerprint import provenance
+from alpkd_pipeline.store.run_folder import Damage, DamagedError
+
+MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
+
+
+def conditions(
+    original: StoredRun, project: Path, store: Path
+) -> tuple[list[Difference], dict[str, Any]]:
+    """Compare the time of a run with today; hashes of code and data are remembered in the store.
+
+    Returns:
+        What has changed; and what today's results would be known by: their keys, and the raw data
+        as `source`; nothing if today's code refuses the parameters.
+
+    Raises:
+        UserError: the data or the encoder is not there any more.
+    """
+    found = [*_software(original, provenance(project)), *damage(original)]
+    try:
+        cell = Cell(check({**original.run["params"], "run": {"store": str(store)}}), project)
+    except UserError as error:  # today's code refuses the parameters
+        return [*found, Difference("code", "code", "knew the parameters", str(error))], {}
+    keys = {name: cell.stage(name).key for name in MADE_IN_ORDER if name in original.keys}
+    moved = [name for name in keys if keys[name] != original.keys[name]]
+    causes = _causes(original, cell, moved, project, found)
+    return [*found, *causes], {**keys, "source": cell.source_digest}
+
+
+def damage(original: StoredRun) -> list[Difference]:
+    """The files of an original, of its teacher and of both their scores that somebody has changed.
+
+    All these files are read.
+
+    Raises:
+        DamagedError: the teacher's run.json or metrics.json, which say how it was made.
+    """
+    teacher, found = original.teacher, []
+    for run in (original, teacher):
+        if run is not None:
+            found += told(run.altered, run.stage) + told(_scores(run), f"{run.stage}'s scores")
+    if teacher is None and original.teacher_folder is not None:
+        found += told(altered_files(original.teacher_folder), "teacher")
+    return found
+
+
+def _scores(run: StoredRun) -> tuple[Damage, ...]:
+    """The damage of the scores that would be compared."""
+    try:
+        folder = scores_folder(run)
+    except DamagedError as error:
+        return error.damages
+    return () if folder is None else altered_files(folder.path)
+
+
+def told(damages: Iterable[Damage], of: str) -> list[Difference]:
+    """Damage as differences, with the hashes of then and now."""
+    return [
+        Difference(
+            "damage",
+            f"{damage.file} of the {of}",
+            f"sha256 {damage.expected or 'of a manifest'}",
+            f"{damage.found or damage.what}",
+        )
+        for damage in damages
+    ]
+
+
+def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
+    then = original.provenance
+    ours, theirs = now["libraries"], then.get("libraries") or {}
+    pairs: list[tuple[Kind, str, Any, Any]] = [
+        ("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs
+    ]
+    if then.get("lock") != now["lock"]:
+        pairs.append(("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])))
+    kinds: list[tuple[Kind, str, str]] = [
+        ("python", "Python", "python"),
+        ("device", "vector instructions", "instructions"),
+    ]
+    # Older runs did not record all of it.
+    pairs += [(k, what, then[n], now[n]) for k, what, n in kinds if then.get(n) is not None]
+    return [Difference(k, what, str(old), str(new)) for k, what, old, new in pairs if old != new]
+
+
+def _causes(
+    original: StoredRun,
+    cell: Cell,
+    moved: list[str],
+    project: Path,
+    found: list[Difference],
+) -> list[Difference]:
+    """Why keys have moved; what follows from a key before it needs no cause of its own."""
+    causes = _code(original, cell, moved)
+    kinds = {difference.kind for difference in found}
+    for name in moved:
+        if any(upstream in moved for upstream in cell.stage(name).made_from):
+            continue
+        if name == "splits" and (change := _source(original, cell)) is not None:
+            causes.append(change)
+            continue
+        known = {difference.what for difference in (*causes, *found)}
+        reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}
+        libraries = reads.get(name, TRAINING_LIBRARIES)
+        if "python" in kinds or known & {f"code of the {name}", *libraries}:
+            continue
+        if name in ("teacher", "student") or same_source(original, project):
+            what = f"parameters or input files of the {name}"
+            causes.append(Difference("parameters", what, "those of its key", "others"))
+        else:
+            causes.append(Difference("code", f"code of the {name}", "that of its key", "another"))
+    return causes
+
+
+def _code(original: StoredRun, cell: Cell, moved: list[str]) -> list[Difference]:
+    found = []
+    python = platform.python_version().split(".")[:2]
+    for run in (original.teacher, original):
+        # Hashes of code cannot be compared across Pythons: they write syntax trees differently.
+        if (
+            run is not None
+            and run.stage in moved
+            and str(run.provenance.get("python") or "").split(".")[:2] == python
+        ):
+            then = run.run["identity"].get("code")
+            now = cell.student_code if run.stage == "student" else cell.teacher_code
+            if then != now:
+                found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
+    return found
+
+
+def _source(original: StoredRun, cell: Cell) -> Difference | None:
+    then, now = original.run.get("source"), cell.source_digest
+    if then is None or then == now:
+        return None
+    before, after = then.get("files") or {}, now.get("files") or {}
+    files = sorted(n for n in {*before, *after} if before.get(n, {}) != after.get(n, {}))
+    what = f"raw data ({', '.join(files)})" if files else "raw data"
+    return Difference("data", what, *(_sha(facts, files) for facts in (then, now)))
+
+
+def _sha(source: Mapping[str, Any], files: list[str]) -> str:
+    hashes = [str(source["files"].get(name, {}).get("sha256", "none"))[:8] for name in files]
+    return ", ".join(hashes) or _digits(source.get("sha256") or source.get("revision"))
+
+
+def _digits(value: Any) -> str:
+    return str(value)[:8] if value else "not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +169,6 @@ class Planned:
     """One original and how it is made again.
 
     Attributes:
-        original: the original.
         differences: what has changed since, as far as it shows before.
         commit: the commit whose code is run; None: today's.
         device: takes the place of the recorded device, which is not here.
@@ -47,13 +196,13 @@ def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> P
     Raises:
         UserError: it cannot be made again as it was, and `here` is not given.
     """
-    found = conditions(original, project, store)
-    commit, today = None, found.today
-    if "code" in found.kinds and not here:
+    differences, today = conditions(original, project, store)
+    commit = None
+    if not here and any(difference.kind == "code" for difference in differences):
         commit = recorded_commit(original, project)
         # Keys have hashes of today's code in them, which is not what is run.
         today = {name: value for name, value in today.items() if name == "source"}
-    return Planned(original, found.differences, commit, _device(original, here), today=today)
+    return Planned(original, tuple(differences), commit, _device(original, here), today=today)
 
 
 def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
@@ -65,28 +214,23 @@ def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -
 
 
 def what_is_made(planned: Sequence[Planned], project: Path) -> dict[str, Any]:
-    """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same.
-
-    Args:
-        planned: the originals; those with an error do not count.
-        project: the project's root.
-    """
+    """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same."""
     here = provenance(project)
     return {
         # Without these, results of another day might be taken for what is made now.
         "libraries": here["libraries"],
         "python": here["python"],
-        "cells": [_cell(one) for one in planned if not one.error],
-    }
-
-
-def _cell(planned: Planned) -> dict[str, Any]:
-    return {
-        "key": planned.original.key,
-        "commit": planned.commit,
-        "device": planned.device,
-        "params": dict(planned.original.run["params"]),
-        "today": dict(planned.today),
+        "cells": [
+            {
+                "key": one.original.key,
+                "commit": one.commit,
+                "device": one.device,
+                "params": dict(one.original.run["params"]),
+                "today": dict(one.today),
+            }
+            for one in planned
+            if not one.error
+        ],
     }
 
 
@@ -111,13 +255,13 @@ def _device(original: StoredRun, here: bool) -> str | None:
 
 def plan_lines(planned: Planned) -> list[str]:
     """What will be done, in words."""
-    original = planned.original
-    how = "with today's code"
-    if planned.commit:
-        how = f"with the code of commit {planned.commit[:8]}, in a temporary work tree"
-    lines = [f"{original.folder.name} ({original.task}): made again {how}"]
+    name = f"{planned.original.folder.name} ({planned.original.task})"
     if planned.error:
-        return [f"{original.folder.name} ({original.task}): cannot be made again: {planned.error}"]
+        return [f"{name}: cannot be made again: {planned.error}"]
+    how = "today's code"
+    if planned.commit:
+        how = f"the code of commit {planned.commit[:8]}, in a temporary work tree"
+    lines = [f"{name}: made again with {how}"]
     if planned.device:
         lines.append("  on another device: the recorded one is not here")
     lines += [f"  differs today: {difference}" for difference in planned.differences]

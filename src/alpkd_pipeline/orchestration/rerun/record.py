@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.parameters import matches
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
-from alpkd_pipeline.orchestration.rerun.verdict import (
-    DRIFTED,
-    FAILED,
-    CellResult,
-    RerunResult,
-    Verdict,
-)
-from alpkd_pipeline.orchestration.rerun.words import report_page
-from alpkd_pipeline.store.finished import FinishedFolder, verify
-from alpkd_pipeline.store.manifest import MANIFEST, read_json, write_json
+from alpkd_pipeline.orchestration.rerun.result import RerunResult, report_page
+from alpkd_pipeline.orchestration.rerun.verdict import DRIFTED, FAILED, Verdict
+from alpkd_pipeline.store.layout import COMPARISONS, RERUN_REPORTS
+from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.run_folder import RunFolder, finished_below, newest_first, verify
 
-REPORTS = "08_reporting/reruns"
 DATA = "rerun.json"
 PAGE = "report.md"
 
 
 def write_record(store: Path, result: RerunResult, command: str) -> Path:
-    """Write `rerun.json` and `report.md` into a folder of their own.
-
-    Args:
-        store: the store of the originals.
-        result: what was found.
-        command: the command line.
-
-    Returns:
-        The report.
-    """
-    folder = store / REPORTS / f"{result.time}-{result.of[:8]}"
+    """Write `rerun.json` and `report.md` into a folder of their own; gives the report."""
+    folder = store / RERUN_REPORTS / f"{result.time}-{result.of[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
     page.write_text(report_page(result, command), encoding="utf-8", newline="\n")
@@ -47,7 +32,7 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
 
 
 def plain(result: RerunResult) -> dict[str, Any]:
-    """A result as JSON-ready values."""
+    """A result as JSON-ready values, with what follows from them: readers need not compute it."""
     return {
         "schema": 1,
         "time": result.time,
@@ -56,23 +41,19 @@ def plain(result: RerunResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "kept": result.kept,
         "notes": list(result.notes),
-        "cells": [_cell(cell) for cell in result.cells],
+        "cells": [
+            {
+                **asdict(cell),
+                "models": [
+                    {**asdict(model), "difference": model.difference, "verdict": model.verdict}
+                    for model in cell.models
+                ],
+                "verdict": cell.verdict,
+                "something_else": list(cell.something_else),
+            }
+            for cell in result.cells
+        ],
     }
-
-
-def _cell(cell: CellResult) -> dict[str, Any]:
-    values = asdict(cell)
-    # The rows of a comparison, with what follows from them, so that readers need not compute it.
-    values["models"] = [
-        {
-            **asdict(model.found),
-            "band": asdict(model.band) if model.band else None,
-            "difference": model.difference,
-            "verdict": model.verdict,
-        }
-        for model in cell.models
-    ]
-    return {**values, "verdict": cell.verdict, "something_else": list(cell.something_else)}
 
 
 def last_verdicts(store: Path) -> dict[str, Verdict]:
@@ -81,7 +62,7 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     A rerun that failed says nothing about the original, so that it takes no verdict back.
     """
     found: dict[str, Verdict] = {}
-    for path in sorted((store / REPORTS).glob(f"*/{DATA}")):
+    for path in sorted((store / RERUN_REPORTS).glob(f"*/{DATA}")):
         try:
             cells = {cell["original"]: cell["verdict"] for cell in read_json(path)["cells"]}
             found |= {key: verdict for key, verdict in cells.items() if verdict != FAILED}
@@ -90,19 +71,8 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     return found
 
 
-COMPARISONS = "08_reporting/comparison"
-
-
-@dataclass(frozen=True, slots=True)
-class Green:
-    """A comparison to repeat.
-
-    Attributes:
-        folder: the comparison's folder.
-        key: its key.
-        runs: its students that were asked for.
-        passed_over: newer comparisons that are not green, and why.
-    """
+class Green(NamedTuple):
+    """A comparison to repeat, its students that were asked for, and why newer ones are not."""
 
     folder: Path
     key: str
@@ -125,13 +95,13 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     """
     passed_over: list[str] = []
     verdicts = last_verdicts(store)
-    for folder in _newest_first(store):
+    for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
-            runs = _green_runs(folder, store, where, verdicts)
+            runs = _green_runs(comparison, store, where, verdicts)
         except UserError as error:
-            passed_over.append(f"comparison {folder.name} is passed over: {error}")
+            passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
             continue
-        return Green(folder, FinishedFolder(folder).key, runs, passed_over)
+        return Green(comparison.path, comparison.key, runs, passed_over)
     if not passed_over:
         raise UserError(
             f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
@@ -139,17 +109,18 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     raise UserError(f"no green comparison: {'; '.join(passed_over)}")
 
 
-def _newest_first(store: Path) -> list[Path]:
-    found = list((store / COMPARISONS).glob(f"*/{MANIFEST}"))
-    found.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [path.parent for path in found if path.parent.name[0] != "."]
-
-
 def _green_runs(
-    folder: Path, store: Path, where: Mapping[str, Any], verdicts: Mapping[str, Verdict]
+    comparison: RunFolder,
+    store: Path,
+    where: Mapping[str, Any],
+    verdicts: Mapping[str, Verdict],
 ) -> list[StoredRun]:
-    verify(folder)
-    rows = [row for row in _students(folder) if matches(where, row)]
+    verify(comparison.path)
+    try:
+        students = list(comparison.json("comparison.json")["students"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"its comparison.json cannot be read ({error!r})") from None
+    rows = [row for row in students if matches(where, row)]
     if not rows:
         raise UserError("it has no student that fits the filter")
     for row in rows:
@@ -165,10 +136,3 @@ def _green_runs(
         if teacher is not None:
             verify(teacher)
     return runs
-
-
-def _students(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return list(FinishedFolder(folder).json("comparison.json")["students"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"its comparison.json cannot be read ({error!r})") from None

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.reporting.store import SCORES
-from alpkd_pipeline.store.finished import DamagedError, FinishedFolder, finished_below, results_of
-from alpkd_pipeline.store.manifest import read_manifest
+from alpkd_pipeline.store.checkpoints import data_digests as recorded_digests
+from alpkd_pipeline.store.layout import SPLITS
+from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, finished_below
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 ENDS = ".arrow"
 
 
 @dataclass(frozen=True, slots=True)
 class SplitChange:
-    """A split that is not what it was.
+    """A split that is not what it was: `changed` of so many `rows`, where there are `now` so many.
 
-    Attributes:
-        split: its name.
-        changed: how many rows are other ones now; None where the old rows are gone, so that only
-            their hash is known.
-        rows: how many rows there were.
-        now: how many there are.
+    None of these is known where rows are gone, and only their hash tells.
     """
 
     split: str
@@ -49,12 +43,7 @@ class SplitChange:
 
 @dataclass(frozen=True, slots=True)
 class DataComparison:
-    """What two trainings read.
-
-    Attributes:
-        known: whether the original says what it read, or the rows are still there.
-        changes: the splits that differ.
-    """
+    """What two trainings read; `known` if the original says it, or the rows are still there."""
 
     known: bool
     changes: tuple[SplitChange, ...]
@@ -73,46 +62,41 @@ def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
     theirs, ours = data_digests(then), data_digests(now)
     if not theirs or not ours:
         return DataComparison(known=False, changes=())
-    changed = [name for name in sorted({*theirs, *ours}) if theirs.get(name) != ours.get(name)]
-    changes = [change for name in changed if (change := _change(then, now, name)) is not None]
+    changes = [
+        _change(then, now, split)
+        for split in sorted({*theirs, *ours})
+        # Other bytes alone come from another version of the library that writes the files.
+        if theirs.get(split) != ours.get(split) and not _same_arrays(then, now, split)
+    ]
     return DataComparison(known=True, changes=tuple(changes))
 
 
 def data_digests(run: StoredRun) -> dict[str, str]:
     """Split -> sha256 of its token ids and labels; empty where nothing is known."""
-    recorded: Mapping[str, str] = run.run.get("data") or {}
-    if recorded:
-        return dict(recorded)
-    files = (read_manifest(_encoded(run)) or {"files": {}})["files"]
-    return {
-        name.removesuffix(ENDS): f["sha256"] for name, f in files.items() if name.endswith(ENDS)
-    }
+    return dict(run.run.get("data") or recorded_digests(_encoded(run)))
 
 
 def _encoded(run: StoredRun) -> Path:
     return run.folder / run.run.get("inputs", {}).get("encoded", "nowhere")
 
 
-def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange | None:
-    if _same_arrays(_encoded(then), _encoded(now), split):
-        return None  # another version of the library that writes the files
-    before, after = (_frame(run, split) for run in (then, now))
-    if before is None or after is None:
-        rows = [None if frame is None else len(frame) for frame in (before, after)]
-        return SplitChange(split, None, *rows)
-    return SplitChange(split, changed_rows(before, after), len(before), len(after))
+def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange:
+    before, after = _frame(then, split), _frame(now, split)
+    rows = [None if frame is None else len(frame) for frame in (before, after)]
+    changed = None if before is None or after is None else changed_rows(before, after)
+    return SplitChange(split, changed, *rows)
 
 
-def _same_arrays(then: Path, now: Path, split: str) -> bool:
+def _same_arrays(then: StoredRun, now: StoredRun, split: str) -> bool:
     import numpy as np
 
-    from alpkd_pipeline.errors import UserError
     from alpkd_pipeline.tasks.encode import read_encoded
 
+    folders = [_encoded(run) for run in (now, then)]
     try:
-        for folder in (now, then):
-            FinishedFolder(folder).verify([f"{split}{ENDS}"])
-        ours, theirs = (read_encoded(folder, split) for folder in (now, then))
+        for folder in folders:
+            RunFolder(folder).verify([f"{split}{ENDS}"])
+        ours, theirs = (read_encoded(folder, split) for folder in folders)
     except (UserError, OSError, ValueError):
         return False
     names = ("offsets", "input_ids", "token_type_ids", "labels", "idx")
@@ -128,7 +112,7 @@ def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
     import pandas as pd
 
     key = run.keys.get("splits", "")
-    for folder in finished_below(run.store / "02_intermediate/splits" / run.task):
+    for folder in finished_below(run.store / SPLITS / run.task):
         try:
             if folder.key == key:
                 return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
@@ -146,91 +130,3 @@ def changed_rows(then: pd.DataFrame, now: pd.DataFrame) -> int:
 def _counted(frame: pd.DataFrame) -> Counter[tuple[Any, ...]]:
     names = sorted(name for name in frame.columns if name != "idx")
     return Counter(frame[names].itertuples(index=False, name=None))
-
-
-Pairs = Mapping[str, tuple[float | None, float | None]]
-"""`<split>.<metric>` -> the original's score and the rerun's, the deciding one first."""
-
-
-def scores_folder(run: StoredRun) -> FinishedFolder | None:
-    """The newest dev scores that were made of a run.
-
-    Raises:
-        DamagedError: a manifest does not say any more what it was made from.
-    """
-    found = results_of(run.store / SCORES[0] / run.task, FinishedFolder(run.folder))
-    return next(iter(found), None)
-
-
-def readable_scores(run: StoredRun) -> FinishedFolder | None:
-    """The same; None where damage hides them, which `damage` tells."""
-    try:
-        return scores_folder(run)
-    except DamagedError:
-        return None
-
-
-def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
-    """Compare the saved models' dev scores; those that chose them, where one model has no others.
-
-    Returns:
-        The scores; why less was compared than could be, if so; and what makes the two unequal,
-        whatever these scores are.
-    """
-    before, after = _saved(then), _saved(now)
-    skipped = missing = None
-    if before is None or after is None:
-        before, after = _chosen(then), _chosen(now)
-        skipped, missing = _said(readable_scores(then), readable_scores(now))
-    return _paired(before, after, then.run["task"]), skipped, missing
-
-
-def _said(then: FinishedFolder | None, now: FinishedFolder | None) -> tuple[str | None, str | None]:
-    """What is to be said where not both have readable scores of the saved model."""
-    less = "the scores that chose the models are compared"
-    if then is None:
-        skipped = f"the original has no dev scores of the saved model: {less}"
-        return (None if now is None else skipped), None
-    if now is None:
-        return None, f"the rerun has no dev scores of the saved model: {less}"
-    return None, f"dev scores of the saved model cannot be read: {less}"
-
-
-def _saved(run: StoredRun) -> dict[str, float] | None:
-    """The saved model's dev scores; None if it was not scored or they cannot be read."""
-    folder = readable_scores(run)
-    if folder is None:
-        return None
-    try:
-        found = folder.json("scores.json")["splits"]
-        return _flat({name: facts["scores"] or {} for name, facts in found.items()})
-    except (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _chosen(run: StoredRun) -> dict[str, float]:
-    """The scores that chose the model, as its training wrote them; none if they are damaged."""
-    try:
-        return _flat(dict(run.metrics.get("scores") or {}))
-    except (ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        f"{split}.{metric}": float(value)
-        for split, scores in splits.items()
-        for metric, value in scores.items()
-    }
-
-
-def _paired(
-    then: Mapping[str, float], now: Mapping[str, float], task: Mapping[str, Any]
-) -> dict[str, tuple[float | None, float | None]]:
-    split, metric = task["dev_splits"][0], task["metrics"][0]
-
-    def order(name: str) -> tuple[bool, bool, str]:
-        # The scores that chose a model may be of a split with a name of its own.
-        return name != f"{split}.{metric}", not name.endswith(f".{metric}"), name
-
-    return {name: (then.get(name), now.get(name)) for name in sorted({*then, *now}, key=order)}

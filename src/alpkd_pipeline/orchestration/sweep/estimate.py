@@ -2,72 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import mean
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
-from alpkd_pipeline.store.finished import Damage, DamagedError, finished_below
+from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What a finished training says about others of its task.
-
-    Attributes:
-        method: the method, empty for a teacher.
-        layers: transformer layers.
-        rows: training rows.
-        per_example: seconds for each example of each epoch, evaluations included.
-    """
+class Finished(NamedTuple):
+    """What a finished training says about others of its task; a teacher has no method."""
 
     method: str
     layers: int
     rows: float
     per_example: float
+    """Seconds for each example of each epoch, evaluations included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Seconds of training of all steps together.
-
-    Attributes:
-        seconds: of the trainings that could be estimated, one after the other.
-        unknown: how many could not, since nothing of their task is finished.
-    """
+class Estimate(NamedTuple):
+    """Seconds of trainings one after the other, and of how many nothing is known."""
 
     seconds: float
     unknown: int
 
 
-def estimate(steps: Sequence[Step]) -> Estimate:
-    """The trainings among some steps; signals, scores and measurements are short beside them.
+class Training(NamedTuple):
+    """The training of a cell's teacher or student, so many times."""
 
-    Raises:
-        DamagedError: a training of the same tasks is not what was written.
-    """
+    cell: Cell
+    teacher: bool
+    times: int = 1
+
+
+def estimate(steps: Sequence[Step]) -> Estimate:
+    """The trainings among some steps; signals, scores and measurements are short beside them."""
+    made = {stage.expected for step in steps for stage in (step.cell.teacher, step.cell.student)}
+    kinds = ("teacher", "cell")
+    return estimated(
+        (Training(s.cell, s.kind == "teacher") for s in steps if s.kind in kinds), made
+    )
+
+
+def estimated(trainings: Iterable[Training], made: Collection[Path] | None = None) -> Estimate:
+    """All trainings together, with `made` as in `finished_trainings`."""
     known, unknown = 0.0, 0
-    made = {stage.path for step in steps for stage in (step.cell.teacher, step.cell.student)}
-    finished: dict[tuple[Path, str], list[Finished]] = {}
-    for step in steps:
-        if step.kind not in ("teacher", "cell"):
-            continue
-        kind = "teachers" if step.kind == "teacher" else "students"
-        place = step.cell.store / "06_models" / kind / step.cell.task.name
-        if (place, kind) not in finished:
-            finished[place, kind] = finished_trainings(place, made)
-        seconds = seconds_of(step.cell, step.kind == "teacher", finished[place, kind])
-        known, unknown = known + (seconds or 0.0), unknown + (seconds is None)
+    finished: dict[Path, list[Finished]] = {}
+    for cell, teacher, times in trainings:
+        place = cell.store / (TEACHERS if teacher else STUDENTS) / cell.task.name
+        if place not in finished:
+            finished[place] = finished_trainings(place, made)
+        seconds = seconds_of(cell, teacher, finished[place])
+        known, unknown = known + times * (seconds or 0.0), unknown + times * (seconds is None)
     return Estimate(known, unknown)
 
 
@@ -76,11 +71,6 @@ def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float
 
     The same method and depth is the best guess; else any training of the task, in proportion to
     the number of layers.
-
-    Args:
-        cell: the cell.
-        teacher: whether its teacher is trained, or its student.
-        finished: trainings of its task.
     """
     if not finished:
         return None
@@ -89,23 +79,20 @@ def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float
     depth = cell.teacher_shape.layers if cell.teacher_shape else None
     layers = depth if teacher else cell.params.student.layers
     same = [f for f in finished if (f.method, f.layers) == (method, layers)]
-    per_example = mean(f.per_example for f in same) if same else _scaled(finished, layers)
+    if same:
+        per_example = mean(f.per_example for f in same)
+    else:
+        per_example = mean(f.per_example * (layers / f.layers if layers else 1) for f in finished)
     rows = mean(f.rows for f in same or finished)
     limit = cell.params.task.train_rows
     # A limit above the number of rows there are changes nothing; that number is not known here.
     return per_example * training.epochs * (limit or rows)
 
 
-def _scaled(finished: Sequence[Finished], layers: int | None) -> float:
-    return mean(f.per_example * (layers / f.layers if layers else 1.0) for f in finished)
-
-
 def finished_trainings(place: Path, made: Collection[Path] | None = None) -> list[Finished]:
     """The finished trainings below a task's folder; what is of another shape is passed over.
 
-    Args:
-        place: the folder.
-        made: what is made next, as far as it has lost bytes; None: whatever has.
+    So is what has lost bytes and is made again, which it always is without `made`.
 
     Raises:
         DamagedError: names all that are not what was written, and would stay so.
@@ -115,7 +102,7 @@ def finished_trainings(place: Path, made: Collection[Path] | None = None) -> lis
         if (made is None or folder.path in made) and not is_complete(folder.path):
             continue
         try:
-            found.append(_finished(folder.json(RUN_CONFIG), folder.json("metrics.json")))
+            found.append(_finished(folder.run, folder.metrics))
         except DamagedError as error:
             damages += error.damages
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
@@ -148,13 +135,8 @@ MOST_RUNNING = 3
 """How many of the running jobs are named beside the bar."""
 
 
-class JobProgress:
-    """Tells of jobs as they end. Use it in a `with` block; call it with events.
-
-    Args:
-        total: how many jobs there are.
-        console: where to.
-    """
+class JobProgress(AbstractContextManager["JobProgress"]):
+    """Tells of jobs as they end. Use it in a `with` block; call it with events."""
 
     def __init__(self, total: int, console: Console) -> None:
         from rich.progress import (
@@ -181,16 +163,11 @@ class JobProgress:
         self._task = self._bar.add_task("", total=total)
 
     def __enter__(self) -> JobProgress:
-        self._bar.__enter__()
+        self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, trace)
+    def __exit__(self, *_error: object) -> None:
+        self._bar.stop()
 
     def __call__(self, event: Event) -> None:
         """Take note of a beginning or an end."""
@@ -199,22 +176,14 @@ class JobProgress:
         else:
             if self._running.get(event.slot) == event.job.name:
                 del self._running[event.slot]
-            self._end(event.outcome)
+            self._ended += 1
+            if event.outcome.state != "done" or not self._console.is_terminal:
+                line = f"[{self._ended}/{self._total}] {outcome_line(event.outcome)}"
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         names = list(self._running.values())
         more = f" and {len(names) - MOST_RUNNING} more" if len(names) > MOST_RUNNING else ""
         told = ", ".join(names[:MOST_RUNNING]) + more
         self._bar.update(self._task, completed=self._ended, description=told)
-
-    def _end(self, outcome: Outcome) -> None:
-        self._ended += 1
-        if outcome.state == "done" and self._console.is_terminal:
-            return
-        self._console.print(
-            f"[{self._ended}/{self._total}] {outcome_line(outcome)}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 def outcome_line(outcome: Outcome) -> str:

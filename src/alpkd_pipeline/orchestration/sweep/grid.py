@@ -1,37 +1,212 @@
-"""From a sweep to its cells: coordinates, and the complete parameters of each."""
+"""A sweep as sweep.yml describes it, and its cells; what tune.yml shares with it is here too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-from alpkd_pipeline.errors import UserError, did_you_mean
+from omegaconf import OmegaConf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from yaml import YAMLError
+
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
+from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.parameters import COORDINATES, matches, merged, repeat_command
-from alpkd_pipeline.orchestration.sweep.spec import SET_BY_THE_GRID, SWEEP_FILE, SweepSpec
-from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
-from alpkd_pipeline.params import Params
+from alpkd_pipeline.orchestration.parameters import (
+    COORDINATES,
+    PLACES,
+    as_list,
+    coordinate_params,
+    matches,
+    merged,
+    nested,
+    repeat_command,
+    said,
+    study_title,
+)
+from alpkd_pipeline.orchestration.presets import PresetInUse
+from alpkd_pipeline.orchestration.subject import SharedFacts
+from alpkd_pipeline.params import NAME, Number, Whole, fields_at
+from alpkd_pipeline.store.diff import flat
+
+SWEEP_FILE = "sweep.yml"
+
+SET_BY_THE_GRID = dict(
+    zip(PLACES.values(), ("tasks", "methods", "layers", "seeds", "teacher_seeds"), strict=True)
+)
+"""Parameters that tell cells apart, and the list of sweep.yml that gives their values."""
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = next((value for n, value in enumerate(values) if value in values[:n]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} is given twice")
+    return values
+
+
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        hint = did_you_mean(name, METHODS)
+        raise ValueError(f"unknown method '{name}'{hint}; known: {', '.join(METHODS)}")
+    return name
+
+
+def _nested_settings(values: dict[str, Any]) -> dict[str, Any]:
+    tree = nested(values)
+    given = flat(tree)
+    for name, place in SET_BY_THE_GRID.items():
+        if name in given:
+            raise ValueError(f"'{name}' tells cells apart: give its values in {place}")
+    if "run" in tree:
+        raise ValueError("'run' is the same for all cells: give it with --params or in parameters")
+    return tree
+
+
+Task = Annotated[str, Field(pattern=NAME)]
+Method = Annotated[str, AfterValidator(_known_method)]
+Layers = Annotated[Whole, Field(ge=1)]
+Seed = Annotated[Whole, Field(ge=0, lt=2**31)]
+Settings = Annotated[dict[str, Any], AfterValidator(_nested_settings)]
+Distinct = AfterValidator(_distinct)
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), Distinct]
+Listed = BeforeValidator(as_list)
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Where(_Block):
+    """Which cells a rule is for: a value or a list of values for some coordinates."""
+
+    task: Annotated[tuple[Task, ...], Listed] | None = None
+    method: Annotated[tuple[Method, ...], Listed] | None = None
+    layers: Annotated[tuple[Layers, ...], Listed] | None = None
+    seed: Annotated[tuple[Seed, ...], Listed] | None = None
+    teacher_seed: Annotated[tuple[Seed, ...], Listed] | None = None
+
+    @property
+    def named(self) -> dict[str, tuple[Any, ...]]:
+        """The coordinates that it names."""
+        return self.model_dump(exclude_none=True)
+
+
+class Override(_Block):
+    """Settings for some of the cells."""
+
+    where: Where
+    settings: Settings = Field(alias="set", min_length=1)
+
+
+class RayOptions(_Block):
+    """Where Ray runs, for `--engine ray`."""
+
+    address: str | None = None
+    gpus_per_cell: Annotated[Number, Field(ge=0)] = 0.0
+
+
+class CampaignSpec(_Block):
+    """What is made of each task, method and depth, and where it runs."""
+
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
+    methods: Annotated[tuple[Method, ...], Field(min_length=1), Distinct]
+    layers: Annotated[tuple[Layers, ...], Field(min_length=1), Distinct]
+    seeds: Seeds
+    params: Settings = {}
+    overrides: tuple[Override, ...] = ()
+    cells_per_gpu: Annotated[Whole, Field(ge=1)] = 1
+    ray: RayOptions = RayOptions()
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready values with the names that users write."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def given(self, coordinates: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
+        """What tells a cell apart, what the file sets of it, and what wins over both, nested."""
+        found = merged(coordinate_params(coordinates), self.params)
+        for rule in self.overrides:
+            if matches(rule.where.named, coordinates):
+                found = merged(found, rule.settings)
+        return merged(found, on_top)
+
+
+class SweepSpec(CampaignSpec):
+    """A grid of cells: all combinations of the lists but for the excluded ones."""
+
+    teacher_seeds: Literal["same"] | Seeds = "same"
+    exclude: tuple[Where, ...] = ()
+    measure: bool = True
+
+
+def read_spec(folders: Sequence[Path]) -> SweepSpec:
+    """The sweep of an environment; the first sweep.yml found is the whole sweep."""
+    return parse_spec(*read_first(folders, SWEEP_FILE, "docs/sweeps.md"))
+
+
+def parse_spec(values: Mapping[str, Any], shown: str = SWEEP_FILE) -> SweepSpec:
+    """Check the values of a file that is called as shown."""
+    return checked(SweepSpec, values, shown)
+
+
+def read_first(folders: Sequence[Path], file: str, page: str) -> tuple[dict[str, Any], str]:
+    """The values of the first file of a name that is found, and what to call it.
+
+    They are read as Kedro reads its own: `1e-5` is a number, and no key may come twice. Where no
+    folder has one, the page is named that describes its form.
+    """
+    folder = next((folder for folder in folders if (folder / file).is_file()), None)
+    if folder is None:
+        places = " or ".join(f"conf/{folder.name}/{file}" for folder in folders)
+        raise UserError(f"there is no {places}: write one ({page})")
+    shown = f"conf/{folder.name}/{file}"
+    try:
+        found = OmegaConf.to_container(OmegaConf.load(folder / file), resolve=True)
+    except (YAMLError, OSError) as error:
+        raise UserError(f"{shown} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{shown}: should map names to values")
+    return {str(name): value for name, value in found.items()}, shown
+
+
+Spec = TypeVar("Spec", bound=CampaignSpec)
+
+
+def checked(kind: type[Spec], values: Mapping[str, Any], shown: str) -> Spec:
+    """The typed values of a file, or one line about the first wrong entry and what is allowed."""
+
+    def unknown(path: list[str]) -> str:
+        known = fields_at(kind, path[:-1])
+        hint = did_you_mean(path[-1], known, "; {}") or f"; known: {', '.join(known)}"
+        return f"unknown entry '{'.'.join(path)}'{hint}"
+
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        raise UserError(f"{shown}: {first_problem(error, values, unknown)}") from None
+
 
 Coordinates = dict[str, Any]
 
 
+CellState = Literal["done", "stale", "todo"]
+
+
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One cell of a grid.
+    """A cell of a grid, what tuned presets set of it, how far it is, and why it is made again.
 
-    Attributes:
-        coordinates: a value for each of `COORDINATES`.
-        params: its complete parameters.
-        command: what makes it outside the sweep.
-        preset: what tuned presets set of it.
+    `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
 
     coordinates: Coordinates
-    params: Params
-    command: str
+    cell: Cell
     preset: PresetInUse | None = None
+    state: CellState = "todo"
+    why: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,13 +216,14 @@ class GridCell:
 
 def cell_name(coordinates: Mapping[str, Any]) -> str:
     """What people call a cell."""
-    task, method, layers, seed, teacher = (coordinates[name] for name in COORDINATES)
-    return f"{task} {method} {layers}L s{seed}" + (f" t{teacher}" if teacher != seed else "")
+    seed, teacher = coordinates["seed"], coordinates["teacher_seed"]
+    return f"{study_title(coordinates)} s{seed}" + (f" t{teacher}" if teacher != seed else "")
 
 
 def expand(
     spec: SweepSpec,
     conf: Conf,
+    project: Path,
     env: str | None = None,
     on_top: Mapping[str, Any] | None = None,
     only: Mapping[str, Any] | None = None,
@@ -55,9 +231,6 @@ def expand(
     """The cells of a sweep, all cells of the first seed first.
 
     Args:
-        spec: the sweep.
-        conf: what conf/ says.
-        env: the environment that it is read with.
         on_top: nested parameters that win over everything else, those of the command line.
         only: makes a part of the grid: a `where` as `matches` reads it.
 
@@ -65,39 +238,38 @@ def expand(
         UserError: one line: a rule that is for no cell, nothing left, or a cell with impossible
             parameters.
     """
-    everywhere = list(_points(spec))
-    points = _without_excluded(spec, everywhere)
-    _check_rules(spec, points)
+    points = _without_excluded(spec, list(_points(spec)))
+    for number, rule in enumerate(spec.overrides, start=1):
+        if not any(matches(rule.where.named, point) for point in points):
+            raise UserError(
+                f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule.where.named)}):"
+                " it is for no cell of the grid"
+            )
     chosen = [point for point in points if matches(only or {}, point)]
     if not chosen:
-        raise UserError(f"--only: no cell of {SWEEP_FILE} is {_said(only or {})}")
-    _check_not_a_coordinate(on_top or {})
-    return [_grid_cell(spec, conf, env, on_top or {}, point) for point in chosen]
-
-
-def cell_params(conf: Conf, coordinates: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
-    """The complete parameters of a cell, as `kedro run` with the same values would check them.
-
-    Args:
-        conf: what conf/ says.
-        coordinates: a value for each of `COORDINATES`.
-        changes: nested parameters that win over conf/ and its presets.
-
-    Raises:
-        UserError: one line.
-    """
-    return conf.params(merged(coordinate_params(coordinates), changes))
-
-
-def coordinate_params(coordinates: Mapping[str, Any]) -> dict[str, Any]:
-    """Coordinates as nested parameters."""
-    return {
-        "task": {"name": coordinates["task"]},
-        "method": {"name": coordinates["method"]},
-        "student": {"layers": coordinates["layers"]},
-        "seed": coordinates["seed"],
-        "teacher": {"seed": coordinates["teacher_seed"]},
-    }
+        raise UserError(f"--only: no cell of {SWEEP_FILE} is {said(only or {})}")
+    given = flat(on_top or {})
+    for name, place in SET_BY_THE_GRID.items():
+        if name in given:
+            raise UserError(
+                f"--params={name}=...: it tells the cells of a sweep apart; choose some of them"
+                f" with --only, or change {place} in {SWEEP_FILE}"
+            )
+    found, facts = [], SharedFacts()
+    for point in chosen:
+        changes = spec.given(point, on_top or {})
+        try:
+            params, preset = conf.params(changes), conf.preset_of(changes)
+        except UserError as error:
+            hint = (
+                f" (what only some methods have is set by an override in {SWEEP_FILE}:"
+                " {where: {method: [...]}, set: {...}})"
+            )
+            more = hint if {*changes["method"]} > {"name"} else ""
+            raise UserError(f"cell {cell_name(point)}: {error}{more}") from None
+        cell = Cell(params, project, repeat_command(env, changes), facts)
+        found.append(GridCell(point, cell, preset))
+    return found
 
 
 def _points(spec: SweepSpec) -> Iterator[Coordinates]:
@@ -112,7 +284,7 @@ def _without_excluded(spec: SweepSpec, points: Sequence[Coordinates]) -> list[Co
     for number, rule in enumerate(rules, start=1):
         if not any(matches(rule, point) for point in points):
             raise UserError(
-                f"{SWEEP_FILE}: exclude, entry {number} ({_said(rule)}): no cell of the grid is"
+                f"{SWEEP_FILE}: exclude, entry {number} ({said(rule)}): no cell of the grid is"
             )
     left = [point for point in points if not any(matches(rule, point) for rule in rules)]
     if not left:
@@ -120,73 +292,11 @@ def _without_excluded(spec: SweepSpec, points: Sequence[Coordinates]) -> list[Co
     return left
 
 
-def _check_rules(spec: SweepSpec, points: Sequence[Coordinates]) -> None:
-    for number, rule in enumerate(spec.overrides, start=1):
-        if not any(matches(rule.where.named, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: overrides, entry {number} (where: {_said(rule.where.named)}):"
-                " it is for no cell of the grid"
-            )
-
-
-def _said(where: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name}={'|'.join(map(str, wanted if isinstance(wanted, list | tuple) else [wanted]))}"
-        for name, wanted in where.items()
-    )
-
-
-def _check_not_a_coordinate(on_top: Mapping[str, Any]) -> None:
-    for name, place in SET_BY_THE_GRID.items():
-        inside: Any = on_top
-        for part in name.split("."):
-            inside = inside.get(part) if isinstance(inside, Mapping) else None
-        if inside is not None:
-            raise UserError(
-                f"--params={name}=...: it tells the cells of a sweep apart; choose some of them"
-                f" with --only, or change {place} in {SWEEP_FILE}"
-            )
-
-
-def _grid_cell(
-    spec: SweepSpec,
-    conf: Conf,
-    env: str | None,
-    on_top: Mapping[str, Any],
-    point: Coordinates,
-) -> GridCell:
-    changes = spec.params
-    for rule in spec.overrides:
-        if matches(rule.where.named, point):
-            changes = merged(changes, rule.settings)
-    changes = merged(changes, on_top)
-    try:
-        params = cell_params(conf, point, changes)
-        preset = conf.preset_of(merged(coordinate_params(point), changes))
-    except UserError as error:
-        raise UserError(f"cell {cell_name(point)}: {error}{_hint(changes)}") from None
-    command = repeat_command(env, merged(coordinate_params(point), changes))
-    return GridCell(point, params, command, preset)
-
-
-def _hint(changes: Mapping[str, Any]) -> str:
-    if not changes.get("method"):
-        return ""
-    return (
-        f" (what only some methods have is set by an override in {SWEEP_FILE}:"
-        " {where: {method: [...]}, set: {...}})"
-    )
-
-
 NUMBERS = ("layers", "seed", "teacher_seed")
 
 
 def parse_only(text: str) -> dict[str, Any]:
-    """Read `task=mrpc,method=alp_kd|kd,seed=0|1` as a `where`.
-
-    Raises:
-        UserError: names what cannot be read.
-    """
+    """Read `task=mrpc,method=alp_kd|kd,seed=0|1` as a `where`."""
     where: dict[str, Any] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, equals, values = part.partition("=")
@@ -197,13 +307,10 @@ def parse_only(text: str) -> dict[str, Any]:
             raise UserError(f"--only {part}: unknown name '{name}'{hint}")
         if name in where:
             raise UserError(f"--only: '{name}' is given twice; join its values by |")
-        where[name] = [_value(name, value, part) for value in values.split("|")]
+        where[name] = values.split("|")
+        if name in NUMBERS:
+            for value in where[name]:
+                if not value.isdigit():
+                    raise UserError(f"--only {part}: '{value}' is not a whole number")
+            where[name] = list(map(int, where[name]))
     return where
-
-
-def _value(name: str, text: str, part: str) -> Any:
-    if name not in NUMBERS:
-        return text
-    if not text.isdigit():
-        raise UserError(f"--only {part}: '{text}' is not a whole number")
-    return int(text)

@@ -1,12 +1,15 @@
-"""What is handed to an engine, and what comes back. Plain values that survive any transport."""
+"""Jobs of a sweep or search, the workers that do them, and which job runs when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, user_error
 
 State = Literal["done", "failed", "not run", "interrupted"]
 
@@ -17,8 +20,6 @@ class Job:
 
     Attributes:
         name: what people call it; no two jobs of a schedule share it.
-        pipeline: the pipeline that makes the results.
-        to_outputs: the names of the results.
         params: the cell's complete parameters, `Params.plain()`.
         command: the command line with which people repeat the cell.
         expect: stage -> key as planned; a worker that finds another key refuses the job.
@@ -35,13 +36,9 @@ class Job:
     needs: tuple[str, ...] = ()
     exclusive: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Job:
-        """The job that `to_dict` was called on."""
+        """The job whose `asdict` was sent as JSON."""
         lists = {name: tuple(values[name]) for name in ("to_outputs", "needs")}
         return cls(**{**values, **lists})
 
@@ -51,11 +48,9 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        job: the job.
         state: `done`; `failed`; `not run`, because something that it needs was not done or the
             whole was stopped before its turn; `interrupted`, stopped while it ran.
         seconds: how long it took, 0 if it never began.
-        error: one line, or None if it is done.
         diverged: whether it failed because its own training left the finite numbers.
     """
 
@@ -88,7 +83,6 @@ def answer(
         state: `failed`: trying again would fail again; `diverged`: it failed because the training
             left the finite numbers; `interrupted`: the worker was told to stop; `died`: the
             process is gone, another one may fare better.
-        error: one line.
     """
     return {"state": state, "error": error}
 
@@ -107,10 +101,171 @@ class Engine(Protocol):
         """Run a job in the worker of a slot, wait for it, and give the worker's answer.
 
         A worker that died is replaced with the next call.
-
-        Raises:
-            EngineLostError: there will be no workers any more.
         """
 
     def stop(self) -> None:
         """Stop all workers, also those at work; their `call` returns. Twice is as good as once."""
+
+
+log = logging.getLogger(__name__)
+
+STOPPED = "stopped before its turn"
+ATTEMPTS = 2
+"""How often a job is tried whose worker dies: memory may have been short only for a moment."""
+
+Listener = Callable[[Event], None]
+
+
+class Ran(NamedTuple):
+    """What became of some jobs, in their order, and whether somebody stopped them."""
+
+    outcomes: list[Outcome]
+    stopped: bool
+    """True even if no job was left that could be stopped. The engine has stopped too."""
+
+
+def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
+    """Run jobs on an engine's slots, in their order as far as their needs allow.
+
+    A job that fails stops nothing but the jobs that need it. Only Ctrl-C (KeyboardInterrupt) stops
+    the engine; what ran is then `interrupted`, what was waiting `not run`.
+
+    Args:
+        jobs: names must differ; a need that no job has counts as done.
+        on_event: told of every beginning and end, by one thread at a time.
+
+    Raises:
+        EngineLostError: the engine has no workers any more; what had ended was told.
+    """
+    board = _Board(jobs, engine, on_event)
+    threads = [
+        threading.Thread(target=board.work, args=(slot,), name=f"slot-{slot}", daemon=True)
+        for slot in range(min(engine.slots, len(jobs)))
+    ]
+    stopped = False
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        stopped = True
+        board.stop()
+        engine.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if board.lost is not None and not stopped:
+        raise board.lost
+    return Ran(board.outcomes(), stopped)
+
+
+class _Board:
+    """The state of a schedule, shared by the threads of its slots."""
+
+    def __init__(self, jobs: Sequence[Job], engine: Engine, on_event: Listener) -> None:
+        self._jobs, self._engine, self._on_event = list(jobs), engine, on_event
+        self._waiting = list(jobs)
+        self._running: list[Job] = []
+        self._ended: dict[str, Outcome] = {}
+        self._names = {job.name for job in jobs}
+        self._stopping = False
+        self.lost: EngineLostError | None = None
+        self._changed = threading.Condition(threading.RLock())
+
+    def work(self, slot: int) -> None:
+        """Take jobs until none is left for this slot."""
+        while (job := self._take(slot)) is not None:
+            began = time.monotonic()
+            try:
+                found = self._call(slot, job)
+            except EngineLostError as error:
+                self.lost = error
+                self.stop()
+                return
+            self._end(slot, job, found, time.monotonic() - began)
+
+    def stop(self) -> None:
+        """Start nothing more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def outcomes(self) -> list[Outcome]:
+        """How all jobs ended; those that had no turn were stopped."""
+        return [
+            self._ended.get(job.name, Outcome(job, "not run", error=STOPPED)) for job in self._jobs
+        ]
+
+    def _take(self, slot: int) -> Job | None:
+        with self._changed:
+            while True:
+                self._give_up_hopeless(slot)
+                if self._stopping or not self._waiting:
+                    return None
+                job = next((job for job in self._waiting if self._may_start(job)), None)
+                if job is not None:
+                    self._waiting.remove(job)
+                    self._running.append(job)
+                    self._tell(Event(job, slot))
+                    return job
+                if not self._running:  # needs that go round in a circle
+                    return None
+                self._changed.wait()
+
+    def _may_start(self, job: Job) -> bool:
+        if any(need in self._names and need not in self._ended for need in job.needs):
+            return False
+        if any(other.exclusive for other in self._running):
+            return False
+        return not (job.exclusive and self._running)
+
+    def _give_up_hopeless(self, slot: int) -> None:
+        """Jobs that need something that was not done are not run; others may need these in turn."""
+        if self._stopping:
+            return
+        while hopeless := [(job, need) for job in self._waiting if (need := self._broken(job))]:
+            for job, need in hopeless:
+                self._waiting.remove(job)
+                root = self._ended[need]
+                first = root.error if root.state == "not run" and root.error else f"{need} failed"
+                self._ended[job.name] = Outcome(job, "not run", error=first)
+                self._tell(Event(job, slot, self._ended[job.name]))
+
+    def _broken(self, job: Job) -> str | None:
+        ended = (need for need in job.needs if need in self._ended)
+        return next((need for need in ended if self._ended[need].state != "done"), None)
+
+    def _call(self, slot: int, job: Job) -> Mapping[str, str]:
+        for _ in range(ATTEMPTS):
+            try:
+                found = self._engine.call(slot, job)
+            except EngineLostError:
+                raise
+            except Exception as error:  # a bug of the engine must not lose the slot
+                cause = user_error(error)  # such as a full disk under the worker's log
+                if cause is None:
+                    log.exception("%s", job.name)
+                return answer("failed", str(cause or f"{type(error).__name__}: {error}"))
+            if self._stopping or found["state"] not in ("died", "interrupted"):
+                return found
+        return found
+
+    def _end(self, slot: int, job: Job, found: Mapping[str, str], seconds: float) -> None:
+        with self._changed:
+            told = found["state"]
+            state: State = "done" if told == "done" else "failed"
+            if told == "interrupted" or (told == "died" and self._stopping):
+                state = "interrupted"
+            error = None if state == "done" else found.get("error") or "no reason was given"
+            outcome = Outcome(job, state, seconds, error, told == "diverged")
+            self._running.remove(job)
+            self._ended[job.name] = outcome
+            self._tell(Event(job, slot, outcome))
+            self._changed.notify_all()
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # what cannot be told must not stop the work
+            log.exception("%s", event.job.name)

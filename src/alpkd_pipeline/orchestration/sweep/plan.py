@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from operator import itemgetter
 from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.stage import SharedFacts, Stage
-from alpkd_pipeline.orchestration.sweep.grid import GridCell
+from alpkd_pipeline.orchestration.check import check_cell
+from alpkd_pipeline.orchestration.parameters import study_title
+from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
-from alpkd_pipeline.orchestration.sweep.spec import SWEEP_FILE
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
-from alpkd_pipeline.store.finished import Damage, FinishedFolder, noted
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
-CellState = Literal["done", "stale", "todo"]
 Kind = Literal["teacher", "signals", "cell", "measurement"]
 
 MEASURED = ("student_latency", "student_geometry", "teacher_latency")
 """What is measured of one student of each task, method and depth; the latency once a shape."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCell:
-    """A cell of the grid and how far it is.
-
-    Attributes:
-        grid: its coordinates and parameters.
-        cell: its keys and folders.
-        state: `done`; `stale`: it was there once, with other code, data or numbers, or has lost
-            bytes; `todo`.
-        why: if stale, what is different now.
-    """
-
-    grid: GridCell
-    cell: Cell
-    state: CellState
-    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +36,22 @@ class Step:
 class Plan:
     """All cells of a grid, and the steps that are left, what others need first."""
 
-    cells: tuple[PlannedCell, ...]
+    cells: tuple[GridCell, ...]
     steps: tuple[Step, ...]
-
-    def jobs(self) -> list[Job]:
-        """The jobs of all steps."""
-        return [step.job for step in self.steps]
 
     def of_kind(self, kind: Kind) -> list[Step]:
         """The steps of one kind."""
         return [step for step in self.steps if step.kind == kind]
 
-    def in_state(self, state: CellState) -> list[PlannedCell]:
-        """The cells in one state."""
-        return [planned for planned in self.cells if planned.state == state]
 
-
-def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) -> Plan:
+def make_plan(grid: Sequence[GridCell], *, measure: bool = True) -> Plan:
     """Look at the store and plan what is missing. Nothing is written.
-
-    Args:
-        grid: the cells.
-        project: the project's root.
-        measure: whether latency and states are measured too.
 
     Raises:
         DamagedError: a file that is read here is not what was written, and would stay so.
-        UserError: one line that names the cell that cannot work.
     """
-    facts, earlier = SharedFacts(), EarlierStudents()
-    cells = tuple(_planned(cell, project, facts, earlier) for cell in grid)
+    earlier = EarlierStudents()
+    cells = tuple(_planned(cell, earlier) for cell in grid)
     steps = _Steps()
     for planned in cells:
         steps.add_cell(planned)
@@ -95,32 +62,25 @@ def make_plan(grid: Sequence[GridCell], project: Path, *, measure: bool = True) 
     return Plan(cells, tuple(steps.in_order()))
 
 
-def is_there(stage: Stage) -> bool:
-    """Whether a result is finished under its key."""
-    return stage.found is not None
-
-
-def _planned(
-    grid: GridCell, project: Path, facts: SharedFacts, earlier: EarlierStudents
-) -> PlannedCell:
-    cell = Cell(grid.params, project, grid.command, facts)
+def _planned(grid: GridCell, earlier: EarlierStudents) -> GridCell:
+    cell = grid.cell
     try:
         check_cell(cell)
     except UserError as error:
         raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
     why = _damage(cell.student, cell.student_scores)
-    if is_there(cell.student_scores) and not why:
-        scores = FinishedFolder(cell.student_scores.folder)
+    if cell.student_scores.found and not why:
+        scores = RunFolder(cell.student_scores.path)
         scores.verify(filter(scores.has, ["scores.json"]))
-        return PlannedCell(grid, cell, "done")
-    why = why or (why_stale(cell, earlier, grid.preset) if not is_there(cell.student) else ())
-    return PlannedCell(grid, cell, "stale" if why else "todo", why)
+        return replace(grid, state="done")
+    why = why or (() if cell.student.found else why_stale(cell, earlier, grid.preset))
+    return replace(grid, state="stale" if why else "todo", why=why)
 
 
-def _damage(*stages: Stage) -> tuple[str, ...]:
+def _damage(*stages: Artifact) -> tuple[str, ...]:
     """What finished folders have lost, so that they are made again."""
     damages: list[Damage] = []
-    for folder in (FinishedFolder(stage.folder) for stage in stages):
+    for folder in (RunFolder(stage.path) for stage in stages):
         with noted(damages):
             if folder.is_there:
                 folder.check_sizes()
@@ -134,18 +94,12 @@ def _hint(told: str) -> str:
     return f" (a cell's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
 
 
-def _one_of_each(cells: Sequence[PlannedCell]) -> list[PlannedCell]:
+def _one_of_each(cells: Sequence[GridCell]) -> Iterable[GridCell]:
     """One cell for each task, method and depth: that of the lowest seeds."""
-    found: dict[tuple[str, str, int], PlannedCell] = {}
-    for planned in sorted(cells, key=_seeds):
-        at = planned.grid.coordinates
-        found.setdefault((at["task"], at["method"], at["layers"]), planned)
-    return list(found.values())
-
-
-def _seeds(planned: PlannedCell) -> tuple[int, int]:
-    at = planned.grid.coordinates
-    return at["seed"], at["teacher_seed"]
+    found: dict[str, GridCell] = {}
+    for planned in sorted(cells, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)):
+        found.setdefault(study_title(planned.coordinates), planned)
+    return found.values()
 
 
 class _Steps:
@@ -166,68 +120,59 @@ class _Steps:
         yield from self._cells.values()
         yield from self._measured
 
-    def add_cell(self, planned: PlannedCell) -> None:
+    def add_cell(self, planned: GridCell) -> None:
         """A cell that is not done, and before it the teacher and the signals that it lacks."""
         if planned.state == "done":
             return
-        cell, needs = planned.cell, []
-        if not self._is_there(cell.student):
-            needs = self._shared_needs(planned)
-        stages: tuple[Stage, ...] = (cell.student_scores,)
+        cell = planned.cell
+        needs = [] if self._is_there(cell.student) else self._shared_needs(planned)
+        stages = [cell.student_scores]
         if self._is_there(cell.student_scores):
-            stages = (cell.student, *stages)  # its scores are whole, and it is not
-        job = _job(planned, planned.grid.name, "distill", stages, needs)
+            stages = [cell.student, *stages]  # its scores are whole, and it is not
+        job = cell_job(cell, planned.name, "distill", stages, needs)
         self._cells[cell.student_scores.key] = Step("cell", self._unique(job), cell)
 
-    def note_timed(self, cells: Sequence[PlannedCell]) -> None:
+    def note_timed(self, cells: Sequence[GridCell]) -> None:
         """Remember the shapes of students of which one has been timed before."""
         timed = (p.cell for p in cells if self._is_there(p.cell.student_latency))
         self._timed |= {_shape(cell) for cell in timed}
 
-    def add_measurement(self, planned: PlannedCell) -> None:
+    def add_measurement(self, planned: GridCell) -> None:
         """What is to be measured of a student that is there, or will be."""
         cell = planned.cell
         made = self._cells.get(cell.student_scores.key)
         if made is None and not self._is_there(cell.student):
             return  # deleted after it was scored; not worth training it again
-        names = [name for name in MEASURED if self._wanted(cell, name)]
-        if not names:
+        stages = [cell.stage(name) for name in MEASURED if self._wanted(cell, name)]
+        if not stages:
             return
-        stages = tuple(cell.stage(name) for name in names)
-        at = planned.grid.coordinates
-        name = f"measure {at['task']} {at['method']} {at['layers']}L"
-        needs = [made.job.name] if made else []
-        job = _job(planned, name, "evaluate", stages, needs, exclusive=True)
+        name, needs = f"measure {study_title(planned.coordinates)}", []
+        if made:
+            needs = [made.job.name]
+        job = cell_job(cell, name, "evaluate", stages, needs, exclusive=True)
         self._measured.append(Step("measurement", self._unique(job), cell))
         self._there |= {stage.key: True for stage in stages}
         self._timed.add(_shape(cell))
 
-    def _shared_needs(self, planned: PlannedCell) -> list[str]:
-        cell = planned.cell
-        at = planned.grid.coordinates
-        needs: list[str] = []
+    def _shared_needs(self, planned: GridCell) -> list[str]:
+        cell, at, needs = planned.cell, planned.coordinates, list[str]()
+        whose = f"t{at['teacher_seed']}"
         if not (self._is_there(cell.teacher) and self._is_there(cell.teacher_scores)):
-            name = f"{at['task']} teacher t{at['teacher_seed']}"
-            stages = (cell.teacher_scores,)
-            needs = [self._share("teacher", planned, name, "finetune_teacher", stages, needs)]
+            job = cell_job(
+                cell, f"{at['task']} teacher {whose}", "finetune_teacher", [cell.teacher_scores], ()
+            )
+            needs = [self._share("teacher", cell, job)]
         if cell.needs_signals and not self._is_there(cell.signals):
-            name = f"{at['task']} signals t{at['teacher_seed']}"
-            needs = [self._share("signals", planned, name, "distill", (cell.signals,), needs)]
+            name = f"{at['task']} signals {whose}"
+            job = cell_job(cell, name, "distill", [cell.signals], needs)
+            needs = [self._share("signals", cell, job)]
         return needs
 
-    def _share(
-        self,
-        kind: Literal["teacher", "signals"],
-        planned: PlannedCell,
-        name: str,
-        pipeline: str,
-        stages: tuple[Stage, ...],
-        needs: Sequence[str],
-    ) -> str:
-        key = stages[0].key
+    def _share(self, kind: Kind, cell: Cell, job: Job) -> str:
+        """Plan a job, unless there is one for the same result; its name."""
+        (key,) = job.expect.values()
         if key not in self._shared:
-            job = _job(planned, name, pipeline, stages, needs)
-            self._shared[key] = Step(kind, self._unique(job, key), planned.cell)
+            self._shared[key] = Step(kind, self._unique(job, key), cell)
         return self._shared[key].job.name
 
     def _unique(self, job: Job, key: str = "") -> Job:
@@ -245,9 +190,9 @@ class _Steps:
         needs_teacher = name in ("teacher_latency", "student_geometry")
         return (teacher or not needs_teacher) and not self._is_there(cell.stage(name))
 
-    def _is_there(self, stage: Stage) -> bool:
+    def _is_there(self, stage: Artifact) -> bool:
         if stage.key not in self._there:
-            self._there[stage.key] = is_there(stage)
+            self._there[stage.key] = stage.found is not None
         return self._there[stage.key]
 
 
@@ -259,32 +204,27 @@ def _shape(cell: Cell) -> tuple[Any, ...]:
     return (cell.encoded.key, cell.model, *how, *start.values())
 
 
-def _job(
-    planned: PlannedCell,
+def cell_job(
+    cell: Cell,
     name: str,
     pipeline: str,
-    stages: Sequence[Stage],
+    stages: Sequence[Artifact],
     needs: Sequence[str],
     *,
     exclusive: bool = False,
 ) -> Job:
+    """The job that makes some results of a cell, and refuses to make others than planned."""
+    # A latency belongs to the machine that takes it, which need not be the one that plans: a
+    # worker must find the key of what is timed.
+    timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
+    found = (timed.get(stage.name, stage) for stage in stages)
     return Job(
         name=name,
         pipeline=pipeline,
         to_outputs=tuple(stage.name for stage in stages),
-        params=planned.grid.params.plain(),
-        command=planned.grid.command,
-        expect=_expected(planned.cell, stages),
+        params=cell.params.plain(),
+        command=cell.command,
+        expect={stage.name: stage.key for stage in found},
         needs=tuple(needs),
         exclusive=exclusive,
     )
-
-
-def _expected(cell: Cell, stages: Sequence[Stage]) -> dict[str, str]:
-    """The keys that a worker must find; of a latency that of what is timed.
-
-    A latency belongs to the machine that takes it, which need not be the one that plans.
-    """
-    timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
-    found = (timed.get(stage.name, stage) for stage in stages)
-    return {stage.name: stage.key for stage in found}

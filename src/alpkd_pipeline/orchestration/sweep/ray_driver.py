@@ -5,7 +5,7 @@ of JSON, to and from `RayEngine`; what Ray has to say goes to standard error. It
 own because Ray ends the process that it lives in when the head is lost, and waits for ever for a
 head that hangs. It waits without a limit: the engine has the clock, and ends it.
 
-An actor does not train. It keeps a worker process as `LocalEngine` does, on the machine where Ray
+An actor does not train. It is a `LocalEngine` with one worker process, on the machine where Ray
 has put it, so a job is run, stopped and reported in the same way on any engine. Any actor may do
 any job: a job whose machine is lost takes the first actor that is free or finds a place.
 """
@@ -19,7 +19,6 @@ import queue
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -28,8 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.sweep.engines import GRACE_SECONDS, LocalEngine, processors
 from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
-from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS, LocalEngine, processors
+from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
 
 PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 """Variables of this process that workers elsewhere need too. Nothing secret: Ray shows them."""
@@ -43,55 +43,19 @@ LONGEST_PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RayOrder:
-    """What the engine wants of its driver.
-
-    Attributes:
-        project: the project's root, the same on all machines.
-        env: the configuration environment.
-        workers: how many actors there may be.
-        gpus: the share of a GPU that each of them gets.
-        address: a cluster to join; None starts Ray on this machine.
-    """
+    """What the engine wants of its driver."""
 
     project: str
     env: str | None
     workers: int
     gpus: float
+    """The share of a GPU that each worker gets."""
     address: str | None
-
-
-class RayWorker:
-    """What runs in an actor: one worker process. Its methods may run side by side.
-
-    Args:
-        project: the project's root on this machine.
-        env: the configuration environment.
-        number: no two actors of a sweep have the same at one time; for the name of the log.
-    """
-
-    def __init__(self, project: str, env: str | None, number: int) -> None:
-        logs = Path(project) / "logs" / f"ray-{number}"
-        self._engine = LocalEngine(Path(project), env, 1, logs=logs)
-
-    def ready(self) -> None:
-        """Answer, as only an actor can that has a place and is alive."""
-
-    def call(self, job: Mapping[str, Any]) -> dict[str, str]:
-        """Run a job in the worker process and wait for it."""
-        return dict(self._engine.call(0, Job.from_dict(job)))
-
-    def stop(self) -> None:
-        """Stop the worker process; its `call` returns."""
-        self._engine.stop()
+    """A cluster to join; None starts Ray on this machine."""
 
 
 class Pool:
-    """Actors and the jobs that wait for one. One thread looks after all of it.
-
-    Args:
-        order: what the actors are to be.
-        tell: takes a message to the engine.
-    """
+    """Actors and the jobs that wait for one. One thread looks after all of it."""
 
     def __init__(self, order: RayOrder, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self._order, self._tell = order, tell
@@ -105,13 +69,14 @@ class Pool:
         self._calls: dict[Any, tuple[int, Any]] = {}
         self._start_after, self._pause = 0.0, 1.0
 
-    def serve(self, jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
+    def serve(self, jobs: queue.SimpleQueue[str | None]) -> None:
         """Do jobs until there is a None among them."""
         while True:
             try:
-                job = jobs.get(timeout=0 if self._calls or self._waiting else None)
-                if job is None:
+                line = jobs.get(timeout=0 if self._calls or self._waiting else None)
+                if line is None:
                     return
+                job = json.loads(line)
                 self._waiting.append((job["slot"], job["job"]))
             except queue.Empty:
                 self._look_for_actors()
@@ -129,7 +94,7 @@ class Pool:
     def _look_for_actors(self) -> None:
         while self._free and len(self._asked) < len(self._waiting):
             actor = self._free.pop()
-            self._asked[actor.ready.remote()] = actor
+            self._asked[actor.__ray_ready__.remote()] = actor
         if time.monotonic() < self._start_after:
             return
         wanted = len(self._waiting) - len(self._asked) - len(self._placed)
@@ -138,11 +103,17 @@ class Pool:
 
     def _add(self) -> None:
         number = min(set(range(1, self._order.workers + 1)) - set(self._numbers.values()))
+        # While it does a job it can be stopped.
         needs = {"num_cpus": 1, "num_gpus": self._order.gpus, "max_concurrency": 2}
-        worker = _ray().remote(RayWorker).options(**needs)
-        actor = worker.remote(self._order.project, self._order.env, number)
+        project = Path(self._order.project)
+        actor = (
+            _ray()
+            .remote(LocalEngine)
+            .options(**needs)
+            .remote(project, self._order.env, 1, logs=project / "logs" / f"ray-{number}")
+        )
         self._numbers[actor] = number
-        self._placed[actor.ready.remote()] = actor
+        self._placed[actor.__ray_ready__.remote()] = actor
 
     def _listen(self, seconds: float) -> None:
         there = [*self._placed, *self._asked, *self._calls]
@@ -163,7 +134,9 @@ class Pool:
             ray.get(promise)
         except ray.exceptions.RayError as error:
             self._give_up(actor)
-            if new and self._waiting and _is_our_fault(error):
+            # It can start nowhere where a package or a folder is missing, for instance.
+            setup = isinstance(error, ray.exceptions.RuntimeEnvSetupError)
+            if new and self._waiting and (setup or getattr(error, "actor_init_failed", False)):
                 self._tell({"slot": self._waiting.popleft()[0], "answer": _died(error)})
             elif new:  # a machine that is short of memory would try it without end
                 self._start_after = time.monotonic() + self._pause
@@ -175,7 +148,7 @@ class Pool:
             self._free.append(actor)
             return
         slot, job = self._waiting.popleft()
-        self._calls[actor.call.remote(job)] = (slot, actor)
+        self._calls[actor.call.remote(0, Job.from_dict(job))] = (slot, actor)
         self._tell({"slot": slot, "begun": True})
 
     def _end(self, promise: Any, slot: int, actor: Any) -> None:
@@ -198,12 +171,6 @@ class Pool:
         _ray().kill(actor)
 
 
-def _is_our_fault(error: Exception) -> bool:
-    """Whether an actor can start nowhere: a package or a folder is missing, for instance."""
-    setup = isinstance(error, _ray().exceptions.RuntimeEnvSetupError)
-    return setup or bool(getattr(error, "actor_init_failed", False))
-
-
 def _died(error: Exception) -> dict[str, str]:
     return answer("died", f"the worker process died (Ray: {_cause(error)})")
 
@@ -218,11 +185,7 @@ def _cause(error: Exception) -> str:
 
 
 def join(order: RayOrder) -> None:
-    """Join a cluster or start Ray here, and see that there is room.
-
-    Raises:
-        UserError: one line.
-    """
+    """Join a cluster or start Ray here, and see that there is room."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     local: dict[str, Any] = {}
@@ -267,23 +230,10 @@ def _check_room(order: RayOrder) -> None:
 
 
 def _knock(address: str | None) -> None:
-    """Fail at once where nobody listens; Ray itself would go on trying for minutes.
-
-    Raises:
-        OSError: there is no such machine, or nobody listens.
-    """
+    """Fail at once where nobody listens; Ray itself would go on trying for minutes."""
     host, _, port = (address or "").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=10).close()
-
-
-def _read(jobs: queue.SimpleQueue[Mapping[str, Any] | None]) -> None:
-    for line in sys.stdin:
-        jobs.put(json.loads(line))
-    jobs.put(None)
-    # Nobody listens any more, and a cluster that hangs would keep this process for ever.
-    time.sleep(GRACE_SECONDS + 10)
-    os._exit(1)
 
 
 def _ray() -> Any:
@@ -293,18 +243,16 @@ def _ray() -> Any:
     return ray
 
 
+def _end_soon() -> None:
+    # Nobody listens any more, and a cluster that hangs would keep this process for ever.
+    time.sleep(GRACE_SECONDS + 10)
+    os._exit(1)
+
+
 def main() -> None:
     """Set up the process, do jobs until standard input ends, and leave Ray."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
-    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def tell(message: Mapping[str, Any]) -> None:
-        told.write(json.dumps(message) + "\n")
-        told.flush()
-
-    jobs: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(jobs,), name="jobs", daemon=True).start()
+    tell, jobs = own_stdout(), lines_to_come(_end_soon)
     order = RayOrder(**json.loads(sys.argv[1]))
     try:
         join(order)

@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.orchestration.sweep.engines import GRACE_SECONDS
 from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job, answer
-from alpkd_pipeline.orchestration.sweep.local_engine import GRACE_SECONDS
+from alpkd_pipeline.orchestration.sweep.pipes import talking_process
 from alpkd_pipeline.orchestration.sweep.ray_driver import RayOrder
 
 DRIVER = "alpkd_pipeline.orchestration.sweep.ray_driver"
@@ -43,12 +43,8 @@ class RayEngine:
     the store under the same path.
 
     Args:
-        project: the project's root.
-        env: the configuration environment.
-        workers: how many jobs run at once.
         gpus_per_cell: the share of a GPU that each of them gets, such as 0.25; 0 hides all GPUs.
         address: a cluster to join, as `ray.init` takes it; None starts Ray on this machine.
-        say: takes lines about waiting, for people.
     """
 
     def __init__(
@@ -79,8 +75,7 @@ class RayEngine:
         """Run a job in some actor and wait for it.
 
         Raises:
-            EngineLostError: no machine has been at work for 5 minutes, or Ray is gone. All calls
-                raise it from then on.
+            EngineLostError: no machine was at work for 5 minutes, or Ray is gone, for good.
         """
         with self._changed:
             if self._stopped:
@@ -118,28 +113,14 @@ class RayEngine:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self._driver is None:
-            self._driver = self._start()
+            words, log = [json.dumps(asdict(self._order))], self._project / LOG
+            self._driver = talking_process(DRIVER, words, log, self._project)
             self._reader = threading.Thread(target=self._read, args=(self._driver,), daemon=True)
             self._reader.start()
         assert self._driver.stdin is not None
         with contextlib.suppress(OSError):  # it has ended: `_read` notices and knows why
             self._driver.stdin.write(json.dumps(message) + "\n")
             self._driver.stdin.flush()
-
-    def _start(self) -> subprocess.Popen[str]:
-        log = self._project / LOG
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a", encoding="utf-8") as errors:
-            return subprocess.Popen(
-                [sys.executable, "-m", DRIVER, json.dumps(asdict(self._order))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=self._project,
-                text=True,
-                encoding="utf-8",
-                start_new_session=True,
-            )
 
     def _read(self, driver: subprocess.Popen[str]) -> None:
         assert driver.stdout is not None

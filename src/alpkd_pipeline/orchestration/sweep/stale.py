@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.orchestration.tuning.preset import PresetInUse
+from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
-from alpkd_pipeline.store.finished import (
-    FinishedFolder,
-    finished_below,
-    newest_first,
-)
-from alpkd_pipeline.store.records import search_records
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
+from alpkd_pipeline.store import diff
+from alpkd_pipeline.store.fingerprint import library_versions
+from alpkd_pipeline.store.layout import search_records
+from alpkd_pipeline.store.run_folder import RunFolder, finished_below, newest_first
 
 MOST_NAMES = 4
 """How many parameters are named."""
@@ -27,21 +23,18 @@ class EarlierStudents:
     """The finished students of a store, by the part of their names that is not a key."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, dict[str, list[Path]]] = {}
+        self._folders: dict[Path, list[RunFolder]] = {}
         self._studies: dict[Path, Mapping[Place, Sequence[Found]]] = {}
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
-        """The run.json of each finished student with the coordinates of a cell, newest first.
-
-        Raises:
-            DamagedError: one is not what was written.
-        """
-        place, name = cell.student.path.parent, _without_key(cell.student.path.name)
+        """The run.json of each finished student with the coordinates of a cell, newest first."""
+        place, name = cell.student.expected.parent, _without_key(cell.student.expected)
         if place not in self._folders:
-            self._folders[place] = _listed(place)
-        found = [run for path in self._folders[place].get(name, []) if (run := _run_of(path))]
+            self._folders[place] = newest_first(finished_below(place))
+        same = [folder for folder in self._folders[place] if _without_key(folder.path) == name]
         seed = cell.params.teacher.seed
-        return [run for run in found if run["params"]["teacher"].get("seed") == seed]
+        runs = filter(None, map(_run_of, same))
+        return [run for run in runs if run["params"]["teacher"].get("seed") == seed]
 
     def search_of(self, run: Mapping[str, Any], store: Path) -> str | None:
         """The search that found a student's numbers."""
@@ -54,20 +47,13 @@ class EarlierStudents:
         return found.search if found else None
 
 
-def _without_key(name: str) -> str:
-    return name.rpartition("-")[0]
+def _without_key(folder: Path) -> str:
+    return folder.name.rpartition("-")[0]
 
 
-def _listed(place: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = defaultdict(list)
-    for folder in newest_first(finished_below(place)):
-        found[_without_key(folder.path.name)].append(folder.path)
-    return found
-
-
-def _run_of(folder: Path) -> dict[str, Any] | None:
+def _run_of(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        found = FinishedFolder(folder).json(RUN_CONFIG)
+        found = folder.run
         return found if found["params"] and found["identity"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -77,11 +63,6 @@ def why_stale(
     cell: Cell, earlier: EarlierStudents, preset: PresetInUse | None = None
 ) -> tuple[str, ...]:
     """What tells a cell from the most similar student that was finished before.
-
-    Args:
-        cell: the cell as it would be made now.
-        earlier: the students of its store.
-        preset: what tuned presets set of the cell.
 
     Returns:
         Words such as `code`, `data`, `teacher`, `parameters (training.lr)`, `libraries (torch)`
@@ -94,25 +75,16 @@ def why_stale(
     then, now = earlier.search_of(run, cell.store), preset.name if preset else None
     if then and then != now:
         return (*found, f"made with preset {then}" + (f", not {now}" if now else ""))
-    if preset and _changed(preset.settings, run["params"]):
+    was = diff.flat(run["params"])
+    if preset and any(was.get(name) != value for name, value in preset.settings.items()):
         return (*found, f"made without preset {now}" if not then else f"preset {now} has changed")
     return found
 
 
-def _changed(settings: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-    was = _flat(then)
-    return any(was.get(name) != value for name, value in settings.items())
-
-
 def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:
-    """What of a cell differs from a finished run.
-
-    Args:
-        cell: the cell as it would be made now.
-        run: the run.json of a student.
-    """
+    """What of a cell differs from a finished run."""
     params = _changed_parameters(cell, run["params"])
-    libraries = _changed_libraries(cell, (run.get("provenance") or {}).get("libraries") or {})
+    libraries = _changed_libraries((run.get("provenance") or {}).get("libraries") or {})
     found = [f"parameters ({_some(params)})"] if params else []
     if run["identity"].get("code") != cell.student_code:
         found.append("code")
@@ -133,26 +105,14 @@ def _changed_inputs(cell: Cell, keys: Mapping[str, str], params: list[str]) -> l
 
 
 def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
-    now = _flat({k: v for k, v in cell.params.plain().items() if k in then})
-    was = _flat(then)
-    names = dict.fromkeys([*now, *was])
+    now = {name: block for name, block in cell.params.plain().items() if name in then}
     # A parameter that was added since, and left at nothing, says nothing.
-    return [n for n in names if now.get(n) != was.get(n) and n not in PATHS_WITHOUT_EFFECT]
+    return [name for name in diff.differences(now, then) if name not in PATHS_WITHOUT_EFFECT]
 
 
-def _changed_libraries(cell: Cell, then: Mapping[str, str]) -> list[str]:
-    now = cell.libraries(TRAINING_LIBRARIES)
+def _changed_libraries(then: Mapping[str, str]) -> list[str]:
+    now = library_versions(TRAINING_LIBRARIES)
     return [f"{n} {then[n]} -> {now[n]}" for n in now if n in then and then[n] != now[n]]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def _some(names: list[str]) -> str:

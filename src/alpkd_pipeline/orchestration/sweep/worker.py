@@ -10,24 +10,20 @@ from __future__ import annotations
 import gc
 import json
 import os
-import queue
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.garbage import collect_seldom
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
-from alpkd_pipeline.store.finished import DamagedError
-from alpkd_pipeline.store.repairs import with_commands
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
+from alpkd_pipeline.store.lineage import with_commands
+from alpkd_pipeline.store.run_folder import DamagedError
 
 LONGEST_ERROR = 300
 """Letters of an error that are told; the log has all of it."""
@@ -36,16 +32,13 @@ LONGEST_ERROR = 300
 def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
     """Run a job in this process, of which Kedro knows the project already.
 
-    One job at a time in a process: Kedro's resolvers are global to it.
-
-    Returns:
-        `DONE`, or an `answer` that says why not. Nothing is raised.
+    One job at a time in a process: Kedro's resolvers are global to it. Nothing is raised.
     """
     from kedro.framework.session import KedroSession
 
     from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT
     from alpkd_pipeline.orchestration.runner import StageRunner
-    from alpkd_pipeline.store.run_folder import provenance
+    from alpkd_pipeline.store.fingerprint import provenance
 
     # Remembered for the life of a process elsewhere; here the work tree may change between jobs.
     provenance.cache_clear()
@@ -57,9 +50,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
         ) as opened:
             session: Any = opened
             session.run(
-                pipeline_names=[job.pipeline],
-                to_outputs=list(job.to_outputs),
-                runner=StageRunner(),
+                pipeline_names=[job.pipeline], to_outputs=list(job.to_outputs), runner=StageRunner()
             )
     except (KeyboardInterrupt, SystemExit):
         return answer("interrupted", "the worker was stopped")
@@ -72,25 +63,17 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
 
 
 def refuse_another_result(project: Path, job: Job) -> None:
-    """Refuse a job whose keys are others than planned.
+    """Refuse a job whose keys are others than planned."""
+    from alpkd_pipeline.orchestration.cell import Cell
+    from alpkd_pipeline.orchestration.check import check
 
-    Raises:
-        UserError: the code or the data has changed since.
-    """
-    cell = _cell_of(project, job)
+    cell = Cell(check(dict(job.params)), project)
     for name, key in job.expect.items():
         if cell.stage(name).key != key:
             raise UserError(
                 f"code or data changed meanwhile: {name} would be another result than planned;"
                 " run the same command again"
             )
-
-
-def _cell_of(project: Path, job: Job) -> Cell:
-    from alpkd_pipeline.orchestration.cell import Cell
-    from alpkd_pipeline.orchestration.check import check
-
-    return Cell(check(dict(job.params)), project)
 
 
 def has_diverged(error: BaseException) -> bool:
@@ -121,31 +104,6 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def serve(project: Path, env: str | None, answers: IO[str]) -> None:
-    """Do jobs until standard input ends, which it also does when the sweep itself is killed."""
-    from kedro.framework.project import configure_project
-
-    jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(jobs,), name="jobs", daemon=True).start()
-    configure_project("alpkd_pipeline")
-    while (line := jobs.get()) is not None:
-        job = Job.from_dict(json.loads(line))
-        sys.stderr.write(f"\n--- {job.name}\n{job.command}\n")
-        found = run_job(project, env, job)
-        answers.write(json.dumps(found) + "\n")
-        answers.flush()
-        if found["state"] == "interrupted":
-            return
-
-
-def _read(jobs: queue.SimpleQueue[str | None]) -> None:
-    for line in sys.stdin:
-        jobs.put(line)
-    jobs.put(None)
-    # Nobody waits for a job that is still at work: stop as if told to.
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def _stop(_signal: int, _frame: FrameType | None) -> None:
     # Closing what is open may take seconds, and must not be disturbed.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -153,15 +111,25 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Set up the process: where prints go, and how it is stopped."""
+    """Do jobs until standard input ends, which it also does when the sweep itself is killed."""
     collect_seldom()
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the sweep's to handle
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    tell = own_stdout()
     project, env = Path(sys.argv[1]), sys.argv[2] or None
     os.chdir(project)
-    serve(project, env, answers)
+    # At the end nobody waits for a job that is still at work: stop as if told to.
+    jobs = lines_to_come(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    from kedro.framework.project import configure_project  # slow, and it may be told to stop
+
+    configure_project("alpkd_pipeline")
+    while (line := jobs.get()) is not None:
+        job = Job.from_dict(json.loads(line))
+        sys.stderr.write(f"\n--- {job.name}\n{job.command}\n")
+        found = run_job(project, env, job)
+        tell(found)
+        if found["state"] == "interrupted":
+            return
 
 
 if __name__ == "__main__":

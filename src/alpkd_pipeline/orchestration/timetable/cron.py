@@ -8,9 +8,9 @@ read it differently.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
+from typing import NamedTuple
 
 from alpkd_pipeline.errors import UserError
 
@@ -23,41 +23,27 @@ SHORTHANDS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-LONGEST_GAP = timedelta(days=8 * 366)
+LONGEST_GAP_DAYS = 8 * 366
 """29 February is away for eight years where a century is no leap year; nothing takes longer."""
 
 _PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One of the five fields: its name, its range, and words that stand for numbers."""
-
-    name: str
-    low: int
-    high: int
-    words: tuple[str, ...] = ()
-
-
-FIELDS = (
-    Field("minute", 0, 59),
-    Field("hour", 0, 23),
-    Field("day of month", 1, 31),
-    Field("month", 1, 12, MONTHS),
-    Field("day of week", 0, 7, WEEKDAYS),
+_FIELDS = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day of month", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("day of week", 0, 7, "sun mon tue wed thu fri sat"),
 )
+"""Name, least and greatest number, and words that stand for numbers from the least on."""
 
 
-@dataclass(frozen=True, slots=True)
-class CronExpression:
-    """A checked expression.
+class CronExpression(NamedTuple):
+    """A checked expression: as it was written, with single spaces, and what it stands for.
 
-    Attributes:
-        text: as it was written, with single spaces.
-        either_day: both kinds of day are restricted; then cron takes a day that fits one of them.
+    If both kinds of day are restricted, cron takes a day that fits either of them.
     """
 
     text: str
@@ -71,24 +57,19 @@ class CronExpression:
     def next_after(self, moment: datetime) -> datetime | None:
         """The first minute after a moment at which cron starts it; None when there is none.
 
-        Args:
-            moment: local time without a zone, as cron looks at the clock. Hours that the clock
-                skips or repeats twice a year are not treated apart.
+        Both are local time without a zone, as cron looks at the clock; hours that the clock skips
+        or repeats twice a year are not treated apart.
         """
-        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        for _ in range(LONGEST_GAP.days):
-            if self._on(day):
+        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        for day in (midnight + timedelta(days=n) for n in range(LONGEST_GAP_DAYS)):
+            # Python counts from Monday, cron from Sunday.
+            fits = day.day in self.days, (day.weekday() + 1) % 7 in self.weekdays
+            if day.month in self.months and (any(fits) if self.either_day else all(fits)):
                 for hour, minute in product(sorted(self.hours), sorted(self.minutes)):
                     found = day.replace(hour=hour, minute=minute)
                     if found > moment:
                         return found
-            day += timedelta(days=1)
         return None
-
-    def _on(self, day: datetime) -> bool:
-        # Python counts from Monday, cron from Sunday.
-        fits = day.day in self.days, (day.weekday() + 1) % 7 in self.weekdays
-        return day.month in self.months and (any(fits) if self.either_day else all(fits))
 
 
 def parse_cron(text: str) -> CronExpression:
@@ -103,57 +84,45 @@ def parse_cron(text: str) -> CronExpression:
     if text.startswith("@") and text not in SHORTHANDS:
         raise UserError(f"cron '{text}': unknown; there are {', '.join(SHORTHANDS)}")
     fields = SHORTHANDS.get(text, text).split()
-    if len(fields) != len(FIELDS):
+    if len(fields) != len(_FIELDS):
         raise UserError(
             f"cron '{text}': {len(fields)} fields instead of 5: minute, hour, day of month, month,"
             " day of week, such as '0 3 * * 0'"
         )
-    values = [_values(field, given, text) for field, given in zip(FIELDS, fields, strict=True)]
-    minutes, hours, days, months, weekdays = values
+    try:
+        minutes, hours, days, months, weekdays = (
+            frozenset(number for part in given.split(",") for number in _numbers(part, *field))
+            for field, given in zip(_FIELDS, fields, strict=True)
+        )
+    except ValueError as error:
+        raise UserError(f"cron '{text}': {error}") from None
     weekdays = frozenset(day % 7 for day in weekdays)  # 7 is Sunday too
-    starred = any(fields[place].startswith("*") for place in (2, 4))
-    found = CronExpression(text, minutes, hours, days, months, weekdays, not starred)
+    either_day = not any(fields[place].startswith("*") for place in (2, 4))
+    found = CronExpression(text, minutes, hours, days, months, weekdays, either_day)
     if found.next_after(datetime(2000, 1, 1)) is None:
         raise UserError(f"cron '{text}': no month has such a day, it would never run")
     return found
 
 
-def _values(field: Field, given: str, text: str) -> frozenset[int]:
-    return frozenset(number for part in given.split(",") for number in _part(field, part, text))
-
-
-def _part(field: Field, part: str, text: str) -> range:
+def _numbers(part: str, name: str, low: int, high: int, words: str) -> range:
     found = _PART.fullmatch(part)
     step = int(found["step"] or 1) if found else 0
-    if (
-        found is None
-        or not 0 < step <= field.high
-        or (found["step"] and found["first"] and not found["last"])
-    ):
-        raise UserError(
-            f"cron '{text}': {field.name} '{part}' should be a number, a range such as"
-            f" {field.low}-{field.high}, *, or one of the two with a step such as */2"
+    stepped_number = found and found["step"] and found["first"] and not found["last"]
+    if found is None or not 0 < step <= high or stepped_number:
+        raise ValueError(
+            f"{name} '{part}' should be a number, a range such as {low}-{high}, *, or one of the"
+            " two with a step such as */2"
         )
-    if found["first"] is None:
-        return range(field.low, field.high + 1, step)
-    first = _number(field, found["first"], text)
-    last = _number(field, found["last"], text) if found["last"] else first
-    if last < first:
-        raise UserError(
-            f"cron '{text}': {field.name} '{part}' ends before it starts; write two ranges joined"
-            " by a comma"
+    names = {word: number for number, word in enumerate(words.split(), start=low)}
+    ends = []
+    for word in (found["first"] or str(low), found["last"] or found["first"] or str(high)):
+        number = names.get(word.lower(), int(word) if word.isdigit() else -1)
+        if not low <= number <= high:
+            told = f", or {words[:3]} to {words[-3:]}" if words else ""
+            raise ValueError(f"{name} '{word}' should be {low} to {high}{told}")
+        ends.append(number)
+    if ends[1] < ends[0]:
+        raise ValueError(
+            f"{name} '{part}' ends before it starts; write two ranges joined by a comma"
         )
-    return range(first, last + 1, step)
-
-
-def _number(field: Field, word: str, text: str) -> int:
-    if word.lower() in field.words:
-        # Months are counted from 1, days of the week from 0.
-        return field.words.index(word.lower()) + field.low
-    number = int(word) if word.isdigit() else -1
-    if not field.low <= number <= field.high:
-        names = f", or {field.words[0]} to {field.words[-1]}" if field.words else ""
-        raise UserError(
-            f"cron '{text}': {field.name} '{word}' should be {field.low} to {field.high}{names}"
-        )
-    return number
+    return range(ends[0], ends[1] + 1, step)

@@ -1,4 +1,4 @@
-"""This user's crontab: our blocks between two marks, everything else as it was."""
+"""This user's crontab: our blocks between two marks, everything else as it was; and their list."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ import re
 import shlex
 import shutil
 import subprocess
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.entry import Entry, command_in
-
-LONGEST_COMMAND = 998
-"""Bytes that Debian's cron takes after the five fields; it rejects the whole crontab otherwise."""
+from alpkd_pipeline.orchestration.timetable.cron import parse_cron
+from alpkd_pipeline.orchestration.timetable.entry import Entry, check_name, marks, unit_name
+from alpkd_pipeline.orchestration.timetable.run_log import (
+    LAST,
+    last_outcome,
+    last_words,
+    log_folder,
+)
+from alpkd_pipeline.program import as_typed, program
 
 TIMEOUT_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class CronSchedule:
+class CronSchedule(NamedTuple):
     """A schedule that was found in a crontab: when (a cron expression) and what."""
 
     name: str
@@ -28,27 +33,56 @@ class CronSchedule:
     command: str
 
 
-def crontab_block(entry: Entry, when: str) -> str:
-    """The lines for a crontab, marks included.
+def install(entry: Entry, block: str) -> None:
+    """Put an entry's block into the crontab; raises UserError where crontab refuses."""
+    before = read_crontab()
+    write_crontab(before, with_block(before, entry, block))
 
-    Args:
-        entry: what to run.
-        when: a checked cron expression.
+
+def remove(project: Path, name: str) -> None:
+    """Take a schedule out of the crontab.
 
     Raises:
-        UserError: the line is longer than cron takes.
+        UserError: there is none of this name, or crontab refuses.
     """
-    variables = [f"{key}={shlex.quote(value)}" for key, value in entry.environment.items()]
-    start = " ".join([*variables, shlex.join(entry.start)])
-    # A percent sign ends the command in a crontab.
-    command = f"cd {shlex.quote(str(entry.project))} && {start}".replace("%", r"\%")
-    if (size := len(command.encode())) > LONGEST_COMMAND:
+    check_name(name)
+    before = _if_any()
+    after = without_block(before, project, name)
+    if after == before:
         raise UserError(
-            f"the crontab line of '{entry.name}' has {size} bytes, cron takes {LONGEST_COMMAND}:"
-            " use --on-calendar, or put parameters into conf/"
+            f"there is no schedule '{name}' of this project in the crontab: kedro schedule --list;"
+            f" a timer of systemd goes by systemctl --user disable --now"
+            f" {unit_name(project, name)}.timer"
         )
-    begin, end = _marks(entry.project, entry.name)
-    return f"{begin}\n{when} {command}\n{end}\n"
+    write_crontab(before, after)
+
+
+def listed(project: Path, now: datetime) -> str:
+    """All schedules of a project as text, a block of lines for each; `now` is local time."""
+    crons = cron_schedules(_if_any(), project)
+    found = [(s.name, f"cron '{s.when}', {s.command}", next_start(s.when, now)) for s in crons]
+    known = {schedule.name for schedule in crons}
+    for last in sorted(log_folder(project, "").glob(f"*/{LAST}")):
+        # Started by hand, or by a scheduler that is not asked.
+        if (name := last.parent.name) not in known:
+            command = last_outcome(last.parent).get("command", "?")
+            found.append((name, f"not in the crontab, {command}", "unknown"))
+    blocks = [
+        f"{name}: {what}\n  next: {following}\n  last: {last_words(log_folder(project, name))}"
+        for name, what, following in found
+    ]
+    return "\n".join(blocks) or as_typed("no schedules of this project: kedro schedule --help")
+
+
+def next_start(when: str, now: datetime) -> str:
+    """When cron starts something next, with the zone of this machine's clock."""
+    if not when:
+        return "never, its line in the crontab is gone or switched off"
+    try:
+        following = parse_cron(when).next_after(now)
+    except UserError as error:
+        return f"unknown ({error})"
+    return following.astimezone().strftime("%a %Y-%m-%d %H:%M %Z") if following else "never"
 
 
 def with_block(crontab: str, entry: Entry, block: str) -> str:
@@ -73,49 +107,12 @@ def cron_schedules(crontab: str, project: Path) -> list[CronSchedule]:
     ]
 
 
-def read_crontab() -> str:
-    """This user's crontab, byte for byte; empty when there is none.
-
-    Raises:
-        UserError: there is no `crontab`, or it refuses.
-    """
-    done = _crontab("-l")
-    if done.returncode == 0:
-        return _text(done.stdout)
-    if b"no crontab for" in done.stderr:
-        return ""
-    raise UserError(f"crontab -l refuses: {_said(done)}")
-
-
-def write_crontab(before: str, after: str) -> None:
-    """Replace this user's crontab, if it still is what was read.
-
-    Args:
-        before: what `read_crontab` gave.
-        after: what it shall be; empty removes the crontab.
-
-    Raises:
-        UserError: it has changed since, or crontab refuses.
-    """
-    if read_crontab() != before:
-        raise UserError("somebody else has just changed the crontab: run the command again")
-    done = _crontab("-", after) if after else _crontab("-r")
-    if done.returncode:
-        raise UserError(f"crontab refuses: {_said(done)}")
-
-
-def _marks(project: Path, name: str) -> tuple[str, str]:
-    what = f"alpkd_pipeline schedule {name} of {project}"
-    return f"# >>> {what}", f"# <<< {what}"
-
-
-def _block(project: Path, name: str | None = None) -> re.Pattern[str]:
-    any_name = r"(?P<name>[\w-]+)" if name is None else f"(?P<name>{re.escape(name)})"
-    what = rf"alpkd_pipeline schedule {any_name} of {re.escape(str(project.resolve()))}\n"
+def _block(project: Path, name: str = r"[\w-]+") -> re.Pattern[str]:
+    place = re.escape(str(project.resolve()))
+    begin, end = marks(place, f"(?P<name>{name})")[0], marks(place, "(?P=name)")[1]
     # Between the marks stands no other mark: one that was left alone must not swallow what follows.
     body = r"(?P<body>(?:(?!# (?:>>>|<<<) ).*\n)*?)"
-    end = what.replace(any_name, "(?P=name)")
-    return re.compile(f"^# >>> {what}{body}# <<< {end}", re.MULTILINE)
+    return re.compile(f"^{begin}\n{body}{end}\n", re.MULTILINE)
 
 
 def _read_line(body: str) -> tuple[str, str]:
@@ -127,21 +124,42 @@ def _read_line(body: str) -> tuple[str, str]:
     if len(words) <= fields:
         return "", "(switched off)"
     try:
-        command = command_in(shlex.split(words[fields].replace(r"\%", "%")))
+        start = shlex.split(words[fields].replace(r"\%", "%"))
+        command = shlex.join([program(), *start[start.index("--") + 1 :]])
     except ValueError:
         command = words[fields]
     return " ".join(words[:fields]), command
 
 
-def _crontab(argument: str, given: str = "") -> subprocess.CompletedProcess[bytes]:
-    program = shutil.which("crontab")
-    if program is None:
+def read_crontab() -> str:
+    """This user's crontab, byte for byte, empty if there is none; raises UserError if refused."""
+    return _crontab("-l", "crontab -l")
+
+
+def write_crontab(before: str, after: str) -> None:
+    """Replace this user's crontab, if it still is what was read; nothing removes it.
+
+    Raises:
+        UserError: it has changed since, or crontab refuses.
+    """
+    if read_crontab() != before:
+        raise UserError("somebody else has just changed the crontab: run the command again")
+    _crontab("-" if after else "-r", "crontab", after)
+
+
+def _if_any() -> str:
+    return read_crontab() if shutil.which("crontab") else ""
+
+
+def _crontab(argument: str, shown: str, given: str = "") -> str:
+    crontab = shutil.which("crontab")
+    if crontab is None:
         raise UserError(
             "there is no crontab on this machine: install cron, or use --on-calendar for systemd"
         )
     try:
-        return subprocess.run(
-            [program, argument],
+        done = subprocess.run(
+            [crontab, argument],
             input=given.encode("utf-8", "surrogateescape"),
             capture_output=True,
             env={**os.environ, "LC_ALL": "C"},
@@ -149,11 +167,7 @@ def _crontab(argument: str, given: str = "") -> subprocess.CompletedProcess[byte
         )
     except subprocess.TimeoutExpired:
         raise UserError(f"crontab {argument} does not answer: look at `crontab -l`") from None
-
-
-def _text(given: bytes) -> str:
-    return given.decode("utf-8", "surrogateescape")
-
-
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
-    return " ".join(_text(done.stderr).split()) or f"exit code {done.returncode}"
+    said = " ".join(done.stderr.decode("utf-8", "replace").split())
+    if done.returncode and "no crontab for" not in said:
+        raise UserError(f"{shown} refuses: {said or f'exit code {done.returncode}'}")
+    return done.stdout.decode("utf-8", "surrogateescape")

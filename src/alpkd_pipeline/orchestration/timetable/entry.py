@@ -1,10 +1,13 @@
-"""What a scheduler is told: a name, a command of the project, and the environment it needs."""
+"""What a scheduler is told: a command of the project as lines for crontab or units for systemd."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,24 +15,22 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
+from alpkd_pipeline.orchestration.timetable.run_log import STILL_RUNNING
 from alpkd_pipeline.program import module, program
 
-START = "--start"
-"""The option of `kedro schedule` that a scheduler calls."""
+LONGEST_COMMAND = 998
+"""Bytes that Debian's cron takes after the five fields; it rejects the whole crontab otherwise."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_SAFE = re.compile(r"[\w@+=:,./-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One schedule of a project.
+    """One schedule of a project: what to run (without `kedro`), where and with which interpreter.
 
-    Attributes:
-        name: what people call it; log folder and units are named after it.
-        project: the project's folder.
-        python: the interpreter of the project's environment.
-        environment: variables that cron and systemd would not pass on. Nothing secret.
-        command: what to run, without `kedro`.
+    Log folder and units are named after it. Its environment is what schedulers would not pass on;
+    nothing secret.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Entry:
     @property
     def start(self) -> list[str]:
         """The command that a scheduler runs, word by word."""
-        return [self.python, "-m", module(), "schedule", START, self.name, "--", *self.command]
+        return [self.python, "-m", module(), "schedule", "--start", self.name, "--", *self.command]
 
     @property
     def shown(self) -> str:
@@ -59,36 +60,106 @@ def make_entry(project: Path, name: str, command: Sequence[str]) -> Entry:
     environment = {key: os.environ[key] for key in PASSED_ON if os.environ.get(key)}
     entry = Entry(name, project.resolve(), sys.executable, environment, tuple(command))
     for word in (str(entry.project), *entry.start, *environment.values()):
-        _check_word(word)
+        if not word.isprintable() or "\\" in word:
+            raise UserError(
+                f"{word!r} has a backslash, a line break or a control character, which crontab and"
+                " systemd would not pass on unchanged: put such values into conf/"
+            )
+        if mask_credentials(word) != word:
+            raise UserError(
+                f"'{mask_credentials(word)}': a schedule's file would show these credentials; put"
+                " them into conf/local/ instead"
+            )
     return entry
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no plain file name.
-
-    Raises:
-        UserError: says what is allowed.
-    """
+    """Refuse a name that is no plain file name; raises UserError."""
     if not _NAME.fullmatch(name):
         raise UserError(
             f"schedule name {name!r}: use up to 40 letters, digits, - and _, such as weekly"
         )
 
 
-def _check_word(word: str) -> None:
-    if not word.isprintable() or "\\" in word:
-        raise UserError(
-            f"{word!r} has a backslash, a line break or a control character, which crontab and"
-            " systemd would not pass on unchanged: put such values into conf/"
-        )
-    if mask_credentials(word) != word:
-        raise UserError(
-            f"'{mask_credentials(word)}': a schedule's file would show these credentials; put them"
-            " into conf/local/ instead"
-        )
+def marks(project: Path | str, name: str) -> tuple[str, str]:
+    """The lines around an entry in a crontab; either may be a part of a regular expression."""
+    what = f"alpkd_pipeline schedule {name} of {project}"
+    return f"# >>> {what}", f"# <<< {what}"
 
 
-def command_in(words: Sequence[str]) -> str:
-    """The command of a start line that was read back, as people type it."""
-    after = words[words.index("--") + 1 :] if "--" in words else words
-    return shlex.join([program(), *after])
+def crontab_block(entry: Entry, when: str) -> str:
+    """The lines for a crontab, marks included; raises UserError where cron would not take them."""
+    variables = [f"{key}={shlex.quote(value)}" for key, value in entry.environment.items()]
+    start = " ".join([*variables, shlex.join(entry.start)])
+    # A percent sign ends the command in a crontab.
+    command = f"cd {shlex.quote(str(entry.project))} && {start}".replace("%", r"\%")
+    if (size := len(command.encode())) > LONGEST_COMMAND:
+        raise UserError(
+            f"the crontab line of '{entry.name}' has {size} bytes, cron takes {LONGEST_COMMAND}:"
+            " use --on-calendar, or put parameters into conf/"
+        )
+    begin, end = marks(entry.project, entry.name)
+    return f"{begin}\n{when} {command}\n{end}\n"
+
+
+def unit_files(entry: Entry, when: str) -> dict[str, str]:
+    """The texts of an entry's service and timer for systemd, by file name."""
+    what = f"alpkd_pipeline: {entry.name} ({entry.project})".replace("%", "%%")
+    environment = "".join(
+        f"Environment={_quoted(f'{k}={v}')}\n" for k, v in entry.environment.items()
+    )
+    # The command gets SIGTERM from its parent alone: a second one would stop it at once.
+    service = f"""[Unit]
+Description={what}
+
+[Service]
+Type=oneshot
+WorkingDirectory={str(entry.project).replace("%", "%%")}
+{environment}ExecStart={" ".join(_quoted(word, shell=True) for word in entry.start)}
+KillMode=mixed
+SuccessExitStatus={STILL_RUNNING}
+"""
+    # What was missed while the machine was off is made up for.
+    timer = f"""[Unit]
+Description={what}
+
+[Timer]
+OnCalendar={when.replace("%", "%%")}
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+    unit = unit_name(entry.project, entry.name)
+    return {f"{unit}.service": service, f"{unit}.timer": timer}
+
+
+def unit_name(project: Path, name: str) -> str:
+    """What a schedule's units are called: as those of no other project are."""
+    digest = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:8]
+    return f"alpkd-{name}-{digest}"
+
+
+def _quoted(word: str, *, shell: bool = False) -> str:
+    """A word of a unit file: `%` starts a specifier, and `$` a variable in commands."""
+    escaped = word.replace("%", "%%").replace('"', r"\"")
+    if shell:
+        escaped = escaped.replace("$", "$$")
+    return escaped if _SAFE.fullmatch(word) else f'"{escaped}"'
+
+
+def check_calendar(expression: str) -> None:
+    """Refuse what would break a timer, and what systemd does not understand where it is there.
+
+    Raises:
+        UserError: says what is wrong and gives examples.
+    """
+    if not expression.strip() or not expression.isprintable():
+        raise UserError("--on-calendar is empty or has control characters: give 'Sun 03:00'")
+    analyze = shutil.which("systemd-analyze")
+    ask = [analyze or "", "calendar", "--", expression]
+    if analyze and subprocess.run(ask, capture_output=True).returncode:
+        raise UserError(
+            f"--on-calendar '{expression}': systemd does not understand it; examples: 'Sun 03:00',"
+            " 'daily', '*-*-01 04:30' (man systemd.time)"
+        )

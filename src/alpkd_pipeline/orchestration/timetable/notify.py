@@ -20,21 +20,11 @@ PAUSES_SECONDS = (2.0, 10.0)
 
 
 def tell(
-    notify: Notify,
-    report: Mapping[str, Any],
-    project: Path,
-    environment: Mapping[str, str],
+    notify: Notify, report: Mapping[str, Any], project: Path, environment: Mapping[str, str]
 ) -> list[str]:
-    """Hand a report to whom it concerns; never raises.
+    """Hand a report that is free of secrets to whom it concerns; never raises.
 
-    Args:
-        notify: whom to tell.
-        report: what the run came to; must be free of secrets.
-        project: the folder in which the command runs.
-        environment: the command's variables.
-
-    Returns:
-        One line for each notification: what was told, or why not. Without the address.
+    Gives one line for each notification: what was told, or why not. Without the address.
     """
     if report["exit_code"] == 0 and not notify.always:
         return []
@@ -42,7 +32,12 @@ def tell(
     if notify.command:
         lines.append(_run(notify.command, report, project, environment))
     if notify.webhook:
-        lines.append(_post(notify.webhook, report))
+        trouble = _post(notify.webhook, report)
+        for pause in PAUSES_SECONDS:
+            if trouble:
+                time.sleep(pause)
+                trouble = _post(notify.webhook, report)
+        lines.append(f"the webhook was not reached: {trouble}" if trouble else "told by webhook")
     return lines
 
 
@@ -50,10 +45,8 @@ def _run(
     command: str, report: Mapping[str, Any], project: Path, environment: Mapping[str, str]
 ) -> str:
     # Short facts as variables, for commands that do not read JSON.
-    facts = {
-        f"SCHEDULE_{key.upper()}": str(report[key])
-        for key in ("name", "command", "exit_code", "verdict", "log", "host", "project")
-    }
+    short = ("name", "command", "exit_code", "verdict", "log", "host", "project")
+    facts = {f"SCHEDULE_{key.upper()}": str(report[key]) for key in short}
     try:
         done = subprocess.run(
             ["/bin/sh", "-c", command],
@@ -74,16 +67,6 @@ def _run(
 
 
 def _post(address: str, report: Mapping[str, Any]) -> str:
-    trouble = _try_post(address, report)
-    for pause in PAUSES_SECONDS:
-        if not trouble:
-            break
-        time.sleep(pause)
-        trouble = _try_post(address, report)
-    return f"the webhook was not reached: {trouble}" if trouble else "told by webhook"
-
-
-def _try_post(address: str, report: Mapping[str, Any]) -> str:
     """What went wrong, or nothing. Errors are named by their kind: their text may quote the URL."""
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -95,25 +78,21 @@ def _try_post(address: str, report: Mapping[str, Any]) -> str:
         def redirect_request(self, *_: Any, **__: Any) -> None:
             return None
 
-    body = json.dumps({"text": _in_one_line(report), **report}).encode()
-    request = Request(address, body, {"Content-Type": "application/json"}, method="POST")
+    # What chat programs show.
+    text = (
+        f"{report['name']} on {report['host']}: {report['command']} ended with exit code"
+        f" {report['exit_code']} after {report['seconds']} s. {report['verdict']}"
+    )
+    body = json.dumps({"text": text, **report}).encode()
     try:
+        request = Request(address, body, {"Content-Type": "application/json"}, method="POST")
         with build_opener(Stay).open(request, timeout=WEBHOOK_SECONDS):
             return ""
     except HTTPError as error:
         error.close()
         return f"HTTP {error.code}"
     except URLError as error:
-        reason = error.reason
-        said = reason.strerror if isinstance(reason, OSError) else None
-        return said or type(reason).__name__
+        said = getattr(error.reason, "strerror", None)
+        return said or type(error.reason).__name__
     except (OSError, HTTPException, ValueError) as error:
         return type(error).__name__
-
-
-def _in_one_line(report: Mapping[str, Any]) -> str:
-    """What chat programs show."""
-    return (
-        f"{report['name']} on {report['host']}: {report['command']} ended with exit code"
-        f" {report['exit_code']} after {report['seconds']} s. {report['verdict']}"
-    )

@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import signal
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.child import run_child
-from alpkd_pipeline.orchestration.timetable.entry import Entry, check_name
-from alpkd_pipeline.orchestration.timetable.environment import child_environment, read_env_file
-from alpkd_pipeline.orchestration.timetable.lock import STILL_RUNNING, StillRunning, held
-from alpkd_pipeline.orchestration.timetable.masking import Masking
+from alpkd_pipeline.orchestration.timetable import run_log, settings
+from alpkd_pipeline.orchestration.timetable.entry import check_name
 from alpkd_pipeline.orchestration.timetable.notify import tell
-from alpkd_pipeline.orchestration.timetable.run_log import (
-    RunLog,
-    last_outcome,
-    log_folder,
-    remember,
-    utc,
-)
-from alpkd_pipeline.orchestration.timetable.settings import (
-    Notify,
-    credential_values,
-    read_notify,
-)
-from alpkd_pipeline.program import module
+from alpkd_pipeline.orchestration.timetable.run_log import remember, utc
+from alpkd_pipeline.program import module, program
 
-LOCK = ".lock"
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+LAST_WORDS_SECONDS = 5.0
+"""How long to read on after the command's end: a process that it left behind may keep the pipe."""
 
 
 def start(project: Path, name: str, command: Sequence[str], *, echo: bool = False) -> int:
@@ -53,101 +48,126 @@ def start(project: Path, name: str, command: Sequence[str], *, echo: bool = Fals
         UserError: the name, the file of variables or the settings are wrong; then nothing runs.
     """
     check_name(name)
-    folder = log_folder(project, name)
+    folder = run_log.log_folder(project, name)
     try:
-        with held(folder / LOCK) as lock:
-            return _Start(project, name, command).run(lock, echo=echo)
-    except StillRunning:
-        last = last_outcome(folder)
+        with run_log.held(folder / run_log.LOCK) as lock:
+            return _start(project, name, command, lock, echo)
+    except run_log.StillRunning:
+        last = run_log.last_outcome(folder)
         since = f" since {last['started']}" if "started" in last else ""
         click.echo(f"{name} is still running{since}: not started again", err=True)
-        return STILL_RUNNING
+        return run_log.STILL_RUNNING
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be used: {error.strerror}") from None
 
 
-class _Start:
-    """One run: what is known before it, while it goes and after it."""
-
-    def __init__(self, project: Path, name: str, command: Sequence[str]) -> None:
-        self.project, self.folder = project, log_folder(project, name)
-        self.words = [sys.executable, "-m", module(), *command]
-        self.began, started = time.monotonic(), datetime.now(UTC)
-        self.report: dict[str, Any] = {
-            "project": str(project),
-            "name": name,
-            "command": Entry(name, project, sys.executable, {}, tuple(command)).shown,
-            "host": platform.node(),
-            "started": utc(started),
-            "seconds": 0.0,
-            "verdict": "",
-            "last_lines": [],
-            "log": "",
-        }
-        self.started = started
-
-    def run(self, lock: int, *, echo: bool) -> int:
-        notify = Notify()
-        try:
-            notify = read_notify(self.project)
-            credentials, variables = credential_values(self.project), read_env_file(self.project)
-        except UserError as error:
-            self._remember(exit_code=1, verdict=str(error))
-            tell(notify, self.report, self.project, child_environment(os.environ, {}))
-            raise
-        masking = Masking([*notify.secrets, *credentials, *variables.values()])
-        environment = child_environment(os.environ, variables)
-        log = RunLog(self.folder, self.started, masking, echo=echo)
-        try:
-            self._begin(log, masking, sorted(variables))
-            code = run_child(self.words, self.project, environment, log.line, [lock])
-            self._end(log, code)
-            self._tell(log, notify, environment)
-        finally:
-            log.close()
-        if code and not echo:
-            click.echo(self._failure(), err=True)
-        return code
-
-    def _begin(self, log: RunLog, masking: Masking, variables: list[str]) -> None:
-        self.report["command"] = masking(self.report["command"])
-        self.report["log"] = str(log.path.relative_to(self.project))
-        log.heading(f"command  {self.report['command']}")
-        log.heading(f"project  {self.project} on {self.report['host']}")
-        log.heading(f"started  {self.report['started']}")
+def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bool) -> int:
+    began, started = time.monotonic(), datetime.now(UTC)
+    folder = run_log.log_folder(project, name)
+    report: dict[str, Any] = {
+        "project": str(project),
+        "name": name,
+        "command": shlex.join([program(), *command]),
+        "host": platform.node(),
+        "started": utc(started),
+        "seconds": 0.0,
+        "verdict": "",
+        "last_lines": [],
+        "log": "",
+        "exit_code": None,
+    }
+    notify = settings.Notify()
+    try:
+        notify = settings.read_notify(project)
+        secrets = [*notify.secrets, *settings.credential_values(project)]
+        variables = settings.read_env_file(project)
+    except UserError as error:
+        report |= {"exit_code": 1, "verdict": str(error)}
+        remember(folder, report)
+        tell(notify, report, project, settings.child_environment(os.environ, {}))
+        raise
+    masking = settings.Masking([*secrets, *variables.values()])
+    environment = settings.child_environment(os.environ, variables)
+    with closing(run_log.RunLog(folder, started, masking, echo=echo)) as log:
+        report["command"] = masking(report["command"])
+        report["log"] = str(log.path.relative_to(project))
+        log.heading(f"command  {report['command']}")
+        log.heading(f"project  {project} on {report['host']}")
+        log.heading(f"started  {report['started']}")
         if variables:
-            log.heading(f"with     {', '.join(variables)} of conf/local/schedule.env")
+            log.heading(f"with     {', '.join(sorted(variables))} of conf/local/schedule.env")
         log.heading("")
-        self._remember(exit_code=None)
+        remember(folder, report)
 
-    def _end(self, log: RunLog, code: int) -> None:
-        lines = log.last
-        self._remember(
-            exit_code=code,
-            seconds=round(time.monotonic() - self.began, 1),
-            verdict=lines[-1] if lines else "",
-            last_lines=lines,
-        )
+        words = [sys.executable, "-m", module(), *command]
+        report["exit_code"] = run_child(words, project, environment, log.line, [lock])
+        report["seconds"] = round(time.monotonic() - began, 1)
+        report["last_lines"] = log.last
+        report["verdict"] = next(reversed(report["last_lines"]), "")
+        remember(folder, report)
+        ended = f"exit code {report['exit_code']} after {report['seconds']} s"
         log.heading("")
         log.heading(f"ended    {utc(datetime.now(UTC))}")
-        log.heading(f"result   exit code {code} after {self.report['seconds']} s")
+        log.heading(f"result   {ended}")
 
-    def _tell(self, log: RunLog, notify: Notify, environment: dict[str, str]) -> None:
-        told = tell(notify, self.report, self.project, environment)
-        for line in told:
-            log.heading(f"notify   {line}")
-        if told:
-            self._remember(notified=told)
+        if told := tell(notify, report, project, environment):
+            for line in told:
+                log.heading(f"notify   {line}")
+            remember(folder, {**report, "notified": told})
+    if report["exit_code"] and not echo:
+        # What cron sends by mail, where there is mail, and systemd writes to its journal.
+        verdict = f": {report['verdict']}" if report["verdict"] else ""
+        said = f"{name}: {report['command']} ended with {ended}{verdict} ({report['log']})"
+        click.echo(said, err=True)
+    return int(report["exit_code"])
 
-    def _failure(self) -> str:
-        """What cron sends by mail, where there is mail, and systemd writes to its journal."""
-        facts = self.report
-        verdict = f": {facts['verdict']}" if facts["verdict"] else ""
-        return (
-            f"{facts['name']}: {facts['command']} ended with exit code {facts['exit_code']} after"
-            f" {facts['seconds']} s{verdict} ({facts['log']})"
+
+def run_child(
+    words: Sequence[str],
+    project: Path,
+    environment: Mapping[str, str],
+    line: Callable[[str], None],
+    inherited: Sequence[int] = (),
+) -> int:
+    """Run a command in the project's folder to its end, and pass signals on to it.
+
+    `line` is called with each line that it writes, whether on stdout or on stderr. Descriptors that
+    are `inherited` stay open. Gives its exit code; 128 and the signal if it died of one, as shells
+    do.
+    """
+    waiting: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        if running:
+            running[0].send_signal(number)
+        else:
+            waiting.append(number)
+
+    with ExitStack() as stack:
+        for one in SIGNALS:
+            stack.callback(signal.signal, one, signal.signal(one, pass_on))
+        # In a session of its own, so that Ctrl-C reaches it once: from here.
+        process = subprocess.Popen(
+            words,
+            cwd=project,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=tuple(inherited),
         )
+        running.append(process)
+        for number in waiting:
+            process.send_signal(number)
 
-    def _remember(self, **facts: Any) -> None:
-        self.report |= facts
-        remember(self.folder, self.report)
+        def read() -> None:
+            for given in process.stdout or ():
+                line(given.decode("utf-8", "replace"))
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        code = process.wait()
+        reader.join(LAST_WORDS_SECONDS)
+    return 128 - code if code < 0 else code

@@ -1,18 +1,27 @@
-"""From tune.yml to studies, all of it checked before anything is run or written."""
+"""From tune.yml to studies and the cells of their trials, all checked before anything is run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.cell_checks import check_cell
-from alpkd_pipeline.orchestration.parameters import matches
+from alpkd_pipeline.orchestration.check import Conf, check_cell
+from alpkd_pipeline.orchestration.parameters import (
+    matches,
+    merged,
+    nested,
+    repeat_command,
+    said,
+    study_title,
+)
+from alpkd_pipeline.orchestration.subject import SharedFacts
 from alpkd_pipeline.orchestration.tuning.spec import (
     TUNE_FILE,
     Point,
@@ -23,8 +32,81 @@ from alpkd_pipeline.orchestration.tuning.spec import (
     size,
     space_of,
 )
-from alpkd_pipeline.orchestration.tuning.trials import CellMaker, Target, study_title
+from alpkd_pipeline.params import Params
 from alpkd_pipeline.store.fingerprint import key_of
+from alpkd_pipeline.store.run_folder import RunFolder
+
+Target = Mapping[str, Any]
+"""What a study is for: task, method and layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellMaker:
+    """Makes the cells of all trials of a search."""
+
+    spec: TuneSpec
+    conf: Conf
+    on_top: Mapping[str, Any]
+    env: str | None
+    project: Path
+    group: str
+    facts: SharedFacts = field(default_factory=SharedFacts)
+
+    def cells(self, target: Target, point: Point) -> list[Cell]:
+        """The cells of a trial, one per seed.
+
+        They differ from the cells of a run with the winning preset in nothing but the point and
+        in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
+        rows as its student, which starts from the teacher's weights.
+        """
+        return [self._cell(target, point, seed) for seed in self.spec.seeds]
+
+    def _cell(self, target: Target, point: Point, seed: int) -> Cell:
+        place = {**target, "seed": seed, "teacher_seed": seed}
+        chosen = nested({**point, "training.selection": self.spec.selection})
+        changes = merged(self.spec.given(place, self.on_top), chosen)
+        run = {"run": {"kind": "trial", "group": self.group}}
+        conf = self.conf.without_tuned(target)
+        try:
+            params = conf.params(merged(changes, run))
+        except UserError as error:
+            raise UserError(f"{study_title(target)}: {error}") from None
+        if self.spec.selection == "holdout" and not params.teacher.finetuned:
+            same = {"selection": "holdout", "holdout_fraction": params.training.holdout_fraction}
+            changes = merged(changes, {"teacher": {"training": same}})
+            params = conf.params(merged(changes, run))
+        return Cell(params, self.project, repeat_command(self.env, changes), self.facts)
+
+
+def shared(cell: Cell) -> Params:
+    """The parameters with which a trial's teacher and signals are made.
+
+    A teacher that leaves out a holdout is part of the trials; any other one is the one of the
+    cells that follow a search.
+    """
+    if cell.params.teacher.training.selection == "holdout":
+        return cell.params
+    run = cell.params.run.model_copy(update={"kind": "cell"})
+    return cell.params.model_copy(update={"run": run})
+
+
+def score_of(cell: Cell, selection: str) -> float:
+    """What a finished cell is worth: the deciding metric on the rows that chose its best epoch."""
+    student = RunFolder(cell.student.path)
+    try:
+        return float(student.metrics["scores"][selection][cell.task.metrics[0]])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{student.path / 'metrics.json'} has no {selection} score of {cell.task.metrics[0]};"
+            " delete its folder and run the same command again"
+        ) from None
+
+
+def seconds_of(cells: Sequence[Cell]) -> float:
+    """How long the students of a trial were trained, as their metrics.json say."""
+    metrics = [RunFolder(cell.student.path).metrics for cell in cells]
+    return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)
+
 
 _NO_QUESTION = ("trials", "cells_per_gpu", "ray")
 """Entries of tune.yml that say how much is searched and where, not what."""
@@ -32,20 +114,12 @@ _NO_QUESTION = ("trials", "cells_per_gpu", "ray")
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """One study.
-
-    Attributes:
-        target: its task, method and depth.
-        name: its name in Optuna's database; it changes with everything that a score depends on,
-            so that trials of other code, data or numbers are never taken for its own.
-        space: what its method has to choose.
-        budget: how many points it tries.
-        points: these points, where they are known beforehand.
-        sample: the cells of one point, to estimate times.
-    """
+    """One study, its points where they are known beforehand, and the cells of one of them."""
 
     target: Target
     name: str
+    """In Optuna's database; it changes with everything that a score depends on, so that trials of
+    other code, data or numbers are never taken for its own."""
     space: Space
     budget: int
     points: tuple[Point, ...] | None
@@ -58,28 +132,14 @@ class PlannedStudy:
 
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:
-    """The name of a search: the same for the same question, whatever its budget.
-
-    Args:
-        spec: the search.
-        env: the configuration environment.
-        on_top: nested parameters of the command line.
-    """
+    """The name of a search: the same for the same question, whatever its budget."""
     asked = {name: value for name, value in spec.plain().items() if name not in _NO_QUESTION}
     given = {name: value for name, value in on_top.items() if name != "run"}
     return f"tune-{env or 'base'}-{key_of({'spec': asked, 'params': given})[:8]}"
 
 
 def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy]:
-    """The studies of a search.
-
-    Args:
-        maker: makes the cells of the search.
-        only: chooses some of the studies: a list of values for some coordinates.
-
-    Raises:
-        UserError: one line: nothing is left, or a study that cannot work.
-    """
+    """The studies of a search."""
     spec = maker.spec
     targets = [
         {"task": task, "method": method, "layers": layers}
@@ -87,8 +147,7 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
     ]
     chosen = [target for target in targets if matches(only, target)]
     if not chosen:
-        said = ", ".join(f"{name}={'|'.join(map(str, wanted))}" for name, wanted in only.items())
-        raise UserError(f"--only: no study of {TUNE_FILE} is {said}")
+        raise UserError(f"--only: no study of {TUNE_FILE} is {said(only)}")
     return [_planned(maker, target) for target in chosen]
 
 
@@ -102,15 +161,15 @@ def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     budget = spec.trials if possible is None else min(spec.trials, possible)
     known = possible is not None and (spec.sampler != "tpe" or possible <= budget)
     points = tuple(grid(space, budget)) if known else None
-    _check(maker, target, _corners(space) if points is None else points)
-    return PlannedStudy(
-        target=target,
-        name=_name(spec, target, space, sample),
-        space=space,
-        budget=budget,
-        points=points,
-        sample=tuple(sample),
-    )
+    # Refused now: a search of many hours must not end with a cell that is impossible.
+    for point in _corners(space) if points is None else points:
+        for cell in maker.cells(target, point):
+            try:
+                check_cell(cell)
+            except UserError as error:
+                raise UserError(f"{study_title(target)}: {error}") from None
+    name = _name(spec, target, space, sample)
+    return PlannedStudy(target, name, space, budget, points, tuple(sample))
 
 
 def _first(space: Space) -> Point:
@@ -124,16 +183,6 @@ def _corners(space: Space) -> Iterator[Point]:
     for name, values in space.items():
         for value in (values.low, values.high) if isinstance(values, Range) else values:
             yield {**first, name: value}
-
-
-def _check(maker: CellMaker, target: Target, points: Iterable[Point]) -> None:
-    """Refuse impossible cells now; a search of many hours must not end with them."""
-    for point in points:
-        for cell in maker.cells(target, point):
-            try:
-                check_cell(cell)
-            except UserError as error:
-                raise UserError(f"{study_title(target)}: {error}") from None
 
 
 def _name(spec: TuneSpec, target: Target, space: Space, sample: Sequence[Cell]) -> str:

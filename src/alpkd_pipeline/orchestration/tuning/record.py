@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.sweep.estimate import duration, finished_trainings, seconds_of
-from alpkd_pipeline.orchestration.sweep.grid import coordinate_params
-from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy
-from alpkd_pipeline.orchestration.tuning.preset import Preset
+from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
+from alpkd_pipeline.orchestration.presets import Preset
+from alpkd_pipeline.orchestration.sweep.campaign import now
+from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated
+from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, Target
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
 from alpkd_pipeline.orchestration.tuning.spec import Point
-from alpkd_pipeline.orchestration.tuning.study import Study, Trial
-from alpkd_pipeline.orchestration.tuning.trials import Target, study_title
+from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.statistics.summary import score_text
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_json, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-SEARCHES = "08_reporting/searches"
 DATABASE = "optuna.db"
-
-
-def searches(store: Path) -> Path:
-    """The folder of all searches of a store."""
-    return store / SEARCHES
-
-
-def record_path(store: Path, search: str) -> Path:
-    """The record of a search by its id."""
-    return searches(store) / f"{search}.json"
-
-
-def now() -> str:
-    """The time as records have it, UTC to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -50,7 +35,16 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
     trials = sorted([*study.trials(), *study.failed()], key=lambda trial: trial.number)
     return {
         **coordinates,
-        "trials": [_trial_record(trial) for trial in trials],
+        "trials": [
+            {
+                "number": trial.number,
+                "values": dict(trial.values),
+                "score": trial.score,
+                "state": "done" if trial.score is not None else "failed",
+                **trial.facts,
+            }
+            for trial in trials
+        ],
         "best": None if best is None else {"values": best.values, "score": best.score},
         "metric": study.metric,
         "possible": study.possible,
@@ -62,15 +56,10 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
 def write_record(
     path: Path, facts: Mapping[str, Any], studies: Sequence[Mapping[str, Any]], *, ended: bool
 ) -> None:
-    """Write a search's record; studies that it holds already and that are not given stay.
-
-    Args:
-        path: of `record_path`.
-        facts: what is true of the whole search.
-        studies: of `study_record`.
-        ended: whether the search has come to its end.
-    """
-    before = _before(path)
+    """Write a search's record; studies that it holds already and that are not given stay."""
+    before: dict[str, Any] = {}
+    with suppress(OSError, ValueError):
+        before = read_json(path)
     given = [_place(study) for study in studies]
     kept = [study for study in before.get("studies", []) if _place(study) not in given]
     all_studies = sorted([*kept, *studies], key=_place)
@@ -89,25 +78,8 @@ def write_record(
     )
 
 
-def _trial_record(trial: Trial) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "values": dict(trial.values),
-        "score": trial.score,
-        "state": "done" if trial.score is not None else "failed",
-        **trial.facts,
-    }
-
-
 def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:
     return str(study["task"]), str(study["method"]), int(study["layers"])
-
-
-def _before(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except (OSError, ValueError):
-        return {}
 
 
 def point_text(point: Point) -> str:
@@ -128,13 +100,7 @@ def trial_line(trial: Running, score: float | None) -> str:
 
 
 def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int) -> list[str]:
-    """What a search would do, one line per study and one for all.
-
-    Args:
-        studies: its studies.
-        tried: how many trials of each study need not run again.
-        seeds: students per trial.
-    """
+    """What a search would do, one line per study, of which some trials are done, and for all."""
     titles = [study_title(study.target) for study in studies]
     width = max(map(len, titles))
     lines = []
@@ -149,20 +115,13 @@ def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int
 def now_set(conf: Conf, target: Target) -> dict[str, Any]:
     """What conf/ sets of the cells of a study, by dotted name."""
     params = conf.params(coordinate_params({**target, "seed": 0, "teacher_seed": 0})).plain()
-    blocks = ("training", "method")
-    return {f"{block}.{name}": v for block in blocks for name, v in params[block].items()}
+    return flat({block: params[block] for block in ("training", "method")})
 
 
 def change_lines(
     changes: Sequence[tuple[Preset, Mapping[str, Any]]], path: str, *, was_there: bool
 ) -> list[str]:
-    """What presets change of what commands train, and how to undo it.
-
-    Args:
-        changes: each preset, with what conf/ said before, by dotted name.
-        path: the file of the presets.
-        was_there: whether it had been there.
-    """
+    """What presets change of what conf/ said before (by dotted name), and how to undo it."""
     lines = [f"presets: {path}"]
     for preset, before in changes:
         told = (
@@ -178,13 +137,11 @@ def change_lines(
 
 def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers: int) -> str:
     """About how long the students will take, judged by those that are finished in the store."""
-    seconds, unknown = 0.0, 0
-    for study, n in zip(studies, tried, strict=True):
-        for cell in study.sample:
-            place = cell.store / "06_models" / "students" / cell.task.name
-            one = seconds_of(cell, False, finished_trainings(place))
-            seconds += (one or 0.0) * (study.budget - n)
-            unknown += (study.budget - n) * (one is None)
+    seconds, unknown = estimated(
+        Training(cell, teacher=False, times=study.budget - n)
+        for study, n in zip(studies, tried, strict=True)
+        for cell in study.sample
+    )
     by = plural(workers, "worker")
     told = f"about {duration(seconds / workers)} with {by}" if seconds else ""
     if unknown:

@@ -10,21 +10,25 @@ import click
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.parameters import study_title
+from alpkd_pipeline.orchestration.presets import Preset, preset_path, write_presets
+from alpkd_pipeline.orchestration.sweep.campaign import (
+    EXIT_CODES,
+    TrackedGroup,
+    now,
+    short,
+    to_its_end,
+)
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
-from alpkd_pipeline.orchestration.sweep.tracked import TrackedGroup
-from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.preset import Preset, preset_path, write_presets
+from alpkd_pipeline.orchestration.tuning.plan import CellMaker, plan_studies, search_id
 from alpkd_pipeline.orchestration.tuning.record import (
     DATABASE,
     change_lines,
     estimate_line,
-    now,
     now_set,
     plan_lines,
-    record_path,
-    searches,
     study_record,
     trial_line,
     tuning_table,
@@ -33,29 +37,14 @@ from alpkd_pipeline.orchestration.tuning.record import (
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
 from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
-from alpkd_pipeline.orchestration.tuning.trials import CellMaker, study_title
+from alpkd_pipeline.store.layout import SEARCHES
 
 if TYPE_CHECKING:
     from alpkd_pipeline.tracking.group import Status
 
-INTERRUPTED = 130
-"""The exit code of what Ctrl-C has stopped."""
-
 
 class Tuning:
-    """A planned search.
-
-    Args:
-        project: the project's root.
-        loader: the configuration, with the parameters of the command line.
-        env: the configuration environment as given.
-        only: chooses some of the studies: a `where`.
-        trials: the budget of each study, instead of the one in tune.yml.
-        command: the command line, for the record.
-
-    Raises:
-        UserError: one line about the first thing that cannot be.
-    """
+    """A planned search of the studies that `only` chooses, perhaps with another budget each."""
 
     def __init__(
         self,
@@ -68,35 +57,30 @@ class Tuning:
     ) -> None:
         conf, self._conf_folder = loader.conf, Path(loader.conf_source)
         on_top = loader.runtime_params or {}
-        environments = (loader.env or loader.default_run_env, loader.base_env)
-        spec = read_spec(self._conf_folder, environments)
+        spec = read_spec(loader.folders)
         self.spec = spec.model_copy(update={"trials": trials}) if trials else spec
         check_not_searched(self.spec, on_top, "--params")
         self.project, self.env, self._command = project, env, command
         self.name = search_id(self.spec, env, on_top)
-        maker = CellMaker(self.spec, conf, on_top, env, project, self.name)
-        self.studies: list[PlannedStudy] = plan_studies(maker, only)
-        self._maker, self._cell = maker, self.studies[0].sample[0]
+        self._maker = CellMaker(self.spec, conf, on_top, env, project, self.name)
+        self.studies = plan_studies(self._maker, only)
+        self._cell = self.studies[0].sample[0]
         self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
-        self.store = self._cell.store
+        self._folder = self._cell.store / SEARCHES
+        self._record = self._folder / f"{self.name}.json"
         self._group = TrackedGroup(self._cell.params.run, self.name, project)
         self._searches: list[Search] = []
 
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say what the search would try, and how long it may take. Nothing is written."""
-        tried = [
-            min(settled_trials(self._database, study.name), study.budget) for study in self.studies
-        ]
+        database = self._folder / DATABASE
+        tried = [min(settled_trials(database, s.name), s.budget) for s in self.studies]
         for line in plan_lines(self.studies, tried, len(self.spec.seeds)):
             click.echo(line)
         click.echo(estimate_line(self.studies, tried, self._engine(engine, workers).slots))
 
     def run(self, engine: str, workers: int | None) -> int:
         """Run what is left of the budgets and write the presets.
-
-        Args:
-            engine: `local` or `ray`.
-            workers: how many jobs run at once; None takes what the machine has.
 
         Returns:
             The exit code: 0, 1 if a study found nothing or a trial failed through no fault of
@@ -105,25 +89,18 @@ class Tuning:
         Raises:
             UserError: another process is at the same search or at one of its studies.
         """
-        with held(searches(self.store), [self.name, *(study.name for study in self.studies)]):
+        with held(self._folder, [self.name, *(study.name for study in self.studies)]):
             self._open_studies()
-            status: Status = "FAILED"
-            try:
-                status = self._run_trials(self._engine(engine, workers))
-            except KeyboardInterrupt:
-                status = "KILLED"
-            finally:
-                try:
-                    self._write_record(ended=self._complete and status != "KILLED")
-                finally:  # the disk may be full
-                    self._close_group(status)
-            ended = self._complete and status != "KILLED"
-            self._say_end(status, self._write_presets() if ended else [])
-        return {"FINISHED": 0, "FAILED": 1, "KILLED": INTERRUPTED}[status]
+            status = to_its_end(
+                lambda: self._run_trials(self._engine(engine, workers)),
+                lambda status: self._write_record(ended=self._has_ended(status)),
+                self._close_group,
+            )
+            self._say_end(status, self._write_presets() if self._has_ended(status) else [])
+        return EXIT_CODES[status]
 
-    @property
-    def _database(self) -> Path:
-        return searches(self.store) / DATABASE
+    def _has_ended(self, status: Status) -> bool:
+        return self._complete and status != "KILLED"
 
     def _engine(self, name: str, workers: int | None) -> Engine:
         cells = [cell.params for study in self.studies for cell in study.sample]
@@ -135,20 +112,17 @@ class Tuning:
             workers,
             cells_per_gpu=self.spec.cells_per_gpu,
             ray=self.spec.ray,
-            most=max(1, self._budget * len(self.spec.seeds)),
+            most=self._budget * len(self.spec.seeds),
         )
 
     def _open_studies(self) -> None:
-        storage = open_storage(self._database)
-        metric = {p.name: p.sample[0].task.deciding_metric for p in self.studies}
-        self._searches = [
-            Search(
-                p.target,
-                Study(storage, p.name, p.space, self.spec.sampler, p.budget, metric[p.name]),
-                self._maker,
+        storage = open_storage(self._folder / DATABASE)
+        for planned in self.studies:
+            metric = planned.sample[0].task.deciding_metric
+            study = Study(
+                storage, planned.name, planned.space, self.spec.sampler, planned.budget, metric
             )
-            for p in self.studies
-        ]
+            self._searches.append(Search(planned.target, study, self._maker))
 
     def _run_trials(self, engine: Engine) -> Status:
         self._write_record(ended=False)
@@ -181,22 +155,20 @@ class Tuning:
 
     def _write_presets(self) -> list[str]:
         """Write them; what to say about it."""
-        found = [(s, preset) for s in self._searches if (preset := self._preset(s))]
-        if not found:
+        changes = []
+        for search in self._searches:
+            best, tried = search.study.best(), plural(search.study.settled, "trial")
+            if best is not None and best.values:
+                found = f"best of {tried}, {self.spec.selection} {best.score:.4f}"
+                by = f"{self.name}: {found}, {now()[:10]}"
+                preset = Preset(dict(search.target), best.values, by)
+                changes.append((preset, self._before[study_title(search.target)]))
+        if not changes:
             return []
         path = preset_path(self._conf_folder, self.env)
         was_there = path.exists()
-        write_presets(path, [preset for _, preset in found])
-        changes = [(preset, self._before[study_title(search.target)]) for search, preset in found]
-        return change_lines(changes, str(_short(path)), was_there=was_there)
-
-    def _preset(self, search: Search) -> Preset | None:
-        best, tried = search.study.best(), search.study.settled
-        if best is None or not best.values:
-            return None
-        found = f"{self.spec.selection} {best.score:.4f}"
-        by = f"{self.name}: best of {plural(tried, 'trial')}, {found}, {now()[:10]}"
-        return Preset(dict(search.target), best.values, by)
+        write_presets(path, [preset for preset, _ in changes])
+        return change_lines(changes, str(short(path)), was_there=was_there)
 
     def _write_record(self, *, ended: bool) -> None:
         facts = {
@@ -210,11 +182,11 @@ class Tuning:
             "space": self.spec.space,
         }
         studies = [study_record(search.target, search.study) for search in self._searches]
-        write_record(record_path(self.store, self.name), facts, studies, ended=ended)
+        write_record(self._record, facts, studies, ended=ended)
 
     def _close_group(self, status: Status) -> None:
         metrics = {"trials": self._budget, "trials.done": self._settled}
-        self._group.close(status, metrics, [record_path(self.store, self.name)])
+        self._group.close(status, metrics, [self._record])
 
     def _say_end(self, status: Status, changes: Sequence[str]) -> None:
         from rich.console import Console
@@ -235,14 +207,14 @@ class Tuning:
                 click.echo("chosen on dev: dev scores of runs with these presets are optimistic")
             elif self._cell.params.teacher.finetuned:
                 click.echo("the teacher was brought fine-tuned and may have seen the holdout")
-        click.echo(f"record: {_short(record_path(self.store, self.name))}")
+        click.echo(f"record: {short(self._record)}")
         for line in self._group.lines(self._best_students()):
             click.echo(line)
 
     def _best_students(self) -> list[Path]:
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
-        return [cell.student.folder for cell in cells]
+        return [cell.student.path for cell in cells]
 
 
 def _hear(event: Event) -> None:
@@ -251,18 +223,8 @@ def _hear(event: Event) -> None:
         click.echo(outcome_line(event.outcome))
 
 
-def _short(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
 def refuse_seeds(only: Mapping[str, Any]) -> None:
-    """Refuse a choice of seeds: a study has all of them.
-
-    Raises:
-        UserError: says so.
-    """
+    """Refuse a choice of seeds: a study has all of them."""
     for name in ("seed", "teacher_seed"):
         if name in only:
             raise UserError(f"--only {name}=...: a study is chosen by task, method and layers")

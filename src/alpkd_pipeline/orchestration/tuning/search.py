@@ -5,50 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome
-from alpkd_pipeline.orchestration.sweep.schedule import run_jobs
+from alpkd_pipeline.orchestration.parameters import study_title
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
+from alpkd_pipeline.orchestration.sweep.plan import cell_job
+from alpkd_pipeline.orchestration.tuning.plan import CellMaker, Target, score_of, seconds_of, shared
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
-from alpkd_pipeline.orchestration.tuning.trials import (
-    CellMaker,
-    Target,
-    is_done,
-    score_of,
-    seconds_of,
-    shared,
-    study_title,
-)
-from alpkd_pipeline.store.finished import DamagedError
-from alpkd_pipeline.store.manifest import LOCKS, lock_file
+from alpkd_pipeline.store.manifest import lock_file
+from alpkd_pipeline.store.run_folder import DamagedError
+from alpkd_pipeline.store.unfinished import taken
 
 
 def student_jobs(cells: Iterable[tuple[str, Cell]]) -> dict[str, Job]:
-    """One job for each student that is missing.
+    """One job for each student that is missing, by its key.
 
-    Args:
-        cells: each with the name of its job.
-
-    Returns:
-        The jobs by the student's key. Cells of the same key share the job of the first one.
+    Cells of the same key share the job of the first one.
     """
     found: dict[str, Job] = {}
     for name, cell in cells:
-        if cell.student.key not in found and not is_done(cell):
-            found[cell.student.key] = Job(
-                name=name,
-                pipeline="distill",
-                to_outputs=("student",),
-                params=cell.params.plain(),
-                command=cell.command,
-                expect={"student": cell.student.key},
-                needs=tuple(job.name for job in shared_jobs(cell)),
-            )
+        if cell.student.key not in found and cell.student.found is None:
+            needs = [job.name for job in shared_jobs(cell)]
+            found[cell.student.key] = cell_job(cell, name, "distill", [cell.student], needs)
     return found
 
 
@@ -65,17 +47,10 @@ def shared_jobs(cell: Cell) -> Iterator[Job]:
     for stage, pipeline, what in wanted:
         if stage.found is not None:
             continue
-        job = Job(
-            name=f"{cell.task.name} {what} s{seed} {stage.key[:8]}",
-            pipeline=pipeline,
-            to_outputs=(stage.name,),
-            params=shared(cell).plain(),
-            command=cell.command,
-            expect={stage.name: stage.key},
-            needs=needs,
-        )
-        yield job
-        needs = (job.name,)
+        name = f"{cell.task.name} {what} s{seed} {stage.key[:8]}"
+        job = cell_job(cell, name, pipeline, [stage], needs)
+        yield replace(job, params=shared(cell).plain())
+        needs = (name,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +64,16 @@ class Search:
 
 @dataclass(slots=True)
 class Running:
-    """A trial that was asked for and not told yet.
-
-    Attributes:
-        search: the search that asked for it.
-        asked: its number and point.
-        cells: one per seed.
-        left: names of its jobs that have not ended.
-        error: the first failure of a job.
-        used_up: whether nothing but its point is to blame for every failure.
-    """
+    """A trial that was asked for and not told yet."""
 
     search: Search
     asked: Asked
     cells: list[Cell]
     left: set[str] = field(default_factory=set)
     error: str | None = None
+    """The first failure of a job."""
     used_up: bool = True
+    """Whether nothing but its point is to blame for every failure."""
 
     @property
     def name(self) -> str:
@@ -113,35 +81,25 @@ class Running:
         return f"{study_title(self.search.target)} trial {self.asked.number}"
 
     def tell(self) -> float | None:
-        """Tell the study what the trial was worth.
-
-        Returns:
-            The mean score over the seeds, or None if there is none.
-        """
-        keys = [cell.student.key for cell in self.cells]
-        selection = self.search.maker.spec.selection
-        try:
-            if self.error is not None:
-                raise UserError(self.error)
-            scores = [score_of(cell, selection) for cell in self.cells]
-        except DamagedError:
-            raise  # the trial is as good as it was; only its file is not
-        except UserError as error:
-            self.used_up = self.used_up and self.error is not None
-            self._tell_failed(str(error), keys)
-            return None
-        score = sum(scores) / len(scores)
-        if not math.isfinite(score):
-            self._tell_failed(f"its score is {score}", keys)
-            return None
-        facts = {"keys": keys, "scores": scores, "seconds": seconds_of(self.cells)}
-        self.search.study.tell(self.asked.number, score, facts)
-        return score
-
-    def _tell_failed(self, error: str, keys: list[str]) -> None:
-        self.error = error
-        facts = {"keys": keys, "error": error}
-        self.search.study.tell_failed(self.asked.number, facts, used_up=self.used_up)
+        """Tell the study what the trial was worth."""
+        study, number = self.search.study, self.asked.number
+        facts: dict[str, Any] = {"keys": [cell.student.key for cell in self.cells]}
+        score = math.nan
+        if self.error is None:
+            try:
+                scores = [score_of(c, self.search.maker.spec.selection) for c in self.cells]
+                score = sum(scores) / len(scores)
+            except DamagedError:
+                raise  # the trial is as good as it was; only its file is not
+            except UserError as error:
+                self.error, self.used_up = str(error), False
+        if math.isfinite(score):
+            facts |= {"scores": scores, "seconds": seconds_of(self.cells)}
+            study.tell(number, score, facts)
+            return score
+        self.error = self.error or f"its score is {score}"
+        study.tell_failed(number, {**facts, "error": self.error}, used_up=self.used_up)
+        return None
 
 
 Told = Callable[[Running, "float | None"], None]
@@ -152,17 +110,7 @@ Heard = Callable[[Event], None]
 
 
 def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Heard) -> bool:
-    """Run trials until all budgets are used up.
-
-    Args:
-        searches: the studies, asked in this order.
-        engine: the workers.
-        told: hears of each trial that ended.
-        heard: hears of each job.
-
-    Returns:
-        False if somebody stopped it. Else every trial was told, some of them perhaps as failed.
-    """
+    """Run trials until all budgets are used up."""
     while asked := [(search, trial) for search in searches for trial in search.study.ask()]:
         trials = [Running(s, t, s.maker.cells(s.target, t.point)) for s, t in asked]
         if not _run_round(trials, engine, told, heard):
@@ -230,21 +178,11 @@ def held(folder: Path, names: Iterable[str]) -> Iterator[None]:
     """Hold a search and its studies while it runs. A process that is killed lets go of them.
 
     Two different searches may have a study in common: its name follows from what it tries.
-
-    Args:
-        folder: the folder of all searches.
-        names: the id of the search and the names of its studies.
-
-    Raises:
-        UserError: another process is at one of them.
     """
-    (folder / LOCKS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for name in names:
-            try:
-                stack.enter_context(FileLock(lock_file(folder / name), timeout=0))
-            except Timeout:
+            if not stack.enter_context(taken(lock_file(folder / name))):
                 raise UserError(
                     f"another kedro tune is at this search ({name}): wait until it is done"
-                ) from None
+                )
         yield

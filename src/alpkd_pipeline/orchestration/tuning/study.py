@@ -10,11 +10,10 @@ import math
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Space, grid, size
+from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Sampler, Space, grid, size
 from alpkd_pipeline.tasks.metrics import is_error, sign
 from alpkd_pipeline.tracking.settings import sqlite_address
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
-
-Sampler = Literal["grid", "tpe", "random"]
 
 TPE_BATCH = 4
 """Trials that TPE is asked for at a time: a fixed number, so that the number of workers does not
@@ -36,24 +33,15 @@ REPEATS = 10
 """Points that were tried before, in a row, after which TPE gets a new one of the grid instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A trial to run: its number in the study and its point."""
 
     number: int
     point: Point
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A trial that ended.
-
-    Attributes:
-        number: its number in the study.
-        values: its point.
-        score: what it was worth; None if it failed.
-        facts: what else was told: keys, seconds, the error.
-    """
+class Trial(NamedTuple):
+    """A trial that ended, without a score if it failed, and what else was told of it."""
 
     number: int
     values: Point
@@ -75,12 +63,7 @@ def open_storage(path: Path) -> optuna.storages.BaseStorage:
 
 
 def settled_trials(path: Path, name: str) -> int:
-    """How many trials of a study need not run again; makes neither the database nor the study.
-
-    Args:
-        path: the database.
-        name: the study.
-    """
+    """How many trials of a study need not run again; makes neither the database nor the study."""
     if not path.exists():
         return 0
     import optuna
@@ -96,9 +79,7 @@ class Study:
     """The trials of one task, method and depth.
 
     Args:
-        storage: of `open_storage`.
         name: everything that a score depends on must be in it, at least as a hash.
-        space: what the method has to choose.
         sampler: how points are chosen. A finite space with `grid` or `random` is walked in a
             fixed random order, without repeats; so is one that is not larger than the budget.
         budget: how many different points to try.
@@ -127,9 +108,7 @@ class Study:
         self._distributions = {n: _distribution(given) for n, given in space.items()}
         self.possible = size(space)
         self.budget = budget if self.possible is None else min(budget, self.possible)
-        self._walked = self.possible is not None and (
-            sampler != "tpe" or self.possible <= self.budget
-        )
+        self._walked = self.possible is not None and (sampler != "tpe" or self.possible <= budget)
         self._failed_now: set[int] = set()
 
     def ask(self) -> list[Asked]:
@@ -151,16 +130,7 @@ class Study:
         return asked
 
     def tell(self, number: int, score: float, facts: Mapping[str, Any]) -> None:
-        """Record what a trial was worth.
-
-        Args:
-            number: the trial.
-            score: finite.
-            facts: what to remember beside it, JSON-ready.
-
-        Raises:
-            ValueError: the score is not finite; Optuna would ask for the point for ever.
-        """
+        """Record what a trial was worth; with no finite score Optuna would ask for it for ever."""
         if not math.isfinite(score):
             raise ValueError(f"a score of {score} is a failure")
         self._remember(number, facts)
@@ -169,11 +139,7 @@ class Study:
     def tell_failed(self, number: int, facts: Mapping[str, Any], *, used_up: bool = False) -> None:
         """Record that a trial has no score.
 
-        Args:
-            number: the trial.
-            facts: what to remember, JSON-ready.
-            used_up: whether its point is to blame. It then counts as tried; else the next call of
-                the search tries it again.
+        If its point is to blame it counts as tried; else the next call of the search tries it.
         """
         self._remember(number, {**facts, USED_UP: True} if used_up else facts)
         self._study.tell(number, state=_state("FAIL"))
@@ -245,12 +211,10 @@ class Study:
 
     def _seeded(self, number: int) -> optuna.samplers.BaseSampler:
         # A sampler's own sequence would begin anew when a search goes on, and repeat its points.
-        import optuna
+        from optuna.samplers import RandomSampler, TPESampler
 
-        seed = (self._seed + number) % 2**32
-        if self._sampler == "tpe":
-            return optuna.samplers.TPESampler(seed=seed)
-        return optuna.samplers.RandomSampler(seed=seed)
+        kind = TPESampler if self._sampler == "tpe" else RandomSampler
+        return kind(seed=(self._seed + number) % 2**32)
 
     def _remember(self, number: int, facts: Mapping[str, Any]) -> None:
         study = self._storage.get_study_id_from_name(self._study.study_name)

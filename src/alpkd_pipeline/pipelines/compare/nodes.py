@@ -39,8 +39,4 @@ def compare_students(
         return artifact
     # Before the folder is made: a sweep that does not exist leaves nothing behind.
     evidence = gather(store, compare["sweep"])
-    return make(experiment, artifact, partial(_write, write_comparison, evidence), {})
-
-
-def _write(write: Any, evidence: Any, folder: Path) -> None:
-    write(evidence, folder)
+    return make(experiment, artifact, partial(write_comparison, evidence), {})

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.datasets.source import RawRows
+from alpkd_pipeline.datasets.inputs import RawRows
 from alpkd_pipeline.steps.step import step
 from alpkd_pipeline.store.artifact import Artifact
 
@@ -17,7 +17,7 @@ def prepare_splits(folder: Path, raw: RawRows, task: Mapping[str, Any]) -> None:
     """Check every split of a task and keep them as Parquet, with a report."""
     from alpkd_pipeline.tasks.validate import write_splits
 
-    write_splits(raw.read(), raw.task.to_dict(), task["max_overlap"], folder)
+    write_splits(raw.frames, raw.task.to_dict(), task["max_overlap"], folder)
 
 
 @step("encoded", max_length="task.max_length")

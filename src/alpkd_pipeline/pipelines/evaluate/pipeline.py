@@ -1,10 +1,6 @@
 """Teacher and student on every split, how fast they are, and how their layers lie."""
 
-from collections.abc import Callable
-from typing import Any
-
-from kedro.pipeline import Pipeline, node
-from kedro.pipeline.node import Node
+from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.pipelines.evaluate.nodes import (
     compare_layers,
@@ -13,28 +9,17 @@ from alpkd_pipeline.pipelines.evaluate.nodes import (
     time_student,
     time_teacher,
 )
+from alpkd_pipeline.steps.step import step_node
 
 
 def create_pipeline() -> Pipeline:
     """Two nodes for each of the two models, and one for both."""
-    timed = {"training": "params:training"}
-    both = {"student": "student", "teacher": "teacher", "pooling": "params:method.pooling"}
     return Pipeline(
         [
-            _node(evaluate_teacher, "teacher_evaluation", {"model": "teacher"}),
-            _node(time_teacher, "teacher_latency", {"model": "teacher", **timed}),
-            _node(evaluate_student, "student_evaluation", {"model": "student"}),
-            _node(time_student, "student_latency", {"model": "student", **timed}),
-            _node(compare_layers, "student_geometry", both),
+            step_node(evaluate_teacher, "evaluate", model="teacher"),
+            step_node(time_teacher, "evaluate", model="teacher"),
+            step_node(evaluate_student, "evaluate", model="student"),
+            step_node(time_student, "evaluate", model="student"),
+            step_node(compare_layers, "evaluate"),
         ]
-    )
-
-
-def _node(step: Callable[..., Any], result: str, inputs: dict[str, str]) -> Node:
-    return node(
-        step,
-        inputs={"experiment": "experiment", "encoded": "encoded", **inputs},
-        outputs=result,
-        name=step.__name__,
-        tags="stage.evaluate",
     )

@@ -1,32 +1,16 @@
 """Encoded splits to a fine-tuned teacher and its dev scores."""
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.pipelines.finetune_teacher.nodes import finetune_teacher, score_teacher
+from alpkd_pipeline.steps.step import step_node
 
 
 def create_pipeline() -> Pipeline:
     """Teacher, then its scores."""
     return Pipeline(
         [
-            node(
-                finetune_teacher,
-                inputs={
-                    "experiment": "experiment",
-                    "encoded": "encoded",
-                    "model": "pretrained",
-                    "teacher": "params:teacher",
-                },
-                outputs="teacher",
-                name="finetune_teacher",
-                tags="stage.finetune_teacher",
-            ),
-            node(
-                score_teacher,
-                inputs={"experiment": "experiment", "model": "teacher", "encoded": "encoded"},
-                outputs="teacher_scores",
-                name="score_teacher",
-                tags="stage.finetune_teacher",
-            ),
+            step_node(finetune_teacher, "finetune_teacher", model="pretrained"),
+            step_node(score_teacher, "finetune_teacher", model="teacher"),
         ]
     )

@@ -1,24 +1,23 @@
 """Figures without pyplot, and their way into a page as inline SVG.
 
-Text stays text and takes the page's font; colours become variables of the page's style sheet, so
-that dark mode and print work; ids carry the figure's name, so that many figures share one page.
-The same figure gives the same text on every machine with the same matplotlib.
+Text stays text and takes the page's font; colours are placeholders that become variables of the
+page's style sheet, which has them for light and for dark; ids carry the figure's name, so that many
+figures share one page. The same figure gives the same text on every machine with the same
+matplotlib.
 
-One colour, marker and line for each method, the same in every picture and on every page.
-
-The colours are Okabe and Ito's, which people with any colour vision can tell apart, darkened a
-little on white paper and lightened on black. Relatives share a colour and differ in marker and
-line. In figures colours are placeholders: `canvas.svg` turns them into variables of the page's
-style sheet, which has them for light and for dark.
+Each method has one colour, marker and line in every picture and on every page. The colours are
+Okabe and Ito's, which people with any colour vision can tell apart, darkened a little on white
+paper and lightened on black. Relatives share a colour and differ in marker and line.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,22 +45,22 @@ PLACEHOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a method is drawn.
+    """How a method is drawn."""
 
-    Attributes:
-        hue: one of `HUES`.
-        marker: matplotlib's name of the marker.
-        line: matplotlib's name of the line.
-    """
-
-    hue: str
-    marker: str
-    line: str = "-"
+    hue: str  # one of `HUES`
+    marker: str  # matplotlib's name of the marker
+    line: str = "-"  # matplotlib's name of the line
 
     @property
     def colour(self) -> str:
         """The placeholder for a figure."""
         return f"#1000{HUES.index(self.hue):02d}"
+
+    @property
+    def dots(self) -> dict[str, Any]:
+        """How its points are drawn."""
+        look = {"color": self.colour, "marker": self.marker, "markersize": 5.5}
+        return {"linestyle": "none", **look}
 
 
 _MARKS = {
@@ -109,12 +108,7 @@ FULL = 0.85
 
 
 def draw_shades(axes: Axes, values: np.ndarray) -> None:
-    """Draw a matrix, row 1 on top.
-
-    Args:
-        axes: where.
-        values: (rows, columns) from 0 to 1.
-    """
+    """Draw a matrix of values from 0 to 1, row 1 on top."""
     pixels = np.empty((*values.shape, 4))
     pixels[..., :3] = BLUE
     pixels[..., 3] = FULL * np.clip(values, 0.0, 1.0)
@@ -173,37 +167,33 @@ def style() -> Iterator[None]:
         yield
 
 
-def blank(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure that belongs to no window and no pyplot state; sizes in inches."""
+def panel(
+    height: float, left: float = 0.5, right: float = 0.12, top: float = 0.1, bottom: float = 0.45
+) -> tuple[Figure, Axes]:
+    """A figure of one axes; its height and the margins around it are in inches."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), facecolor="none")
-    FigureCanvasSVG(figure)
-    return figure
-
-
-def panel(
-    height: float,
-    *,
-    left: float = 0.5,
-    right: float = 0.12,
-    top: float = 0.1,
-    bottom: float = 0.45,
-) -> tuple[Figure, Axes]:
-    """A figure of one axes, with margins in inches.
-
-    Args:
-        height: of the axes, in inches.
-        left: for the labels of the y axis.
-        right: for words beside the axes.
-        top: above the axes.
-        bottom: below the axes.
-    """
     total = height + top + bottom
-    figure = blank(total)
+    figure = Figure(figsize=(WIDTH, total), facecolor="none")
+    FigureCanvasSVG(figure)  # it belongs to no window and no pyplot state
     box = (left / WIDTH, bottom / total, (WIDTH - left - right) / WIDTH, height / total)
     return figure, figure.add_axes(box, facecolor="none")
+
+
+def row_panel(
+    labels: Mapping[int, str], count: int, height: float, **margins: float
+) -> tuple[Figure, Axes]:
+    """A figure of so many rows from top to bottom, with the names of some to the left."""
+    short = [cut(label) for label in labels.values()]
+    figure, axes = panel(height, left=label_width(short), **margins)
+    axes.set_ylim(count - 0.4, -0.6)
+    row_labels(axes, short, list(labels))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.xaxis.grid(True)
+    axes.locator_params(axis="x", nbins=4)
+    return figure, axes
 
 
 def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: Any) -> None:
@@ -227,22 +217,6 @@ def cut(label: str, characters: int = 21) -> str:
     return label if len(label) <= characters else f"{label[: characters - 1]}…"
 
 
-def svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an SVG element to be put into a page.
-
-    Args:
-        figure: the figure.
-        name: unique on the page; letters, digits and hyphens.
-        label: what it shows, for those who do not see it.
-    """
-    import matplotlib
-
-    out = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
-    return _inline(out.getvalue(), name, label)
-
-
 _METADATA = ("Creator", "Date", "Format", "Type")
 _HEAD = re.compile(r"^.*?<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
 _DROPPED = re.compile(r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>", re.DOTALL)
@@ -254,8 +228,18 @@ _NO_TURN = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
 _SPACE = re.compile(r"\s*\n\s*")
 
 
-def _inline(text: str, name: str, label: str) -> str:
-    """Make matplotlib's file a part of a page."""
+def svg(figure: Figure, name: str, label: str) -> str:
+    """The figure as an SVG element to be put into a page.
+
+    Its name is unique on the page, of letters, digits and hyphens; the label says what it shows to
+    those who do not see it.
+    """
+    import matplotlib
+
+    out = io.StringIO()
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
+    text = out.getvalue()
     found = _HEAD.match(text)
     assert found is not None
     width = float(found[1].split()[2])
@@ -264,18 +248,18 @@ def _inline(text: str, name: str, label: str) -> str:
     body = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", body)
     body = _REFERENCE.sub(lambda m: f"{m[1].removeprefix('xlink:')}{name}-", body)
     body = _NO_TURN.sub("", _FONT.sub("", body))
-    body = _COLOUR.sub(lambda m: _variable(m[0]), body)
+    variables = {colour: f"var(--{variable})" for colour, variable in PLACEHOLDERS.items()}
+    body = _COLOUR.sub(lambda m: variables.get(m[0], m[0]), body)
     body = _SPACE.sub(" ", body).replace("> <", "><")
     return (
-        f'<svg role="img" aria-label="{_quoted(label)}" viewBox="{found[1]}"'
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="{found[1]}"'
         f' style="--w:{width:.0f}">{body.strip()}'
     )
 
 
-def _variable(colour: str) -> str:
-    name = PLACEHOLDERS.get(colour)
-    return f"var(--{name})" if name else colour
-
-
-def _quoted(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file on white; the same libraries give the same bytes."""
+    out = io.BytesIO()
+    with style():
+        figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    return out.getvalue()

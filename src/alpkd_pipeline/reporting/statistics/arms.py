@@ -1,12 +1,8 @@
-"""The runs of a comparison as arms: a method with its options, and all of its seeds.
-
-Which runs may be compared, and which of them are seeds of the same thing.
+"""The runs of a comparison as arms, and which scores of two arms belong together.
 
 A *setting* is what two methods must share before their scores are compared: task, data, teacher,
 student, training, libraries. An *arm* is one method with its options in one setting; its runs
 differ in the student's and the teacher's seed and in nothing else.
-
-Which scores of two methods belong together, and what their spread is made of.
 
 Two students are a pair when they share the seed and the teacher. Students of one seed under
 several teachers are averaged first: pairs that share a student's seed are not independent, so the
@@ -18,13 +14,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alpkd_pipeline.reporting.grouping import group_id, told_apart
-from alpkd_pipeline.reporting.statistics.summary import LEVEL, seed_summary
+from alpkd_pipeline.reporting.statistics.summary import seed_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +29,12 @@ if TYPE_CHECKING:
 Unit = tuple[int, str]
 """The student's seed and the key of its teacher."""
 
+Place = tuple[str, int]
+"""A task and a number of layers."""
+
+Row = dict[Any, Any]
+"""An arm, or a comparison of two."""
+
 ONE_TEACHER = "student seeds only"
 OWN_TEACHERS = "student and teacher seeds"
 MIXED = "mixed"
@@ -40,19 +42,13 @@ MIXED = "mixed"
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The scores that two methods have in common.
+    """The scores that two methods have in common."""
 
-    Attributes:
-        ours: student seed -> score, averaged over the teachers that both methods have.
-        theirs: the same of the other method.
-        spread: what `spread_of` says.
-        teachers: how many teachers were averaged in each seed, at most.
-    """
-
+    # student seed -> score, averaged over the teachers that both methods have
     ours: dict[int, float]
-    theirs: dict[int, float]
-    spread: str
-    teachers: int
+    theirs: dict[int, float]  # the same of the other method
+    spread: str  # what `spread_of` says
+    teachers: int  # how many teachers were averaged in each seed, at most
 
 
 def pair(ours: Mapping[Unit, float], theirs: Mapping[Unit, float]) -> Pairing:
@@ -143,9 +139,7 @@ _OF_METHOD = {"code", "key.student"}
 
 
 def add_settings(
-    rows: Sequence[dict[str, Any]],
-    facts: Sequence[Mapping[str, str]],
-    tuned: Sequence[bool] | None = None,
+    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], tuned: Sequence[bool]
 ) -> None:
     """Add `SETTING_COLUMNS` to the rows of a comparison.
 
@@ -153,11 +147,9 @@ def add_settings(
         rows: one for each run, with at least task, method, layers.
         facts: what `grouping.facts_but_seed` says of each of these runs.
         tuned: for each run whether its learning rate was searched, as it was for those that it is
-            compared with: it is then the method's own choice and no part of the setting. Never,
-            when left out.
+            compared with: it is then the method's own choice and no part of the setting.
     """
-    searched = tuned if tuned is not None else [False] * len(rows)
-    settings = [_setting_facts(f, t) for f, t in zip(facts, searched, strict=True)]
+    settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
     _part_teachers(settings, facts)
     arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
     places = [(row["task"], row["layers"]) for row in rows]
@@ -199,74 +191,51 @@ def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[s
 
 NEEDED = ("task", "method", "layers", "seed", "score", "metric", "key", *SETTING_COLUMNS)
 
-COLUMNS = (
-    "task",
-    "layers",
-    "method",
-    "arm",
-    "arm_differs",
-    "label",
-    "setting",
-    "setting_differs",
-    "metric",
-    "n",
-    "teachers",
-    "mean",
-    "std",
-    "low",
-    "high",
-    "spread",
-    "seeds",
-    "per_seed",
-    "units",
-    "runs",
-)
+_OF_RUNS = ("task", "method", "arm", "arm_differs", "setting", "setting_differs", "metric")
 
 
-def arms(cells: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
-    """One row for each arm: its mean over seeds and what it was made of.
+def arms(cells: pd.DataFrame) -> list[Row]:
+    """The arms of a comparison: the mean of each over seeds and what it was made of.
 
     Args:
         cells: rows of `collect` that count, with `SETTING_COLUMNS`. Runs without a score are
             passed over.
-        level: of the intervals.
 
     Returns:
-        Columns `COLUMNS`, in the order of `cells`. `label` is the method, and says what differs
-        where a task and depth has several arms of it. `n` student seeds, `mean`, `std`, `low` and
-        `high` over them; `teachers` the number of teachers; `per_seed` seed -> score, averaged
-        over teachers; `units` (seed, teacher) -> score; `runs` the keys.
+        In the order of `cells`, what all runs of an arm share; `label`: the method, and what
+        differs where a task and depth has several arms of it; `n` student seeds, `mean`, `std`,
+        `low` and `high` over them; `teachers`: their number; `spread`; `seeds`; `per_seed`: seed ->
+        score, averaged over teachers; `units`: (seed, teacher) -> score; `runs`: the keys.
 
     Raises:
         ValueError: a column is missing, or one arm has one seed twice under one teacher.
     """
-    import pandas as pd
-
     missing = [name for name in NEEDED if name not in cells.columns]
     if missing:
         raise ValueError(f"the runs have no column {', '.join(missing)}: see `add_settings`")
     scored = cells[cells["score"].notna()]
     groups = scored.groupby(["task", "layers", "method", "arm"], sort=False)
-    rows = [_arm(runs, level) for _, runs in groups]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return [_arm(runs) for _, runs in groups]
 
 
-def _arm(runs: pd.DataFrame, level: float) -> dict[str, Any]:
+def by_place(found: Iterable[Row]) -> dict[Place, list[Row]]:
+    """The arms of every task and depth, in their order."""
+    places: dict[Place, list[Row]] = defaultdict(list)
+    for arm in found:
+        places[arm["task"], arm["layers"]].append(arm)
+    return dict(places)
+
+
+def _arm(runs: pd.DataFrame) -> Row:
     first, units = runs.iloc[0], _units(runs)
     scores = per_seed(units)
-    seen = seed_summary(list(scores.values()), level)
     differs = first["arm_differs"]
-    same = ("task", "method", "arm", "arm_differs", "setting", "setting_differs", "metric")
     return {
-        **{name: first[name] for name in same},
+        **{name: first[name] for name in _OF_RUNS},
         "layers": int(first["layers"]),
         "label": f"{first['method']} ({differs})" if differs else first["method"],
-        "n": seen.n,
         "teachers": len({teacher for _, teacher in units}),
-        "mean": seen.mean,
-        "std": seen.std,
-        "low": seen.low,
-        "high": seen.high,
+        **asdict(seed_summary(list(scores.values()))),
         "spread": spread_of(units),
         "seeds": list(scores),
         "per_seed": scores,

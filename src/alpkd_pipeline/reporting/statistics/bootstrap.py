@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from alpkd_pipeline.reporting.statistics.summary import LEVEL
 from alpkd_pipeline.tasks.metrics import METRICS
 
 RESAMPLES = 2000
+"""How often N examples are drawn, with replacement; both models get the same."""
 
 BATCH = 1_000_000
 """Examples of so many are drawn at once: all resamples of a large split would fill the memory."""
@@ -28,25 +30,15 @@ VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class PairBootstrap:
-    """One model against another on the same examples.
+    """One model against another on the same examples."""
 
-    Attributes:
-        metric: the metric of the scores.
-        rows: the number of examples.
-        ours: the first model's score.
-        theirs: the second model's score.
-        low: lower end of the interval of ours minus theirs.
-        high: its upper end.
-        differing: the number of examples that the two answer differently.
-    """
-
-    metric: str
-    rows: int
-    ours: float
-    theirs: float
-    low: float
-    high: float
-    differing: int
+    metric: str  # the metric of the scores
+    rows: int  # the number of examples
+    ours: float  # the first model's score
+    theirs: float  # the second model's score
+    low: float  # lower end of the interval of ours minus theirs
+    high: float  # its upper end
+    differing: int  # the number of examples that the two answer differently
 
     @property
     def difference(self) -> float:
@@ -55,14 +47,7 @@ class PairBootstrap:
 
 
 def one_pair(
-    metric: str,
-    labels: np.ndarray,
-    ours: np.ndarray,
-    theirs: np.ndarray,
-    *,
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    metric: str, labels: np.ndarray, ours: np.ndarray, theirs: np.ndarray
 ) -> PairBootstrap:
     """The difference of two models and its bootstrap interval over examples (percentiles).
 
@@ -71,9 +56,6 @@ def one_pair(
         labels: (N,) right answers.
         ours: (N,) answers of the first model.
         theirs: (N,) answers of the second model, to the same examples.
-        level: of the interval.
-        resamples: how often N examples are drawn, with replacement; both models get the same.
-        seed: of the draws.
 
     Raises:
         ValueError: the three do not have the same length, at least 2.
@@ -81,7 +63,7 @@ def one_pair(
     if not len(labels) == len(ours) == len(theirs) or len(labels) < 2:
         raise ValueError(f"{len(labels)} labels, {len(ours)} and {len(theirs)} answers do not fit")
     score = METRICS[metric]
-    low, high = _interval(metric, (labels, ours, theirs), level, resamples, seed)
+    low, high = _interval(metric, (labels, ours, theirs))
     return PairBootstrap(
         metric=metric,
         rows=len(labels),
@@ -93,9 +75,7 @@ def one_pair(
     )
 
 
-def _interval(
-    metric: str, data: tuple[np.ndarray, ...], level: float, resamples: int, seed: int
-) -> tuple[float, float]:
+def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     from scipy.stats import DegenerateDataWarning, bootstrap
 
     statistic: Any = _difference(VECTORISED.get(metric, METRICS[metric]))
@@ -107,11 +87,11 @@ def _interval(
             statistic,
             paired=True,
             vectorized=metric in VECTORISED,
-            n_resamples=resamples,
+            n_resamples=RESAMPLES,
             batch=max(1, BATCH // len(data[0])),
-            confidence_level=level,
+            confidence_level=LEVEL,
             method="percentile",
-            rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(0),
         )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 

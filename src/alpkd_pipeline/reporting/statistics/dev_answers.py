@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.store import SCORES, STUDENTS, TEACHERS
-from alpkd_pipeline.store.finished import (
+from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
+from alpkd_pipeline.store.run_folder import (
+    RUN_CONFIG,
     Damage,
     DamagedError,
-    FinishedFolder,
+    RunFolder,
     finished_below,
     noted,
     results_of,
 )
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -30,19 +30,12 @@ _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 @dataclass(frozen=True, slots=True)
 class DevAnswers:
-    """One model's answers.
+    """One model's answers."""
 
-    Attributes:
-        name: its folder's name.
-        task: the task.
-        split: the dev split that decides.
-        frame: columns idx, label, prediction, one row an example.
-    """
-
-    name: str
-    task: Task
-    split: str
-    frame: pd.DataFrame
+    name: str  # its folder's name
+    task: Task  # the task
+    split: str  # the dev split that decides
+    frame: pd.DataFrame  # columns idx, label, prediction, one row an example
 
 
 def find_run(store: Path, text: str) -> Path:
@@ -67,7 +60,7 @@ def find_run(store: Path, text: str) -> Path:
     if len(found) > 1:
         names = ", ".join(folder.name for folder in found)
         raise UserError(f"'{text}' may mean {names}: give more digits of the key, or the path")
-    folder = FinishedFolder(found[0])
+    folder = RunFolder(found[0])
     if not folder.is_there:
         raise UserError(f"{folder.path} is not finished: `kedro run` with its parameters goes on")
     folder.check_sizes()
@@ -83,7 +76,7 @@ def _in_store(store: Path, text: str) -> list[Path]:
     return sorted(f for place in places for f in place.glob("*/*") if f.name == text)
 
 
-def _with_key(folders: list[FinishedFolder], digits: str) -> list[Path]:
+def _with_key(folders: list[RunFolder], digits: str) -> list[Path]:
     """One folder for each key that begins so, whatever the folder is called."""
     found: dict[str, Path] = {}
     damages: list[Damage] = []
@@ -98,12 +91,9 @@ def _with_key(folders: list[FinishedFolder], digits: str) -> list[Path]:
 
 
 def dev_answers(folder: Path) -> DevAnswers:
-    """A model's answers on the first dev split of its task.
+    """A model's answers on the first dev split of its task, by its finished run folder.
 
     Those of its evaluation, else those that its training kept.
-
-    Args:
-        folder: a finished run folder inside a store.
 
     Raises:
         UserError: it was not scored on dev, its files are damaged, or cannot be read.
@@ -111,7 +101,7 @@ def dev_answers(folder: Path) -> DevAnswers:
     import pandas as pd
 
     try:
-        task = Task.from_dict(FinishedFolder(folder).json(RUN_CONFIG)["task"])
+        task = Task.from_dict(RunFolder(folder).run["task"])
         split = task.dev_splits[0]
         file = _predictions(folder, split)
         columns = ["idx", "label", "prediction"]
@@ -127,19 +117,15 @@ def dev_answers(folder: Path) -> DevAnswers:
 
 
 def _predictions(folder: Path, split: str) -> bytes | None:
-    model, store = FinishedFolder(folder), folder.parents[3]
+    model, store = RunFolder(folder), folder.parents[3]
     places = [store / place / folder.parent.name for place in SCORES]
     results = [result for place in places for result in results_of(place, model)]
-    name = f"predictions/{split}.csv"
-    return next((found.read(name) for found in (*results, model) if found.has(name)), None)
+    found = (folder.predictions(split) for folder in (*results, model))
+    return next((file for file in found if file is not None), None)
 
 
 def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
-    """Refuse two models that did not answer the same questions.
-
-    Raises:
-        UserError: says what differs.
-    """
+    """Refuse two models that did not answer the same questions; the UserError says why."""
     both = f"{ours.name} and {theirs.name}"
     if ours.task.name != theirs.task.name or ours.split != theirs.split:
         raise UserError(

@@ -33,32 +33,20 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """What shared seeds say about one method against another. None: it cannot be said.
+    """What shared seeds say about one method against another. None: it cannot be said."""
 
-    Attributes:
-        n: the number of shared seeds.
-        difference: mean of ours minus theirs.
-        std: sample standard deviation of the differences.
-        low: lower end of the 95 % t interval of the difference.
-        high: its upper end.
-        t: the paired t; infinite where all seeds show the same difference.
-        p: two-sided, not corrected for other tests.
-        effect: d_z with Hedges' correction: the difference in standard deviations of differences.
-        detectable: the smallest true difference that n seeds with this `std` show with
-            probability `POWER`.
-        permutation_p: of the test of the signs.
-    """
-
-    n: int
-    difference: float | None = None
-    std: float | None = None
-    low: float | None = None
-    high: float | None = None
-    t: float | None = None
-    p: float | None = None
+    n: int  # the number of shared seeds
+    difference: float | None = None  # mean of ours minus theirs
+    std: float | None = None  # sample standard deviation of the differences
+    low: float | None = None  # lower end of the 95 % t interval of the difference
+    high: float | None = None  # its upper end
+    t: float | None = None  # the paired t; infinite where all seeds show the same difference
+    p: float | None = None  # two-sided, not corrected for other tests
+    # d_z with Hedges' correction: the difference in standard deviations of differences
     effect: float | None = None
+    # the smallest true difference that n seeds with this `std` show with probability `POWER`
     detectable: float | None = None
-    permutation_p: float | None = None
+    permutation_p: float | None = None  # of the test of the signs
 
 
 def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> PairedTest:
@@ -83,6 +71,7 @@ def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Paire
         return PairedTest(len(seeds), seen.mean, seen.std)
     t, p = t_tests(a, b)
     spread = seen.std or 0.0
+    no_effect = None if abs(seen.mean) > ROUNDING else 0.0
     return PairedTest(
         n=seen.n,
         difference=seen.mean,
@@ -91,7 +80,7 @@ def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Paire
         high=seen.high,
         t=float(t),
         p=float(p),
-        effect=_hedges(seen.n) * seen.mean / spread if spread else _nothing(seen.mean),
+        effect=_hedges(seen.n) * seen.mean / spread if spread else no_effect,
         detectable=_detectable_effect(seen.n) * spread if spread else None,
         permutation_p=_sign_test(a - b) if seen.n >= SIGNS_FROM else None,
     )
@@ -122,10 +111,6 @@ def t_tests(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarra
     t[~flat] = mean[~flat] / (spread / math.sqrt(n))
     p[~flat] = 2 * stdtr(n - 1, -np.abs(t[~flat]))
     return t, p
-
-
-def _nothing(difference: float) -> float | None:
-    return 0.0 if abs(difference) <= ROUNDING else None
 
 
 def _hedges(n: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from alpkd_pipeline.tasks.metrics import is_error
 
 LEVEL = 0.95
-"""How sure an interval is, unless told otherwise."""
+"""How sure an interval is."""
 
 ROUNDING = 1e-12
 """Scores of the same answers may differ by this much of their size, and by no more."""
@@ -19,33 +19,21 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class SeedSummary:
-    """What n seeds say about a mean.
+    """What n seeds say about a mean."""
 
-    Attributes:
-        n: the number of seeds.
-        mean: of the scores.
-        std: sample standard deviation (n - 1); None for one seed.
-        low: lower end of the t interval of the mean; None where the seeds show no spread.
-        high: its upper end.
-    """
-
-    n: int
-    mean: float
-    std: float | None
+    n: int  # the number of seeds
+    mean: float  # of the scores
+    std: float | None  # sample standard deviation (n - 1); None for one seed
+    # lower end of the t interval of the mean; None where the seeds show no spread
     low: float | None
-    high: float | None
+    high: float | None  # its upper end
 
 
-def seed_summary(scores: Sequence[float], level: float = LEVEL) -> SeedSummary:
-    """The mean over seeds and how far it can be trusted.
+def seed_summary(scores: Sequence[float]) -> SeedSummary:
+    """The mean over seeds and how far it can be trusted; scores are in the metric's own unit.
 
-    Args:
-        scores: one for each seed, in the metric's own unit.
-        level: of the interval, above 0 and below 1.
-
-    Returns:
-        The summary. One seed has no deviation; equal scores have no interval, since a width of
-        zero would say that the mean is known exactly.
+    One seed has no deviation; equal scores have no interval, since a width of zero would say that
+    the mean is known exactly.
 
     Raises:
         ValueError: there are no scores, or one of them is not a number.
@@ -59,16 +47,16 @@ def seed_summary(scores: Sequence[float], level: float = LEVEL) -> SeedSummary:
     if no_spread(np.asarray(scores)):
         return SeedSummary(n, mean, 0.0, None, None)
     std = math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (n - 1))
-    low, high = t_interval(n, mean, std, level)
+    low, high = t_interval(n, mean, std)
     return SeedSummary(n, mean, std, low, high)
 
 
-def t_interval(n: int, mean: float, std: float, level: float = LEVEL) -> tuple[float, float]:
+def t_interval(n: int, mean: float, std: float) -> tuple[float, float]:
     """The t interval of a mean of n values with sample standard deviation std."""
     # What scipy.stats.t.interval computes, without its checks: a report has thousands of these.
     from scipy.special import stdtrit
 
-    half = float(stdtrit(n - 1, (1 + level) / 2)) * std / math.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * std / math.sqrt(n)
     return mean - half, mean + half
 
 

@@ -1,1 +1,1 @@
-"""The tables that a comparison shows, as frames and as files."""
+"""The tables of a comparison: as frames, and as values that `render` turns into text."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
-from alpkd_pipeline.reporting.tables.model_size import SIZES, TIMES
+from alpkd_pipeline.reporting.tables.measures import TIMES, measures
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 TEACHER = "teacher"
-_RUN_NAME = re.compile(r".+?-teacher-(?P<model>.+?)-s\d+(-[0-9a-f]{4})?")
+_RUN_NAME = r"^.+?-teacher-(?P<model>.+?)-s\d+(?:-[0-9a-f]{4})?$"
 
 
 def percent(score: float | None, teacher: float | None, metric: str = "") -> float | None:
@@ -36,32 +36,31 @@ def teacher_means(cells: pd.DataFrame) -> dict[str, float]:
 def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """One line for each teacher and task of one number of layers, over the teachers' seeds.
 
-    Args:
-        cells: runs of students, with the columns of `collect` that begin with `teacher`.
-
-    Yields:
-        The fields of the main table's lines. The label is `teacher`, and says which one where
-        the students have teachers that differ in more than the seed.
+    The label is `teacher`, and says which one where the students have teachers that differ in more
+    than the seed.
     """
     known = cells[cells["teacher_score"].notna()].drop_duplicates(["task", "teacher_key"])
-    labels = _labels(known)
-    for (task, label), rows in known.groupby(["task", labels], sort=False):
-        scores = dict(zip(_seeds(rows), rows["teacher_score"].tolist(), strict=True))
+    for (task, label), rows in known.groupby(["task", _labels(known)], sort=False):
+        # One whose seed is not known gets a number below 0 of its own.
+        seeds = rows["teacher_seed"].astype("float64").tolist()
+        seeds = [-1 - i if math.isnan(seed) else int(seed) for i, seed in enumerate(seeds)]
+        scores = dict(zip(seeds, rows["teacher_score"].tolist(), strict=True))
         seen = seed_summary(list(scores.values()))
+        metric = rows["metric"].iloc[0]
         parameters = rows["teacher_parameters"].astype("float64").mean()
-        sizes: dict[str, float | None] = dict.fromkeys(SIZES)
-        if parameters == parameters:
-            sizes |= {"parameters": parameters, "teacher_parameters": parameters}
+        sizes: dict[str, float | None] = dict.fromkeys(measures())
+        if not math.isnan(parameters):
+            sizes |= dict.fromkeys(("parameters", "teacher_parameters"), parameters)
             sizes["compression"] = 1.0
         yield {
             "label": label,
             "method": TEACHER,
             "kind": TEACHER,
             "task": task,
-            "metric": rows["metric"].iloc[0],
-            **{name: getattr(seen, name) for name in ("n", "mean", "std", "low", "high")},
+            "metric": metric,
+            **asdict(seen),
             "bold": False,
-            "kept": percent(seen.mean, seen.mean, rows["metric"].iloc[0]),
+            "kept": percent(seen.mean, seen.mean, metric),
             "teacher_mean": seen.mean,
             "per_seed": scores,
             **sizes,
@@ -69,29 +68,20 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def _seeds(rows: pd.DataFrame) -> list[int]:
-    """The teachers' seeds; one whose seed is not known gets a number below 0 of its own."""
-    seeds = rows["teacher_seed"].astype("float64").tolist()
-    return [-1 - i if math.isnan(seed) else int(seed) for i, seed in enumerate(seeds)]
-
-
 def _labels(known: pd.DataFrame) -> pd.Series[str]:
     """`teacher`; with the model where there are several, or where more is to be said: what else
     differs from others of the model, and the key where a seed is no name.
     """
-    models, differs = known["teacher"].map(_model), known["teacher_differs"]
+    # The model in a teacher's name: `demo` in `mrpc-teacher-demo-s0-9f31`.
+    names = known["teacher"].astype(str)
+    models = names.str.extract(_RUN_NAME)["model"].fillna(names)
+    differs = known["teacher_differs"]
     parts = [known["task"], models, differs, known["teacher_seed"]]
     keyed = known.groupby(parts, dropna=False)["teacher_key"].transform("nunique") > 1
     named = models.mask(keyed, models + ", " + known["teacher_key"].str[:8])
     named = named.mask(differs != "", named + ", " + differs)
     several = models.nunique() > 1
     return (TEACHER + " (" + named + ")").where(keyed | several | (differs != ""), TEACHER)
-
-
-def _model(name: str) -> str:
-    """The model in a teacher's name, `demo` in `mrpc-teacher-demo-s0-9f31`."""
-    found = _RUN_NAME.fullmatch(str(name))
-    return found["model"] if found else str(name)
 
 
 AVERAGE = "Average"
@@ -108,21 +98,17 @@ def average_name(tasks: int) -> str:
 def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:
     """The average line of each row of one table, if its students share at least two tasks.
 
-    Args:
-        lines: of one number of layers, with `label`, `kind`, `method`, `task`, `metric`, `mean`,
-            `per_seed`, `teacher_mean`, the sizes and `runs`.
-
-    Returns:
-        label -> one line, or none for a teacher that lacks one of the tasks. Its `mean` is that of
-        the row's means over the `tasks` that all students of the table have, but for those that an
-        error decides; `std`, `low` and `high` are over the seeds' own averages, and only there
-        where all tasks have the same seeds; `rank` is the mean place among the students, 1 the
-        best, ties shared.
+    Each label has one line, or none if it is of a teacher that lacks one of the tasks. Its `mean`
+    is that of the row's means over the `tasks` that all students of the table have, but for those
+    that an error decides; `std`, `low` and `high` are over the seeds' own averages, and only there
+    where all tasks have the same seeds; `rank` is the mean place among the students, 1 the best,
+    ties shared.
     """
     rows: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for line in lines:
         rows[line["label"]][line["task"]] = line
-    students = {label: row for label, row in rows.items() if _kind(row) == "student"}
+    labels = {line["label"]: None for line in lines if line["kind"] == "student"}
+    students = {label: rows[label] for label in labels}
     # An error has a unit of its own.
     errors = {line["task"] for line in lines if is_error(line["metric"])}
     tasks = [task for task in shared_tasks(students) if task not in errors]
@@ -145,8 +131,7 @@ def shared_tasks(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Each row's mean place over tasks, 1 the best; rows of equal score share their places.
 
-    Args:
-        scores: row -> one score for each task, in the same order for all rows.
+    Every row has one score for each task, in the same order.
     """
     import numpy as np
     from scipy.stats import rankdata
@@ -157,45 +142,33 @@ def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def _average(lines: _Lines) -> dict[str, Any]:
-    first, mean = lines[0], _mean([line["mean"] for line in lines])
-    teacher = _mean([line["teacher_mean"] for line in lines])
+    first, mean = lines[0], _mean(lines, "mean")
+    # Times that were taken in different places have no mean.
+    alike = len({line.get("timed_on", "") for line in lines}) == 1
     return {
         **{name: first[name] for name in ("label", "kind", "method")},
         "task": AVERAGE,
         "metric": " ".join(dict.fromkeys(line["metric"] for line in lines)),
         "tasks": len(lines),
         "bold": False,
-        **_over_seeds(lines),
+        **_over_seeds([line["per_seed"] for line in lines]),
         "mean": mean,
-        "kept": percent(mean, teacher),
-        **_sizes(lines),
+        "kept": percent(mean, _mean(lines, "teacher_mean")),
+        **{n: _mean(lines, n) if alike or n not in TIMES else None for n in measures()},
         "runs": [key for line in lines for key in line["runs"]],
     }
 
 
-def _sizes(lines: _Lines) -> dict[str, float | None]:
-    """Means over the tasks; none of times that were taken in different places."""
-    alike = len({line.get("timed_on", "") for line in lines}) == 1
-    known = [name for name in SIZES if alike or name not in TIMES]
-    return dict.fromkeys(SIZES) | {name: _mean([line[name] for line in lines]) for name in known}
-
-
-def _over_seeds(lines: _Lines) -> dict[str, Any]:
+def _over_seeds(scores: Sequence[Mapping[int, float]]) -> dict[str, Any]:
     """Spread of the seeds' own averages; nothing where tasks have different seeds."""
-    scores = [line["per_seed"] for line in lines]
     seeds = set(scores[0]).intersection(*scores)
     if any(set(of_task) != seeds for of_task in scores):
         return {"n": len(seeds), "std": None, "low": None, "high": None}
     own = [math.fsum(of_task[seed] for of_task in scores) / len(scores) for seed in sorted(seeds)]
-    found = seed_summary(own)
-    return {"n": found.n, "std": found.std, "low": found.low, "high": found.high}
+    return asdict(seed_summary(own))
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean(lines: _Lines, name: str) -> float | None:
     """The mean, where every value is known."""
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if len(known) == len(values) else None
-
-
-def _kind(row: Mapping[str, Mapping[str, Any]]) -> str:
-    return str(next(iter(row.values()))["kind"])
+    known = [line[name] for line in lines if line[name] is not None]
+    return math.fsum(known) / len(known) if len(known) == len(lines) else None

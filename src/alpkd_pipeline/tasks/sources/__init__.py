@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.digest_cache import sha256_cached
+from alpkd_pipeline.store.fingerprint import sha256_cached
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 
 def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:
-    """Read the raw splits of a task.
-
-    Args:
-        spec: the source.
-        task: the task.
-        project: what relative paths are relative to.
+    """Read the raw splits of a task; relative paths start at the project.
 
     Returns:
         `train`, the task's first dev split, and what other dev and test splits there are. Each
@@ -31,10 +26,12 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
         UserError: the source is not there or does not fit the task. Where its files are to blame,
             every fault of every file is named.
     """
+    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
     from alpkd_pipeline.tasks.sources.cuts import finish
 
+    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
     try:
-        frames = _load(spec, task, project)
+        frames = demo.load() if spec.kind == "demo" else loaders[spec.kind](spec, task, project)
     except UserError as error:
         from alpkd_pipeline.tasks.sources.file_faults import every_fault
 
@@ -43,21 +40,12 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
 
 
 def source_digest(
-    spec: SourceSpec,
-    task: Task,
-    project: Path = Path("."),
-    cache_file: Path | None = None,
+    spec: SourceSpec, task: Task, project: Path = Path("."), cache_file: Path | None = None
 ) -> dict[str, Any]:
     """The identity of the raw data, cheap and without reading it into memory.
 
     Which columns are read is part of it; which rows are kept (train_rows, dev_fraction, seed) is
-    not.
-
-    Args:
-        spec: the source.
-        task: the task.
-        project: what relative paths are relative to.
-        cache_file: remembers hashes of files, see `runs.digest_cache`.
+    not. `cache_file` remembers hashes of files, see `store.digest_cache`.
 
     Returns:
         JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and
@@ -80,10 +68,7 @@ def source_digest(
             "splits": dict(ref.splits),
             "columns": dict(spec.columns),
         }
-    if spec.kind == "folder":
-        files = folder.find_files(spec, task, project).all()
-    else:
-        files = table.find_files(spec, task, project)
+    files = (folder if spec.kind == "folder" else table).find_files(spec, task, project)
     return {
         "kind": spec.kind,
         "columns": dict(spec.columns),
@@ -92,12 +77,3 @@ def source_digest(
             for role, path in files.items()
         },
     }
-
-
-def _load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
-
-    if spec.kind == "demo":
-        return demo.load()
-    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
-    return loaders[spec.kind](spec, task, project)

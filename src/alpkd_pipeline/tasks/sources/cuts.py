@@ -7,33 +7,24 @@ import logging
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import text_keys
 from alpkd_pipeline.tasks.task import SourceSpec, Task
+from alpkd_pipeline.tasks.validate import text_keys
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 
 def cut_dev(
     train: pd.DataFrame, task: Task, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Move a share of train to dev; both keep the order of the file.
+    """Move a share of train to dev: what remains of train, and dev, in the order of the file.
 
     A row's place in the draw is a hash of the seed and its number, so the choice is the same on
-    every machine and with every library version. Rows of the same text move together, so that dev
-    shares none with train; dev then grows a little beyond the share.
-
-    Args:
-        train: a split frame.
-        task: for classes, the share is taken of each class.
-        fraction: the share, between 0 and 1; at least one of two or more rows, and never all.
-        seed: decides which rows.
-
-    Returns:
-        The remaining train split and the dev split.
-
-    Raises:
-        UserError: train has too few rows, or too few different texts, to cut anything.
+    every machine and with every library version. The share is taken of each class: at least one of
+    two or more rows, and never all. Rows of the same text move together, so that dev shares none
+    with train; dev then grows a little beyond the share.
     """
     chosen: set[int] = set()
     for members in _drawn_groups(train, task, str(seed)):
@@ -57,16 +48,9 @@ def cut_dev(
 
 
 def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataFrame:
-    """Keep some rows of train, drawn as those of dev are; they keep the order of the file.
+    """Keep some of the N rows of train, fewer than N, drawn as those of dev are.
 
-    Args:
-        train: a split frame of N rows.
-        task: each of its classes keeps its share, rounded, and at least one row.
-        rows: how many rows are kept, fewer than N.
-        seed: decides which rows.
-
-    Raises:
-        UserError: there are more classes than rows.
+    They keep the order of the file. Each class keeps its share, rounded, and at least one row.
     """
     groups = _drawn_groups(train, task, f"rows:{seed}")
     if rows < len(groups):
@@ -91,14 +75,11 @@ def _drawn_groups(train: pd.DataFrame, task: Task, salt: str) -> list[list[int]]
     labels = train["label"] if task.kind == "classification" else [""] * len(train)
     for number, label in enumerate(labels):
         groups.setdefault(str(label), []).append(number)
-    return [sorted(members, key=lambda n: _draw(salt, n)) for members in groups.values()]
 
+    def draw(number: int) -> bytes:
+        return hashlib.sha256(f"{salt}:{number}".encode()).digest()
 
-def _draw(salt: str, number: int) -> bytes:
-    return hashlib.sha256(f"{salt}:{number}".encode()).digest()
-
-
-log = logging.getLogger(__name__)
+    return [sorted(members, key=draw) for members in groups.values()]
 
 
 def finish(
@@ -106,35 +87,21 @@ def finish(
 ) -> dict[str, pd.DataFrame]:
     """Keep train_rows rows of train, then cut a missing dev split from them; in a fixed order.
 
-    Args:
-        frames: the splits as a source read them.
-        spec: the source.
-        task: the task.
-
     Raises:
         UserError: the rows that are kept lack a class, or are too few for a dev split.
     """
     frames = dict(frames)
     if spec.train_rows is not None:
         frames["train"] = _kept(frames["train"], spec, spec.train_rows, task)
-    if task.dev_splits[0] not in frames:
-        frames["train"], frames[task.dev_splits[0]] = _cut(frames["train"], spec, task)
+    if (dev := task.dev_splits[0]) not in frames:
+        train = frames["train"]
+        frames["train"], frames[dev] = cut_dev(train, task, spec.dev_fraction, spec.seed)
+        log.warning(
+            "%s has no %s split: %d of %d train rows become %s (seed %d)",
+            *(task.name, dev, len(frames[dev]), len(train), dev, spec.seed),
+        )
     order = ("train", *task.dev_splits, *task.test_splits)
     return {split: frames[split] for split in order if split in frames}
-
-
-def _cut(train: pd.DataFrame, spec: SourceSpec, task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rest, dev = cut_dev(train, task, spec.dev_fraction, spec.seed)
-    log.warning(
-        "%s has no %s split: %d of %d train rows become %s (seed %d)",
-        task.name,
-        task.dev_splits[0],
-        len(dev),
-        len(train),
-        task.dev_splits[0],
-        spec.seed,
-    )
-    return rest, dev
 
 
 def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
@@ -147,8 +114,7 @@ def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.Da
         return draw_rows(train, task, rows, spec.seed)
     kept = train.head(rows)
     if task.kind == "classification":
-        ids = range(task.num_labels)
-        lost = (set(ids) & set(train["label"])) - set(kept["label"])
+        lost = (set(range(task.num_labels)) & set(train["label"])) - set(kept["label"])
         if lost:
             names = ", ".join(task.label_names[at] for at in sorted(lost))
             raise UserError(

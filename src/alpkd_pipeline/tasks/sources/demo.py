@@ -35,16 +35,12 @@ LABEL_NOISE = 0.1
 def load(seed: int = 0) -> dict[str, pd.DataFrame]:
     """Generate the task's splits.
 
-    Args:
-        seed: chooses the training sentences and their wrong labels; dev and test are always the
-            same. This is not the seed of a run: all runs share the data of seed 0.
+    The seed chooses the training sentences and their wrong labels; dev and test are always the
+    same. It is not the seed of a run: all runs share the data of seed 0.
 
     Returns:
         `train`, `dev` and `test`, each with the columns sentence (str), label (int64, -1 in test)
         and idx (int64, counted from 0). No sentence occurs twice, in one split or in two.
-
-    Raises:
-        UserError: a negative seed; those belong to dev and test.
     """
     import pandas as pd
 

@@ -33,8 +33,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from alpkd_pipeline.errors import UserError
-
 POLARITIES = ("negative", "positive")
 """The labels' names in label order: a polarity is 0 or 1."""
 
@@ -122,13 +120,10 @@ class TaggedSentence:
 
 def vocabulary() -> tuple[str, ...]:
     """Every word and punctuation mark of the language, sorted."""
-    words = {"the", "was", "but", "although", "even", "if", ",", "."}
-    for word_class in (PEOPLE, THINGS, PRAISE, BLAME, PLEASING, DISPLEASING, CROWDS, DEGREES):
-        words.update(word_class)
-    words.update(NEGATIONS)
-    for opening in (*KEEPING, *FLIPPING):
-        words.update(opening.replace("{person}", "").split())
-    return tuple(sorted(words))
+    classes = (PEOPLE, THINGS, PRAISE, BLAME, PLEASING, DISPLEASING, CROWDS, DEGREES, NEGATIONS)
+    openings = " ".join((*KEEPING, *FLIPPING)).replace("{person}", "")
+    words = {"the", "was", "but", "although", "even", "if", ",", ".", *openings.split()}
+    return tuple(sorted(words.union(*classes)))
 
 
 def sentences(
@@ -141,18 +136,10 @@ def sentences(
 ) -> list[LabelledSentence]:
     """Draw labelled sentences, no two alike.
 
-    Args:
-        rows: how many.
-        seed: the same seed gives the same sentences, whatever the label noise.
-        depth: depths are drawn evenly from 1 to this number.
-        short_share: the share of rows that are drawn from depth 0 to 2 instead.
-        label_noise: the probability of giving a row the wrong label.
-        exclude: texts that must not be drawn.
-
-    Raises:
-        UserError: a negative number of rows, a depth below 1, a share outside 0 to 1.
+    The same seed gives the same sentences, whatever the label noise: the probability of giving a
+    row the wrong label. Depths are drawn evenly from 1 to `depth`, but for a share of rows that are
+    drawn from depth 0 to 2.
     """
-    _check(rows, depth, short_share=short_share, label_noise=label_noise)
     noise = random.Random(f"{seed} label noise")
     taken = set(exclude)
     drawn: list[LabelledSentence] = []
@@ -169,34 +156,9 @@ def sentences(
 def tagged_sentences(
     rows: int, seed: int, depth: int = PRETRAINING_DEPTH, short_share: float = 0.4
 ) -> list[TaggedSentence]:
-    """Draw sentences for pre-training, with one tag a word and no label; some may be alike.
-
-    Args:
-        rows: how many.
-        seed: the same seed gives the same sentences.
-        depth: depths are drawn evenly from 1 to this number.
-        short_share: the share of rows that are drawn from depth 0 to 2 instead.
-
-    Raises:
-        UserError: a negative number of rows, a depth below 1, a share outside 0 to 1.
-    """
-    _check(rows, depth, short_share=short_share)
+    """Draw sentences for pre-training, with one tag a word and no label; some may be alike."""
     phrases = _phrases(random.Random(f"{seed} tagged"), depth, short_share)
-    drawn = []
-    for _ in range(rows):
-        words, tags = zip(*next(phrases)[0], strict=True)
-        drawn.append(TaggedSentence(words, tags))
-    return drawn
-
-
-def _check(rows: int, depth: int, **shares: float) -> None:
-    if rows < 0:
-        raise UserError(f"rows is {rows}; the demo language needs 0 or more")
-    if depth < 1:
-        raise UserError(f"depth is {depth}; the demo language needs 1 or more")
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise UserError(f"{name} is {share}; give a share between 0 and 1")
+    return [TaggedSentence(*zip(*next(phrases)[0], strict=True)) for _ in range(rows)]
 
 
 def _phrases(rng: random.Random, depth: int, short_share: float) -> Iterator[tuple[Phrase, int]]:

@@ -7,104 +7,73 @@ and each as far as it goes. Nothing that was read here is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.faults import SHOWN_ROWS, DataFaults, Fault
 from alpkd_pipeline.tasks.sources import folder, table
 from alpkd_pipeline.tasks.sources.frames import (
+    SplitFile,
     missing_columns,
     no_such_column,
+    read_label_columns,
+    several_labels,
     split_frame,
-    wanted_columns,
 )
-from alpkd_pipeline.tasks.sources.label_columns import read_label_columns, several_labels
-from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import SourceSpec, Task
-from alpkd_pipeline.tasks.validate import row_faults
+from alpkd_pipeline.tasks.validate import SHOWN_ROWS, DataFaults, Fault, row_faults
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Read = Callable[[], tuple[RawTable, dict[str, str]]]
 
 
 def every_fault(spec: SourceSpec, task: Task, project: Path, first: UserError) -> UserError:
     """What to say instead of a reader's first complaint.
 
-    Args:
-        spec: the source.
-        task: the task.
-        project: what relative paths are relative to.
-        first: the complaint.
-
     Returns:
         All faults of all files; the first complaint alone where it is not about what is in files,
         or where the files do not lie on this machine.
     """
+    sources = {"folder": folder, "table": table}
     try:
-        readers = _readers(spec, task, project)
+        files = sources[spec.kind].split_files(spec, task, project) if spec.kind in sources else {}
     except UserError:
         return first
-    faults: dict[str, list[Fault]] = {split: [] for split in readers}
-    tables: dict[str, _Table] = {}
-    for split, (path, read) in readers.items():
+    faults: dict[str, list[Fault]] = {split: [] for split in files}
+    frames: dict[str, pd.DataFrame] = {}
+    several: dict[str, list[int]] = {}
+    for split, file in files.items():
         try:
-            tables[split] = _completed(*read(), task, split)
-            faults[split] += tables[split].faults
+            frames[split], several[split] = _completed(file, task, split, faults[split])
         except UserError as error:
-            faults[split].append(Fault(split, str(path), _without_place(str(error), str(path))))
-    frames, labels = _label_faults({s: table.frame for s, table in tables.items()}, task, spec)
+            said = str(error).removeprefix(str(file.path)).lstrip(", ")
+            faults[split].append(Fault(split, str(file.path), said))
+    frames, labels = _label_faults(frames, task, spec)
     for split, frame in frames.items():
-        frame = _with_some_label(frame, task, tables[split].several)
-        told = {f"{ours} is missing" for ours in tables[split].missing}
-        faults[split] += [f for f in row_faults(split, frame, task) if f.rule not in told]
+        frame = _with_some_label(frame, task, several[split])
+        faults[split] += [
+            fault
+            for fault in row_faults(split, frame, task)
+            if fault.rule not in frame.attrs["told"]
+        ]
     others = [fault for of_split in faults.values() for fault in of_split]
     return DataFaults(task.name, [*others, *labels]) if others else first
 
 
-def _readers(spec: SourceSpec, task: Task, project: Path) -> dict[str, tuple[Path, Read]]:
-    """How to read each split's file."""
-    if spec.kind == "folder":
-        found = folder.find_files(spec, task, project)
-        return {
-            split: (path, partial(folder.read_split, found, task, split))
-            for split, path in found.splits.items()
-        }
-    if spec.kind == "table":
-        wanted_columns(task, spec.columns)  # a wrong mapping is no fault of the files
-        files = table.find_files(spec, task, project)
-        return {
-            split: (path, partial(table.read_split, spec, task, path))
-            for split, path in files.items()
-        }
-    return {}
+def _completed(
+    file: SplitFile, task: Task, split: str, faults: list[Fault]
+) -> tuple[pd.DataFrame, list[int]]:
+    """A file's frame, with nothing in place of what keeps it from becoming one.
 
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A file with nothing in place of what keeps it from becoming a frame.
-
-    Attributes:
-        frame: the frame.
-        faults: what had to give way.
-        missing: among it, our columns that the file does not have.
-        several: among it, the numbers of rows with several labels.
+    Returns:
+        The frame, the rules that speak of what is missing in `attrs["told"]`; and the numbers of
+        the rows with several labels. What had to give way is added to the faults.
     """
-
-    frame: pd.DataFrame
-    faults: list[Fault]
-    missing: list[str]
-    several: list[int]
-
-
-def _completed(raw: RawTable, columns: dict[str, str], task: Task, split: str) -> _Table:
+    raw, columns = file.read(), dict(file.columns)
     missing = missing_columns(raw, columns, split in task.test_splits)
-    faults = [Fault(split, raw.place, no_such_column(raw, o, columns[o])) for o in missing]
+    faults += [Fault(split, raw.place, no_such_column(raw, o, columns[o])) for o in missing]
     cells: dict[str, Sequence[object]] = dict(raw.cells)
     cells |= {columns[ours]: [None] * len(raw.numbers) for ours in missing}
     several = several_labels(raw, columns["label"], task)
@@ -116,7 +85,8 @@ def _completed(raw: RawTable, columns: dict[str, str], task: Task, split: str) -
         cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
     frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
-    return _Table(frame, faults, missing, several)
+    frame.attrs["told"] = {f"{ours} is missing" for ours in missing}
+    return frame, several
 
 
 def _label_faults(
@@ -144,8 +114,3 @@ def _with_some_label(frame: pd.DataFrame, task: Task, rows: Iterable[int]) -> pd
     labels = frame["label"].astype("object")
     labels[list(rows)] = good
     return frame.assign(label=labels)
-
-
-def _without_place(said: str, path: str) -> str:
-    """A reader's complaint without the file that it begins with."""
-    return said.removeprefix(path).lstrip(", ")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, GlueTask
-from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
-from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
-from alpkd_pipeline.tasks.sources.raw import RawTable, read_lines, read_parquet, read_tsv
+from alpkd_pipeline.tasks.sources.frames import (
+    SplitFile,
+    read_label_columns,
+    split_frame,
+    wanted_columns,
+    without_broken_rows,
+)
+from alpkd_pipeline.tasks.sources.raw import read_lines, read_parquet, read_tsv
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
@@ -22,30 +27,12 @@ MRPC_TEST = "msr_paraphrase_test.txt"
 MRPC_DEV_IDS = "dev_ids.tsv"
 MRPC_IDS = ("#1 ID", "#2 ID")
 
-
-@dataclass(frozen=True, slots=True)
-class GlueFiles:
-    """The files of one task.
-
-    Attributes:
-        layout: `parquet`, `tsv`, or `msr`: the original MRPC, whose dev rows are train rows listed
-            in a file of their own.
-        splits: our split -> its file.
-        dev_ids: that list; None but for `msr`.
-    """
-
-    layout: Literal["parquet", "tsv", "msr"]
-    splits: Mapping[str, Path]
-    dev_ids: Path | None = None
-
-    def all(self) -> dict[str, Path]:
-        """Every file by its role."""
-        extra = {} if self.dev_ids is None else {"dev_ids": self.dev_ids}
-        return {**self.splits, **extra}
+DEV_IDS = "dev_ids"
+"""The role of the file that lists which train rows of the original MRPC are dev rows."""
 
 
-def find_files(spec: SourceSpec, task: Task, project: Path) -> GlueFiles:
-    """Find a task's files, parquet before TSV.
+def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
+    """Find a task's files by their roles, parquet before TSV: the splits, and `DEV_IDS` of MRPC.
 
     Raises:
         UserError: not a GLUE task, no such folder, or a file that is not there. Only test files may
@@ -53,59 +40,66 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> GlueFiles:
     """
     glue = _glue_task(task)
     root = spec.folder(project)
+    tsv = {split: file.name for split, file in glue.tsv.items()}
+    expected = (
+        f"{task.name}/train.parquet or {glue.folder}/"
+        f"{MRPC_TRAIN if task.name == 'mrpc' else tsv['train']} (the original download)"
+    )
     if spec.path is None or not root.is_dir():
         raise UserError(
             f"task.path: the folder {spec.path or '(not given)'} does not exist; name a folder"
-            f" that holds {_expected(glue)}"
+            f" that holds {expected}"
         )
     for folder in (root / task.name, root / "glue" / task.name):
         if (folder / "train.parquet").is_file():
             names = {split: f"{theirs}.parquet" for split, theirs in glue.hub_splits.items()}
-            return GlueFiles("parquet", _existing(folder, names, task))
+            return _existing(folder, names, task)
     for folder in (root / glue.folder, root / "glue_tsv" / glue.folder):
         if task.name == "mrpc" and (folder / MRPC_TRAIN).is_file():
             names = {"train": MRPC_TRAIN, "dev": MRPC_TRAIN, "test": MRPC_TEST}
-            return GlueFiles("msr", _existing(folder, names, task), _dev_ids(folder))
-        if (folder / glue.tsv["train"].name).is_file():
-            names = {split: file.name for split, file in glue.tsv.items()}
-            return GlueFiles("tsv", _existing(folder, names, task))
-    raise UserError(f"task.path: {root} has no data of task '{task.name}': no {_expected(glue)}")
+            found = _existing(folder, names, task)
+            if not (folder / MRPC_DEV_IDS).is_file():
+                raise UserError(
+                    f"{folder / MRPC_DEV_IDS} does not exist; it lists the dev rows of {MRPC_TRAIN}"
+                )
+            return {**found, DEV_IDS: folder / MRPC_DEV_IDS}
+        if (folder / tsv["train"]).is_file():
+            return _existing(folder, tsv, task)
+    raise UserError(f"task.path: {root} has no data of task '{task.name}': no {expected}")
+
+
+def split_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, SplitFile]:
+    """The files of a GLUE task's splits; in TSV files quotes are ordinary characters."""
+    found = {}
+    for split, path in find_files(spec, task, project).items():
+        if split == DEV_IDS:
+            continue
+        if path.suffix == ".parquet":
+            columns = wanted_columns(task, {})
+            read = partial(read_parquet, path, columns.values())
+        else:
+            file = GLUE[task.name].tsv[split]
+            columns = {ours: str(theirs) for ours, theirs in file.columns.items()}
+            header = file.has_header
+            read = partial(read_tsv, path, columns.values(), header=header, strict=False)
+        found[split] = SplitFile(path, columns, read)
+    return found
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
     """Read every split of a GLUE task; see `sources.load_splits` for what a frame holds.
 
-    In TSV files quotes are ordinary characters: every line is one row, and `idx` counts them from
-    0, as the hub's data set does.
-
-    Raises:
-        UserError: a file or column is missing or unreadable.
+    `idx` counts the rows of a TSV file from 0, as the hub's data set does.
     """
-    glue = _glue_task(task)
-    found = find_files(spec, task, project)
     frames = {}
-    for split in found.splits:
-        raw, columns = read_split(found, task, split)
-        frame = split_frame(raw, task, split, columns)
-        frames[split] = without_broken_rows(frame, task, split) if glue.broken_rows else frame
-    if found.dev_ids:
-        frames = _part_mrpc(frames, found.dev_ids)
+    for split, file in split_files(spec, task, project).items():
+        frames[split] = split_frame(file.read(), task, split, file.columns)
+        if GLUE[task.name].broken_rows:
+            frames[split] = without_broken_rows(frames[split], task, split)
+    dev_ids = find_files(spec, task, project).get(DEV_IDS)
+    if dev_ids:
+        frames = _part_mrpc(frames, dev_ids)
     return read_label_columns(frames, task, minus_one_hides=True)
-
-
-def read_split(found: GlueFiles, task: Task, split: str) -> tuple[RawTable, dict[str, str]]:
-    """The cells of a split's file, and our column -> theirs.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    path = found.splits[split]
-    if found.layout == "parquet":
-        columns = wanted_columns(task, {})
-        return read_parquet(path, columns.values()), columns
-    file = _glue_task(task).tsv[split]
-    columns = {ours: str(theirs) for ours, theirs in file.columns.items()}
-    return read_tsv(path, columns.values(), header=file.has_header, strict=False), columns
 
 
 def _part_mrpc(frames: dict[str, pd.DataFrame], dev_ids: Path) -> dict[str, pd.DataFrame]:
@@ -131,20 +125,9 @@ def _glue_task(task: Task) -> GlueTask:
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:
     """The files that exist; only those of test splits may be missing."""
-    for split, name in names.items():
-        if split not in task.test_splits and not (folder / name).is_file():
-            raise UserError(f"{folder / name} does not exist; it holds the split '{split}'")
-    return {split: folder / name for split, name in names.items() if (folder / name).is_file()}
-
-
-def _dev_ids(folder: Path) -> Path:
-    if not (folder / MRPC_DEV_IDS).is_file():
-        raise UserError(
-            f"{folder / MRPC_DEV_IDS} does not exist; it lists the dev rows of {MRPC_TRAIN}"
-        )
-    return folder / MRPC_DEV_IDS
-
-
-def _expected(glue: GlueTask) -> str:
-    tsv = MRPC_TRAIN if glue.task.name == "mrpc" else glue.tsv["train"].name
-    return f"{glue.task.name}/train.parquet or {glue.folder}/{tsv} (the original download)"
+    paths = {split: folder / name for split, name in names.items()}
+    there = {split: path for split, path in paths.items() if path.is_file()}
+    for split, path in paths.items():
+        if split not in task.test_splits and split not in there:
+            raise UserError(f"{path} does not exist; it holds the split '{split}'")
+    return there

@@ -1,33 +1,52 @@
-"""From raw cells to the frame of a split: text columns, label, idx."""
+"""From raw cells to the frames of splits: text columns, idx, and the labels of all together."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.tasks.labels import is_missing
-from alpkd_pipeline.tasks.sources.label_columns import raw_labels
+from alpkd_pipeline.tasks.labels import (
+    HIDDEN_TEXT,
+    class_names,
+    hidden_label,
+    holds_several,
+    is_missing,
+    label_text,
+    listed,
+    read_classes,
+    read_numbers,
+)
 from alpkd_pipeline.tasks.sources.raw import RawTable
-from alpkd_pipeline.tasks.task import Task, is_utf8
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, is_utf8
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
 
+SHOWN_CLASSES = 10
+"""How many classes the line about the labels counts one by one."""
+
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 """No int64 has more digits."""
 
 
-def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
-    """Our column -> theirs, for every column that a split can have.
+class SplitFile(NamedTuple):
+    """The file of a split, the names of its columns (ours -> theirs), and how it is read."""
 
-    Raises:
-        UserError: `columns` maps a column that the task does not have.
-    """
+    path: Path
+    columns: Mapping[str, str]
+    read: Callable[[], RawTable]
+
+
+def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
+    """Our column -> theirs, for every column that a split can have."""
     ours = (*task.text_columns, "label", "idx")
     for name in columns:
         if name not in ours:
@@ -43,17 +62,13 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
     What can be read is typed: text columns as str, `idx` as int64. A cell that cannot be read stays
     as it was found, in a column of objects, and `validate.check_splits` names it. `label` is as
-    `label_columns.raw_labels` gives it: what it means shows only beside the other splits. The
+    `raw_labels` gives it: what it means shows only beside the other splits. The
     frame's index numbers the rows as the file does and is called `line` or `row`; the file's name
     is in `frame.attrs["file"]`.
 
-    Args:
-        raw: the cells.
-        task: the task.
-        split: our name of the split.
-        columns: our column -> theirs. `label` may be missing in test splits. So may an `idx` that
-            keeps its name, and where it does not number the rows it is ignored: rows are then
-            numbered from 0.
+    `columns` is our column -> theirs. `label` may be missing in test splits. So may an `idx` that
+    keeps its name, and where it does not number the rows it is ignored: rows are then numbered
+    from 0.
 
     Raises:
         UserError: a column is missing, a row has several labels, or the file's own class names are
@@ -61,7 +76,8 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     """
     import pandas as pd
 
-    _refuse_missing_columns(raw, columns, split in task.test_splits)
+    for ours in missing_columns(raw, columns, split in task.test_splits):
+        raise UserError(f"{raw.place} {no_such_column(raw, ours, columns[ours])}")
     data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
     data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
@@ -90,10 +106,8 @@ def _text_series(values: Sequence[object]) -> pd.Series:
     """A series of type str, or one of objects where a cell is no text or cannot be UTF-8."""
     import pandas as pd
 
-    for value in values:
-        if value is not None and not (isinstance(value, str) and is_utf8(value)):
-            return pd.Series(list(values), dtype="object")
-    return pd.Series(list(values), dtype="str")
+    texts = all(v is None or (isinstance(v, str) and is_utf8(v)) for v in values)
+    return pd.Series(list(values), dtype="str" if texts else "object")
 
 
 def _idx_series(raw: RawTable, column: str) -> pd.Series:
@@ -102,11 +116,9 @@ def _idx_series(raw: RawTable, column: str) -> pd.Series:
     counted = pd.Series(range(len(raw.numbers)), dtype="int64")
     if column not in raw.cells:
         return counted
-    values = [_whole_number(_flat(value)) for value in raw.cells[column]]
-    if all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values):
-        found = pd.Series(values, dtype="int64")
-    else:
-        found = pd.Series(values, dtype="object")
+    values = [_whole_number(value) for value in raw.cells[column]]
+    whole = all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values)
+    found = pd.Series(values, dtype="int64" if whole else "object")
     if column == "idx" and (found.dtype == "object" or found.duplicated().any()):
         log.warning(
             "%s: the column idx does not number the rows (it holds other than whole numbers, or one"
@@ -121,27 +133,14 @@ def _whole_number(value: object) -> object:
     """The whole number that a text or number stands for; anything else as it was."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return int(value) if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) else value
-
-
-def _flat(value: object) -> object:
-    """A list or an object of a JSON line as its text: the validation compares values."""
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    # A list or an object of a JSON line as its text: the validation compares values.
     return value if isinstance(value, Hashable) else repr(value)
 
 
-def _refuse_missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> None:
-    for ours in missing_columns(raw, columns, may_hide):
-        raise UserError(f"{raw.place} {no_such_column(raw, ours, columns[ours])}")
-
-
 def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> list[str]:
-    """Our columns that a split needs and its file lacks.
-
-    Args:
-        raw: the cells.
-        columns: our column -> theirs.
-        may_hide: the split may do without labels.
-    """
+    """Our columns that a split needs and its file lacks; with `may_hide` it needs no labels."""
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
     return [o for o, theirs in columns.items() if theirs not in raw.names and o not in optional]
@@ -153,3 +152,115 @@ def no_such_column(raw: RawTable, ours: str, theirs: str) -> str:
         f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has {', '.join(raw.names)};"
         f" name the right one in task.columns.{ours}"
     )
+
+
+def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
+    """The labels of one file as `labels.label_text` gives them, None where there is none.
+
+    `column` is the file's name of the label column; a file without it has no labels.
+    """
+    cells = raw.cells.get(column, [None] * len(raw.numbers))
+    for number in several_labels(raw, column, task)[:1]:
+        raise UserError(
+            f"{raw.place}, {raw.unit} {number}: the label {cells[raw.numbers.index(number)]!r}"
+            f" holds several values, but task '{task.name}' has one label per row; keep one, or"
+            " make one task for each label"
+        )
+    # By type and value: True, 1 and 1.0 are equal, but they are not the same label.
+    keys = list(zip(map(type, cells), cells, strict=True))
+    texts = {key: label_text(key[1]) for key in set(keys)}
+    if column in raw.classes:
+        texts = _by_own_names(raw, column, task, texts)
+    return [texts[key] for key in keys]
+
+
+def several_labels(raw: RawTable, column: str, task: Task) -> list[int]:
+    """The numbers of the rows with more than one label."""
+    several = cache(partial(holds_several, names=task.label_names))
+    return [
+        number
+        for number, cell in zip(raw.numbers, raw.cells.get(column, ()), strict=False)
+        if (several(cell) if isinstance(cell, str) else isinstance(cell, list | dict))
+    ]
+
+
+def read_label_columns(
+    frames: Mapping[str, pd.DataFrame], task: Task, *, minus_one_hides: bool
+) -> dict[str, pd.DataFrame]:
+    """Turn the labels of all splits into class ids (int64) or numbers (float64).
+
+    How classes were read is logged. A label that is missing is hidden in a test split; elsewhere it
+    stays None, for the validation to name. So does what is no number.
+
+    With `minus_one_hides` -1 is a hidden label, as in GLUE and on the hub. Otherwise it is one only
+    in a test split all of whose labels are -1. It never is where a class is named so, or where a
+    regression's range holds it.
+    """
+    secret = hidden_label(task)
+    may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in class_names(task.label_names)
+    places: dict[str, dict[str, str]] = {}
+    for split, frame in frames.items():
+        first = frame["label"].dropna().drop_duplicates()
+        found = {label: f"{frame.index.name} {at}" for at, label in first.items()}
+        all_minus_one = split in task.test_splits and found.keys() == {HIDDEN_TEXT}
+        if may_hide and (minus_one_hides or all_minus_one):
+            found.pop(HIDDEN_TEXT, None)
+        places[split] = found
+    classes = task.kind == "classification"
+    by, read = read_classes(places, task) if classes else ("number", read_numbers(places, task))
+    values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
+    typed = {
+        split: _typed(frame, task, values, secret if split in task.test_splits else None)
+        for split, frame in frames.items()
+    }
+    if classes:
+        _say(typed, task, by)
+    return typed
+
+
+def _by_own_names(
+    raw: RawTable, column: str, task: Task, texts: Mapping[tuple[type, object], str | None]
+) -> dict[tuple[type, object], str | None]:
+    """The names of ids that a file itself gives names to; hidden and missing labels stay so."""
+    own = [label_text(name) for name in raw.classes[column]]
+    if len(set(own)) < len(own) or set(own) != set(class_names(task.label_names)):
+        raise UserError(
+            f"{raw.place}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
+            f" {listed(task.label_names) or 'numbers'}; correct task.labels"
+        )
+    names = {str(at): name for at, name in enumerate(own)}
+    # As an id, -1 is no class; where one is named so, only a missing label can say that.
+    names |= {HIDDEN_TEXT: None if HIDDEN_TEXT in own else HIDDEN_TEXT}
+    for text in texts.values():
+        if text is not None and text not in names:
+            raise UserError(
+                f"{raw.place}: the label {text} has no name; the file names the labels 0 to"
+                f" {len(own) - 1} ({listed(raw.classes[column])})"
+            )
+    return {key: None if text is None else names[text] for key, text in texts.items()}
+
+
+def _typed(
+    frame: pd.DataFrame, task: Task, values: Mapping[str, object], missing: object
+) -> pd.DataFrame:
+    """The frame with the values of its labels, in a column of objects where one is no number."""
+    import pandas as pd
+
+    found = [missing if label is None else values[label] for label in frame["label"]]
+    kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
+    whole = all(isinstance(value, kind) for value in found)
+    return frame.assign(label=pd.Series(found, frame.index, dtype=dtype if whole else "object"))
+
+
+def _say(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
+    """Log in one line how the labels were read, and how many each class has."""
+    counts = Counter(label for frame in frames.values() for label in frame["label"])
+    shown = [
+        f"{counts[at]:,} {name}" + (f" ({at})" if by == "id" else "")
+        for at, name in enumerate(task.label_names[:SHOWN_CLASSES])
+    ]
+    if task.num_labels > SHOWN_CLASSES:
+        shown.append(f"... ({task.num_labels} classes in all)")
+    if counts[HIDDEN_LABEL]:
+        shown.append(f"{counts[HIDDEN_LABEL]:,} hidden")
+    log.info("%s: labels by %s: %s", task.name, by, ", ".join(shown))

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
-from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns, without_broken_rows
-from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
+from alpkd_pipeline.tasks.sources.frames import (
+    read_label_columns,
+    split_frame,
+    wanted_columns,
+    without_broken_rows,
+)
 from alpkd_pipeline.tasks.sources.raw import RawTable, column_cells
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
@@ -29,14 +33,9 @@ _OWN_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 @dataclass(frozen=True, slots=True)
 class HubRef:
-    """What to fetch.
+    """What to fetch: a repository (`owner/name`) at a commit, and our splits -> theirs.
 
-    Attributes:
-        dataset: the repository, `owner/name`.
-        revision: a commit of it.
-        config: the configuration; None for the only or default one.
-        splits: our split -> theirs.
-        required: our splits that must be there.
+    Without a configuration it is the only or default one. Some of our splits must be there.
     """
 
     dataset: str
@@ -47,11 +46,7 @@ class HubRef:
 
 
 def resolve(spec: SourceSpec, task: Task) -> HubRef:
-    """Fill in what GLUE tasks know about themselves.
-
-    Raises:
-        UserError: no repository, or a revision that is not a commit.
-    """
+    """Fill in what GLUE tasks know about themselves."""
     dataset = spec.dataset or (HUB_DATASET if task.name in GLUE else None)
     if dataset is None:
         raise UserError("task.dataset is missing: name the Hugging Face data set, owner/name")
@@ -66,7 +61,7 @@ def resolve(spec: SourceSpec, task: Task) -> HubRef:
     if is_glue:
         glue = GLUE[task.name]
         required = ("train", *task.dev_splits)
-        return HubRef(dataset, revision, glue.hub_config, glue.hub_splits, required)
+        return HubRef(dataset, revision, task.name, glue.hub_splits, required)
     splits = {**_OWN_SPLITS, **spec.files}
     required = tuple(dict.fromkeys(("train", *spec.files)))
     return HubRef(dataset, revision, spec.config, splits, required)
@@ -77,24 +72,20 @@ def load(
 ) -> dict[str, pd.DataFrame]:
     """Fetch (or find in the cache) and read the splits of a hub data set.
 
-    Only data files are read; code in a repository is never run.
-
-    Args:
-        spec: the source.
-        task: the task.
-        project: unused; the hub's cache is shared between projects.
-        cache_dir: the hub's cache; by default the one of HF_HUB_CACHE or HF_HOME.
-
-    Raises:
-        UserError: the data set is neither in the cache nor can it be fetched, or it does not fit
-            the task.
+    Only data files are read; code in a repository is never run. The hub's cache (by default the one
+    of HF_HUB_CACHE or HF_HOME) is shared between projects.
     """
     ref = resolve(spec, task)
     columns = wanted_columns(task, spec.columns)
     broken = ref.dataset == HUB_DATASET and task.name in GLUE and GLUE[task.name].broken_rows
     with tempfile.TemporaryDirectory(prefix="alpkd-hub-") as scratch:
         found = _read(ref, cache_dir, scratch)
-        _refuse_missing_splits(ref, found)
+        for ours in ref.required:
+            if ref.splits[ours] not in found:
+                raise UserError(
+                    f"the data set {ref.dataset} has no split '{ref.splits[ours]}' for '{ours}'; it"
+                    f" has {', '.join(found)}; name the right one in task.files.{ours}"
+                )
         frames = {}
         for ours, theirs in ref.splits.items():
             if theirs in found:
@@ -105,17 +96,8 @@ def load(
 
 
 def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None = None) -> Path:
-    """The folder that holds a commit's files, from the cache or else from the hub.
-
-    Args:
-        ref: repository and commit.
-        patterns: the files to fetch; all of them when None.
-        cache_dir: the hub's cache.
-
-    Raises:
-        UserError: neither the cache nor the hub has it.
-    """
-    from huggingface_hub import HfApi, snapshot_download
+    """The folder that holds a commit's files, or those of some patterns, from cache or hub."""
+    from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     arguments: dict[str, Any] = {
@@ -135,20 +117,16 @@ def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None
         return Path(snapshot_download(**arguments))
     # The HTTP library under the hub's client, and so its error types, changes between versions.
     except Exception as error:
-        raise UserError(_unreachable(ref, cache_dir, error)) from None
+        raise UserError(
+            f"the data set {ref.dataset} at revision {ref.revision} is not in the cache"
+            f" {cache_dir or constants.HF_HUB_CACHE} (set by HF_HOME or HF_HUB_CACHE) and could not"
+            f" be fetched ({_reason(error)}); connect once, copy that cache here, or use another"
+            " task.source: demo, folder or table"
+        ) from None
 
 
-def _unreachable(ref: HubRef, cache_dir: Path | None, error: Exception) -> str:
-    from huggingface_hub import constants
-
-    cache = cache_dir or constants.HF_HUB_CACHE
-    reason = (str(error).strip().splitlines() or [""])[0]
-    return (
-        f"the data set {ref.dataset} at revision {ref.revision} is not in the cache {cache}"
-        f" (set by HF_HOME or HF_HUB_CACHE) and could not be fetched"
-        f" ({type(error).__name__}: {reason}); connect once, copy that cache here, or use another"
-        " task.source: demo, folder or table"
-    )
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
@@ -167,10 +145,9 @@ def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
             str(folder), config, data_files=data_files, features=features, cache_dir=scratch
         )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"the data set {ref.dataset} at revision {ref.revision}, configuration {config}, in"
-            f" {folder} cannot be read ({type(error).__name__}: {reason})"
+            f" {folder} cannot be read ({_reason(error)})"
         ) from None
     finally:
         if quiet:
@@ -226,15 +203,6 @@ def _card_features(card: Path, config: str | None) -> Any:
 
     infos = DatasetInfosDict.from_dataset_card_data(DatasetCard.load(card).data)
     return infos[config].features if config in infos else None
-
-
-def _refuse_missing_splits(ref: HubRef, found: DatasetDict) -> None:
-    for ours in ref.required:
-        if ref.splits[ours] not in found:
-            raise UserError(
-                f"the data set {ref.dataset} has no split '{ref.splits[ours]}' for '{ours}'; it has"
-                f" {', '.join(found)}; name the right one in task.files.{ours}"
-            )
 
 
 def _raw_table(ref: HubRef, data: Dataset, split: str, columns: Mapping[str, str]) -> RawTable:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -48,15 +48,7 @@ class RawTable:
 
 
 def read_table(path: Path, wanted: Collection[str]) -> RawTable:
-    """Read a file by its suffix.
-
-    Args:
-        path: a .csv, .tsv, .jsonl or .parquet file.
-        wanted: the columns to keep.
-
-    Raises:
-        UserError: no such file, an unknown suffix, or a line that is no table row.
-    """
+    """Read the wanted columns of a .csv, .tsv, .jsonl or .parquet file, by its suffix."""
     if path.suffix.lower() not in _READERS:
         allowed = ", ".join(_READERS)
         raise UserError(f"{path} cannot be read: its suffix must be one of {allowed}")
@@ -68,19 +60,15 @@ def read_tsv(
 ) -> RawTable:
     """Read a TSV file in which quotes are ordinary characters: every line is one row.
 
-    Args:
-        path: the file.
-        wanted: the columns to keep.
-        header: whether the first line holds names; otherwise columns are named "0", "1", ...
-        strict: refuse lines with more or fewer fields than the first line. Otherwise surplus
-            fields are ignored and missing ones are None.
+    Without a header columns are named "0", "1", ... Strict refuses lines with more or fewer fields
+    than the first line. Otherwise surplus fields are ignored and missing ones are None.
     """
     rows = [line.split("\t") for line in read_lines(path)]
-    _refuse_empty(path, rows)
-    names = rows[0] if header else [str(i) for i in range(len(rows[0]))]
-    first = 1 if header else 0
-    numbers = range(1 + first, 1 + len(rows))
-    return _from_rows(path, names, rows[first:], numbers, wanted, strict)
+    first = 1
+    if rows and not header:
+        rows.insert(0, [str(i) for i in range(len(rows[0]))])
+        first = 0
+    return _from_rows(path, rows, range(first, first + len(rows)), wanted, strict)
 
 
 def read_csv(path: Path, wanted: Collection[str]) -> RawTable:
@@ -102,8 +90,7 @@ def read_csv(path: Path, wanted: Collection[str]) -> RawTable:
             f"{path}, line {line + 1}: not a CSV row ({error}); look for a quote that is not"
             " closed, or one inside a text that is not doubled"
         ) from None
-    _refuse_empty(path, rows)
-    return _from_rows(path, rows[0], rows[1:], numbers[1:], wanted, strict=True)
+    return _from_rows(path, rows, numbers, wanted, strict=True)
 
 
 def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
@@ -113,14 +100,14 @@ def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
     wrong: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
-            found = _json_object(line)
-            if isinstance(found, str):
-                wrong[number] = found
-            else:
-                rows.append(found)
+            try:
+                rows.append(_json_object(line))
                 numbers.append(number)
+            except ValueError as error:
+                wrong[number] = str(error)
     _refuse_malformed(path, wrong)
-    _refuse_empty(path, rows)
+    if not rows:
+        raise UserError(f"{path} is empty")
     names = tuple(dict.fromkeys(name for row in rows for name in row))
     cells = {name: [row.get(name) for row in rows] for name in wanted if name in names}
     return RawTable(str(path), names, cells, numbers, "line")
@@ -180,11 +167,7 @@ def column_cells(column: pa.ChunkedArray) -> list[object]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, split at line feeds only and so counted as `wc -l` does.
-
-    Raises:
-        UserError: no such file, or a UTF-16 file.
-    """
+    """The lines of a UTF-8 text file, split at line feeds only and so counted as `wc -l` does."""
     lines = _read_utf8(path).split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -196,14 +179,24 @@ _READERS = {".csv": read_csv, ".tsv": read_tsv, ".jsonl": read_jsonl, ".parquet"
 
 def _from_rows(
     path: Path,
-    names: Sequence[str],
     rows: Sequence[Sequence[str]],
     numbers: Sequence[int],
     wanted: Collection[str],
     strict: bool,
 ) -> RawTable:
+    """The table of rows of which the first one holds the names."""
+    if not rows:
+        raise UserError(f"{path} is empty")
+    names, rows, numbers = rows[0], rows[1:], numbers[1:]
     if strict:
-        _refuse_ragged(path, len(names), rows, numbers)
+        why = (
+            f"fields where the first line has {len(names)}; a separator inside a text must be"
+            " quoted (.csv) or replaced (.tsv)"
+        )
+        lines = zip(numbers, rows, strict=True)
+        _refuse_malformed(
+            path, {at: f"{len(row)} {why}" for at, row in lines if len(row) != len(names)}
+        )
     _refuse_doubled(path, names, wanted)
     cells = {
         name: [row[at] if at < len(row) else None for row in rows]
@@ -213,14 +206,14 @@ def _from_rows(
     return RawTable(str(path), tuple(names), cells, numbers, "line")
 
 
-def _json_object(line: str) -> dict[str, object] | str:
-    """The object of a line, or why there is none."""
+def _json_object(line: str) -> dict[str, object]:
+    """The object of a line; a ValueError says why there is none."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return f"not JSON ({error}); give one object per line"
+        raise ValueError(f"not JSON ({error}); give one object per line") from None
     if not isinstance(value, dict):
-        return (
+        raise ValueError(
             f"a JSON {type(value).__name__} where an object is expected;"
             ' write {"column": value, ...} on each line'
         )
@@ -239,18 +232,6 @@ def _read_utf8(path: Path) -> bytes:
     if b"\0" in (raw.partition(b"\n")[0] or raw[:2]):  # a row may begin with one
         raise UserError(f"{path} has NUL bytes in its first line, as UTF-16 has; save it as UTF-8")
     return raw.removeprefix(b"\xef\xbb\xbf")
-
-
-def _refuse_ragged(
-    path: Path, width: int, rows: Iterable[Sequence[str]], numbers: Iterable[int]
-) -> None:
-    wrong = {
-        number: f"{len(row)} fields where the first line has {width}; a separator inside a text"
-        " must be quoted (.csv) or replaced (.tsv)"
-        for row, number in zip(rows, numbers, strict=True)
-        if len(row) != width
-    }
-    _refuse_malformed(path, wrong)
 
 
 def _refuse_malformed(path: Path, wrong: Mapping[int, str]) -> None:
@@ -283,8 +264,3 @@ def is_there(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # too long, or a character that no name may have
         return False
-
-
-def _refuse_empty(path: Path, rows: Sequence[object]) -> None:
-    if not rows:
-        raise UserError(f"{path} is empty")

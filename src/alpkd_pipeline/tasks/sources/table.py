@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.frames import split_frame, wanted_columns
-from alpkd_pipeline.tasks.sources.label_columns import read_label_columns
-from alpkd_pipeline.tasks.sources.raw import RawTable, is_there, read_table
+from alpkd_pipeline.tasks.sources.frames import (
+    SplitFile,
+    read_label_columns,
+    split_frame,
+    wanted_columns,
+)
+from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:
@@ -16,11 +21,7 @@ if TYPE_CHECKING:
 
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
-    """The file of each split.
-
-    Raises:
-        UserError: no train file, a split that the task does not have, or a file that is not there.
-    """
+    """The file of each split."""
     allowed = ("train", *task.dev_splits, *task.test_splits)
     if "train" not in spec.files:
         raise UserError("task.files names no file for 'train'; give at least task.files.train")
@@ -37,28 +38,23 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     return files
 
 
+def split_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, SplitFile]:
+    """The files of the splits; quotes are special in .csv only."""
+    files = find_files(spec, task, project)
+    columns = wanted_columns(task, spec.columns)
+    return {
+        split: SplitFile(path, columns, partial(read_table, path, columns.values()))
+        for split, path in files.items()
+    }
+
+
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
     """Read every split's file; see `sources.load_splits` for what a frame holds.
 
-    Quotes are special in .csv only. Labels are class names, class ids, or numbers for a
-    regression.
-
-    Raises:
-        UserError: a file or column is missing, a line is no table row, or the labels of all splits
-            have no single reading.
+    Labels are class names, class ids, or numbers for a regression.
     """
-    frames = {}
-    for split, path in find_files(spec, task, project).items():
-        raw, columns = read_split(spec, task, path)
-        frames[split] = split_frame(raw, task, split, columns)
+    frames = {
+        split: split_frame(file.read(), task, split, file.columns)
+        for split, file in split_files(spec, task, project).items()
+    }
     return read_label_columns(frames, task, minus_one_hides=False)
-
-
-def read_split(spec: SourceSpec, task: Task, path: Path) -> tuple[RawTable, dict[str, str]]:
-    """The cells of a split's file, and our column -> theirs.
-
-    Raises:
-        UserError: the file cannot be read, or a line is no table row.
-    """
-    columns = wanted_columns(task, spec.columns)
-    return read_table(path, columns.values()), columns

@@ -1,0 +1,195 @@
+"""What the commands share: the project, its options, how they are stopped, errors of one line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.cli.utils import _split_params
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from alpkd_pipeline.errors import UserError, mask_credentials, user_error
+from alpkd_pipeline.program import program
+from alpkd_pipeline.store.run_folder import DamagedError
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+
+Command = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """The project that a command is for, with the options that say how to read its conf/."""
+
+    root: Path
+    env: str | None
+    params: dict[str, Any]
+
+    @cached_property
+    def context(self) -> Any:
+        """Kedro's context: the catalog and the configuration."""
+        from alpkd_pipeline.orchestration.config_loader import project_context
+
+        return project_context(self.root, self.env, self.params)
+
+    @property
+    def loader(self) -> CellConfigLoader:
+        """The configuration with the parameters of the command line."""
+        return self.context.config_loader
+
+    @property
+    def store(self) -> Path:
+        """The folder of all results; the other parameters need not be possible."""
+        from alpkd_pipeline.orchestration.cell import Cell
+
+        store = Cell(self.loader.params, self.root).store
+        if not store.is_dir():
+            raise UserError(f"there is no store {store}: `kedro run` makes it, or set run.store")
+        return store
+
+
+def project_options(params_help: str) -> Callable[[Command], Command]:
+    """`--env` and `--params` for a command, which is called with the `Project` that they give."""
+
+    def decorate(command: Command) -> Command:
+        @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+        @click.option("--params", default="", callback=read_params, help=params_help)
+        @click.pass_obj
+        @wraps(command)
+        def called(obj: object, /, env: str | None, params: dict[str, Any], **given: Any) -> None:
+            root = Path(getattr(obj, "project_path", Path.cwd()))
+            command(Project(root, env, params), **given)
+
+        return called
+
+    return decorate
+
+
+ENGINES = ("local", "ray")
+
+
+def campaign_options(what: str, dry_run: str, only: str) -> Callable[[Command], Command]:
+    """What a sweep and a search ask in other words: how many at once, where, and which of them."""
+    options = (
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            default=None,
+            help=f"{what} at the same time; by default as many as the GPUs or the processors"
+            " allow.",
+        ),
+        click.option("--dry-run", is_flag=True, help=dry_run),
+        click.option("--only", default="", metavar="WHICH", help=only),
+        click.option(
+            "--engine", type=click.Choice(ENGINES), default="local", help="Where workers run."
+        ),
+    )
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def to_exit_code(work: Callable[[], int]) -> None:
+    """Do the work; the process ends with the code that it gives, or that says what stopped it."""
+    code, stopped_by = 0, list[int]()
+    try:
+        with one_line_errors(), terminated_like_interrupted() as stopped_by:
+            code = work()
+    except KeyboardInterrupt:
+        code = 130
+    if stopped_by and code == 130:
+        code = 128 + stopped_by[0]
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[list[int]]:
+    """Let SIGTERM stop workers and print the table as Ctrl-C does; gives the signals that came."""
+    came: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)
+"""What the parsers below Kedro raise: YAML's, OmegaConf's, and Python's for text and numbers."""
+
+
+def read_params(context: click.Context, option: click.Parameter, value: Any) -> dict[str, Any]:
+    """Turn `a.b=1,c=2` into nested parameters, as Kedro reads them; a click callback.
+
+    What cannot be read is one line that names the parameter and never quotes the value, which may
+    be an address with a password.
+    """
+    try:
+        return dict(_split_params(context, option, value))
+    except click.UsageError as error:
+        raise click.ClickException(f"--params: {error.message}") from None
+    except UNREADABLE:
+        name = _first_unreadable(context, option, value)
+        raise click.ClickException(
+            f"--params: {name!r} or its value cannot be read as YAML, where some characters have a"
+            " meaning (@ * & ! % ` { [ \" ' and $ before {); write it in conf/, or inside double"
+            f" quotes: --params='{name}=\"...\"'"
+        ) from None
+
+
+def command_line() -> str:
+    """This process's command line as it may be written down: without passwords in addresses."""
+    return mask_credentials(" ".join([program(), *sys.argv[1:]]))
+
+
+def _first_unreadable(context: click.Context, option: click.Parameter, value: str) -> str:
+    for item in value.split(","):
+        try:
+            _split_params(context, option, item)
+        except click.UsageError:
+            continue
+        except UNREADABLE:
+            return item.partition("=")[0].strip()
+    return value.partition("=")[0].strip()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A context in which a user's error, however wrapped, becomes Click's own one line."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        cause = user_error(error)
+        if cause is None:
+            raise
+        raise click.ClickException(str(advised(cause))) from None
+
+
+def advised(error: UserError) -> UserError:
+    """An error that names damaged folders says which commands make them again."""
+    if not isinstance(error, DamagedError):
+        return error
+    from alpkd_pipeline.store.lineage import with_commands
+
+    return with_commands(error)

@@ -1,0 +1,217 @@
+"""Where student layers look in the teacher, and where they lie among its layers.
+
+The weights of ALP-KD are heat-maps; states are drawn as the paper's authors look at them. Shades of
+one hue over the background, so that a map reads in light and in dark, with and without
+colour vision, and in grey print.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    SMALL,
+    cut,
+    draw_shades,
+    mark_of,
+    panel,
+    png,
+    row_labels,
+    style,
+)
+from alpkd_pipeline.store.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+ROW = 0.23
+"""Inches of a student layer."""
+
+ROOM = 2
+"""Rows above a map, for its name."""
+
+_QUIET: dict[str, Any] = {"fontsize": SMALL, "color": MUTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """The attention of one method's students."""
+
+    label: str  # the method
+    weights: np.ndarray  # (m, n), each row sums to 1
+    # (m,) entropy over the largest possible one, None where one layer only is allowed
+    shares: Sequence[float | None]
+
+
+def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
+    """The mean over students of one method.
+
+    Args:
+        label: what the map is called.
+        found: `attention` of each student's metrics.json: `weights` (m, n) over a dev set,
+            `entropy` (m,) in nats, and `max_entropy` (m,), ln|A(j)|: 0 where a layer may draw on
+            one layer only.
+
+    Raises:
+        UserError: the shapes do not belong together, or a value is not a number.
+    """
+    weights, entropy, most = (
+        np.mean([np.asarray(attention[name], dtype=np.float64) for attention in found], axis=0)
+        for name in ("weights", "entropy", "max_entropy")
+    )
+    fit = entropy.shape == most.shape == weights.shape[:1]
+    if weights.ndim != 2 or not weights.size or not fit:
+        raise UserError(
+            f"attention weights of shape {weights.shape} need one entropy and one largest entropy"
+            f" for each row, but these have the shapes {entropy.shape} and {most.shape}"
+        )
+    if not all(np.isfinite(values).all() for values in (weights, entropy, most)):
+        raise UserError("the attention weights hold NaN or infinity: there is nothing to draw")
+    shares = [float(e / m) if m > 0 else None for e, m in zip(entropy, most, strict=True)]
+    return Attention(label, weights, shares)
+
+
+def run_pictures(folder: Path) -> dict[str, bytes]:
+    """PNG files of a training by name: the map of a student that has attention, or nothing."""
+    finished = RunFolder(folder)
+    attention = finished.json("metrics.json").get("attention")
+    if attention is None:
+        return {}
+    mean = mean_attention(str(finished.json("run.json")["name"]), [attention])
+    return {"attention.png": png(attention_maps([mean]))}
+
+
+def attention_maps(maps: Sequence[Attention]) -> Figure:
+    """Draw mean weights, one map below the other; zeros are dots, and the largest weight of each
+    row is written out. All are of students of one depth under teachers of one depth.
+    """
+    layers, teacher_layers = maps[0].weights.shape
+    sheet = np.zeros((len(maps) * (layers + ROOM), teacher_layers))
+    with style():
+        figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
+        for place, found in enumerate(maps):
+            top = place * (layers + ROOM) + ROOM
+            sheet[top : top + layers] = found.weights / (found.weights.max() or 1.0)
+            _describe(axes, found, top)
+        draw_shades(axes, sheet)
+        axes.set_ylim(len(sheet) - 0.5, 0.5)  # half of the room above the first map is enough
+        across = {"ha": "center", "va": "top", **_QUIET}
+        for k in range(0, teacher_layers, 1 + teacher_layers // 13):
+            axes.text(k, len(sheet) - 0.35, str(k + 1), **across)
+        axes.text((teacher_layers - 1) / 2, len(sheet) + 0.35, "teacher layer", **across)
+        axes.set_axis_off()
+    return figure
+
+
+def _describe(axes: Axes, found: Attention, top: int) -> None:
+    weights = found.weights
+    layers, teacher_layers = weights.shape
+    axes.text(-0.5, top - 0.95, cut(found.label, 30), va="center", fontsize=SMALL, color=INK)
+    axes.text(teacher_layers - 0.35, top - 0.95, "entropy", va="center", **_QUIET)
+    rows = range(top, top + layers)
+    row_labels(axes, [str(j + 1) for j in range(layers)], rows, **_QUIET)
+    for row, k, share in zip(rows, weights.argmax(axis=1), found.shares, strict=True):
+        text = f"{weights[row - top, k]:.2f}".removeprefix("0")
+        axes.text(k, row, text, ha="center", va="center", fontsize=SMALL - 1, color=INK)
+        said = "–" if share is None else f"{share:.0%}"
+        axes.text(teacher_layers - 0.35, row, said, va="center", fontsize=SMALL, color=INK)
+    zeros = np.argwhere(weights == 0.0)
+    axes.plot(zeros[:, 1], top + zeros[:, 0], ".", color=MUTED, markersize=1.6, alpha=0.6)
+
+
+Geometry = Mapping[str, Any]
+"""What a geometry.json says."""
+
+ACROSS = 2
+"""Maps of distances beside one another."""
+
+BETWEEN = 4
+"""Rows between two maps, for titles and numbers."""
+
+FEW = 2
+"""So many students can be shown with their single examples."""
+
+
+def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
+    """Draw the layers' mean states in the plane of the teacher's two largest components.
+
+    Of each student its method and its geometry; all have one task, depth and teacher, and `pca`.
+    """
+    first = students[0][1]["pca"]
+    with style():
+        figure, axes = panel(2.5, left=0.3, bottom=0.3)
+        for method, found in students:
+            mark = mark_of(method)
+            if len(students) <= FEW:
+                _points(axes, found["pca"]["student"], mark.colour)
+            _path(axes, found["pca"]["student_means"], mark.colour, mark.marker, mark.line)
+        if len(students) <= FEW:
+            _points(axes, first["teacher"], MUTED)
+        _path(axes, first["teacher_means"], INK, "*", "-")
+        axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})", fontsize=SMALL)
+        axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})", fontsize=SMALL)
+        # Where zero is and how long a unit is means nothing here.
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure
+
+
+def _points(axes: Axes, layers: Any, colour: str) -> None:
+    flat = np.asarray(layers, dtype=np.float64).reshape(-1, 2)
+    axes.plot(*flat.T, ".", color=colour, markersize=2.5, alpha=0.25, markeredgewidth=0)
+
+
+def _path(axes: Axes, means: Any, colour: str, marker: str, line: str) -> None:
+    xy = np.asarray(means, dtype=np.float64)
+    axes.plot(*xy.T, color=colour, marker=marker, linestyle=line, linewidth=0.9, markersize=5)
+    for layer in {0, len(xy) - 1}:
+        # A space is as good as an offset, and text is drawn faster than annotations.
+        axes.text(
+            xy[layer, 0], xy[layer, 1], f" {layer + 1}", va="bottom", fontsize=SMALL, color=colour
+        )
+
+
+def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
+    """Draw each student's cosine distances to the teacher's layers; a dot marks the nearest.
+
+    Of each student its label and its geometry; all have one task and depth, and `cosine_distance`.
+    """
+    tables = [np.asarray(found["cosine_distance"], dtype=np.float64) for _, found in students]
+    layers, teacher_layers = tables[0].shape
+    lines = math.ceil(len(students) / ACROSS)
+    places = [divmod(i, ACROSS) for i in range(len(students))]
+    corners = [(row * (layers + BETWEEN), column * (teacher_layers + 2)) for row, column in places]
+    # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
+    sheet = np.zeros((lines * (layers + BETWEEN) - BETWEEN + 1, ACROSS * (teacher_layers + 2) - 2))
+    with style():
+        figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+        for (label, _), table, (top, left) in zip(students, tables, corners, strict=True):
+            sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
+            _describe_distances(axes, cut(label), table, top, left)
+        draw_shades(axes, sheet)
+        axes.set_axis_off()
+    return figure
+
+
+def _describe_distances(axes: Axes, label: str, table: np.ndarray, top: int, left: int) -> None:
+    layers, teacher_layers = table.shape
+    rows = top + np.arange(layers)
+    axes.plot(left + table.argmin(axis=1), rows, "o", color=INK, markersize=2.6)
+    axes.text(left - 0.5, top - 0.8, label, va="bottom", fontsize=SMALL)
+    for layer in sorted({1, layers}):
+        y = top + layer - 1
+        axes.text(left - 0.8, y, str(layer), ha="right", va="center", fontsize=7, color=MUTED)
+    for layer in sorted({1, teacher_layers}):
+        x = left + layer - 1
+        axes.text(x, top + layers - 0.3, str(layer), ha="center", va="top", fontsize=7, color=MUTED)

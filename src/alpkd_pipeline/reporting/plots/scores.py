@@ -1,0 +1,212 @@
+"""Pictures of scores: every seed as a dot, learning curves, and what depth buys.
+
+In all of them a score goes from 0 to 1, or is an error, and is multiplied by `unit` to be shown:
+100 for percent, see `summary.scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.reporting.plots.canvas import (
+    INK,
+    MUTED,
+    RULE,
+    SMALL,
+    mark_of,
+    panel,
+    row_labels,
+    row_panel,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROW = 0.22
+"""Inches of a method."""
+
+_DASHED: Any = {"color": MUTED, "linewidth": 1.0, "linestyle": (0, (4, 3))}
+_BESIDE: Any = {"textcoords": "offset points", "fontsize": SMALL, "color": MUTED}
+
+
+def seed_dots(
+    arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = (), unit: float = 100.0
+) -> Figure:
+    """Draw the arms of one task and depth as rows of dots, their means as short lines.
+
+    The mean of the teachers' scores is a dashed line.
+    """
+    with style():
+        labels = {y: str(arm["label"]) for y, arm in enumerate(arms)}
+        figure, axes = row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
+        for y, arm in enumerate(arms):
+            mark = mark_of(str(arm["method"]))
+            values = [unit * value for value in arm["per_seed"].values()]
+            axes.plot(values, [y] * len(values), **mark.dots, alpha=0.75, markeredgewidth=0)
+        means = [unit * float(arm["mean"]) for arm in arms]
+        rows = range(len(arms))
+        axes.vlines(means, [y - 0.36 for y in rows], [y + 0.36 for y in rows], INK, linewidth=1.4)
+        if teachers:
+            score = unit * sum(teachers) / len(teachers)
+            axes.axvline(score, **_DASHED)
+            axes.annotate(
+                "teacher",
+                (score, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 2),
+                ha="center",
+                annotation_clip=False,
+                **_BESIDE,
+            )
+        axes.margins(x=0.06)
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One method: what its students cost and what they score, the cheapest first."""
+
+    method: str  # its name
+    cost: Sequence[float]  # of each depth, in the unit of the axis
+    score: Sequence[float]  # the mean score of each depth
+
+
+def score_against(
+    trades: Sequence[Trade],
+    axis: str,
+    teacher: tuple[float, float] | None = None,
+    unit: float = 100.0,
+) -> Figure:
+    """Draw scores against costs; the depths of a method are joined by a line.
+
+    The axis says what the cost is, with its unit; the teacher's cost and score may not be known.
+    """
+    with style():
+        figure, axes = panel(1.9)
+        for trade in trades:
+            mark = mark_of(trade.method)
+            scores = [unit * score for score in trade.score]
+            how = {**mark.dots, "linestyle": mark.line}
+            axes.plot(trade.cost, scores, **how, linewidth=1.0, markeredgewidth=0)
+        if teacher is not None:
+            cost, score = teacher[0], unit * teacher[1]
+            axes.plot([cost], [score], marker="*", markersize=10, color=INK, linestyle="none")
+            axes.annotate(
+                "teacher", (cost, score), xytext=(-7, 0), ha="right", va="center", **_BESIDE
+            )
+        axes.grid(True)
+        axes.margins(x=0.08, y=0.12)
+        axes.set_xlim(left=0.0)
+        axes.set_xlabel(axis, fontsize=SMALL)
+        axes.locator_params(nbins=4)
+    return figure
+
+
+Line = Sequence[tuple[float, float]]
+"""Points (epoch, value), in the order of the epochs."""
+
+MANY = 25
+"""From this many evaluations on a line carries no markers."""
+
+STRIP = 0.8
+"""Inches of a term of the loss."""
+
+FILLED = 0.72
+"""The share of a strip that its lines take; its name has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One method's line over its seeds, and the line of each seed."""
+
+    method: str
+    mean: Line
+    seeds: Sequence[Line] = field(default=())
+
+
+def score_curves(
+    curves: Sequence[Curve], teachers: Sequence[float] = (), unit: float = 100.0
+) -> Figure:
+    """Draw the scores at every evaluation: means as lines, seeds as faint ones.
+
+    The mean of the teachers' final scores is a dashed line.
+    """
+    from matplotlib.collections import LineCollection
+
+    with style():
+        figure, axes = panel(1.9)
+        faint = [(curve.method, line) for curve in curves for line in curve.seeds if len(line) > 1]
+        if faint:
+            paths = [[(x, unit * y) for x, y in line] for _, line in faint]
+            colours = [mark_of(method).colour for method, _ in faint]
+            axes.add_collection(
+                LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35), autolim=True
+            )
+        for curve in curves:
+            mark = mark_of(curve.method)
+            axes.plot(
+                [x for x, _ in curve.mean],
+                [unit * y for _, y in curve.mean],
+                color=mark.colour,
+                linestyle=mark.line,
+                linewidth=1.5,
+                marker=mark.marker if len(curve.mean) < MANY else None,
+                markersize=4.6,
+            )
+        if teachers:
+            axes.axhline(unit * sum(teachers) / len(teachers), **_DASHED)
+        axes.yaxis.grid(True)
+        axes.locator_params(axis="y", nbins=4)
+        _epochs(axes)
+    return figure
+
+
+def loss_curves(terms: Mapping[str, Sequence[Curve]]) -> Figure:
+    """Draw each term of the training loss in a strip of its own, from its least to its largest.
+
+    A term has the lines of its values before any weight; there is at least one.
+    """
+    with style():
+        figure, axes = panel(STRIP * len(terms), left=0.62)
+        for place, (term, curves) in enumerate(terms.items()):
+            _strip(axes, term, curves, len(terms) - 1 - place)
+        axes.set_ylim(0, len(terms))
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.autoscale(axis="x")
+        axes.set_xlim(left=0.0)
+        _epochs(axes)
+    return figure
+
+
+def _strip(axes: Axes, term: str, curves: Sequence[Curve], floor: int) -> None:
+    from matplotlib.collections import LineCollection
+
+    values = [y for curve in curves for _, y in curve.mean]
+    low, high = min(values), max(values)
+    scale = FILLED / ((high - low) or 1.0)
+    marks = [mark_of(curve.method) for curve in curves]
+    axes.add_collection(
+        LineCollection(
+            [[(x, floor + scale * (y - low)) for x, y in curve.mean] for curve in curves],
+            colors=[mark.colour for mark in marks],
+            linestyles=[mark.line for mark in marks],
+            linewidths=1.3,
+        ),
+        autolim=True,
+    )
+    ends = [floor, floor + scale * (high - low)]
+    across = axes.get_yaxis_transform()
+    axes.hlines(ends, 0, 1, RULE, linewidth=0.7, transform=across, zorder=0)
+    row_labels(axes, [f"{low:.3g}", f"{high:.3g}"], ends, fontsize=SMALL, color=MUTED)
+    name: Any = {"ha": "right", "va": "bottom", "fontsize": SMALL, "color": INK}
+    axes.text(1.0, floor + FILLED + 0.03, term, transform=across, **name)
+
+
+def _epochs(axes: Axes) -> None:
+    axes.set_xlabel("epoch", fontsize=SMALL)
+    axes.locator_params(axis="x", nbins=5, integer=True)

@@ -1,1 +1,0 @@
-"""Numbers that others published, kept apart from ours."""

@@ -1,0 +1,71 @@
+"""Tables for a paper, as LaTeX with booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from alpkd_pipeline.reporting.tables.table import Cell, Table
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+}
+
+
+def latex(tables: Iterable[Table]) -> str:
+    """The narrow form of some tables with their captions; it needs the package booktabs."""
+    return "\n".join(["% Needs \\usepackage{booktabs}.\n", *map(_table, tables)])
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX prints it: `alp\\_kd`."""
+    return "".join(_SPECIAL.get(mark, mark) for mark in " ".join(text.split()))
+
+
+def _table(table: Table) -> str:
+    brief = table.brief()
+    lines = [_row(row) for body in brief.bodies for row in body.rows]
+    tones = [body.tone for body in brief.bodies for _ in body.rows]
+    # A rule below the teacher's rows, and wherever else rows of another kind begin.
+    rules = [r"\midrule" if one != other else "" for one, other in pairwise([*tones, *tones[-1:]])]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            f"\\caption{{{escape(table.alone or table.caption)}}}",
+            f"\\label{{tab:{table.id}}}",
+            f"\\begin{{tabular}}{{{''.join('r' if c.number else 'l' for c in brief.columns)}}}",
+            r"\toprule",
+            _line(escape(column.heading) for column in brief.columns),
+            r"\midrule",
+            *(part for pair in zip(lines, rules, strict=True) for part in pair if part),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _row(row: Sequence[Cell]) -> str:
+    return _line(_bold(cell.text) if cell.strong else escape(cell.text) for cell in row)
+
+
+def _bold(text: str) -> str:
+    """The number in bold, its deviation as it is."""
+    number, *deviation = escape(text).split(" ", 1)
+    return " ".join([f"\\textbf{{{number}}}", *deviation])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"

@@ -1,0 +1,165 @@
+"""The sections of the page that are tables with a word about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import size
+from alpkd_pipeline.reporting.plots.canvas import svg
+from alpkd_pipeline.reporting.plots.forest import forest
+from alpkd_pipeline.reporting.render.html import (
+    Block,
+    Details,
+    Facts,
+    Heading,
+    Plate,
+    Plates,
+    Section,
+    Text,
+)
+from alpkd_pipeline.reporting.sources import Sources
+from alpkd_pipeline.reporting.statistics.arms import Row
+from alpkd_pipeline.reporting.statistics.verdict import BASELINES, VERDICTS
+from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
+from alpkd_pipeline.reporting.tables.published import ours, published, theirs
+from alpkd_pipeline.reporting.tables.runs import list_tables
+from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
+from alpkd_pipeline.reporting.tables.verdicts import counts_table, verdict_rows, verdict_table
+
+_SCORES = (
+    "Dev scores in percent, mean ± sample standard deviation over seeds. A score is bold only where"
+    " it is the best of its column and shown to be better than every other method there by paired"
+    " tests over the seeds (Holm-corrected). Every score leads to its runs."
+)
+_VERDICTS = (
+    "The verdict is that of a paired t test over the seeds that both methods have, corrected by"
+    " Holm over all tests of one depth. Not distinguishable does not mean equal: the column"
+    " detectable, among all numbers, says how large a difference these seeds would have shown with"
+    " a probability of 80 %."
+)
+_FOREST = (
+    "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots and"
+    " words stand for differences that were shown; n. d.: not distinguishable; ?: nothing can be"
+    " said (fewer than 3 shared seeds). An arrow: the interval goes on."
+)
+_PUBLISHED = (
+    "Numbers of others on GLUE's dev splits, copied from where the table says. They come from other"
+    " teachers, other students, other ways to choose the best run and other versions of everything,"
+    " so they say what was found elsewhere; no test compares them with ours."
+)
+
+
+def _explained(table: Table) -> list[Block]:
+    """A table and what its columns mean."""
+    said = meanings(table.columns)
+    return [table, Text(said, "quiet")] if said else [table]
+
+
+def score_section(sources: Sources) -> Section:
+    """A table for each number of layers."""
+    blocks: list[Block] = [_SCORES + sources.on_errors]
+    for name, table in sources.score_tables:
+        blocks += [Heading(name), *_explained(table)]
+    return Section("scores", "Scores", blocks)
+
+
+def verdict_section(sources: Sources) -> Section:
+    """For each depth: how often each method won, the pictures, and all numbers to open."""
+    if not sources.verdicts:
+        nothing = "There is no baseline (no_kd, kd, pkd) that another method could be held against."
+        return Section("verdicts", "Verdicts", [nothing])
+    blocks: list[Block] = [_VERDICTS, _FOREST + sources.on_errors]
+    for name, layers, rows in verdict_rows(sources):
+        by_task = groupby(rows, key=lambda row: str(row["task"]))
+        blocks += [
+            Heading(name),
+            counts_table(name, rows),
+            Plates(
+                [
+                    _forest(f"forest-{layers}-{i}", task, name, list(found))
+                    for i, (task, found) in enumerate(by_task)
+                ]
+            ),
+            Details(
+                f"All {len(rows)} comparisons of students of {name}",
+                _explained(verdict_table(sources, name, rows)),
+            ),
+        ]
+    return Section("verdicts", "Verdicts", blocks)
+
+
+def _forest(name: str, task: str, said: str, rows: list[Row]) -> Plate:
+    told = Counter(str(row["verdict"]) for row in rows)
+    words = ", ".join(f"{told[verdict]} {verdict}" for verdict in VERDICTS if told[verdict])
+    label = f"Differences of the methods to the baselines on {task}, {said}: {words}"
+    by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
+    return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), f"{task}, {said}")
+
+
+def published_section(sources: Sources) -> Section | None:
+    """Two tables over the same tasks: theirs, then ours; no section without a task of GLUE."""
+    found = published()
+    tasks = [task for task in dict.fromkeys(found["task"]) if task in sources.tasks]
+    if not tasks:
+        return None
+    chosen = listed(sorted(sources.cells["selection"].dropna().unique()))
+    differs = (
+        f"Ours: teacher {listed(sources.teacher_models)}, best epoch chosen on {chosen}, mean over"
+        " seeds. Theirs: the model named in each row, chosen in their own way."
+    )
+    tables = theirs(found[found["task"].isin(tasks)], tasks), ours(sources, tasks)
+    return Section("published", "Published numbers", [_PUBLISHED, differs, *tables])
+
+
+def cost_section(sources: Sources) -> Section:
+    """Hours by device, passes of the teacher that the cache spared, and its bytes."""
+    cost = total_cost(sources.evidence)
+    of_sweep = sources.evidence.sweep is not None
+    whose = "the cells of the sweep alone" if of_sweep else "trials and reruns included"
+    total = f"Together {duration(sum(cost.seconds.values()))} of training and recording."
+    blocks: list[Block] = (
+        [total, cost_table(cost, whose)] if cost.seconds else ["Nothing was trained."]
+    )
+    if cost.cache_bytes:
+        blocks.append(
+            f"Students saw {cost.seen:,} examples with recorded signals of the teacher, which"
+            f" was run on {cost.built_from:,} to record them: {max(0, cost.spared):,} passes of"
+            f" the teacher were spared. The records take {size(cost.cache_bytes)}."
+        )
+    return Section("cost", "What it cost", blocks)
+
+
+def search_section(sources: Sources) -> Section | None:
+    """One line for each study of each search, or no section."""
+    table = searches_table(sources.evidence.searches)
+    if table is None:
+        return None
+    blocks: list[Block] = [
+        "Every method of a search was offered the same number of trials; one with fewer"
+        " possibilities than that used them all.",
+        *_explained(table),
+    ]
+    if any(record.get("selection") == "dev" for record in sources.evidence.searches):
+        said = (
+            "Where trials were scored on dev, the dev scores of the tuned students are optimistic."
+        )
+        blocks.append(Text(said, "warning"))
+    return Section("tuning", "Searches", blocks)
+
+
+def runs_section(sources: Sources) -> Section:
+    """Teachers, then students by depth, method and task; then where the methods come from."""
+    teachers, students = list_tables(sources)
+    blocks: list[Block] = ["Every number above leads here."]
+    if teachers:
+        blocks += [Heading("Teachers"), teachers]
+    blocks += [Heading("Students"), students, Heading("Methods")]
+    blocks.append(Facts([(name, _source(name)) for name in sources.methods]))
+    return Section("runs", "The runs", blocks)
+
+
+def _source(method: str) -> str:
+    row = METHODS.get(method)
+    return f"{row.summary} {row.source}." if row else "a method of this project's users"

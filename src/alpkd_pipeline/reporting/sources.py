@@ -1,0 +1,173 @@
+"""What the tables and pictures of a comparison share: computed once, then only read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.reporting.collect import Evidence
+from alpkd_pipeline.reporting.curves import RunCurves, run_curves
+from alpkd_pipeline.reporting.statistics.arms import Place, Row, arms, by_place
+from alpkd_pipeline.reporting.statistics.verdict import verdicts
+from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
+from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed
+from alpkd_pipeline.tasks.metrics import is_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A store's evidence, `gather`'s, with everything that is computed from it."""
+
+    evidence: Evidence
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The runs that count and have a score."""
+        cells = self.evidence.cells
+        return cells[cells["score"].notna()]
+
+    @cached_property
+    def found(self) -> list[Row]:
+        """The arms in the order of the runs."""
+        return arms(self.cells)
+
+    @cached_property
+    def arms(self) -> list[Row]:
+        """The arms in the order of the methods' table."""
+        return sorted(self.found, key=lambda a: (a["task"], -a["layers"], self.rank(a)))
+
+    @cached_property
+    def lines(self) -> list[Row]:
+        """Of `main_lines`."""
+        return main_lines(self.cells, self.found)
+
+    @cached_property
+    def score_tables(self) -> list[tuple[str, Table]]:
+        """Of `score_tables`."""
+        return list(score_tables(self.lines, self))
+
+    @cached_property
+    def verdicts(self) -> list[Row]:
+        """Of `verdicts`."""
+        return verdicts(self.found)
+
+    @staticmethod
+    def rank(row: Mapping[Any, Any]) -> tuple[int, str]:
+        """A method's place in every list."""
+        method, order = str(row["method"]), list(METHODS)
+        place = order.index(method) if method in order else len(order)
+        return place, str(row.get("label", method))
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Every task and depth, the deepest students first."""
+        return sorted(self.by_place, key=lambda place: (-place[1], place[0]))
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """The numbers of layers, the most first."""
+        return list(dict.fromkeys(layers for _, layers in self.places))
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """The tasks by name."""
+        return sorted({task for task, _ in self.places})
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """The methods in the order of their table."""
+        found = {str(arm["method"]) for arm in self.arms}
+        return sorted(found, key=lambda method: self.rank({"method": method}))
+
+    @cached_property
+    def by_place(self) -> dict[Place, list[Row]]:
+        """The arms of every task and depth, in the order of the methods' table."""
+        return by_place(self.arms)
+
+    @cached_property
+    def arm_of(self) -> dict[str, str]:
+        """Key of a run -> its arm."""
+        return {key: arm["arm"] for arm in self.arms for key in arm["runs"]}
+
+    @cached_property
+    def curves(self) -> dict[str, RunCurves]:
+        """Key of a run -> what its journal tells."""
+        students = self.evidence.students
+        return {
+            key: run_curves(students[key].path, students[key].deciding_metric)
+            for key in self.arm_of
+        }
+
+    @cached_property
+    def on_errors(self) -> str:
+        """What a reader of scores must know where errors are among them; else nothing."""
+        names = sorted(filter(is_error, self.cells["metric"].unique()))
+        if not names:
+            return ""
+        return (
+            f" Of {listed(names)} less is better; errors are in the unit of the labels, so neither"
+            " in percent nor in points, nor part of averages."
+        )
+
+    @cached_property
+    def teacher_models(self) -> list[str]:
+        """The models of the teachers, by name."""
+        students = self.evidence.students
+        runs = [students[key].run["params"] for key in self.cells["key"]]
+        return sorted({str(params["teacher"].get("model")) for params in runs})
+
+    def students(self, arm: Row) -> list[RunRecord]:
+        """The runs of an arm, by their seeds."""
+        found = [self.evidence.students[key] for key in arm["runs"]]
+        return sorted(found, key=lambda record: int(record.run["params"]["seed"]))
+
+    def runs_at(self, place: Place) -> pd.DataFrame:
+        """The runs of a task and depth."""
+        task, layers = place
+        return self.cells[(self.cells["task"] == task) & (self.cells["layers"] == layers)]
+
+    def teacher_scores(self, place: Place) -> list[float]:
+        """The scores of the teachers of a task and depth, each teacher once."""
+        here = self.runs_at(place).dropna(subset=["teacher_score"])
+        return [float(score) for score in here.drop_duplicates("teacher_key")["teacher_score"]]
+
+    def teacher_layers(self, layers: int) -> int | None:
+        """The depth of the teachers of these students, if it is one and known."""
+        found = self.cells.loc[self.cells["layers"] == layers, "teacher_layers"].dropna().unique()
+        return int(found[0]) if len(found) == 1 else None
+
+    def depth(self, layers: int) -> str:
+        """`3 of 6 layers`."""
+        return depth(layers, self.teacher_layers(layers))
+
+    def title(self, place: Place) -> str:
+        """`mrpc, 3 of 6 layers`."""
+        return f"{place[0]}, {self.depth(place[1])}"
+
+    @cached_property
+    def labels(self) -> dict[int, list[str]]:
+        """The labels of the arms of every depth, in the order of the methods' table."""
+        ranked = sorted(self.arms, key=self.rank)
+        return {
+            layers: list(dict.fromkeys(a["label"] for a in ranked if a["layers"] == layers))
+            for layers in self.depths
+        }
+
+    def label_id(self, layers: int, label: str) -> str:
+        """What the runs of a label at one depth are found by in the list of runs."""
+        return f"method-{layers}-{self.labels[layers].index(label)}"
+
+    def runs_of(self, keys: Sequence[str]) -> str:
+        """A link to the rows of some runs in the list of runs: to their arm, if they are of one."""
+        found = {self.arm_of.get(key) for key in keys}
+        if len(found) == 1 and None not in found:
+            return f"#{anchor('arm', *found)}"
+        first = [*filter(self.evidence.teachers.__contains__, keys), *keys][:1]
+        return f"#{anchor('run', *first)}" if first else ""

@@ -1,0 +1,225 @@
+"""The runs behind a comparison, and their means over seeds: as frames and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.frame import CELL
+from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
+from alpkd_pipeline.reporting.tables.measures import TIMES, timed_alike, told_by_runs
+from alpkd_pipeline.reporting.tables.table import (
+    Body,
+    Cell,
+    Column,
+    Table,
+    anchor,
+    cells,
+    depth,
+    known,
+    number,
+    numbers,
+    points,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alpkd_pipeline.reporting.sources import Sources
+    from alpkd_pipeline.reporting.statistics.arms import Row
+    from alpkd_pipeline.reporting.store import RunRecord
+
+_OF_TEACHER = ("teacher_layers", "teacher_seed", "metric", "teacher", "teacher_score")
+_SIZES = ("parameters", "teacher_parameters")
+_SHARED = ("task", "method", "layers", *_OF_TEACHER, *_SIZES, "selection", "differs")
+"""Columns that are the same in all runs of a group."""
+
+
+def score_columns(df: pd.DataFrame) -> list[str]:
+    """The columns of dev scores, `<split>.<metric>`, in their order."""
+    return [str(name) for name in df.columns if "." in str(name)]
+
+
+def students_table(df: pd.DataFrame) -> pd.DataFrame:
+    """One row for each cell, in the order of `collect`; what no run has is left out."""
+    cells = df[df["generation"] == CELL].reset_index(drop=True).drop(columns=["generation"])
+    return cells if cells.empty else cells.dropna(axis="columns", how="all")
+
+
+def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds, one row for each group of cells that differ in nothing but the seed.
+
+    The shared columns, `seeds` (their number n), for each score `<score> mean` and `<score> std`
+    (sample standard deviation, n - 1; missing for one seed), the means of what runs tell, as
+    `seconds`, and of times (where most of the task were timed), and `group`.
+    """
+    groups = timed_alike(df[df["generation"] == CELL]).groupby("group", sort=False)
+    means = groups[list(_SHARED)].first()
+    means["seeds"] = groups["seed"].nunique()
+    for name in score_columns(df):
+        means[f"{name} mean"] = groups[name].mean()
+        means[f"{name} std"] = groups[name].std()
+    for name in (*told_by_runs(), *TIMES):
+        means[name] = groups[name].mean()
+    return means.reset_index()[[*means.columns, "group"]]
+
+
+def means_table(arms: Sequence[Row], runs: pd.DataFrame) -> Table:
+    """The means that the verdicts compare: a row for each arm of one task, over all its seeds."""
+    scores = [name for name in score_columns(runs) if runs[name].notna().any()]
+    # Only what a row says: the frame of all runs is wide, and each arm copies its part of it.
+    wanted = ["seed", "layers", "teacher_layers", "teacher", "teacher_key", "teacher_score"]
+    wanted += ["parameters", "seconds", "speed_up", *scores]
+    alike = timed_alike(runs).set_index("key")[wanted]
+    columns = [
+        *_HEAD,
+        numbers("seeds", lambda row: str(row["n"])),
+        *(numbers(name, _score(name)) for name in scores),
+        *_OF_MODELS,
+        Column("spread over", lambda row: row["spread"]),
+        _DIFFERS,
+    ]
+    rows = [_mean_row(arm, alike.loc[arm["runs"]], scores) for arm in arms]
+    return Table("Means over seeds", columns, [Body(cells(columns, rows))]).without_empty()
+
+
+def _mean_row(arm: Row, runs: pd.DataFrame, scores: list[str]) -> Row:
+    teachers = runs.drop_duplicates("teacher_key")
+    names = teachers["teacher"].astype(str).unique()
+    # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
+    by_seed = runs.groupby("seed")[scores].mean()
+    return {
+        **arm,
+        **{name: (by_seed[name].mean(), by_seed[name].std()) for name in scores},
+        "teacher_layers": runs["teacher_layers"].iloc[0],
+        "teacher": names[0] if len(names) == 1 else f"{len(names)} teachers",
+        "teacher_score": teachers["teacher_score"].mean(),
+        **{name: runs[name].astype("float64").mean() for name in ("parameters", "seconds")},
+        "speed_up": runs["speed_up"].mean(),
+    }
+
+
+def each_table(runs: pd.DataFrame) -> Table:
+    """Each student of a task, one by one."""
+    students = students_table(runs)
+    columns = [
+        *_HEAD,
+        numbers("seed", lambda row: str(row["seed"])),
+        *(numbers(name, _score(name)) for name in score_columns(students)),
+        *_OF_MODELS,
+        _DIFFERS,
+        Column("run", lambda row: row["path"].rpartition("/")[2]),
+    ]
+    rows = cells(columns, students.to_dict("records"))
+    return Table("Each student", columns, [Body(rows)]).without_empty()
+
+
+def _depth(row: Row) -> str:
+    teacher = known(row.get("teacher_layers"))
+    return str(row["layers"]) if teacher is None else f"{row['layers']} of {teacher:.0f}"
+
+
+def _score(name: str) -> Callable[[Row], str]:
+    """A score, or a mean with its deviation."""
+
+    def text(row: Row) -> str:
+        mean, std = row[name] if isinstance(row[name], tuple) else (row[name], None)
+        return score_text(mean) if known(std) is None else f"{score_text(mean)} ± {std:.4f}"
+
+    return text
+
+
+def _speed_up(row: Row) -> str:
+    value = known(row.get("speed_up"))
+    return "-" if value is None else f"{value:.1f}x"
+
+
+_HEAD = (Column("method", lambda row: row["method"]), numbers("layers", _depth))
+_OF_MODELS = (
+    Column("teacher", lambda row: str(row["teacher"])),
+    numbers("teacher's score", lambda row: score_text(known(row.get("teacher_score")))),
+    numbers("parameters", lambda row: millions(known(row.get("parameters")))),
+    numbers("seconds", lambda row: seconds_text(known(row.get("seconds")))),
+    numbers("speed-up", _speed_up),
+)
+_DIFFERS = Column("differs", lambda row: row["arm_differs"])
+
+
+def list_tables(sources: Sources) -> tuple[Table | None, Table]:
+    """Every run with what finds it again: teachers, if there are any, and students."""
+    wanted = set(sources.cells["teacher_key"])
+    found = sorted(
+        (record for record in sources.evidence.teachers.values() if record.key in wanted),
+        key=lambda record: record.path.as_posix(),
+    )
+    columns = _list_columns(sources, teachers=True)
+    teachers = Table("Teachers", columns, [Body(cells(columns, found))], id="list-of-teachers")
+    columns = _list_columns(sources)
+    bodies = list(_student_bodies(sources, columns))
+    count = plural(sum(len(body.rows) for body in bodies), "student")
+    caption = f"{count}, by depth, method and task"
+    students = Table(caption, columns, bodies, id="list-of-students", tools=True)
+    return teachers if found else None, students
+
+
+def _student_bodies(sources: Sources, columns: Sequence[Column]) -> Iterator[Body]:
+    """One body for each arm; the first of a method carries the method's heading."""
+    arms = {(arm["layers"], arm["label"], arm["task"]): arm for arm in sources.arms}
+    for layers in sources.depths:
+        for label in sources.labels[layers]:
+            name, heading_id = f"{label}, {depth(layers)}", sources.label_id(layers, label)
+            for task in sources.tasks:
+                arm = arms.get((layers, label, task))
+                if arm is not None:
+                    rows = cells(columns, sources.students(arm))
+                    yield Body(rows, name, id=anchor("arm", arm["arm"]), heading_id=heading_id)
+                    name = heading_id = ""
+
+
+def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
+    def method(run: RunRecord) -> Cell:
+        params, id_ = run.run["params"], anchor("run", run.key)
+        if teachers:
+            return Cell(str(params["teacher"].get("model")), id=id_)
+        return Cell(params["method"]["name"], mark=params["method"]["name"], id=id_)
+
+    def layers(run: RunRecord) -> str:
+        if teachers:
+            return asked(run.run["identity"].get("teacher_layers"))
+        return str(run.run["params"]["student"]["layers"])
+
+    def teacher_seed(run: RunRecord) -> str:
+        return asked(run.run["params"]["teacher"].get("seed"))
+
+    def seed(run: RunRecord) -> str:
+        params = run.run["params"]
+        return str(params["teacher"].get("seed") if teachers else params["seed"])
+
+    def asked(value: Any) -> str:
+        return "?" if value is None else str(value)
+
+    def commit(run: RunRecord) -> Cell:
+        found = str((run.run.get("provenance") or {}).get("git_commit") or "unknown")
+        return Cell(found[:8], tone="code", title=found)
+
+    def folder(run: RunRecord) -> Cell:
+        return Cell(run.path.relative_to(sources.evidence.store).as_posix(), tone="code")
+
+    return [
+        Column("method", method),
+        Column("task", lambda run: str(run.run["task"]["name"])),
+        numbers("layers", layers),
+        numbers("seed", seed),
+        numbers("teacher's seed", teacher_seed),
+        numbers("score", lambda run: points(run.deciding_score, 2, run.deciding_metric)),
+        numbers("seconds", lambda run: number(run.metrics.get("seconds"), 0)),
+        Column("folder", folder),
+        Column("key", lambda run: Cell(run.key[:12], tone="code", title=run.key)),
+        Column("commit", commit),
+        Column(
+            "in MLflow",
+            lambda run: Cell(f"tags.key = '{run.key}'", tone="code"),
+            meaning="paste this into the search field of MLflow's runs",
+        ),
+    ]

@@ -1,0 +1,247 @@
+"""The main table of a comparison: methods against tasks, one table for each number of layers.
+
+First as lines, one for each number, then as tables to be read. In the lines scores are in the
+metric's own unit; percent only where something is kept of the teacher.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.statistics.arms import Row as Arm
+from alpkd_pipeline.reporting.statistics.verdict import best
+from alpkd_pipeline.reporting.tables.average import (
+    AVERAGE,
+    TEACHER,
+    average_name,
+    averages,
+    percent,
+    teacher_lines,
+    teacher_means,
+)
+from alpkd_pipeline.reporting.tables.measures import Measure, measured, measures, shown, timed_alike
+from alpkd_pipeline.reporting.tables.table import (
+    MISSING,
+    Body,
+    Cell,
+    Column,
+    Table,
+    cells,
+    depth,
+    known,
+    number,
+    numbers,
+    plus_minus,
+)
+from alpkd_pipeline.tasks.metrics import is_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alpkd_pipeline.reporting.sources import Sources
+
+Line = dict[Any, Any]
+"""One number with everything around it."""
+
+_NUMBERS = ("n", "mean", "std", "low", "high")
+_OF_ARM = ("label", "method", "task", "metric", *_NUMBERS, "runs")
+_FIRST = ("layers", "row", "label", "kind", "method", "task", "metric")
+BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
+_REAL = ("mean", "std", "low", "high", "kept", "rank")
+
+
+def main_lines(runs: pd.DataFrame, table: Sequence[Arm]) -> list[Line]:
+    """Every number of the main tables on a line of its own.
+
+    Args:
+        runs: rows of `collect` that count, with the columns of `add_settings`.
+        table: of `arms(runs)`.
+
+    Returns:
+        What `BEFORE_MEASURES` names, the measures and `runs`: for each number of layers (deepest
+        first) the teacher's lines, then those of the methods in the order of the methods' table;
+        `row` counts the rows of a table. `n`, `mean`, `std`, `low`, `high` over seeds; `bold` as
+        `best` says; `kept` percent of the teacher's score. A line whose `task` is `Average` follows
+        each row where at least two tasks are shared: see `averages`; only there `tasks` and `rank`
+        are filled. `runs` are the keys behind the number.
+
+    Raises:
+        ValueError: two arms of one task and depth have the same label.
+    """
+    bold = {arm["arm"] for arm in best(table) if arm["bold"]}
+    runs = timed_alike(runs)
+    lines: list[Line] = []
+    for layers in sorted({arm["layers"] for arm in table}, reverse=True):
+        here = runs[runs["layers"] == layers]
+        students = _student_lines(here, [arm for arm in table if arm["layers"] == layers], bold)
+        lines += _in_rows([*teacher_lines(here), *students], layers)
+    return lines
+
+
+def main_frame(lines: Sequence[Line]) -> pd.DataFrame:
+    """The lines of `main_lines` as main.csv has them."""
+    import pandas as pd
+
+    frame = pd.DataFrame(lines, columns=[*BEFORE_MEASURES, *measures(), "runs"])
+    return frame.astype(dict.fromkeys([*_REAL, *measures()], "float64"))
+
+
+def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> Iterator[Line]:
+    of_arm, teachers = measured(here), teacher_means(here)
+    timed = here[here["latency_ms"].notna()]
+    places = dict(zip(timed["arm"], timed["timed_on"], strict=True))
+    for row in table:
+        arm = row["arm"]
+        yield {
+            **{name: row[name] for name in _OF_ARM},
+            "kind": "student",
+            "bold": arm in bold,
+            "kept": percent(row["mean"], teachers.get(arm), row["metric"]),
+            "teacher_mean": teachers.get(arm),
+            "per_seed": row["per_seed"],
+            "timed_on": places.get(arm, ""),
+            **of_arm[arm],
+        }
+
+
+def _in_rows(lines: list[Line], layers: int) -> Iterator[Line]:
+    """Lines in the order of a table's rows, each row followed by its average."""
+    times = Counter((line["label"], line["task"]) for line in lines)
+    for (label, task), count in times.items():
+        if count > 1:
+            raise ValueError(f"two rows of {layers} layers are called {label} on {task}")
+    means = averages(lines)
+    order = {name: place for place, name in enumerate((TEACHER, *METHODS))}
+    labels = dict.fromkeys((line["label"], line["method"]) for line in lines)
+    ranked = sorted(labels, key=lambda found: (order.get(found[1], len(order)), found))
+    for row, (label, _) in enumerate(ranked):
+        of_row = [line for line in lines if line["label"] == label]
+        for line in [*of_row, *means.get(label, [])]:
+            yield {**line, "layers": layers, "row": row}
+
+
+Row = dict[str, Line]
+"""The lines of one row by their tasks, the average among them."""
+
+
+def score_tables(
+    lines: Sequence[Line], sources: Sources | None = None
+) -> Iterator[tuple[str, Table]]:
+    """A table for each number of layers under its name, in the order of the lines.
+
+    Without sources scores lead nowhere, and it is not known how deep the teachers are.
+    """
+    for layers in dict.fromkeys(line["layers"] for line in lines):
+        name = depth(layers, sources.teacher_layers(layers) if sources else None)
+        here = [line for line in lines if line["layers"] == layers]
+        yield name, _table(here, layers, name, sources)
+
+
+def _table(lines: list[Line], layers: int, name: str, sources: Sources | None) -> Table:
+    rows: dict[int, Row] = {}
+    for line in lines:
+        rows.setdefault(line["row"], {})[line["task"]] = line
+    metric = {line["task"]: str(line["metric"]) for line in lines if line["task"] != AVERAGE}
+    counts = {int(line["n"]) for line in lines if line["kind"] == "student"}
+    columns = [Column("method", _method)]
+    for task in sorted(metric):
+        columns.append(numbers(task, _scored(task, counts, sources), metric[task]))
+    over = [int(line["tasks"]) for line in lines if line["task"] == AVERAGE]
+    if over:
+        said = "over the tasks that all methods of the table have"
+        columns.append(numbers(average_name(over[-1]), _scored(AVERAGE, counts, sources), said))
+    columns += _of_models(len(metric))
+    students = [line for line in lines if line["kind"] == "student" and line["task"] != AVERAGE]
+    return Table(
+        f"Students of {name}: {_seeds(counts)}",
+        columns,
+        [Body(cells(columns, [row]), tone=_first(row)["kind"]) for row in rows.values()],
+        id=f"{layers}-layers",
+        alone=_alone(layers, metric, {int(line["n"]) for line in students}),
+    ).without_empty()
+
+
+def _of_models(tasks: int) -> list[Column]:
+    """What follows the scores; nothing is kept of an average over tasks that is not there."""
+
+    def of_measure(measure: Measure) -> Callable[[Row], str]:
+        return lambda row: (
+            measure.text(row.get(AVERAGE, _first(row)).get(measure.name))
+            if measure.of_teacher or _is_student(row)
+            else MISSING
+        )
+
+    def kept(row: Row) -> str:
+        # A share of one task's score says nothing of a row that stands for several.
+        line = row.get(AVERAGE, _first(row) if tasks == 1 else {})
+        return number(line.get("kept")) if _is_student(row) else MISSING
+
+    return [
+        numbers("kept", kept, "share of the teacher's score, in percent", brief=False),
+        numbers(
+            "rank",
+            lambda row: number(row.get(AVERAGE, {}).get("rank")),
+            "mean place among the students over the tasks, 1 is the best",
+        ),
+        *(numbers(m.heading, of_measure(m), m.meaning, m.brief) for m in shown()),
+    ]
+
+
+def _first(row: Row) -> Line:
+    return next(iter(row.values()))
+
+
+def _is_student(row: Row) -> bool:
+    return bool(_first(row)["kind"] == "student")
+
+
+def _method(row: Row) -> Cell:
+    first = _first(row)
+    return Cell(str(first["label"]), mark=str(first["method"]) if _is_student(row) else "")
+
+
+def _scored(task: str, counts: set[int], sources: Sources | None) -> Callable[[Row], Cell]:
+    """The cells of a task: the number of seeds stands below a score where it is not the same."""
+
+    def cell(row: Row) -> Cell:
+        line = row.get(task)
+        if line is None:
+            return Cell(MISSING)
+        differ = len(counts) > 1 or not _is_student(row)
+        return Cell(
+            plus_minus(line["mean"], line["std"], line["metric"]),
+            href=_link(line, sources) if sources else "",
+            small=f"n = {int(line['n'])}" if differ and known(line["n"]) else "",
+            strong=bool(line["bold"]),
+        )
+
+    return cell
+
+
+def _link(line: Line, sources: Sources) -> str:
+    if line["task"] == AVERAGE and line["kind"] == "student":
+        return f"#{sources.label_id(int(line['layers']), str(line['label']))}"
+    return sources.runs_of(line["runs"])
+
+
+def _seeds(counts: set[int]) -> str:
+    if len(counts) == 1:
+        (n,) = counts
+        return "one seed each, no spread is known" if n == 1 else f"{n} seeds each"
+    return "the number of seeds n differs and stands below each score"
+
+
+def _alone(layers: int, metric: dict[str, str], counts: set[int]) -> str:
+    told = ", ".join(f"{task} {metric[task]}" for task in sorted(metric))
+    but = ", errors in the unit of the labels" if any(map(is_error, metric.values())) else ""
+    least, most = min(counts), max(counts)
+    seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
+    return (
+        f"Students of {layers} layers on the dev splits, in percent{but} ({told}): mean ± standard"
+        f" deviation over {seeds}. Bold: better than every other student of the column by paired"
+        " t tests over seeds, Holm-corrected, p < 0.05."
+    )

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.orchestration.rerun.conftest import Make
+
+from alpkd_pipeline.orchestration.rerun.compare import ModelComparison, compare_models
+from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
+from alpkd_pipeline.orchestration.rerun.result import CellResult, RerunResult
+from alpkd_pipeline.orchestration.rerun.rows import DataComparison, SplitChange
+from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, FAILED, Band
+
+BAND = Band("seeds", 5, -0.02, 0.02)
+SAME = DataComparison(known=True, changes=())
+
+
+def cell(
+    *models: ModelComparison,
+    data: DataComparison = SAME,
+    differs: tuple[Kind, ...] = (),
+    error: str | None = None,
+) -> CellResult:
+    differences = tuple(Difference(kind, "x", "1", "2") for kind in differs)
+    return CellResult("1" * 64, "kd-4L-s0", "mrpc", None, differences, data, models, error=error)
+
+
+@pytest.mark.parametrize("kind", ["parameters", "damage", "data"])
+def test_something_else_has_drifted_whatever_its_score(
+    then: StoredRun, now: Make, kind: Kind
+) -> None:
+    equal = compare_models(then, now())
+    assert cell(equal, differs=(kind,)).verdict == DRIFTED
+    assert cell(equal, differs=(kind,)).something_else == ("x: 1 -> 2",)
+
+
+@pytest.mark.parametrize("kind", ["code", "libraries", "python", "device", "threads"])
+def test_other_conditions_alone_are_no_drift(then: StoredRun, now: Make, kind: Kind) -> None:
+    equal = compare_models(then, now())
+    assert cell(equal, differs=(kind,)).verdict == BITWISE
+
+
+def test_changed_rows_are_drift(then: StoredRun, now: Make) -> None:
+    changed = DataComparison(known=True, changes=(SplitChange("train", 1, 48, 48),))
+    found = cell(compare_models(then, now()), data=changed)
+    assert found.verdict == DRIFTED
+    assert found.something_else == ("data changed, train: 1 of 48 rows",)
+
+
+def test_the_worst_model_and_the_worst_cell_decide(then: StoredRun, now: Make) -> None:
+    equal = compare_models(then, now())
+    drifted = replace(compare_models(then, now(score=0.1, weights=b"other")), band=BAND)
+    assert cell(equal, drifted).verdict == DRIFTED
+    result = RerunResult("20260314-031500", "1" * 64, [cell(equal), cell(error="x")], 1.0)
+    assert result.verdict == FAILED
+    assert cell(equal, drifted).verdict_of(equal) == BITWISE

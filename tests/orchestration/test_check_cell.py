@@ -1,0 +1,244 @@
+"""Contradictions between parameters; test_config_loader.py has those of a demo run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.models.folders import bert_weights
+from tests.orchestration.conftest import Load
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.source import DEMO_FOLDER
+from alpkd_pipeline.orchestration.cell import Cell
+from alpkd_pipeline.orchestration.check import check_cell
+
+COMMIT = "a" * 40
+
+
+def checked(load: Load, flat: dict, tmp_path: Path) -> None:
+    check_cell(Cell(load(flat).params, tmp_path))
+
+
+def refused(load: Load, flat: dict, tmp_path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        checked(load, flat, tmp_path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def encoder(folder: Path, **changes: object) -> str:
+    """A copy of the demo's encoder with another config.json, and weights that go with it."""
+    shutil.copytree(DEMO_FOLDER, folder)
+    config = json.loads((DEMO_FOLDER / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    if changes and config["model_type"] == "bert":
+        (folder / "model.safetensors").write_bytes(bert_weights(config))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {},
+        {"student.layers": 12},
+        {"student.layers": 1, "method.name": "no_kd"},
+        {"task.name": "rte", "task.source": "hub", "teacher.model": "x/y", "teacher.revision": "C"},
+        {"task.name": "rte", "task.source": "folder", "teacher.model": "HERE"},
+    ],
+)
+def test_cells_that_can_work(load: Load, flat: dict, tmp_path: Path) -> None:
+    here = encoder(tmp_path / "here")
+    flat = {k: {"C": COMMIT, "HERE": here}.get(v, v) for k, v in flat.items()}
+    checked(load, flat, tmp_path)
+
+
+def test_a_hub_model_that_is_not_here_yet_is_not_judged(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    task = {"task.name": "rte", "task.source": "hub", "student.layers": 99}
+    model = {"teacher.model": "some/encoder", "teacher.revision": COMMIT}
+    checked(load, {**task, **model}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flat", "words"),
+    [
+        ({"task.source": "folder"}, "the source demo has the task demo and nothing else"),
+        ({"task.name": "rte"}, "'rte' does not come from task.source='demo'"),
+        ({"task.name": "rte", "task.source": "hub"}, "'demo' knows only the demo's made-up words"),
+        ({"student.layers": 13}, "'student.layers' = 13: the teacher demo has 12 layers"),
+        ({"teacher.model": "some/encoder"}, "is a hub id and needs 'teacher.revision'"),
+    ],
+)
+def test_a_contradiction_is_named(load: Load, flat: dict, words: str, tmp_path: Path) -> None:
+    assert words in refused(load, flat, tmp_path)
+
+
+def own_task(**more: object) -> dict:
+    return {
+        "task.name": "mine",
+        "task.source": "hub",
+        "task.text_columns": "a",
+        "task.labels": "no|yes",
+        **more,
+    }
+
+
+@pytest.mark.parametrize("given", [{}, {"task.dataset": "x/y"}, {"task.revision": COMMIT}])
+def test_a_hub_data_set_needs_name_and_commit(load: Load, given: dict, tmp_path: Path) -> None:
+    model = encoder(tmp_path / "encoder")
+    line = refused(load, own_task(**given, **{"teacher.model": model}), tmp_path)
+    assert "task.dataset and task.revision, a 40-digit commit" in line
+
+
+def test_the_depth_is_that_of_the_user_s_own_encoder(load: Load, tmp_path: Path) -> None:
+    given = {"teacher.model": encoder(tmp_path / "encoder", num_hidden_layers=3)}
+    checked(load, {**given, "student.layers": 3}, tmp_path)
+    assert "has 3 layers; a student has 1 to 3" in refused(
+        load, {**given, "student.layers": 4}, tmp_path
+    )
+
+
+def test_a_teacher_that_was_brought_has_no_start_before_fine_tuning(
+    load: Load, tmp_path: Path
+) -> None:
+    given = {"teacher.finetuned": True, "teacher.model": encoder(tmp_path / "t")}
+    checked(load, given, tmp_path)
+    line = refused(load, {**given, "student.init_from": "pretrained"}, tmp_path)
+    assert "parameter 'student.init_from' = 'pretrained'" in line
+    assert "use student.init_from=teacher" in line
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"student.hidden_size": 30, "student.heads": 4}, "a width of 30 cannot be shared by 4"),
+        ({"student.heads": 3}, "a width of 64 cannot be shared by 3"),
+        ({"student.hidden_size": 33}, "a width of 33 cannot be shared by"),
+    ],
+)
+def test_heads_share_the_width(load: Load, sizes: dict, words: str, tmp_path: Path) -> None:
+    given = {"student.init": "random", "method.projection": "linear", **sizes}
+    assert words in refused(load, given, tmp_path)
+
+
+def own_start(model: str, **more: object) -> dict:
+    return {"student.init": "checkpoint", "student.checkpoint": model, **more}
+
+
+def test_a_checkpoint_on_the_hub_needs_its_commit(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    assert "needs 'student.checkpoint_revision'" in refused(load, own_start("a/b"), tmp_path)
+    checked(load, own_start("a/b", **{"student.checkpoint_revision": COMMIT}), tmp_path)
+
+
+def test_a_checkpoint_is_as_deep_as_the_student(load: Load, tmp_path: Path) -> None:
+    shallow = encoder(tmp_path / "shallow", num_hidden_layers=3)
+    checked(load, own_start(shallow, **{"student.layers": 3}), tmp_path)
+    line = refused(load, own_start(shallow, **{"student.layers": 4}), tmp_path)
+    assert "parameter 'student.layers' = 4: the checkpoint" in line
+    assert "has 3 layers" in line
+
+
+def test_a_checkpoint_reads_the_teacher_s_tokens(load: Load, tmp_path: Path) -> None:
+    other = Path(encoder(tmp_path / "other"))
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    one, two = list(vocabulary)[-2:]
+    vocabulary[one], vocabulary[two] = vocabulary[two], vocabulary[one]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert str(other) in refused(load, own_start(str(other)), tmp_path)
+
+
+def test_a_checkpoint_that_is_not_there(load: Load, tmp_path: Path) -> None:
+    assert "nowhere" in refused(load, own_start("./nowhere"), tmp_path)
+
+
+NARROW = {"student.init": "random", "student.hidden_size": 32, "student.heads": 2}
+
+
+@pytest.mark.parametrize("method", ["pkd", "alp_kd", "uniform", "last_layer"])
+def test_layers_of_other_widths_are_not_compared(load: Load, method: str, tmp_path: Path) -> None:
+    line = refused(load, {**NARROW, "method.name": method}, tmp_path)
+    assert f"method '{method}'" in line
+    assert "width 32" in line
+    assert "width 64" in line
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"method.name": "kd"},
+        {"method.name": "no_kd"},
+        {"method.name": "ckd"},
+        {"method.projection": "linear"},
+    ],
+)
+def test_other_widths_are_fine_where_no_layers_are_compared_or_a_map_is_learned(
+    load: Load, method: dict, tmp_path: Path
+) -> None:
+    checked(load, {**NARROW, **method}, tmp_path)
+
+
+def test_the_width_is_that_of_the_student_s_own_checkpoint(load: Load, tmp_path: Path) -> None:
+    small = encoder(tmp_path / "small", hidden_size=48)
+    given = {"student.init": "checkpoint", "student.checkpoint": small}
+    assert "student (width 48)" in refused(load, given, tmp_path)
+    same = encoder(tmp_path / "same", num_hidden_layers=4)
+    checked(load, {**given, "student.checkpoint": same}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flat", "words"),
+    [
+        (
+            {"method.name": "rail_kd", "student.layers": 12},
+            "at least 1 layer less than its teacher's 12, not 12: set student.layers to at most 11",
+        ),
+        (
+            {"method.name": "minilmv2", "method.teacher_layer": 13},
+            "teacher_layer=13 of method 'minilmv2' is refused: the teacher has 12 layers",
+        ),
+        (
+            {"method.name": "minilmv2", "method.relation_heads": 5},
+            "5 relation heads, and the teacher's width 64",
+        ),
+        (
+            {**NARROW, "student.hidden_size": 30, "method.name": "minilmv2"},
+            "relation heads, and the student's width 30",
+        ),
+        ({**NARROW, "student.heads": 1, "method.name": "tinybert"}, "the student has 1 heads"),
+    ],
+)
+def test_models_that_a_method_cannot_compare(
+    load: Load, flat: dict, words: str, tmp_path: Path
+) -> None:
+    assert words in refused(load, flat, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"method.name": "rail_kd", "student.layers": 11},
+        {**NARROW, "method.name": "rail_kd"},
+        {**NARROW, "method.name": "minilmv2", "method.teacher_layer": 9},
+        {**NARROW, "student.heads": 4, "method.name": "tinybert"},
+    ],
+)
+def test_other_models_that_they_can(load: Load, flat: dict, tmp_path: Path) -> None:
+    checked(load, flat, tmp_path)
+
+
+def test_attention_scores_are_not_compared_where_they_hold_positions(
+    load: Load, tmp_path: Path
+) -> None:
+    other = encoder(tmp_path / "other", model_type="modernbert")
+    line = refused(load, {"teacher.model": other, "method.name": "tinybert"}, tmp_path)
+    assert "attention scores of model_type 'modernbert' depend on positions" in line
+    checked(load, {"teacher.model": other, "method.name": "minilmv2"}, tmp_path)
