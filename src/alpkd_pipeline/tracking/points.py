@@ -134,22 +134,14 @@ DIGEST_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class DatasetFacts:
-    """One split as MLflow knows it.
+    """One split as MLflow knows it."""
 
-    Attributes:
-        name: task and split, `mrpc-train`.
-        digest: the first characters of the split's sha256, or of the data's key.
-        context: what the split was used for, `train` or `dev`.
-        source: JSON that MLflow can turn back into a source of its type.
-        schema: JSON with the column names and types.
-    """
-
-    name: str
-    digest: str
-    context: str
+    name: str  # task and split, `mrpc-train`
+    digest: str  # the first characters of the split's sha256, or of the data's key
+    context: str  # what the split was used for, `train` or `dev`
     source_type: str
-    source: str
-    schema: str
+    source: str  # JSON that MLflow can turn back into a source of its type
+    schema: str  # JSON with the column names and types
 
 
 def split_digests(folder: Path, run: Mapping[str, Any]) -> dict[str, str]:

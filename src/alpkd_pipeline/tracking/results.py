@@ -16,19 +16,14 @@ from alpkd_pipeline.tracking.points import RESULT_STEP, Point, points_of, time_m
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of a saved model.
+    """The scores of a saved model."""
 
-    Attributes:
-        key: of the scores, and of the evaluation that `own` is from.
-        splits: split -> metric -> score, splits with known labels only, the deciding one first.
-        own: the same of the user's own metrics, of these splits.
-        own_ms: when the evaluation was sealed, in milliseconds since the epoch.
-    """
-
-    key: str
+    key: str  # of the scores, and of the evaluation that `own` is from
+    # split -> metric -> score, splits with known labels only, the deciding one first
     splits: Mapping[str, Mapping[str, float]]
+    # the same of the user's own metrics, of these splits
     own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    own_ms: int = 0
+    own_ms: int = 0  # when the evaluation was sealed, in milliseconds since the epoch
 
 
 def find_scores(folder: Path) -> Scored | None:

@@ -22,20 +22,14 @@ _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?P<options>\?\w+=[^/]
 
 @dataclass(frozen=True, slots=True)
 class TrackingSettings:
-    """A tracking store and the experiment in it.
+    """A tracking store and the experiment in it."""
 
-    Attributes:
-        uri: the store's address; it may hold credentials, so it is never printed: see `shown`.
-        experiment: the experiment's name.
-        artifact_root: the folder for artifacts when we create the experiment; None leaves that
-            to the server.
-        project: the project's folder; paths in tags are relative to it.
-    """
-
+    # the store's address; it may hold credentials, so it is never printed: see `shown`
     uri: str = field(repr=False)
-    experiment: str
+    experiment: str  # the experiment's name
+    # the folder for artifacts when we create the experiment; None leaves that to the server
     artifact_root: Path | None
-    project: Path
+    project: Path  # the project's folder; paths in tags are relative to it
 
     @property
     def shown(self) -> str:

@@ -31,27 +31,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """What is known of a folder's MLflow run.
+    """What is known of a folder's MLflow run."""
 
-    Attributes:
-        store: which tracking store and experiment this is about.
-        training: the training's id; empty while its journal is empty.
-        place: the store's address and the experiment's name.
-        pushed: the last step pushed of each kind of event.
-        finished: everything is there and the run is FINISHED.
-        scored: `Scored.key` of the scores that are there.
-        ended: set when the training stopped before its end.
-    """
-
-    store: str = ""
-    training: str = ""
-    place: str = ""
+    store: str = ""  # which tracking store and experiment this is about
+    training: str = ""  # the training's id; empty while its journal is empty
+    place: str = ""  # the store's address and the experiment's name
     experiment_id: str = ""
     run_id: str | None = None
+    # the last step pushed of each kind of event
     pushed: Mapping[str, int] = field(default_factory=dict)
-    finished: bool = False
-    scored: str = ""
-    ended: Ended | None = None
+    finished: bool = False  # everything is there and the run is FINISHED
+    scored: str = ""  # `Scored.key` of the scores that are there
+    ended: Ended | None = None  # set when the training stopped before its end
 
 
 def read_state(folder: Path) -> SyncState:

@@ -166,21 +166,14 @@ def _digits(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One original and how it is made again.
-
-    Attributes:
-        differences: what has changed since, as far as it shows before.
-        commit: the commit whose code is run; None: today's.
-        device: takes the place of the recorded device, which is not here.
-        error: why it cannot be made again, one line.
-        today: what tells its results from those of another day's code or data.
-    """
+    """One original and how it is made again."""
 
     original: StoredRun
-    differences: tuple[Difference, ...] = ()
-    commit: str | None = None
-    device: str | None = None
-    error: str | None = None
+    differences: tuple[Difference, ...] = ()  # what has changed since, as far as it shows before
+    commit: str | None = None  # the commit whose code is run; None: today's
+    device: str | None = None  # takes the place of the recorded device, which is not here
+    error: str | None = None  # why it cannot be made again, one line
+    # what tells its results from those of another day's code or data
     today: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -26,27 +26,21 @@ SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """One original (its key) and its rerun (the key and the folder in the store, if it was made).
-
-    Attributes:
-        commit: the commit whose code was run; None: today's code.
-        differences: what was otherwise than it had been.
-        models: the teacher, if the original's is still there, and the student.
-        tracked: the MLflow runs of the original and of the rerun, where they are known.
-        error: why it failed, one line.
-    """
+    """One original (its key) and its rerun (key and folder in the store, if it was made)."""
 
     original: str
     name: str
     task: str
-    commit: str | None
-    differences: tuple[Difference, ...]
+    commit: str | None  # the commit whose code was run; None: today's code
+    differences: tuple[Difference, ...]  # what was otherwise than it had been
     data: DataComparison | None = None
+    # the teacher, if the original's is still there, and the student
     models: tuple[ModelComparison, ...] = ()
     rerun: str | None = None
     folder: str | None = None
+    # the MLflow runs of the original and of the rerun, where they are known
     tracked: tuple[str | None, str | None] = (None, None)
-    error: str | None = None
+    error: str | None = None  # why it failed, one line
 
     @property
     def something_else(self) -> tuple[str, ...]:
@@ -69,21 +63,14 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class RerunResult:
-    """All that one command made again.
+    """All that one command made again."""
 
-    Attributes:
-        time: when it ended, `20260314-031500` in UTC.
-        of: the key of the one original, or of the comparison.
-        kept: whether the fresh store stays.
-        notes: lines for people: what was passed over, what could not be tracked.
-    """
-
-    time: str
-    of: str
+    time: str  # when it ended, `20260314-031500` in UTC
+    of: str  # the key of the one original, or of the comparison
     cells: Sequence[CellResult]
     seconds: float
-    kept: bool = True
-    notes: Sequence[str] = ()
+    kept: bool = True  # whether the fresh store stays
+    notes: Sequence[str] = ()  # lines for people: what was passed over, what could not be tracked
 
     @property
     def verdict(self) -> Verdict:

@@ -31,23 +31,15 @@ LOG = "rerun.log"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a rerun happens.
-
-    Attributes:
-        store: the store of records and fresh stores.
-        tracking: where runs are tracked; None: nowhere.
-        keep: whether the fresh store stays after a bitwise equal rerun too.
-        command: the command line, for the record.
-        say: tells a person one line.
-    """
+    """Where a rerun happens."""
 
     project: Path
     env: str | None
-    store: Path
-    tracking: TrackingSettings | None
-    keep: bool
-    command: str
-    say: Callable[[str], None]
+    store: Path  # the store of records and fresh stores
+    tracking: TrackingSettings | None  # where runs are tracked; None: nowhere
+    keep: bool  # whether the fresh store stays after a bitwise equal rerun too
+    command: str  # the command line, for the record
+    say: Callable[[str], None]  # tells a person one line
 
 
 def run_again(

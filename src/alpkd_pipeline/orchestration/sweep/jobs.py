@@ -16,25 +16,17 @@ State = Literal["done", "failed", "not run", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work for one worker: a pipeline up to some results of one cell.
+    """One piece of work for one worker: a pipeline up to some results of one cell."""
 
-    Attributes:
-        name: what people call it; no two jobs of a schedule share it.
-        params: the cell's complete parameters, `Params.plain()`.
-        command: the command line with which people repeat the cell.
-        expect: stage -> key as planned; a worker that finds another key refuses the job.
-        needs: the names of jobs that must be done first.
-        exclusive: whether nothing else may run meanwhile, since times are taken.
-    """
-
-    name: str
+    name: str  # what people call it; no two jobs of a schedule share it
     pipeline: str
     to_outputs: tuple[str, ...]
-    params: Mapping[str, Any]
-    command: str = ""
+    params: Mapping[str, Any]  # the cell's complete parameters, `Params.plain()`
+    command: str = ""  # the command line with which people repeat the cell
+    # stage -> key as planned; a worker that finds another key refuses the job
     expect: Mapping[str, str] = field(default_factory=dict)
-    needs: tuple[str, ...] = ()
-    exclusive: bool = False
+    needs: tuple[str, ...] = ()  # the names of jobs that must be done first
+    exclusive: bool = False  # whether nothing else may run meanwhile, since times are taken
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Job:
@@ -45,20 +37,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended.
-
-    Attributes:
-        state: `done`; `failed`; `not run`, because something that it needs was not done or the
-            whole was stopped before its turn; `interrupted`, stopped while it ran.
-        seconds: how long it took, 0 if it never began.
-        diverged: whether it failed because its own training left the finite numbers.
-    """
+    """How a job ended."""
 
     job: Job
+    # `done`; `failed`; `not run`, because something that it needs was not done or the whole was
+    # stopped before its turn; `interrupted`, stopped while it ran
     state: State
-    seconds: float = 0.0
+    seconds: float = 0.0  # how long it took, 0 if it never began
     error: str | None = None
-    diverged: bool = False
+    diverged: bool = False  # whether it failed because its own training left the finite numbers
 
 
 @dataclass(frozen=True, slots=True)
