@@ -73,3 +73,11 @@ def test_a_finished_result_is_found_whatever_its_folder_is_called(tmp_path: Path
     seal(best, {"key": stage.key})
     assert (stage.found, stage.path) == (best, best)
     assert stage.expected == tmp_path / "kd-0123abcd"
+
+
+def test_it_shows_itself_in_a_line(tmp_path: Path) -> None:
+    one = Artifact("data", "ab" * 32, tmp_path / "data-abababab", {"raw": "c" * 64}, {"seed": 1})
+    assert repr(one) == f"<data {one.expected}, not made yet>"
+    (work := tmp_path / "work").mkdir()
+    publish(work, one.path, one.facts)
+    assert repr(one) == f"<data {one.path}>"

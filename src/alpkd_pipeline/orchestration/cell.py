@@ -299,10 +299,6 @@ class Cell(Subject):
             ("model", model), lambda: model_digest(model, self.project, self.digest_cache)
         )
 
-    def libraries(self, names: tuple[str, ...]) -> dict[str, str]:
-        """Installed versions, for keys."""
-        return self.facts.once(("libraries", names), lambda: library_versions(names))
-
     def _family(self, model: ModelRef) -> str:
         """The row of a model's family; all rows for a hub model, which may not be here yet."""
         hub = kind_of(model, self.project) == "hub"

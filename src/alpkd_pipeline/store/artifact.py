@@ -19,7 +19,7 @@ ORDER = "order"
 """Entry of a manifest: the time of the order by which the result was made again."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Artifact(os.PathLike[str]):
     """A folder that is known by the key of its contents, whatever it is called.
 
@@ -54,6 +54,10 @@ class Artifact(os.PathLike[str]):
     def work(self) -> Path:
         """The folder in which it is made, renamed when it is finished."""
         return self.expected.with_name(f"{self.expected.name}.work")
+
+    def __repr__(self) -> str:
+        """What people see of it in a notebook: what it is, where, and whether it is there."""
+        return f"<{self.name} {self.path}{'' if self.found else ', not made yet'}>"
 
     def __fspath__(self) -> str:
         """The path, so that it can be opened and joined like one."""
