@@ -129,7 +129,7 @@ def bare_epoch(
     optimiser = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
     warmup = int(settings.warmup_ratio * len(batches))
     schedule = LambdaLR(optimiser, partial(lr_factor, total=len(batches), warmup=warmup))
-    bf16 = on.precision == "bf16"
+    bf16 = on.hardware.precision == "bf16"
     model.train()
     for rows in batches:
         batch = collate(train, rows, pad_id).to(on.device)

@@ -15,8 +15,12 @@ from typing import Any
 from kedro.framework.startup import bootstrap_project
 from paired import PROJECT
 
-from alpkd_pipeline.models.encode_folder import encode_folder
-from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
+from alpkd_pipeline.models.encoder import (
+    encode_folder,
+    load_classifier,
+    load_tokenizer,
+    save_classifier,
+)
 from alpkd_pipeline.models.source import locate
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader

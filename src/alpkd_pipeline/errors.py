@@ -150,6 +150,11 @@ def size(count: float) -> str:
     raise AssertionError
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says first, or what it is called where it says nothing."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 def quoted(value: object) -> str:
     """A wrong value as a message shows it."""
     try:

@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_library(family: str, make_model: Any, batch: Ba
     model.set_attn_implementation("eager")
     real = batch["attention_mask"].bool()
     with torch.no_grad():
-        scores = forward_tokens(model, batch, TokenLayers(scores=(1, 3))).scores
+        scores = forward_tokens(model, batch, TokenLayers(scores=(1, 3))).get("scores")
         shown = model(**batch, output_attentions=True).attentions
     assert scores is not None
     assert scores.shape == (3, 2, HEADS, 12, 12)
@@ -76,23 +76,23 @@ def test_vectors_are_the_projections_of_what_a_layer_reads(
     with torch.no_grad():
         found = forward_tokens(model, batch, TokenLayers(qkv=(3, 2)))
         given = model(**batch, output_hidden_states=True)
-    assert found.qkv is not None
-    assert found.qkv.shape == (3, 2, 3, 12, WIDTH)
-    assert (found.states, found.scores) == (None, None)
-    torch.testing.assert_close(found.logits, given.logits)
+    assert found.get("qkv") is not None
+    assert found["qkv"].shape == (3, 2, 3, 12, WIDTH)
+    assert (found.get("states"), found.get("scores")) == (None, None)
+    torch.testing.assert_close(found["logits"], given.logits)
     block = model.base_model.get_submodule(FAMILIES[family].layers_path)[1]
     read = given.hidden_states[1]
     if family == "modernbert":
         read = block.attn_norm(read)
     weights = [block.get_submodule(name) for name in FAMILIES[family].projections]
     expected = torch.cat([linear(read) for linear in weights], dim=-1).chunk(3, dim=-1)
-    torch.testing.assert_close(found.qkv[:, 1], torch.stack(expected, dim=1))
+    torch.testing.assert_close(found["qkv"][:, 1], torch.stack(expected, dim=1))
 
 
 def test_states_are_those_of_the_model(family: str, make_model: Any, batch: Batch) -> None:
     model = make_model(family, layers=3)
     with torch.no_grad():
-        found = forward_tokens(model, batch, TokenLayers(states=(0, 2, 3))).states
+        found = forward_tokens(model, batch, TokenLayers(states=(0, 2, 3))).get("states")
         hidden = model(**batch, output_hidden_states=True).hidden_states
     assert found is not None
     assert found.shape == (3, 3, 12, WIDTH)
@@ -110,13 +110,15 @@ def test_padding_changes_nothing(family: str, make_model: Any, batch: Batch) -> 
             alone = {name: value[row : row + 1, :length] for name, value in batch.items()}
             one = forward_tokens(model, alone, wanted)
             near = {"atol": 2e-5, "rtol": 1e-4}
-            assert together.states is not None
-            assert together.qkv is not None
-            torch.testing.assert_close(one.states[0], together.states[row, :, :length], **near)
-            torch.testing.assert_close(one.qkv[0], together.qkv[row, :, :, :length], **near)
-            if one.scores is not None:
-                cut = together.scores[row, :, :, :length, :length]
-                torch.testing.assert_close(one.scores[0], cut, **near)
+            assert together.get("states") is not None
+            assert together.get("qkv") is not None
+            torch.testing.assert_close(
+                one["states"][0], together["states"][row, :, :length], **near
+            )
+            torch.testing.assert_close(one["qkv"][0], together["qkv"][row, :, :, :length], **near)
+            if one.get("scores") is not None:
+                cut = together["scores"][row, :, :, :length, :length]
+                torch.testing.assert_close(one["scores"][0], cut, **near)
 
 
 def test_gradients_reach_the_embeddings(family: str, make_model: Any, batch: Batch) -> None:
@@ -124,7 +126,7 @@ def test_gradients_reach_the_embeddings(family: str, make_model: Any, batch: Bat
     scores = (1, 2) if family in PLAIN else ()
     found = forward_tokens(model, batch, TokenLayers(states=(0, 2), qkv=(1, 2), scores=scores))
     table = model.get_input_embeddings().weight
-    for signal in (found.states, found.qkv, found.scores):
+    for signal in (found.get("states"), found.get("qkv"), found.get("scores")):
         if signal is not None:
             for k in range(signal.shape[1]):
                 loss = signal[:, k].pow(3).sum()
@@ -149,7 +151,7 @@ def test_hooks_are_gone_after_a_pass_and_after_an_error(
 
 def test_only_what_is_named_is_kept(make_model: Any, batch: Batch) -> None:
     found = forward_tokens(make_model("bert", layers=2), batch, TokenLayers())
-    assert (found.states, found.scores, found.qkv) == (None, None, None)
+    assert (found.get("states"), found.get("scores"), found.get("qkv")) == (None, None, None)
     with attention_projections(make_model("bert", layers=2), {2}) as seen:
         assert list(seen) == [2]
 
@@ -159,5 +161,5 @@ def test_vectors_may_be_in_half_precision(family: str, make_model: Any, batch: B
     model = make_model(family, layers=1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = forward_tokens(model, batch, TokenLayers(qkv=(1,)))
-    assert found.qkv is not None
-    assert found.qkv.dtype == torch.bfloat16
+    assert found.get("qkv") is not None
+    assert found["qkv"].dtype == torch.bfloat16

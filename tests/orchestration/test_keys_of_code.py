@@ -137,7 +137,7 @@ def turn_the_order_around(tree: Tree) -> None:
 
 
 def add_what_nobody_uses(tree: Tree) -> None:
-    for file in ("training/run.py", "training/student.py", "models/encode_folder.py"):
+    for file in ("training/run.py", "training/student.py", "models/encoder.py"):
         tree.append(file, "def _new() -> int:\n    return 1\n")
 
 
@@ -196,7 +196,7 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         OF_TEACHER,
     ),
     "how rows become token ids": (
-        replaced("models/encode_folder.py", "(dict(task)), tok", "(task), tok"),
+        replaced("models/encoder.py", "(dict(task)), tok", "(task), tok"),
         {"encoded"} | OF_TEACHER,
     ),
     "the demo's sentences": (
@@ -212,7 +212,7 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         {"student_latency"},
     ),
     "the submission file": (
-        replaced("evaluation/submission.py", r"index\t", r"id\t"),
+        replaced("evaluation/run.py", r"index\t", r"id\t"),
         {"student_evaluation"},
     ),
     "the geometry of layers": (

@@ -99,7 +99,7 @@ def test_cells_of_one_process_may_have_different_precisions() -> None:
     found = []
     for precision in ("fp32", "bf16", "fp32"):
         with accelerator_for(Hardware("cpu", "", precision, 1)) as accelerator:
-            found.append(accelerator.precision)
+            found.append(accelerator.hardware.precision)
             layer = torch.nn.Linear(2, 2)
             with accelerator.autocast():
                 found.append(layer(torch.ones(1, 2)).dtype)

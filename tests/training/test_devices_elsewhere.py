@@ -5,9 +5,9 @@ import pytest
 from alpkd_pipeline.training.devices import (
     differences,
     last_environment,
-    resumed_on,
     say_differences,
 )
+from alpkd_pipeline.training.run import deviations
 
 HERE = {
     "device": "cpu",
@@ -72,4 +72,4 @@ def test_the_record_is_of_places_that_differed() -> None:
         {"event": "resume", "after_step": 4, "differs": {}},
         {"event": "resume", "after_step": 8, "differs": {"threads": [1, 2]}},
     ]
-    assert resumed_on(events) == [{"after_step": 8, "differs": {"threads": [1, 2]}}]
+    assert deviations(events) == {"resumed_on": [{"after_step": 8, "differs": {"threads": [1, 2]}}]}

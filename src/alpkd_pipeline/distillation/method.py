@@ -19,11 +19,14 @@ from alpkd_pipeline.distillation.buckets import Buckets
 from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
 from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings, Sizes
 from alpkd_pipeline.distillation.signals import (
+    Kept,
     LossTerms,
     Signal,
     check_outputs,
     layer_signals,
     teacher_logits,
+    token_mask,
+    token_pair,
 )
 from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.tasks.task import TaskKind
@@ -123,6 +126,17 @@ class Method(nn.Module):
         if own is None:
             return LossTerms(hard, soft, None, total)
         return LossTerms(hard, soft, own.loss, total, own.weights, own.watch)
+
+    def token_vectors(
+        self, name: Kept, student: Signal, teacher: Signal | None, *inner: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """A signal (B, *inner, S, width) of both sides, and the mask (B, S) of their tokens."""
+        method, sizes = self.setup.row.name, self.setup.sizes
+        mask = token_mask(method, student)
+        batch, tokens = mask.shape
+        ours = (batch, *inner, tokens, sizes.student_width)
+        theirs = (batch, *inner, tokens, sizes.teacher_width)
+        return *token_pair(method, name, student, teacher, (ours, theirs)), mask
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The method's own term from whole signals; methods on pooled layers leave it as it is."""

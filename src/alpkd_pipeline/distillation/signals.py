@@ -122,10 +122,9 @@ def layer_signals(
         (B, m, D_S) and (B, n, D_T).
     """
     examples = student.logits.shape[0]
-    shape = (examples, sizes.student_layers, sizes.student_width)
-    ours = _checked(method, "layers", "student", student, shape)
-    shape = (examples, sizes.teacher_layers, sizes.teacher_width)
-    return ours, _checked(method, "layers", "teacher", teacher, shape).detach()
+    ours = (examples, sizes.student_layers, sizes.student_width)
+    theirs = (examples, sizes.teacher_layers, sizes.teacher_width)
+    return token_pair(method, "layers", student, teacher, (ours, theirs))
 
 
 Kept = Literal["layers", "states", "scores", "qkv"]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import LoadedModel, loaded_model
-from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.evaluation.score import LoadedModel, first_dev, loaded_model
+from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware
 from alpkd_pipeline.training.memory import RowLimit
@@ -50,10 +50,7 @@ def measure_geometry(
     Raises:
         UserError: no rows, states that are not finite, or a model that does not fit.
     """
-    name = task.dev_splits[0]
-    split = read_encoded(encoded, name)
-    if not len(split):
-        raise UserError(f"split '{name}' of {encoded} has no rows: there are no states to compare")
+    name, split = first_dev(encoded, task, "there are no states to compare")
     draw = np.random.Generator(np.random.PCG64(seed))
     rows = draw.permutation(len(split))[:max_examples]
     states = []

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import LoadedModel, loaded_model
+from alpkd_pipeline.evaluation.score import LoadedModel, first_dev, loaded_model
+from alpkd_pipeline.models.model_files import read_header, weight_files
 from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import collate
 from alpkd_pipeline.training.devices import Hardware, environment
@@ -53,10 +53,7 @@ def measure_latency(
     Raises:
         UserError: no rows in the dev split, or a model that does not fit.
     """
-    name = task.dev_splits[0]
-    split = read_encoded(encoded, name)
-    if not len(split):
-        raise UserError(f"split '{name}' of {encoded} has no rows: there is nothing to time")
+    name, split = first_dev(encoded, task, "there is nothing to time")
     draw = np.random.Generator(np.random.PCG64(seed))
     singles = draw.integers(len(split), size=(warmup + repeats, 1))
     batches = draw.integers(len(split), size=(warmup + repeats, batch_size))
@@ -114,8 +111,6 @@ def _seconds(loaded: LoadedModel, split: EncodedSplit, rows: np.ndarray) -> floa
     return time.perf_counter() - started
 
 
-WEIGHTS = "*.safetensors"
-
 _EMBEDDING = re.compile(r"(?:^|[._])embeddings?\.weight$")
 """Tables are named `word_embeddings.weight`, `tok_embeddings.weight`, ...; `embeddings.LayerNorm`
 and `embeddings_project` are no tables."""
@@ -131,10 +126,15 @@ def model_size(folder: Path) -> dict[str, int]:
     Raises:
         UserError: no weight file, or a damaged one.
     """
-    files = sorted(folder.glob(WEIGHTS))
+    files = weight_files(folder)
     if not files:
-        raise UserError(f"{folder} holds no {WEIGHTS} file: it is not a saved model")
-    counts = {name: n for path in files for name, n in _parameters(path).items()}
+        raise UserError(f"{folder} holds no *.safetensors file: it is not a saved model")
+    counts = {
+        name: math.prod(shape)
+        for path in files
+        for name, dtype, shape in read_header(path)
+        if "F" in dtype  # F16, BF16, F32, F64, F8_...; whole numbers are buffers
+    }
     tables = sum(n for name, n in counts.items() if _EMBEDDING.search(name))
     total = sum(counts.values())
     return {
@@ -142,17 +142,3 @@ def model_size(folder: Path) -> dict[str, int]:
         "parameters_without_embeddings": total - tables,
         "file_bytes": sum(path.stat().st_size for path in files),
     }
-
-
-def _parameters(path: Path) -> dict[str, int]:
-    """Tensor name -> number of values; whole numbers are buffers, such as position ids."""
-    try:
-        with safe_open(path, framework="np") as file:
-            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return {
-                name: math.prod(part.get_shape())
-                for name, part in parts.items()
-                if "F" in part.get_dtype()  # F16, BF16, F32, F64, F8_...
-            }
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a safetensors file: {error!r}") from None

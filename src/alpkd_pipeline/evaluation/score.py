@@ -52,6 +52,15 @@ class LoadedModel:
             )
 
 
+def first_dev(encoded: Path, task: Task, missing: str) -> tuple[str, EncodedSplit]:
+    """Name and rows of the first dev split; a UserError says what is `missing` without a row."""
+    name = task.dev_splits[0]
+    split = read_encoded(encoded, name)
+    if not len(split):
+        raise UserError(f"split '{name}' of {encoded} has no rows: {missing}")
+    return name, split
+
+
 @contextmanager
 def loaded_model(folder: Path, task: Task, hardware: Hardware) -> Iterator[LoadedModel]:
     """Load a model from its folder alone, as any user of it would.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from transformers import (
 )
 from transformers.utils import logging as library_logging
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.models.source import check_folder
+from alpkd_pipeline.store.manifest import write_json
+from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 
 VALUE_NAME = "value"
@@ -47,7 +49,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         )
     except Exception as error:
         # The tokenizers library raises bare exceptions for files that it cannot parse.
-        raise UserError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from None
+        raise UserError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise UserError(f"{folder}: a fast tokenizer with a padding token is needed")
     if not isinstance(tokenizer.model_max_length, int | float):
@@ -186,7 +188,7 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
             )
     except Exception as error:
         # A damaged file surfaces as SafetensorError, RuntimeError or OSError, by the damage.
-        raise UserError(f"{folder}: the weights cannot be loaded: {_first_line(error)}") from None
+        raise UserError(f"{folder}: the weights cannot be loaded: {first_line(error)}") from None
     mismatched = {key for key, *_ in report["mismatched_keys"]}
     return model.eval(), {*report["missing_keys"], *mismatched}
 
@@ -210,11 +212,31 @@ def _quiet() -> Iterator[None]:
             library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
-
-
 def _some(keys: Iterable[Any]) -> str:
     names = sorted(keys)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+def encode_folder(
+    splits: Path, task: Mapping[str, Any], pretrained: Path, max_length: int, folder: Path
+) -> None:
+    """Encode every split of a folder written by `write_splits` with a model folder's tokenizer.
+
+    Rows have `max_length` tokens at most, special ones included.
+    """
+    import pandas as pd
+
+    frames = {path.stem: pd.read_parquet(path) for path in sorted(splits.glob("*.parquet"))}
+    tokenizer = load_tokenizer(pretrained)
+    try:
+        report = encode_splits(frames, Task.from_dict(dict(task)), tokenizer, max_length, folder)
+    except Exception as error:
+        # Ids that no model has overflow; the tokenizers library raises bare exceptions.
+        if not isinstance(error, OverflowError) and type(error) is not Exception:
+            raise
+        raise UserError(
+            f"the tokenizer in {pretrained} cannot encode the rows ({error}): put the"
+            " tokenizer.json there that belongs to the model"
+        ) from None
+    write_json(folder / "report.json", report)

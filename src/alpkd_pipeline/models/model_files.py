@@ -1,7 +1,9 @@
 """The files of a model folder, read without trusting them. Standard library only.
 
 Folders come from anywhere. So only regular files are opened, JSON has a bound on its bytes and its
-depth, and what a safetensors file holds is known from its header before any weight is read.
+depth, and what a safetensors file holds is known from its header before any weight is read. The
+library builds whatever config.json asks for, gives random numbers to what the weights lack and
+leaves out what they have more: `check_sizes` refuses that before anything is allocated.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.models.shape import family_of, shape_of
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -139,7 +141,10 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         UserError: a file is not safetensors, is cut off, or holds other weights than the index of
             a model in several files says.
     """
-    parts = {path.name: dict(_header(path)) for path in weight_files(folder)}
+    parts = {
+        path.name: {name: shape for name, _, shape in read_header(path)}
+        for path in weight_files(folder)
+    }
     if WEIGHTS not in parts:
         for name, file in _weight_map(folder).items():
             if name not in parts[file]:
@@ -161,8 +166,14 @@ def _weight_map(folder: Path) -> Mapping[str, str]:
     return found
 
 
-def _header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """What a safetensors file begins with: 8 bytes of length, then that many bytes of JSON."""
+def read_header(path: Path) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Name, type and shape of the weights in a safetensors file, such as `F32` and (2, 768).
+
+    It begins with 8 bytes of length, then that many bytes of JSON.
+
+    Raises:
+        UserError: it is not safetensors, or is cut off.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -182,7 +193,7 @@ def _header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
                     f"{path} cannot be loaded: it is cut off or damaged, its header promises at"
                     f" least {end} bytes of weights and {room} are there; copy it again"
                 )
-            yield name, shape
+            yield name, facts["dtype"], shape
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError(f"{path} is not a safetensors file; weights only as such") from None
 
@@ -217,3 +228,92 @@ def _parsed(data: bytes) -> Any:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+MOST_OUTPUTS = 100_000
+"""Outputs of a classifier that config.json may ask for: the library writes a name for each."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None:
+    """Refuse sizes in a folder's config.json that are not those of its weights."""
+    path, shape = folder / CONFIG, shape_of(config)
+    family = family_of(shape.model_type)
+    pattern = re.compile(rf"(?:^|\.){re.escape(family.layers_path)}\.(\d+)\.")
+    layers = len({found[1] for name in shapes if (found := pattern.search(name))})
+    if layers != shape.layers:
+        words = f"the weights have {layers} layers"
+        raise _contradiction(path, family.layers, shape.layers, words, layers)
+    wide = _size(path, config, "embedding_size") or family.embedding or shape.width
+    for name, (weight, dimension) in family.weights.items():
+        value = shape.width if name == family.width else _size(path, config, name)
+        sizes = _find(shapes, weight)
+        # DeBERTa may do without a table of positions.
+        unbiased = (
+            name == "max_position_embeddings" and config.get("position_biased_input") is False
+        )
+        if sizes is None and value and not unbiased:
+            raise UserError(
+                f"{folder} is not a whole encoder: {weight} missing in its weights, though"
+                f" {CONFIG} says {name} = {value}; copy all files of the model again"
+            )
+        if sizes is not None and value is not None:
+            _check_size(path, name, value, weight, sizes, dimension)
+        if sizes is not None and "embeddings" in weight:
+            name = family.width if wide == shape.width else "embedding_size"
+            _check_size(path, name, wide, weight, sizes, 1)
+    _check_relative_positions(path, config, shapes)
+    # Layers may differ in one file. The first one was looked at, the others cannot be larger.
+    inner = _size(path, config, family.inner) or 0
+    least = shape.layers * (4 * shape.width**2 + 2 * shape.width * inner)
+    if (has := sum(map(math.prod, shapes.values()))) < least:
+        raise UserError(
+            f"{folder} is not a whole encoder: the layers of its {CONFIG} have at least {least}"
+            f" numbers, its weights {has}; copy all files of the model again"
+        )
+    if (outputs := _size(path, config, "num_labels") or 0) > MOST_OUTPUTS:
+        raise UserError(f"{path} says num_labels = {outputs}, at most {MOST_OUTPUTS} are read")
+
+
+def _check_size(
+    path: Path, name: str, value: int, weight: str, sizes: tuple[int, ...], dimension: int
+) -> None:
+    has = sizes[dimension] if dimension < len(sizes) else 0
+    if value != has:
+        words = f"{weight} has the shape {' x '.join(map(str, sizes))}"
+        raise _contradiction(path, name, value, words, has)
+
+
+def _check_relative_positions(path: Path, config: Mapping[str, Any], shapes: Shapes) -> None:
+    """DeBERTa has two rows for each distance or, where it counts in buckets, for each bucket."""
+    weight = "encoder.rel_embeddings.weight"
+    if not config.get("relative_attention"):
+        return
+    names = ("position_buckets", "max_relative_positions", "max_position_embeddings")
+    sizes = {name: _size(path, config, name) or 0 for name in names}
+    name = next((name for name in names if sizes[name] > 0), names[-1])
+    found = _find(shapes, weight) or (0,)
+    if sizes[name] and found[0] != 2 * sizes[name]:
+        words = f"{weight} has {found[0]} rows, two for each"
+        raise _contradiction(path, name, sizes[name], words, found[0] // 2)
+
+
+def _size(path: Path, config: Mapping[str, Any], name: str) -> int | None:
+    value = config.get(name)
+    if value is not None and type(value) is not int:
+        raise UserError(f"{path} says {name} = {value!r:.80}, where a whole number is needed")
+    return value
+
+
+def _find(shapes: Shapes, weight: str) -> tuple[int, ...] | None:
+    """The shape of a weight, whatever the backbone's own name stands before it."""
+    names = (name for name in shapes if name == weight or name.endswith(f".{weight}"))
+    return next((shapes[name] for name in names), None)
+
+
+def _contradiction(path: Path, name: str, value: int, words: str, has: int) -> UserError:
+    return UserError(
+        f"{path} says {name} = {value}, but {words}: copy all files of the model again, or write"
+        f" {has} there if these weights are the right ones and whole"
+    )

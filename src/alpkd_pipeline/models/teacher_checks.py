@@ -8,7 +8,7 @@ Three looks, each refusing with what would have happened: at the folder before a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -16,14 +16,11 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.tasks.metrics import sign
+from alpkd_pipeline.tasks.metrics import score, sign
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
 """Up to this many classes every order of the labels is tried: 120 orders."""
-
-Score = Callable[[Task, "np.ndarray", "np.ndarray"], Mapping[str, float]]
-"""`tasks.metrics.score`: (task, logits (N, C), labels (N,)) -> value by metric."""
 
 
 def check_head(
@@ -93,11 +90,7 @@ def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
 
 
 def check_answers(
-    task: Task,
-    logits: np.ndarray,
-    labels: np.ndarray,
-    score: Score,
-    order: Sequence[int] | None = None,
+    task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None = None
 ) -> None:
     """Refuse a teacher whose answers on dev say that it was not trained for this task.
 
@@ -105,7 +98,6 @@ def check_answers(
         task: the task.
         logits: (N, C) on the dev split, after any permutation of the outputs.
         labels: (N,) public labels.
-        score: scores logits against labels.
         order: how the outputs were permuted by their names, from `label_order`; None if the names
             did not tell.
 
@@ -121,7 +113,7 @@ def check_answers(
         _check_order(task, logits, labels, order)
     name = task.deciding_metric
     found = score(task, logits, labels)[name]
-    constant = best_constant(task, labels, score)
+    constant = best_constant(task, labels)
     if sign(name) * found <= sign(name) * constant:
         raise UserError(
             f"the teacher's {name} on {task.name} dev is {found:.4f}, a constant answer has"
@@ -129,7 +121,7 @@ def check_answers(
         )
 
 
-def best_constant(task: Task, labels: np.ndarray, score: Score) -> float:
+def best_constant(task: Task, labels: np.ndarray) -> float:
     """The best value of the deciding metric that always giving the same answer can reach."""
     name = task.deciding_metric
     rows = np.eye(task.num_labels)

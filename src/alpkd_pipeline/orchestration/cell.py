@@ -121,7 +121,7 @@ class Cell(Subject):
             ),
             "max_length": self.params.task.max_length,
             "family": self._family(self.model),
-            "code": self._code("alpkd_pipeline.models.encode_folder.encode_folder"),
+            "code": self._code("alpkd_pipeline.models.encoder.encode_folder"),
             "libraries": library_versions(("tokenizers",)),
         }
         name = f"{self.model_label}-{self.params.task.max_length}t"

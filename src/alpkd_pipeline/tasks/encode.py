@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.tasks.mapped_file import FilePieces, map_file, release_pages
 from alpkd_pipeline.tasks.task import Task
 
@@ -204,10 +204,9 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run data preparation again") from None
     except (pa.ArrowException, KeyError, ValueError, AttributeError, OSError) as error:
-        reason = (str(error).splitlines() or [""])[0]
         raise UserError(
-            f"{path} is not an encoded split ({type(error).__name__}: {reason}); delete its folder"
-            " and run data preparation again"
+            f"{path} is not an encoded split ({type(error).__name__}: {first_line(error)}); delete"
+            " its folder and run data preparation again"
         ) from None
 
 

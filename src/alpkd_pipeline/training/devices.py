@@ -47,14 +47,9 @@ class Accelerator:
     device: Any  # a torch.device, which the hints of transformers' `to` do not take
     hardware: Hardware
 
-    @property
-    def precision(self) -> str:
-        """`fp32` or `bf16`."""
-        return self.hardware.precision
-
     def autocast(self) -> torch.autocast:
         """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
-        wanted = self.precision == "bf16"
+        wanted = self.hardware.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
 
 
@@ -228,12 +223,3 @@ def say_differences(name: str, step: int, found: Mapping[str, list[Any]]) -> Non
     what = ", ".join(f"{key} {now} instead of {before}" for key, (before, now) in found.items())
     told = "its result is not bitwise that of an uninterrupted training, and its record says so"
     log.warning("%s goes on after step %d with %s: %s", name, step, what, told)
-
-
-def resumed_on(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Where a training went on elsewhere, from its journal: after which step, and what differed."""
-    return [
-        {"after_step": event["after_step"], "differs": event["differs"]}
-        for event in events
-        if event["event"] == RESUME and event.get("differs")
-    ]

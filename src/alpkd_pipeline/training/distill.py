@@ -93,14 +93,8 @@ def model_signal(
     if tokens is None:
         logits, pooled = forward_signal(model, inputs, pooling=pooling, layers=layers)
         return Signal(logits=logits, layers=pooled)
-    found = forward_tokens(model, inputs, tokens)
-    return Signal(
-        logits=found.logits,
-        states=found.states,
-        scores=found.scores,
-        qkv=found.qkv,
-        mask=inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])),
-    )
+    mask = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"]))
+    return Signal(**forward_tokens(model, inputs, tokens), mask=mask)
 
 
 class LiveTeacher:

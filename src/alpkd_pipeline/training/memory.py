@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import torch
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.store.journal import MEMORY, Journal
 
 log = logging.getLogger(__name__)
@@ -125,11 +125,7 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T 
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return None, _said(error)
-
-
-def _said(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+        return None, str(error) or type(error).__name__
 
 
 def free_memory() -> None:
@@ -150,7 +146,7 @@ def memory_faults() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise UserError(
-            f"out of memory ({_said(error).splitlines()[0]}), with nothing left to make smaller:"
+            f"out of memory ({first_line(error)}), with nothing left to make smaller:"
             " take smaller models, a smaller eval_batch_size or another device, or stop what else"
             " uses this one"
         ) from None

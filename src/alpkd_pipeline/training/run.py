@@ -30,7 +30,6 @@ from alpkd_pipeline.training.devices import (
     differences,
     environment,
     last_environment,
-    resumed_on,
     say_differences,
 )
 from alpkd_pipeline.training.distill import Learner
@@ -198,12 +197,18 @@ def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
     From its journal: `memory`, where it was too short for whole batches, and `resumed_on`, where it
     went on elsewhere; neither in most cases.
     """
-    short = [
-        {name: value for name, value in event.items() if name not in {"event", "time"}}
-        for event in events
-        if event["event"] == MEMORY
-    ]
-    found = {MEMORY: short, "resumed_on": resumed_on(events)}
+    found = {
+        MEMORY: [
+            {name: value for name, value in event.items() if name not in {"event", "time"}}
+            for event in events
+            if event["event"] == MEMORY
+        ],
+        "resumed_on": [
+            {"after_step": event["after_step"], "differs": event["differs"]}
+            for event in events
+            if event["event"] == RESUME and event.get("differs")
+        ],
+    }
     return {name: told for name, told in found.items() if told}
 
 

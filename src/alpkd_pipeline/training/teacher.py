@@ -74,7 +74,7 @@ def _check_and_write(
         check_saves(model, tokenizer, source, run.folder)
         limit = RowLimit(run.training.eval_batch_size, "evaluation")
         logits = predict(model, dev, accelerator, limit, pad_id=int(tokenizer.pad_token_id))
-    check_answers(run.task, logits, dev.labels, score, named)
+    check_answers(run.task, logits, dev.labels, named)
     scores = score(run.task, logits, dev.labels)
     environ = environment(accelerator.hardware)
     with Journal(run.folder) as journal:

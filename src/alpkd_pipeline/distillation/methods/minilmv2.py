@@ -25,7 +25,7 @@ from torch import Tensor
 
 from alpkd_pipeline.distillation.losses.token_match import self_relations
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.signals import Signal, token_mask, token_pair
+from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import TokenLayers
 
@@ -63,19 +63,7 @@ class MiniLmV2(Method):
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The sum of the three divergences."""
-        name, sizes = self.setup.row.name, self.setup.sizes
-        mask = token_mask(name, student)
-        batch, tokens = mask.shape
-        ours, theirs = token_pair(
-            name,
-            "qkv",
-            student,
-            teacher,
-            (
-                (batch, 1, 3, tokens, sizes.student_width),
-                (batch, 1, 3, tokens, sizes.teacher_width),
-            ),
-        )
+        ours, theirs, mask = self.token_vectors("qkv", student, teacher, 1, 3)
         parts: dict[str, Tensor] = {
             part: self_relations(ours[:, 0, i], theirs[:, 0, i], mask, self.heads)
             for i, part in enumerate(PARTS)

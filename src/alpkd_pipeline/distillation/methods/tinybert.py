@@ -26,7 +26,7 @@ from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.distillation.projection import PreciseLinear
-from alpkd_pipeline.distillation.signals import Signal, token_mask, token_pair
+from alpkd_pipeline.distillation.signals import Signal, token_pair
 from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.models.student import spread
 
@@ -60,21 +60,11 @@ class TinyBert(Method):
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The sum of the parts."""
-        name, sizes, m = self.setup.row.name, self.setup.sizes, len(self.followed)
-        mask = token_mask(name, student)
+        m = len(self.followed)
+        ours, theirs, mask = self.token_vectors("states", student, teacher, m + 1)
         batch, tokens = mask.shape
-        ours, theirs = token_pair(
-            name,
-            "states",
-            student,
-            teacher,
-            (
-                (batch, m + 1, tokens, sizes.student_width),
-                (batch, m + 1, tokens, sizes.teacher_width),
-            ),
-        )
-        shape = (batch, m, sizes.teacher_heads, tokens, tokens)
-        scores = token_pair(name, "scores", student, teacher, (shape, shape))
+        shape = (batch, m, self.setup.sizes.teacher_heads, tokens, tokens)
+        scores = token_pair(self.setup.row.name, "scores", student, teacher, (shape, shape))
         parts = {
             "embeddings": token_match(self.embedding_map(ours[:, :1]), theirs[:, :1], mask),
             "hidden": token_match(

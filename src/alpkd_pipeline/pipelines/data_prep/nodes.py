@@ -25,7 +25,7 @@ def encode_splits(
     folder: Path, splits: Artifact, pretrained: PathLike[str], max_length: int
 ) -> None:
     """Turn the checked splits into token ids with the teacher's tokenizer."""
-    from alpkd_pipeline.models.encode_folder import encode_folder
+    from alpkd_pipeline.models.encoder import encode_folder
     from alpkd_pipeline.store.manifest import read_json
     from alpkd_pipeline.store.run_folder import RUN_CONFIG
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.sources.frames import (
     read_label_columns,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 5.0
 """How long the hub may take to answer the first request; its own client would wait for minutes."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _OWN_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
@@ -52,7 +52,7 @@ def resolve(spec: SourceSpec, task: Task) -> HubRef:
         raise UserError("task.dataset is missing: name the Hugging Face data set, owner/name")
     is_glue = dataset == HUB_DATASET and task.name in GLUE
     revision = spec.revision or (HUB_REVISION if is_glue else "")
-    if not _COMMIT.fullmatch(revision):
+    if not COMMIT.fullmatch(revision):
         raise UserError(
             f"task.revision {spec.revision!r} of the data set {dataset} is not a commit of 40 hex"
             " digits, so it could change under your results; copy one from the 'History' of the"
@@ -120,13 +120,9 @@ def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None
         raise UserError(
             f"the data set {ref.dataset} at revision {ref.revision} is not in the cache"
             f" {cache_dir or constants.HF_HUB_CACHE} (set by HF_HOME or HF_HUB_CACHE) and could not"
-            f" be fetched ({_reason(error)}); connect once, copy that cache here, or use another"
-            " task.source: demo, folder or table"
+            f" be fetched ({type(error).__name__}: {first_line(error)}); connect once, copy that"
+            " cache here, or use another task.source: demo, folder or table"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 
 def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
@@ -147,7 +143,7 @@ def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
     except Exception as error:
         raise UserError(
             f"the data set {ref.dataset} at revision {ref.revision}, configuration {config}, in"
-            f" {folder} cannot be read ({_reason(error)})"
+            f" {folder} cannot be read ({type(error).__name__}: {first_line(error)})"
         ) from None
     finally:
         if quiet:

@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,8 +127,7 @@ def read_parquet(path: Path, wanted: Collection[str]) -> RawTable:
             table = file.read(columns=[name for name in names if name in wanted])
         cells = {name: column_cells(table.column(name)) for name in table.column_names}
     except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path} is not a readable parquet file ({reason})") from None
+        raise UserError(f"{path} is not a readable parquet file ({first_line(error)})") from None
     numbers = range(1, table.num_rows + 1)
     return RawTable(str(path), names, cells, numbers, "row", _carried_classes(table))
 

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.encode_folder import encode_folder
-from alpkd_pipeline.models.encoder import load_tokenizer
+from alpkd_pipeline.models.encoder import encode_folder, load_tokenizer
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.encode import read_encoded

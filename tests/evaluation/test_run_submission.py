@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.submission import write_submission
+from alpkd_pipeline.evaluation.run import write_submission
 
 THREE = {"test": 3, "test_mismatched": 3}
 

@@ -16,10 +16,9 @@ from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_classifier, load_finetuned, load_tokenizer
-from alpkd_pipeline.models.model_files import read_config, tensor_shapes
+from alpkd_pipeline.models.model_files import check_sizes, read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import check_folder
-from alpkd_pipeline.models.weight_sizes import check_sizes
 from alpkd_pipeline.tasks.task import Task
 
 Save = Callable[..., Path]
