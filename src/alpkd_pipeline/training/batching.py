@@ -22,20 +22,14 @@ MEGA_BATCH = 16
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch of B examples, padded to the longest of them.
+    """One batch of B examples, padded to the longest of them."""
 
-    Attributes:
-        rows: (B,) int64, positions in the split.
-        inputs: the encoder's inputs, each (B, T): input_ids, token_type_ids if the tokenizer makes
-            them, and attention_mask if any row is padded.
-        labels: (B,), int64 classes or float32 targets.
-        tokens: how many of the B x T places hold a token; the others are padding.
-    """
-
-    rows: Tensor
+    rows: Tensor  # (B,) int64, positions in the split
+    # the encoder's inputs, each (B, T): input_ids, token_type_ids if the tokenizer makes them, and
+    # attention_mask if any row is padded
     inputs: dict[str, Tensor]
-    labels: Tensor
-    tokens: int
+    labels: Tensor  # (B,), int64 classes or float32 targets
+    tokens: int  # how many of the B x T places hold a token; the others are padding
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; `rows` stay where they are."""
@@ -105,19 +99,12 @@ def _pad(values: np.ndarray, filled: np.ndarray, fill: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows that train, and the split and rows that select.
+    """The rows that train, and the split and rows that select."""
 
-    Attributes:
-        train_rows: rows of the train split to train on.
-        split: `dev`, or `train` for a holdout.
-        rows: the selecting rows of that split.
-        name: what the scores are called: `dev` or `holdout`.
-    """
-
-    train_rows: np.ndarray
-    split: str
-    rows: np.ndarray
-    name: str
+    train_rows: np.ndarray  # rows of the train split to train on
+    split: str  # `dev`, or `train` for a holdout
+    rows: np.ndarray  # the selecting rows of that split
+    name: str  # what the scores are called: `dev` or `holdout`
 
 
 def choose_rows(

@@ -24,20 +24,15 @@ Step = Callable[[Batch], LossTerms]
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """What is trained, and how a batch becomes its losses.
+    """What is trained, and how a batch becomes its losses."""
 
-    Attributes:
-        model: the model in training, on its device.
-        step: turns a batch into its losses.
-        learned: what the method trains beside the model; it is not saved with it.
-        term_weights: the weight of each loss term, for the weighted values in the journal.
-        begin_epoch: called with the number of each epoch, from 0, before its first step.
-    """
-
-    model: nn.Module
-    step: Step
+    model: nn.Module  # the model in training, on its device
+    step: Step  # turns a batch into its losses
+    # what the method trains beside the model; it is not saved with it
     learned: Sequence[nn.Parameter] = ()
+    # the weight of each loss term, for the weighted values in the journal
     term_weights: Mapping[str, float] = field(default_factory=dict)
+    # called with the number of each epoch, from 0, before its first step
     begin_epoch: Callable[[int], None] | None = None
 
     @cached_property

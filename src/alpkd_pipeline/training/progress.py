@@ -65,28 +65,22 @@ class Judge(Protocol):
 
 @dataclass(slots=True)
 class Counts:
-    """What a checkpoint keeps of a training's progress beside its tensors.
+    """What a checkpoint keeps of a training's progress beside its tensors."""
 
-    Attributes:
-        begin_at: the epoch, from 0, and the place in it of the next group of batches; the number of
-            all groups where the epoch is through.
-        batches: those in the running sums.
-        best_at: the step and the epoch, from 1, of the best evaluation.
-        without_gain: evaluations since then.
-        unlogged: learning rate and epoch of a last step that the journal does not have yet.
-    """
-
+    # the epoch, from 0, and the place in it of the next group of batches; the number of all groups
+    # where the epoch is through
     begin_at: Sequence[int] = (0, 0)
     steps: int = 0
     examples: int = 0
-    batches: int = 0
+    batches: int = 0  # those in the running sums
     best: Evaluation | None = None
-    best_at: Sequence[int] = (0, 0)
+    best_at: Sequence[int] = (0, 0)  # the step and the epoch, from 1, of the best evaluation
     last: Evaluation | None = None
     evaluated_at: int = -1
-    without_gain: int = 0
+    without_gain: int = 0  # evaluations since then
     evaluation_seconds: float = 0.0
     seconds: float = 0.0
+    # learning rate and epoch of a last step that the journal does not have yet
     unlogged: Sequence[float] | None = None
 
 

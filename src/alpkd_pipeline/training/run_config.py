@@ -42,22 +42,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """One training, as written in its folder's run.json.
+    """One training, as written in its folder's run.json."""
 
-    Attributes:
-        folder: the run folder; results are written here.
-        stage: `teacher`, `signals`, `student`, or what is made of such a model.
-        name: what people call the run, `rte-6to3-alp_kd-s1`.
-        params: the parameters with the names that users write.
-        inputs: the folders this training reads: `encoded`, `model`, `teacher`, ...
-    """
-
-    folder: Path
-    stage: str
-    name: str
+    folder: Path  # the run folder; results are written here
+    stage: str  # `teacher`, `signals`, `student`, or what is made of such a model
+    name: str  # what people call the run, `rte-6to3-alp_kd-s1`
     task: Task
-    params: Mapping[str, Any]
-    inputs: Mapping[str, Path]
+    params: Mapping[str, Any]  # the parameters with the names that users write
+    inputs: Mapping[str, Path]  # the folders this training reads: `encoded`, `model`, `teacher`, ..
 
     @property
     def training(self) -> Settings:

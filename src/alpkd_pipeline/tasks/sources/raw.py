@@ -28,22 +28,16 @@ SHOWN_LINES = 5
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """Cells as they were found.
+    """Cells as they were found."""
 
-    Attributes:
-        place: the file (or data set) to name in messages.
-        names: every column there is, in order.
-        cells: the columns that were asked for and exist, each a list with one value per row.
-        numbers: for each row its line in the file, or its number in the table, counted from 1.
-        unit: what `numbers` are: `line` or `row`.
-        classes: the names of the class ids of a column, where the file itself carries them.
-    """
-
-    place: str
-    names: tuple[str, ...]
+    place: str  # the file (or data set) to name in messages
+    names: tuple[str, ...]  # every column there is, in order
+    # the columns that were asked for and exist, each a list with one value per row
     cells: Mapping[str, Sequence[object]]
+    # for each row its line in the file, or its number in the table, counted from 1
     numbers: Sequence[int]
-    unit: str
+    unit: str  # what `numbers` are: `line` or `row`
+    # the names of the class ids of a column, where the file itself carries them
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
