@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -139,6 +139,12 @@ def _plain(name: str) -> str:
 def plural(count: int, one: str, several: str = "") -> str:
     """`1 seed`, `3 seeds`; `several` where an s does not do."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def size(count: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 PROGRAM = "ALPKD_PROGRAM"
 """The environment variable that tells it to the processes that a command starts."""
@@ -25,3 +26,9 @@ def module() -> str:
 def as_typed(text: str) -> str:
     """A text whose commands, which are written with `kedro`, begin as people here type them."""
     return _COMMANDS.sub(program(), text)
+
+
+def short(path: Path) -> Path:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -41,7 +41,7 @@ WARM = (
     "alpkd_pipeline.orchestration.runner",
     "alpkd_pipeline.orchestration.sweep.run",
     "alpkd_pipeline.reporting.comparison",
-    "alpkd_pipeline.reporting.statistics.bootstrap",
+    "alpkd_pipeline.reporting.statistics.answers",
     "alpkd_pipeline.tasks.sources.hub",
     "alpkd_pipeline.tracking.folder_sync",
     "alpkd_pipeline.training.dispatch",

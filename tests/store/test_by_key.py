@@ -145,8 +145,8 @@ def test_a_link_to_a_result_is_one(place: Path, expected: Path, tmp_path: Path) 
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders whose manifests are read for the index."""
     found: list[str] = []
-    real = by_key._key_of
-    monkeypatch.setattr(by_key, "_key_of", lambda f: found.append(f.name) or real(f))
+    real = by_key.read_object
+    monkeypatch.setattr(by_key, "read_object", lambda f: found.append(f.parent.name) or real(f))
     return found
 
 

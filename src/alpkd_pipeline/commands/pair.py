@@ -12,8 +12,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.reporting.statistics.bootstrap import PairBootstrap
-    from alpkd_pipeline.reporting.statistics.dev_answers import DevAnswers
+    from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap
 
 WHAT_IT_SAYS = (
     "This describes these two models on these examples. It says nothing about the methods that"
@@ -37,11 +36,11 @@ def pair(project: Project, run_a: str, run_b: str) -> None:
 
 def compared(store: Path, run_a: str, run_b: str) -> str:
     """What two models have in common and what not, as text."""
-    from alpkd_pipeline.reporting.statistics.bootstrap import one_pair
-    from alpkd_pipeline.reporting.statistics.dev_answers import (
+    from alpkd_pipeline.reporting.statistics.answers import (
         check_same_rows,
         dev_answers,
         find_run,
+        one_pair,
     )
 
     folders = [find_run(store, text) for text in (run_a, run_b)]
@@ -59,7 +58,7 @@ def compared(store: Path, run_a: str, run_b: str) -> str:
 
 
 def _said(ours: DevAnswers, theirs: DevAnswers, found: PairBootstrap) -> str:
-    from alpkd_pipeline.reporting.statistics.bootstrap import RESAMPLES
+    from alpkd_pipeline.reporting.statistics.answers import RESAMPLES
 
     width = max(len(ours.name), len(theirs.name), len("difference"))
     metric = found.metric

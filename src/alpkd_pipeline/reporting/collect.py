@@ -70,9 +70,7 @@ def collect(store: Path) -> pd.DataFrame:
 def gather(store: Path, sweep: str | None = None) -> Evidence:
     """Everything that a comparison is made from.
 
-    Args:
-        store: the folder of all results.
-        sweep: an id, its beginning, or `latest`: only the cells of that sweep are read.
+    With a sweep (an id, its beginning, or `latest`) only the cells of that sweep are read.
 
     Raises:
         DamagedError: names every file that is not what was written, of all that is compared.

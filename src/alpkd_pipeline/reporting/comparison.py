@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.garbage import collected_seldom
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.render.latex import latex
+from alpkd_pipeline.reporting.render.text import latex
 from alpkd_pipeline.reporting.report.markdown_page import comparison_page
 from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.sources import Sources
@@ -28,11 +28,7 @@ _LISTS = ("runs", "baseline_runs")
 
 
 def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
-    """Write the comparison for people and for programs.
-
-    Args:
-        evidence: what `gather` read.
-        out: the folder, made if it is not there.
+    """Write the comparison for people and for programs into a folder, made if it is not there.
 
     Returns:
         report.html (to read), comparison.md (the same in short), comparison.json (all of it),

@@ -33,11 +33,7 @@ class RunCurves:
 
 
 def run_curves(folder: Path, metric: str) -> RunCurves:
-    """Read the journal of a run; none, or one of another shape, gives no points.
-
-    Args:
-        folder: the finished run folder.
-        metric: the score that is wanted.
+    """Read the journal of a finished run; none, or one of another shape, gives no points.
 
     Raises:
         DamagedError: the journal is not what was sealed.

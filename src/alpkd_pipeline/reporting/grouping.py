@@ -145,14 +145,11 @@ def findings(searches: Sequence[Record]) -> dict[Place, list[Found]]:
 
 
 def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> Found | None:
-    """The study that found the numbers of a student, None if they were not searched.
+    """The study that found the numbers of a student, by its run.json; None if they were not
+    searched.
 
     A student counts as tuned when it has all the best values of a study of its task, method and
     depth, however it came by them. A study that had nothing to choose tunes nothing.
-
-    Args:
-        run: the student's run.json.
-        found: of `findings`.
     """
     params = run["params"]
     here = flat(params)

@@ -92,16 +92,12 @@ def check_results(store: Path) -> None:
 
 
 def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
-    """Every published run folder of a store, in the order of the paths.
+    """Every published run folder of a store, of `TEACHERS` or `STUDENTS`, in the order of paths.
 
     A folder that is still at work is passed over. So is one that was finished in another shape,
     with a warning: a comparison must not fail because of one of another version. Of two folders
     with one key, as a copy by hand makes them, only the first counts. Where folders are renamed
     or removed meanwhile, all is read again.
-
-    Args:
-        store: the folder of all results.
-        kind: `TEACHERS` or `STUDENTS`.
 
     Raises:
         DamagedError: one of them, or of their results, is not what was written.

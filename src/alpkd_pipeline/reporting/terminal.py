@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from alpkd_pipeline.models.shape import shape_of
+from alpkd_pipeline.program import short
 from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
 from alpkd_pipeline.store.run_folder import RunFolder
 
@@ -105,16 +106,8 @@ def closing_lines(
 ) -> list[str]:
     """Where the student and the comparison lie, and what opens MLflow; None leaves a line out."""
     found = {
-        "student": student and _shown(student),
-        "comparison": comparison and _shown(comparison / PAGE),
+        "student": student and str(short(student)),
+        "comparison": comparison and str(short(comparison / PAGE)),
         "mlflow": mlflow_command,
     }
     return [f"{name}: {text}" for name, text in found.items() if text is not None]
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be typed from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -48,15 +48,11 @@ Build = Callable[..., object]
 
 
 def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]:
-    """Make a node function of one that fills a folder, `build(folder, **inputs)`.
+    """Make a node function of one that fills a result's folder, `build(folder, **inputs)`.
 
     What it returns is a plain function at the top of its module: ParallelRunner pickles it by its
-    name, and Kedro-Viz shows the source of plain functions only.
-
-    Args:
-        name: the result that it makes.
-        **params: argument -> the dotted parameter that the pipeline feeds it. What the step gets
-            is compared with what the result's key was made from.
+    name, and Kedro-Viz shows the source of plain functions only. `params`: argument -> the dotted
+    parameter that the pipeline feeds it, compared with what the result's key was made from.
     """
 
     def decorate(build: Build) -> Callable[..., Artifact]:
@@ -83,12 +79,9 @@ def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]
 
 
 def step_node(run: Any, stage: str, **datasets: str) -> Node:
-    """A node of a step: each argument is fed from the dataset of its name.
+    """A node of a step, its stage as a tag: each argument is fed from the dataset of its name.
 
-    Args:
-        run: the step.
-        stage: which part of the work it belongs to, as a tag.
-        **datasets: argument -> dataset, where the names differ.
+    `datasets` are those with other names, by argument.
     """
     inputs = {**run.inputs, **datasets}
     return node(run, inputs, run.result, name=run.__name__, tags=f"stage.{stage}")
@@ -215,7 +208,7 @@ def tracked(experiment: Experiment, artifact: Artifact, work: Work) -> Iterator[
 def _track_scores(model: Path, settings: TrackingSettings) -> None:
     """Add scores to the model's run; if that did not get through, a later sync adds both."""
     from alpkd_pipeline.tracking.folder_sync import sync_folder
-    from alpkd_pipeline.tracking.results import find_scores
+    from alpkd_pipeline.tracking.points import find_scores
     from alpkd_pipeline.tracking.sync_state import read_state
 
     state = read_state(model)

@@ -98,7 +98,8 @@ class _Place:
             by_key: dict[str, list[str]] = defaultdict(list)
             for name in sorted(self._inodes):
                 if not self._keys.get(name):  # none yet: it may be a copy that is being made
-                    self._keys[name] = _key_of(self._path / name)
+                    said = read_object(self._path / name / MANIFEST)
+                    self._keys[name] = str(said.get("key", ""))
                 by_key[self._keys[name]].append(name)
             if "" in by_key:
                 return by_key
@@ -107,7 +108,3 @@ class _Place:
 
 
 _PLACES: dict[Path, _Place] = {}
-
-
-def _key_of(folder: Path) -> str:
-    return str(read_object(folder / MANIFEST).get("key", ""))

@@ -57,10 +57,8 @@ _STEP = re.compile(r"step-([0-9]{8})")
 def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
     """Write a folder for a step, seal it and put it in place; an older one of that step gives way.
 
-    Args:
-        place: `<work>/.checkpoints` or `<work>/.best`.
-        step: the step.
-        write: writes the files into the folder that it is given.
+    `place` is `<work>/.checkpoints` or `<work>/.best`; `write` writes the files into the folder
+    that it is given.
 
     Raises:
         DiskFullError: there is no room; the folders that were there before are as they were.
@@ -278,7 +276,14 @@ class Work:
 
 
 def data_digests(encoded: Path) -> dict[str, str]:
-    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone."""
-    files = (read_manifest(encoded) or {"files": {}})["files"]
+    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone.
+
+    Empty where the splits are not on this machine.
+
+    Raises:
+        DamagedError: the manifest is not what was written.
+    """
+    sealed = RunFolder(encoded)
+    files = sealed.manifest["files"] if sealed.is_there else {}
     ends = ".arrow"
     return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}

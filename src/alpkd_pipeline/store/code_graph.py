@@ -130,13 +130,10 @@ class CodeGraph:
     """The definitions of one package."""
 
     def __init__(self, root: Path, facts: CodeFacts, leave_out: Iterable[str] = ()) -> None:
-        """Take a package.
+        """Take the package in `root`, a folder of its name; `facts` reads its files.
 
-        Args:
-            root: its folder, named as it is.
-            facts: reads its files; one with a cache spares parsing them at each start.
-            leave_out: dotted names of definitions or modules that change no result, or tables of
-                which the caller hashes the row that is used; `name.*` is all below a package.
+        `leave_out` are dotted names of definitions or modules that change no result, or tables of
+        which the caller hashes the row that is used; `name.*` is all below a package.
         """
         self._root = root
         self._facts = facts

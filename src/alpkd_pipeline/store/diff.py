@@ -11,10 +11,7 @@ def flat(
 ) -> dict[str, Any]:
     """`{"a": {"b": 1}}` as `{"a.b": 1}`; empty dictionaries are left out.
 
-    Args:
-        values: nested dictionaries.
-        prefix: stands before each name.
-        whole: dotted names of dictionaries that are values themselves.
+    `prefix` stands before each name; `whole` are dotted names of dictionaries that are values.
     """
     found: dict[str, Any] = {}
     for key, value in values.items():

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpkd_pipeline.errors import plural, size
+from alpkd_pipeline.errors import plural, size, some
 from alpkd_pipeline.store.layout import PRUNED
 from alpkd_pipeline.store.lineage import read_index
 from alpkd_pipeline.store.prune_candidates import (
@@ -96,18 +96,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for kind, name, much, why in rows:
         yield f"  {kind:<{widths[0]}}  {name:<{widths[1]}}  {much:>{widths[2]}}  {why}"
     if plan.waiting:
-        names = _some([path.name for path in plan.busy])
+        names = some([path.name for path in plan.busy])
         yield f"{len(plan.waiting)} more may go when no process is at work here ({names})"
     if plan.doubtful:
         yield (
-            f"{_some(plan.doubtful)}: the manifest is damaged or missing, so rows, token ids,"
+            f"{some(plan.doubtful)}: the manifest is damaged or missing, so rows, token ids,"
             " signals, trials and what was measured all stay; see `kedro verify`"
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 def carry_out(plan: Plan, now: Plan) -> list[str]:

@@ -41,9 +41,7 @@ class Damage:
 class DamagedError(UserError):
     """Finished folders whose files are not what was sealed: a line for each file.
 
-    Args:
-        damages: at least one.
-        repairs: what to do about each; None: the folder is to be deleted and made again.
+    `repairs` say what to do about each; by default the folder is to be deleted and made again.
     """
 
     def __init__(self, damages: Iterable[Damage], repairs: Iterable[str] | None = None) -> None:

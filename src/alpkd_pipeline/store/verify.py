@@ -46,10 +46,7 @@ def verify_store(
 ) -> Report:
     """Look at a store, and at the stores of reruns inside it. Nothing is written.
 
-    Args:
-        store: the folder of all results.
-        paths: only folders at, below or around one of these; everything if there are none.
-        progress: is told of what is read.
+    With `paths` only folders at, below or around one of these; `progress` is told of what is read.
 
     Raises:
         UserError: nothing of the store lies at a path.

@@ -29,10 +29,7 @@ PAGES = ("report.html", "comparison.md")
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
     """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
 
-    The same comparison again gives the run that it has.
-
-    Returns:
-        The run's id.
+    Gives the run's id. The same comparison again gives the run that it has.
 
     Raises:
         UserError: the store cannot be reached.
@@ -96,8 +93,7 @@ def tag_rerun(
 ) -> tuple[str | None, str | None]:
     """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
 
-    Returns:
-        The ids of both runs; None for one that is not there.
+    Gives the ids of both runs; None for one that is not there.
 
     Raises:
         UserError: the tracking store cannot be reached; nothing else is lost by that.

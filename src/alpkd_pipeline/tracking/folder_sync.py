@@ -38,11 +38,13 @@ from alpkd_pipeline.tracking.mlflow_sync import (
 from alpkd_pipeline.tracking.points import (
     closing_points,
     dataset_facts,
+    final_points,
+    find_scores,
     new_batches,
+    results_table,
     split_digests,
     time_ms,
 )
-from alpkd_pipeline.tracking.results import final_points, find_scores, results_table
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended, faults_told, one_line, read_state, write_state
 
@@ -108,8 +110,7 @@ class FolderSync:
     def close(self, final: Path) -> str | None:
         """Push everything of a folder that was published as `final`, whose run is FINISHED then.
 
-        Returns:
-            The run's id; None when the folder holds no training.
+        Gives the run's id; None when the folder holds no training.
         """
         self.folder, self._finished = final, RunFolder(final)
         return self._with_run(self._close)
@@ -284,8 +285,7 @@ def sync_folder(
 ) -> str | None:
     """Bring MLflow up to date with a run folder, finished or not.
 
-    Returns:
-        The run's id; None when there is nothing to track.
+    Gives the run's id; None when there is nothing to track.
 
     Raises:
         UserError: the store cannot be reached, or the folder is damaged, or cannot be read or

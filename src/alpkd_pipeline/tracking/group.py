@@ -78,12 +78,8 @@ def open_group(
 ) -> str:
     """Make the run of a sweep or search, or go on with the one that is there; its id.
 
-    Args:
-        settings: where to push to.
-        group_id: what the trainings' run.json will hold as `group`; it is the run's name too.
-        kind: `sweep` or `search`.
-        description: Markdown for people: what is run, and the command.
-        params: what was asked for; nested values get dotted names.
+    Its name is `group_id`, which the trainings' run.json will hold as `group`. The description is
+    Markdown for people: what is run, and the command. Nested parameters get dotted names.
 
     Raises:
         UserError: the store cannot be reached.

@@ -138,15 +138,11 @@ def group_lines(settings: TrackingSettings, group_id: str, folders: Iterable[Pat
     """The same of all the students of a sweep or search."""
     known = [folder for folder in folders if folder.is_dir()]
     # Students that an earlier sweep has trained stay below that sweep's run.
-    own = bool(known) and all(_group_of(folder) == group_id for folder in known)
-    return comparison_lines(settings, known, group_id if own else STUDENTS)
+    groups = {RunFolder(folder).unchecked_run.get("group") for folder in known}
+    return comparison_lines(settings, known, group_id if groups == {group_id} else STUDENTS)
 
 
 def _tracked(settings: TrackingSettings, folders: Iterable[Path]) -> list[SyncState]:
     states = (read_state(folder) for folder in folders)
     known = (state for state in states if state.run_id and state.place == settings.place)
     return list(islice(known, MOST_COMPARED))
-
-
-def _group_of(folder: Path) -> str | None:
-    return RunFolder(folder).unchecked_run.get("group")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.dev_answers import find_run
+from alpkd_pipeline.reporting.statistics.answers import find_run
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.diff import differences
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS

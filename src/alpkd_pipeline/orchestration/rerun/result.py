@@ -17,7 +17,7 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     Verdict,
     worst,
 )
-from alpkd_pipeline.reporting.render.markdown import markdown_table
+from alpkd_pipeline.reporting.render.text import markdown_table
 from alpkd_pipeline.reporting.statistics.summary import score_text, seconds_text
 
 SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})

@@ -106,8 +106,7 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
 
     The bootstrap interval, moved so that it holds the difference just when the interval holds 0.
     """
-    from alpkd_pipeline.reporting.statistics.bootstrap import one_pair
-    from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers
+    from alpkd_pipeline.reporting.statistics.answers import check_same_rows, dev_answers, one_pair
 
     try:
         ours, theirs = dev_answers(now.folder), dev_answers(then.folder)

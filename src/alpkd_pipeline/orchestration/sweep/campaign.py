@@ -30,12 +30,6 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def short(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
 def to_its_end(
     work: Callable[[], Status], record: Callable[[Status], None], close: Callable[[Status], None]
 ) -> Status:

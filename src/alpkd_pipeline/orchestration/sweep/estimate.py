@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from alpkd_pipeline.errors import some
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
@@ -180,9 +181,7 @@ class JobProgress(AbstractContextManager["JobProgress"]):
             if event.outcome.state != "done" or not self._console.is_terminal:
                 line = f"[{self._ended}/{self._total}] {outcome_line(event.outcome)}"
                 self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-        names = list(self._running.values())
-        more = f" and {len(names) - MOST_RUNNING} more" if len(names) > MOST_RUNNING else ""
-        told = ", ".join(names[:MOST_RUNNING]) + more
+        told = some(list(self._running.values()), MOST_RUNNING)
         self._bar.update(self._task, completed=self._ended, description=told)
 
 

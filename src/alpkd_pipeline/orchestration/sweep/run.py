@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import EXACT, CellConfigLoader, project_context
 from alpkd_pipeline.orchestration.parameters import merged, study_title
-from alpkd_pipeline.orchestration.sweep.campaign import EXIT_CODES, TrackedGroup, short, to_its_end
+from alpkd_pipeline.orchestration.sweep.campaign import EXIT_CODES, TrackedGroup, to_its_end
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, duration, estimate
 from alpkd_pipeline.orchestration.sweep.grid import CellState, expand, read_spec
@@ -24,6 +24,7 @@ from alpkd_pipeline.orchestration.sweep.record import (
     sweep_id,
     sweep_table,
 )
+from alpkd_pipeline.program import short
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import some
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
@@ -85,7 +86,7 @@ def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:
     """What of a cell differs from a finished run."""
     params = _changed_parameters(cell, run["params"])
     libraries = _changed_libraries((run.get("provenance") or {}).get("libraries") or {})
-    found = [f"parameters ({_some(params)})"] if params else []
+    found = [f"parameters ({some(params, MOST_NAMES)})"] if params else []
     if run["identity"].get("code") != cell.student_code:
         found.append("code")
     if libraries:
@@ -113,8 +114,3 @@ def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
 def _changed_libraries(then: Mapping[str, str]) -> list[str]:
     now = library_versions(TRAINING_LIBRARIES)
     return [f"{n} {then[n]} -> {now[n]}" for n in now if n in then and then[n] != now[n]]
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

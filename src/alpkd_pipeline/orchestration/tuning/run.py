@@ -12,13 +12,7 @@ from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.parameters import study_title
 from alpkd_pipeline.orchestration.presets import Preset, preset_path, write_presets
-from alpkd_pipeline.orchestration.sweep.campaign import (
-    EXIT_CODES,
-    TrackedGroup,
-    now,
-    short,
-    to_its_end,
-)
+from alpkd_pipeline.orchestration.sweep.campaign import EXIT_CODES, TrackedGroup, now, to_its_end
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
@@ -37,6 +31,7 @@ from alpkd_pipeline.orchestration.tuning.record import (
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
 from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
+from alpkd_pipeline.program import short
 from alpkd_pipeline.store.layout import SEARCHES
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.render.markdown import markdown
+from alpkd_pipeline.reporting.render.text import markdown
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.average import AVERAGE

@@ -35,8 +35,7 @@ FILE = Path(__file__).parents[1] / "published" / "published_dev.csv"
 def published() -> pd.DataFrame:
     """The published dev scores, one row for each.
 
-    Returns:
-        Columns source, model, layers, method, task, metric (our names), score in percent, note.
+    Columns: source, model, layers, method, task, metric (our names), score in percent, note.
     """
     import pandas as pd
 

@@ -179,15 +179,13 @@ def _student_bodies(sources: Sources, columns: Sequence[Column]) -> Iterator[Bod
 
 def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
     def method(run: RunRecord) -> Cell:
-        params, id_ = run.run["params"], anchor("run", run.key)
-        if teachers:
-            return Cell(str(params["teacher"].get("model")), id=id_)
-        return Cell(params["method"]["name"], mark=params["method"]["name"], id=id_)
+        params = run.run["params"]
+        name = str(params["teacher"].get("model")) if teachers else params["method"]["name"]
+        return Cell(name, mark="" if teachers else name, id=anchor("run", run.key))
 
     def layers(run: RunRecord) -> str:
-        if teachers:
-            return asked(run.run["identity"].get("teacher_layers"))
-        return str(run.run["params"]["student"]["layers"])
+        of_teacher = run.run["identity"].get("teacher_layers")
+        return asked(of_teacher if teachers else run.run["params"]["student"]["layers"])
 
     def teacher_seed(run: RunRecord) -> str:
         return asked(run.run["params"]["teacher"].get("seed"))

@@ -1,15 +1,25 @@
-"""What a finished model answered on the dev split, found by its key, its folder or its name."""
+"""What finished models answered on the dev split, and how much of the difference of two is the
+choice of its examples.
+
+An interval over dev examples describes one pair of trained models. It knows nothing of seeds, so
+it says nothing about the methods that made them.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.statistics.summary import LEVEL
 from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
     RUN_CONFIG,
@@ -20,10 +30,12 @@ from alpkd_pipeline.store.run_folder import (
     noted,
     results_of,
 )
+from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
@@ -39,11 +51,8 @@ class DevAnswers:
 
 
 def find_run(store: Path, text: str) -> Path:
-    """The run folder that a user means.
-
-    Args:
-        store: the folder of all results.
-        text: the first 8 or more digits of a run's key, the name of its folder, or a path to it.
+    """The run folder that a user means by the first 8 or more digits of a run's key, the name of
+    its folder, or a path to it.
 
     Raises:
         UserError: there is none, there are several, it is not finished, or it is damaged.
@@ -142,3 +151,88 @@ def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
             f"{both} answered other rows of {ours.split}, or in another order: choose two that"
             " were made from the same data"
         )
+
+
+RESAMPLES = 2000
+"""How often N examples are drawn, with replacement; both models get the same."""
+
+BATCH = 1_000_000
+"""Examples of so many are drawn at once: all resamples of a large split would fill the memory."""
+
+VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "accuracy": lambda predictions, labels: np.mean(predictions == labels, axis=-1)
+}
+"""Metrics that score all resamples at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairBootstrap:
+    """One model against another on the same examples."""
+
+    metric: str  # the metric of the scores
+    rows: int  # the number of examples
+    ours: float  # the first model's score
+    theirs: float  # the second model's score
+    low: float  # lower end of the interval of ours minus theirs
+    high: float  # its upper end
+    differing: int  # the number of examples that the two answer differently
+
+    @property
+    def difference(self) -> float:
+        """The first model's score minus the second's."""
+        return self.ours - self.theirs
+
+
+def one_pair(
+    metric: str, labels: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+) -> PairBootstrap:
+    """The difference of two models and its bootstrap interval over examples (percentiles).
+
+    Args:
+        metric: a name out of `tasks.metrics.METRICS`.
+        labels: (N,) right answers.
+        ours: (N,) answers of the first model.
+        theirs: (N,) answers of the second model, to the same examples.
+
+    Raises:
+        ValueError: the three do not have the same length, at least 2.
+    """
+    if not len(labels) == len(ours) == len(theirs) or len(labels) < 2:
+        raise ValueError(f"{len(labels)} labels, {len(ours)} and {len(theirs)} answers do not fit")
+    score = METRICS[metric]
+    low, high = _interval(metric, (labels, ours, theirs))
+    return PairBootstrap(
+        metric=metric,
+        rows=len(labels),
+        ours=score(ours, labels),
+        theirs=score(theirs, labels),
+        low=low,
+        high=high,
+        differing=int(np.sum(ours != theirs)),
+    )
+
+
+def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
+    statistic: Any = _difference(VECTORISED.get(metric, METRICS[metric]))
+    with warnings.catch_warnings():
+        # Models that answer alike have the interval 0 to 0, and that is meant.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = bootstrap(
+            data,
+            statistic,
+            paired=True,
+            vectorized=metric in VECTORISED,
+            n_resamples=RESAMPLES,
+            batch=max(1, BATCH // len(data[0])),
+            confidence_level=LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _difference(score: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., Any]:
+    # scipy passes the axis only to statistics that are vectorised; it is always the last one.
+    return lambda labels, ours, theirs, axis=-1: score(ours, labels) - score(theirs, labels)

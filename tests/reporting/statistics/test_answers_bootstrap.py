@@ -8,8 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from alpkd_pipeline.reporting.statistics import bootstrap
-from alpkd_pipeline.reporting.statistics.bootstrap import VECTORISED, one_pair
+from alpkd_pipeline.reporting.statistics.answers import VECTORISED, one_pair
 from alpkd_pipeline.tasks.metrics import METRICS
 
 
@@ -57,14 +56,14 @@ def test_the_same_draws_every_time():
 
 @pytest.mark.parametrize("metric", ["f1", "matthews"])
 def test_metrics_of_classes(metric, monkeypatch):
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 200)
     found = one_pair(metric, LABELS, GOOD, BAD)
     assert 0 < found.low < found.difference < found.high
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman"])
 def test_metrics_of_numbers(metric, monkeypatch):
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 200)
     labels = np.random.default_rng(0).normal(size=100)
     near = labels + np.random.default_rng(1).normal(size=100) / 4
     far = labels + np.random.default_rng(2).normal(size=100)
@@ -85,17 +84,17 @@ def test_rows_that_do_not_fit_are_refused():
 
 
 def test_batches_change_nothing(monkeypatch):
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 100)
+    monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 100)
     rng = np.random.default_rng(0)
     labels, ours, theirs = rng.integers(0, 2, (3, 200))
     whole = [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")]
-    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.bootstrap.BATCH", 1000)
+    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.answers.BATCH", 1000)
     assert [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")] == whole
 
 
 def test_a_large_split_does_not_fill_the_memory(monkeypatch):
     """QQP has 40,430 dev rows; all resamples at once would take gigabytes."""
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 200)
     rng = np.random.default_rng(0)
     labels, ours, theirs = rng.integers(0, 2, (3, 40_430))
     tracemalloc.start()

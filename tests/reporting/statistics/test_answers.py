@@ -11,7 +11,7 @@ from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.dev_answers import check_same_rows, dev_answers, find_run
+from alpkd_pipeline.reporting.statistics.answers import check_same_rows, dev_answers, find_run
 from alpkd_pipeline.store.manifest import MANIFEST, read_manifest, seal
 from alpkd_pipeline.store.run_folder import DamagedError
 
