@@ -75,7 +75,7 @@ def test_a_second_folder_of_one_model_makes_nothing_again(tmp_path: Path, kedro:
     assert [process.returncode for process in done] == [0, 0], said
     for name in ("splits", "encoded", "teacher", "signals", "student", "student_scores"):
         assert sum(f"making {name}\n" in text for text in said) == 1, name
-    counts = {kind: count.folders for kind, count in verify_store(store).counts.items()}
+    counts = {kind: count["folders"] for kind, count in verify_store(store).counts.items()}
     assert (counts["encoded"], counts["teacher"], counts["signals"]) == (1, 1, 1)
 
     models[0].rename(tmp_path / "three")
