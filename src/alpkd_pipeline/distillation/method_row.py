@@ -19,19 +19,12 @@ TOKEN_SIGNALS = frozenset({"states", "scores", "qkv"})
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A setting of a method. Its type is the type of its default.
+    """A setting of a method. Its type is the type of its default."""
 
-    Attributes:
-        default: the value when none is given.
-        doc: what it does, one sentence.
-        choices: the allowed words of a text option.
-        minimum: the least allowed value of a whole number.
-    """
-
-    default: OptionValue
-    doc: str
-    choices: tuple[str, ...] = ()
-    minimum: int | None = None
+    default: OptionValue  # the value when none is given
+    doc: str  # what it does, one sentence
+    choices: tuple[str, ...] = ()  # the allowed words of a text option
+    minimum: int | None = None  # the least allowed value of a whole number
 
     @property
     def allowed(self) -> str:
@@ -53,45 +46,31 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class MethodRow:
-    """One method of the table.
+    """One method of the table."""
 
-    Attributes:
-        name: what users call it.
-        file: the module of `methods` that holds its class.
-        class_name: the class in that module.
-        summary: one sentence.
-        source: the paper it comes from.
-        terms: which parts its loss has; each has a weight (beta, eta, lambda).
-        needs: which signals of the teacher it reads, out of `logits` and `layers`, or `states`,
-            `scores` and `qkv` of single tokens.
-        bucket: the rule of its buckets (`all`, `no`, `po`); None when it uses none.
-        measure: what its intermediate term is made of, in words; empty when it has none.
-        learned: what the method itself learns, in words; empty when nothing.
-        compares_layers: whether student vectors meet teacher vectors directly, so that their
-            widths must agree unless a projection is learned.
-        attention: whether its loss comes with attention weights over the teacher's layers.
-        pooling: how layers become vectors when nobody says it.
-        deeper_by: how many layers more than the student the teacher must have.
-        beta: the default weight of the hard term.
-        options: its own settings by name.
-    """
-
-    name: str
-    file: str
-    class_name: str
-    summary: str
-    source: str
+    name: str  # what users call it
+    file: str  # the module of `methods` that holds its class
+    class_name: str  # the class in that module
+    summary: str  # one sentence
+    source: str  # the paper it comes from
+    # which parts its loss has; each has a weight (beta, eta, lambda)
     terms: frozenset[Term] = frozenset({"hard", "soft", "intermediate"})
+    # which signals of the teacher it reads, out of `logits` and `layers`, or `states`, `scores` and
+    # `qkv` of single tokens
     needs: frozenset[str] = frozenset({"logits", "layers"})
+    # the rule of its buckets (`all`, `no`, `po`); None when it uses none
     bucket: BucketKind | None = None
-    measure: str = ""
-    learned: str = ""
+    measure: str = ""  # what its intermediate term is made of, in words; empty when it has none
+    learned: str = ""  # what the method itself learns, in words; empty when nothing
+    # whether student vectors meet teacher vectors directly, so that their widths must agree unless
+    # a projection is learned
     compares_layers: bool = False
+    # whether its loss comes with attention weights over the teacher's layers
     attention: bool = False
-    pooling: Pooling = "cls"
-    deeper_by: int = 0
-    beta: float = 0.1
-    options: Mapping[str, Option] = field(default_factory=dict)
+    pooling: Pooling = "cls"  # how layers become vectors when nobody says it
+    deeper_by: int = 0  # how many layers more than the student the teacher must have
+    beta: float = 0.1  # the default weight of the hard term
+    options: Mapping[str, Option] = field(default_factory=dict)  # its own settings by name
 
     @property
     def module(self) -> str:

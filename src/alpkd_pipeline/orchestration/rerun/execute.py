@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
+from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
+from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.store.layout import GLUE_FOLDER, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
 from alpkd_pipeline.store.run_folder import finished_below, newest_first
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
-WORKER = "alpkd_pipeline.orchestration.sweep.worker"
-
-GRACE_SECONDS = 25.0
-"""How long a process that was told to stop may take to save and to close what is open."""
-
 LONGEST_LOG = 300
 
 
-class Workshop:
+class Workshop(LocalEngine):
     """One worker process on one version of the code: a project, and the folder of its package.
 
     Its protocol is that of `sweep.worker`, of which older commits have the same one. All that the
@@ -33,69 +27,29 @@ class Workshop:
     """
 
     def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
-        self._project, self._source, self._log, self._env = project, source, log, env
-        self._process: subprocess.Popen[str] | None = None
+        super().__init__(project, env, 1)
+        self._source, self._log = source, log
 
-    def __enter__(self) -> Workshop:
-        return self
+    def log_of(self, slot: int) -> Path:
+        """The one log."""
+        return self._log
 
-    def __exit__(self, *_: object) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def _environment(self, slot: int) -> dict[str, str]:
+        path = filter(None, [str(self._source), os.environ.get("PYTHONPATH")])
+        return {"PYTHONPATH": os.pathsep.join(path)}
 
     def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
         """Make a teacher, or a student with all that it needs, and its scores.
 
         Gives None, or one line that says why it failed.
         """
-        student = stage == "student"
-        job = {
-            "name": name,
-            "pipeline": "distill" if student else "finetune_teacher",
-            "to_outputs": ["teacher_scores", *(["student_scores"] if student else [])],
-            "params": dict(params),
-            "command": f"kedro rerun {name}",
-            "needs": [],
-        }
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps(job) + "\n")
-            process.stdin.flush()
-            answer = dict(json.loads(process.stdout.readline()))
-        except (OSError, ValueError):
-            code, said = process.wait(), self._log.read_text("utf-8", errors="replace")
-            last = [line[:LONGEST_LOG] for line in said.strip().splitlines()[-1:]]
-            words = "".join(last) or "it said nothing"
-            answer = {"error": f"its process ended with exit code {code}: {words}"}
-        if answer.get("state") == "done":
-            return None
-        return f"{answer.get('error', 'it failed')} [log: {self._log}]"
-
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
-            path = filter(None, [str(self._source), os.environ.get("PYTHONPATH")])
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            with self._log.open("a", encoding="utf-8") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", WORKER, str(self._project), self._env or ""],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    cwd=self._project,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-                    text=True,
-                    encoding="utf-8",
-                    start_new_session=True,
-                )
-        return self._process
+        made = {"teacher": ("finetune_teacher", ("teacher_scores",))}
+        pipeline, outputs = made.get(stage, ("distill", ("teacher_scores", "student_scores")))
+        found = self.call(0, Job(name, pipeline, outputs, params, f"kedro rerun {name}"))
+        if found["state"] != "died":
+            return found.get("error")
+        said = self._log.read_text("utf-8", errors="replace").strip().splitlines()
+        return f"{found['error']}: {said[-1][:LONGEST_LOG] if said else 'it said nothing'}"
 
 
 def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | None:
