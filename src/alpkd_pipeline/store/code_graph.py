@@ -142,11 +142,7 @@ class CodeGraph:
         self._runs: dict[str, list[str]] = {}
 
     def digest(self, entries: Iterable[str]) -> str:
-        """A hash of what some definitions do, with all that they reach.
-
-        Raises:
-            LookupError: there is no such definition.
-        """
+        """A hash of what some definitions do, with all that they reach; LookupError without one."""
         content = list(self._reached(entries).values())
         self._facts.save()
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

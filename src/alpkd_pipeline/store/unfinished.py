@@ -66,11 +66,7 @@ def busy(store: Path) -> list[Path]:
 
 @contextmanager
 def taken(lock: Path) -> Iterator[bool]:
-    """Hold a lock file if nobody else does; gives whether it is held now.
-
-    Raises:
-        OSError: nothing can be written there.
-    """
+    """Hold a lock file if nobody else does, and give whether; OSError where nobody can write."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, timeout=0)
     try:
