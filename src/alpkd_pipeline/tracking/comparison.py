@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.layout import PAGES
 from alpkd_pipeline.store.manifest import describe, list_files, read_manifest
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
@@ -22,17 +23,12 @@ if TYPE_CHECKING:
 STAGE = "compare"
 TABLE = "table.json"
 
-PAGES = ("report.html", "comparison.md")
-"""The files of a comparison that are for reading."""
-
 
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
     """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
 
-    Gives the run's id. The same comparison again gives the run that it has.
-
-    Raises:
-        UserError: the store cannot be reached.
+    Gives the run's id; the same comparison again gives the run that it has. Raises UserError where
+    the store cannot be reached.
     """
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
@@ -93,10 +89,8 @@ def tag_rerun(
 ) -> tuple[str | None, str | None]:
     """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
 
-    Gives the ids of both runs; None for one that is not there.
-
-    Raises:
-        UserError: the tracking store cannot be reached; nothing else is lost by that.
+    Gives the ids of both runs; None for one that is not there. Raises UserError where the tracking
+    store cannot be reached; nothing else is lost by that.
     """
     with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
@@ -122,11 +116,7 @@ def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str
 
 
 def key_of_run(run_id: str, settings: TrackingSettings) -> str | None:
-    """The key of the training that an MLflow run shows; None where there is no such run.
-
-    Raises:
-        UserError: the tracking store cannot be reached.
-    """
+    """The key of the training that a run shows, None without a run; UserError without MLflow."""
     try:
         facts = prepare_store(settings).facts(run_id)
         return facts.tags.get("key") if facts else None
