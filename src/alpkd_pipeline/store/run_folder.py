@@ -206,7 +206,7 @@ def or_none(look: Callable[[Path], Any], path: Path) -> Any:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files with their hashes; a UserError names what differs, or was never finished."""
+    """Compare all files with their hashes; UserError if one differs or it was never finished."""
     try:
         RunFolder(folder).verify()
     except FileNotFoundError:
