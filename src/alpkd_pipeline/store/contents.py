@@ -15,7 +15,7 @@ from itertools import islice
 from os.path import getsize
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar, get_args
 
 from alpkd_pipeline.store.artifact import ORDER
 from alpkd_pipeline.store.manifest import (
@@ -29,21 +29,10 @@ from alpkd_pipeline.store.manifest import (
 )
 from alpkd_pipeline.store.run_folder import or_none
 
-State = Literal[
-    "damaged",
-    "missing",
-    "mismatched",
-    "extra",
-    "unfinished",
-    "at work",
-    "left over",
-    "copied",
-    "renamed",
-    "orphaned",
-]
-"""The first three are bad: what is there is not what was written, or not what it says it is."""
+Bad = Literal["damaged", "missing", "mismatched"]
+"""What is there is not what was written, or not what it says it is."""
 
-BAD: tuple[State, ...] = ("damaged", "missing", "mismatched")
+State = Literal[Bad, "extra", "unfinished", "at work", "left over", "copied", "renamed", "orphaned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +51,7 @@ class Finding:
     @property
     def is_bad(self) -> bool:
         """Whether a store with it is not sound."""
-        return self.state in BAD
+        return self.state in get_args(Bad)
 
 
 COUNTED = ("folders", "files", "bytes")

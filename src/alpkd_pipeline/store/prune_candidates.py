@@ -103,14 +103,11 @@ def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]
     """
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
     wanted = asked | scored | layout.cell_keys(layout.sweep_records(index.store))
-    ours = [m for m in models if _is_trial(m) and m.key not in wanted]
+    trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
+    ours = [model for model in trials if model.key not in wanted]
     students = [model for model in ours if model.stage == "student"]
     needed = {m.made_from.get("teacher") for m in models if m not in students}
     return students + [m for m in ours if m.stage == "teacher" and m.key not in needed]
-
-
-def _is_trial(model: Result) -> bool:
-    return block(model.run, "identity").get("generation") == TRIAL
 
 
 @dataclass(frozen=True, slots=True)
