@@ -111,16 +111,9 @@ class Sweep:
         return "KILLED" if stopped else "FINISHED" if done else "FAILED"
 
     def _engine(self, name: str, workers: int | None) -> Engine:
+        cells, most = [p.cell.params for p in self.plan.cells], len(self.plan.steps)
         return make_engine(
-            name,
-            self.project,
-            self.env,
-            [planned.cell.params for planned in self.plan.cells],
-            workers,
-            cells_per_gpu=self.spec.cells_per_gpu,
-            ray=self.spec.ray,
-            most=len(self.plan.steps),
-            say=self._say,
+            name, self.project, self.env, self.spec, cells, workers, most=most, say=self._say
         )
 
     def _run_steps(self, engine: Engine) -> bool:

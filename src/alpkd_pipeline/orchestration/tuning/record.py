@@ -60,19 +60,14 @@ def write_record(
     given = [_place(study) for study in studies]
     kept = [study for study in before.get("studies", []) if _place(study) not in given]
     all_studies = sorted([*kept, *studies], key=_place)
-    write_json(
-        path,
-        {
-            **facts,
-            "started": before.get("started") or now(),
-            "ended": now() if ended else None,
-            "trials": {
-                "asked": facts["trials"],
-                "done": sum(study["done"] for study in all_studies),
-            },
-            "studies": all_studies,
-        },
-    )
+    record = {
+        **facts,
+        "started": before.get("started") or now(),
+        "ended": now() if ended else None,
+        "trials": {"asked": facts["trials"], "done": sum(study["done"] for study in all_studies)},
+        "studies": all_studies,
+    }
+    write_json(path, record)
 
 
 def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -86,16 +86,8 @@ class Tuning:
 
     def _engine(self, name: str, workers: int | None) -> Engine:
         cells = [cell.params for study in self.studies for cell in study.sample]
-        return make_engine(
-            name,
-            self.project,
-            self.env,
-            cells,
-            workers,
-            cells_per_gpu=self.spec.cells_per_gpu,
-            ray=self.spec.ray,
-            most=self._budget * len(self.spec.seeds),
-        )
+        most = self._budget * len(self.spec.seeds)
+        return make_engine(name, self.project, self.env, self.spec, cells, workers, most=most)
 
     def _open_studies(self) -> None:
         storage = open_storage(self._folder / record.DATABASE)
