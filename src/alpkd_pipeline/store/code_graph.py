@@ -86,10 +86,7 @@ def drop_stale_bytecode(path: Path) -> None:
     """Remove what Python compiled of a file before its last change, if Python would still run it.
 
     Python goes by size and seconds of modification alone: the key would be that of the new code,
-    and the result that of the old.
-
-    Raises:
-        UserError: this process has imported the old code already.
+    and the result that of the old. Raises UserError where this process has imported the old code.
     """
     compiled, stat = Path(cache_from_source(str(path))), path.stat()
     try:

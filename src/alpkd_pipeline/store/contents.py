@@ -99,13 +99,10 @@ class UnreadableError(Exception):
 
 
 def read_sealed(folder: Path) -> dict[str, Any]:
-    """Read a folder's manifest.
+    """Read a folder's manifest; an UnreadableError says what is wrong with it.
 
     A manifest holds a hash of its own contents (`read_manifest`). Beside that its text must be the
     one in which `seal` writes these contents, to the last space.
-
-    Raises:
-        UnreadableError: says what is wrong with it.
     """
     try:
         text = (folder / MANIFEST).read_bytes().decode("utf-8")

@@ -32,7 +32,21 @@ def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -
     """
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
-        return _log(prepare_store(settings), folder, table)
+        store, key = prepare_store(settings), _key(folder)
+        run_id = store.find(key)
+        facts = store.facts(run_id) if run_id else None
+        if run_id and facts and "complete" in facts.tags:
+            return run_id
+        if run_id is None:
+            tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
+            tags[NOTE_TAG] = _note(folder, table)
+            run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
+        store.log_table(run_id, table, TABLE)
+        files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in list_files(folder)}
+        store.log_files(run_id, files)
+        store.set_tags(run_id, {"complete": "true"})
+        store.end(run_id, "FINISHED", now_ms())
+        return run_id
 
 
 def compared_folders(comparison: Path, store: Path) -> list[Path]:
@@ -42,24 +56,6 @@ def compared_folders(comparison: Path, store: Path) -> list[Path]:
     for row in sorted(students, key=lambda row: row["seed"]):
         first.setdefault((row["task"], row["method"], row["layers"]), store / row["path"])
     return list(first.values())
-
-
-def _log(store: MlflowStore, folder: Path, table: Any) -> str:
-    key = _key(folder)
-    run_id = store.find(key)
-    facts = store.facts(run_id) if run_id else None
-    if run_id and facts and "complete" in facts.tags:
-        return run_id
-    if run_id is None:
-        tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
-        tags[NOTE_TAG] = _note(folder, table)
-        run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
-    store.log_table(run_id, table, TABLE)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in list_files(folder)}
-    store.log_files(run_id, files)
-    store.set_tags(run_id, {"complete": "true"})
-    store.end(run_id, "FINISHED", now_ms())
-    return run_id
 
 
 def _note(folder: Path, table: DataFrame) -> str:

@@ -18,15 +18,8 @@ from alpkd_pipeline.store.checkpoints import data_digests
 from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
 from alpkd_pipeline.store.manifest import lock_file, read_json
 from alpkd_pipeline.store.run_folder import METRICS, RUN_CONFIG, RunFolder
-from alpkd_pipeline.tracking import flatten, points
+from alpkd_pipeline.tracking import flatten, mlflow_sync, points
 from alpkd_pipeline.tracking.group import parent_tags
-from alpkd_pipeline.tracking.mlflow_sync import (
-    IDENTITY_TAG,
-    MlflowStore,
-    is_busy,
-    now_ms,
-    prepare_store,
-)
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended, faults_told, one_line, read_state, write_state
 
@@ -148,8 +141,8 @@ class FolderSync:
         return self._finished
 
     @property
-    def _store(self) -> MlflowStore:
-        return prepare_store(self._settings)
+    def _store(self) -> mlflow_sync.MlflowStore:
+        return mlflow_sync.prepare_store(self._settings)
 
     def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
         tags = flatten.model_tags(self.folder, self._sealed.manifest, self._settings.project)
@@ -191,7 +184,7 @@ class FolderSync:
         same = state.store == store.token and state.training in {training, ""}
         if same and state.run_id and (state.finished or store.facts(state.run_id)):
             if training != state.training:
-                store.set_tags(state.run_id, {IDENTITY_TAG: training})
+                store.set_tags(state.run_id, {mlflow_sync.IDENTITY_TAG: training})
                 self._remember(training=training)
             return
         run_id, pushed = store.find(training) if training else None, {}
@@ -214,10 +207,10 @@ class FolderSync:
         self, run: Mapping[str, Any], training: str, first: Mapping[str, Any] | None
     ) -> str:
         store = self._store
-        start_ms = points.time_ms(first) if first else now_ms()
+        start_ms = points.time_ms(first) if first else mlflow_sync.now_ms()
         store.end_abandoned(run["identity"]["key"], run["identity"].get("generation"), start_ms)
         folder = self.folder.name.removesuffix(WORK_SUFFIX)
-        tags = {**flatten.run_tags(run), "folder": folder, IDENTITY_TAG: training}
+        tags = {**flatten.run_tags(run), "folder": folder, mlflow_sync.IDENTITY_TAG: training}
         tags |= parent_tags(store, run, start_ms)
         run_id = store.create(run["name"], start_ms, {k: v for k, v in tags.items() if v})
         self._remember(run_id=run_id)
@@ -290,7 +283,7 @@ def _patiently(push: Callable[[], str | None]) -> str | None:
         try:
             return push()
         except Exception as error:
-            if not is_busy(error):
+            if not mlflow_sync.is_busy(error):
                 raise
         time.sleep(BUSY_PAUSE)
     return push()

@@ -66,10 +66,9 @@ def answer(
 ) -> dict[str, str]:
     """Any other answer.
 
-    Args:
-        state: `failed`: trying again would fail again; `diverged`: it failed because the training
-            left the finite numbers; `interrupted`: the worker was told to stop; `died`: the
-            process is gone, another one may fare better.
+    `failed`: trying again would fail again; `diverged`: it failed because the training left the
+    finite numbers; `interrupted`: the worker was told to stop; `died`: the process is gone, another
+    one may fare better.
     """
     return {"state": state, "error": error}
 

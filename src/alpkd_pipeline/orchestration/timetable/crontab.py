@@ -128,11 +128,7 @@ def read_crontab() -> str:
 
 
 def write_crontab(before: str, after: str) -> None:
-    """Replace this user's crontab, if it still is what was read; nothing removes it.
-
-    Raises:
-        UserError: it has changed since, or crontab refuses.
-    """
+    """Replace this user's crontab; nothing removes it. UserError if it was changed, or refused."""
     if read_crontab() != before:
         raise UserError("somebody else has just changed the crontab: run the command again")
     _crontab("-" if after else "-r", "crontab", after)
