@@ -26,8 +26,7 @@ class Finished(NamedTuple):
     method: str
     layers: int
     rows: float
-    per_example: float
-    """Seconds for each example of each epoch, evaluations included."""
+    per_example: float  # seconds for each example of each epoch, evaluations included
 
 
 class Estimate(NamedTuple):

@@ -70,10 +70,8 @@ class Running:
     asked: Asked
     cells: list[Cell]
     left: set[str] = field(default_factory=set)
-    error: str | None = None
-    """The first failure of a job."""
-    used_up: bool = True
-    """Whether nothing but its point is to blame for every failure."""
+    error: str | None = None  # the first failure of a job
+    used_up: bool = True  # whether nothing but its point is to blame for every failure
 
     @property
     def name(self) -> str:
