@@ -81,11 +81,7 @@ class Artifact(os.PathLike[str]):
 
     @property
     def folder(self) -> RunFolder:
-        """Its reader.
-
-        Raises:
-            UserError: it is not there.
-        """
+        """Its reader; raises UserError where it is not there."""
         found = self.found
         if found is None:
             raise UserError(f"there is no {self.name} of these parameters yet ({self.expected})")

@@ -58,12 +58,10 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
     """Write a folder for a step, seal it and put it in place; an older one of that step gives way.
 
     `place` is `<work>/.checkpoints` or `<work>/.best`; `write` writes the files into the folder
-    that it is given.
-
-    Raises:
-        DiskFullError: there is no room; the folders that were there before are as they were.
+    that it is given. Raises DiskFullError where there is no room; the folders that were there
+    before are as they were.
     """
-    final, making = place / _NAME.format(step), place / f".making-{os.getpid()}"
+    final, making = folder_of(place, step), place / f".making-{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
     try:
         with room_for(final):
@@ -115,10 +113,8 @@ def has_checkpoint(work: Path) -> bool:
 def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Checkpoints whose files, journal and best model are what was written, each with its facts.
 
-    The last one comes first. A damaged one is named in the log and passed over.
-
-    Raises:
-        UserError: run.json is no longer the one that the training began with.
+    The last one comes first. A damaged one is named in the log and passed over. Raises UserError
+    where run.json is no longer the one that the training began with.
     """
     if config_changed(work):
         raise UserError(
@@ -184,12 +180,9 @@ def _prefix(path: Path, size: int | None = None) -> dict[str, Any]:
 
 
 def copy_best(work: Path, step: int) -> None:
-    """Make the best model the work's result.
+    """Make the best model the work's result; raises UserError where it is damaged.
 
     The checkpoints stay until the result is published: a process that is killed here goes on too.
-
-    Raises:
-        UserError: the best model is damaged.
     """
     best = folder_of(work / BEST, step)
     _check(best, step)
@@ -205,11 +198,7 @@ def copy_best(work: Path, step: int) -> None:
 
 @contextmanager
 def says_where_it_goes_on(work: Path) -> Iterator[None]:
-    """A context that trains in a work folder; if the disk is full, it adds what is kept.
-
-    Raises:
-        DiskFullError: as it came, and the step after which the training will go on.
-    """
+    """A context that trains in a work folder; to a DiskFullError it adds where it will go on."""
     try:
         yield
     except DiskFullError as error:
@@ -278,10 +267,8 @@ class Work:
 def data_digests(encoded: Path) -> dict[str, str]:
     """Split -> sha256 of its token ids and labels: what a training read, told when it is gone.
 
-    Empty where the splits are not on this machine.
-
-    Raises:
-        DamagedError: the manifest is not what was written.
+    Empty where the splits are not on this machine; DamagedError where their manifest is not what
+    was written.
     """
     sealed = RunFolder(encoded)
     files = sealed.manifest["files"] if sealed.is_there else {}

@@ -86,10 +86,7 @@ def drop_stale_bytecode(path: Path) -> None:
     """Remove what Python compiled of a file before its last change, if Python would still run it.
 
     Python goes by size and seconds of modification alone: the key would be that of the new code,
-    and the result that of the old.
-
-    Raises:
-        UserError: this process has imported the old code already.
+    and the result that of the old. Raises UserError where this process has imported the old code.
     """
     compiled, stat = Path(cache_from_source(str(path))), path.stat()
     try:
@@ -142,11 +139,7 @@ class CodeGraph:
         self._runs: dict[str, list[str]] = {}
 
     def digest(self, entries: Iterable[str]) -> str:
-        """A hash of what some definitions do, with all that they reach.
-
-        Raises:
-            LookupError: there is no such definition.
-        """
+        """A hash of what some definitions do, with all that they reach; LookupError without one."""
         content = list(self._reached(entries).values())
         self._facts.save()
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from os.path import getsize
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Literal, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar, get_args
 
 from alpkd_pipeline.store.artifact import ORDER
 from alpkd_pipeline.store.manifest import (
@@ -26,22 +27,12 @@ from alpkd_pipeline.store.manifest import (
     read_manifest,
     sha256_file,
 )
+from alpkd_pipeline.store.run_folder import or_none
 
-State = Literal[
-    "damaged",
-    "missing",
-    "mismatched",
-    "extra",
-    "unfinished",
-    "at work",
-    "left over",
-    "copied",
-    "renamed",
-    "orphaned",
-]
-"""The first three are bad: what is there is not what was written, or not what it says it is."""
+Bad = Literal["damaged", "missing", "mismatched"]
+"""What is there is not what was written, or not what it says it is."""
 
-BAD: tuple[State, ...] = ("damaged", "missing", "mismatched")
+State = Literal[Bad, "extra", "unfinished", "at work", "left over", "copied", "renamed", "orphaned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class Finding:
     @property
     def is_bad(self) -> bool:
         """Whether a store with it is not sound."""
-        return self.state in BAD
+        return self.state in get_args(Bad)
 
 
 COUNTED = ("folders", "files", "bytes")
@@ -108,13 +99,10 @@ class UnreadableError(Exception):
 
 
 def read_sealed(folder: Path) -> dict[str, Any]:
-    """Read a folder's manifest.
+    """Read a folder's manifest; an UnreadableError says what is wrong with it.
 
     A manifest holds a hash of its own contents (`read_manifest`). Beside that its text must be the
     one in which `seal` writes these contents, to the last space.
-
-    Raises:
-        UnreadableError: says what is wrong with it.
     """
     try:
         text = (folder / MANIFEST).read_bytes().decode("utf-8")
@@ -144,11 +132,10 @@ Job = TypeVar("Job")
 def hash_all(
     jobs: Iterable[tuple[Job, Path]], read: Callable[[int], None] = lambda count: None
 ) -> Iterator[tuple[Job, str | OSError]]:
-    """Hash files, several at a time: each job with its sha256, or why the file cannot be read.
+    """Hash files, several at a time: each job with its sha256, or why its file cannot be read.
 
-    Args:
-        jobs: each with its file; taken from the iterator as they are done, some at a time.
-        read: told of bytes as they are read, from several threads.
+    Jobs are taken from the iterator as they are done, some at a time; `read` is told of bytes as
+    they are read, from several threads.
     """
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     left, stop = iter(jobs), Event()
@@ -178,28 +165,19 @@ def check_contents(
 ) -> dict[Path, list[Finding]]:
     """Read and count all files of sealed folders, given with what they are called in the report.
 
-    Returns:
-        Folder -> what is wrong with it, in the order of the files.
+    Gives what is wrong with each folder, in the order of its files.
     """
-    found: dict[Path, list[tuple[Finding, Mapping[str, Any] | None]]] = defaultdict(list)
+    found: dict[Path, list[Finding]] = defaultdict(list)
+    sealed: dict[Path, Mapping[str, Any]] = defaultdict(dict)
 
-    def note(
-        folder: Path,
-        state: State,
-        file: str,
-        what: str,
-        sealed: Mapping[str, Any] | None = None,
-        now: str = "",
-    ) -> None:
-        expected = str(sealed["sha256"]) if sealed and state == "damaged" else ""
+    def note(folder: Path, state: State, file: str, what: str, *hashes: str) -> None:
         what = f"{file}{what}"
-        finding = Finding(state, kind, folders[folder], what, "", file, expected, now)
-        found[folder].append((finding, sealed))
+        found[folder].append(Finding(state, kind, folders[folder], what, "", file, *hashes))
 
-    def files() -> Iterator[tuple[tuple[Path, str, Mapping[str, Any]], Path]]:
+    def files() -> Iterator[tuple[tuple[Path, str], Path]]:
         for folder in folders:
             try:
-                listed = read_sealed(folder)["files"]
+                listed = sealed[folder] = read_sealed(folder)["files"]
             except UnreadableError as error:
                 if folder.exists():
                     note(folder, "damaged", MANIFEST, f": {error}")
@@ -207,24 +185,26 @@ def check_contents(
             count["folders"] += 1
             for name in _extra(folder, listed):
                 note(folder, "extra", name, f" is not listed in {MANIFEST}")
-            for name, sealed in sorted(listed.items()):
+            for name, facts in sorted(listed.items()):
                 if not (folder / name).is_file():
-                    note(folder, "missing", name, " is missing", sealed)
+                    note(folder, "missing", name, " is missing")
                     continue
-                count.update(files=1, bytes=int(sealed["bytes"]))
-                yield (folder, name, sealed), folder / name
+                count.update(files=1, bytes=int(facts["bytes"]))
+                yield (folder, name), folder / name
 
-    for (folder, name, sealed), now in hash_all(files(), progress):
+    for (folder, name), now in hash_all(files(), progress):
+        wanted, there = sealed[folder][name], or_none(getsize, folder / name)
         if isinstance(now, OSError):
-            note(folder, "damaged", name, f" cannot be read ({now.strerror})", sealed)
-        elif now != sealed["sha256"] or _size(folder / name) != sealed["bytes"]:
+            note(folder, "damaged", name, f" cannot be read ({now.strerror})", wanted["sha256"])
+        elif (now, there) != (wanted["sha256"], wanted["bytes"]):
             # Tells a file that was cut from one whose bytes were changed.
-            there, wanted = _size(folder / name), int(sealed["bytes"])
-            size = f": {there:,} bytes instead of {wanted:,}" if there not in (wanted, None) else ""
-            note(folder, "damaged", name, f" is not what was written{size}", sealed, now)
+            cut = there not in (wanted["bytes"], None)
+            size = f": {there:,} bytes instead of {wanted['bytes']:,}" if cut else ""
+            what = f" is not what was written{size}"
+            note(folder, "damaged", name, what, wanted["sha256"], now)
     # Looked at twice: a folder may have been away for the first look.
     still = {
-        folder: [f for f, sealed in noted if not (sealed and _is_whole(folder / f.file, sealed))]
+        folder: [f for f in noted if not _is_whole(folder / f.file, sealed[folder].get(f.file))]
         for folder, noted in found.items()
     }
     return {folder: sorted(some, key=lambda one: one.file) for folder, some in still.items()}
@@ -239,18 +219,12 @@ def _extra(folder: Path, listed: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name not in listed]
 
 
-def _is_whole(path: Path, sealed: Mapping[str, Any]) -> bool:
-    try:
-        return sha256_file(path) == sealed["sha256"] and _size(path) == sealed["bytes"]
-    except OSError:
+def _is_whole(path: Path, sealed: Mapping[str, Any] | None) -> bool:
+    """Whether a file is what was listed; one that is not listed cannot be."""
+    if sealed is None:
         return False
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
+    now = or_none(sha256_file, path), or_none(getsize, path)
+    return now == (sealed["sha256"], sealed["bytes"])
 
 
 QUIET_SECONDS = 2.0

@@ -54,12 +54,9 @@ def key_of(facts: Any) -> str:
 def code_digest(
     entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
 ) -> str:
-    """A hash of what some definitions of this package do, with all that they reach.
+    """The digest of some definitions of this package, as `CodeGraph` has it.
 
-    Comments, docstrings, layout, names and places do not count; arguments are those of `CodeGraph`.
-
-    Raises:
-        LookupError: there is no such definition.
+    Comments, docstrings, layout, names and places do not count.
     """
     return CodeGraph(PACKAGE_ROOT, facts or CodeFacts(None), leave_out).digest(entries)
 

@@ -24,11 +24,7 @@ MEMORY = "memory"
 
 
 class Journal(AbstractContextManager["Journal"]):
-    """Appends events to a run folder's journal; readers see each line at once and whole.
-
-    Attributes:
-        size: bytes written so far, those of an earlier process included.
-    """
+    """Appends events to a run folder's journal; readers see each line at once and whole."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +34,7 @@ class Journal(AbstractContextManager["Journal"]):
         cut_journal(folder, whole)
         # Unbuffered: a line that the disk did not take must not come back when the file is closed.
         self._file = self._path.open("ab", buffering=0)
-        self.size = whole
+        self.size = whole  # bytes written so far, those of an earlier process included
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event. Values that are not finite are written as strings (`nan`, `inf`).

@@ -74,6 +74,8 @@ def _measured(name: str, place: str, *files: str) -> Kind:
 COMPARISON = "comparison"
 COMPARED = "compared"
 """Entry of a comparison's run.json: the key of what it was made from, taken before it was read."""
+PAGES = ("report.html", "comparison.md")
+"""What people open of a comparison, the best one first."""
 
 _MODEL = ("run.json", "config.json", "metrics.json", "*.safetensors")
 
@@ -245,11 +247,7 @@ def cell_keys(records: Iterable[Record]) -> frozenset[str]:
 
 
 def chosen_sweep(records: Sequence[Record], asked: str) -> Record:
-    """The one sweep that a person means by an id, the beginning of one, or `latest`.
-
-    Raises:
-        UserError: there is no such sweep, or more than one.
-    """
+    """The one sweep that is meant by an id, the beginning of one, or `latest`; or UserError."""
     if asked == LATEST and records:
         return records[-1]
     known = {str(record["id"]): record for record in records}

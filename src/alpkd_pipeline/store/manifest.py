@@ -169,14 +169,11 @@ def read_object(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """A context that writes a file or a folder; the innermost one of several tells.
-
-    Args:
-        path: what is written; told where the operating system does not name a file in it.
+    """A context that writes a path, a file or a folder; the innermost one of several tells.
 
     Raises:
-        DiskFullError: the disk, a quota or a limit of file sizes left no room. Other errors, and
-            this one if it was raised before, stay as they are.
+        DiskFullError: the disk, a quota or a limit of file sizes left no room; it names the path
+            where the system names no file in it. Other errors, and one of these, stay as they are.
     """
     try:
         yield

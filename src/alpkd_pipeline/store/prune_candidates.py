@@ -10,19 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpkd_pipeline.store import layout
 from alpkd_pipeline.store.diff import block
-from alpkd_pipeline.store.layout import (
-    CACHE,
-    COMPARISON,
-    DATA,
-    MEASURED,
-    MODELS,
-    Entry,
-    cell_keys,
-    inside,
-    reruns,
-    sweep_records,
-)
 from alpkd_pipeline.store.lineage import Index, Result, keys_in
 from alpkd_pipeline.store.manifest import is_complete, lock_file
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, written_ns
@@ -68,10 +57,10 @@ def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
     `asked` are the keys of the cells that conf/ describes; None if that cannot be known: then rows,
     token ids, signals and models all stay.
     """
-    models = [r for r in index.results if r.entry.kind.name in MODELS]
-    lost = [e for e in index.others if e.state == "unsealed" and e.kind.name in MODELS]
+    models = [r for r in index.results if r.entry.kind.name in layout.MODELS]
+    lost = [e for e in index.others if e.state == "unsealed" and e.kind.name in layout.MODELS]
     there = {model.key for model in models}.union(*map(_keys, lost))
-    doubtful = [finding.folder for finding in index.unreadable if finding.kind in MODELS]
+    doubtful = [finding.folder for finding in index.unreadable if finding.kind in layout.MODELS]
     # Without a key in its name it is a folder of somebody's own.
     doubtful += [os.path.relpath(e.path, index.store) for e in lost if e.key8 is not None]
     if asked is None or doubtful:
@@ -92,7 +81,7 @@ def _needed(index: Index, stay: Iterable[Result], choice: Choice) -> set[str]:
     return needed
 
 
-def _keys(entry: Entry) -> set[str]:
+def _keys(entry: layout.Entry) -> set[str]:
     """The keys in the run.json of what has no manifest."""
     return set(map(str, keys_in(RunFolder(entry.path).unchecked_run).values()))
 
@@ -113,15 +102,12 @@ def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]
     Searches do not score their students on dev: one that has scores was asked for by name.
     """
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
-    wanted = asked | scored | cell_keys(sweep_records(index.store))
-    ours = [m for m in models if _is_trial(m) and m.key not in wanted]
+    wanted = asked | scored | layout.cell_keys(layout.sweep_records(index.store))
+    trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
+    ours = [model for model in trials if model.key not in wanted]
     students = [model for model in ours if model.stage == "student"]
     needed = {m.made_from.get("teacher") for m in models if m not in students}
     return students + [m for m in ours if m.stage == "teacher" and m.key not in needed]
-
-
-def _is_trial(model: Result) -> bool:
-    return block(model.run, "identity").get("generation") == TRIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +143,7 @@ def _left_overs(index: Index, choice: Choice) -> Iterator[Candidate]:
             yield Candidate(entry.kind.name, entry.path, entry.lock, why, size, False)
 
 
-def _why_left(entry: Entry, choice: Choice) -> str:
+def _why_left(entry: layout.Entry, choice: Choice) -> str:
     """Why an entry may go; empty if it may not."""
     if entry.state == "left over":
         return "a killed process left it half done"
@@ -175,7 +161,7 @@ def _data(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
         return  # all of it may be needed
     for result in index.results:
         kind = result.entry.kind.name
-        if kind in DATA and result.key not in kept.needed:
+        if kind in layout.DATA and result.key not in kept.needed:
             yield _whole(result, "no kept model was made from it, conf/ does not use it")
         elif kind == "signals" and choice.signals:
             yield _whole(result, "can be recorded again from its teacher")
@@ -185,7 +171,7 @@ def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
     gone = {trial.key for trial in kept.trials}
     for result in index.results:
         of = result.made_from.get(result.stage.partition("_")[0])
-        if result.entry.kind.name not in MEASURED:
+        if result.entry.kind.name not in layout.MEASURED:
             continue
         if of in gone:
             yield _whole(result, "was measured of a model that goes too")
@@ -200,7 +186,7 @@ def _outdated(index: Index) -> Iterator[Result]:
     """
     alike: dict[str, list[Result]] = defaultdict(list)
     for result in index.results:
-        if result.entry.kind.name == COMPARISON and result.run:
+        if result.entry.kind.name == layout.COMPARISON and result.run:
             alike[json.dumps(result.run.get("params"), sort_keys=True)].append(result)
     for same in alike.values():
         newest, *older = sorted(same, key=lambda one: written_ns(one.entry.path), reverse=True)
@@ -222,11 +208,11 @@ def _students(result: Result) -> set[str] | None:
 
 def _places(store: Path, choice: Choice) -> Iterator[Candidate]:
     """Whole folders that were named."""
-    for path in reruns(store) if choice.reruns else []:
+    for path in layout.reruns(store) if choice.reruns else []:
         lock = lock_file(path)
         if not is_held(lock):
             yield Candidate("rerun", path, lock, "the store of a rerun", size_of(path), True)
-    cache = store / CACHE
+    cache = store / layout.CACHE
     if choice.caches and cache.is_dir():
         yield Candidate("cache", cache, None, "is filled again", size_of(cache), False)
 
@@ -239,7 +225,7 @@ def _whole(result: Result, why: str) -> Candidate:
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; links to one file count once."""
     sizes: dict[tuple[int, int], int] = {}
-    for file in (path, *inside(path)):
+    for file in (path, *layout.inside(path)):
         try:
             found = os.lstat(file)
         except OSError:
@@ -252,7 +238,7 @@ def size_of(path: Path) -> int:
 def is_settled(path: Path) -> bool:
     """Whether nothing was written here for a while."""
     try:
-        times = [os.lstat(file).st_mtime for file in (path, *inside(path))]
+        times = [os.lstat(file).st_mtime for file in (path, *layout.inside(path))]
     except OSError:
         return False
     return time.time() - max(times) > SETTLED_SECONDS

@@ -93,8 +93,7 @@ class RunFolder(os.PathLike[str]):
     @cached_property
     def run(self) -> dict[str, Any]:
         """What its run.json says of how it was made."""
-        found: dict[str, Any] = self.json(RUN_CONFIG)
-        return found
+        return self.json(RUN_CONFIG)
 
     @property
     def unchecked_run(self) -> Mapping[str, Any]:
@@ -104,8 +103,7 @@ class RunFolder(os.PathLike[str]):
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """What was measured while it was trained: metrics.json."""
-        found: dict[str, Any] = self.json(METRICS)
-        return found
+        return self.json(METRICS)
 
     def predictions(self, split: str) -> bytes | None:
         """The CSV file of a model's answers on a split; None if there are none of it."""
@@ -129,11 +127,7 @@ class RunFolder(os.PathLike[str]):
             self._explain(name)
 
     def json(self, name: str) -> Any:
-        """The content of a JSON file.
-
-        Raises:
-            ValueError: it was sealed as something else.
-        """
+        """The content of a JSON file; raises ValueError if it was sealed as something else."""
         return json.loads(self.read(name))
 
     def verify(self, names: Iterable[str] | None = None) -> None:
@@ -149,7 +143,7 @@ class RunFolder(os.PathLike[str]):
     ) -> None:
         damages: list[Damage] = []
         for name in [*self.manifest["files"]] if names is None else names:
-            while self._sealed(name)[fact] != _or_none(look, self.path / name):
+            while self._sealed(name)[fact] != or_none(look, self.path / name):
                 try:
                     self._explain(name)
                 except DamagedError as error:
@@ -161,8 +155,7 @@ class RunFolder(os.PathLike[str]):
     def _sealed(self, name: str) -> Mapping[str, Any]:
         if not self.has(name):
             raise FileNotFoundError(f"{self.path} was finished without {name}")
-        found: Mapping[str, Any] = self.manifest["files"][name]
-        return found
+        return self.manifest["files"][name]
 
     def _explain(self, name: str) -> None:
         """Raise what is wrong with a file, unless it is whole now, or the folder another one."""
@@ -204,7 +197,7 @@ def noted(damages: list[Damage]) -> Iterator[None]:
         pass
 
 
-def _or_none(look: Callable[[Path], Any], path: Path) -> Any:
+def or_none(look: Callable[[Path], Any], path: Path) -> Any:
     """What a look at a file gives; None if there is no such file, or it cannot be read."""
     try:
         return look(path)
@@ -213,11 +206,7 @@ def _or_none(look: Callable[[Path], Any], path: Path) -> Any:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files of a folder with their recorded hashes.
-
-    Raises:
-        UserError: names the files that are missing or differ; or there is no such folder.
-    """
+    """Compare all files with their hashes; UserError if one differs or it was never finished."""
     try:
         RunFolder(folder).verify()
     except FileNotFoundError:

@@ -43,11 +43,7 @@ class FileSyntax:
 
 
 def read_syntax(text: str, module: str, is_package: bool = False) -> FileSyntax:
-    """Read a file.
-
-    Raises:
-        SyntaxError: it is no Python.
-    """
+    """Read a file; raises SyntaxError where it is no Python."""
     package = module if is_package else module.rpartition(".")[0]
     body = [node for node in ast.parse(text).body if not _is_text(node)]
     bound = [_bound([node], package) for node in body]

@@ -66,11 +66,7 @@ def busy(store: Path) -> list[Path]:
 
 @contextmanager
 def taken(lock: Path) -> Iterator[bool]:
-    """Hold a lock file if nobody else does; gives whether it is held now.
-
-    Raises:
-        OSError: nothing can be written there.
-    """
+    """Hold a lock file if nobody else does, and give whether; OSError where nobody can write."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock, timeout=0)
     try:
@@ -89,7 +85,7 @@ def taken(lock: Path) -> Iterator[bool]:
 PRUNE = "`kedro prune` removes it"
 
 
-def unfinished(entry: Entry, store: Path) -> Finding:
+def finding(entry: Entry, store: Path) -> Finding:
     """What to say of an entry that is not a published folder."""
 
     def found(state: State, what: str, do: str = "", file: str = "") -> Finding:
@@ -155,7 +151,7 @@ def is_training(work: Path) -> bool:
     return Work(work, RunFolder(work).unchecked_run).trains or has_checkpoint(work)
 
 
-KIND = "records"
+RECORD_KIND = "records"
 
 
 def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
@@ -177,7 +173,7 @@ def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
                     else "the same command writes a new one"
                 )
                 do = f"put a backup back, or delete it: {then}"
-                yield Finding("damaged", KIND, place, f"{path.name} {why}", do, path.name)
+                yield Finding("damaged", RECORD_KIND, place, f"{path.name} {why}", do, path.name)
 
 
 def _json_fault(path: Path) -> str:

@@ -10,29 +10,11 @@ from functools import cached_property
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store import lineage, unfinished
 from alpkd_pipeline.store.contents import ByteProgress, Finding, Report, check_contents
 from alpkd_pipeline.store.layout import KINDS, reruns, stores_of
-from alpkd_pipeline.store.lineage import (
-    Index,
-    Repairs,
-    copies,
-    disagreements,
-    orphans,
-    read_index,
-    wrong_inputs,
-    wrong_names,
-)
 from alpkd_pipeline.store.manifest import OWN_DIGEST, lock_file, read_manifest
 from alpkd_pipeline.store.run_folder import RUN_CONFIG
-from alpkd_pipeline.store.unfinished import KIND as RECORDS
-from alpkd_pipeline.store.unfinished import (
-    at_work_on,
-    check_records,
-    is_held,
-    steps_inside,
-    unfinished,
-    wrong_steps,
-)
 
 CHECKPOINT = "checkpoint"
 RERUN = "rerun"
@@ -46,16 +28,14 @@ def verify_store(
 ) -> Report:
     """Look at a store, and at the stores of reruns inside it. Nothing is written.
 
-    With `paths` only folders at, below or around one of these; `progress` is told of what is read.
-
-    Raises:
-        UserError: nothing of the store lies at a path.
+    With `paths` only folders at, below or around one of these; raises UserError where nothing of
+    the store lies at one. `progress` is told of what is read.
     """
     began, progress = time.monotonic(), progress or ByteProgress()
     under = [place for path in paths for place in _both(path)]
-    idle = [rerun for rerun in reruns(store) if not is_held(lock_file(rerun))]
+    idle = [rerun for rerun in reruns(store) if not unfinished.is_held(lock_file(rerun))]
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
-    looks = [_Look(read_index(place), under) for place in places]
+    looks = [_Look(lineage.read_index(place), under) for place in places]
     for path in paths:
         if not any(look.reaches(place) for look in looks for place in _both(path)):
             raise UserError(
@@ -86,11 +66,11 @@ def _add_rerun(report: Report, rerun: Report) -> None:
 class _Look:
     """One store, and the part of it that is to be looked at."""
 
-    def __init__(self, index: Index, under: Sequence[Path]) -> None:
+    def __init__(self, index: lineage.Index, under: Sequence[Path]) -> None:
         self.index, self._under = index, under
         self._results = [r for r in index.results if self._wanted(r.entry.path)]
         self._others = [entry for entry in index.others if self._wanted(entry.path)]
-        self._repairs = Repairs(index)
+        self._repairs = lineage.Repairs(index)
 
     @property
     def bytes(self) -> int:
@@ -117,19 +97,19 @@ class _Look:
                     again = self._repairs.again(results[path], trust_run=trust_run)
                     found += _with_remedy(faults[path], again)
         # Checkpoints of trainings that nobody is at now.
-        idle = [e.path for e in self._others if e.state == "work" and not at_work_on(e)]
-        if steps := [step for work in idle for step in steps_inside(work)]:
+        idle = [e.path for e in self._others if e.state == "work" and not unfinished.at_work_on(e)]
+        if steps := [step for work in idle for step in unfinished.steps_inside(work)]:
             names = {step: os.path.relpath(step, store) for step in steps}
             faults = check_contents(CHECKPOINT, names, report.counts[CHECKPOINT], progress)
             for some in faults.values():
                 found += _with_remedy(some, FALL_BACK)
-            found += wrong_steps(steps, store)
+            found += unfinished.wrong_steps(steps, store)
         found += self._contradictions()
-        found += [unfinished(entry, store) for entry in self._others]
+        found += [unfinished.finding(entry, store) for entry in self._others]
         found = [one for one in found if self._wanted(self._at(one))]
         if not self._under:
-            found += orphans(self.index.results)
-            found += check_records(store, report.counts[RECORDS])
+            found += lineage.orphans(self.index.results)
+            found += unfinished.check_records(store, report.counts[unfinished.RECORD_KIND])
         report.findings += [self._unless_moved(finding) for finding in found]
         return report
 
@@ -157,9 +137,9 @@ class _Look:
         results = self.index.results
         by_path = {result.entry.path: result for result in results}
         for result in self._results:
-            for what in (*disagreements(result), *wrong_inputs(result, by_path)):
+            for what in (*lineage.disagreements(result), *lineage.wrong_inputs(result, by_path)):
                 yield result.finding("mismatched", what, self._repairs.again(result))
-        yield from (*wrong_names(results), *copies(results))
+        yield from (*lineage.wrong_names(results), *lineage.copies(results))
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.layout import PAGES
 from alpkd_pipeline.store.manifest import describe, list_files, read_manifest
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
@@ -22,21 +23,30 @@ if TYPE_CHECKING:
 STAGE = "compare"
 TABLE = "table.json"
 
-PAGES = ("report.html", "comparison.md")
-"""The files of a comparison that are for reading."""
-
 
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
     """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
 
-    Gives the run's id. The same comparison again gives the run that it has.
-
-    Raises:
-        UserError: the store cannot be reached.
+    Gives the run's id; the same comparison again gives the run that it has. Raises UserError where
+    the store cannot be reached.
     """
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
-        return _log(prepare_store(settings), folder, table)
+        store, key = prepare_store(settings), _key(folder)
+        run_id = store.find(key)
+        facts = store.facts(run_id) if run_id else None
+        if run_id and facts and "complete" in facts.tags:
+            return run_id
+        if run_id is None:
+            tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
+            tags[NOTE_TAG] = _note(folder, table)
+            run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
+        store.log_table(run_id, table, TABLE)
+        files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in list_files(folder)}
+        store.log_files(run_id, files)
+        store.set_tags(run_id, {"complete": "true"})
+        store.end(run_id, "FINISHED", now_ms())
+        return run_id
 
 
 def compared_folders(comparison: Path, store: Path) -> list[Path]:
@@ -46,24 +56,6 @@ def compared_folders(comparison: Path, store: Path) -> list[Path]:
     for row in sorted(students, key=lambda row: row["seed"]):
         first.setdefault((row["task"], row["method"], row["layers"]), store / row["path"])
     return list(first.values())
-
-
-def _log(store: MlflowStore, folder: Path, table: Any) -> str:
-    key = _key(folder)
-    run_id = store.find(key)
-    facts = store.facts(run_id) if run_id else None
-    if run_id and facts and "complete" in facts.tags:
-        return run_id
-    if run_id is None:
-        tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
-        tags[NOTE_TAG] = _note(folder, table)
-        run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
-    store.log_table(run_id, table, TABLE)
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in list_files(folder)}
-    store.log_files(run_id, files)
-    store.set_tags(run_id, {"complete": "true"})
-    store.end(run_id, "FINISHED", now_ms())
-    return run_id
 
 
 def _note(folder: Path, table: DataFrame) -> str:
@@ -93,10 +85,8 @@ def tag_rerun(
 ) -> tuple[str | None, str | None]:
     """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
 
-    Gives the ids of both runs; None for one that is not there.
-
-    Raises:
-        UserError: the tracking store cannot be reached; nothing else is lost by that.
+    Gives the ids of both runs; None for one that is not there. Raises UserError where the tracking
+    store cannot be reached; nothing else is lost by that.
     """
     with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
@@ -122,11 +112,7 @@ def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str
 
 
 def key_of_run(run_id: str, settings: TrackingSettings) -> str | None:
-    """The key of the training that an MLflow run shows; None where there is no such run.
-
-    Raises:
-        UserError: the tracking store cannot be reached.
-    """
+    """The key of the training that a run shows, None without a run; UserError without MLflow."""
     try:
         facts = prepare_store(settings).facts(run_id)
         return facts.tags.get("key") if facts else None

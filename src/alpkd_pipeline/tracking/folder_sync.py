@@ -14,44 +14,17 @@ from typing import Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.store.checkpoints import data_digests
 from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
 from alpkd_pipeline.store.manifest import lock_file, read_json
-from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.tracking.flatten import (
-    NOTE_TAG,
-    event_tags,
-    flat_params,
-    model_tags,
-    note,
-    run_tags,
-    selection_name,
-    training_id,
-)
+from alpkd_pipeline.store.run_folder import METRICS, RUN_CONFIG, RunFolder
+from alpkd_pipeline.tracking import flatten, mlflow_sync, points
 from alpkd_pipeline.tracking.group import parent_tags
-from alpkd_pipeline.tracking.mlflow_sync import (
-    IDENTITY_TAG,
-    MlflowStore,
-    is_busy,
-    now_ms,
-    prepare_store,
-)
-from alpkd_pipeline.tracking.points import (
-    closing_points,
-    dataset_facts,
-    final_points,
-    find_scores,
-    new_batches,
-    results_table,
-    split_digests,
-    time_ms,
-)
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
 from alpkd_pipeline.tracking.sync_state import Ended, faults_told, one_line, read_state, write_state
 
 log = logging.getLogger(__name__)
 
-RUN = "run.json"
-METRICS = "metrics.json"
 BESIDE = (METRICS, JOURNAL)
 WORK_SUFFIX = ".work"
 
@@ -130,24 +103,24 @@ class FolderSync:
             self._store.end(run_id, ended.status, ended.time_ms)
 
     def _close(self, run_id: str) -> None:
-        run = self._json(RUN)
+        run = self._json(RUN_CONFIG)
         if not self._state.finished:
             self._finish(run_id, run)
         # The saved model's scores are made after the training, so maybe after its run.
-        scored = find_scores(self.folder)
+        scored = points.find_scores(self.folder)
         if scored is not None and scored.key != self._state.scored:
             if self._store.facts(run_id) is not None:  # else a person has deleted it
-                self._store.log_points(run_id, final_points(self.folder, run, scored))
+                self._store.log_points(run_id, points.final_points(self.folder, run, scored))
                 self._store.set_tags(run_id, self._closing_tags(run))
             self._remember(scored=scored.key)
 
     def _finish(self, run_id: str, run: Mapping[str, Any]) -> None:
         self._push_events(run_id)
         metrics = self._sealed.json(METRICS) if self._sealed.has(METRICS) else {}
-        self._store.log_points(run_id, closing_points(metrics, self._last_ms))
+        self._store.log_points(run_id, points.closing_points(metrics, self._last_ms))
         self._store.set_tags(run_id, self._closing_tags(run))
-        digests = split_digests(self.folder, run)
-        self._store.log_datasets(run_id, dataset_facts(run, digests))
+        digests = data_digests(self.folder / run.get("inputs", {}).get("encoded", "nowhere"))
+        self._store.log_datasets(run_id, points.dataset_facts(run, digests))
         self._push_files(run_id, metrics)
         self._store.delete_doubles(self._state.training, run_id)
         self._store.end(run_id, "FINISHED", self._last_ms)
@@ -168,13 +141,13 @@ class FolderSync:
         return self._finished
 
     @property
-    def _store(self) -> MlflowStore:
-        return prepare_store(self._settings)
+    def _store(self) -> mlflow_sync.MlflowStore:
+        return mlflow_sync.prepare_store(self._settings)
 
     def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
-        tags = model_tags(self.folder, self._sealed.manifest, self._settings.project)
-        text = note(run, results_table(self.folder, run), tags["model_path"])
-        return {**tags, NOTE_TAG: text}
+        tags = flatten.model_tags(self.folder, self._sealed.manifest, self._settings.project)
+        text = flatten.note(run, points.results_table(self.folder, run), tags["model_path"])
+        return {**tags, flatten.NOTE_TAG: text}
 
     def _held(self) -> FileLock:
         name = self.folder.name.removesuffix(WORK_SUFFIX)
@@ -192,13 +165,13 @@ class FolderSync:
         """The folder's run: the known one, one found in MLflow, or a new one."""
         if self._attached:
             return self._state.run_id
-        if self._finished is None and not (self.folder / RUN).is_file():
+        if self._finished is None and not (self.folder / RUN_CONFIG).is_file():
             return None
         first = next(iter(self._events()[0]), None)
         if first is None and not self.ended:
             return None
-        run = self._json(RUN)
-        training = training_id(run["identity"]["key"], first) if first else ""
+        run = self._json(RUN_CONFIG)
+        training = flatten.training_id(run["identity"]["key"], first) if first else ""
         self._choose_run(training)
         run_id = self._state.run_id or self._create(run, training, first)
         self._complete(run_id, run)
@@ -211,12 +184,12 @@ class FolderSync:
         same = state.store == store.token and state.training in {training, ""}
         if same and state.run_id and (state.finished or store.facts(state.run_id)):
             if training != state.training:
-                store.set_tags(state.run_id, {IDENTITY_TAG: training})
+                store.set_tags(state.run_id, {mlflow_sync.IDENTITY_TAG: training})
                 self._remember(training=training)
             return
         run_id, pushed = store.find(training) if training else None, {}
         if run_id:
-            score = f"{selection_name(self._json(RUN))}.epoch"
+            score = f"{flatten.selection_name(self._json(RUN_CONFIG))}.epoch"
             shown = {"step": "loss.total", "eval": score, "epoch": "per_epoch.seconds"}
             pushed = {kind: store.last_step(run_id, metric) for kind, metric in shown.items()}
         self._remember(
@@ -234,10 +207,10 @@ class FolderSync:
         self, run: Mapping[str, Any], training: str, first: Mapping[str, Any] | None
     ) -> str:
         store = self._store
-        start_ms = time_ms(first) if first else now_ms()
+        start_ms = points.time_ms(first) if first else mlflow_sync.now_ms()
         store.end_abandoned(run["identity"]["key"], run["identity"].get("generation"), start_ms)
         folder = self.folder.name.removesuffix(WORK_SUFFIX)
-        tags = {**run_tags(run), "folder": folder, IDENTITY_TAG: training}
+        tags = {**flatten.run_tags(run), "folder": folder, mlflow_sync.IDENTITY_TAG: training}
         tags |= parent_tags(store, run, start_ms)
         run_id = store.create(run["name"], start_ms, {k: v for k, v in tags.items() if v})
         self._remember(run_id=run_id)
@@ -249,24 +222,24 @@ class FolderSync:
         facts = store.facts(run_id) if not self._state.finished else None
         if facts is None:
             return
-        store.log_params(run_id, flat_params(run), facts)
+        store.log_params(run_id, flatten.flat_params(run), facts)
         if self._live:
             store.resume(run_id, facts)
 
     def _push_events(self, run_id: str) -> None:
         events, read = self._events(self._read)
-        if tags := event_tags(events):
+        if tags := flatten.event_tags(events):
             self._store.set_tags(run_id, tags)
-        selection = selection_name(self._json(RUN)) if events else ""
-        for points, pushed in new_batches(events, selection, self._state.pushed):
-            self._store.log_points(run_id, points)
+        selection = flatten.selection_name(self._json(RUN_CONFIG)) if events else ""
+        for batch, pushed in points.new_batches(events, selection, self._state.pushed):
+            self._store.log_points(run_id, batch)
             self._remember(pushed=pushed)
         self._read = read
-        self._last_ms = max([self._last_ms, *map(time_ms, events)])
+        self._last_ms = max([self._last_ms, *map(points.time_ms, events)])
 
     def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:
-        text = self._sealed.read(RUN).decode()
-        files = {RUN: mask_credentials(text).encode()}
+        text = self._sealed.read(RUN_CONFIG).decode()
+        files = {RUN_CONFIG: mask_credentials(text).encode()}
         files |= {name: self._sealed.read(name) for name in filter(self._sealed.has, BESIDE)}
         if metrics.get("attention"):
             files["attention.json"] = json.dumps(metrics["attention"], indent=1).encode()
@@ -285,11 +258,8 @@ def sync_folder(
 ) -> str | None:
     """Bring MLflow up to date with a run folder, finished or not.
 
-    Gives the run's id; None when there is nothing to track.
-
-    Raises:
-        UserError: the store cannot be reached, or the folder is damaged, or cannot be read or
-            written.
+    Gives the run's id; None when there is nothing to track. Raises UserError where the store cannot
+    be reached, or the folder is damaged, or cannot be read or written.
     """
     sync = FolderSync(folder, settings, pictures)
 
@@ -298,8 +268,8 @@ def sync_folder(
         if finished.is_there:
             # All of it before anything is pushed: half a run would be no view of its folder.
             finished.check_sizes()
-            finished.verify(filter(finished.has, (RUN, JOURNAL, METRICS)))
-            find_scores(folder)
+            finished.verify(filter(finished.has, (RUN_CONFIG, JOURNAL, METRICS)))
+            points.find_scores(folder)
             return sync.close(folder)
         return sync.end() if sync.ended else sync.catch_up()
 
@@ -313,7 +283,7 @@ def _patiently(push: Callable[[], str | None]) -> str | None:
         try:
             return push()
         except Exception as error:
-            if not is_busy(error):
+            if not mlflow_sync.is_busy(error):
                 raise
         time.sleep(BUSY_PAUSE)
     return push()

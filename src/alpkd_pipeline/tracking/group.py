@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -64,8 +64,11 @@ def parent_tags(store: MlflowStore, run: Mapping[str, Any], start_ms: int) -> di
     return {GROUP_TAG: group_id, PARENT_TAG: run_id}
 
 
-def _told(group_id: str, settings: TrackingSettings) -> AbstractContextManager[None]:
-    return faults_told(settings, f"the run '{group_id}'", "what it trains is kept in the store")
+@contextmanager
+def _opened(settings: TrackingSettings, group_id: str) -> Iterator[MlflowStore]:
+    """The store, to say something of a group; raises UserError where it cannot be reached."""
+    with faults_told(settings, f"the run '{group_id}'", "what it trains is kept in the store"):
+        yield prepare_store(settings)
 
 
 def open_group(
@@ -79,13 +82,10 @@ def open_group(
     """Make the run of a sweep or search, or go on with the one that is there; its id.
 
     Its name is `group_id`, which the trainings' run.json will hold as `group`. The description is
-    Markdown for people: what is run, and the command. Nested parameters get dotted names.
-
-    Raises:
-        UserError: the store cannot be reached.
+    Markdown for people: what is run, and the command. Nested parameters get dotted names. Raises
+    UserError where the store cannot be reached, as all that follow.
     """
-    with _told(group_id, settings):
-        store = prepare_store(settings)
+    with _opened(settings, group_id) as store:
         run_id = make_parent(store, group_id, kind, now_ms())
         store.log_params(run_id, flat_values(params or {}), store.facts(run_id))
         store.set_tags(run_id, {NOTE_TAG: mask_credentials(description)})
@@ -106,12 +106,8 @@ def close_group(
 
     Its `metrics` are numbers about the whole, such as how many cells are done; `files` become
     artifacts as far as they are there.
-
-    Raises:
-        UserError: the store cannot be reached.
     """
-    with _told(group_id, settings):
-        store = prepare_store(settings)
+    with _opened(settings, group_id) as store:
         run_id = find_parent(store, group_id)
         if run_id is None:
             return
@@ -125,26 +121,17 @@ def close_group(
 
 
 def running_groups(settings: TrackingSettings) -> frozenset[str]:
-    """The sweeps and searches that MLflow calls running.
-
-    Raises:
-        UserError: the store cannot be reached.
-    """
-    with _told("killed sweeps", settings):
-        store = prepare_store(settings)
+    """The sweeps and searches that MLflow calls running."""
+    with _opened(settings, "killed sweeps") as store:
         return frozenset(name for kind in get_args(Kind) for name in store.running(kind))
 
 
 def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
-    """Close the run of a sweep or search whose process is gone; whether it was open.
+    """Close the run of a group whose process is gone, as ended with its last training.
 
-    It ended with its last training.
-
-    Raises:
-        UserError: the store cannot be reached.
+    Gives whether it was open.
     """
-    with _told(group_id, settings):
-        store = prepare_store(settings)
+    with _opened(settings, group_id) as store:
         found = [run for kind in get_args(Kind) if (run := store.running(kind).get(group_id))]
         for run_id, start_ms in found:
             store.end(run_id, status, max(start_ms, store.last_end(GROUP_TAG, group_id)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -93,24 +93,10 @@ def view_link(page: str, experiment_id: str, view: str = STUDENTS, *, charts: bo
     return f"{page}/#/experiments/{experiment_id}/runs?{urlencode(asked)}"
 
 
-def compare_link(page: str, experiment_id: str, run_ids: Sequence[str]) -> str:
-    """Runs side by side: parallel coordinates, scatter, box and contour plots, all values."""
-    runs = quote(json.dumps(list(run_ids), separators=(",", ":")), safe="")
-    experiments = quote(json.dumps([experiment_id]), safe="")
-    return f"{page}/#/compare-runs?runs={runs}&experiments={experiments}"
-
-
-def run_link(page: str, experiment_id: str, run_id: str) -> str:
-    """One run."""
-    return f"{page}/#/experiments/{experiment_id}/runs/{run_id}"
-
-
 def run_lines(settings: TrackingSettings, folder: Path) -> list[str]:
     """The line to print about the run of a folder; none as long as MLflow does not have it."""
     page, states = page_of(settings), _tracked(settings, [folder])
-    if page is None:
-        return []
-    return [f"run: {run_link(page, s.experiment_id, s.run_id)}" for s in states if s.run_id]
+    return [f"run: {page}/#/experiments/{s.experiment_id}/runs/{s.run_id}" for s in states if page]
 
 
 def comparison_lines(
@@ -128,9 +114,12 @@ def comparison_lines(
         f"students: {view_link(page, experiment_id, view)}",
         f"curves: {view_link(page, experiment_id, view, charts=True)}",
     ]
-    run_ids = [state.run_id for state in states if state.run_id]
+    run_ids = [state.run_id for state in states]
     if len(run_ids) > 1:
-        lines.append(f"side by side: {compare_link(page, experiment_id, run_ids)}")
+        # Parallel coordinates, scatter, box and contour plots, all values.
+        runs = quote(json.dumps(run_ids, separators=(",", ":")), safe="")
+        experiments = quote(json.dumps([experiment_id]), safe="")
+        lines.append(f"side by side: {page}/#/compare-runs?runs={runs}&experiments={experiments}")
     return lines
 
 

@@ -108,13 +108,11 @@ class MlflowStore:
     """A tracking store and one experiment in it.
 
     Every method raises what MLflow raises; none waits longer than the client's time-outs.
-
-    Attributes:
-        token: tells this experiment of this store from every other, also from one of the same
-            name in a database that was deleted and made again.
     """
 
     def __init__(self, client: MlflowClient, experiment_id: str, token: str) -> None:
+        # The token tells this experiment of this store from every other, also from one of the same
+        # name in a database that was deleted and made again.
         self._client, self.experiment_id, self.token = client, experiment_id, token
 
     def create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
@@ -319,9 +317,9 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
 
 
 def _token(settings: TrackingSettings, experiment: Experiment) -> str:
-    its = (experiment.experiment_id, experiment.creation_time)
-    parts = (settings.shown, settings.experiment, *its)
-    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()[:16]
+    experiment_facts = f"{experiment.experiment_id} {experiment.creation_time}"
+    text = f"{settings.shown} {settings.experiment} {experiment_facts}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _parts(entity: Callable[[str, str], Any], values: Mapping[str, str]) -> list[Any]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.store.checkpoints import data_digests
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import RunFolder, input_place, results_of, written_ns
@@ -148,23 +147,12 @@ class DatasetFacts:
     schema: str  # JSON with the column names and types
 
 
-def split_digests(folder: Path, run: Mapping[str, Any]) -> dict[str, str]:
-    """Split name -> its sha256, of the encoded splits that a training read; from their manifest.
-
-    Empty where the splits are not on this machine.
-
-    Raises:
-        DamagedError: the manifest is not what was written.
-    """
-    return data_digests(folder / run.get("inputs", {}).get("encoded", "nowhere"))
-
-
 def dataset_facts(
     run: Mapping[str, Any], digests: Mapping[str, str] | None = None
 ) -> list[DatasetFacts]:
     """The train split and the first dev split of a training; empty when its data has no key.
 
-    The data's key stands in for what `split_digests` did not find.
+    The data's key stands in for a split without a digest (`data_digests`).
     """
     data_key = run["identity"].get("keys", {}).get("splits")
     if not data_key:
@@ -219,11 +207,7 @@ class Scored:
 
 
 def find_scores(folder: Path) -> Scored | None:
-    """The newest scores of a finished run folder in its store, by the user's own metrics too.
-
-    Raises:
-        DamagedError: they are not what was sealed.
-    """
+    """The newest scores of a finished run folder, by own metrics too; or raises DamagedError."""
     if len(folder.parents) < 4:
         return None
     places = (folder.parents[3] / place / folder.parent.name for place in SCORES)

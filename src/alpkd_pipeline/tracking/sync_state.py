@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.store.manifest import read_object
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 STATE_FILE = ".mlflow.json"
@@ -47,11 +48,11 @@ class SyncState:
 
 def read_state(folder: Path) -> SyncState:
     """The state of a folder; an empty one where there is none or it cannot be read."""
+    values = read_object(folder / STATE_FILE)
+    ended = values.pop("ended", None)
     try:
-        values = json.loads((folder / STATE_FILE).read_text("utf-8"))
-        ended = values.pop("ended", None)
         return SyncState(**values, ended=Ended(**ended) if ended else None)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except TypeError:
         return SyncState()
 
 

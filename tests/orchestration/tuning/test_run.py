@@ -16,6 +16,7 @@ from tests.orchestration.tuning.conftest import SMALL, PretendingEngine
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.tuning import record
 from alpkd_pipeline.orchestration.tuning import run as module
 from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 from alpkd_pipeline.orchestration.tuning.search import held
@@ -174,14 +175,14 @@ def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
     engine()
     tuning, closed = place.tuning(), list[str]()
     monkeypatch.setattr(tuning._group, "close", lambda how, *_rest: closed.append(how))
-    write = module.write_record
+    write = record.write_record
 
     def full(*given: Any, ended: bool) -> None:
         if ended:
             raise OSError(errno.ENOSPC, "No space left on device", "searches/x.json")
         write(*given, ended=ended)
 
-    monkeypatch.setattr(module, "write_record", full)
+    monkeypatch.setattr(record, "write_record", full)
     with pytest.raises(OSError, match="No space left"):
         tuning.run("local", None)
     assert closed == ["FINISHED"]

@@ -20,7 +20,7 @@ from typing import Self
 import click
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.grid import RayOptions
+from alpkd_pipeline.orchestration.sweep.grid import CampaignSpec
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import talking_process
 from alpkd_pipeline.params import Params
@@ -202,24 +202,22 @@ def make_engine(
     name: str,
     project: Path,
     env: str | None,
+    spec: CampaignSpec,
     cells: Iterable[Params],
     workers: int | None,
     *,
-    cells_per_gpu: int = 1,
-    ray: RayOptions | None = None,
     most: int = sys.maxsize,
     say: Callable[[str], None] = click.echo,
 ) -> Engine:
     """The engine `local` or `ray`, not started yet; call its `stop` in any case.
 
-    Args:
-        cells: the parameters of what will run, to see what it takes.
-        workers: how many jobs run at once; None takes what this machine has.
-        most: never more workers than this, but one.
+    `cells` are the parameters of what will run, to see what it takes. Without `workers` as many
+    jobs run at once as this machine has room for, but never more than `most`, or one.
     """
     blocks = [block for p in cells for block in (p.training, p.teacher.training)]
     gpus = gpus_for(block.device for block in blocks)
-    count = workers or default_workers(gpus, cells_per_gpu, (block.threads for block in blocks))
+    threads = (block.threads for block in blocks)
+    count = workers or default_workers(gpus, spec.cells_per_gpu, threads)
     count = max(1, min(count, most))
     if name == "local":
         return LocalEngine(project, env, count, gpus=gpus)
@@ -229,5 +227,4 @@ def make_engine(
         )
     from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 
-    options = ray or RayOptions()
-    return RayEngine(project, env, count, options.gpus_per_cell, options.address, say=say)
+    return RayEngine(project, env, count, spec.ray.gpus_per_cell, spec.ray.address, say=say)

@@ -26,8 +26,7 @@ class Finished(NamedTuple):
     method: str
     layers: int
     rows: float
-    per_example: float
-    """Seconds for each example of each epoch, evaluations included."""
+    per_example: float  # seconds for each example of each epoch, evaluations included
 
 
 class Estimate(NamedTuple):
@@ -140,24 +139,17 @@ class JobProgress(AbstractContextManager["JobProgress"]):
     """Tells of jobs as they end. Use it in a `with` block; call it with events."""
 
     def __init__(self, total: int, console: Console) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich import progress
 
         self._console, self._total, self._ended = console, total, 0
         self._running: dict[int, str] = {}
-        self._bar = Progress(
-            MofNCompleteColumn(),
-            BarColumn(bar_width=24),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+        self._bar = progress.Progress(
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(bar_width=24),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.description}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )

@@ -228,11 +228,9 @@ def expand(
     on_top: Mapping[str, Any] | None = None,
     only: Mapping[str, Any] | None = None,
 ) -> list[GridCell]:
-    """The cells of a sweep, all cells of the first seed first.
+    """The cells of a sweep, or of the part that `only` chooses, all cells of the first seed first.
 
-    Args:
-        on_top: nested parameters that win over everything else, those of the command line.
-        only: makes a part of the grid: a `where` as `matches` reads it.
+    `on_top` are nested parameters that win over everything else, those of the command line.
 
     Raises:
         UserError: one line: a rule that is for no cell, nothing left, or a cell with impossible

@@ -66,10 +66,9 @@ def answer(
 ) -> dict[str, str]:
     """Any other answer.
 
-    Args:
-        state: `failed`: trying again would fail again; `diverged`: it failed because the training
-            left the finite numbers; `interrupted`: the worker was told to stop; `died`: the
-            process is gone, another one may fare better.
+    `failed`: trying again would fail again; `diverged`: it failed because the training left the
+    finite numbers; `interrupted`: the worker was told to stop; `died`: the process is gone, another
+    one may fare better.
     """
     return {"state": state, "error": error}
 
@@ -81,8 +80,7 @@ class EngineLostError(UserError):
 class Engine(Protocol):
     """Workers, one per slot. Every method may be called from any thread."""
 
-    slots: int
-    """How many jobs may run at once."""
+    slots: int  # how many jobs may run at once
 
     def call(self, slot: int, job: Job) -> Mapping[str, str]:
         """Run a job in the worker of a slot, wait for it, and give the worker's answer.
@@ -107,8 +105,7 @@ class Ran(NamedTuple):
     """What became of some jobs, in their order, and whether somebody stopped them."""
 
     outcomes: list[Outcome]
-    stopped: bool
-    """True even if no job was left that could be stopped. The engine has stopped too."""
+    stopped: bool  # true even if no job was left that could be stopped. The engine has stopped too
 
 
 def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:

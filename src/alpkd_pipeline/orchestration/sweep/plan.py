@@ -146,9 +146,8 @@ class _Steps:
         stages = [cell.stage(name) for name in MEASURED if self._wanted(cell, name)]
         if not stages:
             return
-        name, needs = f"measure {study_title(planned.coordinates)}", []
-        if made:
-            needs = [made.job.name]
+        name = f"measure {study_title(planned.coordinates)}"
+        needs = [made.job.name] if made else []
         job = cell_job(cell, name, "evaluate", stages, needs, exclusive=True)
         self._measured.append(Step("measurement", self._unique(job), cell))
         self._there |= {stage.key: True for stage in stages}

@@ -48,10 +48,8 @@ class RayOrder:
     project: str
     env: str | None
     workers: int
-    gpus: float
-    """The share of a GPU that each worker gets."""
-    address: str | None
-    """A cluster to join; None starts Ray on this machine."""
+    gpus: float  # the share of a GPU that each worker gets
+    address: str | None  # a cluster to join; None starts Ray on this machine
 
 
 class Pool:

@@ -11,30 +11,20 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import EXACT, CellConfigLoader, project_context
 from alpkd_pipeline.orchestration.parameters import merged, study_title
+from alpkd_pipeline.orchestration.sweep import record
 from alpkd_pipeline.orchestration.sweep.campaign import EXIT_CODES, TrackedGroup, to_its_end
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, duration, estimate
 from alpkd_pipeline.orchestration.sweep.grid import CellState, expand, read_spec
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Kind, make_plan
-from alpkd_pipeline.orchestration.sweep.record import (
-    SweepRecord,
-    dev_score,
-    failure_lines,
-    sweep_id,
-    sweep_table,
-)
 from alpkd_pipeline.program import short
+from alpkd_pipeline.store.layout import COMPARISON, PAGES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from alpkd_pipeline.tracking.group import Status
-
-
-COMPARISON = "comparison"
-PAGES = ("report.html", "comparison.md")
-"""What to open of a comparison, the best one first."""
 
 
 def comparison_job(params: Mapping[str, Any]) -> Job:
@@ -67,7 +57,7 @@ class Sweep:
         self._loader, self._only, self._began = loader, only, datetime.now(UTC)
         self._outcomes: list[Outcome] = []
         self._page: Path | None = None
-        self._plan_as(sweep_id(env, self._began))
+        self._plan_as(record.sweep_id(env, self._began))
 
     def _plan_as(self, name: str) -> None:
         self.name, loader = name, self._loader
@@ -77,7 +67,7 @@ class Sweep:
         first = self.plan.cells[0]
         self._params = first.cell.params
         self._group = TrackedGroup(self._params.run, name, self.project)
-        self._record = SweepRecord(
+        self._record = record.SweepRecord(
             first.cell.store, name, self.env, self.spec, self._command, self.plan
         )
 
@@ -90,18 +80,14 @@ class Sweep:
         self._say_counts(self._engine(engine, workers).slots)
 
     def run(self, engine: str, workers: int | None, *, report: bool) -> int:
-        """Make what is missing, compare, and say what became of it.
-
-        Returns:
-            The exit code: 0, 1 if anything failed, 130 if somebody stopped it.
-        """
+        """Make what is missing, compare, tell; gives 0, 1 if anything failed, 130 if stopped."""
         chosen = self._engine(engine, workers)
         self._say_presets()
         self._say_counts(chosen.slots)
         number = 1
         while not self._record.claim():
             number += 1
-            self._plan_as(sweep_id(self.env, self._began, number))
+            self._plan_as(record.sweep_id(self.env, self._began, number))
         try:
             status = to_its_end(
                 lambda: self._work(chosen, report=report),
@@ -125,16 +111,9 @@ class Sweep:
         return "KILLED" if stopped else "FINISHED" if done else "FAILED"
 
     def _engine(self, name: str, workers: int | None) -> Engine:
+        cells, most = [p.cell.params for p in self.plan.cells], len(self.plan.steps)
         return make_engine(
-            name,
-            self.project,
-            self.env,
-            [planned.cell.params for planned in self.plan.cells],
-            workers,
-            cells_per_gpu=self.spec.cells_per_gpu,
-            ray=self.spec.ray,
-            most=len(self.plan.steps),
-            say=self._say,
+            name, self.project, self.env, self.spec, cells, workers, most=most, say=self._say
         )
 
     def _run_steps(self, engine: Engine) -> bool:
@@ -175,7 +154,7 @@ class Sweep:
     @property
     def _scored(self) -> list[Path]:
         """The students that have a score."""
-        return [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        return [p.cell.student.path for p in self.plan.cells if record.dev_score(p) is not None]
 
     def _close_group(self, status: Status) -> None:
         failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
@@ -214,8 +193,8 @@ class Sweep:
             self._say(f"no estimate for {plural(guess.unknown, 'training')}: none like it yet")
 
     def _say_end(self) -> None:
-        self._console.print(sweep_table(self.plan.cells))
-        lines = [*failure_lines(self._outcomes), f"record: {short(self._record.path)}"]
+        self._console.print(record.sweep_table(self.plan.cells))
+        lines = [*record.failure_lines(self._outcomes), f"record: {short(self._record.path)}"]
         if self._page is not None:
             lines.append(f"report: {short(self._page)}")
         for line in (*lines, *self._group.lines(self._scored)):

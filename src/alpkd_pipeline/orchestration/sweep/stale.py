@@ -65,9 +65,8 @@ def why_stale(
 ) -> tuple[str, ...]:
     """What tells a cell from the most similar student that was finished before.
 
-    Returns:
-        Words such as `code`, `data`, `teacher`, `parameters (training.lr)`, `libraries (torch)`
-        and `made without preset tune-base-32c1e07c`; empty if there was no such student.
+    Gives words such as `code`, `data`, `teacher`, `parameters (training.lr)`, `libraries (torch)`
+    and `made without preset tune-base-32c1e07c`; none if there was no such student.
     """
     rivals = [(differences(cell, run), run) for run in earlier.like(cell)]
     if not rivals:

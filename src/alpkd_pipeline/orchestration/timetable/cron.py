@@ -73,11 +73,7 @@ class CronExpression(NamedTuple):
 
 
 def parse_cron(text: str) -> CronExpression:
-    """Check a cron expression: five fields, or a shorthand such as @weekly.
-
-    Raises:
-        UserError: names the field, what is wrong and what is allowed.
-    """
+    """Check five fields or a shorthand such as @weekly; a UserError says what is allowed."""
     text = " ".join(text.split())
     if text == "@reboot":
         raise UserError("cron '@reboot': a start of the machine is not a time; use @weekly, @daily")

@@ -12,14 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.timetable import run_log
 from alpkd_pipeline.orchestration.timetable.cron import parse_cron
 from alpkd_pipeline.orchestration.timetable.entry import Entry, check_name, marks, unit_name
-from alpkd_pipeline.orchestration.timetable.run_log import (
-    LAST,
-    last_outcome,
-    last_words,
-    log_folder,
-)
 from alpkd_pipeline.program import as_typed, program
 
 TIMEOUT_SECONDS = 20.0
@@ -40,11 +35,7 @@ def install(entry: Entry, block: str) -> None:
 
 
 def remove(project: Path, name: str) -> None:
-    """Take a schedule out of the crontab.
-
-    Raises:
-        UserError: there is none of this name, or crontab refuses.
-    """
+    """Take a schedule out of the crontab; UserError where there is none, or crontab refuses."""
     check_name(name)
     before = _if_any()
     after = without_block(before, project, name)
@@ -62,15 +53,15 @@ def listed(project: Path, now: datetime) -> str:
     crons = cron_schedules(_if_any(), project)
     found = [(s.name, f"cron '{s.when}', {s.command}", next_start(s.when, now)) for s in crons]
     known = {schedule.name for schedule in crons}
-    for last in sorted(log_folder(project, "").glob(f"*/{LAST}")):
+    for last in sorted(run_log.log_folder(project, "").glob(f"*/{run_log.LAST}")):
         # Started by hand, or by a scheduler that is not asked.
         if (name := last.parent.name) not in known:
-            command = last_outcome(last.parent).get("command", "?")
+            command = run_log.last_outcome(last.parent).get("command", "?")
             found.append((name, f"not in the crontab, {command}", "unknown"))
-    blocks = [
-        f"{name}: {what}\n  next: {following}\n  last: {last_words(log_folder(project, name))}"
-        for name, what, following in found
-    ]
+    blocks = []
+    for name, what, following in found:
+        words = run_log.last_words(run_log.log_folder(project, name))
+        blocks.append(f"{name}: {what}\n  next: {following}\n  last: {words}")
     return "\n".join(blocks) or as_typed("no schedules of this project: kedro schedule --help")
 
 
@@ -137,11 +128,7 @@ def read_crontab() -> str:
 
 
 def write_crontab(before: str, after: str) -> None:
-    """Replace this user's crontab, if it still is what was read; nothing removes it.
-
-    Raises:
-        UserError: it has changed since, or crontab refuses.
-    """
+    """Replace this user's crontab; nothing removes it. UserError if it was changed, or refused."""
     if read_crontab() != before:
         raise UserError("somebody else has just changed the crontab: run the command again")
     _crontab("-" if after else "-r", "crontab", after)

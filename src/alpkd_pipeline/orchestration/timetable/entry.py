@@ -149,11 +149,7 @@ def _quoted(word: str, *, shell: bool = False) -> str:
 
 
 def check_calendar(expression: str) -> None:
-    """Refuse what would break a timer, and what systemd does not understand where it is there.
-
-    Raises:
-        UserError: says what is wrong and gives examples.
-    """
+    """Refuse, by a UserError, what would break a timer or what the systemd here does not know."""
     if not expression.strip() or not expression.isprintable():
         raise UserError("--on-calendar is empty or has control characters: give 'Sun 03:00'")
     analyze = shutil.which("systemd-analyze")

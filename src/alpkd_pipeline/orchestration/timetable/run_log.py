@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from alpkd_pipeline.orchestration.timetable.settings import Masking
-from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_object, write_json
 
 LOCK, LAST = ".lock", "last.json"
 
@@ -144,11 +144,7 @@ def remember(folder: Path, outcome: dict[str, Any]) -> None:
 
 def last_outcome(folder: Path) -> dict[str, Any]:
     """The outcome of the last run; empty when there was none or it cannot be read."""
-    try:
-        found = read_json(folder / LAST)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_object(folder / LAST)
 
 
 def last_words(folder: Path) -> str:

@@ -96,11 +96,7 @@ class Notify:
 
 
 def read_notify(project: Path) -> Notify:
-    """What conf/ says about notifications.
-
-    Raises:
-        UserError: names the file, the entry and what is allowed; never a value that may be secret.
-    """
+    """What conf/ says about notifications; a UserError never shows a value that may be secret."""
     found = _section(project, "schedule", FILE)
     _refuse_others(found, ("notify",), FILE)
     notify = found.get("notify") or {}

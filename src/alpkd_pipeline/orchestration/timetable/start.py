@@ -35,17 +35,9 @@ LAST_WORDS_SECONDS = 5.0
 def start(project: Path, name: str, command: Sequence[str], *, echo: bool = False) -> int:
     """Run a command of the project as a scheduler does, and report on it.
 
-    Args:
-        project: the project's folder.
-        name: the schedule's name; its log folder is called so.
-        command: what to run, without `kedro`.
-        echo: whether the command's output is printed too; it is always in the log.
-
-    Returns:
-        The command's exit code, or `STILL_RUNNING` when the last start has not ended.
-
-    Raises:
-        UserError: the name, the file of variables or the settings are wrong; then nothing runs.
+    The command is without `kedro`; `echo` prints its output, which is always in the log, too. Gives
+    its exit code, or `STILL_RUNNING` when the last start has not ended. Where the name, the file of
+    variables or the settings are wrong, it raises UserError and runs nothing.
     """
     check_name(name)
     folder = run_log.log_folder(project, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.statistics.summary import score_text
 from alpkd_pipeline.store.diff import flat
-from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_object, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,25 +56,18 @@ def write_record(
     path: Path, facts: Mapping[str, Any], studies: Sequence[Mapping[str, Any]], *, ended: bool
 ) -> None:
     """Write a search's record; studies that it holds already and that are not given stay."""
-    before: dict[str, Any] = {}
-    with suppress(OSError, ValueError):
-        before = read_json(path)
+    before = read_object(path)
     given = [_place(study) for study in studies]
     kept = [study for study in before.get("studies", []) if _place(study) not in given]
     all_studies = sorted([*kept, *studies], key=_place)
-    write_json(
-        path,
-        {
-            **facts,
-            "started": before.get("started") or now(),
-            "ended": now() if ended else None,
-            "trials": {
-                "asked": facts["trials"],
-                "done": sum(study["done"] for study in all_studies),
-            },
-            "studies": all_studies,
-        },
-    )
+    record = {
+        **facts,
+        "started": before.get("started") or now(),
+        "ended": now() if ended else None,
+        "trials": {"asked": facts["trials"], "done": sum(study["done"] for study in all_studies)},
+        "studies": all_studies,
+    }
+    write_json(path, record)
 
 
 def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -16,18 +16,8 @@ from alpkd_pipeline.orchestration.sweep.campaign import EXIT_CODES, TrackedGroup
 from alpkd_pipeline.orchestration.sweep.engines import make_engine
 from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
+from alpkd_pipeline.orchestration.tuning import record
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker, plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.record import (
-    DATABASE,
-    change_lines,
-    estimate_line,
-    now_set,
-    plan_lines,
-    study_record,
-    trial_line,
-    tuning_table,
-    write_record,
-)
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
 from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, read_spec
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
@@ -60,7 +50,7 @@ class Tuning:
         self._maker = CellMaker(self.spec, conf, on_top, env, project, self.name)
         self.studies = plan_studies(self._maker, only)
         self._cell = self.studies[0].sample[0]
-        self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
+        self._before = {study_title(s.target): record.now_set(conf, s.target) for s in self.studies}
         self._folder = self._cell.store / SEARCHES
         self._record = self._folder / f"{self.name}.json"
         self._group = TrackedGroup(self._cell.params.run, self.name, project)
@@ -68,21 +58,18 @@ class Tuning:
 
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say what the search would try, and how long it may take. Nothing is written."""
-        database = self._folder / DATABASE
+        database = self._folder / record.DATABASE
         tried = [min(settled_trials(database, s.name), s.budget) for s in self.studies]
-        for line in plan_lines(self.studies, tried, len(self.spec.seeds)):
+        for line in record.plan_lines(self.studies, tried, len(self.spec.seeds)):
             click.echo(line)
-        click.echo(estimate_line(self.studies, tried, self._engine(engine, workers).slots))
+        click.echo(record.estimate_line(self.studies, tried, self._engine(engine, workers).slots))
 
     def run(self, engine: str, workers: int | None) -> int:
         """Run what is left of the budgets and write the presets.
 
-        Returns:
-            The exit code: 0, 1 if a study found nothing or a trial failed through no fault of
-            its settings, 130 if somebody stopped the search.
-
-        Raises:
-            UserError: another process is at the same search or at one of its studies.
+        Gives the exit code: 0, 1 if a study found nothing or a trial failed through no fault of its
+        settings, 130 if somebody stopped the search. Raises UserError while another process is at
+        the same search or at one of its studies.
         """
         with held(self._folder, [self.name, *(study.name for study in self.studies)]):
             self._open_studies()
@@ -99,19 +86,11 @@ class Tuning:
 
     def _engine(self, name: str, workers: int | None) -> Engine:
         cells = [cell.params for study in self.studies for cell in study.sample]
-        return make_engine(
-            name,
-            self.project,
-            self.env,
-            cells,
-            workers,
-            cells_per_gpu=self.spec.cells_per_gpu,
-            ray=self.spec.ray,
-            most=self._budget * len(self.spec.seeds),
-        )
+        most = self._budget * len(self.spec.seeds)
+        return make_engine(name, self.project, self.env, self.spec, cells, workers, most=most)
 
     def _open_studies(self) -> None:
-        storage = open_storage(self._folder / DATABASE)
+        storage = open_storage(self._folder / record.DATABASE)
         for planned in self.studies:
             metric = planned.sample[0].task.deciding_metric
             study = Study(
@@ -146,7 +125,7 @@ class Tuning:
         return self._settled >= self._budget
 
     def _tell(self, trial: Running, score: float | None) -> None:
-        click.echo(f"[{self._settled}/{self._budget}] {trial_line(trial, score)}")
+        click.echo(f"[{self._settled}/{self._budget}] {record.trial_line(trial, score)}")
 
     def _write_presets(self) -> list[str]:
         """Write them; what to say about it."""
@@ -163,7 +142,7 @@ class Tuning:
         path = preset_path(self._conf_folder, self.env)
         was_there = path.exists()
         write_presets(path, [preset for preset, _ in changes])
-        return change_lines(changes, str(short(path)), was_there=was_there)
+        return record.change_lines(changes, str(short(path)), was_there=was_there)
 
     def _write_record(self, *, ended: bool) -> None:
         facts = {
@@ -176,8 +155,8 @@ class Tuning:
             "seeds": list(self.spec.seeds),
             "space": self.spec.space,
         }
-        studies = [study_record(search.target, search.study) for search in self._searches]
-        write_record(self._record, facts, studies, ended=ended)
+        studies = [record.study_record(search.target, search.study) for search in self._searches]
+        record.write_record(self._record, facts, studies, ended=ended)
 
     def _close_group(self, status: Status) -> None:
         metrics = {"trials": self._budget, "trials.done": self._settled}
@@ -186,7 +165,7 @@ class Tuning:
     def _say_end(self, status: Status, changes: Sequence[str]) -> None:
         from rich.console import Console
 
-        Console(highlight=False).print(tuning_table(self._searches))
+        Console(highlight=False).print(record.tuning_table(self._searches))
         if status == "KILLED":
             click.echo("stopped; the same command goes on from what is finished")
         elif not self._complete:

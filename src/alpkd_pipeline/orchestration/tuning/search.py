@@ -12,7 +12,7 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.parameters import study_title
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Listener, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import cell_job
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker, Target, score_of, seconds_of, shared
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
@@ -70,10 +70,8 @@ class Running:
     asked: Asked
     cells: list[Cell]
     left: set[str] = field(default_factory=set)
-    error: str | None = None
-    """The first failure of a job."""
-    used_up: bool = True
-    """Whether nothing but its point is to blame for every failure."""
+    error: str | None = None  # the first failure of a job
+    used_up: bool = True  # whether nothing but its point is to blame for every failure
 
     @property
     def name(self) -> str:
@@ -105,11 +103,8 @@ class Running:
 Told = Callable[[Running, "float | None"], None]
 """Hears of each trial that ended, with its score or None."""
 
-Heard = Callable[[Event], None]
-"""Hears of each job that begins or ends."""
 
-
-def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Heard) -> bool:
+def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Listener) -> bool:
     """Run trials until all budgets are used up."""
     while asked := [(search, trial) for search in searches for trial in search.study.ask()]:
         trials = [Running(s, t, s.maker.cells(s.target, t.point)) for s, t in asked]
@@ -118,7 +113,7 @@ def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: He
     return True
 
 
-def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Heard) -> bool:
+def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Listener) -> bool:
     """Run some trials to their end; each is told as soon as its last job has ended."""
     jobs, waiting = _jobs(trials)
     untold = {id(trial): trial for trial in trials}
