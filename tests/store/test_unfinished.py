@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 
 import pytest
@@ -17,6 +18,14 @@ def test_a_folder_without_its_manifest_is_missing_it(store: SmallStore) -> None:
     (store.folder("small") / "manifest.json").unlink()
     (found,) = bad(verify_store(store.root))
     assert (found.state, found.file) == ("missing", "manifest.json")
+
+
+def test_what_is_to_be_typed_can_be_typed(store: SmallStore) -> None:
+    """A folder with a space in its name is one word of the shell."""
+    (store.folder("small") / "manifest.json").unlink()
+    root = store.root.rename(store.root.with_name("all my results"))
+    (found,) = bad(verify_store(root))
+    assert shlex.split(found.do)[2] == f"{root / store.folder('small').relative_to(store.root)},"
 
 
 def test_an_interrupted_training_is_named_with_its_step_and_its_checkpoints_are_read(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -108,7 +109,7 @@ def finding(entry: Entry, store: Path) -> Finding:
             return found(
                 "unfinished", f"{MANIFEST} is missing: it is not finished, or not a result"
             )
-        again = f"rm -r {entry.path}, then the command that made it"
+        again = f"rm -r {shlex.quote(str(entry.path))}, then the command that made it"
         return found("missing", f"{MANIFEST} is missing", again, MANIFEST)
     if entry.state == "left over":
         return found("left over", "what a process left half done when it was killed", PRUNE)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.orchestration.sweep.engines import GRACE_SECONDS, LocalEngine, processors
 from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
@@ -203,7 +203,7 @@ def join(order: RayOrder) -> None:
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         where = order.address or "on this machine"
         raise UserError(
-            f"--engine ray: Ray {where} cannot be reached ({str(error).strip().splitlines()[0]})"
+            f"--engine ray: Ray {where} cannot be reached ({first_line(error)})"
         ) from None
     _check_room(order)
 
