@@ -103,18 +103,23 @@ def campaign_options(what: str, dry_run: str, only: str) -> Callable[[Command], 
     return decorate
 
 
-def to_exit_code(work: Callable[[], int]) -> None:
-    """Do the work; the process ends with the code that it gives, or that says what stopped it."""
-    code, stopped_by = 0, list[int]()
-    try:
-        with one_line_errors(), terminated_like_interrupted() as stopped_by:
-            code = work()
-    except KeyboardInterrupt:
-        code = 130
-    if stopped_by and code == 130:
-        code = 128 + stopped_by[0]
-    if code:
-        raise click.exceptions.Exit(code)
+def exit_code(command: Callable[..., int]) -> Command:
+    """The process ends with the code that the command returns, or that says what stopped it."""
+
+    @wraps(command)
+    def called(*given: Any, **named: Any) -> None:
+        code, stopped_by = 0, list[int]()
+        try:
+            with one_line_errors(), terminated_like_interrupted() as stopped_by:
+                code = command(*given, **named)
+        except KeyboardInterrupt:
+            code = 130
+        if stopped_by and code == 130:
+            code = 128 + stopped_by[0]
+        if code:
+            raise click.exceptions.Exit(code)
+
+    return called
 
 
 @contextmanager
