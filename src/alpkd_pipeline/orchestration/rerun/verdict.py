@@ -106,14 +106,10 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
 
     The bootstrap interval, moved so that it holds the difference just when the interval holds 0.
     """
-    from alpkd_pipeline.reporting.statistics.answers import check_same_rows, dev_answers, one_pair
+    from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
     try:
-        ours, theirs = dev_answers(now.folder), dev_answers(then.folder)
-        check_same_rows(ours, theirs)
-        labels = ours.frame["label"].to_numpy()
-        answers = (one.frame["prediction"].to_numpy() for one in (ours, theirs))
-        found = one_pair(ours.task.deciding_metric, labels, *answers)
+        found = compare_answers(dev_answers(now.folder), dev_answers(then.folder))
     except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
         return None
     difference = found.difference
