@@ -32,12 +32,10 @@ METHODS = "methods"
 
 
 def check(raw: dict[str, Any]) -> Params:
-    """Check parameters and fill in what the chosen method leaves open.
+    """Check merged parameters and fill in what the chosen method leaves open.
 
-    Args:
-        raw: nested dictionaries as merged from YAML and the command line. The key `methods` holds
-            each method's preset for the environment; an explicit value in `method` wins over it.
-            The key `tuned` holds what searches found; it wins over both.
+    The key `methods` holds each method's preset for the environment; an explicit value in `method`
+    wins over it. The key `tuned` holds what searches found; it wins over both.
     """
     return Conf(raw).params({})
 

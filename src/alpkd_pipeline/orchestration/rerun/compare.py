@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, results_of
@@ -224,11 +226,10 @@ def scores_folder(run: StoredRun) -> RunFolder | None:
 
 
 def readable_scores(run: StoredRun) -> RunFolder | None:
-    """The same; None where damage hides them, which `conditions.damage` tells."""
-    try:
+    """The same; None where damage hides them, which `plan.damage` tells."""
+    with suppress(DamagedError):
         return scores_folder(run)
-    except DamagedError:
-        return None
+    return None
 
 
 def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
@@ -282,8 +283,4 @@ def _chosen(run: StoredRun) -> dict[str, float]:
 
 
 def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        f"{split}.{metric}": float(value)
-        for split, scores in splits.items()
-        for metric, value in scores.items()
-    }
+    return {name: float(score) for name, score in flat(splits).items()}

@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.rerun.compare import scores_folder
 from alpkd_pipeline.orchestration.rerun.fresh import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
 from alpkd_pipeline.store.fingerprint import provenance
-from alpkd_pipeline.store.run_folder import Damage, DamagedError
+from alpkd_pipeline.store.run_folder import Damage, noted
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 
@@ -54,7 +54,8 @@ def damage(original: StoredRun) -> list[Difference]:
     teacher, found = original.teacher, []
     for run in (original, teacher):
         if run is not None:
-            found += told(run.altered, run.stage) + told(_scores(run), f"{run.stage}'s scores")
+            found += told(altered_files(run.folder), run.stage)
+            found += told(_scores(run), f"{run.stage}'s scores")
     if teacher is None and original.teacher_folder is not None:
         found += told(altered_files(original.teacher_folder), "teacher")
     return found
@@ -62,11 +63,10 @@ def damage(original: StoredRun) -> list[Difference]:
 
 def _scores(run: StoredRun) -> tuple[Damage, ...]:
     """The damage of the scores that would be compared."""
-    try:
-        folder = scores_folder(run)
-    except DamagedError as error:
-        return error.damages
-    return () if folder is None else altered_files(folder.path)
+    with noted(damages := list[Damage]()):
+        if (folder := scores_folder(run)) is not None:
+            folder.verify()
+    return tuple(damages)
 
 
 def told(damages: Iterable[Damage], of: str) -> list[Difference]:
@@ -178,13 +178,7 @@ class Planned:
 
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
-    """Decide how an original is made again.
-
-    Args:
-        original: the original.
-        project: the project's root.
-        store: the store that is worked in; hashes of code and data are remembered there.
-        here: whether today's code and today's device will do.
+    """Decide how an original is made again; `here`: today's code and today's device will do.
 
     Raises:
         UserError: it cannot be made again as it was, and `here` is not given.

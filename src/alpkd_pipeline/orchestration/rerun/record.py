@@ -84,11 +84,8 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     """The newest green comparison that has cells of the wanted kind.
 
     Green is a comparison whose files are what was sealed, whose students' and their teachers' files
-    are too, and none of whose students drifted the last time that it could be made again.
-
-    Args:
-        store: the folder of all results.
-        where: which cells, as for `where.matches`; an empty one: all of them.
+    are too, and none of whose students drifted the last time that it could be made again. `where`
+    says which cells, as for `matches`; an empty one: all of them.
 
     Raises:
         UserError: there is no comparison, none with such cells, or none that is green.

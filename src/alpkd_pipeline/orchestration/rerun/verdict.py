@@ -57,13 +57,8 @@ def seed_band(scores: Sequence[float]) -> Band | None:
     """How far two runs lie apart that differ in nothing but the seed.
 
     The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
-    theirs; t quantiles allow for s being an estimate.
-
-    Args:
-        scores: one for each seed, the original's among them.
-
-    Returns:
-        The band around 0; None with fewer than `ENOUGH_SEEDS`.
+    theirs; t quantiles allow for s being an estimate. There is one score for each seed, the
+    original's among them; with fewer than `ENOUGH_SEEDS` there is no band.
     """
     if len(scores) < ENOUGH_SEEDS:
         return None
