@@ -48,9 +48,24 @@ def rerun(
         raise click.UsageError("name a RUN, or give --latest-green")
     if filters and not latest_green:
         raise click.UsageError("--filter belongs to --latest-green")
+    from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
+    from alpkd_pipeline.orchestration.rerun.result import terminal_text
+    from alpkd_pipeline.orchestration.rerun.run import run_again
+    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
+
     try:
         setting = _setting(project, keep)
-        return _run(setting, *_planned(setting, run, filters, here), dry_run)
+        planned, name, key, notes = _planned(setting, run, filters, here)
+        lines = [*notes, *(line for one in planned for line in plan_lines(one))]
+        # Cells of one comparison were nearly always made in one environment: its commands once.
+        lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
+        for line in lines:
+            click.echo(line)
+        if dry_run:
+            return int(any(d.kind == "damage" for one in planned for d in one.differences))
+        result, report = run_again(setting, planned, name, key, notes)
+        click.echo(terminal_text(result, str(report)))
+        return 0 if result.verdict in FROM_BEST[:2] else 1
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on", err=True)
         raise
@@ -88,29 +103,3 @@ def _planned(
     green = latest_green(store, where)
     every = [plan_or_error(original, project, store, here) for original in green.runs]
     return every, f"green-{green.key[:8]}", green.key, green.passed_over
-
-
-def _run(
-    setting: Setting,
-    planned: Sequence[Planned],
-    name: str,
-    key: str,
-    notes: Sequence[str],
-    dry_run: bool,
-) -> int:
-    """Say what is done, do it, and say what it came to."""
-    from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
-    from alpkd_pipeline.orchestration.rerun.result import terminal_text
-    from alpkd_pipeline.orchestration.rerun.run import run_again
-    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
-
-    lines = [*notes, *(line for one in planned for line in plan_lines(one))]
-    # Cells of one comparison were nearly always made in one environment: its commands once.
-    lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
-    for line in lines:
-        click.echo(line)
-    if dry_run:
-        return int(any(d.kind == "damage" for one in planned for d in one.differences))
-    result, report = run_again(setting, planned, name, key, notes)
-    click.echo(terminal_text(result, str(report)))
-    return 0 if result.verdict in FROM_BEST[:2] else 1

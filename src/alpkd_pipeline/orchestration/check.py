@@ -122,7 +122,6 @@ def check_cell(cell: Subject) -> None:
     _check_source(cell)
     _check_checkpoint_revision(cell)
     _check_depth(cell)
-    _check_widths(cell)
     _check_sizes(cell)
     _check_start(cell)
 
@@ -204,26 +203,21 @@ def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
         )
 
 
-def _check_widths(cell: Subject) -> None:
+def _check_sizes(cell: Subject) -> None:
     method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
     row = get_row(method.name)
-    if teacher is None or width is None or not row.compares_layers:
-        return
-    if width != teacher.width and method.projection == "none":
+    directly = row.compares_layers and method.projection == "none"
+    if directly and teacher and width not in (None, teacher.width):
         raise UserError(
             f"method '{method.name}' compares states of the student (width {width}) with states"
             f" of the teacher (width {teacher.width}): set method.projection=linear"
         )
-
-
-def _check_sizes(cell: Subject) -> None:
-    row, teacher = get_row(cell.params.method.name), cell.teacher_shape
-    settings = resolve_method(row.name, {}, None, cell.params.method.options)
+    settings = resolve_method(row.name, {}, None, method.options)
     sizes = KnownSizes(
         teacher_layers=teacher.layers if teacher else None,
         student_layers=cell.params.student.layers,
         teacher_width=teacher.width if teacher else None,
-        student_width=cell.student_width,
+        student_width=width,
         teacher_heads=teacher.heads if teacher else None,
         student_heads=cell.student_heads,
     )

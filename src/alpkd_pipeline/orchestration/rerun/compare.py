@@ -265,21 +265,18 @@ def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, 
 def _saved(run: StoredRun) -> dict[str, float] | None:
     """The saved model's dev scores; None if it was not scored or they cannot be read."""
     folder = readable_scores(run)
-    if folder is None:
-        return None
-    try:
-        found = folder.json("scores.json")["splits"]
-        return _flat({name: facts["scores"] or {} for name, facts in found.items()})
-    except UNREADABLE:
-        return None
+    with suppress(*UNREADABLE):
+        if folder is not None:
+            found = folder.json("scores.json")["splits"]
+            return _flat({name: facts["scores"] or {} for name, facts in found.items()})
+    return None
 
 
 def _chosen(run: StoredRun) -> dict[str, float]:
     """The scores that chose the model, as its training wrote them; none if they are damaged."""
-    try:
+    with suppress(*UNREADABLE):
         return _flat(run.metrics.get("scores") or {})
-    except UNREADABLE:
-        return {}
+    return {}
 
 
 def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

@@ -100,11 +100,7 @@ def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
 
 
 def _causes(
-    original: StoredRun,
-    cell: Cell,
-    moved: list[str],
-    project: Path,
-    found: list[Difference],
+    original: StoredRun, cell: Cell, moved: list[str], project: Path, found: list[Difference]
 ) -> list[Difference]:
     """Why keys have moved; what follows from a key before it needs no cause of its own."""
     causes = _code(original, cell, moved)

@@ -34,13 +34,10 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
 def plain(result: RerunResult) -> dict[str, Any]:
     """A result as JSON-ready values, with what follows from them: readers need not compute it."""
     return {
+        **asdict(result),
         "schema": 1,
-        "time": result.time,
-        "of": result.of,
         "verdict": result.verdict,
         "seconds": round(result.seconds, 1),
-        "kept": result.kept,
-        "notes": list(result.notes),
         "cells": [
             {
                 **asdict(cell),
@@ -107,10 +104,7 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
 
 
 def _green_runs(
-    comparison: RunFolder,
-    store: Path,
-    where: Mapping[str, Any],
-    verdicts: Mapping[str, Verdict],
+    comparison: RunFolder, store: Path, where: Mapping[str, Any], verdicts: Mapping[str, Verdict]
 ) -> list[StoredRun]:
     verify(comparison.path)
     try:

@@ -80,11 +80,7 @@ def _failed(planned: Planned, error: object) -> CellResult:
 
 
 def _make_group(
-    setting: Setting,
-    group: Sequence[Planned],
-    commit: str | None,
-    fresh: Path,
-    warnings: list[str],
+    setting: Setting, group: Sequence[Planned], commit: str | None, fresh: Path, warnings: list[str]
 ) -> list[CellResult]:
     """Originals of one version of the code; if it cannot be had, none of them is made.
 
