@@ -9,18 +9,15 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.store.fingerprint import git, provenance
 from alpkd_pipeline.store.layout import RERUNS
 from alpkd_pipeline.store.manifest import LOCKS, lock_file, read_object, write_json
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.rerun.original import StoredRun
-
 
 PLAN = "plan.json"
 """What is to be made in a fresh store; while its verdict is not there, the rerun is unfinished."""
