@@ -29,11 +29,7 @@ FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate"
 
 
 def parse_force(text: str) -> tuple[str, ...]:
-    """The stages to make again.
-
-    Raises:
-        UserError: names the unknown stage and the known ones.
-    """
+    """The stages to make again; the UserError names an unknown one and all that are known."""
     names = tuple(part for part in text.replace(",", "+").split("+") if part)
     unknown = [name for name in names if name not in FORCE_NAMES]
     if unknown and names != ("all",):
@@ -64,8 +60,7 @@ class SharedFacts:
         """
         if what not in self._known:
             self._known[what] = find()
-        known: Found = self._known[what]
-        return known
+        return self._known[what]
 
 
 LONGEST_LABEL = 100

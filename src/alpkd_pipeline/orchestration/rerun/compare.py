@@ -216,11 +216,8 @@ def _weights(run: StoredRun) -> str:
 
 
 def scores_folder(run: StoredRun) -> RunFolder | None:
-    """The newest dev scores that were made of a run.
-
-    Raises:
-        DamagedError: a manifest does not say any more what it was made from.
-    """
+    """The newest dev scores that were made of a run; DamagedError where a manifest does not say
+    any more what it was made from."""
     found = results_of(run.store / SCORES[0] / run.task, RunFolder(run.folder))
     return next(iter(found), None)
 
@@ -235,9 +232,8 @@ def readable_scores(run: StoredRun) -> RunFolder | None:
 def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
     """Compare the saved models' dev scores; those that chose them, where one model has no others.
 
-    Returns:
-        The scores; why less was compared than could be, if so; and what makes the two unequal,
-        whatever these scores are.
+    Gives the scores; why less was compared than could be, if so; and what makes the two unequal,
+    whatever these scores are.
     """
     before, after = _saved(then), _saved(now)
     skipped = missing = None

@@ -97,11 +97,8 @@ def same_source(original: StoredRun, project: Path) -> bool:
 
 
 def recorded_commit(original: StoredRun, project: Path) -> str:
-    """The commit whose code made a run.
-
-    Raises:
-        UserError: the run came from changed files, without git, or from a commit not known here.
-    """
+    """The commit whose code made a run; a UserError if that came from changed files, without git,
+    or from a commit not known here."""
     commit = str(original.provenance.get("git_commit") or "")
     if not commit:
         why = "which recorded no commit;"
@@ -120,10 +117,8 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
 def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
     """A temporary work tree of a commit; gives the project's root inside the tree.
 
-    The tree is removed in the end, and before if a killed process left it.
-
-    Raises:
-        UserError: git refuses, or the commit does not hold the project.
+    The tree is removed in the end, and before if a killed process left it. It is a UserError that
+    git refuses, or that the commit does not hold the project.
     """
     inside = _git(project, "rev-parse", "--show-prefix") or ""
     _remove(project, folder)

@@ -18,8 +18,6 @@ from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, n
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
 
-_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
-
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -72,12 +70,7 @@ def altered_files(folder: Path) -> tuple[Damage, ...]:
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a finished training's folder.
-
-    Raises:
-        UserError: it cannot be read, is damaged, lies in no store, or holds nothing that was
-            trained.
-    """
+    """Read a finished training's folder; a UserError as in `read_model`, or if it was brought."""
     found = read_model(folder)
     if not Work(folder, found.run).trains:
         raise UserError(
@@ -88,11 +81,8 @@ def read_run(folder: Path) -> StoredRun:
 
 
 def read_model(folder: Path) -> StoredRun:
-    """Read the folder of a model, whether it was trained here or brought.
-
-    Raises:
-        UserError: it cannot be read, is damaged, or lies in no store.
-    """
+    """Read the folder of a model, whether it was trained here or brought; a UserError if it cannot
+    be read, is damaged, or lies in no store."""
     sealed = RunFolder(folder)
     try:
         run, metrics, manifest = sealed.run, sealed.metrics, sealed.manifest
@@ -127,12 +117,9 @@ def read_model(folder: Path) -> StoredRun:
 
 def find_original(store: Path, text: str, settings: TrackingSettings | None) -> StoredRun:
     """The run that a person names: by 8 or more digits of its key, its folder's name, a path, or
-    the id of its MLflow run (`settings` are None when tracking is off).
-
-    Raises:
-        UserError: there is no such run, or it is not finished.
-    """
-    if not _MLFLOW_ID.fullmatch(text):
+    the id of its MLflow run (`settings` are None when tracking is off); a UserError if there is no
+    such run, or it is not finished."""
+    if not re.fullmatch("[0-9a-f]{32}", text):  # which the id of an MLflow run is
         return read_run(find_run(store, text))
     for kind in (STUDENTS, TEACHERS):
         for folder in sorted((store / kind).glob("*/*")):

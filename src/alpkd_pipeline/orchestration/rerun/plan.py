@@ -25,12 +25,9 @@ def conditions(
 ) -> tuple[list[Difference], dict[str, Any]]:
     """Compare the time of a run with today; hashes of code and data are remembered in the store.
 
-    Returns:
-        What has changed; and what today's results would be known by: their keys, and the raw data
-        as `source`; nothing if today's code refuses the parameters.
-
-    Raises:
-        UserError: the data or the encoder is not there any more.
+    Gives what has changed; and what today's results would be known by: their keys, and the raw data
+    as `source`; nothing if today's code refuses the parameters. It is a UserError that the data or
+    the encoder is not there any more.
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
@@ -46,10 +43,8 @@ def conditions(
 def damage(original: StoredRun) -> list[Difference]:
     """The files of an original, of its teacher and of both their scores that somebody has changed.
 
-    All these files are read.
-
-    Raises:
-        DamagedError: the teacher's run.json or metrics.json, which say how it was made.
+    All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
+    which say how it was made.
     """
     teacher, found = original.teacher, []
     for run in (original, teacher):
@@ -174,11 +169,8 @@ class Planned:
 
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
-    """Decide how an original is made again; `here`: today's code and today's device will do.
-
-    Raises:
-        UserError: it cannot be made again as it was, and `here` is not given.
-    """
+    """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
+    not say that today's code and today's device will do."""
     differences, today = conditions(original, project, store)
     commit = None
     if not here and any(difference.kind == "code" for difference in differences):

@@ -82,20 +82,17 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
 
     Green is a comparison whose files are what was sealed, whose students' and their teachers' files
     are too, and none of whose students drifted the last time that it could be made again. `where`
-    says which cells, as for `matches`; an empty one: all of them.
-
-    Raises:
-        UserError: there is no comparison, none with such cells, or none that is green.
+    says which cells, as for `matches`; an empty one: all of them. A UserError says that there is no
+    comparison, none with such cells, or none that is green.
     """
     passed_over: list[str] = []
     verdicts = last_verdicts(store)
     for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
             runs = _green_runs(comparison, store, where, verdicts)
+            return Green(comparison.path, comparison.key, runs, passed_over)
         except UserError as error:
             passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
-            continue
-        return Green(comparison.path, comparison.key, runs, passed_over)
     if not passed_over:
         raise UserError(
             f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
