@@ -32,18 +32,13 @@ def pair(project: Project, run_a: str, run_b: str) -> None:
 
 def compared(store: Path, run_a: str, run_b: str) -> str:
     """What two models have in common and what not, as text."""
-    from alpkd_pipeline.reporting.statistics.answers import (
-        RESAMPLES,
-        compare_answers,
-        dev_answers,
-        find_run,
-    )
+    from alpkd_pipeline.reporting.statistics import answers
 
-    folders = [find_run(store, text) for text in (run_a, run_b)]
+    folders = [answers.find_run(store, text) for text in (run_a, run_b)]
     if folders[0] == folders[1]:
         raise UserError(f"'{run_a}' and '{run_b}' are one run, {folders[0].name}: name two")
-    ours, theirs = map(dev_answers, folders)
-    found = compare_answers(ours, theirs)
+    ours, theirs = map(answers.dev_answers, folders)
+    found = answers.compare_answers(ours, theirs)
     width = max(len(ours.name), len(theirs.name), len("difference"))
     # How many answers differ, where answers are classes; two real numbers nearly always do.
     differing = f"; {found.differing} of them are answered differently"
@@ -56,7 +51,7 @@ def compared(store: Path, run_a: str, run_b: str) -> str:
             f"  {theirs.name:{width}}  {found.theirs:8.4f}",
             f"  {'difference':{width}}  {found.difference:+8.4f}"
             f"   95 % interval {found.low:+.4f} to {found.high:+.4f}",
-            f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
+            f"The interval is a bootstrap over the dev examples ({answers.RESAMPLES:,} resamples)"
             f"{differing}.",
             as_typed(WHAT_IT_SAYS),
         ]

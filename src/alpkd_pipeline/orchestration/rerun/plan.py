@@ -81,17 +81,14 @@ def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
     then = original.provenance
     ours, theirs = now["libraries"], then.get("libraries") or {}
     pairs: list[tuple[Kind, str, Any, Any]] = [
-        ("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs
+        *(("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs),
+        ("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])),
+        # Older runs did not record these two.
+        ("python", "Python", then.get("python"), now["python"]),
+        ("device", "vector instructions", then.get("instructions"), now["instructions"]),
     ]
-    if then.get("lock") != now["lock"]:
-        pairs.append(("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])))
-    kinds: list[tuple[Kind, str, str]] = [
-        ("python", "Python", "python"),
-        ("device", "vector instructions", "instructions"),
-    ]
-    # Older runs did not record all of it.
-    pairs += [(k, what, then[n], now[n]) for k, what, n in kinds if then.get(n) is not None]
-    return [Difference(k, what, str(old), str(new)) for k, what, old, new in pairs if old != new]
+    changed = [pair for pair in pairs if pair[2] not in (None, pair[3])]
+    return [Difference(kind, what, str(old), str(new)) for kind, what, old, new in changed]
 
 
 def _causes(
