@@ -19,7 +19,6 @@ from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
-from alpkd_pipeline.store.run_folder import DamagedError
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -188,13 +187,6 @@ def one_line_errors() -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
-        raise click.ClickException(str(advised(cause))) from None
+        from alpkd_pipeline.store.lineage import with_commands
 
-
-def advised(error: UserError) -> UserError:
-    """An error that names damaged folders says which commands make them again."""
-    if not isinstance(error, DamagedError):
-        return error
-    from alpkd_pipeline.store.lineage import with_commands
-
-    return with_commands(error)
+        raise click.ClickException(str(with_commands(cause))) from None
