@@ -48,12 +48,12 @@ def rerun(
         raise click.UsageError("name a RUN, or give --latest-green")
     if filters and not latest_green:
         raise click.UsageError("--filter belongs to --latest-green")
-    from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
-    from alpkd_pipeline.orchestration.rerun.result import terminal_text
-    from alpkd_pipeline.orchestration.rerun.run import run_again
-    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
-
     try:
+        from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
+        from alpkd_pipeline.orchestration.rerun.result import terminal_text
+        from alpkd_pipeline.orchestration.rerun.run import run_again
+        from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
+
         setting = _setting(project, keep)
         planned, name, key, notes = _planned(setting, run, filters, here)
         lines = [*notes, *(line for one in planned for line in plan_lines(one))]

@@ -87,7 +87,7 @@ def read_model(folder: Path) -> StoredRun:
     try:
         run, metrics, manifest = sealed.run, sealed.metrics, sealed.manifest
         stage, key = str(run["stage"]), str(manifest["key"])
-        dict(run["params"]["teacher"])  # asked for after hours of training
+        dict(run["params"]["teacher"])  # asked for later: damage had better show now
         found = StoredRun(
             folder,
             run,
