@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from tests.orchestration.conftest import PROJECT, nested
 
-from alpkd_pipeline.commands.prune import NAMES, asked_keys
+from alpkd_pipeline.commands.prune import asked_keys
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
+from alpkd_pipeline.store.layout import DATA, MODELS
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def loader(conf: Path, **flat: object) -> CellConfigLoader:
 
 def keys(conf: Path, **flat: object) -> dict[str, str]:
     cell = Cell(loader(conf, **flat).params, PROJECT)
-    return {name: cell.stage(name).key for name in NAMES}
+    return {name: cell.stage(name).key for name in (*DATA, *MODELS)}
 
 
 def test_those_of_the_run_and_of_each_cell_of_the_sweep(conf: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +74,13 @@ def test_a_dry_run_of_a_damaged_original_ends_with_1(
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
     assert done.exit_code == 1, done.output
     assert "differs today: a of the student: sha256 ca978112" in done.output
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_it_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setattr(module, "_setting", lambda *_: None)
+    monkeypatch.setattr(module, "_planned", lambda *_: signal.raise_signal(number))
+    done = CliRunner().invoke(rerun, ["x"], obj=Metadata(tmp_path))
+    assert (done.exit_code, done.output) == (code, "stopped; the same command goes on\n")

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from kedro.framework.project import configure_project
 from tests.conftest import PROJECT, Kedro
 
-from alpkd_pipeline.commands import sweep as module
 from alpkd_pipeline.commands.common import terminated_like_interrupted
 from alpkd_pipeline.commands.sweep import sweep
+from alpkd_pipeline.orchestration.sweep import run as module
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ class Prepared:
 
 @pytest.mark.parametrize(("end", "code"), [(0, 0), (1, 1), (130, 130), (KeyboardInterrupt(), 130)])
 def test_exit_codes(end: Any, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_prepare", lambda *_given: Prepared(end))
+    monkeypatch.setattr(module, "Sweep", lambda *_given: Prepared(end))
     assert invoke().exit_code == code
 
 
@@ -72,7 +72,7 @@ def test_ctrl_c_while_planning_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> 
     def interrupted(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_prepare", interrupted)
+    monkeypatch.setattr(module, "Sweep", interrupted)
     done = invoke()
     assert (done.exit_code, done.output) == (130, "")
 
@@ -84,7 +84,7 @@ def test_sigterm_is_handled_like_ctrl_c_and_told_apart_at_the_end(
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(module, "_prepare", lambda *_given: Prepared(terminated))
+    monkeypatch.setattr(module, "Sweep", lambda *_given: Prepared(terminated))
     before = signal.getsignal(signal.SIGTERM)
     assert invoke().exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before

@@ -19,7 +19,6 @@ from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
-from alpkd_pipeline.store.run_folder import DamagedError
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -103,18 +102,23 @@ def campaign_options(what: str, dry_run: str, only: str) -> Callable[[Command], 
     return decorate
 
 
-def to_exit_code(work: Callable[[], int]) -> None:
-    """Do the work; the process ends with the code that it gives, or that says what stopped it."""
-    code, stopped_by = 0, list[int]()
-    try:
-        with one_line_errors(), terminated_like_interrupted() as stopped_by:
-            code = work()
-    except KeyboardInterrupt:
-        code = 130
-    if stopped_by and code == 130:
-        code = 128 + stopped_by[0]
-    if code:
-        raise click.exceptions.Exit(code)
+def exit_code(command: Callable[..., int]) -> Command:
+    """The process ends with the code that the command returns, or that says what stopped it."""
+
+    @wraps(command)
+    def called(*given: Any, **named: Any) -> None:
+        code, stopped_by = 0, list[int]()
+        try:
+            with one_line_errors(), terminated_like_interrupted() as stopped_by:
+                code = command(*given, **named)
+        except KeyboardInterrupt:
+            code = 130
+        if stopped_by and code == 130:
+            code = 128 + stopped_by[0]
+        if code:
+            raise click.exceptions.Exit(code)
+
+    return called
 
 
 @contextmanager
@@ -183,13 +187,6 @@ def one_line_errors() -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
-        raise click.ClickException(str(advised(cause))) from None
+        from alpkd_pipeline.store.lineage import with_commands
 
-
-def advised(error: UserError) -> UserError:
-    """An error that names damaged folders says which commands make them again."""
-    if not isinstance(error, DamagedError):
-        return error
-    from alpkd_pipeline.store.lineage import with_commands
-
-    return with_commands(error)
+        raise click.ClickException(str(with_commands(cause))) from None

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap
 
 WHAT_IT_SAYS = (
     "This describes these two models on these examples. It says nothing about the methods that"
@@ -36,44 +32,26 @@ def pair(project: Project, run_a: str, run_b: str) -> None:
 
 def compared(store: Path, run_a: str, run_b: str) -> str:
     """What two models have in common and what not, as text."""
-    from alpkd_pipeline.reporting.statistics.answers import (
-        check_same_rows,
-        dev_answers,
-        find_run,
-        one_pair,
-    )
+    from alpkd_pipeline.reporting.statistics import answers
 
-    folders = [find_run(store, text) for text in (run_a, run_b)]
+    folders = [answers.find_run(store, text) for text in (run_a, run_b)]
     if folders[0] == folders[1]:
         raise UserError(f"'{run_a}' and '{run_b}' are one run, {folders[0].name}: name two")
-    ours, theirs = map(dev_answers, folders)
-    check_same_rows(ours, theirs)
-    found = one_pair(
-        ours.task.deciding_metric,
-        ours.frame["label"].to_numpy(),
-        ours.frame["prediction"].to_numpy(),
-        theirs.frame["prediction"].to_numpy(),
-    )
-    return _said(ours, theirs, found)
-
-
-def _said(ours: DevAnswers, theirs: DevAnswers, found: PairBootstrap) -> str:
-    from alpkd_pipeline.reporting.statistics.answers import RESAMPLES
-
+    ours, theirs = map(answers.dev_answers, folders)
+    found = answers.compare_answers(ours, theirs)
     width = max(len(ours.name), len(theirs.name), len("difference"))
-    metric = found.metric
     # How many answers differ, where answers are classes; two real numbers nearly always do.
     differing = f"; {found.differing} of them are answered differently"
     if ours.task.kind == "regression":
         differing = ""
     return "\n".join(
         [
-            f"{ours.task.name}, {ours.split}: {found.rows} examples, {metric}",
+            f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}",
             f"  {ours.name:{width}}  {found.ours:8.4f}",
             f"  {theirs.name:{width}}  {found.theirs:8.4f}",
             f"  {'difference':{width}}  {found.difference:+8.4f}"
             f"   95 % interval {found.low:+.4f} to {found.high:+.4f}",
-            f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
+            f"The interval is a bootstrap over the dev examples ({answers.RESAMPLES:,} resamples)"
             f"{differing}.",
             as_typed(WHAT_IT_SAYS),
         ]

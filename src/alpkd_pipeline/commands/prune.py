@@ -13,6 +13,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, expand, read_spec
 from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.store.layout import DATA, MODELS
 
 
 @click.command("prune")
@@ -77,9 +78,6 @@ def _asked(project: Project) -> frozenset[str] | None:
         return None
 
 
-NAMES = ("splits", "encoded", "teacher", "signals", "student")
-
-
 def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str]:
     """Every key that a run or a sweep with the present configuration would look for.
 
@@ -92,4 +90,4 @@ def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> froz
         given = loader.runtime_params or {}
         on_top = {"run": given["run"]} if "run" in given else {}
         cells += [grid.cell for grid in expand(spec, loader.conf, project, env, on_top)]
-    return frozenset(cell.stage(name).key for cell in cells for name in NAMES)
+    return frozenset(cell.stage(name).key for cell in cells for name in (*DATA, *MODELS))

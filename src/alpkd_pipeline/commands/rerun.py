@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.common import command_line, one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, command_line, exit_code, project_options
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,22 +27,17 @@ FILTER_HELP = (
 @click.option("--here", is_flag=True, help="Today's code and device, where those then are others.")
 @click.option("--keep", is_flag=True, help="Keep the fresh store, even if all is equal.")
 @click.option("--dry-run", is_flag=True, help="Say what differs and what would be done, and stop.")
-@click.option("--env", "-e", default=None, help="Kedro configuration environment.")
-@click.option(
-    "--params", default="", callback=read_params, help="Where to look, such as run.store=..."
-)
-@click.pass_obj
+@project_options("Where to look, such as run.store=...")
+@exit_code
 def rerun(
-    metadata: object,
+    project: Project,
     run: str | None,
     latest_green: bool,
     filters: Sequence[str],
     here: bool,
     keep: bool,
     dry_run: bool,
-    env: str | None,
-    params: dict[str, Any],
-) -> None:
+) -> int:
     """Make a stored run again from its own parameters, and say whether it comes out the same.
 
     RUN: 8 or more digits of a run's key, the name of its folder, a path to it, or the id of its
@@ -54,32 +48,38 @@ def rerun(
         raise click.UsageError("name a RUN, or give --latest-green")
     if filters and not latest_green:
         raise click.UsageError("--filter belongs to --latest-green")
-    project = Path(getattr(metadata, "project_path", Path.cwd()))
-    from alpkd_pipeline.commands.common import terminated_like_interrupted
-
-    stopped_by: list[int] = []
     try:
-        with one_line_errors(), terminated_like_interrupted() as stopped_by:
-            setting = _setting(project, env, params, keep)
-            planned, name, key, notes = _planned(setting, run, filters, here)
-            code = _run(setting, planned, name, key, notes, dry_run)
+        from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
+        from alpkd_pipeline.orchestration.rerun.result import terminal_text
+        from alpkd_pipeline.orchestration.rerun.run import run_again
+        from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
+
+        setting = _setting(project, keep)
+        planned, name, key, notes = _planned(setting, run, filters, here)
+        lines = [*notes, *(line for one in planned for line in plan_lines(one))]
+        # Cells of one comparison were nearly always made in one environment: its commands once.
+        lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
+        for line in lines:
+            click.echo(line)
+        if dry_run:
+            return int(any(d.kind == "damage" for one in planned for d in one.differences))
+        result, report = run_again(setting, planned, name, key, notes)
+        click.echo(terminal_text(result, str(report)))
+        return 0 if result.verdict in FROM_BEST[:2] else 1
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on", err=True)
-        code = 128 + stopped_by[0] if stopped_by else 130
-    if code:
-        raise click.exceptions.Exit(code)
+        raise
 
 
-def _setting(project: Path, env: str | None, params: dict[str, Any], keep: bool) -> Setting:
-    from alpkd_pipeline.orchestration.config_loader import project_context
+def _setting(project: Project, keep: bool) -> Setting:
     from alpkd_pipeline.orchestration.rerun.run import Setting
     from alpkd_pipeline.store.layout import store_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
-    given = project_context(project, env, params).config_loader.params.run
-    store = store_folder(project, given.store)
-    tracking = tracking_settings(given.tracking, given.experiment, project)
-    return Setting(project, env, store, tracking, keep, command_line(), click.echo)
+    root, given = project.root, project.loader.params.run
+    store = store_folder(root, given.store)
+    tracking = tracking_settings(given.tracking, given.experiment, root)
+    return Setting(root, project.env, store, tracking, keep, command_line(), click.echo)
 
 
 def _planned(
@@ -103,29 +103,3 @@ def _planned(
     green = latest_green(store, where)
     every = [plan_or_error(original, project, store, here) for original in green.runs]
     return every, f"green-{green.key[:8]}", green.key, green.passed_over
-
-
-def _run(
-    setting: Setting,
-    planned: Sequence[Planned],
-    name: str,
-    key: str,
-    notes: Sequence[str],
-    dry_run: bool,
-) -> int:
-    """Say what is done, do it, and say what it came to."""
-    from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
-    from alpkd_pipeline.orchestration.rerun.result import terminal_text
-    from alpkd_pipeline.orchestration.rerun.run import run_again
-    from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
-
-    lines = [*notes, *(line for one in planned for line in plan_lines(one))]
-    # Cells of one comparison were nearly always made in one environment: its commands once.
-    lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
-    for line in lines:
-        click.echo(line)
-    if dry_run:
-        return int(any(d.kind == "damage" for one in planned for d in one.differences))
-    result, report = run_again(setting, planned, name, key, notes)
-    click.echo(terminal_text(result, str(report)))
-    return 0 if result.verdict in FROM_BEST[:2] else 1

@@ -78,26 +78,19 @@ def _schedule(
     on_calendar: str | None,
     install: bool,
 ) -> None:
-    from alpkd_pipeline.orchestration.timetable import crontab
+    from alpkd_pipeline.orchestration.timetable import crontab, entry, settings
     from alpkd_pipeline.orchestration.timetable.cron import parse_cron
-    from alpkd_pipeline.orchestration.timetable.entry import (
-        check_calendar,
-        crontab_block,
-        make_entry,
-        unit_files,
-    )
-    from alpkd_pipeline.orchestration.timetable.settings import read_env_file, read_notify
 
     # Both are read again at each start; a mistake had better show now.
-    read_env_file(project)
-    read_notify(project)
-    entry = make_entry(project, name, command)
+    settings.read_env_file(project)
+    settings.read_notify(project)
+    made = entry.make_entry(project, name, command)
     if cron is not None:
         when = parse_cron(cron).text
-        block, coming = crontab_block(entry, when), crontab.next_start(when, datetime.now())
+        block, coming = entry.crontab_block(made, when), crontab.next_start(when, datetime.now())
         if install:
-            crontab.install(entry, block)
-            click.echo(f"{name} is in the crontab: {entry.shown}, next {coming}")
+            crontab.install(made, block)
+            click.echo(f"{name} is in the crontab: {made.shown}, next {coming}")
             return
         click.echo(block, nl=False)
         remark = (
@@ -105,8 +98,8 @@ def _schedule(
             f" or add these lines by crontab -e. It would come next: {coming}"
         )
     else:
-        check_calendar(when := on_calendar or "")
-        files = unit_files(entry, when)
+        entry.check_calendar(when := on_calendar or "")
+        files = entry.unit_files(made, when)
         *_, timer = files
         if install:
             raise UserError(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from alpkd_pipeline.commands.common import Project, advised, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import Experiment
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
+from alpkd_pipeline.store.lineage import with_commands
 from alpkd_pipeline.store.manifest import MANIFEST, listed, read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, DamagedError, RunFolder
 
@@ -39,7 +40,7 @@ def sync(project: Project) -> None:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed += 1
-            click.echo(f"Error: {advised(error)}", err=True)
+            click.echo(f"Error: {with_commands(error)}", err=True)
     try:
         for line in close_left(experiment.store, settings):
             click.echo(line)

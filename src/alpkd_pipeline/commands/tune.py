@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from alpkd_pipeline.commands.common import (
     Project,
     campaign_options,
     command_line,
+    exit_code,
     project_options,
-    to_exit_code,
 )
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.tuning.run import Tuning
 
 
 @click.command("tune")
@@ -31,25 +26,18 @@ if TYPE_CHECKING:
     default=None,
     help="Trials of each study, instead of the number in tune.yml.",
 )
+@exit_code
 def tune(
     project: Project, workers: int | None, trials: int | None, dry_run: bool, only: str, engine: str
-) -> None:
+) -> int:
     """Search the space in conf/<env>/tune.yml and write what is best to parameters/tuned.yml."""
-
-    def work() -> int:
-        prepared = _prepare(project, trials, only)
-        if dry_run:
-            prepared.tell_plan(engine, workers)
-            return 0
-        return prepared.run(engine, workers)
-
-    to_exit_code(work)
-
-
-def _prepare(project: Project, trials: int | None, only: str) -> Tuning:
     from alpkd_pipeline.orchestration.sweep.grid import parse_only
     from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 
     where = parse_only(only)
     refuse_seeds(where)
-    return Tuning(project.root, project.loader, project.env, where, trials, command_line())
+    planned = Tuning(project.root, project.loader, project.env, where, trials, command_line())
+    if dry_run:
+        planned.tell_plan(engine, workers)
+        return 0
+    return planned.run(engine, workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import click
 
@@ -13,9 +13,6 @@ from alpkd_pipeline.commands.common import Project, one_line_errors, project_opt
 from alpkd_pipeline.errors import size
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.store.contents import Finding, Report, State
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("verify")

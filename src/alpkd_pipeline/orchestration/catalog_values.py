@@ -16,9 +16,7 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.store.artifact import Artifact
-
-TRAININGS = ("teacher", "student")
-"""The stages that train, each a tracked run of its own."""
+from alpkd_pipeline.store.layout import MODELS
 
 RESULTS = {
     "splits": "data_prep",
@@ -45,15 +43,11 @@ class CatalogValues:
         self._cell, self._preset = cell, preset
 
     def __call__(self, name: str) -> Any:
-        """The value of a dotted name.
+        """The value of a dotted name: text, a number or None.
 
-        Args:
-            name: a path of attributes of the cell (`model.revision`, `params.teacher.sha256`), or
-                `<result>.artifact`, or one of the names below.
-
-        Returns:
-            Text, a number or None. Structures are given as JSON text, since OmegaConf would read
-            `${...}` in them.
+        The name is a path of attributes of the cell (`model.revision`, `params.teacher.sha256`), or
+        `<result>.artifact`, or one of those below. Structures are given as JSON text, since
+        OmegaConf would read `${...}` in them.
         """
         head, _, tail = name.partition(".")
         if tail == "artifact":
@@ -133,7 +127,7 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
     }
     if name.endswith("_evaluation") and (own := cell.own_metrics):
         facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
-    if name in TRAININGS:
+    if name in MODELS:  # each a training, and a tracked run of its own
         facts |= {
             # Equal for equal results, and for no others: people meet the same digits in the folder.
             "name": f"{facts['name']}-{stage.key[:4]}",

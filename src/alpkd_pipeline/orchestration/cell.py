@@ -320,11 +320,7 @@ class Cell(Subject):
         )
 
     def stage(self, name: str) -> Artifact:
-        """A result by the name of its dataset.
-
-        Raises:
-            UserError: there is no such result.
-        """
+        """A result by the name of its dataset; a UserError if there is no such result."""
         found = getattr(self, name, None)
         if not isinstance(found, Artifact):
             raise UserError(f"the catalog asks for an unknown stage '{name}'")

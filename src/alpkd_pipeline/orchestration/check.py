@@ -14,15 +14,8 @@ from alpkd_pipeline.errors import UserError, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
 from alpkd_pipeline.models.source import ModelRef, kind_of, locate
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
+from alpkd_pipeline.orchestration import presets
 from alpkd_pipeline.orchestration.parameters import merged
-from alpkd_pipeline.orchestration.presets import (
-    TUNED,
-    PresetInUse,
-    matching,
-    preset_in_use,
-    read_presets,
-    tuned,
-)
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import MethodParams, Params, validate
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
@@ -32,12 +25,10 @@ METHODS = "methods"
 
 
 def check(raw: dict[str, Any]) -> Params:
-    """Check parameters and fill in what the chosen method leaves open.
+    """Check merged parameters and fill in what the chosen method leaves open.
 
-    Args:
-        raw: nested dictionaries as merged from YAML and the command line. The key `methods` holds
-            each method's preset for the environment; an explicit value in `method` wins over it.
-            The key `tuned` holds what searches found; it wins over both.
+    The key `methods` holds each method's preset for the environment; an explicit value in `method`
+    wins over it. The key `tuned` holds what searches found; it wins over both.
     """
     return Conf(raw).params({})
 
@@ -50,13 +41,13 @@ class Conf:
             raise UserError(f"the parameters are {quoted(raw)}: should map names to values")
         self._values = _without_presets(raw)
         self._presets = _checked_presets(raw.get(METHODS))
-        self._tuned = read_presets(raw.get(TUNED))
+        self._tuned = presets.read_presets(raw.get(presets.TUNED))
 
     def params(self, on_top: dict[str, Any]) -> Params:
         """The complete parameters of one cell; `on_top` wins over `tuned` too."""
         explicit = _without_presets(on_top)
         values = self._below_tuned(explicit)
-        params = validate(merged(tuned(values, self._tuned), explicit))
+        params = validate(merged(presets.tuned(values, self._tuned), explicit))
         return params.model_copy(update={"method": _complete(params.method)})
 
     def _below_tuned(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,11 +59,13 @@ class Conf:
             values["method"] = {**preset, **method}
         return values
 
-    def preset_of(self, on_top: dict[str, Any]) -> PresetInUse | None:
+    def preset_of(self, on_top: dict[str, Any]) -> presets.PresetInUse | None:
         """What tuned presets set of a cell, with the arguments and errors of `params`."""
         explicit = _without_presets(on_top)
-        found = matching(self._below_tuned(explicit), self._tuned)
-        return preset_in_use(found, explicit, self.params(on_top).plain()) if found else None
+        found = presets.matching(self._below_tuned(explicit), self._tuned)
+        if not found:
+            return None
+        return presets.preset_in_use(found, explicit, self.params(on_top).plain())
 
     def without_tuned(self, where: Mapping[str, Any]) -> Conf:
         """The same without what an earlier search found for exactly these cells."""
@@ -82,7 +75,7 @@ class Conf:
 
 
 def _without_presets(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key not in (METHODS, TUNED)}
+    return {key: value for key, value in values.items() if key not in (METHODS, presets.TUNED)}
 
 
 def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
@@ -91,8 +84,8 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
         return {}
     if not isinstance(raw, dict):
         raise UserError(f"parameter 'methods' = {quoted(raw)}: should map method names to presets")
-    presets = {name: preset or {} for name, preset in raw.items()}
-    for name, preset in presets.items():
+    found = {name: preset or {} for name, preset in raw.items()}
+    for name, preset in found.items():
         get_row(str(name))
         if not isinstance(preset, dict):
             raise UserError(
@@ -103,7 +96,7 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
         except (UserError, ValidationError) as error:
             told = str(error) if isinstance(error, UserError) else first_problem(error, preset)
             raise UserError(f"parameter 'methods.{name}': {told}") from None
-    return presets
+    return found
 
 
 def _complete(method: MethodParams) -> MethodParams:
@@ -124,7 +117,6 @@ def check_cell(cell: Subject) -> None:
     _check_source(cell)
     _check_checkpoint_revision(cell)
     _check_depth(cell)
-    _check_widths(cell)
     _check_sizes(cell)
     _check_start(cell)
 
@@ -206,26 +198,21 @@ def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
         )
 
 
-def _check_widths(cell: Subject) -> None:
+def _check_sizes(cell: Subject) -> None:
     method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
     row = get_row(method.name)
-    if teacher is None or width is None or not row.compares_layers:
-        return
-    if width != teacher.width and method.projection == "none":
+    directly = row.compares_layers and method.projection == "none"
+    if directly and teacher and width not in (None, teacher.width):
         raise UserError(
             f"method '{method.name}' compares states of the student (width {width}) with states"
             f" of the teacher (width {teacher.width}): set method.projection=linear"
         )
-
-
-def _check_sizes(cell: Subject) -> None:
-    row, teacher = get_row(cell.params.method.name), cell.teacher_shape
-    settings = resolve_method(row.name, {}, None, cell.params.method.options)
+    settings = resolve_method(row.name, {}, None, method.options)
     sizes = KnownSizes(
         teacher_layers=teacher.layers if teacher else None,
         student_layers=cell.params.student.layers,
         teacher_width=teacher.width if teacher else None,
-        student_width=cell.student_width,
+        student_width=width,
         teacher_heads=teacher.heads if teacher else None,
         student_heads=cell.student_heads,
     )

@@ -101,6 +101,7 @@ class CellConfigLoader(OmegaConfigLoader):
         """As in Kedro; `force` among the runtime parameters is an order, and no parameter."""
         given = dict(runtime_params or {})
         self._force, self._ordered = given.pop(FORCE, ""), time.time()
+        given = given if EXACT in given else words_to_values(given)
         super().__init__(conf_source, env, given, **kwargs)
 
     @staticmethod
@@ -126,14 +127,12 @@ class CellConfigLoader(OmegaConfigLoader):
         with _one_line():
             if EXACT in self.runtime_params:
                 return check(self.runtime_params[EXACT])
-            conf = self.conf  # reads the command line's words
-            return conf.params(self.runtime_params)
+            return self.conf.params(self.runtime_params)
 
     @cached_property
     def conf(self) -> Conf:
         """What conf/ and the command line say, for one cell or for many."""
         with _one_line():
-            self.runtime_params = words_to_values(self.runtime_params)
             return Conf(self._merged())
 
     @property
@@ -148,8 +147,7 @@ class CellConfigLoader(OmegaConfigLoader):
         if EXACT in self.runtime_params:
             return None
         with _one_line():
-            conf = self.conf  # reads the command line's words
-            return conf.preset_of(self.runtime_params)
+            return self.conf.preset_of(self.runtime_params)
 
     def _merged(self) -> dict[str, Any]:
         """The parameters of base, environment and command line, not yet checked."""

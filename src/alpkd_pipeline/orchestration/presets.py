@@ -7,7 +7,6 @@ one wins.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from alpkd_pipeline.orchestration.parameters import (
     nested,
 )
 from alpkd_pipeline.store.diff import flat
+from alpkd_pipeline.store.manifest import write_text
 
 TUNED = "tuned"
 """The parameter that holds the entries."""
@@ -108,9 +108,6 @@ def _check_method(place: str, settings: Mapping[str, Any], method: str) -> None:
             )
 
 
-BY_HAND = "tuned, by hand"
-
-
 @dataclass(frozen=True, slots=True)
 class PresetInUse:
     """What presets set of a cell, by dotted name, and nothing above them sets otherwise."""
@@ -134,7 +131,7 @@ def preset_in_use(
         found |= {name: preset for name in preset.settings if above.get(name) is None}
     if not found:
         return None
-    told = list(dict.fromkeys(preset.by or BY_HAND for preset in found.values()))
+    told = list(dict.fromkeys(preset.by or "tuned, by hand" for preset in found.values()))
     names = dict.fromkeys(by.partition(":")[0] for by in told)
     return PresetInUse("+".join(names), {n: values.get(n) for n in found}, "; ".join(told))
 
@@ -159,13 +156,8 @@ def write_presets(path: Path, found: Sequence[Preset]) -> None:
         new = [dict(preset.where) for preset in found]
         kept = [old for old in _there(path) if dict(old.where) not in new]
         entries = [preset.plain() for preset in (*kept, *found)]
-        text = HEADER + yaml.safe_dump({TUNED: entries}, sort_keys=False, allow_unicode=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        text = yaml.safe_dump({TUNED: entries}, sort_keys=False, allow_unicode=True)
+        write_text(path, HEADER + text)
 
 
 def _there(path: Path) -> tuple[Preset, ...]:

@@ -87,9 +87,7 @@ DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device
 def check_devices(results: Iterable[str], experiment: Experiment) -> None:
     """Refuse a device that is not there; without this a student's is missed after its teacher."""
     asked = {experiment.param(DEVICE_OF[name]) for name in results if name in DEVICE_OF}
-    if not asked - ALWAYS_THERE:
-        return
-    from alpkd_pipeline.training.devices import resolve_hardware
-
     for device in sorted(asked - ALWAYS_THERE):
+        from alpkd_pipeline.training.devices import resolve_hardware  # and with it torch
+
         resolve_hardware(device, "auto", "auto")

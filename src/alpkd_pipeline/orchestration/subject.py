@@ -29,11 +29,7 @@ FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate"
 
 
 def parse_force(text: str) -> tuple[str, ...]:
-    """The stages to make again.
-
-    Raises:
-        UserError: names the unknown stage and the known ones.
-    """
+    """The stages to make again; the UserError names an unknown one and all that are known."""
     names = tuple(part for part in text.replace(",", "+").split("+") if part)
     unknown = [name for name in names if name not in FORCE_NAMES]
     if unknown and names != ("all",):
@@ -64,8 +60,7 @@ class SharedFacts:
         """
         if what not in self._known:
             self._known[what] = find()
-        known: Found = self._known[what]
-        return known
+        return self._known[what]
 
 
 LONGEST_LABEL = 100
@@ -77,21 +72,12 @@ class Subject:
     """The things that a set of parameters speaks of; `Cell` adds keys and folders.
 
     Nothing is read before it is asked for.
-
-    Args:
-        params: the checked parameters.
-        project: the project's root; relative paths start here.
-        command: what makes this cell, for people to repeat it.
-        facts: what other cells of the same moment found out already.
     """
 
-    params: Params
-    project: Path
-    """The project's root; relative paths start here."""
-    command: str = ""
-    """What makes this cell, for people to repeat it."""
-    facts: SharedFacts = field(default_factory=SharedFacts)
-    """What cells of the same moment find out once."""
+    params: Params  # checked
+    project: Path  # the project's root; relative paths start here
+    command: str = ""  # what makes this cell, for people to repeat it
+    facts: SharedFacts = field(default_factory=SharedFacts)  # what cells of a moment find out once
 
     @cached_property
     def task(self) -> Task:
@@ -177,9 +163,8 @@ class Subject:
     @cached_property
     def model_types(self) -> tuple[str, ...]:
         """The families of teacher and student, as far as they are known."""
-        models = (self.model, self.checkpoint)
-        shapes = [self.shape_of(model) for model in models if model is not None]
-        return tuple(shape.model_type for shape in shapes if shape)
+        models = filter(None, (self.model, self.checkpoint))
+        return tuple(shape.model_type for shape in map(self.shape_of, models) if shape)
 
     @property
     def live(self) -> bool:

@@ -78,9 +78,9 @@ def _version(name: str) -> str:
 def provenance(project: Path) -> dict[str, Any]:
     """Git commit and whether the tree had changes, the lock file's hash, Python, the processor's
     instructions and libraries."""
-    commit = _git(project, "rev-parse", "HEAD")
+    commit = git(project, "rev-parse", "HEAD")
     # A new file below src changes what runs, whether git knows it or not.
-    status = _git(project, "status", "--porcelain", "--", "src", "conf", "constraints.txt")
+    status = git(project, "status", "--porcelain", "--", "src", "conf", "constraints.txt")
     lock = project / "constraints.txt"
     return {
         "git_commit": commit,
@@ -92,10 +92,11 @@ def provenance(project: Path) -> dict[str, Any]:
     }
 
 
-def _git(project: Path, *command: str) -> str | None:
+def git(project: Path, *command: str, seconds: float = 10) -> str | None:
+    """What git says in a project; None if it fails, takes longer, or is not there."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=seconds
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

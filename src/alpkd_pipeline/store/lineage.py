@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import lacking
 from alpkd_pipeline.store.by_key import same_result
 from alpkd_pipeline.store.contents import Finding, State, UnreadableError, read_sealed
@@ -240,8 +241,10 @@ def with_pipeline(command: str, pipeline: str | None) -> str:
     return command.replace("--pipeline=distill", f"--pipeline={pipeline}") if pipeline else command
 
 
-def with_commands(error: DamagedError) -> DamagedError:
-    """The same error, with the commands that make its folders again."""
+def with_commands(error: UserError) -> UserError:
+    """The same error; one that names damaged folders with the commands that make them again."""
+    if not isinstance(error, DamagedError):
+        return error
     index = cache(read_index)
     return DamagedError(error.damages, [_do(damage, index) for damage in error.damages])
 

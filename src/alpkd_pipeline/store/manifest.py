@@ -130,13 +130,18 @@ def _share(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees either the old file or the whole new one."""
+    """Write JSON as `write_text` does."""
+    write_text(path, as_json(value))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Threads of one process share its id.
     temporary = path.with_name(f".{path.name}.{os.getpid()}{get_ident()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            file.write(as_json(value))
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -8,7 +8,12 @@ import pytest
 from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original, read_run
+from alpkd_pipeline.orchestration.rerun.original import (
+    StoredRun,
+    altered_files,
+    find_original,
+    read_run,
+)
 from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tracking.sync_state import SyncState, write_state
@@ -45,7 +50,7 @@ def test_the_teacher_of_a_student(tmp_path: Path) -> None:
 
 def test_files_that_are_not_what_was_sealed(then: StoredRun) -> None:
     (then.folder / "model.safetensors").write_bytes(b"weighty")
-    (damage,) = read_run(then.folder).altered
+    (damage,) = altered_files(then.folder)
     assert (damage.folder, damage.file) == (then.folder, "model.safetensors")
 
 
@@ -67,7 +72,10 @@ def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"of another size")
     (folder / "events.jsonl").unlink()
     assert student.teacher is not None
-    assert [d.file for d in student.teacher.altered] == ["events.jsonl", "model.safetensors"]
+    assert [d.file for d in altered_files(student.teacher.folder)] == [
+        "events.jsonl",
+        "model.safetensors",
+    ]
     (folder / "manifest.json").write_text("{")
     assert student.teacher is None
     assert student.teacher_folder == folder

@@ -14,7 +14,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun, read_run
 from alpkd_pipeline.orchestration.rerun.plan import conditions
 from alpkd_pipeline.store.fingerprint import provenance
-from alpkd_pipeline.store.manifest import read_json, write_json
+from alpkd_pipeline.store.manifest import read_json, seal, write_json
 from alpkd_pipeline.store.run_folder import DamagedError
 
 Change = Callable[[dict[str, Any]], None]
@@ -80,9 +80,8 @@ def test_code_of_the_student(load: Load, tmp_path: Path) -> None:
 
     original = student(load().cell, other)
     # The folder's own key is that of its manifest.
-    other_key = StoredRun(
-        original.folder, original.run, original.metrics, {**original.manifest, "key": "0" * 64}
-    )
+    seal(original.folder, {**original.manifest, "key": "0" * 64})
+    other_key = read_run(original.folder)
     seen, _ = conditions(other_key, PROJECT, tmp_path / "store")
     assert moved(other_key, tmp_path) == ["student"]
     assert [d.what for d in seen] == ["code of the student"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
@@ -10,6 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, results_of
@@ -214,29 +216,24 @@ def _weights(run: StoredRun) -> str:
 
 
 def scores_folder(run: StoredRun) -> RunFolder | None:
-    """The newest dev scores that were made of a run.
-
-    Raises:
-        DamagedError: a manifest does not say any more what it was made from.
-    """
+    """The newest dev scores that were made of a run; DamagedError where a manifest does not say
+    any more what it was made from."""
     found = results_of(run.store / SCORES[0] / run.task, RunFolder(run.folder))
     return next(iter(found), None)
 
 
 def readable_scores(run: StoredRun) -> RunFolder | None:
-    """The same; None where damage hides them, which `conditions.damage` tells."""
-    try:
+    """The same; None where damage hides them, which `plan.damage` tells."""
+    with suppress(DamagedError):
         return scores_folder(run)
-    except DamagedError:
-        return None
+    return None
 
 
 def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
     """Compare the saved models' dev scores; those that chose them, where one model has no others.
 
-    Returns:
-        The scores; why less was compared than could be, if so; and what makes the two unequal,
-        whatever these scores are.
+    Gives the scores; why less was compared than could be, if so; and what makes the two unequal,
+    whatever these scores are.
     """
     before, after = _saved(then), _saved(now)
     skipped = missing = None
@@ -264,26 +261,19 @@ def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, 
 def _saved(run: StoredRun) -> dict[str, float] | None:
     """The saved model's dev scores; None if it was not scored or they cannot be read."""
     folder = readable_scores(run)
-    if folder is None:
-        return None
-    try:
-        found = folder.json("scores.json")["splits"]
-        return _flat({name: facts["scores"] or {} for name, facts in found.items()})
-    except UNREADABLE:
-        return None
+    with suppress(*UNREADABLE):
+        if folder is not None:
+            found = folder.json("scores.json")["splits"]
+            return _flat({name: facts["scores"] or {} for name, facts in found.items()})
+    return None
 
 
 def _chosen(run: StoredRun) -> dict[str, float]:
     """The scores that chose the model, as its training wrote them; none if they are damaged."""
-    try:
+    with suppress(*UNREADABLE):
         return _flat(run.metrics.get("scores") or {})
-    except UNREADABLE:
-        return {}
+    return {}
 
 
 def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        f"{split}.{metric}": float(value)
-        for split, scores in splits.items()
-        for metric, value in scores.items()
-    }
+    return {name: float(score) for name, score in flat(splits).items()}

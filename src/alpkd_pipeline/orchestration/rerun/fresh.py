@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.fingerprint import provenance
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
+from alpkd_pipeline.store.fingerprint import git, provenance
 from alpkd_pipeline.store.layout import RERUNS
-from alpkd_pipeline.store.manifest import LOCKS, lock_file, read_json, write_json
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.rerun.original import StoredRun
-
+from alpkd_pipeline.store.manifest import LOCKS, lock_file, read_object, write_json
 
 PLAN = "plan.json"
 """What is to be made in a fresh store; while its verdict is not there, the rerun is unfinished."""
@@ -70,7 +67,7 @@ def _leftover(base: Path, plan: Mapping[str, Any]) -> tuple[FileLock, Path] | No
     for folder in sorted((p for p in base.iterdir() if p.name != LOCKS), reverse=True):
         if (folder / VERDICT).is_file() or (lock := _taken(folder)) is None:
             continue  # it is kept, or at work
-        if found is None and _plan(folder) == plan:
+        if found is None and read_object(folder / PLAN) == plan:
             found = lock, folder
             continue
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,13 +85,7 @@ def _taken(folder: Path) -> FileLock | None:
     return lock
 
 
-def _plan(folder: Path) -> Any:
-    with suppress(OSError, ValueError):
-        return read_json(folder / PLAN)
-
-
-SECONDS = 120
-"""For one command of git."""
+_git = partial(git, seconds=120)  # to check out a large tree takes its time
 
 
 def same_source(original: StoredRun, project: Path) -> bool:
@@ -106,11 +97,8 @@ def same_source(original: StoredRun, project: Path) -> bool:
 
 
 def recorded_commit(original: StoredRun, project: Path) -> str:
-    """The commit whose code made a run.
-
-    Raises:
-        UserError: the run came from changed files, without git, or from a commit not known here.
-    """
+    """The commit whose code made a run; a UserError if that came from changed files, without git,
+    or from a commit not known here."""
     commit = str(original.provenance.get("git_commit") or "")
     if not commit:
         why = "which recorded no commit;"
@@ -129,10 +117,8 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
 def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
     """A temporary work tree of a commit; gives the project's root inside the tree.
 
-    The tree is removed in the end, and before if a killed process left it.
-
-    Raises:
-        UserError: git refuses, or the commit does not hold the project.
+    The tree is removed in the end, and before if a killed process left it. It is a UserError that
+    git refuses, or that the commit does not hold the project.
     """
     inside = _git(project, "rev-parse", "--show-prefix") or ""
     _remove(project, folder)
@@ -158,13 +144,3 @@ def _remove(project: Path, folder: Path) -> None:
     if folder.exists():
         _git(project, "worktree", "remove", "--force", str(folder))
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _git(project: Path, *command: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(project), *command], capture_output=True, text=True, timeout=SECONDS
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +14,9 @@ from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.diff import differences
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete, read_manifest
-from alpkd_pipeline.store.run_folder import (
-    RUN_CONFIG,
-    Damage,
-    RunFolder,
-    finished_below,
-    noted,
-)
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, noted
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
-
-_MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -33,54 +24,22 @@ class StoredRun:
     """A finished model: an original, what its rerun made, or the teacher of one of these."""
 
     folder: Path
-    run: Mapping[str, Any]
-    metrics: Mapping[str, Any]
+    run: Mapping[str, Any]  # its run.json
+    metrics: Mapping[str, Any]  # its metrics.json
     manifest: Mapping[str, Any]
-
-    @property
-    def stage(self) -> str:
-        """`teacher` or `student`."""
-        return str(self.run["stage"])
-
-    @property
-    def key(self) -> str:
-        """The key that the result was sealed with."""
-        return str(self.manifest["key"])
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The keys of everything that it was made from, and its own."""
-        return {**self.run["identity"].get("keys", {}), self.stage: self.key}
-
-    @property
-    def task(self) -> str:
-        """The task's name."""
-        return str(self.run["task"]["name"])
+    stage: str  # `teacher` or `student`
+    key: str  # that the result was sealed with
+    keys: Mapping[str, str]  # of everything that it was made from, and its own
+    task: str  # the task's name
+    environment: Mapping[str, Any]  # hardware, precision, threads and libraries of the training
+    # commit, lock file, Python and libraries of the process that made it
+    provenance: Mapping[str, Any]
+    seconds: float  # how long it was trained
 
     @property
     def store(self) -> Path:
         """The store that it lies in."""
         return self.folder.parents[3]
-
-    @property
-    def environment(self) -> Mapping[str, Any]:
-        """Hardware, precision, threads and libraries of the training."""
-        return dict(self.metrics.get("environment") or {})
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        """Commit, lock file, Python and libraries of the process that made it."""
-        return dict(self.run.get("provenance") or {})
-
-    @property
-    def seconds(self) -> float:
-        """How long it was trained."""
-        return float(self.metrics.get("seconds") or 0.0)
-
-    @cached_property
-    def altered(self) -> tuple[Damage, ...]:
-        """Files that are not what was sealed; reads all of them."""
-        return altered_files(self.folder)
 
     @property
     def teacher_folder(self) -> Path | None:
@@ -111,12 +70,7 @@ def altered_files(folder: Path) -> tuple[Damage, ...]:
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a finished training's folder.
-
-    Raises:
-        UserError: it cannot be read, is damaged, lies in no store, or holds nothing that was
-            trained.
-    """
+    """Read a finished training's folder; a UserError as in `read_model`, or if it was brought."""
     found = read_model(folder)
     if not Work(folder, found.run).trains:
         raise UserError(
@@ -127,24 +81,30 @@ def read_run(folder: Path) -> StoredRun:
 
 
 def read_model(folder: Path) -> StoredRun:
-    """Read the folder of a model, whether it was trained here or brought.
-
-    Raises:
-        UserError: it cannot be read, is damaged, or lies in no store.
-    """
+    """Read the folder of a model, whether it was trained here or brought; a UserError if it cannot
+    be read, is damaged, or lies in no store."""
     sealed = RunFolder(folder)
     try:
-        run, metrics = sealed.run, sealed.metrics
-        found = StoredRun(folder, run, metrics, sealed.manifest)
-        # Whatever is asked for later, so that damage shows before hours of training.
-        asked = (found.keys, dict(run["params"]["teacher"]), found.environment, found.provenance)
-        whole = None not in (found.stage, found.key, found.task, found.seconds, *asked)
+        run, metrics, manifest = sealed.run, sealed.metrics, sealed.manifest
+        stage, key = str(run["stage"]), str(manifest["key"])
+        dict(run["params"]["teacher"])  # asked for later: damage had better show now
+        found = StoredRun(
+            folder,
+            run,
+            metrics,
+            manifest,
+            stage,
+            key,
+            keys={**run["identity"].get("keys", {}), stage: key},
+            task=str(run["task"]["name"]),
+            environment=dict(metrics.get("environment") or {}),
+            provenance=dict(run.get("provenance") or {}),
+            seconds=float(metrics.get("seconds") or 0.0),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
         ) from None
-    if not whole:
-        raise UserError(f"{folder} cannot be read: its {RUN_CONFIG} lacks an entry")
     # A copy elsewhere would be compared without its teacher, its scores and its siblings.
     above = "/".join(part.name for part in reversed(list(folder.parents)[1:3]))
     if above not in (STUDENTS, TEACHERS):
@@ -156,17 +116,10 @@ def read_model(folder: Path) -> StoredRun:
 
 
 def find_original(store: Path, text: str, settings: TrackingSettings | None) -> StoredRun:
-    """The run that a person names.
-
-    Args:
-        store: the folder of all results.
-        text: 8 or more digits of a key, a folder's name, a path, or the id of an MLflow run.
-        settings: where runs are tracked; None when tracking is off.
-
-    Raises:
-        UserError: there is no such run, or it is not finished.
-    """
-    if not _MLFLOW_ID.fullmatch(text):
+    """The run that a person names: by 8 or more digits of its key, its folder's name, a path, or
+    the id of its MLflow run (`settings` are None when tracking is off); a UserError if there is no
+    such run, or it is not finished."""
+    if not re.fullmatch("[0-9a-f]{32}", text):  # which the id of an MLflow run is
         return read_run(find_run(store, text))
     for kind in (STUDENTS, TEACHERS):
         for folder in sorted((store / kind).glob("*/*")):
@@ -224,24 +177,15 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
         # The attention kernel is not in the records of older versions.
         if name in changed and (name in then.environment or name != "attention")
     ]
-    found += _deviations(then, now)
+    found += [  # known reasons why not every bit can be the same, each once for each model
+        Difference("device", f"{what} of the {then.stage}", tell(then), tell(now))
+        for what, tell in (("batches", _split_batches), ("training", _places))
+        if tell(then) != tell(now)
+    ]
     return found + [
         Difference("libraries", name.removeprefix("libraries."), str(before), str(after))
         for name, (before, after) in changed.items()
         if name.startswith("libraries.") and before is not None
-    ]
-
-
-def _deviations(then: StoredRun, now: StoredRun) -> list[Difference]:
-    """Known reasons why not every bit can be the same: each named once for each model."""
-    pairs = [
-        ("batches", _split_batches(then), _split_batches(now)),
-        ("training", _places(then), _places(now)),
-    ]
-    return [
-        Difference("device", f"{what} of the {then.stage}", before, after)
-        for what, before, after in pairs
-        if before != after
     ]
 
 

@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.rerun.compare import scores_folder
 from alpkd_pipeline.orchestration.rerun.fresh import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
 from alpkd_pipeline.store.fingerprint import provenance
-from alpkd_pipeline.store.run_folder import Damage, DamagedError
+from alpkd_pipeline.store.run_folder import Damage, noted
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 
@@ -25,12 +25,9 @@ def conditions(
 ) -> tuple[list[Difference], dict[str, Any]]:
     """Compare the time of a run with today; hashes of code and data are remembered in the store.
 
-    Returns:
-        What has changed; and what today's results would be known by: their keys, and the raw data
-        as `source`; nothing if today's code refuses the parameters.
-
-    Raises:
-        UserError: the data or the encoder is not there any more.
+    Gives what has changed; and what today's results would be known by: their keys, and the raw data
+    as `source`; nothing if today's code refuses the parameters. It is a UserError that the data or
+    the encoder is not there any more.
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
@@ -46,15 +43,14 @@ def conditions(
 def damage(original: StoredRun) -> list[Difference]:
     """The files of an original, of its teacher and of both their scores that somebody has changed.
 
-    All these files are read.
-
-    Raises:
-        DamagedError: the teacher's run.json or metrics.json, which say how it was made.
+    All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
+    which say how it was made.
     """
     teacher, found = original.teacher, []
     for run in (original, teacher):
         if run is not None:
-            found += told(run.altered, run.stage) + told(_scores(run), f"{run.stage}'s scores")
+            found += told(altered_files(run.folder), run.stage)
+            found += told(_scores(run), f"{run.stage}'s scores")
     if teacher is None and original.teacher_folder is not None:
         found += told(altered_files(original.teacher_folder), "teacher")
     return found
@@ -62,11 +58,10 @@ def damage(original: StoredRun) -> list[Difference]:
 
 def _scores(run: StoredRun) -> tuple[Damage, ...]:
     """The damage of the scores that would be compared."""
-    try:
-        folder = scores_folder(run)
-    except DamagedError as error:
-        return error.damages
-    return () if folder is None else altered_files(folder.path)
+    with noted(damages := list[Damage]()):
+        if (folder := scores_folder(run)) is not None:
+            folder.verify()
+    return tuple(damages)
 
 
 def told(damages: Iterable[Damage], of: str) -> list[Difference]:
@@ -86,25 +81,18 @@ def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
     then = original.provenance
     ours, theirs = now["libraries"], then.get("libraries") or {}
     pairs: list[tuple[Kind, str, Any, Any]] = [
-        ("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs
+        *(("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs),
+        ("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])),
+        # Older runs did not record these two.
+        ("python", "Python", then.get("python"), now["python"]),
+        ("device", "vector instructions", then.get("instructions"), now["instructions"]),
     ]
-    if then.get("lock") != now["lock"]:
-        pairs.append(("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])))
-    kinds: list[tuple[Kind, str, str]] = [
-        ("python", "Python", "python"),
-        ("device", "vector instructions", "instructions"),
-    ]
-    # Older runs did not record all of it.
-    pairs += [(k, what, then[n], now[n]) for k, what, n in kinds if then.get(n) is not None]
-    return [Difference(k, what, str(old), str(new)) for k, what, old, new in pairs if old != new]
+    changed = [pair for pair in pairs if pair[2] not in (None, pair[3])]
+    return [Difference(kind, what, str(old), str(new)) for kind, what, old, new in changed]
 
 
 def _causes(
-    original: StoredRun,
-    cell: Cell,
-    moved: list[str],
-    project: Path,
-    found: list[Difference],
+    original: StoredRun, cell: Cell, moved: list[str], project: Path, found: list[Difference]
 ) -> list[Difference]:
     """Why keys have moved; what follows from a key before it needs no cause of its own."""
     causes = _code(original, cell, moved)
@@ -178,17 +166,8 @@ class Planned:
 
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
-    """Decide how an original is made again.
-
-    Args:
-        original: the original.
-        project: the project's root.
-        store: the store that is worked in; hashes of code and data are remembered there.
-        here: whether today's code and today's device will do.
-
-    Raises:
-        UserError: it cannot be made again as it was, and `here` is not given.
-    """
+    """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
+    not say that today's code and today's device will do."""
     differences, today = conditions(original, project, store)
     commit = None
     if not here and any(difference.kind == "code" for difference in differences):

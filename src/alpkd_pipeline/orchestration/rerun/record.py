@@ -34,13 +34,10 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
 def plain(result: RerunResult) -> dict[str, Any]:
     """A result as JSON-ready values, with what follows from them: readers need not compute it."""
     return {
+        **asdict(result),
         "schema": 1,
-        "time": result.time,
-        "of": result.of,
         "verdict": result.verdict,
         "seconds": round(result.seconds, 1),
-        "kept": result.kept,
-        "notes": list(result.notes),
         "cells": [
             {
                 **asdict(cell),
@@ -84,24 +81,18 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     """The newest green comparison that has cells of the wanted kind.
 
     Green is a comparison whose files are what was sealed, whose students' and their teachers' files
-    are too, and none of whose students drifted the last time that it could be made again.
-
-    Args:
-        store: the folder of all results.
-        where: which cells, as for `where.matches`; an empty one: all of them.
-
-    Raises:
-        UserError: there is no comparison, none with such cells, or none that is green.
+    are too, and none of whose students drifted the last time that it could be made again. `where`
+    says which cells, as for `matches`; an empty one: all of them. A UserError says that there is no
+    comparison, none with such cells, or none that is green.
     """
     passed_over: list[str] = []
     verdicts = last_verdicts(store)
     for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
             runs = _green_runs(comparison, store, where, verdicts)
+            return Green(comparison.path, comparison.key, runs, passed_over)
         except UserError as error:
             passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
-            continue
-        return Green(comparison.path, comparison.key, runs, passed_over)
     if not passed_over:
         raise UserError(
             f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
@@ -110,10 +101,7 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
 
 
 def _green_runs(
-    comparison: RunFolder,
-    store: Path,
-    where: Mapping[str, Any],
-    verdicts: Mapping[str, Verdict],
+    comparison: RunFolder, store: Path, where: Mapping[str, Any], verdicts: Mapping[str, Verdict]
 ) -> list[StoredRun]:
     verify(comparison.path)
     try:

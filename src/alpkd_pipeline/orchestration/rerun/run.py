@@ -45,17 +45,10 @@ class Setting:
 def run_again(
     setting: Setting, planned: Sequence[Planned], name: str, key: str, notes: Sequence[str] = ()
 ) -> tuple[RerunResult, Path]:
-    """Make all that was planned, one after the other, and compare.
+    """Make all that was planned, one after the other, and compare; gives the report's path too.
 
-    Args:
-        setting: where.
-        planned: the originals; those with an error are only reported.
-        name: what the fresh store is called.
-        key: of the one original, or of the comparison that they come from.
-        notes: lines for the report.
-
-    Returns:
-        What was found, and the report's path.
+    Originals with an error are only reported. The fresh store gets the `name`; the `key` is that of
+    the one original, or of the comparison that they come from; `notes` are lines for the report.
     """
     begun, warnings = time.monotonic(), list(notes)
     with fresh_store(setting.store, name, what_is_made(planned, setting.project)) as fresh:
@@ -87,11 +80,7 @@ def _failed(planned: Planned, error: object) -> CellResult:
 
 
 def _make_group(
-    setting: Setting,
-    group: Sequence[Planned],
-    commit: str | None,
-    fresh: Path,
-    warnings: list[str],
+    setting: Setting, group: Sequence[Planned], commit: str | None, fresh: Path, warnings: list[str]
 ) -> list[CellResult]:
     """Originals of one version of the code; if it cannot be had, none of them is made.
 

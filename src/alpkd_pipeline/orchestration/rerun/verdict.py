@@ -57,13 +57,8 @@ def seed_band(scores: Sequence[float]) -> Band | None:
     """How far two runs lie apart that differ in nothing but the seed.
 
     The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
-    theirs; t quantiles allow for s being an estimate.
-
-    Args:
-        scores: one for each seed, the original's among them.
-
-    Returns:
-        The band around 0; None with fewer than `ENOUGH_SEEDS`.
+    theirs; t quantiles allow for s being an estimate. There is one score for each seed, the
+    original's among them; with fewer than `ENOUGH_SEEDS` there is no band.
     """
     if len(scores) < ENOUGH_SEEDS:
         return None
@@ -106,14 +101,10 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
 
     The bootstrap interval, moved so that it holds the difference just when the interval holds 0.
     """
-    from alpkd_pipeline.reporting.statistics.answers import check_same_rows, dev_answers, one_pair
+    from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
     try:
-        ours, theirs = dev_answers(now.folder), dev_answers(then.folder)
-        check_same_rows(ours, theirs)
-        labels = ours.frame["label"].to_numpy()
-        answers = (one.frame["prediction"].to_numpy() for one in (ours, theirs))
-        found = one_pair(ours.task.deciding_metric, labels, *answers)
+        found = compare_answers(dev_answers(now.folder), dev_answers(then.folder))
     except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
         return None
     difference = found.difference

@@ -23,7 +23,6 @@ from alpkd_pipeline.garbage import collect_seldom
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
 from alpkd_pipeline.store.lineage import with_commands
-from alpkd_pipeline.store.run_folder import DamagedError
 
 LONGEST_ERROR = 300
 """Letters of an error that are told; the log has all of it."""
@@ -86,10 +85,8 @@ def has_diverged(error: BaseException) -> bool:
 def one_line(error: BaseException) -> str:
     """An error for a table: the user's own line, or the first line of any other."""
     cause = user_error(error)
-    if isinstance(cause, DamagedError):
-        cause = with_commands(cause)
     if cause is not None:
-        return str(cause)
+        return str(with_commands(cause))
     while error.__cause__ is not None:  # Kedro wraps what datasets raise
         error = error.__cause__
     first = next(iter(str(error).strip().splitlines()), "")

@@ -153,6 +153,14 @@ def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
         )
 
 
+def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
+    """`one_pair` of two models; the UserError says why they cannot be compared."""
+    check_same_rows(ours, theirs)
+    labels = ours.frame["label"].to_numpy()
+    answers = (one.frame["prediction"].to_numpy() for one in (ours, theirs))
+    return one_pair(ours.task.deciding_metric, labels, *answers)
+
+
 RESAMPLES = 2000
 """How often N examples are drawn, with replacement; both models get the same."""
 
