@@ -11,7 +11,7 @@ from alpkd_pipeline.commands.catalog import catalog
 def test_it_offers_what_kedro_offers() -> None:
     assert set(catalog.commands) == set(kedro_catalog.commands)
     ours = catalog.commands["describe-datasets"]
-    assert [o.name for o in ours.params] == [o.name for o in describe_datasets.params]
+    assert [o.name for o in ours.params] == [*(o.name for o in describe_datasets.params), "params"]
     assert kedro_catalog.commands["describe-datasets"] is describe_datasets
 
 
@@ -23,3 +23,14 @@ def test_paths_are_those_of_the_parameters(kedro) -> None:
     assert "/06_models/students/demo/alp_kd-4L-s0-" in paths["student"]
     assert "/06_models/teachers/demo/demo-s0-" in paths["teacher"]
     assert "student_work" not in paths
+
+
+def test_parameters_of_the_command_line_move_the_paths(kedro) -> None:
+    done = kedro("catalog", "describe-datasets", "--params=seed=3,method.name=kd")
+    assert done.returncode == 0, done.stderr
+    assert "/06_models/students/demo/kd-4L-s3-" in done.stdout
+    done = kedro("catalog", "describe-datasets", "--params=sead=3")
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line] == [
+        "Error: unknown parameter 'sead'; did you mean 'seed'?"
+    ]

@@ -1,9 +1,11 @@
-"""Fails for a loss or a method without a test of its own."""
+"""Fails for a loss or a method without a test of its own, or that users cannot find."""
 
 import json
 from pathlib import Path
 
 import pytest
+import yaml
+from tests.conftest import PROJECT
 
 from alpkd_pipeline import distillation
 from alpkd_pipeline.distillation.method_table import METHODS
@@ -35,3 +37,19 @@ def test_every_method_file_is_in_the_table_and_every_row_has_its_file():
 
 def test_every_method_has_golden_losses():
     assert set(METHODS) <= set(json.loads(GOLDEN.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md"])
+def test_every_method_is_named_where_users_look(page):
+    text = (PROJECT / page).read_text("utf-8")
+    assert [name for name in METHODS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "file", ["base/parameters/method", "minilm/parameters", "paper/parameters"]
+)
+def test_every_method_that_distills_has_its_weights_in_every_environment(file):
+    """Without them it would be compared under other conditions than its rivals."""
+    given = yaml.safe_load((PROJECT / "conf" / f"{file}.yml").read_text("utf-8"))["methods"]
+    distill = {name for name, row in METHODS.items() if row.terms != {"hard"}}
+    assert distill <= given.keys()

@@ -1,6 +1,7 @@
 """The first losses of every method on fixed numbers, kept in tests/golden/method_losses.json.
 
-After a deliberate change of a loss, write them again and read the difference before committing:
+After a new method or a deliberate change of a loss, write those that are missing or others now, and
+read the difference before committing:
 
     ALPKD_WRITE_GOLDEN=1 python -m pytest tests/distillation/test_golden_losses.py
 """
@@ -52,14 +53,23 @@ def first_losses(wavy, name, changes, said=lambda signal: signal):
 
 @pytest.fixture(scope="module")
 def golden(wavy):
-    if os.environ.get("ALPKD_WRITE_GOLDEN"):
-        write_json(GOLDEN, {case: first_losses(wavy, *CASES[case]) for case in CASES})
-    return json.loads(GOLDEN.read_text("utf-8"))
+    kept = json.loads(GOLDEN.read_text("utf-8"))
+    if not os.environ.get("ALPKD_WRITE_GOLDEN"):
+        return kept
+    found = {case: first_losses(wavy, *CASES[case]) for case in CASES}
+    # Last digits are those of a processor: they are no difference.
+    same = {case: kept[case] for case in found if found[case] == near(kept.get(case, {}))}
+    write_json(GOLDEN, found | same)
+    return found | same
+
+
+def near(losses):
+    return pytest.approx(losses, rel=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_first_losses(case, golden, wavy):
-    assert first_losses(wavy, *CASES[case]) == pytest.approx(golden[case], rel=1e-6)
+    assert first_losses(wavy, *CASES[case]) == near(golden[case])
 
 
 def in_bf16(signal):

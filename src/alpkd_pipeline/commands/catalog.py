@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,36 @@ import click
 from kedro.framework.cli.catalog import catalog as kedro_catalog
 from kedro.framework.cli.catalog import describe_datasets as kedro_describe
 
+from alpkd_pipeline.commands.common import one_line_errors, read_params
 
-def describe_callback(**options: Any) -> None:
+
+def describe_callback(params: dict[str, Any], **options: Any) -> None:
     """Describe the datasets of a pipeline by type, and say in which folder each result lies."""
+    with one_line_errors():
+        paths = dataset_paths(options["env"], params)
     assert kedro_describe.callback is not None
     kedro_describe.callback(**options)
     click.echo("paths:")
-    for name, path in dataset_paths(options["env"]).items():
+    for name, path in paths.items():
         click.echo(f"  {name}: {path}")
 
 
-def dataset_paths(env: str | None) -> dict[str, Path]:
-    """The folder of each result of the cell that the configuration defines, by dataset name."""
+def dataset_paths(env: str | None, params: dict[str, Any]) -> dict[str, Path]:
+    """The folder of each result of the cell that conf/ and parameters define, by dataset name."""
     from alpkd_pipeline.orchestration.config_loader import project_context
 
-    found = project_context(None, env, {}).catalog
+    found = project_context(None, env, params).catalog
     paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118
     return {name: path for name, path in sorted(paths.items()) if path is not None}
 
+
+PARAMS = click.Option(["--params"], default="", callback=read_params, help="Such as seed=3.")
 
 catalog = click.Group("catalog", help=kedro_catalog.help, commands=dict(kedro_catalog.commands))
 catalog.add_command(
     click.Command(
         "describe-datasets",
-        params=copy.copy(kedro_describe.params),
+        params=[*kedro_describe.params, PARAMS],
         callback=describe_callback,
         help=describe_callback.__doc__,
     )

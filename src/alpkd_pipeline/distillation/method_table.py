@@ -1,6 +1,6 @@
 """The table of distillation methods and the checks of their settings. Standard library only.
 
-A new method is one file in `methods/`, one row here, and one test.
+docs/architecture.md says what else a new method needs.
 """
 
 from __future__ import annotations

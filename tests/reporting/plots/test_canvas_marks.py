@@ -6,6 +6,7 @@ import pytest
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting import render
+from alpkd_pipeline.reporting.plots import canvas
 from alpkd_pipeline.reporting.plots.canvas import HUES, PLACEHOLDERS, SHAPES, mark_of
 
 CSS = (Path(render.__file__).parent / "page.css").read_text("utf-8")
@@ -15,6 +16,16 @@ def test_every_method_of_the_table_has_a_mark_of_its_own():
     marks = {name: mark_of(name) for name in METHODS}
     assert mark_of("a method of my own") not in marks.values()
     assert len(set(marks.values())) == len(marks)
+
+
+def test_new_methods_of_the_table_have_marks_that_nobody_has(monkeypatch):
+    before = {mark_of(name) for name in METHODS}
+    rows = {f"new_{number}": METHODS["kd"] for number in range(5)}
+    monkeypatch.setattr(canvas, "METHODS", METHODS | rows)
+    new = {mark_of(name) for name in rows}
+    assert len(new) == 5
+    assert not new & (before | {mark_of("a method of my own")})
+    assert {mark.marker for mark in new} <= set(SHAPES)
 
 
 def test_every_mark_can_be_drawn_in_a_legend():

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alpkd_pipeline.distillation.method_table import METHODS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -81,6 +83,8 @@ _MARKS = {
     "last_layer": Mark("purple", "D", ":"),
     "reversed": Mark("purple", "v", "-."),
 }
+_SPARE = [Mark("olive", marker, line) for line in ("-", "--", ":") for marker in "osv^DP"]
+"""For methods of the table that nobody gave a mark."""
 _OTHER = Mark("olive", "h", "-.")
 
 SHAPES = {
@@ -96,8 +100,9 @@ SHAPES = {
 
 
 def mark_of(method: str) -> Mark:
-    """The mark of a method; methods of others share one."""
-    return _MARKS.get(method, _OTHER)
+    """The mark of a method, a spare one of the table's; methods that it does not know share one."""
+    unmarked = [name for name in METHODS if name not in _MARKS]
+    return _MARKS.get(method) or dict(zip(unmarked, _SPARE, strict=False)).get(method, _OTHER)
 
 
 BLUE = (0.16, 0.47, 0.78)
