@@ -5,6 +5,7 @@ Only the worker process is a stand-in: it does what a job's name says, and write
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -198,7 +199,9 @@ def test_the_last_machine_is_lost_in_one_line(
     running = Running(make(1, said.append), "a", "sleep60", "b")
     machines.lose(raylet_of(project, "sleep60"))
     running.wait()
-    assert "no machine has had room for a worker for 20 s" in str(running.lost)
+    waited = re.search(r"no machine has had room for a worker for (\d+) s", str(running.lost))
+    assert waited
+    assert int(waited[1]) >= 20  # a busy machine looks later
     assert len(said) > 3
     assert "1 job waits for a machine with room, 0 of 1 workers are busy" in said[-1]
     assert [n for n, _, _ in ran(project)] == ["a", "sleep60"]
