@@ -62,6 +62,7 @@ lint: $(DEV_STAMP)  ## formatting, style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=benchmarks/speed $(BIN)/mypy --config-file= --ignore-missing-imports --follow-imports=silent benchmarks
 	$(BIN)/lint-imports --no-logo
 
 audit: $(STAMP)  ## parts list (SBOM) and known vulnerabilities of the environment; fails for nothing

@@ -23,7 +23,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 METHODS = ("no_kd", "kd", "pkd", "alp_kd")
-GLUE = {
+GLUE: dict[str, dict[str, object]] = {
     "mrpc": {"task.name": "mrpc"},
     "cola": {"task.name": "cola"},
     "sst2": {"task.name": "sst2", "task.train_rows": 8000},
@@ -48,6 +48,7 @@ def demo_cells(seeds: range) -> list[Cell]:
 
 def minilm_cells(seeds: range) -> list[Cell]:
     """(pipeline, parameters) of each cell of MiniLM, teachers first."""
+    teachers: list[Cell]
     teachers = [("finetune_teacher", {**given, "student.layers": 3}) for given in GLUE.values()]
     students = [
         ("distill", {**GLUE[task], "student.layers": 3, "method.name": method, "seed": seed})

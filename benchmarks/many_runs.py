@@ -193,6 +193,7 @@ class MadeUp:
         scores: dict[str, float],
         attention: dict[str, Any] | None,
     ) -> None:
+        terms: tuple[str, ...]
         terms = ("hard",) if run["params"]["method"]["name"] == "no_kd" else ("hard", "soft")
         terms += ("intermediate",) if terms[-1] == "soft" else ()
         with Journal(folder) as journal:

@@ -55,11 +55,10 @@ def bare_forward(
     model: PreTrainedModel, split: EncodedSplit, on: Accelerator, given: dict[str, Any]
 ) -> None:
     """The teacher over the same batches; its outputs are dropped."""
-    bf16 = on.mixed_precision == "bf16"
     model.train(False)
     for rows in sorted_batches(split.lengths, given["batch_size"]):
         batch = collate(split, rows, given["pad_id"]).to(on.device)
-        with torch.no_grad(), torch.autocast(on.device.type, torch.bfloat16, enabled=bf16):
+        with torch.no_grad(), on.autocast():
             model(**batch.inputs, output_hidden_states=True)
 
 

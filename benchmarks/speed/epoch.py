@@ -99,7 +99,7 @@ def _measured(run: RunConfig, module: Any, name: str, timed: Any) -> float:
     raise AssertionError("the run ended before its loop")
 
 
-def _bare(run: RunConfig, model: PreTrainedModel, pad_id: int, on: Accelerator) -> float:
+def _bare(run: RunConfig, model: Any, pad_id: int, on: Accelerator) -> float:
     train = read_encoded(run.inputs["encoded"], "train")
     return stopwatch(lambda: bare_epoch(model, train, run.training, run.seed, pad_id, on))
 

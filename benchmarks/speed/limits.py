@@ -99,7 +99,7 @@ def rates(precision: str) -> dict[str, float]:
     best = 0.0
     for rows, inner, columns in PRODUCTS:
         left, right = torch.randn(rows, inner).to(dtype), torch.randn(inner, columns).to(dtype)
-        best = max(best, 2 * rows * inner * columns / _quickest(lambda a=left, b=right: a @ b))
+        best = max(best, 2 * rows * inner * columns / _quickest(partial(torch.matmul, left, right)))
     source, target = torch.zeros(NUMBERS), torch.zeros(NUMBERS)
     copied = 2 * 4 * NUMBERS / _quickest(lambda: target.copy_(source))
     drawn = torch.empty(2**20)

@@ -109,7 +109,8 @@ class Pack:
         errors = [answer for answer in answers if isinstance(answer, str)]
         if errors:
             raise RuntimeError(f"{turn}: {errors}")
-        return max(span.ended for span in answers) - min(span.began for span in answers)
+        spans = [answer for answer in answers if not isinstance(answer, str)]
+        return max(span.ended for span in spans) - min(span.began for span in spans)
 
     def end(self) -> None:
         """Let the processes go, and wait until they have gone."""

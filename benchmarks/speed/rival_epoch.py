@@ -183,7 +183,11 @@ class LiveTrainer(Trainer):
         self.pairs = layer_pairs(teacher, given["model"])[1:]
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
     ) -> Any:
         """The weighted sum of the three."""
         asked = {name: inputs[name] for name in INPUTS}

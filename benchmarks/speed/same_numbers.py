@@ -242,7 +242,7 @@ def scores(trainings: Trainings, seeds: int, epochs: int) -> dict[str, Any]:
     }
 
 
-def rows_of_table(facts: dict[str, Any]) -> list[list[object]]:
+def rows_of_table(facts: dict[str, Any]) -> list[list[Any]]:
     """What was found beside what is wanted."""
     heard, first, same, dev = (facts[n] for n in ("signals", "first_steps", "repeated", "scores"))
     spread = [f"{dev['means'][d]:.4f} ± {dev['sds'][d]:.4f}" for d in CACHES]

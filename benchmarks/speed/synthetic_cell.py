@@ -74,7 +74,7 @@ class Sizes:
             num_hidden_layers=layers,
             num_attention_heads=self.heads,
             intermediate_size=self.inner,
-            num_labels=LABELS,
+            num_labels=LABELS,  # type: ignore[call-arg]
             pad_token_id=PAD_ID,
         )
 

@@ -42,7 +42,8 @@ class _EnoughError(Exception):
 def watched(folder: Path, steps: int) -> dict[str, dict[str, float]]:
     """Train as a run does, up to a number of steps; what was held at each stage, MB."""
     seen: dict[str, dict[str, float]] = {}
-    write, fit, step_of = student.train_and_write, run_module.fit, {}
+    step_of: dict[str, Any] = {}
+    write, fit = student.train_and_write, run_module.fit
 
     def built(*args: Any, **parts: Any) -> Any:
         seen["built"] = memory()

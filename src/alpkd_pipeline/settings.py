@@ -2,6 +2,7 @@
 
 import warnings
 from types import ModuleType
+from typing import Any
 
 # omegaconf has renamed a function that Kedro still calls by its old name.
 warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is deprecated")
@@ -17,7 +18,7 @@ HOOKS = (RunHooks(), ModuleType("mlflow_hook"))
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 DATA_CATALOG_CLASS = PlainCatalog
 CONFIG_LOADER_CLASS = CellConfigLoader
-CONFIG_LOADER_ARGS = {
+CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
     # An environment adds to base; the default would drop the rest of each block it touches.
