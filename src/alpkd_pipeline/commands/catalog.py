@@ -14,10 +14,10 @@ from alpkd_pipeline.commands.common import one_line_errors, read_params
 
 def describe_callback(params: dict[str, Any], **options: Any) -> None:
     """Describe the datasets of a pipeline by type, and say in which folder each result lies."""
-    with one_line_errors():
-        paths = dataset_paths(options["env"], params)
     assert kedro_describe.callback is not None
     kedro_describe.callback(**options)
+    with one_line_errors():
+        paths = dataset_paths(options["env"], params)
     click.echo("paths:")
     for name, path in paths.items():
         click.echo(f"  {name}: {path}")

@@ -206,7 +206,8 @@ def or_none(look: Callable[[Path], Any], path: Path) -> Any:
 
 
 def verify(folder: Path) -> None:
-    """Compare all files with their hashes; UserError if one differs or it was never finished."""
+    """Compare all files with their hashes; a UserError names those that differ or are missing, or
+    says that the folder was never finished."""
     try:
         RunFolder(folder).verify()
     except FileNotFoundError:

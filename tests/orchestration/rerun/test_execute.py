@@ -44,7 +44,7 @@ def test_it_runs_the_code_that_it_is_given(tmp_path: Path) -> None:
 def test_a_failure_is_a_line_that_names_the_log(tmp_path: Path) -> None:
     with workshop(tmp_path) as shop:
         said = shop.make("student", {}, "bad")
-        assert said == "no rows [log: logs/rerun.log]"
+        assert said == f"no rows [log: {tmp_path}/logs/rerun.log]"
         assert shop.make("student", {}, "good") is None
 
 

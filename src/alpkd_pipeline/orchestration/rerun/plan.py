@@ -167,7 +167,8 @@ class Planned:
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
     """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
-    not say that today's code and today's device will do."""
+    not say that today's code and today's device will do. Hashes of code and data are remembered in
+    the `store`."""
     differences, today = conditions(original, project, store)
     commit = None
     if not here and any(difference.kind == "code" for difference in differences):

@@ -121,9 +121,7 @@ class LocalEngine:
             code = process.wait()
             found = found or answer("died", f"the worker process died ({_reason(code)})")
         if found["state"] != "done":
-            log = self.log_of(slot)
-            shown = log.relative_to(self._project) if log.is_relative_to(self._project) else log
-            return {**found, "error": f"{found['error']} [log: {shown}]"}
+            return {**found, "error": f"{found['error']} [log: {self._shown(self.log_of(slot))}]"}
         return found
 
     def stop(self) -> None:
@@ -152,6 +150,9 @@ class LocalEngine:
                 process = talking_process(WORKER, words, self.log_of(slot), self._project, env)
                 self._processes[slot] = process
             return process
+
+    def _shown(self, log: Path) -> Path:
+        return log.relative_to(self._project) if log.is_relative_to(self._project) else log
 
     def _environment(self, slot: int) -> dict[str, str]:
         """What must be set before torch is imported."""
@@ -212,7 +213,7 @@ def make_engine(
     """The engine `local` or `ray`, not started yet; call its `stop` in any case.
 
     `cells` are the parameters of what will run, to see what it takes. Without `workers` as many
-    jobs run at once as this machine has room for, but never more than `most`, or one.
+    jobs run at once as this machine has room for; never more than `most`, also of `workers`.
     """
     blocks = [block for p in cells for block in (p.training, p.teacher.training)]
     gpus = gpus_for(block.device for block in blocks)

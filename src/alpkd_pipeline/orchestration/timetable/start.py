@@ -35,9 +35,10 @@ LAST_WORDS_SECONDS = 5.0
 def start(project: Path, name: str, command: Sequence[str], *, echo: bool = False) -> int:
     """Run a command of the project as a scheduler does, and report on it.
 
-    The command is without `kedro`; `echo` prints its output, which is always in the log, too. Gives
-    its exit code, or `STILL_RUNNING` when the last start has not ended. Where the name, the file of
-    variables or the settings are wrong, it raises UserError and runs nothing.
+    The command is without `kedro`; the log's folder is called like the schedule, `name`; `echo`
+    prints the output, which is always in the log, too. Gives the command's exit code, or
+    `STILL_RUNNING` when the last start has not ended. Where the name, the file of variables or the
+    settings are wrong, it raises UserError and runs nothing.
     """
     check_name(name)
     folder = run_log.log_folder(project, name)
