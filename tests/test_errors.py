@@ -12,6 +12,7 @@ from alpkd_pipeline.errors import (
     UserError,
     did_you_mean,
     first_problem,
+    kind_and_line,
     plural,
     quoted,
     size,
@@ -207,3 +208,14 @@ def test_a_value_of_two_kinds_is_refused_for_both(high: Any, told: str) -> None:
 )
 def test_sizes(count, text):
     assert size(count) == text
+
+
+def test_one_line_of_many() -> None:
+    assert kind_and_line(ValueError("first\nsecond")) == "ValueError: first"
+    assert kind_and_line(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_no_password_and_no_novel() -> None:
+    text = kind_and_line(OSError("no route to http://u:c4n4ry@host/" + "x" * 1000))
+    assert "c4n4ry" not in text
+    assert len(text) == 300

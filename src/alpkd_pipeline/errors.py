@@ -161,6 +161,16 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 
+LONGEST_ERROR = 300
+"""Letters of an error in a table; the log has all of it."""
+
+
+def kind_and_line(error: BaseException) -> str:
+    """An error's kind and first line, without credentials."""
+    kind, first = type(error).__name__, first_line(error)
+    return mask_credentials(kind if first == kind else f"{kind}: {first}")[:LONGEST_ERROR]
+
+
 def quoted(value: object) -> str:
     """A wrong value as a message shows it."""
     try:

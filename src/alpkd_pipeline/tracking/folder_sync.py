@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from alpkd_pipeline.errors import mask_credentials
+from alpkd_pipeline.errors import kind_and_line, mask_credentials
 from alpkd_pipeline.store.checkpoints import data_digests
 from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
 from alpkd_pipeline.store.manifest import lock_file, read_json
@@ -21,7 +21,7 @@ from alpkd_pipeline.store.run_folder import METRICS, RUN_CONFIG, RunFolder
 from alpkd_pipeline.tracking import flatten, mlflow_sync, points
 from alpkd_pipeline.tracking.group import parent_tags
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, faults_told, one_line, read_state, write_state
+from alpkd_pipeline.tracking.sync_state import Ended, faults_told, read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +249,7 @@ class FolderSync:
         try:
             return self._pictures(self.folder) if self._pictures else {}
         except Exception as error:
-            log.warning("no pictures of %s in MLflow: %s", self.folder.name, one_line(error))
+            log.warning("no pictures of %s in MLflow: %s", self.folder.name, kind_and_line(error))
             return {}
 
 

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from alpkd_pipeline.errors import kind_and_line
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow, now_ms
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, one_line, store_fault
+from alpkd_pipeline.tracking.sync_state import Ended, store_fault
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class LiveSync:
                 self._sync.note_end(None)
             load_mlflow(self._settings)
         except Exception as error:
-            self._fault = one_line(error)
+            self._fault = kind_and_line(error)
             log.warning("%s is not tracked while it runs: %s", self._name, self._fault)
             return
         self._thread = threading.Thread(target=self._loop, name="mlflow-sync", daemon=True)
@@ -73,11 +74,11 @@ class LiveSync:
         """Push what is there and mark the run FAILED, or KILLED when somebody stopped it."""
         stopped = isinstance(reason, KeyboardInterrupt | SystemExit)
         status = "KILLED" if stopped else "FAILED"
-        ended = Ended(status, one_line(reason), now_ms())
+        ended = Ended(status, kind_and_line(reason), now_ms())
         try:
             self._sync.note_end(ended)
         except OSError as error:
-            log.warning("%s: its failure could not be noted: %s", self._name, one_line(error))
+            log.warning("%s: its failure could not be noted: %s", self._name, kind_and_line(error))
         self._close(self._sync.end, FAIL_SECONDS)
 
     def _close(self, action: Callable[[], object], seconds: float) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.errors import UserError, kind_and_line
 from alpkd_pipeline.store.manifest import read_object
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -70,13 +70,6 @@ def write_state(folder: Path, state: SyncState) -> None:
     os.replace(temporary, folder / STATE_FILE)
 
 
-def one_line(error: BaseException) -> str:
-    """An error's kind and first line, without credentials."""
-    first = next(iter(str(error).strip().splitlines()), "")
-    kind = type(error).__name__
-    return mask_credentials(f"{kind}: {first}" if first else kind)[:300]
-
-
 @contextmanager
 def faults_told(settings: TrackingSettings, what: str, remedy: str) -> Iterator[None]:
     """A context in which a store that fails is one line for the user: `what` did not get there."""
@@ -96,4 +89,4 @@ def store_fault(error: Exception) -> str:
     while (cause := inner.__cause__ or inner.__context__) is not None:
         inner = cause
     outside = isinstance(inner, OSError | sqlite3.Error)
-    return one_line(inner if outside else error)
+    return kind_and_line(inner if outside else error)

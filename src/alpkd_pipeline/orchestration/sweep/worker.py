@@ -18,14 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from alpkd_pipeline.errors import UserError, user_error
+from alpkd_pipeline.errors import UserError, kind_and_line, user_error
 from alpkd_pipeline.garbage import collect_seldom
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
 from alpkd_pipeline.store.lineage import with_commands
-
-LONGEST_ERROR = 300
-"""Letters of an error that are told; the log has all of it."""
 
 
 def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
@@ -89,8 +86,7 @@ def one_line(error: BaseException) -> str:
         return str(with_commands(cause))
     while error.__cause__ is not None:  # Kedro wraps what datasets raise
         error = error.__cause__
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first}"[:LONGEST_ERROR]
+    return kind_and_line(error)
 
 
 def _free_memory() -> None:
