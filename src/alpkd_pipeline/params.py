@@ -206,10 +206,27 @@ class RunParams(_Block):
     """Trials of a search and reruns are stored like cells, but enter no comparison."""
 
 
+def _pair(value: Any) -> Any:
+    # On the command line `a|b`, as everywhere where a comma separates parameters.
+    return value.split("|") if isinstance(value, str) else value
+
+
+def _rising(looks: tuple[int, ...]) -> tuple[int, ...]:
+    if list(looks) != sorted(set(looks)):
+        raise ValueError("should be numbers of seeds, each larger than the one before, as [5, 10]")
+    return looks
+
+
 class CompareParams(_Block):
     """What the pipeline `compare` looks at; no other key depends on it."""
 
     sweep: str | None = Field(default=None, min_length=1)
+    primary: tuple[Annotated[tuple[str, str], BeforeValidator(_pair)], ...] = ()
+    """The first questions: each a method and the one that it is held against."""
+    margin: dict[str, Annotated[Number, Field(gt=0)]] = {}
+    """By metric, in points (errors: in their own unit); metrics that are left out keep theirs."""
+    looks: Annotated[tuple[Annotated[Whole, Field(ge=3)], ...], AfterValidator(_rising)] = ()
+    """The numbers of seeds at which the experiment was planned to be looked at."""
 
 
 class Params(_Block):
