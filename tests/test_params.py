@@ -251,6 +251,20 @@ def test_a_student_s_options_fit_its_start(changes: dict[str, Any], words: str) 
     assert words in refused(with_changes(changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"compare.primary": "kd"}, "'compare.primary'"),
+        ({"compare.margin": {"accuracy": 0}}, "'compare.margin.accuracy' = 0"),
+        ({"compare.looks": [10, 5]}, "each larger than the one before, as [5, 10]"),
+        ({"compare.looks": [2]}, "'compare.looks.0' = 2"),
+        ({"compare.only": "metod=kd"}, "did you mean 'method'?"),
+    ],
+)
+def test_what_is_asked_of_a_comparison_is_checked(changes: dict[str, Any], words: str) -> None:
+    assert words in refused(with_changes(changes))
+
+
 def test_a_random_student_may_have_sizes_of_its_own() -> None:
     student = changed({"student.init": "random", "student.hidden_size": 32}).student
     assert student.hidden_size == 32

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 
 COMMIT = r"^[0-9a-f]{40}$"
@@ -211,6 +212,14 @@ def _pair(value: Any) -> Any:
     return value.split("|") if isinstance(value, str) else value
 
 
+def _chosen(text: str) -> str:
+    try:
+        parse_only(text)
+    except UserError as error:
+        raise ValueError(str(error).removeprefix("--only")) from None
+    return text
+
+
 def _rising(looks: tuple[int, ...]) -> tuple[int, ...]:
     if list(looks) != sorted(set(looks)):
         raise ValueError("should be numbers of seeds, each larger than the one before, as [5, 10]")
@@ -221,6 +230,7 @@ class CompareParams(_Block):
     """What the pipeline `compare` looks at; no other key depends on it."""
 
     sweep: str | None = Field(default=None, min_length=1)
+    only: Annotated[str, AfterValidator(_chosen)] | None = None
     primary: tuple[Annotated[tuple[str, str], BeforeValidator(_pair)], ...] = ()
     """The first questions: each a method and the one that it is held against."""
     margin: dict[str, Annotated[Number, Field(gt=0)]] = {}

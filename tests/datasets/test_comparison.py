@@ -11,7 +11,10 @@ from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key, comparison_of
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.params import CompareParams
 from alpkd_pipeline.reporting import report
+from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import publish, read_json, seal, write_json
 from alpkd_pipeline.store.run_folder import DamagedError
@@ -23,14 +26,15 @@ class World:
         self.store = root / "data"
         self.dataset = self.fresh()
 
-    def fresh(self, sweep: str | None = None) -> ComparisonDataset:
+    def fresh(self) -> ComparisonDataset:
         base = self.store / "08_reporting" / "comparison"
-        return ComparisonDataset(filepath=str(base), store=str(self.store), sweep=sweep)
+        asked = CompareParams().model_dump_json()
+        return ComparisonDataset(filepath=str(base), store=str(self.store), compare=asked)
 
     def now(self, order: float | None = None) -> Artifact:
         """The comparison of what is there now."""
         base = self.store / "08_reporting" / "comparison"
-        return comparison_of(Artifact("comparison", "", base, order=order), self.store)
+        return comparison_of(Artifact("comparison", "", base, order=order), self.store, Asked())
 
     def is_made(self) -> bool:
         """Whether it is there, as the step and the catalog see it."""
@@ -91,8 +95,8 @@ def test_it_is_there_once_it_is_written(world: World) -> None:
     assert world.is_made()
     assert world.fresh().exists()
     assert (folder / "comparison.md").read_text() == "table"
-    assert folder.name == comparison_key(world.store)[:8]
-    assert read_json(folder / "manifest.json")["key"] == comparison_key(world.store)
+    assert folder.name == comparison_key(world.store, Asked())[:8]
+    assert read_json(folder / "manifest.json")["key"] == comparison_key(world.store, Asked())
 
 
 @pytest.mark.parametrize(
@@ -175,8 +179,8 @@ def test_a_damaged_table_is_not_there(world: World) -> None:
 
 
 def test_an_empty_store_has_a_key_too(world: World) -> None:
-    assert len(comparison_key(world.store)) == 64
-    assert comparison_key(world.store) == comparison_key(world.store)
+    assert len(comparison_key(world.store, Asked())) == 64
+    assert comparison_key(world.store, Asked()) == comparison_key(world.store, Asked())
     assert world.dataset._describe()["filepath"].endswith("comparison")
 
 
@@ -199,11 +203,11 @@ def test_a_search_makes_it_due(world: World) -> None:
 def test_each_sweep_has_a_comparison_of_its_own(world: World) -> None:
     for name in ("s-1", "s-2"):
         world.record("sweeps", name, cells=[{"key": name[-1] * 64}])
-    keys = {comparison_key(world.store, sweep) for sweep in (None, "s-1", "s-2")}
+    keys = {comparison_key(world.store, Asked(sweep)) for sweep in (None, "s-1", "s-2")}
     assert len(keys) == 3
-    assert comparison_key(world.store, "latest") == comparison_key(world.store, "s-2")
+    assert comparison_key(world.store, Asked("latest")) == comparison_key(world.store, Asked("s-2"))
     with pytest.raises(UserError, match="no sweep is called so"):
-        comparison_key(world.store, "s-3")
+        comparison_key(world.store, Asked("s-3"))
 
 
 def test_the_pages_template_is_part_of_the_key(
@@ -215,11 +219,11 @@ def test_the_pages_template_is_part_of_the_key(
     shutil.copytree(Path(report.__file__).parents[1], copied / "reporting")
     monkeypatch.setattr(comparison, "PACKAGE_ROOT", copied)
     comparison._code.cache_clear()
-    before = comparison_key(world.store)
+    before = comparison_key(world.store, Asked())
     (copied / "reporting" / "render" / "page.css").write_text("body {}")
-    assert comparison_key(world.store) == before  # read once for each process
+    assert comparison_key(world.store, Asked()) == before  # read once for each process
     comparison._code.cache_clear()
-    assert comparison_key(world.store) != before
+    assert comparison_key(world.store, Asked()) != before
     comparison._code.cache_clear()
 
 
@@ -256,9 +260,23 @@ def test_the_key_survives_folders_that_are_renamed_between_two_looks(world: Worl
     folder = world.result("kd-s0-11111111", "06_models/students")
     world.result("kd-s1-22222222", "06_models/students")
     elsewhere, task = folder.with_name("elsewhere"), folder.parent
-    looks = at_every_look(store, lambda: comparison_key(store))
+    looks = at_every_look(store, lambda: comparison_key(store, Asked()))
     for source, target in ((folder, elsewhere), (task, task.with_name("renamed"))):
         for number in looks:
             with before_look(number, store, lambda s=source, t=target: s.rename(t)):
-                assert len(comparison_key(store)) == 64
+                assert len(comparison_key(store, Asked())) == 64
             target.rename(source)
+
+
+def test_another_question_has_a_comparison_of_its_own(world: World) -> None:
+    world.result("kd-s0-11111111")
+    plan = Plan(primary=[("kd", "no_kd")], margin={"accuracy": 2.0}, looks=[5, 10])
+    asked = [Asked(), Asked(plan=plan), Asked(plan=Plan(looks=[5])), Asked(only={"task": ["mrpc"]})]
+    assert len({comparison_key(world.store, one) for one in asked}) == 4
+
+
+def test_a_sweep_of_the_same_cells_has_the_same_comparison(world: World) -> None:
+    for name in ("s-1", "s-2"):
+        world.record("sweeps", name, cells=[{"key": "1" * 64}])
+    keys = {comparison_key(world.store, Asked(sweep)) for sweep in ("s-1", "s-2")}
+    assert len(keys) == 1

@@ -8,7 +8,11 @@ from typing import Any
 import pandas as pd
 
 from alpkd_pipeline.reporting.statistics.arms import add_settings, arms
-from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
+from alpkd_pipeline.reporting.statistics.best import best
+from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.power import add_detectable
+from alpkd_pipeline.reporting.statistics.verdict import verdicts
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.tables.scores import main_frame, main_lines
 from alpkd_pipeline.reporting.tables.verdicts import verdict_frame
 
@@ -79,21 +83,29 @@ def frame(*runs: dict[str, Any] | list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64"))
 
 
-def verdicts_of(cells: pd.DataFrame) -> pd.DataFrame:
+def judge_of(cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any) -> Judge:
+    """What judges these runs."""
+    return Judge(arms(cells), Plan(**plan), answers)
+
+
+def verdicts_of(
+    cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
+) -> pd.DataFrame:
     """The verdicts on these runs."""
-    return verdict_frame(verdicts(arms(cells)))
+    judge = judge_of(cells, answers, **plan)
+    return verdict_frame(add_detectable(verdicts(judge), judge.plan.level))
 
 
 def bests_of(cells: pd.DataFrame) -> pd.DataFrame:
     """The best arms of these runs."""
-    return pd.DataFrame(best(arms(cells)))
+    return pd.DataFrame(best(judge_of(cells)))
+
+
+def main_lines_of(cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """The lines of the main table of these runs."""
+    return main_lines(cells, arms(cells), best(judge_of(cells)))
 
 
 def main_long_of(cells: pd.DataFrame) -> pd.DataFrame:
     """The main table of these runs."""
-    return main_frame(main_lines(cells, arms(cells)))
-
-
-def main_lines_of(cells: pd.DataFrame) -> list[dict[str, Any]]:
-    """Its lines."""
-    return main_lines(cells, arms(cells))
+    return main_frame(main_lines_of(cells))

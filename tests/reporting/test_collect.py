@@ -34,6 +34,7 @@ def test_a_row_tells_all_about_a_student(store):
         "teacher": "mrpc-teacher-demo-s0",
         "teacher_differs": "",
         "teacher_score": 0.9,
+        "rows": None,
         "parameters": 410_000,
         "teacher_parameters": 600_000,
         "seconds": 7.0,

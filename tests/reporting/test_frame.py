@@ -4,6 +4,7 @@ import pytest
 from tests.reporting.studies import search, study, sweep
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import collect, gather
 
 
@@ -38,11 +39,19 @@ def test_only_the_cells_of_a_sweep_are_read(store):
     store.student(0, key="1" * 64)
     store.student(1, key="2" * 64)
     sweep(store.root, "grid", ["2" * 64, "9" * 64])
-    evidence = gather(store.root, "latest")
+    evidence = gather(store.root, Asked("latest"))
     assert evidence.cells["seed"].tolist() == [1]
     assert evidence.sweep["id"] == "grid"
     with pytest.raises(UserError, match="no sweep is called so"):
-        gather(store.root, "other")
+        gather(store.root, Asked("other"))
+
+
+def test_only_some_coordinates_are_read(store):
+    for seed in range(3):
+        store.student(seed)
+    evidence = gather(store.root, Asked(only={"method": ["kd"], "seed": [0, 2]}))
+    assert evidence.cells["seed"].tolist() == [0, 2]
+    assert gather(store.root, Asked(only={"method": ["pkd"]})).cells.empty
 
 
 def test_a_searched_rate_keeps_methods_apart_only_where_rates_differ(store):

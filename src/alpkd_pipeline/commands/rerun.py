@@ -86,10 +86,10 @@ def _planned(
     setting: Setting, run: str | None, filters: Sequence[str], here: bool
 ) -> tuple[list[Planned], str, str, Sequence[str]]:
     """What to do, what to call it, the key that it is about, and what to tell beside."""
+    from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.rerun.original import find_original
     from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
     from alpkd_pipeline.orchestration.rerun.record import latest_green
-    from alpkd_pipeline.orchestration.sweep.grid import parse_only
 
     project, store = setting.project, setting.store
     if run is not None:

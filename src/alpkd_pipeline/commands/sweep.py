@@ -26,7 +26,7 @@ def sweep(
     project: Project, workers: int | None, dry_run: bool, only: str, engine: str, no_report: bool
 ) -> int:
     """Make every cell of the grid in conf/<env>/sweep.yml that is not there yet."""
-    from alpkd_pipeline.orchestration.sweep.grid import parse_only
+    from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
     where = parse_only(only)

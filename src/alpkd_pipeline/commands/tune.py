@@ -31,7 +31,7 @@ def tune(
     project: Project, workers: int | None, trials: int | None, dry_run: bool, only: str, engine: str
 ) -> int:
     """Search the space in conf/<env>/tune.yml and write what is best to parameters/tuned.yml."""
-    from alpkd_pipeline.orchestration.sweep.grid import parse_only
+    from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 
     where = parse_only(only)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT, code_digest, key_of
@@ -31,18 +33,20 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
     the catalog is loaded.
     """
 
-    def __init__(
-        self, *, filepath: str, store: str, sweep: str | None = None, metadata: Any = None
-    ) -> None:
-        """Name the folders, and the sweep as for `comparison_key`; nothing is looked at yet."""
+    def __init__(self, *, filepath: str, store: str, compare: str, metadata: Any = None) -> None:
+        """Name the folders, and what is asked, as JSON; nothing is looked at yet."""
         self.metadata = metadata
-        self._base, self._store, self._sweep = Path(filepath), Path(store), sweep
+        self._base, self._store, self._asked = (
+            Path(filepath),
+            Path(store),
+            Asked.of(json.loads(compare)),
+        )
         self._saved: Path | None = None
 
     @property
     def path(self) -> Path:
         """The comparison of what is there now; the last one, if results came in meanwhile."""
-        now = self._base / comparison_key(self._store, self._sweep)[:8]
+        now = self._base / comparison_key(self._store, self._asked)[:8]
         return now if self._saved is None or now.is_dir() else self._saved
 
     def load(self) -> pd.DataFrame:
@@ -65,14 +69,14 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
         self._saved = data.path
 
     def _exists(self) -> bool:
-        key = comparison_key(self._store, self._sweep)
+        key = comparison_key(self._store, self._asked)
         return is_complete(self._base / key[:8], key)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
 
 
-def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Artifact:
+def comparison_of(base: Artifact, store: Path, asked: Asked) -> Artifact:
     """The comparison of what is there now; one that is damaged is to be made again.
 
     `base` is the comparison without its key, at the folder of all of them.
@@ -82,7 +86,7 @@ def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Arti
             others by now, it is no comparison of what is there.
         UserError: there is no such sweep.
     """
-    key = comparison_key(store, sweep)
+    key = comparison_key(store, asked)
     one = replace(base, key=key, expected=base.expected / key[:8], run={**base.run, COMPARED: key})
     if one.is_made:
         with noted(damages := list[Damage]()):
@@ -93,10 +97,9 @@ def comparison_of(base: Artifact, store: Path, sweep: str | None = None) -> Arti
     return one
 
 
-def comparison_key(store: Path, sweep: str | None = None) -> str:
-    """The hash of all finished results, by the manifests that list their files' hashes.
-
-    A sweep is named as for `chosen_sweep`; None: all students.
+def comparison_key(store: Path, asked: Asked) -> str:
+    """The hash of all finished results, by the manifests that list their files' hashes, and of
+    what is asked about them.
 
     Raises:
         UserError: there is no such sweep.
@@ -106,20 +109,20 @@ def comparison_key(store: Path, sweep: str | None = None) -> str:
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
-    return key_of({"of": found, **_asked_for(store, sweep), "code": _code()})
+    return key_of({"of": found, **_asked_for(store, asked), "code": _code()})
 
 
-def _asked_for(store: Path, sweep: str | None) -> dict[str, Any]:
+def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
     """What sweeps and searches say: which trials count, which cells are wanted, what was tuned.
 
-    Of a sweep's record only the cells count: it is written again while the sweep goes on.
+    Of a sweep's record only the cells count: it is written again while the sweep goes on, and the
+    next one may have the same cells.
     """
     sweeps = sweep_records(store)
-    wanted = None
-    if sweep is not None:
-        chosen = chosen_sweep(sweeps, sweep)
-        wanted = [chosen["id"], *sorted(cell_keys([chosen]))]
+    chosen = asked.sweep and chosen_sweep(sweeps, asked.sweep)
+    wanted = sorted(cell_keys([chosen])) if chosen else None
     return {
+        **asked.facts,
         "cells": sorted(cell_keys(sweeps)),
         "sweep": wanted,
         "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],

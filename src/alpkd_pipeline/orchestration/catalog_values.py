@@ -54,6 +54,8 @@ class CatalogValues:
             return json.dumps(self._artifacts[head])
         if name == "experiment":
             return json.dumps(self._experiment())
+        if name == "compare_json":
+            return json.dumps(self._cell.params.compare.model_dump(mode="json"))
         if name == "source_json":
             return json.dumps(asdict(self._cell.source))
         if name == "task_json":

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError, did_you_mean
@@ -63,18 +64,6 @@ def _as_typed(value: Any) -> str:
     return words.get(id(value), str(value))
 
 
-PLACES = {
-    "task": "task.name",
-    "method": "method.name",
-    "layers": "student.layers",
-    "seed": "seed",
-    "teacher_seed": "teacher.seed",
-}
-"""What tells the cells of a grid apart, and the parameters that say it."""
-
-COORDINATES = tuple(PLACES)
-
-
 def coordinate_params(coordinates: Mapping[str, Any]) -> dict[str, Any]:
     """Coordinates as nested parameters."""
     return nested({PLACES[name]: value for name, value in coordinates.items()})
@@ -83,21 +72,6 @@ def coordinate_params(coordinates: Mapping[str, Any]) -> dict[str, Any]:
 def study_title(coordinates: Mapping[str, Any]) -> str:
     """What people call a task, method and depth: `mrpc alp_kd 3L`."""
     return f"{coordinates['task']} {coordinates['method']} {coordinates['layers']}L"
-
-
-def as_list(value: Any) -> Any:
-    """A value or several of them as several."""
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def matches(where: Mapping[str, Any], coordinates: Mapping[str, Any]) -> bool:
-    """Whether a cell is meant by some of its coordinates, each with a value or several."""
-    return all(coordinates.get(name) in as_list(wanted) for name, wanted in where.items())
-
-
-def said(where: Mapping[str, Any]) -> str:
-    """A `where` as it is typed: `task=mrpc, method=kd|alp_kd`."""
-    return ", ".join(f"{name}={'|'.join(map(str, as_list(v)))}" for name, v in where.items())
 
 
 FIXED = ("selection", "holdout_fraction")

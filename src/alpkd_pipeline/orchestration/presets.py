@@ -15,17 +15,10 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
+from alpkd_pipeline.coordinates import PLACES, as_list, matches
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError, quoted
-from alpkd_pipeline.orchestration.parameters import (
-    PLACES,
-    as_list,
-    check_settable,
-    has_setting,
-    matches,
-    merged,
-    nested,
-)
+from alpkd_pipeline.orchestration.parameters import check_settable, has_setting, merged, nested
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import write_text
 

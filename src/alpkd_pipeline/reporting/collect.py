@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.coordinates import PLACES, matches
 from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.layout import (
     STUDENTS,
     TEACHERS,
@@ -41,6 +45,7 @@ class Evidence:
     teachers: Mapping[str, RunRecord]  # all teachers, by key
     searches: tuple[Record, ...]  # the records of all searches, the oldest first
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
+    plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -67,25 +72,24 @@ def collect(store: Path) -> pd.DataFrame:
     return gather(store).runs
 
 
-def gather(store: Path, sweep: str | None = None) -> Evidence:
+def gather(store: Path, asked: Asked | None = None) -> Evidence:
     """Everything that a comparison is made from.
-
-    With a sweep (an id, its beginning, or `latest`) only the cells of that sweep are read.
 
     Raises:
         DamagedError: names every file that is not what was written, of all that is compared.
         UserError: there is no such sweep.
     """
+    asked = asked or Asked()
     check_results(store)
     sweeps, searches = sweep_records(store), search_records(store)
-    chosen = chosen_sweep(sweeps, sweep) if sweep is not None else None
+    chosen = chosen_sweep(sweeps, asked.sweep) if asked.sweep is not None else None
     wanted = cell_keys([chosen]) if chosen is not None else None
     teachers = {record.key: record for record in finished_runs(store, TEACHERS)}
     listed = cell_keys(sweeps)
     students = [
         as_cell(record) if record.key in listed else record
         for record in finished_runs(store, STUDENTS)
-        if wanted is None or record.key in wanted
+        if (wanted is None or record.key in wanted) and matches(asked.only, coordinates(record))
     ]
     scored = with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
@@ -103,7 +107,14 @@ def gather(store: Path, sweep: str | None = None) -> Evidence:
         teachers=teachers,
         searches=tuple(searches),
         sweep=chosen,
+        plan=asked.plan,
     )
+
+
+def coordinates(record: RunRecord) -> dict[str, Any]:
+    """A student's place in a grid."""
+    params = flat(record.run["params"])
+    return {name: params.get(place) for name, place in PLACES.items()}
 
 
 def with_versions(records: list[RunRecord]) -> list[RunRecord]:

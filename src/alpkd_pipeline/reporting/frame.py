@@ -97,10 +97,20 @@ NOT_TUNED = ""
 CELL = "cell"
 """The generation of an ordinary run; tuning trials and reruns have others."""
 
-WHOLE = ("layers", "teacher_layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
+WHOLE = (
+    *("layers", "teacher_layers", "seed", "teacher_seed", "parameters", "teacher_parameters"),
+    "rows",
+)
 REAL = ("score", "teacher_score", "latency_ms", "speed_up")
 BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
-AFTER_SCORES = ("teacher", "teacher_differs", "teacher_score", "parameters", "teacher_parameters")
+AFTER_SCORES = (
+    "rows",
+    "teacher",
+    "teacher_differs",
+    "teacher_score",
+    "parameters",
+    "teacher_parameters",
+)
 """Then what `tables.measures` says that runs tell themselves."""
 _TIMED = ("latency_ms", "speed_up", "latency_shared", "timed_on")
 _GROUPED = ("selection", "tuned", "generation", "group", "differs")
@@ -160,6 +170,7 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         "metric": record.deciding_metric,
         "score": record.deciding_score,
         **record.scores,
+        "rows": record.rows,
         "teacher": teacher.run["name"] if teacher else params["teacher"].get("model"),
         "teacher_score": teacher.deciding_score if teacher else None,
         "parameters": _parameters(record),

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
-from alpkd_pipeline.reporting.statistics.arms import Place, Row, arms, by_place
+from alpkd_pipeline.reporting.statistics.arms import arms
+from alpkd_pipeline.reporting.statistics.best import best
+from alpkd_pipeline.reporting.statistics.first_questions import first_questions
+from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.pairing import Place, Row, by_place
+from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
@@ -46,7 +51,7 @@ class Sources:
     @cached_property
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
-        return main_lines(self.cells, self.found)
+        return main_lines(self.cells, self.found, self.bests)
 
     @cached_property
     def score_tables(self) -> list[tuple[str, Table]]:
@@ -55,8 +60,28 @@ class Sources:
 
     @cached_property
     def verdicts(self) -> list[Row]:
-        """Of `verdicts`."""
-        return verdicts(self.found)
+        """Of `verdicts`, with what each could have seen."""
+        return add_detectable(verdicts(self.judge), self.judge.plan.level)
+
+    @cached_property
+    def answers(self) -> dict[str, Any]:
+        """Key of a run -> what it answered."""
+        return {}
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The tests of the arms."""
+        return Judge(self.found, self.evidence.plan, self.answers)
+
+    @cached_property
+    def first_questions(self) -> list[Row]:
+        """Of `first_questions`."""
+        return first_questions(self.judge)
+
+    @cached_property
+    def bests(self) -> list[Row]:
+        """Of `best`."""
+        return best(self.judge)
 
     @staticmethod
     def rank(row: Mapping[Any, Any]) -> tuple[int, str]:

@@ -56,6 +56,7 @@ class RunRecord:
     latencies: tuple[Mapping[str, Any], ...]
     # the newest geometry.json of a student, None if its layers were not looked at
     geometry: Mapping[str, Any] | None = None
+    rows: int | None = None  # rows of the first dev split, where it was scored
     # the user's own metrics among the scores -> the digests of their folders
     own_metrics: Mapping[str, str] = field(default_factory=dict)
 
@@ -172,6 +173,7 @@ def _read(
         run=run,
         metrics=folder.metrics,
         scores=_dev_scores(run["task"], folder.metrics, scored),
+        rows=_dev_rows(run["task"], scored),
         latencies=tuple(_latencies(made[LATENCY].get(key, []))),
         geometry=next(iter(newest(GEOMETRY, "geometry.json")), None),
         own_metrics=dict(scored[-1].get("metrics") or {}) if scored else {},
@@ -202,6 +204,11 @@ def _latencies(folders: Iterable[RunFolder]) -> Iterator[Mapping[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)
+
+
+def _dev_rows(task: Mapping[str, Any], scored: Sequence[Mapping[str, Any]]) -> int | None:
+    split = scored[0]["splits"].get(task["dev_splits"][0]) if scored else None
+    return int(split["rows"]) if split and split.get("rows") else None
 
 
 def _dev_scores(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.program import short
-from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
+from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:

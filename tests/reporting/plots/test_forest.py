@@ -3,7 +3,7 @@ import math
 from tests.reporting.svgs import drawn, texts, uses
 
 from alpkd_pipeline.reporting.plots.forest import forest
-from alpkd_pipeline.reporting.statistics.verdict import BETTER, NOT_DISTINGUISHABLE, NOTHING, WORSE
+from alpkd_pipeline.reporting.statistics.words import BETTER, NOT_DISTINGUISHABLE, NOTHING, WORSE
 
 
 def row(method, baseline, verdict, difference=0.01, low=-0.01, high=0.03):
@@ -14,7 +14,7 @@ def row(method, baseline, verdict, difference=0.01, low=-0.01, high=0.03):
         "difference": difference,
         "low": low,
         "high": high,
-        "verdict": verdict,
+        "kind": verdict,
     }
 
 

@@ -55,7 +55,7 @@ def test_nothing_special_is_left_bare(text):
 def test_the_caption_says_what_the_numbers_are(text):
     assert r"mean $\pm$ standard deviation over 3 seeds" in text
     assert r"(a\_b accuracy, mrpc accuracy)" in text
-    assert "Holm-corrected" in text
+    assert "corrected for all pairs of the columns" in text
     assert "Students of 2 layers" in text
     assert "over 1 seed." in text
 

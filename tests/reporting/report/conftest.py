@@ -18,6 +18,7 @@ from tests.reporting.studies import (
     with_journal,
 )
 
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.sources import Sources
@@ -25,7 +26,7 @@ from alpkd_pipeline.reporting.sources import Sources
 
 def html_of(root: Path, sweep: str | None = None) -> str:
     """The page of a store as text."""
-    return report_html(Sources(gather(root, sweep)))
+    return report_html(Sources(gather(root, Asked(sweep))))
 
 
 def page_of(root: Path, sweep: str | None = None) -> Element:

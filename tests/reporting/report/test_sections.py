@@ -95,7 +95,7 @@ def test_verdicts_in_words(full_page):
     counts, numbers = section(full_page, "verdicts").all("table")
     said = {row[0]: row[1:] for row in rows_of(counts)[1:]}
     assert said["alp_kd"] == ["2 better", "2 better"]
-    assert "Holm over 6 tests" in counts.all("caption")[0].text
+    assert "corrected over the 6 pairs of the report" in counts.all("caption")[0].text
     rows = [row for row in rows_of(numbers) if len(row) > 1]
     assert rows[0][0] == "method"
     assert len(rows) == 1 + 6
@@ -243,7 +243,7 @@ def test_the_cost_of_a_sweep_is_called_so(store, full_page):
 def test_what_columns_mean_can_be_read(full_page):
     said = [p.text for p in full_page.all("p") if p.get("class") == "quiet"]
     assert any("kept: share of the teacher's score, in percent; rank: " in line for line in said)
-    assert any("detectable: the difference" in line and "effect: " in line for line in said)
+    assert any("detectable: the true difference" in line and "effect: " in line for line in said)
 
 
 def test_verdicts_are_counted_for_each_row_of_the_tables(store):

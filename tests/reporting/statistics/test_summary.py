@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from scipy import stats
 
@@ -50,8 +49,8 @@ def test_what_is_no_score_is_refused(scores):
 
 
 def test_rounding_is_no_spread_and_one_example_of_a_million_is():
-    values = np.array([[0.3, 0.1 + 0.2, 0.3], [0.3, 0.3, 0.300001]])
-    assert no_spread(values).tolist() == [True, False]
+    assert no_spread([0.3, 0.1 + 0.2, 0.3])
+    assert not no_spread([0.3, 0.3, 0.300001])
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])
@@ -59,4 +58,4 @@ def test_rounding_is_no_spread_and_one_example_of_a_million_is():
 def test_the_interval_is_that_of_scipy(n, level, monkeypatch):
     monkeypatch.setattr(summary, "LEVEL", level)
     expected = stats.t.interval(level, n - 1, loc=0.7, scale=0.02 / n**0.5)
-    assert t_interval(n, 0.7, 0.02) == pytest.approx(expected, rel=1e-12)
+    assert t_interval(n, 0.7, 0.02) == pytest.approx(expected, rel=1e-10)

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from alpkd_pipeline.coordinates import matches
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.parameters import matches
 from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_run
 from alpkd_pipeline.orchestration.rerun.result import RerunResult, report_page
 from alpkd_pipeline.orchestration.rerun.verdict import DRIFTED, FAILED, Verdict

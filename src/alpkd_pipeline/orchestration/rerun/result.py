@@ -17,8 +17,8 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
     Verdict,
     worst,
 )
+from alpkd_pipeline.reporting.formats import score_text, seconds_text
 from alpkd_pipeline.reporting.render.text import markdown_table
-from alpkd_pipeline.reporting.statistics.summary import score_text, seconds_text
 
 SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})
 """Where one of these differs, the rerun is a rerun of something else, whatever its score."""

@@ -12,20 +12,16 @@ from omegaconf import OmegaConf
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from yaml import YAMLError
 
+from alpkd_pipeline.coordinates import COORDINATES, PLACES, as_list, matches, said
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.parameters import (
-    COORDINATES,
-    PLACES,
-    as_list,
     coordinate_params,
-    matches,
     merged,
     nested,
     repeat_command,
-    said,
     study_title,
 )
 from alpkd_pipeline.orchestration.presets import PresetInUse
@@ -288,27 +284,3 @@ def _without_excluded(spec: SweepSpec, points: Sequence[Coordinates]) -> list[Co
     if not left:
         raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
     return left
-
-
-NUMBERS = ("layers", "seed", "teacher_seed")
-
-
-def parse_only(text: str) -> dict[str, Any]:
-    """Read `task=mrpc,method=alp_kd|kd,seed=0|1` as a `where`."""
-    where: dict[str, Any] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, equals, values = part.partition("=")
-        if not equals or not values:
-            raise UserError(f"--only {part}: write name=value, several values joined by |")
-        if name not in COORDINATES:
-            hint = did_you_mean(name, COORDINATES, "; {}") or f"; known: {', '.join(COORDINATES)}"
-            raise UserError(f"--only {part}: unknown name '{name}'{hint}")
-        if name in where:
-            raise UserError(f"--only: '{name}' is given twice; join its values by |")
-        where[name] = values.split("|")
-        if name in NUMBERS:
-            for value in where[name]:
-                if not value.isdigit():
-                    raise UserError(f"--only {part}: '{value}' is not a whole number")
-            where[name] = list(map(int, where[name]))
-    return where

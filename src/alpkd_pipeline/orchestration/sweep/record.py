@@ -16,7 +16,7 @@ from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
 from alpkd_pipeline.orchestration.sweep.grid import GridCell, SweepSpec
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.reporting.statistics.summary import score_text
+from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.store.layout import SWEEPS
 from alpkd_pipeline.store.manifest import lock_file, write_json
 from alpkd_pipeline.store.run_folder import RunFolder

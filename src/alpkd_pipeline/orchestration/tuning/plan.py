@@ -9,18 +9,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.coordinates import matches, said
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import Conf, check_cell
-from alpkd_pipeline.orchestration.parameters import (
-    matches,
-    merged,
-    nested,
-    repeat_command,
-    said,
-    study_title,
-)
+from alpkd_pipeline.orchestration.parameters import merged, nested, repeat_command, study_title
 from alpkd_pipeline.orchestration.subject import SharedFacts
 from alpkd_pipeline.orchestration.tuning.spec import (
     TUNE_FILE,

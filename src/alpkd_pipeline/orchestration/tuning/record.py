@@ -17,7 +17,7 @@ from alpkd_pipeline.orchestration.tuning.search import Running, Search
 from alpkd_pipeline.orchestration.tuning.spec import Point
 from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.reporting.statistics.summary import score_text
+from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_object, write_json
 

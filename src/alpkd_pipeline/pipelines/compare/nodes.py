@@ -29,14 +29,16 @@ def compare_students(
         **_after: results that must be there first; read from the store like all others.
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
+    from alpkd_pipeline.reporting.asked import Asked
     from alpkd_pipeline.reporting.collect import gather
     from alpkd_pipeline.reporting.comparison import write_comparison
 
     # Before anything is read: what other processes add from here on may be missing in the tables.
-    artifact = comparison_of(experiment["comparison"], store, compare["sweep"])
+    asked = Asked.of(compare)
+    artifact = comparison_of(experiment["comparison"], store, asked)
     if artifact.is_made:
         log.info("nothing new to compare")
         return artifact
     # Before the folder is made: a sweep that does not exist leaves nothing behind.
-    evidence = gather(store, compare["sweep"])
+    evidence = gather(store, asked)
     return make(experiment, artifact, partial(write_comparison, evidence), {})

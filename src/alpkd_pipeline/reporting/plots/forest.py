@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.reporting.formats import scale
 from alpkd_pipeline.reporting.plots.canvas import (
     INK,
     MUTED,
@@ -15,8 +16,14 @@ from alpkd_pipeline.reporting.plots.canvas import (
     row_panel,
     style,
 )
-from alpkd_pipeline.reporting.statistics.summary import scale
-from alpkd_pipeline.reporting.statistics.verdict import BETTER, NOT_DISTINGUISHABLE, WORSE
+from alpkd_pipeline.reporting.statistics.words import (
+    BETTER,
+    BETTER_WITHIN,
+    EQUAL,
+    NOT_DISTINGUISHABLE,
+    WORSE,
+    WORSE_WITHIN,
+)
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -26,8 +33,16 @@ if TYPE_CHECKING:
 ROW = 0.185
 """Inches of a comparison."""
 
-WORDS = {BETTER: "better", WORSE: "worse", NOT_DISTINGUISHABLE: "n. d."}
-"""Short words beside the intervals; nothing can be said: a question mark."""
+WORDS = {
+    BETTER: "better",
+    WORSE: "worse",
+    BETTER_WITHIN: "better*",
+    WORSE_WITHIN: "worse*",
+    EQUAL: "equal",
+    NOT_DISTINGUISHABLE: "n. d.",
+}
+"""Short words beside the intervals, with a star for less than the margin; nothing can be said: a
+question mark."""
 
 Row = Mapping[Any, Any]
 
@@ -58,7 +73,7 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
             axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
         across = axes.get_yaxis_transform()
         for y, row in lines.items():
-            word = WORDS.get(str(row["verdict"]), "?")
+            word = WORDS.get(str(row["kind"]), "?")
             bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
             axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
         _intervals(axes, lines, limit)
@@ -97,7 +112,7 @@ def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
 
 
 def _shown(row: Row) -> bool:
-    return row["verdict"] in (BETTER, WORSE)
+    return row["kind"] in (BETTER, BETTER_WITHIN, WORSE_WITHIN, WORSE, EQUAL)
 
 
 def _limit(rows: Sequence[Row], unit: float) -> float:

@@ -10,11 +10,17 @@ from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.average import AVERAGE
 from alpkd_pipeline.reporting.tables.runs import each_table, means_table
-from alpkd_pipeline.reporting.tables.verdicts import verdict_rows, verdict_table
+from alpkd_pipeline.reporting.tables.verdicts import (
+    family_text,
+    questions_table,
+    verdict_rows,
+    verdict_table,
+)
 
 _MEANINGS = (
-    "Difference: mean over shared seeds, in points. Interval: not corrected for other tests."
-    " Detectable: the difference that these seeds show with probability 80 %.\n"
+    "Difference: mean over shared seeds, in points. Interval: of the paired t, not corrected."
+    " Detectable: the true difference that these seeds show with probability 80 %, by this test"
+    " alone; in the family: at the first step of the correction.\n"
 )
 
 
@@ -47,7 +53,7 @@ def _scores(sources: Sources) -> Iterator[str]:
         yield markdown(table)
     said = (
         "Dev scores in percent, mean ± sample standard deviation over seeds. Bold: better than"
-        " every other method of the column by paired tests over seeds (Holm-corrected)."
+        " every other method of the column by tests over seeds, corrected for all pairs of columns."
     )
     if any(line["task"] == AVERAGE for line in sources.lines):
         said += (
@@ -61,10 +67,12 @@ def _verdicts(sources: Sources) -> Iterator[str]:
     if not sources.verdicts:
         return
     yield "## Verdicts\n"
+    if sources.first_questions:
+        yield f"### First questions\n\n{markdown(questions_table(sources.first_questions))}"
     for name, _, rows in verdict_rows(sources):
         yield f"### {name}\n"
         yield markdown(verdict_table(sources, name, rows))
-        yield f"{rows[0]['family']}.\n"
+    yield f"Verdicts: {family_text(sources.verdicts)}.\n"
     yield _MEANINGS
 
 

@@ -20,29 +20,43 @@ from alpkd_pipeline.reporting.render.html import (
     Text,
 )
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.arms import Row
-from alpkd_pipeline.reporting.statistics.verdict import BASELINES, VERDICTS
+from alpkd_pipeline.reporting.statistics.pairing import Row
+from alpkd_pipeline.reporting.statistics.verdict import BASELINES
+from alpkd_pipeline.reporting.statistics.words import KINDS
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.published import ours, published, theirs
 from alpkd_pipeline.reporting.tables.runs import list_tables
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
-from alpkd_pipeline.reporting.tables.verdicts import counts_table, verdict_rows, verdict_table
+from alpkd_pipeline.reporting.tables.verdicts import (
+    counts_table,
+    questions_table,
+    verdict_rows,
+    verdict_table,
+)
 
 _SCORES = (
     "Dev scores in percent, mean ± sample standard deviation over seeds. A score is bold only where"
-    " it is the best of its column and shown to be better than every other method there by paired"
-    " tests over the seeds (Holm-corrected). Every score leads to its runs."
+    " it is the best of its column and shown to be better than every other method there, by tests"
+    " over the seeds corrected for all pairs of all columns. Every score leads to its runs."
+)
+_QUESTIONS = (
+    "Asked before looking: the gain averaged over depths, seeds and tasks, in margins of each task."
+    " The first questions share one half of the 5 %, all other pairs the other half. An average"
+    " speaks of these tasks."
 )
 _VERDICTS = (
-    "The verdict is that of a paired t test over the seeds that both methods have, corrected by"
-    " Holm over all tests of one depth. Not distinguishable does not mean equal: the column"
-    " detectable, among all numbers, says how large a difference these seeds would have shown with"
-    " a probability of 80 %."
+    "Two questions are asked of each pair: do they differ, are they equal within the margin."
+    " Both are answered by a t over the seeds that they share, whose variance borrows from the"
+    " other methods of the task and depth, corrected over all pairs of the report. On this dev set:"
+    " other seeds would say the same of these rows; on new texts: other rows would too. Not"
+    " distinguishable does not mean equal: the columns detectable, among all numbers, say how large"
+    " a difference these seeds would have shown with a probability of 80 %."
 )
 _FOREST = (
     "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots and"
-    " words stand for differences that were shown; n. d.: not distinguishable; ?: nothing can be"
-    " said (fewer than 3 shared seeds). An arrow: the interval goes on."
+    " bold words stand for differences that were shown; a star: by less than the margin; n. d.: not"
+    " distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow: the interval"
+    " goes on."
 )
 _PUBLISHED = (
     "Numbers of others on GLUE's dev splits, copied from where the table says. They come from other"
@@ -70,7 +84,11 @@ def verdict_section(sources: Sources) -> Section:
     if not sources.verdicts:
         nothing = "There is no baseline (no_kd, kd, pkd) that another method could be held against."
         return Section("verdicts", "Verdicts", [nothing])
-    blocks: list[Block] = [_VERDICTS, _FOREST + sources.on_errors]
+    blocks: list[Block] = []
+    if sources.first_questions:
+        blocks += [Heading("First questions"), _QUESTIONS]
+        blocks += [questions_table(sources.first_questions), Heading("Every pair")]
+    blocks += [_VERDICTS, _FOREST + sources.on_errors]
     for name, layers, rows in verdict_rows(sources):
         by_task = groupby(rows, key=lambda row: str(row["task"]))
         blocks += [
@@ -91,8 +109,8 @@ def verdict_section(sources: Sources) -> Section:
 
 
 def _forest(name: str, task: str, said: str, rows: list[Row]) -> Plate:
-    told = Counter(str(row["verdict"]) for row in rows)
-    words = ", ".join(f"{told[verdict]} {verdict}" for verdict in VERDICTS if told[verdict])
+    told = Counter(str(row["kind"]) for row in rows)
+    words = ", ".join(f"{told[kind]} {kind}" for kind in KINDS if told[kind])
     label = f"Differences of the methods to the baselines on {task}, {said}: {words}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), f"{task}, {said}")

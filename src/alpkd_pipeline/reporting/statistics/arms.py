@@ -1,128 +1,25 @@
-"""The runs of a comparison as arms, and which scores of two arms belong together.
+"""The runs of a comparison as arms.
 
 A *setting* is what two methods must share before their scores are compared: task, data, teacher,
 student, training, libraries. An *arm* is one method with its options in one setting; its runs
 differ in the student's and the teacher's seed and in nothing else.
-
-Two students are a pair when they share the seed and the teacher. Students of one seed under
-several teachers are averaged first: pairs that share a student's seed are not independent, so the
-number of pairs is the number of student seeds.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from alpkd_pipeline.reporting.grouping import group_id, told_apart
+from alpkd_pipeline.reporting.statistics.pairing import Row, Unit, per_seed, spread_of
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
+from alpkd_pipeline.tasks.metrics import sign
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-Unit = tuple[int, str]
-"""The student's seed and the key of its teacher."""
-
-Place = tuple[str, int]
-"""A task and a number of layers."""
-
-Row = dict[Any, Any]
-"""An arm, or a comparison of two."""
-
-ONE_TEACHER = "student seeds only"
-OWN_TEACHERS = "student and teacher seeds"
-MIXED = "mixed"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """The scores that two methods have in common."""
-
-    # student seed -> score, averaged over the teachers that both methods have
-    ours: dict[int, float]
-    theirs: dict[int, float]  # the same of the other method
-    spread: str  # what `spread_of` says
-    teachers: int  # how many teachers were averaged in each seed, at most
-
-
-def pair(ours: Mapping[Unit, float], theirs: Mapping[Unit, float]) -> Pairing:
-    """The pairs of two methods: what only one of them has is left out."""
-    shared = sorted(ours.keys() & theirs.keys())
-    return Pairing(
-        ours=per_seed({unit: ours[unit] for unit in shared}),
-        theirs=per_seed({unit: theirs[unit] for unit in shared}),
-        spread=spread_of(shared),
-        teachers=max(map(len, teachers_by_seed(shared).values()), default=0),
-    )
-
-
-def per_seed(scores: Mapping[Unit, float]) -> dict[int, float]:
-    """Each student seed's score, averaged over its teachers."""
-    found: dict[int, list[float]] = defaultdict(list)
-    for (seed, _), score in sorted(scores.items()):
-        found[seed].append(score)
-    return {seed: math.fsum(scores) / len(scores) for seed, scores in found.items()}
-
-
-def spread_of(units: Iterable[Unit]) -> str:
-    """What a standard deviation over these runs is made of.
-
-    Returns:
-        `student seeds only`: all seeds have the same teacher, or the mean over the same teachers;
-        `student and teacher seeds`: each seed has a teacher of its own; `mixed`: some share one,
-        so that the seeds are not independent; empty for fewer than two seeds.
-    """
-    teachers = teachers_by_seed(units)
-    if len(teachers) < 2:
-        return ""
-    sets = list(teachers.values())
-    if all(found == sets[0] for found in sets):
-        return ONE_TEACHER
-    if len(set.union(*sets)) == sum(map(len, sets)):
-        return OWN_TEACHERS
-    return MIXED
-
-
-def teachers_by_seed(units: Iterable[Unit]) -> dict[int, set[str]]:
-    """The teachers of each student seed."""
-    found: dict[int, set[str]] = defaultdict(set)
-    for seed, teacher in units:
-        found[seed].add(teacher)
-    return found
-
-
-def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """p values corrected by Holm's step-down method, in the order given.
-
-    If no method differed from any other, the chance that even one of the corrected p lies below
-    0.05 is at most 5 %, however the tests depend on one another. The smallest of k values is
-    multiplied by k, the next by k - 1, and so on; none may become smaller than one before it.
-
-    Args:
-        p_values: (..., k) p of all tests that are shown together, the family along the last axis.
-
-    Returns:
-        (..., k), at most 1. They are those of `statsmodels.stats.multitest.multipletests`, which
-        collects garbage in every call and would take longer than the rest of a report.
-
-    Raises:
-        ValueError: a p value is NaN; it would silently make the family smaller.
-    """
-    given = np.asarray(p_values, dtype=np.float64)
-    if np.isnan(given).any():
-        raise ValueError("a test without a p value belongs to no family: leave it out")
-    order = np.argsort(given, axis=-1)
-    factors = np.arange(given.shape[-1], 0, -1)
-    raised = np.maximum.accumulate(np.take_along_axis(given, order, -1) * factors, axis=-1)
-    corrected = np.empty_like(given)
-    np.put_along_axis(corrected, order, np.minimum(raised, 1.0), -1)
-    return corrected
 
 
 SETTING_COLUMNS = ("setting", "setting_differs", "arm", "arm_differs", "teacher_key")
@@ -205,7 +102,9 @@ def arms(cells: pd.DataFrame) -> list[Row]:
         In the order of `cells`, what all runs of an arm share; `label`: the method, and what
         differs where a task and depth has several arms of it; `n` student seeds, `mean`, `std`,
         `low` and `high` over them; `teachers`: their number; `spread`; `seeds`; `per_seed`: seed ->
-        score, averaged over teachers; `units`: (seed, teacher) -> score; `runs`: the keys.
+        score, averaged over teachers; `units`: (seed, teacher) -> score; `keys`: the same -> the
+        run's key; `runs`: the keys; `sign`: -1 where less is better, else 1; `rows`: of the dev
+        split, if known.
 
     Raises:
         ValueError: a column is missing, or one arm has one seed twice under one teacher.
@@ -218,37 +117,33 @@ def arms(cells: pd.DataFrame) -> list[Row]:
     return [_arm(runs) for _, runs in groups]
 
 
-def by_place(found: Iterable[Row]) -> dict[Place, list[Row]]:
-    """The arms of every task and depth, in their order."""
-    places: dict[Place, list[Row]] = defaultdict(list)
-    for arm in found:
-        places[arm["task"], arm["layers"]].append(arm)
-    return dict(places)
-
-
 def _arm(runs: pd.DataFrame) -> Row:
     first, units = runs.iloc[0], _units(runs)
-    scores = per_seed(units)
+    scores = per_seed({unit: score for unit, (_, score) in units.items()})
     differs = first["arm_differs"]
     return {
         **{name: first[name] for name in _OF_RUNS},
         "layers": int(first["layers"]),
+        "sign": sign(first["metric"]),
+        "rows": int(rows) if isinstance(rows := first.get("rows"), Integral) else None,
         "label": f"{first['method']} ({differs})" if differs else first["method"],
         "teachers": len({teacher for _, teacher in units}),
         **asdict(seed_summary(list(scores.values()))),
         "spread": spread_of(units),
         "seeds": list(scores),
         "per_seed": scores,
-        "units": units,
+        "units": {unit: score for unit, (_, score) in units.items()},
+        "keys": {unit: key for unit, (key, _) in units.items()},
         "runs": runs["key"].tolist(),
     }
 
 
-def _units(runs: pd.DataFrame) -> dict[Unit, float]:
-    columns = (runs["seed"], runs["teacher_key"], runs["score"])
+def _units(runs: pd.DataFrame) -> dict[Unit, tuple[str, float]]:
+    """(seed, teacher) -> (key, score)."""
+    columns = (runs["seed"], runs["teacher_key"], runs["key"], runs["score"])
     units = {
-        (int(seed), str(teacher)): float(score)
-        for seed, teacher, score in zip(*columns, strict=True)
+        (int(seed), str(teacher)): (str(key), float(score))
+        for seed, teacher, key, score in zip(*columns, strict=True)
     }
     if len(units) < len(runs):
         first = runs.iloc[0]

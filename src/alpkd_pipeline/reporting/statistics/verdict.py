@@ -1,105 +1,113 @@
 """Every method against the baselines: what the seeds allow to be said.
 
-All tests that are shown together, one table for each number of layers, are one family for Holm's
-correction: all tasks, methods and baselines, each pair of methods once.
+All pairs of a report are one family: all tasks, depths, methods and baselines, each pair of methods
+once. Two questions are asked of each: do they differ, are they equal within the margin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Row, by_place, holm, pair
+from alpkd_pipeline.reporting.statistics.family import planned_share, step_down
+from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS, PairedTest, paired_test
-from alpkd_pipeline.tasks.metrics import sign
+from alpkd_pipeline.reporting.statistics.pairing import MIXED, Pairing, Row, pair
+from alpkd_pipeline.reporting.statistics.words import in_words, kind_of
 
 BASELINES = ("no_kd", "kd", "pkd")
 """What every method is held against."""
 
-BETTER = "better"
-WORSE = "worse"
-NOT_DISTINGUISHABLE = "not distinguishable"
-NOTHING = "nothing can be said"
-VERDICTS = (BETTER, WORSE, NOT_DISTINGUISHABLE, NOTHING)
-
-LEVEL = 0.05
-"""A corrected p below this is a difference."""
-
 _OF_ARM = ("task", "layers", "metric", "method", "arm", "label")
 _BASELINE = ("baseline", "baseline_arm", "baseline_label")
-_TEST = ("difference", "std", "low", "high", "t")
-REAL = (*_TEST, "p", "p_holm", "effect", "detectable", "permutation_p")
-_SAID = ("verdict", "spread", "family", "family_size", "note", "runs", "baseline_runs")
+_PAIRED = ("difference", "std", "low", "high", "p", "effect")
+_DECIDING = ("t", "df", "error", "p_corrected", "p_equal")
+_NEW = ("error_new_texts", "p_new_texts", "p_equal_new_texts")
+REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin")
+SEEN = ("detectable", "detectable_family", "detectable_low", "detectable_high")
+"""What `power.add_detectable` adds."""
+_SAID = ("kind", "verdict", "new_texts", "spread", "family_size", "note", "runs", "baseline_runs")
 COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_SAID)
 
 
-def verdicts(table: Iterable[Row]) -> list[Row]:
+def verdicts(judge: Judge) -> list[Row]:
     """Hold every method against the baselines of its task, depth and setting.
 
     A method that is itself a baseline is held against those before it. There is a row of `COLUMNS`
-    for each arm and each baseline arm of the same setting. Numbers are those of `PairedTest`;
-    `p_holm` is corrected over the `family_size` tests of the `family`. Where a baseline was run but
-    in no such setting, a row without numbers says so.
+    for each arm and each baseline arm of the same setting: first what the paired t says
+    (`PairedTest`, not corrected), then the borrowed t that decides, with p corrected over the
+    `family_size` pairs of the report; then the same with the rows' noise. Where a baseline was run
+    but in no such setting, a row without numbers says so.
     """
-    rows = [row for there in by_place(table).values() for row in _compared(there)]
-    for layers in dict.fromkeys(row["layers"] for row in rows):
-        _correct([row for row in rows if row["layers"] == layers], layers)
+    rows = [row for there in judge.places.values() for row in _compared(judge, there)]
+    tested = [row for row in rows if row["_test"] is not None]
+    _correct(tested, "_test", ("p_corrected", "p_equal"))
+    on_new = [row for row in tested if row["_new"] is not None]
+    _correct(on_new, "_new", ("p_new_texts", "p_equal_new_texts"))
     for row in rows:
-        gain = row["difference"] and sign(row["metric"]) * row["difference"]
-        row["verdict"] = verdict_word(gain, row["p_holm"])
+        gain = (row["difference"] or 0.0) * row["sign"]
+        row["family_size"] = len(tested)
+        for said, ps in (
+            ("kind", ("p_corrected", "p_equal")),
+            ("new_texts", ("p_new_texts", "p_equal_new_texts")),
+        ):
+            row[said] = kind_of(gain, row[ps[0]], row[ps[1]], judge.plan.level)
+        row["verdict"] = in_words(row["kind"], row["margin"], row["sign"])
+        row["new_texts"] = (
+            in_words(row["new_texts"], row["margin"], row["sign"]) if row["_new"] else ""
+        )
+        del row["_test"], row["_new"], row["_share"]
     return rows
 
 
-def verdict_word(gain: float | None, p_holm: float | None) -> str:
-    """The verdict of a corrected test of a gain; None stands for a test that was not made."""
-    if gain is None or p_holm is None:
-        return NOTHING
-    if p_holm >= LEVEL:
-        return NOT_DISTINGUISHABLE
-    return BETTER if gain > 0 else WORSE
+def _correct(rows: Sequence[Row], test: str, names: tuple[str, str]) -> None:
+    """Add what the family makes of the p of its tests, each divided by its look's share."""
+    different = [row[test].different / row["_share"] for row in rows]
+    equal = [
+        None if row["margin"] is None else row[test].equal(row["margin"]) / row["_share"]
+        for row in rows
+    ]
+    for row, *found in zip(rows, *step_down(different, equal), strict=True):
+        row.update(zip(names, found, strict=True))
 
 
-def _correct(table: Sequence[Row], layers: int) -> None:
-    """Add what the family of all tests of one table makes of their p."""
-    tested = [row for row in table if row["p"] is not None]
-    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
-        row["p_holm"] = float(p)
-    for row in table:
-        row["family_size"] = len(tested)
-        row["family"] = (
-            f"Holm over {len(tested)} tests: all tasks, methods and baselines at {layers} layers"
-        )
-
-
-def _compared(rows: Sequence[Row]) -> Iterator[Row]:
+def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
     """The comparisons of the arms of one task and depth."""
     for ours in rows:
-        for baseline in _held_against(ours["method"], BASELINES):
+        for baseline in _held_against(ours["method"]):
             rivals = [row for row in rows if row["method"] == baseline]
             fitting = [row for row in rivals if row["setting"] == ours["setting"]]
-            same = {name: ours[name] for name in (*_OF_ARM, "runs")} | {"baseline": baseline}
+            same = dict.fromkeys(COLUMNS) | {n: ours[n] for n in (*_OF_ARM, "runs", "sign")}
+            same |= {"baseline": baseline, "_test": None, "_new": None, "_share": 1.0}
+            same["margin"] = judge.plan.margin_of(ours["metric"], ours["sign"])
             for theirs in fitting:
-                yield same | _tested(ours, theirs)
+                yield same | _tested(judge, ours, theirs)
             if rivals and not fitting:
                 yield same | _not_comparable(ours, rivals)
 
 
-def _held_against(method: str, baselines: Sequence[str]) -> Sequence[str]:
-    return baselines[: baselines.index(method)] if method in baselines else baselines
+def _held_against(method: str) -> Sequence[str]:
+    return BASELINES[: BASELINES.index(method)] if method in BASELINES else BASELINES
 
 
-def _tested(ours: Row, theirs: Row) -> Row:
+def _tested(judge: Judge, ours: Row, theirs: Row) -> Row:
     pairs = pair(ours["units"], theirs["units"])
-    test = paired_test(pairs.ours, pairs.theirs)
-    return {
+    share = planned_share(judge.plan.looks, len(pairs.ours))
+    found: Row = {
         "baseline_arm": theirs["arm"],
         "baseline_label": theirs["label"],
         "baseline_runs": theirs["runs"],
-        **asdict(test),
-        "p_holm": None,
+        **asdict(paired_test(pairs.ours, pairs.theirs)),
         "spread": pairs.spread,
-        "note": _note(test, pairs),
+        "note": _note(judge, ours, theirs, pairs, share),
     }
+    if len(pairs.ours) < ENOUGH_SEEDS or share is None:
+        return found
+    test = judge.test(ours, theirs, pairs)
+    new = judge.new_texts(test, ours, theirs)
+    found |= {"t": test.t, "df": test.df, "error": test.error}
+    found |= {"error_new_texts": new and new.error}
+    return found | {"_test": test, "_new": new, "_share": share}
 
 
 def _not_comparable(ours: Row, rivals: Sequence[Row]) -> Row:
@@ -110,60 +118,27 @@ def _not_comparable(ours: Row, rivals: Sequence[Row]) -> Row:
         "baseline_label": method,
         "baseline_runs": [],
         **asdict(PairedTest(0)),
-        "p_holm": None,
         "spread": "",
         "note": f"no comparable {method}: here {ours['setting_differs']}, there {others}",
     }
 
 
-def _note(test: PairedTest, pairs: Pairing) -> str:
+def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | None) -> str:
     """What a reader must know beside the numbers."""
-    notes = []
-    if test.n < ENOUGH_SEEDS:
-        notes.append(f"shared seeds: {test.n}, needed: {ENOUGH_SEEDS}")
-    elif test.std == 0 and test.difference:
-        notes.append("all seeds differ by the same amount: p is that of the signs alone")
+    notes, n = [], len(pairs.ours)
+    if n < ENOUGH_SEEDS:
+        notes.append(f"shared seeds: {n}, needed: {ENOUGH_SEEDS}")
+    elif share is None:
+        planned = " and ".join(map(str, judge.plan.looks))
+        notes.append(f"{n} seeds are no planned look: these are at {planned}")
     if pairs.teachers > 1:
         notes.append(f"each seed is the mean over up to {pairs.teachers} teachers")
     if pairs.spread == MIXED:
         notes.append("some seeds share a teacher, so they are not quite independent")
+    for arm in (ours, theirs):
+        if count := judge.collapsed_runs(arm):
+            notes.append(
+                f"{count} of {len(arm['runs'])} runs of {arm['label']} collapsed: no t test is"
+                " right for them"
+            )
     return "; ".join(notes)
-
-
-def best(table: Iterable[Row]) -> list[Row]:
-    """The arm with the best mean of each task and depth, and whether it stands out.
-
-    `bold` is true only where the paired tests against all others of the column, Holm-corrected over
-    these, are significant; otherwise `note` says why not.
-    """
-    found = []
-    for column in by_place(table).values():
-        first = best_of(column)
-        note = _why_not(first, [row for row in column if row is not first])
-        found.append({**first, "bold": not note, "note": note})
-    return found
-
-
-def best_of(column: Sequence[Row]) -> Row:
-    """The arm with the best mean, of arms of one task: the highest one, the lowest error."""
-    return max(column, key=lambda row: sign(row["metric"]) * row["mean"])
-
-
-def _why_not(first: Row, others: Sequence[Row]) -> str:
-    """Why the best is not shown to be better than all others; empty if it is."""
-    if not others:
-        return "there is nothing else in the column"
-    p_values = []
-    for other in others:
-        if other["setting"] != first["setting"]:
-            return f"{other['label']} was run in another setting"
-        pairs = pair(first["units"], other["units"])
-        test = paired_test(pairs.ours, pairs.theirs)
-        if test.p is None or test.difference is None:
-            return f"too few seeds shared with {other['label']}"
-        if sign(first["metric"]) * test.difference <= 0:
-            return f"not better than {other['label']} on shared seeds"
-        p_values.append(test.p)
-    corrected = holm(p_values)
-    same = [row["label"] for row, p in zip(others, corrected, strict=True) if p >= LEVEL]
-    return f"not distinguishable from {', '.join(same)}" if same else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.statistics.summary import millions
+from alpkd_pipeline.reporting.formats import millions
 from alpkd_pipeline.reporting.tables.table import MISSING, known, number
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.frame import CELL
-from alpkd_pipeline.reporting.statistics.summary import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.tables.measures import TIMES, timed_alike, told_by_runs
 from alpkd_pipeline.reporting.tables.table import (
     Body,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.arms import Row
+    from alpkd_pipeline.reporting.statistics.pairing import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
 _OF_TEACHER = ("teacher_layers", "teacher_seed", "metric", "teacher", "teacher_score")

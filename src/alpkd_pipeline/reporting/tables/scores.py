@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.arms import Row as Arm
-from alpkd_pipeline.reporting.statistics.verdict import best
+from alpkd_pipeline.reporting.statistics.pairing import Row as Arm
 from alpkd_pipeline.reporting.tables.average import (
     AVERAGE,
     TEACHER,
@@ -54,12 +53,13 @@ BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
 _REAL = ("mean", "std", "low", "high", "kept", "rank")
 
 
-def main_lines(runs: pd.DataFrame, table: Sequence[Arm]) -> list[Line]:
+def main_lines(runs: pd.DataFrame, table: Sequence[Arm], bests: Sequence[Arm]) -> list[Line]:
     """Every number of the main tables on a line of its own.
 
     Args:
         runs: rows of `collect` that count, with the columns of `add_settings`.
         table: of `arms(runs)`.
+        bests: of `best`.
 
     Returns:
         What `BEFORE_MEASURES` names, the measures and `runs`: for each number of layers (deepest
@@ -72,7 +72,7 @@ def main_lines(runs: pd.DataFrame, table: Sequence[Arm]) -> list[Line]:
     Raises:
         ValueError: two arms of one task and depth have the same label.
     """
-    bold = {arm["arm"] for arm in best(table) if arm["bold"]}
+    bold = {arm["arm"] for arm in bests if arm["bold"]}
     runs = timed_alike(runs)
     lines: list[Line] = []
     for layers in sorted({arm["layers"] for arm in table}, reverse=True):
@@ -242,6 +242,6 @@ def _alone(layers: int, metric: dict[str, str], counts: set[int]) -> str:
     seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
     return (
         f"Students of {layers} layers on the dev splits, in percent{but} ({told}): mean ± standard"
-        f" deviation over {seeds}. Bold: better than every other student of the column by paired"
-        " t tests over seeds, Holm-corrected, p < 0.05."
+        f" deviation over {seeds}. Bold: better than every other student of the column t tests over"
+        " seeds, corrected for all pairs of the columns, p < 0.05."
     )

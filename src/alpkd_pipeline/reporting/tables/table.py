@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.summary import scaled_text
+from alpkd_pipeline.reporting.formats import scaled_text
 
 MISSING = "–"
 """What a cell says where nothing is known."""

@@ -1,23 +1,22 @@
-"""Every method against the baselines: all numbers, and how often each method won."""
+"""First questions, and every method against the baselines: all numbers, how often each won."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.statistics.paired import EXACT_SIGNS_TO, SIGNS_FROM
-from alpkd_pipeline.reporting.statistics.verdict import (
-    BASELINES,
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL, SEEN
+from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
-    COLUMNS,
-    NOT_DISTINGUISHABLE,
+    BETTER_WITHIN,
+    KINDS,
     NOTHING,
-    REAL,
-    VERDICTS,
     WORSE,
+    WORSE_WITHIN,
 )
 from alpkd_pipeline.reporting.tables.table import (
     MISSING,
@@ -27,6 +26,7 @@ from alpkd_pipeline.reporting.tables.table import (
     Table,
     cells,
     interval,
+    listed,
     number,
     numbers,
     p_text,
@@ -38,17 +38,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.arms import Row
+    from alpkd_pipeline.reporting.statistics.pairing import Row
 
-TONES = {BETTER: "better", WORSE: "worse", NOT_DISTINGUISHABLE: "", NOTHING: "quiet"}
+TONES = {
+    BETTER: "better",
+    BETTER_WITHIN: "better",
+    WORSE: "worse",
+    WORSE_WITHIN: "worse",
+    NOTHING: "quiet",
+}
 
 
 def verdict_frame(rows: list[Row]) -> pd.DataFrame:
     """The rows of `verdicts` as verdicts.csv has them."""
     import pandas as pd
 
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(REAL, "float64"))
+    at = COLUMNS.index("kind")
+    frame = pd.DataFrame(rows, columns=[*COLUMNS[:at], *SEEN, *COLUMNS[at:]])
+    return frame.astype(dict.fromkeys((*REAL, *SEEN), "float64"))
+
+
+def questions_table(rows: Sequence[Row]) -> Table:
+    """The answers to the first questions."""
+
+    def gain(row: Row) -> str:
+        return number(row["mean"], 2) if row["mean"] is None else f"{row['mean']:+.2f}"
+
+    def between(row: Row) -> str:
+        return MISSING if row["low"] is None else f"{row['low']:+.2f} to {row['high']:+.2f}"
+
+    def rests_on(row: Row) -> str:
+        depths = f"{listed(map(str, row['depths']))} layers"
+        return f"{listed(row['tasks'])}; {depths}" if row["tasks"] else MISSING
+
+    columns = [
+        Column("question", lambda row: Cell(row["question"], mark=row["method"])),
+        Column("verdict", lambda row: Cell(row["verdict"], tone=TONES.get(row["kind"], ""))),
+        numbers("gain", gain, "mean over depths, seeds and tasks, 1 is the margin of each task"),
+        numbers("95 % interval", between, "of the gain, not corrected"),
+        numbers("seeds", lambda row: str(row["n"])),
+        numbers("p (corrected)", lambda row: p_text(row["p_corrected"]), "of no difference"),
+        numbers("p (equal)", lambda row: p_text(row["p_equal"]), "of a margin or more"),
+        Column("over", rests_on),
+        Column("left out", lambda row: Cell(row["note"], tone="quiet")),
+    ]
+    return Table("First questions", columns, [Body(cells(columns, rows))]).without_empty()
 
 
 def verdict_rows(sources: Sources) -> Iterator[tuple[str, int, list[Row]]]:
@@ -62,8 +96,7 @@ def verdict_rows(sources: Sources) -> Iterator[tuple[str, int, list[Row]]]:
 
 def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
     """The numbers of all comparisons of one number of layers."""
-    signs = f"test of the signs, from {SIGNS_FROM} seeds on; exact up to {EXACT_SIGNS_TO}"
-    power = "the difference that these seeds show with probability 80 %"
+    power = "the true difference that these seeds show with probability 80 %: by this test alone"
     effect = "the difference in standard deviations of differences, Hedges-corrected"
 
     def method(row: Row) -> Cell:
@@ -72,13 +105,17 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
     def against(row: Row) -> Cell:
         return Cell(row["baseline_label"], href=sources.runs_of(row["baseline_runs"]))
 
-    def remark(row: Row) -> Cell:
-        return Cell("; ".join(filter(None, (row["spread"], row["note"]))), tone="quiet")
+    def verdict(row: Row) -> Cell:
+        return Cell(row["verdict"], tone=TONES.get(row["kind"], ""))
+
+    def score(column: str) -> Callable[[Row], str]:
+        return lambda row: points(row[column], metric=row["metric"])
 
     columns = [
         Column("method", method),
         Column("against", against),
-        Column("verdict", lambda row: Cell(row["verdict"], tone=TONES[row["verdict"]])),
+        Column("on this dev set", verdict),
+        Column("on new texts", lambda row: row["new_texts"] or MISSING),
         numbers("seeds", lambda row: str(int(row["n"])), "that both methods have"),
         numbers(
             "difference",
@@ -88,28 +125,36 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
         numbers(
             "95 % interval",
             lambda row: interval(row["low"], row["high"], row["metric"]),
-            "of the mean difference, not corrected",
+            "of the mean difference by the paired t, not corrected",
         ),
-        numbers("p", lambda row: p_text(row["p"]), "of the paired t test", brief=False),
-        numbers(
-            "p (Holm)", lambda row: p_text(row["p_holm"]), "corrected over all tests of this depth"
-        ),
+        numbers("p", lambda row: p_text(row["p"]), "of the paired t, not corrected", brief=False),
         numbers("effect", lambda row: number(row["effect"], 2), effect, brief=False),
-        numbers("p (signs)", lambda row: p_text(row["permutation_p"]), signs, brief=False),
-        numbers("detectable", lambda row: points(row["detectable"], metric=row["metric"]), power),
-        Column("remark", remark, brief=False),
+        numbers(
+            "p (corrected)",
+            lambda row: p_text(row["p_corrected"]),
+            "of no difference, by the borrowed t over all pairs of the report",
+        ),
+        numbers(
+            "p (equal)",
+            lambda row: p_text(row["p_equal"]),
+            "of a difference of the margin or more, likewise",
+            brief=False,
+        ),
+        numbers("detectable", score("detectable"), power),
+        numbers("in the family", score("detectable_family"), "at the first step of the correction"),
+        Column("spread", lambda row: Cell(row["spread"], tone="quiet"), brief=False),
+        Column("note", lambda row: Cell(row["note"], tone="quiet")),
     ]
     bodies = [
         Body(cells(columns, found), heading=task)
         for task, found in groupby(rows, key=lambda row: str(row["task"]))
     ]
-    return Table(f"Every comparison of students of {name}", columns, bodies, group="task")
+    table = Table(f"Every comparison of students of {name}", columns, bodies, group="task")
+    return table.without_empty()
 
 
 def counts_table(name: str, rows: list[Row]) -> Table:
-    """How often a method was better or worse over the tasks: a line for each label."""
-    tests = int(rows[0]["family_size"])
-    family = f"Holm over {tests} tests (all tasks, methods and baselines at this depth)"
+    """What was said of a method over the tasks: a line for each label."""
     held = {row["baseline"] for row in rows}
     columns = [
         Column("method", lambda found: Cell(found[0]["label"], mark=found[0]["method"])),
@@ -119,17 +164,24 @@ def counts_table(name: str, rows: list[Row]) -> Table:
     for row in rows:
         of_label.setdefault(row["label"], []).append(row)
     return Table(
-        f"Verdicts over the tasks, students of {name};"
-        f" {family if tests else 'too few seeds for any test'}",
+        f"Verdicts over the tasks, students of {name}; {family_text(rows)}",
         columns,
         [Body(cells(columns, of_label.values()))],
     )
 
 
+def family_text(rows: Sequence[Row]) -> str:
+    """How many pairs are corrected together."""
+    pairs = int(rows[0]["family_size"])
+    if not pairs:
+        return "too few seeds for any test"
+    return f"corrected over the {plural(pairs, 'pair')} of the report, all depths together"
+
+
 def _counted(baseline: str, rows: list[Row]) -> Cell:
-    counts = Counter(str(row["verdict"]) for row in rows if row["baseline"] == baseline)
-    said = [f"{counts[word]} {word}" for word in VERDICTS[:-1] if counts[word]]
+    counts = Counter(str(row["kind"]) for row in rows if row["baseline"] == baseline)
+    said = [f"{counts[kind]} {kind}" for kind in KINDS[:-1] if counts[kind]]
     said += [f"{NOTHING} on {counts[NOTHING]}"] if counts[NOTHING] else []
-    shown = [word for word in (BETTER, WORSE) if counts[word]]
-    tone = TONES[shown[0]] if len(shown) == 1 else "" if shown else "quiet"
+    tones = {TONES.get(kind, "") for kind in KINDS[:-1] if counts[kind]} - {""}
+    tone = tones.pop() if len(tones) == 1 else "" if said and not counts[NOTHING] else "quiet"
     return Cell(", ".join(said) or MISSING, tone=tone)

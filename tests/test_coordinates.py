@@ -1,9 +1,13 @@
+"""How some cells of a grid are chosen."""
+
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
+from alpkd_pipeline.coordinates import COORDINATES, matches, parse_only
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.grid import parse_only
 
 
 def test_names_and_numbers() -> None:
@@ -31,3 +35,29 @@ def test_what_cannot_be_read_is_named(text: str, told: str) -> None:
     with pytest.raises(UserError) as error:
         parse_only(text)
     assert told in str(error.value)
+
+
+def test_a_semicolon_is_as_good_as_a_comma():
+    assert parse_only("task=mrpc;seed=0") == parse_only("task=mrpc,seed=0")
+
+
+CELL = dict(zip(COORDINATES, ("mrpc", "kd", 3, 1, 0), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ({}, True),
+        ({"task": "mrpc"}, True),
+        ({"task": "sst2"}, False),
+        ({"task": ["sst2", "mrpc"], "layers": 3}, True),
+        ({"task": ("sst2", "mrpc"), "layers": 2}, False),
+        ({"seed": [0]}, False),
+        ({"seed": 1, "teacher_seed": 0}, True),
+        ({"method": "k"}, False),
+        ({"method": []}, False),
+        ({"unknown": 1}, False),
+    ],
+)
+def test_a_rule_is_for_the_cells_with_its_values(where: dict[str, Any], meant: bool) -> None:
+    assert matches(where, CELL) is meant

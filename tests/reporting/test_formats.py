@@ -2,13 +2,7 @@ import math
 
 import pytest
 
-from alpkd_pipeline.reporting.statistics.summary import (
-    millions,
-    scale,
-    scaled_text,
-    score_text,
-    seconds_text,
-)
+from alpkd_pipeline.reporting.formats import millions, scale, scaled_text, score_text, seconds_text
 
 
 @pytest.mark.parametrize(

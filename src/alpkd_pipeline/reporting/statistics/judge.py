@@ -1,0 +1,86 @@
+"""The arms of one comparison, what was asked of them, and the test of any two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
+from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
+from alpkd_pipeline.reporting.statistics.pairing import Pairing, Row, Unit, by_place, per_seed
+from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pseudo_values
+from alpkd_pipeline.reporting.statistics.words import Plan
+
+
+class Answers(Protocol):
+    """What one model said to the dev rows."""
+
+    @property
+    def labels(self) -> Sequence[float]:
+        """(R,) the right answers."""
+
+    @property
+    def answers(self) -> Sequence[float]:
+        """(R,) what the model said."""
+
+
+class Judge:
+    """The tests of one comparison: arms, the plan, and the answers of runs by their keys."""
+
+    def __init__(
+        self, table: Iterable[Row], plan: Plan, answers: Mapping[str, Answers] | None = None
+    ) -> None:
+        """Keep what is given; nothing is computed yet."""
+        self.table, self.plan, self.answers = list(table), plan, answers or {}
+        self.places = by_place(self.table)
+        self._values: dict[str, list[float]] = {}
+
+    def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
+        """The borrowed t of a pair with enough shared seeds."""
+        units = ours["units"].keys() & theirs["units"].keys()
+        others = [
+            list(per_seed({unit: row["units"][unit] for unit in units}).values())
+            for row in self.places[ours["task"], ours["layers"]]
+            if row is not ours
+            and row is not theirs
+            and row["setting"] == ours["setting"]
+            and units <= row["units"].keys()
+        ]
+        return borrowed_test(
+            list(pairs.ours.values()), list(pairs.theirs.values()), others, self.step(ours)
+        )
+
+    def step(self, arm: Row) -> float:
+        """What one dev row changes the arm's score by; 0 where it has no such step."""
+        return 1 / arm["rows"] if arm["metric"] == "accuracy" and arm.get("rows") else 0.0
+
+    def new_texts(self, test: TTest, ours: Row, theirs: Row) -> TTest | None:
+        """The same test with the rows' noise; None where answers or a way to do it are missing."""
+        units = sorted(ours["units"].keys() & theirs["units"].keys())
+        keys = [row["keys"][unit] for row in (ours, theirs) for unit in units]
+        if ours["metric"] not in OF_COUNTS or not all(key in self.answers for key in keys):
+            return None
+        labels = self.answers[keys[0]].labels
+        if any(self.answers[key].labels != labels for key in keys):
+            return None
+        values = [self._by_seed(row, units) for row in (ours, theirs)]
+        return on_new_texts(test, *values)
+
+    def _by_seed(self, arm: Row, units: Sequence[Unit]) -> list[list[float]]:
+        """Contributions of the rows, (S, R): the mean over a seed's teachers."""
+        of_seed: dict[int, list[list[float]]] = {}
+        for unit in units:
+            key = arm["keys"][unit]
+            if key not in self._values:
+                said: Any = self.answers[key]
+                self._values[key] = pseudo_values(arm["metric"], said.labels, said.answers)
+            of_seed.setdefault(unit[0], []).append(self._values[key])
+        return [
+            runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
+            for runs in of_seed.values()
+        ]
+
+    def collapsed_runs(self, arm: Row) -> int:
+        """How many of an arm's runs answer one class, or hardly anything else than one number."""
+        said = [self.answers[key] for key in arm["runs"] if key in self.answers]
+        return sum(collapsed(one.answers, one.labels, arm["metric"]) for one in said)

@@ -1,0 +1,119 @@
+"""Scores from answers, and what each dev row contributes to them, without a library.
+
+`tasks.metrics` scores models; its numbers are these (tests/reporting/statistics). A claim is
+checked with these where only Python is installed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+Cells = Mapping[tuple[int, int], int]
+"""(label, answer) -> how many rows."""
+
+
+def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> float:
+    """The score of a split by one of the metrics of `tasks.metrics`.
+
+    Raises:
+        KeyError: the metric is none of these.
+    """
+    if metric in OF_COUNTS:
+        return OF_COUNTS[metric](Counter(zip(labels, answers, strict=True)))
+    if metric == "spearman":
+        return _pearson(_ranks(labels), _ranks(answers))
+    if metric == "pearson":
+        return _pearson(labels, answers)
+    errors = [a - b for a, b in zip(answers, labels, strict=True)]
+    return {
+        "rmse": lambda: math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
+        "mae": lambda: math.fsum(map(abs, errors)) / len(errors),
+    }[metric]()
+
+
+def pseudo_values(metric: str, labels: Sequence[int], answers: Sequence[int]) -> list[float]:
+    """n score - (n - 1) score without row i, for every row: the jackknife's pseudo-values.
+
+    Of the accuracy they are 1 for a right and 0 for a wrong answer. Rows of one label and one
+    answer have the same value. For the metrics of `OF_COUNTS`.
+    """
+    score, pairs = OF_COUNTS[metric], list(zip(labels, answers, strict=True))
+    cells, n = Counter(pairs), len(pairs)
+    whole = n * score(cells)
+    values = {pair: whole - (n - 1) * score(cells - Counter([pair])) for pair in cells}
+    return [values[pair] for pair in pairs]
+
+
+def collapsed(answers: Sequence[float], labels: Sequence[float], metric: str) -> bool:
+    """Whether a model answers one class only, or numbers that hardly differ: with a standard
+    deviation below a tenth of the labels'.
+    """
+    if metric in OF_COUNTS:
+        return len(set(answers)) == 1
+    return _deviation(answers) < _deviation(labels) / 10
+
+
+def _accuracy(cells: Cells) -> float:
+    return sum(n for (a, b), n in cells.items() if a == b) / sum(cells.values())
+
+
+def _f1_of(cells: Cells, name: int) -> float:
+    right = cells.get((name, name), 0)
+    all_of = sum(n * ((a == name) + (b == name)) for (a, b), n in cells.items())
+    return 2 * right / all_of if all_of else 0.0
+
+
+def _f1_macro(cells: Cells) -> float:
+    names = {name for pair, n in cells.items() if n for name in pair}
+    return math.fsum(_f1_of(cells, name) for name in names) / len(names)
+
+
+def _matthews(cells: Cells) -> float:
+    """Gorodkin, Comput. Biol. Chem. 28 (2004)."""
+    names = {name for pair in cells for name in pair}
+    given = {k: sum(n for (a, _), n in cells.items() if a == k) for k in names}
+    said = {k: sum(n for (_, b), n in cells.items() if b == k) for k in names}
+    total, right = sum(cells.values()), sum(n for (a, b), n in cells.items() if a == b)
+    covariance = right * total - sum(given[k] * said[k] for k in names)
+    spreads = [total**2 - sum(n * n for n in one.values()) for one in (given, said)]
+    return covariance / math.sqrt(spreads[0] * spreads[1]) if all(spreads) else 0.0
+
+
+OF_COUNTS = {
+    "accuracy": _accuracy,
+    "f1": lambda cells: _f1_of(cells, 1),
+    "f1_macro": _f1_macro,
+    "matthews": _matthews,
+}
+"""Metrics that need only know how often each label got each answer."""
+
+
+def _pearson(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    x, y = _centred(ours), _centred(theirs)
+    size = math.sqrt(math.fsum(a * a for a in x) * math.fsum(b * b for b in y))
+    return math.fsum(a * b for a, b in zip(x, y, strict=True)) / size if size else 0.0
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(x * x for x in _centred(values)) / len(values))
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    mean = math.fsum(values) / len(values)
+    return [value - mean for value in values]
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Places from 1 on; equal values share theirs."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks, start = [0.0] * len(values), 0
+    while start < len(order):
+        end = start
+        while end < len(order) and values[order[end]] == values[order[start]]:
+            end += 1
+        for i in order[start:end]:
+            ranks[i] = (start + end + 1) / 2
+        start = end
+    return ranks

@@ -1,0 +1,67 @@
+"""Scores without a library against those that score models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from alpkd_pipeline.reporting.statistics.scores import (
+    OF_COUNTS,
+    collapsed,
+    pseudo_values,
+    score_of,
+)
+from alpkd_pipeline.tasks.metrics import METRICS
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(metric, rows=60):
+    classes = 2 if METRICS[metric].binary else 3
+    if METRICS[metric].kind == "classification":
+        labels, answers = RNG.integers(0, classes, (2, rows))
+        return labels, np.where(RNG.uniform(size=rows) < 0.6, labels, answers)
+    labels = np.round(RNG.uniform(0, 5, rows), 1)
+    return labels, np.round(labels + RNG.normal(size=rows), 1)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_score_is_that_of_the_models(metric):
+    for _ in range(20):
+        labels, answers = drawn(metric)
+        found = score_of(metric, labels.tolist(), answers.tolist())
+        assert found == pytest.approx(METRICS[metric](answers, labels), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_answer_for_all_rows(metric):
+    labels, answers = drawn(metric)
+    answers = np.full_like(answers, labels[0])
+    with np.errstate(all="ignore"):
+        wanted = METRICS[metric](answers, labels)
+    assert score_of(metric, labels.tolist(), answers.tolist()) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("metric", OF_COUNTS)
+def test_pseudo_values_are_those_of_leaving_each_row_out(metric):
+    labels, answers = drawn(metric, 25)
+    n, whole = len(labels), METRICS[metric](answers, labels)
+    for i, value in enumerate(pseudo_values(metric, labels.tolist(), answers.tolist())):
+        without = METRICS[metric](np.delete(answers, i), np.delete(labels, i))
+        assert value == pytest.approx(n * whole - (n - 1) * without)
+
+
+def test_pseudo_values_of_the_accuracy_are_right_or_wrong():
+    assert pseudo_values("accuracy", [0, 1, 1], [0, 0, 1]) == pytest.approx([1, 0, 1])
+
+
+def test_what_has_collapsed():
+    assert collapsed([1, 1, 1], [0, 1, 1], "accuracy")
+    assert not collapsed([1, 1, 0], [0, 1, 1], "matthews")
+    assert collapsed([2.5, 2.6, 2.5], [0.0, 2.0, 5.0], "pearson")
+    assert not collapsed([2.0, 2.6, 3.5], [0.0, 2.0, 5.0], "rmse")
+
+
+def test_a_metric_that_is_none_of_ours_is_refused():
+    with pytest.raises(KeyError):
+        score_of("bleu", [1], [1])
