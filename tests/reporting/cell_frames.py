@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from alpkd_pipeline.reporting.statistics.arms import add_settings, arms
+from alpkd_pipeline.reporting.settings import add_settings
+from alpkd_pipeline.reporting.statistics import arms as statistics_arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.power import add_detectable
@@ -81,6 +82,12 @@ def frame(*runs: dict[str, Any] | list[dict[str, Any]]) -> pd.DataFrame:
     whole = ("layers", "seed", "teacher_seed", "parameters", "teacher_parameters")
     real = ("score", "teacher_score", "speed_up", "latency_ms")
     return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64"))
+
+
+def arms(cells: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The arms of these runs."""
+    told = cells.astype(object)
+    return statistics_arms.arms(told.where(told.notna(), None).to_dict("records"))
 
 
 def judge_of(cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any) -> Judge:

@@ -21,7 +21,8 @@ from alpkd_pipeline.reporting.grouping import (
     teacher_facts,
     told_apart,
 )
-from alpkd_pipeline.reporting.statistics.arms import LR, SETTING_COLUMNS, add_settings
+from alpkd_pipeline.reporting.settings import LR, add_settings
+from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
 from alpkd_pipeline.store.layout import Record

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
-from alpkd_pipeline.reporting.statistics.arms import arms
+from alpkd_pipeline.reporting.statistics.arms import NEEDED, arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
 from alpkd_pipeline.reporting.statistics.judge import Judge
@@ -41,7 +41,8 @@ class Sources:
     @cached_property
     def found(self) -> list[Row]:
         """The arms in the order of the runs."""
-        return arms(self.cells)
+        told = self.cells[[*NEEDED, "rows"]].astype(object)
+        return arms(told.where(told.notna(), None).to_dict("records"))
 
     @cached_property
     def arms(self) -> list[Row]:

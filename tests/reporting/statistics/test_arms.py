@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import frame, run, seeds
-
-from alpkd_pipeline.reporting.statistics.arms import arms
+from tests.reporting.cell_frames import arms, frame, run, seeds
 
 
 def test_an_arm_is_its_seeds():

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from alpkd_pipeline.reporting.statistics.scores import (
+    ERRORS,
     OF_COUNTS,
     collapsed,
     pseudo_values,
     score_of,
 )
-from alpkd_pipeline.tasks.metrics import METRICS
+from alpkd_pipeline.tasks.metrics import METRICS, is_error
 
 RNG = np.random.default_rng(0)
 
@@ -65,3 +66,7 @@ def test_what_has_collapsed():
 def test_a_metric_that_is_none_of_ours_is_refused():
     with pytest.raises(KeyError):
         score_of("bleu", [1], [1])
+
+
+def test_errors_are_those_of_the_models():
+    assert set(ERRORS) == {name for name in METRICS if is_error(name)}

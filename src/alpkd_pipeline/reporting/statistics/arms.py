@@ -1,153 +1,79 @@
-"""The runs of a comparison as arms.
+"""The runs of a comparison as arms: one method with its options in one setting.
 
-A *setting* is what two methods must share before their scores are compared: task, data, teacher,
-student, training, libraries. An *arm* is one method with its options in one setting; its runs
-differ in the student's and the teacher's seed and in nothing else.
+The runs of an arm differ in the student's and the teacher's seed and in nothing else.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from alpkd_pipeline.reporting.grouping import group_id, told_apart
 from alpkd_pipeline.reporting.statistics.pairing import Row, Unit, per_seed, spread_of
+from alpkd_pipeline.reporting.statistics.scores import ERRORS
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
-from alpkd_pipeline.tasks.metrics import sign
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 SETTING_COLUMNS = ("setting", "setting_differs", "arm", "arm_differs", "teacher_key")
-"""What `add_settings` tells of a run, as texts."""
-
-TEACHER = "key.teacher"
-LR = "training.lr"
-
-_OF_SEEDS = {"seed", "teacher.seed", TEACHER, "key.signals"}
-"""Facts that follow from the two seeds, once the rest is the same."""
-
-_OF_METHOD = {"code", "key.student"}
-"""The hash of a student's code covers its method's own module, so no two methods share it."""
-
-
-def add_settings(
-    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], tuned: Sequence[bool]
-) -> None:
-    """Add `SETTING_COLUMNS` to the rows of a comparison.
-
-    Args:
-        rows: one for each run, with at least task, method, layers.
-        facts: what `grouping.facts_but_seed` says of each of these runs.
-        tuned: for each run whether its learning rate was searched, as it was for those that it is
-            compared with: it is then the method's own choice and no part of the setting.
-    """
-    settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
-    _part_teachers(settings, facts)
-    arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
-    places = [(row["task"], row["layers"]) for row in rows]
-    methods = [(*place, row["method"]) for place, row in zip(places, rows, strict=True)]
-    told, told_arms = told_apart(settings, places), told_apart(arms, methods)
-    for i, row in enumerate(rows):
-        row["setting"], row["setting_differs"] = group_id(settings[i]), told[i]
-        row["arm"], row["arm_differs"] = group_id(arms[i]), told_arms[i]
-        row["teacher_key"] = facts[i].get(TEACHER, "").strip('"')
-
-
-def _setting_facts(facts: Mapping[str, str], tuned: bool) -> dict[str, str]:
-    known = {n: v for n, v in facts.items() if n not in _OF_SEEDS and not _is_of_method(n)}
-    if tuned:
-        known.pop(LR, None)
-        known["tuned"] = "true"
-    return known
-
-
-def _arm_facts(setting: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
-    # A searched learning rate is no part of the setting, but two of them are two arms.
-    return {**setting, **{n: v for n, v in facts.items() if _is_of_method(n) or n == LR}}
-
-
-def _is_of_method(name: str) -> bool:
-    return name in _OF_METHOD or name.startswith("method.")
-
-
-def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[str, str]]) -> None:
-    """Keep teachers apart that have one seed and are not the same: more than a seed differs."""
-    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    ids = [group_id(setting) for setting in settings]
-    for name, known in zip(ids, facts, strict=True):
-        seen[name][known.get("teacher.seed", "")].add(known.get(TEACHER, ""))
-    for name, setting, known in zip(ids, settings, facts, strict=True):
-        if any(len(keys) > 1 for keys in seen[name].values()):
-            setting[TEACHER] = known.get(TEACHER, "")
-
+"""What `settings.add_settings` tells of a run, as texts."""
 
 NEEDED = ("task", "method", "layers", "seed", "score", "metric", "key", *SETTING_COLUMNS)
 
 _OF_RUNS = ("task", "method", "arm", "arm_differs", "setting", "setting_differs", "metric")
 
 
-def arms(cells: pd.DataFrame) -> list[Row]:
+def arms(runs: Iterable[Mapping[Any, Any]]) -> list[Row]:
     """The arms of a comparison: the mean of each over seeds and what it was made of.
 
     Args:
-        cells: rows of `collect` that count, with `SETTING_COLUMNS`. Runs without a score are
-            passed over.
+        runs: what `NEEDED` names of each run that counts, and `rows` of its dev split, if known.
+            Runs without a score are passed over.
 
     Returns:
-        In the order of `cells`, what all runs of an arm share; `label`: the method, and what
+        In the order of the runs, what all runs of an arm share; `label`: the method, and what
         differs where a task and depth has several arms of it; `n` student seeds, `mean`, `std`,
         `low` and `high` over them; `teachers`: their number; `spread`; `seeds`; `per_seed`: seed ->
         score, averaged over teachers; `units`: (seed, teacher) -> score; `keys`: the same -> the
-        run's key; `runs`: the keys; `sign`: -1 where less is better, else 1; `rows`: of the dev
-        split, if known.
+        run's key; `runs`: the keys; `sign`: -1 where less is better, else 1; `rows`.
 
     Raises:
-        ValueError: a column is missing, or one arm has one seed twice under one teacher.
+        ValueError: something is missing, or one arm has one seed twice under one teacher.
     """
-    missing = [name for name in NEEDED if name not in cells.columns]
-    if missing:
-        raise ValueError(f"the runs have no column {', '.join(missing)}: see `add_settings`")
-    scored = cells[cells["score"].notna()]
-    groups = scored.groupby(["task", "layers", "method", "arm"], sort=False)
-    return [_arm(runs) for _, runs in groups]
+    groups: dict[tuple[Any, ...], list[Mapping[Any, Any]]] = {}
+    for run in runs:
+        missing = [name for name in NEEDED if name not in run]
+        if missing:
+            raise ValueError(f"the runs have no column {', '.join(missing)}: see `add_settings`")
+        if run["score"] is not None and not math.isnan(run["score"]):
+            place = (run["task"], run["layers"], run["method"], run["arm"])
+            groups.setdefault(place, []).append(run)
+    return [_arm(found) for found in groups.values()]
 
 
-def _arm(runs: pd.DataFrame) -> Row:
-    first, units = runs.iloc[0], _units(runs)
-    scores = per_seed({unit: score for unit, (_, score) in units.items()})
-    differs = first["arm_differs"]
+def _arm(runs: Sequence[Mapping[Any, Any]]) -> Row:
+    first = runs[0]
+    units = {_unit(run): float(run["score"]) for run in runs}
+    if len(units) < len(runs):
+        raise ValueError(
+            f"{first['task']}, {first['method']}: one seed stands twice in the arm {first['arm']}"
+        )
+    scores, differs = per_seed(units), first["arm_differs"]
     return {
         **{name: first[name] for name in _OF_RUNS},
         "layers": int(first["layers"]),
-        "sign": sign(first["metric"]),
-        "rows": int(rows) if isinstance(rows := first.get("rows"), Integral) else None,
+        "sign": -1 if first["metric"] in ERRORS else 1,
+        "rows": first.get("rows"),
         "label": f"{first['method']} ({differs})" if differs else first["method"],
         "teachers": len({teacher for _, teacher in units}),
         **asdict(seed_summary(list(scores.values()))),
         "spread": spread_of(units),
         "seeds": list(scores),
         "per_seed": scores,
-        "units": {unit: score for unit, (_, score) in units.items()},
-        "keys": {unit: key for unit, (key, _) in units.items()},
-        "runs": runs["key"].tolist(),
+        "units": units,
+        "keys": {_unit(run): str(run["key"]) for run in runs},
+        "runs": [str(run["key"]) for run in runs],
     }
 
 
-def _units(runs: pd.DataFrame) -> dict[Unit, tuple[str, float]]:
-    """(seed, teacher) -> (key, score)."""
-    columns = (runs["seed"], runs["teacher_key"], runs["key"], runs["score"])
-    units = {
-        (int(seed), str(teacher)): (str(key), float(score))
-        for seed, teacher, key, score in zip(*columns, strict=True)
-    }
-    if len(units) < len(runs):
-        first = runs.iloc[0]
-        raise ValueError(
-            f"{first['task']}, {first['method']}: one seed stands twice in the arm {first['arm']}"
-        )
-    return units
+def _unit(run: Mapping[Any, Any]) -> Unit:
+    return int(run["seed"]), str(run["teacher_key"])

@@ -10,6 +10,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+ERRORS = ("rmse", "mae")
+"""Of these less is better."""
+
 Cells = Mapping[tuple[int, int], int]
 """(label, answer) -> how many rows."""
 

@@ -1,0 +1,74 @@
+"""Which runs of a comparison may be held against each other.
+
+A *setting* is what two methods must share before their scores are compared: task, data, teacher,
+student, training, libraries. An *arm* is one method with its options in one setting; its runs
+differ in the student's and the teacher's seed and in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alpkd_pipeline.reporting.grouping import group_id, told_apart
+
+TEACHER = "key.teacher"
+LR = "training.lr"
+
+_OF_SEEDS = {"seed", "teacher.seed", TEACHER, "key.signals"}
+"""Facts that follow from the two seeds, once the rest is the same."""
+
+_OF_METHOD = {"code", "key.student"}
+"""The hash of a student's code covers its method's own module, so no two methods share it."""
+
+
+def add_settings(
+    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], tuned: Sequence[bool]
+) -> None:
+    """Add `SETTING_COLUMNS` to the rows of a comparison.
+
+    Args:
+        rows: one for each run, with at least task, method, layers.
+        facts: what `grouping.facts_but_seed` says of each of these runs.
+        tuned: for each run whether its learning rate was searched, as it was for those that it is
+            compared with: it is then the method's own choice and no part of the setting.
+    """
+    settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
+    _part_teachers(settings, facts)
+    arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
+    places = [(row["task"], row["layers"]) for row in rows]
+    methods = [(*place, row["method"]) for place, row in zip(places, rows, strict=True)]
+    told, told_arms = told_apart(settings, places), told_apart(arms, methods)
+    for i, row in enumerate(rows):
+        row["setting"], row["setting_differs"] = group_id(settings[i]), told[i]
+        row["arm"], row["arm_differs"] = group_id(arms[i]), told_arms[i]
+        row["teacher_key"] = facts[i].get(TEACHER, "").strip('"')
+
+
+def _setting_facts(facts: Mapping[str, str], tuned: bool) -> dict[str, str]:
+    known = {n: v for n, v in facts.items() if n not in _OF_SEEDS and not _is_of_method(n)}
+    if tuned:
+        known.pop(LR, None)
+        known["tuned"] = "true"
+    return known
+
+
+def _arm_facts(setting: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
+    # A searched learning rate is no part of the setting, but two of them are two arms.
+    return {**setting, **{n: v for n, v in facts.items() if _is_of_method(n) or n == LR}}
+
+
+def _is_of_method(name: str) -> bool:
+    return name in _OF_METHOD or name.startswith("method.")
+
+
+def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[str, str]]) -> None:
+    """Keep teachers apart that have one seed and are not the same: more than a seed differs."""
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    ids = [group_id(setting) for setting in settings]
+    for name, known in zip(ids, facts, strict=True):
+        seen[name][known.get("teacher.seed", "")].add(known.get(TEACHER, ""))
+    for name, setting, known in zip(ids, settings, facts, strict=True):
+        if any(len(keys) > 1 for keys in seen[name].values()):
+            setting[TEACHER] = known.get(TEACHER, "")
