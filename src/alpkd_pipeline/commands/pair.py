@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+import math
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.program import as_typed
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap
 
 WHAT_IT_SAYS = (
     "This describes these two models on these examples. It says nothing about the methods that"
     " made them:\nthat takes several seeds of each (`kedro run --pipeline=compare`)."
 )
 
+TEXT_LINES = 3
+"""So many lines of a text are shown."""
+
 
 @click.command("pair")
 @click.argument("run_a")
 @click.argument("run_b")
+@click.option(
+    "--show",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show the N examples, with their texts, on which the two differ most.",
+)
 @project_options("Where to look, such as run.store=...")
-def pair(project: Project, run_a: str, run_b: str) -> None:
+def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
     """Compare two finished models on the same dev examples.
 
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
     store = Path(project.context.catalog.load("store"))
     with one_line_errors():
-        click.echo(compared(store, run_a, run_b))
+        click.echo(compared(store, run_a, run_b, show or 0))
 
 
-def compared(store: Path, run_a: str, run_b: str) -> str:
-    """What two models have in common and what not, as text."""
+def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> str:
+    """What two models have in common and what not, as text, with so many examples."""
     from alpkd_pipeline.reporting.statistics import answers
 
     folders = [answers.find_run(store, text) for text in (run_a, run_b)]
@@ -40,19 +56,97 @@ def compared(store: Path, run_a: str, run_b: str) -> str:
     ours, theirs = map(answers.dev_answers, folders)
     found = answers.compare_answers(ours, theirs)
     width = max(len(ours.name), len(theirs.name), len("difference"))
-    # How many answers differ, where answers are classes; two real numbers nearly always do.
-    differing = f"; {found.differing} of them are answered differently"
-    if ours.task.kind == "regression":
-        differing = ""
+    interval, why = _interval(found, ours.task.kind == "classification")
     return "\n".join(
         [
             f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}",
             f"  {ours.name:{width}}  {found.ours:8.4f}",
             f"  {theirs.name:{width}}  {found.theirs:8.4f}",
-            f"  {'difference':{width}}  {found.difference:+8.4f}"
-            f"   95 % interval {found.low:+.4f} to {found.high:+.4f}",
-            f"The interval is a bootstrap over the dev examples ({answers.RESAMPLES:,} resamples)"
-            f"{differing}.",
+            f"  {'difference':{width}}  {found.difference:+8.4f}   {interval}",
+            why,
             as_typed(WHAT_IT_SAYS),
+            *(_examples(ours, theirs, show) if show else ()),
         ]
     )
+
+
+def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
+    """The interval of a difference, and where it comes from; or why there is none."""
+    from alpkd_pipeline.reporting.statistics.answers import RESAMPLES, unseen_share
+
+    if found.has_interval:
+        digits = 4
+        while f"{found.low:+.{digits}f}" == f"{found.high:+.{digits}f}":
+            digits += 1
+        # How many answers differ, where they are classes; two real numbers nearly always do.
+        differing = f"; {found.differing} of them are answered differently" if classes else ""
+        return (
+            f"95 % interval {found.low:+.{digits}f} to {found.high:+.{digits}f}",
+            f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
+            f"{differing}.",
+        )
+    how = "right by one of the two alone" if found.differing else "differently"
+    none = f"Not one of {found.rows:,} examples is answered {how}"
+    if found.metric == "accuracy" and not found.difference:
+        points = f"{math.ceil(1e4 * unseen_share(found.rows)) / 100:g}"
+        why = (
+            f"{none}: with 95 % confidence less than {points} % of\nall texts like these are, so"
+            f" the accuracies differ by less than {points} points."
+        )
+    elif found.differing:
+        why = "All resamples of the examples give this difference: there is no spread to read."
+    else:
+        why = (
+            f"{none}, nor is any in a resample: there is no spread to\nread, nor an exact bound for"
+        )
+        why += f" {found.metric}."
+    return "no interval", why
+
+
+def _examples(ours: DevAnswers, theirs: DevAnswers, count: int) -> Iterator[str]:
+    """The examples on which two models differ most, each with its texts."""
+    from alpkd_pipeline.reporting.examples import most_different, texts_of
+
+    classes, names = ours.task.kind == "classification", ours.task.label_names
+
+    def said(value: float) -> str:
+        return names[int(value)] if classes else f"{value:.4g}"
+
+    rows = most_different(ours, theirs)
+    shown, idx = rows[:count], ours.rows.idx[rows[:count]]
+    if not len(rows):
+        yield "\nThere is no example that the two answer differently."
+        return
+    by = "probabilities" if classes else "predictions"
+    order = f"those first whose\n{by} differ most"
+    if classes and not min(model.rows.probabilities.size for model in (ours, theirs)):
+        order = "in the order of\nthe rows"
+    yield (
+        f"\n{len(shown):,} of {plural(len(rows), 'example')} that the two answer differently,"
+        f" {order}:"
+    )
+    width = max(len(ours.name), len(theirs.name))
+    for row, number, texts in zip(shown, idx, texts_of(ours, idx), strict=True):
+        label = ours.rows.labels[row]
+        yield f"\nrow {number}, label: {said(label)}"
+        for model in (ours, theirs):
+            given = model.rows.answers[row]
+            right = "" if not classes else "right  " if given == label else "wrong  "
+            yield f"  {model.name:{width}}  {right}{said(given)}"
+        for name, text in texts.items():
+            yield from _cut(f"{name}: {text}")
+
+
+def _cut(text: str) -> list[str]:
+    """The first lines of a text as the terminal has room for them; of 80 columns in a pipe."""
+    from rich.console import Console
+    from rich.text import Text
+
+    # A terminal would obey some of the characters that cannot be printed.
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    width = shutil.get_terminal_size().columns - 4
+    lines = Text(plain).wrap(Console(width=width), max(20, width))
+    if len(lines) > TEXT_LINES:
+        lines[TEXT_LINES - 1].truncate(width - 3)
+        lines[TEXT_LINES - 1].append("...")
+    return [f"    {line.plain.rstrip()}" for line in lines[:TEXT_LINES]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 
-import pandas as pd
 import pytest
 from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import reseal
@@ -55,10 +54,10 @@ def test_a_run_at_work_is_refused(store, runs):
 
 def test_the_evaluation_is_read_before_what_training_kept(store, runs):
     with_answers(store, runs[0], [0, 0, 0, 0], place=None)
-    assert dev_answers(runs[0]).frame["prediction"].tolist() == [0, 0, 0, 0]
+    assert dev_answers(runs[0]).rows.answers.tolist() == [0, 0, 0, 0]
     with_answers(store, runs[0], RIGHT)
     found = dev_answers(runs[0])
-    assert found.frame["prediction"].tolist() == RIGHT
+    assert found.rows.answers.tolist() == RIGHT
     assert (found.name, found.task.name, found.split) == (runs[0].name, "mrpc", "dev")
 
 
@@ -99,7 +98,7 @@ def test_damaged_answers_of_others_are_no_reason_to_refuse(store, runs):
     for folder in runs:
         result = with_answers(store, folder, RIGHT)
     (result / MANIFEST).write_text("{")
-    assert dev_answers(runs[0]).frame["prediction"].tolist() == RIGHT
+    assert dev_answers(runs[0]).rows.answers.tolist() == RIGHT
 
 
 @pytest.mark.parametrize("file", [MANIFEST, "metrics.json"])
@@ -117,7 +116,7 @@ def test_a_run_is_found_by_its_key_whatever_it_is_called_and_once(store, runs):
     assert find_run(store.root, KEY[:8]) == folder
     result = with_answers(store, folder, RIGHT)
     result.rename(result.with_name("its answers"))
-    assert dev_answers(folder).frame["prediction"].tolist() == RIGHT
+    assert dev_answers(folder).rows.answers.tolist() == RIGHT
 
 
 def test_models_that_answered_other_questions_are_refused(store, runs):
@@ -125,13 +124,21 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
         with_answers(store, folder, RIGHT)
     ours, theirs = map(dev_answers, runs)
     check_same_rows(ours, theirs)
-    turned = dataclasses.replace(theirs, frame=theirs.frame.iloc[::-1].reset_index(drop=True))
-    fewer = dataclasses.replace(theirs, frame=theirs.frame.iloc[:-1])
+    rows = theirs.rows
+    turned, fewer, relabelled = (
+        dataclasses.replace(theirs, rows=dataclasses.replace(rows, **changed))
+        for changed in (
+            {"idx": rows.idx[::-1]},
+            {"idx": rows.idx[:-1], "labels": rows.labels[:-1]},
+            {"labels": 1 - rows.labels},
+        )
+    )
     cola = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, name="cola"))
     by_f1 = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, metrics=("f1",)))
     for other, said in (
         (turned, "in another order"),
         (fewer, "other rows"),
+        (relabelled, "other rows"),
         (cola, "different tasks, mrpc and cola"),
         (by_f1, "judged by accuracy and f1"),
     ):
@@ -139,7 +146,6 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
             check_same_rows(ours, other)
 
 
-def test_the_frame_has_three_columns(store, runs):
+def test_probabilities_come_with_the_answers(store, runs):
     with_answers(store, runs[0], RIGHT)
-    assert isinstance(dev_answers(runs[0]).frame, pd.DataFrame)
-    assert dev_answers(runs[0]).frame.columns.tolist() == ["idx", "label", "prediction"]
+    assert dev_answers(runs[0]).rows.probabilities.tolist() == [[0.5]] * 4

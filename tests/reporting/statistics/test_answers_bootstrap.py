@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from alpkd_pipeline.reporting.statistics.answers import VECTORISED, one_pair
+from alpkd_pipeline.reporting.statistics.answers import VECTORISED, one_pair, unseen_share
 from alpkd_pipeline.tasks.metrics import METRICS
 
 
@@ -48,6 +50,21 @@ def test_the_width_is_that_of_paired_differences():
 def test_answers_that_are_the_same_have_no_difference_however_rows_are_drawn():
     found = one_pair("accuracy", LABELS, GOOD, GOOD)
     assert (found.difference, found.low, found.high, found.differing) == (0, 0, 0, 0)
+    assert not found.has_interval
+    assert one_pair("accuracy", LABELS, GOOD, BAD).has_interval
+
+
+def test_a_difference_of_rounding_is_no_interval():
+    found = one_pair("accuracy", LABELS, GOOD, GOOD)
+    assert not dataclasses.replace(found, high=1e-15).has_interval
+    assert dataclasses.replace(found, high=1e-5).has_interval
+
+
+@pytest.mark.parametrize("rows", [1, 10, 408, 40_430])
+def test_what_was_never_seen_has_the_exact_bound(rows):
+    """Clopper and Pearson's for none of N, one-sided at 95 %."""
+    exact = stats.binomtest(0, rows, alternative="less").proportion_ci(0.95, "exact").high
+    assert unseen_share(rows) == pytest.approx(exact)
 
 
 def test_the_same_draws_every_time():

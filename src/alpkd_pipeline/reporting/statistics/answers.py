@@ -12,14 +12,14 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.summary import LEVEL
+from alpkd_pipeline.reporting.predictions import Answers, read_predictions
+from alpkd_pipeline.reporting.statistics.summary import LEVEL, no_spread
 from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
     RUN_CONFIG,
@@ -33,10 +33,6 @@ from alpkd_pipeline.store.run_folder import (
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -44,10 +40,15 @@ _KEY = re.compile(r"[0-9a-f]{8,64}")
 class DevAnswers:
     """One model's answers."""
 
-    name: str  # its folder's name
+    folder: Path  # the run folder
     task: Task  # the task
     split: str  # the dev split that decides
-    frame: pd.DataFrame  # columns idx, label, prediction, one row an example
+    rows: Answers  # with the probabilities of the classes, if they were kept
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+        return self.folder.name
 
 
 def find_run(store: Path, text: str) -> Path:
@@ -107,22 +108,19 @@ def dev_answers(folder: Path) -> DevAnswers:
     Raises:
         UserError: it was not scored on dev, its files are damaged, or cannot be read.
     """
-    import pandas as pd
-
     try:
         task = Task.from_dict(RunFolder(folder).run["task"])
         split = task.dev_splits[0]
         file = _predictions(folder, split)
-        columns = ["idx", "label", "prediction"]
-        frame = None if file is None else pd.read_csv(BytesIO(file), usecols=columns)
+        rows = None if file is None else read_predictions(file, probabilities=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} cannot be read ({error}); make it again") from None
-    if frame is None:
+    if rows is None:
         raise UserError(
             f"{folder.name} has no answers on {split}; `kedro run --pipeline=evaluate` with its"
             " parameters makes them"
         )
-    return DevAnswers(folder.name, task, split, frame)
+    return DevAnswers(folder, task, split, rows)
 
 
 def _predictions(folder: Path, split: str) -> bytes | None:
@@ -146,7 +144,10 @@ def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
             f"{both} were judged by {ours.task.deciding_metric} and {theirs.task.deciding_metric}:"
             " choose two with the same first metric"
         )
-    if not ours.frame[["idx", "label"]].equals(theirs.frame[["idx", "label"]]):
+    if not all(
+        np.array_equal(getattr(ours.rows, name), getattr(theirs.rows, name))
+        for name in ("idx", "labels")
+    ):
         raise UserError(
             f"{both} answered other rows of {ours.split}, or in another order: choose two that"
             " were made from the same data"
@@ -156,9 +157,8 @@ def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
 def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
     """`one_pair` of two models; the UserError says why they cannot be compared."""
     check_same_rows(ours, theirs)
-    labels = ours.frame["label"].to_numpy()
-    answers = (one.frame["prediction"].to_numpy() for one in (ours, theirs))
-    return one_pair(ours.task.deciding_metric, labels, *answers)
+    metric, labels = ours.task.deciding_metric, ours.rows.labels
+    return one_pair(metric, labels, ours.rows.answers, theirs.rows.answers)
 
 
 RESAMPLES = 2000
@@ -181,7 +181,9 @@ class PairBootstrap:
     rows: int  # the number of examples
     ours: float  # the first model's score
     theirs: float  # the second model's score
-    low: float  # lower end of the interval of ours minus theirs
+    # lower end of the interval of ours minus theirs; where all resamples give one difference, both
+    # ends are that, and say nothing
+    low: float
     high: float  # its upper end
     differing: int  # the number of examples that the two answer differently
 
@@ -189,6 +191,19 @@ class PairBootstrap:
     def difference(self) -> float:
         """The first model's score minus the second's."""
         return self.ours - self.theirs
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether resamples of the examples give more than one difference."""
+        return not no_spread(np.array([self.low, self.high]))
+
+
+def unseen_share(rows: int) -> float:
+    """Below which share of texts what was seen on none of so many lies, at the level of intervals.
+
+    The exact (Clopper-Pearson) upper bound for 0 of N: (1 - share)^N is the chance to see none.
+    """
+    return float(1 - (1 - LEVEL) ** (1 / rows))
 
 
 def one_pair(
@@ -225,7 +240,7 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
 
     statistic: Any = _difference(VECTORISED.get(metric, METRICS[metric]))
     with warnings.catch_warnings():
-        # Models that answer alike have the interval 0 to 0, and that is meant.
+        # Models that answer alike: `has_interval` tells.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         found = bootstrap(
             data,
