@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
+from alpkd_pipeline.reporting.predictions import read_predictions
 from alpkd_pipeline.reporting.statistics.arms import NEEDED, arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
-from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
 from alpkd_pipeline.reporting.statistics.pairing import Place, Row, by_place
 from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
 from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -65,9 +67,11 @@ class Sources:
         return add_detectable(verdicts(self.judge), self.judge.plan.level)
 
     @cached_property
-    def answers(self) -> dict[str, Any]:
-        """Key of a run -> what it answered."""
-        return {}
+    def answers(self) -> dict[str, Answers]:
+        """Key of a run -> what it said to the dev rows, wherever that was kept."""
+        students = self.evidence.students
+        found = {key: _answers_of(students[key]) for key in self.cells["key"]}
+        return {key: said for key, said in found.items() if said is not None}
 
     @cached_property
     def judge(self) -> Judge:
@@ -197,3 +201,13 @@ class Sources:
             return f"#{anchor('arm', *found)}"
         first = [*filter(self.evidence.teachers.__contains__, keys), *keys][:1]
         return f"#{anchor('run', *first)}" if first else ""
+
+
+def _answers_of(run: RunRecord) -> Answers | None:
+    """The answers behind a run's scores."""
+    for folder in (*run.scored, run.path):
+        file = RunFolder(folder).predictions(run.dev_split)
+        if file is not None:
+            read = read_predictions(file)
+            return Answers(read.labels.tolist(), read.answers.tolist())
+    return None

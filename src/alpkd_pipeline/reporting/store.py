@@ -54,6 +54,8 @@ class RunRecord:
     scores: Mapping[str, float]
     # what each latency.json of the run says, the newest first
     latencies: tuple[Mapping[str, Any], ...]
+    # the folders of its scores, the one whose answers count first
+    scored: tuple[Path, ...] = ()
     # the newest geometry.json of a student, None if its layers were not looked at
     geometry: Mapping[str, Any] | None = None
     rows: int | None = None  # rows of the first dev split, where it was scored
@@ -66,6 +68,11 @@ class RunRecord:
         return self.run["identity"].get("keys") or {}
 
     @property
+    def dev_split(self) -> str:
+        """The split that decides."""
+        return str(self.run["task"]["dev_splits"][0])
+
+    @property
     def deciding_metric(self) -> str:
         """The metric that ranks the models of this task."""
         return str(self.run["task"]["metrics"][0])
@@ -73,7 +80,7 @@ class RunRecord:
     @property
     def deciding_score(self) -> float | None:
         """The deciding metric on the first dev split."""
-        return self.scores.get(f"{self.run['task']['dev_splits'][0]}.{self.deciding_metric}")
+        return self.scores.get(f"{self.dev_split}.{self.deciding_metric}")
 
 
 def check_results(store: Path) -> None:
@@ -166,7 +173,8 @@ def _read(
     def newest(place: str, name: str) -> list[dict[str, Any]]:
         return [found.json(name) for found in made.get(place, {}).get(key, [])[:1]]
 
-    scored = [found for place in SCORES for found in newest(place, "scores.json")]
+    results = [found for place in SCORES for found in made.get(place, {}).get(key, [])[:1]]
+    scored = [found.json("scores.json") for found in results]
     record = RunRecord(
         path=folder.path,
         key=key,
@@ -174,6 +182,7 @@ def _read(
         metrics=folder.metrics,
         scores=_dev_scores(run["task"], folder.metrics, scored),
         rows=_dev_rows(run["task"], scored),
+        scored=tuple(found.path for found in results),
         latencies=tuple(_latencies(made[LATENCY].get(key, []))),
         geometry=next(iter(newest(GEOMETRY, "geometry.json")), None),
         own_metrics=dict(scored[-1].get("metrics") or {}) if scored else {},

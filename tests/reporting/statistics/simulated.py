@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
-from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
@@ -178,19 +178,11 @@ def _answered(rng: np.random.Generator, seeds: int, rows: int) -> tuple[Scores, 
     right = rng.standard_normal((1, 1, rows)) + own + each > -1.0
     labels = [1] * rows
     answers = {
-        f"0/{method}/{seed}": Said(labels, right[m, seed].astype(int).tolist())
+        f"0/{method}/{seed}": Answers(labels, right[m, seed].astype(int).tolist())
         for m, method in enumerate(METHODS)
         for seed in range(seeds)
     }
     return right.mean(-1)[None], answers
-
-
-@dataclass(frozen=True)
-class Said:
-    """A model's answers."""
-
-    labels: Sequence[int]
-    answers: Sequence[int]
 
 
 def false_on_new_texts(seeds: int, families: int) -> tuple[float, float]:

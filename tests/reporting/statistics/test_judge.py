@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from tests.reporting.cell_frames import frame, judge_of, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
+from alpkd_pipeline.reporting.statistics.judge import Answers
 from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
 from alpkd_pipeline.reporting.statistics.pairing import pair
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]
-
-
-@dataclass(frozen=True)
-class Said:
-    labels: list[int]
-    answers: list[int]
 
 
 def kd_against_no_kd(judge):
@@ -58,7 +51,7 @@ def test_a_dev_row_is_a_step_of_the_accuracy():
 
 def answered(cells, draw):
     labels = [0, 1] * 20
-    return {key: Said(labels, draw(labels)) for key in cells["key"]}
+    return {key: Answers(labels, draw(labels)) for key in cells["key"]}
 
 
 def right_with(rng, share):
@@ -92,7 +85,7 @@ def test_without_all_answers_nothing_is_said_of_new_texts():
     first = next(iter(answers))
     for fewer in (
         {key: said for key, said in answers.items() if key != first},
-        answers | {first: Said([1, 0] * 20, answers[first].answers)},
+        answers | {first: Answers([1, 0] * 20, answers[first].answers)},
     ):
         (row,) = verdicts_of(cells, fewer).to_dict("records")
         assert (row["new_texts"], np.isnan(row["p_new_texts"])) == ("", True)

@@ -195,7 +195,7 @@ class PairBootstrap:
     @property
     def has_interval(self) -> bool:
         """Whether resamples of the examples give more than one difference."""
-        return not no_spread(np.array([self.low, self.high]))
+        return not no_spread([self.low, self.high])
 
 
 def unseen_share(rows: int) -> float:

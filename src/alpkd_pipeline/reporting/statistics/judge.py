@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
 from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
@@ -12,16 +12,12 @@ from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pse
 from alpkd_pipeline.reporting.statistics.words import Plan
 
 
-class Answers(Protocol):
-    """What one model said to the dev rows."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one model said to the R dev rows."""
 
-    @property
-    def labels(self) -> Sequence[float]:
-        """(R,) the right answers."""
-
-    @property
-    def answers(self) -> Sequence[float]:
-        """(R,) what the model said."""
+    labels: Sequence[float]  # the right answers
+    answers: Sequence[float]  # what the model said
 
 
 class Judge:
@@ -72,7 +68,7 @@ class Judge:
         for unit in units:
             key = arm["keys"][unit]
             if key not in self._values:
-                said: Any = self.answers[key]
+                said = self.answers[key]
                 self._values[key] = pseudo_values(arm["metric"], said.labels, said.answers)
             of_seed.setdefault(unit[0], []).append(self._values[key])
         return [

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 ERRORS = ("rmse", "mae")
 """Of these less is better."""
 
-Cells = Mapping[tuple[int, int], int]
+Cells = Mapping[tuple[float, float], int]
 """(label, answer) -> how many rows."""
 
 
@@ -36,7 +36,7 @@ def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> 
     }[metric]()
 
 
-def pseudo_values(metric: str, labels: Sequence[int], answers: Sequence[int]) -> list[float]:
+def pseudo_values(metric: str, labels: Sequence[float], answers: Sequence[float]) -> list[float]:
     """n score - (n - 1) score without row i, for every row: the jackknife's pseudo-values.
 
     Of the accuracy they are 1 for a right and 0 for a wrong answer. Rows of one label and one
@@ -62,7 +62,7 @@ def _accuracy(cells: Cells) -> float:
     return sum(n for (a, b), n in cells.items() if a == b) / sum(cells.values())
 
 
-def _f1_of(cells: Cells, name: int) -> float:
+def _f1_of(cells: Cells, name: float) -> float:
     right = cells.get((name, name), 0)
     all_of = sum(n * ((a == name) + (b == name)) for (a, b), n in cells.items())
     return 2 * right / all_of if all_of else 0.0
