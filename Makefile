@@ -91,8 +91,9 @@ mlflow: $(STAMP)  ## open the tracking UI on http://127.0.0.1:5000
 viz: $(DEV_STAMP)  ## show the pipelines in the browser
 	$(BIN)/kedro viz run
 
-docs: $(DEV_STAMP)  ## write docs/methods.md from the docstrings
+docs: $(DEV_STAMP)  ## write docs/methods.md from the docstrings, docs/published.md from the published numbers
 	$(BIN)/python scripts/methods_page.py
+	$(BIN)/python scripts/published_page.py
 
 # Not `kedro package`: that archives all that lies in conf/local but YAML files, such as schedule.env.
 package: $(STAMP)  ## the wheel, and what is committed of conf/ as an archive, into dist/

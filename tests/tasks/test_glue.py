@@ -1,7 +1,13 @@
-import pytest
+from pathlib import Path
 
-from alpkd_pipeline.tasks.glue import GLUE, HUB_REVISION
+import pytest
+from pyarrow.parquet import read_metadata
+from tests.real_glue import real_glue
+
+from alpkd_pipeline.tasks.glue import DEV_ROWS, GLUE, HUB_REVISION
 from alpkd_pipeline.tasks.metrics import check_metrics
+from alpkd_pipeline.tasks.sources.folder import find_files
+from alpkd_pipeline.tasks.task import SourceSpec
 
 
 def test_the_nine_tasks() -> None:
@@ -79,6 +85,19 @@ def test_every_row_fits_together(name: str) -> None:
     assert len(row.submission_words) == len(row.task.label_names)
     for file in row.tsv.values():
         assert set(row.task.text_columns) <= set(file.columns)
+
+
+def test_dev_rows_of_the_nine_tasks() -> None:
+    assert set(DEV_ROWS) == set(list(GLUE)[:9])
+    assert (DEV_ROWS["mnli"], DEV_ROWS["rte"]) == (9_815, 277)
+
+
+@pytest.mark.glue
+@pytest.mark.parametrize("name", ["cola", "sst2", "mrpc", "rte"])
+def test_real_dev_sets_have_the_rows_that_they_are_said_to_have(name: str) -> None:
+    spec = SourceSpec("folder", path=str(real_glue(name, "parquet")))
+    file = find_files(spec, GLUE[name].task, Path())["dev"]
+    assert read_metadata(file).num_rows == DEV_ROWS[name]
 
 
 def test_submission_words() -> None:

@@ -162,3 +162,9 @@ GLUE: dict[str, GlueTask] = {
     "wnli": _glue(_classes("wnli", _PAIR, ("not_entailment", "entailment")), "WNLI", 146),
 }
 """The nine tasks by the names that users give them."""
+
+DEV_ROWS = {
+    "cola": 1_043, "sst2": 872, "mrpc": 408, "stsb": 1_500, "qqp": 40_430, "mnli": 9_815,
+    "qnli": 5_463, "rte": 277, "wnli": 71,
+}  # fmt: skip
+"""Rows of each task's first dev split. Not in `GlueTask`, which counts in the keys of results."""

@@ -141,10 +141,25 @@ def test_geometry_names_the_nearest_layers(full_page):
 
 
 def test_published_numbers_have_a_table_of_their_own_with_sources(full_page):
-    theirs, ours = section(full_page, "published").all("table")
+    theirs, ours, tested, _ = section(full_page, "published").all("table")
     assert any("AAAI" in row[0] for row in rows_of(theirs))
     assert [row[0] for row in rows_of(ours)[1:]] == ["no_kd", "kd", "alp_kd"]
     assert "±" not in theirs.text
+    assert [row[0] for row in rows_of(tested) if len(row) > 1] == ["method", "universal_kd"]
+
+
+def test_published_differences_are_audited_on_the_tasks_of_the_store(full_page):
+    (details,) = section(full_page, "published").all("details")
+    (audit,) = details.all("table")
+    assert [row[0] for row in rows_of(audit) if len(row) == 1] == [
+        "rte: 277 dev rows",
+        "mrpc: 408 dev rows",
+    ]
+    known = [row for row in rows_of(audit) if row[0] == "universal_kd" and row[3] == "alp_kd"]
+    assert ["7,836", "within the noise of the dev set"] in [row[-2:] for row in known]
+    assert "rows needed: for a half-width at 10 %" in details.text
+    said = section(full_page, "published").text
+    assert "Seeds, tuning and the best epoch are not counted" in said
 
 
 def test_a_task_that_is_not_of_glue_has_no_published_numbers(store):

@@ -1,7 +1,8 @@
-"""What the papers report on GLUE's dev splits, to be shown beside our numbers and never in them.
+"""What the papers report on GLUE, to be shown beside our numbers and never in them.
 
 Other teachers, other selections of the best run, other versions of everything: such numbers say
-what was found elsewhere, and no test compares them with ours.
+what was found elsewhere, and no test compares them with ours. `audit.py` asks what their own
+differences are worth.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from alpkd_pipeline.reporting.tables.table import (
     numbers,
     points,
 )
+from alpkd_pipeline.tasks.glue import GLUE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,43 +30,65 @@ if TYPE_CHECKING:
     from alpkd_pipeline.reporting.sources import Sources
     from alpkd_pipeline.reporting.statistics.pairing import Row
 
-FILE = Path(__file__).parents[1] / "published" / "published_dev.csv"
+FILE = Path(__file__).parents[1] / "published" / "published.csv"
 """README.md beside it says where its numbers come from."""
 
 
 def published() -> pd.DataFrame:
-    """The published dev scores, one row for each.
+    """The published scores, one row for each.
 
-    Columns: source, model, layers, method, task, metric (our names), score in percent, note.
+    Columns: source, model, layers (NaN where a model has no depth), method, split (dev or test),
+    task, metric (our names, empty where the source does not say), score in percent, rerun_of (of a
+    repetition by others the source of the number that it repeats, else empty), note.
     """
     import pandas as pd
 
-    return pd.read_csv(FILE, dtype={"score": "float64", "layers": "int64"}, keep_default_na=False)
+    real = dict.fromkeys(("score", "layers"), "float64")
+    return pd.read_csv(FILE, dtype=real, keep_default_na=False, na_values={"layers": [""]})
 
 
-def theirs(frame: pd.DataFrame, tasks: list[str]) -> Table:
-    """The published scores, of `published`, on some tasks: a body for each source."""
-    metric = dict(zip(frame["task"], frame["metric"], strict=True))
-    names = ["source", "model", "layers", "method", "note"]
+def percent(score: float, plus: str = "") -> str:
+    """A published score, or a difference, with the digits that it has: `72.1`, `60.65`."""
+    return points(score / 100, 1 if score == round(score, 1) else 2, plus=plus)
+
+
+def theirs(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
+    """The scores of `published` on one split of some tasks: a body for each source, below each line
+    those of others who repeated it.
+    """
+    frame = frame[(frame["split"] == split) & frame["task"].isin(tasks)]
     columns = [
-        Column("method", lambda row: row["method"]),
-        numbers("layers", lambda row: str(row["layers"])),
-        Column("model", lambda row: row["model"]),
-        *(numbers(task, partial(_score, task), metric[task]) for task in tasks),
-        Column("remark", lambda row: Cell(row["note"], tone="quiet")),
+        Column("method", lambda line: line["method"] + " (rerun)" * bool(line["rerun_of"])),
+        numbers("layers", lambda line: number(line["layers"], 0)),
+        Column("model", lambda line: line["model"]),
+        *(numbers(task, partial(_score, task), GLUE[task].task.metrics[0]) for task in tasks),
+        Column("remark", lambda line: Cell(line["note"], tone="quiet")),
     ]
     bodies = []
-    for source, rows in frame.groupby("source", sort=False):
-        lines = [
-            dict(zip(names, line, strict=True)) | {"scores": of.set_index("task")["score"]}
-            for line, of in rows.groupby(names, sort=False)
-        ]
+    repeated = frame["rerun_of"].where(frame["rerun_of"] != "", frame["source"])
+    for source, rows in frame.groupby(repeated, sort=False):
+        places = rows.groupby(["model", "layers", "method"], sort=False, dropna=False)
+        lines = [_line(of) for _, place in places for _, of in place.groupby("source", sort=False)]
         bodies.append(Body(cells(columns, lines), heading=str(source)))
-    return Table("Published dev scores in percent", columns, bodies)
+    return Table(f"Published {split} scores in percent", columns, bodies).without_empty()
 
 
-def _score(task: str, row: Row) -> str:
-    return number(row["scores"].get(task))
+def _line(of: pd.DataFrame) -> Row:
+    """What the scores of one source and place share, and each score by its task."""
+    line = of.iloc[0].to_dict()
+    said = [line["source"]] if line["rerun_of"] else []
+    said += [part for note in of["note"] for part in note.split("; ") if part]
+    scores = of.set_index("task")[["score", "metric"]].to_dict("index")
+    return line | {"note": "; ".join(dict.fromkeys(said)), "scores": scores}
+
+
+def _score(task: str, line: Row) -> str:
+    """The score; beside it its metric, where that is not the one that decides here."""
+    found = line["scores"].get(task)
+    if found is None:
+        return MISSING
+    decides = found["metric"] == GLUE[task].task.metrics[0]
+    return percent(found["score"]) + ("" if decides else f" ({found['metric'] or '?'})")
 
 
 def ours(sources: Sources, tasks: list[str]) -> Table:
