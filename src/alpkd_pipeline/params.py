@@ -237,6 +237,8 @@ class CompareParams(_Block):
     """By metric, in points (errors: in their own unit); metrics that are left out keep theirs."""
     looks: Annotated[tuple[Annotated[Whole, Field(ge=3)], ...], AfterValidator(_rising)] = ()
     """The numbers of seeds at which the experiment was planned to be looked at."""
+    claims: Place | None = None
+    """A claim of `kedro claim`, or a folder with several, whose runs count too."""
 
 
 class Params(_Block):

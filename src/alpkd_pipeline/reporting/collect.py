@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.coordinates import PLACES, matches
+from alpkd_pipeline.coordinates import PLACES, matches, said
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
@@ -47,6 +48,8 @@ class Evidence:
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
     plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
 
+    planned: Mapping[str, str] = field(default_factory=dict)  # key -> name of each planned cell
+
     @property
     def left_out(self) -> dict[str, int]:
         """How many finished students of other generations there are, by generation."""
@@ -80,15 +83,18 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         UserError: there is no such sweep.
     """
     asked = asked or Asked()
-    check_results(store)
+    claims = unpacked(store, claims_below(asked.claims)) if asked.claims else []
+    stores = [store, *claims]
+    for place in stores:
+        check_results(place)
     sweeps, searches = sweep_records(store), search_records(store)
     chosen = chosen_sweep(sweeps, asked.sweep) if asked.sweep is not None else None
     wanted = cell_keys([chosen]) if chosen is not None else None
-    teachers = {record.key: record for record in finished_runs(store, TEACHERS)}
+    teachers = _first(record for place in stores for record in finished_runs(place, TEACHERS))
     listed = cell_keys(sweeps)
     students = [
         as_cell(record) if record.key in listed else record
-        for record in finished_runs(store, STUDENTS)
+        for record in _first(r for place in stores for r in finished_runs(place, STUDENTS)).values()
         if (wanted is None or record.key in wanted) and matches(asked.only, coordinates(record))
     ]
     scored = with_versions([record for record in students if record.scores])
@@ -108,7 +114,23 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         searches=tuple(searches),
         sweep=chosen,
         plan=asked.plan,
+        planned=_planned([chosen] if chosen else sweeps, asked.only),
     )
+
+
+def _planned(sweeps: Iterable[Record], only: Mapping[str, Any]) -> dict[str, str]:
+    """Key -> name of each cell that sweeps were to make."""
+    cells = [cell for sweep in sweeps for cell in sweep["cells"]]
+    places = {str(cell["key"]): cell.get("coordinates") or {} for cell in cells}
+    return {key: said(place) for key, place in places.items() if matches(only, place)}
+
+
+def _first(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
+    """Each run once, by its key: what is in the store before what is claimed."""
+    found: dict[str, RunRecord] = {}
+    for record in records:
+        found.setdefault(record.key, record)
+    return found
 
 
 def coordinates(record: RunRecord) -> dict[str, Any]:

@@ -43,8 +43,13 @@ class Sources:
     @cached_property
     def found(self) -> list[Row]:
         """The arms in the order of the runs."""
+        return arms(self.records)
+
+    @cached_property
+    def records(self) -> list[dict[Any, Any]]:
+        """What arms are made of, for each run."""
         told = self.cells[[*NEEDED, "rows"]].astype(object)
-        return arms(told.where(told.notna(), None).to_dict("records"))
+        return list(told.where(told.notna(), None).to_dict("records"))
 
     @cached_property
     def arms(self) -> list[Row]:

@@ -1,0 +1,65 @@
+"""`kedro claim`: a comparison that proves itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.errors import UserError, plural, size
+from alpkd_pipeline.program import short
+
+
+@click.command("claim")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@project_options("What to claim, such as compare.sweep=latest.")
+@click.option(
+    "--check",
+    "manuscript",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Name every number of a LaTeX file, \\alpkd{...}, that no run supports.",
+)
+def claim(project: Project, file: Path | None, manuscript: Path | None) -> None:
+    """Write what the comparison of the store follows from into FILE, a zip that checks itself.
+
+    It holds the answers of every model, never a text, and verify.py, which computes all numbers
+    again where only Python is installed. The exit code is 1 if --check finds something.
+    """
+    if file is None and manuscript is None:
+        raise click.UsageError("name a FILE to write, or a manuscript to --check")
+    with one_line_errors():
+        lost = _claim(project, file, manuscript)
+    if lost:
+        raise click.exceptions.Exit(1)
+
+
+def _claim(project: Project, file: Path | None, manuscript: Path | None) -> bool:
+    """Write and check; whether the manuscript has numbers that no run supports."""
+    from alpkd_pipeline.reporting.asked import Asked
+    from alpkd_pipeline.reporting.claim.numbers import numbers
+    from alpkd_pipeline.reporting.claim.write import unsupported, write_claim
+    from alpkd_pipeline.reporting.collect import gather
+    from alpkd_pipeline.reporting.sources import Sources
+
+    if file is not None and file.suffix != ".zip":
+        raise UserError(f"'{file}' is to be a zip: give it a name that ends with .zip")
+    asked = Asked.of(project.context.params["compare"])
+    sources = Sources(gather(Path(project.context.catalog.load("store")), asked))
+    if file is not None:
+        with TemporaryDirectory() as work:
+            write_claim(sources, file, Path(work))
+        missing = sources.evidence.planned.keys() - set(sources.cells["key"])
+        told = f", {plural(len(missing), 'planned cell')} missing" if missing else ""
+        click.echo(
+            f"claim: {short(file)} ({plural(len(sources.cells), 'student')}{told},", nl=False
+        )
+        click.echo(f" {size(file.stat().st_size)}); unpack it and run `python verify.py`")
+    if manuscript is None:
+        return False
+    lost = list(unsupported(manuscript.read_text("utf-8"), numbers(sources.judge)))
+    for line, name in lost:
+        click.echo(f"{manuscript}:{line}: no run supports {name}")
+    click.echo(f"{plural(len(lost), 'number')} of {manuscript} without a run")
+    return bool(lost)

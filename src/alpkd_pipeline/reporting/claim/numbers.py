@@ -1,0 +1,74 @@
+"""Every number of a comparison by a name, as it is printed; needs Python alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alpkd_pipeline.reporting.statistics.best import best
+from alpkd_pipeline.reporting.statistics.first_questions import first_questions
+from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.pairing import Row
+from alpkd_pipeline.reporting.statistics.verdict import verdicts
+
+
+def numbers(judge: Judge) -> dict[str, str]:
+    """Name -> what a table says, for means, pairs, first questions and the best of each column.
+
+    `mrpc/2/alp_kd/mean` is the mean of a task, depth and method in percent (errors: as they are),
+    `mrpc/2/alp_kd/against/kd/verdict` what was said of a pair, `question/alp_kd/kd/gain` the answer
+    to a first question, `mrpc/2/best` the method with the best mean.
+    """
+    found: dict[str, str] = {}
+    for arm in judge.table:
+        for name in ("mean", "std", "low", "high"):
+            found[f"{_place(arm)}/{arm['label']}/{name}"] = _score(arm[name], arm)
+        found[f"{_place(arm)}/{arm['label']}/seeds"] = str(arm["n"])
+    for row in verdicts(judge):
+        for name, text in _OF_PAIRS.items():
+            place = f"{_place(row)}/{row['label']}/against/{row['baseline_label']}"
+            found[f"{place}/{name}"] = text(row)
+    for row in first_questions(judge):
+        for name, text in _OF_QUESTIONS.items():
+            found[f"question/{row['method']}/{row['baseline']}/{name}"] = text(row)
+    for row in best(judge):
+        found[f"{_place(row)}/best"] = f"{row['label']}{' (shown)' if row['bold'] else ''}"
+    return found
+
+
+def _place(row: Row) -> str:
+    return f"{row['task']}/{row['layers']}"
+
+
+def _score(value: float | None, row: Row, plus: str = "") -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:{plus}.1f}" if row["sign"] > 0 else f"{value:{plus}.3f}"
+
+
+def _number(value: Any, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+_OF_PAIRS: dict[str, Callable[[Row], str]] = {
+    "difference": lambda row: _score(row["difference"], row, "+"),
+    "low": lambda row: _score(row["low"], row, "+"),
+    "high": lambda row: _score(row["high"], row, "+"),
+    "seeds": lambda row: str(row["n"]),
+    "p": lambda row: _number(row["p"], 4),
+    "t": lambda row: _number(row["t"], 4),
+    "df": lambda row: _number(row["df"], 3),
+    "p-corrected": lambda row: _number(row["p_corrected"], 4),
+    "p-equal": lambda row: _number(row["p_equal"], 4),
+    "verdict": lambda row: str(row["verdict"]),
+    "new-texts": lambda row: str(row["new_texts"] or "-"),
+}
+
+_OF_QUESTIONS: dict[str, Callable[[Row], str]] = {
+    "gain": lambda row: _number(row["mean"], 2),
+    "low": lambda row: _number(row["low"], 2),
+    "high": lambda row: _number(row["high"], 2),
+    "p-corrected": lambda row: _number(row["p_corrected"], 4),
+    "p-equal": lambda row: _number(row["p_equal"], 4),
+    "verdict": lambda row: str(row["verdict"]),
+}
