@@ -53,7 +53,9 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
                 sort_keys=True,
             )
             + "\n",
-            "students.csv": csv_text(evidence.runs),
+            "students.csv": csv_text(
+                evidence.runs.assign(last_epoch=evidence.runs["key"].map(sources.last_epoch))
+            ),
             "groups.csv": csv_text(groups),
             "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),
             "main.csv": csv_text(main_frame(sources.lines)),

@@ -17,6 +17,7 @@ from alpkd_pipeline.reporting.statistics.first_questions import first_questions
 from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
 from alpkd_pipeline.reporting.statistics.pairing import Place, Row, by_place
 from alpkd_pipeline.reporting.statistics.power import add_detectable
+from alpkd_pipeline.reporting.statistics.scores import constant_score
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
@@ -59,7 +60,29 @@ class Sources:
     @cached_property
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
-        return main_lines(self.cells, self.found, self.bests)
+        return main_lines(self.cells, self.found, self.bests, self.constants)
+
+    @cached_property
+    def constants(self) -> dict[str, tuple[str, float]]:
+        """Task -> what answers every dev row alike as well as can be, and its score."""
+        found: dict[str, tuple[str, float]] = {}
+        for task, metric, key in self.cells[["task", "metric", "key"]].itertuples(index=False):
+            if task not in found and key in self.answers:
+                found[task] = constant_score(metric, self.answers[key].labels)
+        return found
+
+    @cached_property
+    def last_epoch(self) -> dict[str, float]:
+        """Key of a run -> its deciding score after its last epoch, as the journal has it, in the
+        precision of the training; where that epoch was the best one, the score itself.
+        """
+        found: dict[str, float] = {}
+        for key, score in zip(self.cells["key"], self.cells["score"], strict=True):
+            scores, metrics = self.curves[key].scores, self.evidence.students[key].metrics
+            if scores:
+                best = metrics.get("best_epoch") == metrics.get("epochs")
+                found[key] = float(score) if best else scores[-1][1]
+        return found
 
     @cached_property
     def score_tables(self) -> list[tuple[str, Table]]:

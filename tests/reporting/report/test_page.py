@@ -10,6 +10,7 @@ from tests.reporting.report.conftest import html_of, page_of, section, sections
 from tests.reporting.studies import study
 
 EVERYTHING = [
+    "short",
     "compared",
     "scores",
     "verdicts",
@@ -21,6 +22,7 @@ EVERYTHING = [
     "published",
     "cost",
     "tuning",
+    "settings",
     "runs",
 ]
 

@@ -34,6 +34,14 @@ def test_a_method_with_several_arms_says_which():
     assert labels == ["kd (method.beta=1)", "kd (method.beta=2)", "pkd"]
 
 
+def test_methods_in_several_settings_say_which():
+    runs = [run("kd", 0.8, training__epochs=10), run("alp_kd", 0.7, training__epochs=2)]
+    assert [arm["label"] for arm in arms(frame(runs))] == [
+        "kd (training.epochs=10)",
+        "alp_kd (training.epochs=2)",
+    ]
+
+
 def test_runs_without_a_score_are_passed_over():
     (row,) = arms(frame(run("kd", 0.8, 0), run("kd", float("nan"), 1)))
     assert row["seeds"] == [0]

@@ -9,6 +9,7 @@ from alpkd_pipeline.reporting.statistics.scores import (
     ERRORS,
     OF_COUNTS,
     collapsed,
+    constant_score,
     pseudo_values,
     score_of,
 )
@@ -61,6 +62,14 @@ def test_what_has_collapsed():
     assert not collapsed([1, 1, 0], [0, 1, 1], "matthews")
     assert collapsed([2.5, 2.6, 2.5], [0.0, 2.0, 5.0], "pearson")
     assert not collapsed([2.0, 2.6, 3.5], [0.0, 2.0, 5.0], "rmse")
+
+
+def test_what_answers_every_row_alike():
+    assert constant_score("accuracy", [0, 1, 1, 1]) == ("larger class", 0.75)
+    assert constant_score("f1", [0, 1, 1, 1]) == ("larger class", pytest.approx(6 / 7))
+    assert constant_score("matthews", [0, 1, 1]) == ("larger class", 0.0)
+    assert constant_score("rmse", [1.0, 3.0]) == ("mean", 1.0)
+    assert constant_score("pearson", [1.0, 3.0]) == ("mean", 0.0)
 
 
 def test_a_metric_that_is_none_of_ours_is_refused():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.render.text import markdown
+from alpkd_pipeline.reporting.report.page import warnings_of
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.average import AVERAGE
-from alpkd_pipeline.reporting.tables.runs import each_table, means_table
+from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
+from alpkd_pipeline.reporting.tables.runs import means_table
+from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.verdicts import (
     family_text,
     questions_table,
@@ -25,25 +26,25 @@ _MEANINGS = (
 
 
 def comparison_page(sources: Sources) -> str:
-    """Scores and verdicts, then a section for each task with each run; notes at the end."""
-    runs = sources.evidence.cells
+    """The result in short, scores, verdicts and settings; notes at the end. Runs are in the CSV."""
     parts = ["# Comparison of students\n"]
-    if runs.empty:
+    if sources.cells.empty:
         parts.append("No student has been trained and scored yet.\n")
     else:
-        parts += [*_scores(sources), *_verdicts(sources)]
-    for task, of_task in runs.groupby("task"):
-        parts.append(f"## {task}\n")
-        arms = [arm for arm in sources.arms if arm["task"] == task]
-        if arms:
-            table = markdown(means_table(arms, of_task))
-            seeds = _seed_line([arm["n"] for arm in arms])
-            parts.append(f"### Means over seeds\n\n{table}\n{seeds}")
-        parts.append(f"### Each student\n\n{markdown(each_table(of_task))}")
+        parts += [*_short(sources), *_scores(sources), *_verdicts(sources)]
+        for task in sources.tasks:
+            parts.append(f"## {task}, all metrics\n\n{markdown(means_table(sources, task))}")
+        parts.append(f"## Settings\n\n{markdown(settings_table(sources))}")
     notes = list(_notes(sources))
     if notes:
         parts.append("## Notes\n\n" + "".join(f"- {note}\n" for note in notes))
     return "\n".join(parts)
+
+
+def _short(sources: Sources) -> Iterator[str]:
+    found = list(choices(sources))
+    yield f"## In short\n\n{markdown(result_table(sources, found))}"
+    yield "".join(f"- {title}: {said}\n" for title, said in to_take(sources, found))
 
 
 def _scores(sources: Sources) -> Iterator[str]:
@@ -76,31 +77,9 @@ def _verdicts(sources: Sources) -> Iterator[str]:
     yield _MEANINGS
 
 
-def _seed_line(seeds: list[int]) -> str:
-    few, most = [n for n in seeds if n < ENOUGH_SEEDS], max(seeds)
-    lines = ["Mean ± sample standard deviation over seeds."] if most > 1 else []
-    if len(few) == len(seeds):
-        lines.append(f"{plural(most, 'seed')}: nothing can be said about differences.")
-    elif few:
-        lines.append(
-            f"{len(few)} of {len(seeds)} rows rest on fewer than {ENOUGH_SEEDS} seeds:"
-            " nothing can be said about their differences."
-        )
-    return "\n".join(lines) + "\n"
-
-
 def _notes(sources: Sources) -> Iterator[str]:
     runs, others = sources.evidence.cells, sources.evidence.left_out
-    if (runs["selection"] == "dev").any():
-        yield (
-            "The best epoch was chosen on the dev split whose score is shown, as the papers do:"
-            " these scores are optimistic."
-        )
-    if any(arm["arm_differs"] for arm in sources.arms):
-        yield (
-            "Runs of one method and depth that differ in more than the student's and the teacher's"
-            " seed are never averaged; the column `differs` says in what."
-        )
+    yield from warnings_of(sources)
     if runs["speed_up"].notna().any():
         yield (
             "Speed-up: the teacher's median time for one example over the student's; means only"

@@ -21,6 +21,8 @@ from alpkd_pipeline.reporting.report.sections import (
     runs_section,
     score_section,
     search_section,
+    settings_section,
+    short_section,
     verdict_section,
 )
 from alpkd_pipeline.reporting.sources import Sources
@@ -33,35 +35,6 @@ OPTIMISTIC = (
     "The best epoch of each student was chosen on the very dev rows whose score is shown, as the"
     " papers do. All scores are therefore optimistic, those of every method alike."
 )
-
-_SECTIONS: tuple[Callable[[Sources], Section | None], ...] = (
-    score_section,
-    verdict_section,
-    seed_section,
-    curve_section,
-    size_section,
-    attention_section,
-    geometry_section,
-    published_section,
-    cost_section,
-    search_section,
-    runs_section,
-)
-"""What follows the summary where there is something to compare, in the page's order."""
-
-
-def report_html(sources: Sources) -> str:
-    """The page as text; the same evidence gives the same text."""
-    found = [summary(sources)]
-    if sources.cells.empty:
-        return page_html(TITLE, "No students yet.", found)
-    with defaults():
-        found += [section for make in _SECTIONS if (section := make(sources)) is not None]
-    lead = (
-        f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
-        f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
-    )
-    return page_html(TITLE, lead, found)
 
 
 def summary(sources: Sources) -> Section:
@@ -82,7 +55,7 @@ def summary(sources: Sources) -> Section:
         *_others(sources),
         *_history(sources),
     ]
-    warnings = [Text(said, "warning") for said in _warnings(sources)]
+    warnings = [Text(said, "warning") for said in warnings_of(sources)]
     return Section("compared", title, [Facts(rows), *warnings])
 
 
@@ -121,7 +94,8 @@ def _history(sources: Sources) -> list[tuple[str, str]]:
     return [("Commits", listed(sorted(commits))), ("Finished", " to ".join(dict.fromkeys(days)))]
 
 
-def _warnings(sources: Sources) -> Iterator[str]:
+def warnings_of(sources: Sources) -> Iterator[str]:
+    """What belongs to every number, a sentence each."""
     cells = sources.cells
     if (cells["selection"] == "dev").any():
         yield OPTIMISTIC
@@ -133,3 +107,35 @@ def _warnings(sources: Sources) -> Iterator[str]:
         )
     if (cells["tuned"] == "dev").any():
         yield "Some students run with numbers that were searched for on dev: they are optimistic."
+
+
+_SECTIONS: tuple[Callable[[Sources], Section | None], ...] = (
+    short_section,
+    summary,
+    score_section,
+    verdict_section,
+    seed_section,
+    curve_section,
+    size_section,
+    attention_section,
+    geometry_section,
+    published_section,
+    cost_section,
+    search_section,
+    settings_section,
+    runs_section,
+)
+"""The page's order."""
+
+
+def report_html(sources: Sources) -> str:
+    """The page as text; the same evidence gives the same text."""
+    if sources.cells.empty:
+        return page_html(TITLE, "No students yet.", [summary(sources)])
+    with defaults():
+        found = [section for make in _SECTIONS if (section := make(sources)) is not None]
+    lead = (
+        f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
+        f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
+    )
+    return page_html(TITLE, lead, found)

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import groupby
 
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.errors import size
+from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.forest import forest
 from alpkd_pipeline.reporting.render.html import (
@@ -25,8 +25,10 @@ from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
 from alpkd_pipeline.reporting.tables.audit import audit_table
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
+from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.published import ours, published, theirs
-from alpkd_pipeline.reporting.tables.runs import list_tables
+from alpkd_pipeline.reporting.tables.runs import list_tables, means_table
+from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
 from alpkd_pipeline.reporting.tables.verdicts import (
     counts_table,
@@ -78,11 +80,44 @@ def _explained(table: Table) -> list[Block]:
     return [table, Text(said, "quiet")] if said else [table]
 
 
+_SHORT = (
+    "For each task and depth the configuration with the highest mean, and what every other one is"
+    " beside it: all pairs of all columns are one family of tests. Of the best and those that are"
+    " not shown to be worse, the smallest student that answers fastest is the one to take, by its"
+    " best seed."
+)
+
+
+def short_section(sources: Sources) -> Section:
+    """The result: first questions in words, what is best, what to take."""
+    found = list(choices(sources))
+    blocks: list[Block] = [
+        f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
+        f" ({row['mean']:+.2f} margins, {plural(row['n'], 'seed')})."
+        for row in sources.first_questions
+        if row["mean"] is not None
+    ]
+    blocks += [Text(_SHORT, "quiet"), *_explained(result_table(sources, found))]
+    return Section(
+        "short",
+        "In short",
+        [*blocks, Heading("Which to take"), Facts(list(to_take(sources, found)))],
+    )
+
+
+def settings_section(sources: Sources) -> Section:
+    """What everything was trained with."""
+    return Section("settings", "Settings", [settings_table(sources)])
+
+
 def score_section(sources: Sources) -> Section:
     """A table for each number of layers."""
     blocks: list[Block] = [_SCORES + sources.on_errors]
     for name, table in sources.score_tables:
         blocks += [Heading(name), *_explained(table)]
+    blocks += [
+        Details(f"{task}, all metrics", [means_table(sources, task)]) for task in sources.tasks
+    ]
     return Section("scores", "Scores", blocks)
 
 

@@ -31,10 +31,11 @@ def arms(runs: Iterable[Mapping[Any, Any]]) -> list[Row]:
 
     Returns:
         In the order of the runs, what all runs of an arm share; `label`: the method, and what
-        differs where a task and depth has several arms of it; `n` student seeds, `mean`, `std`,
-        `low` and `high` over them; `teachers`: their number; `spread`; `seeds`; `per_seed`: seed ->
-        score, averaged over teachers; `units`: (seed, teacher) -> score; `keys`: the same -> the
-        run's key; `runs`: the keys; `sign`: -1 where less is better, else 1; `rows`.
+        differs where a task and depth has several arms of it, or methods in several settings; `n`
+        student seeds, `mean`, `std`, `low` and `high` over them; `teachers`: their number;
+        `spread`; `seeds`; `per_seed`: seed -> score, averaged over teachers; `units`: (seed,
+        teacher) -> score; `keys`: the same -> the run's key; `runs`: the keys; `sign`: -1 where
+        less is better, else 1; `rows`.
 
     Raises:
         ValueError: something is missing, or one arm has one seed twice under one teacher.
@@ -57,7 +58,9 @@ def _arm(runs: Sequence[Mapping[Any, Any]]) -> Row:
         raise ValueError(
             f"{first['task']}, {first['method']}: one seed stands twice in the arm {first['arm']}"
         )
-    scores, differs = per_seed(units), first["arm_differs"]
+    scores = per_seed(units)
+    told = (first["arm_differs"], first["setting_differs"])
+    differs = ", ".join(dict.fromkeys(part for text in told if text for part in text.split(", ")))
     return {
         **{name: first[name] for name in _OF_RUNS},
         "layers": int(first["layers"]),

@@ -49,6 +49,15 @@ def pseudo_values(metric: str, labels: Sequence[float], answers: Sequence[float]
     return [values[pair] for pair in pairs]
 
 
+def constant_score(metric: str, labels: Sequence[float]) -> tuple[str, float]:
+    """What says the same of every row, `larger class` or `mean`, and its score."""
+    if metric in OF_COUNTS:
+        name, said = "larger class", float(Counter(labels).most_common(1)[0][0])
+    else:
+        name, said = "mean", math.fsum(labels) / len(labels)
+    return name, score_of(metric, labels, [said] * len(labels))
+
+
 def collapsed(answers: Sequence[float], labels: Sequence[float], metric: str) -> bool:
     """Whether a model answers one class only, or numbers that hardly differ: with a standard
     deviation below a tenth of the labels'.

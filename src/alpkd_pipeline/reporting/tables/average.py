@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 TEACHER = "teacher"
+CONSTANT = "constant"
 _RUN_NAME = r"^.+?-teacher-(?P<model>.+?)-s\d+(?:-[0-9a-f]{4})?$"
 
 
@@ -90,9 +91,11 @@ AVERAGE = "Average"
 _Lines = Sequence[Mapping[str, Any]]
 
 
-def average_name(tasks: int) -> str:
-    """The heading of averages: `average (3 tasks)`."""
-    return f"average ({tasks} tasks)"
+def average_name(line: Mapping[str, Any]) -> str:
+    """The heading of averages: `average (3 tasks)`, and of what where metrics are mixed."""
+    metrics = str(line["metric"]).split()
+    mixed = f", {' and '.join(metrics)} mixed" if len(metrics) > 1 else ""
+    return f"average ({line['tasks']} tasks{mixed})"
 
 
 def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:

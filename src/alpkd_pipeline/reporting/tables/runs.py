@@ -65,8 +65,10 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()[[*means.columns, "group"]]
 
 
-def means_table(arms: Sequence[Row], runs: pd.DataFrame) -> Table:
-    """The means that the verdicts compare: a row for each arm of one task, over all its seeds."""
+def means_table(sources: Sources, task: str) -> Table:
+    """The means by all metrics: a row for each arm of one task, over all its seeds."""
+    arms = [arm for arm in sources.arms if arm["task"] == task]
+    runs = sources.cells[sources.cells["task"] == task]
     scores = [name for name in score_columns(runs) if runs[name].notna().any()]
     # Only what a row says: the frame of all runs is wide, and each arm copies its part of it.
     wanted = ["seed", "layers", "teacher_layers", "teacher", "teacher_key", "teacher_score"]
@@ -78,10 +80,12 @@ def means_table(arms: Sequence[Row], runs: pd.DataFrame) -> Table:
         *(numbers(name, _score(name)) for name in scores),
         *_OF_MODELS,
         Column("spread over", lambda row: row["spread"]),
-        _DIFFERS,
+        Column("differs", lambda row: row["arm_differs"]),
     ]
     rows = [_mean_row(arm, alike.loc[arm["runs"]], scores) for arm in arms]
-    return Table("Means over seeds", columns, [Body(cells(columns, rows))]).without_empty()
+    return Table(
+        f"{task}, all metrics: means over seeds", columns, [Body(cells(columns, rows))]
+    ).without_empty()
 
 
 def _mean_row(arm: Row, runs: pd.DataFrame, scores: list[str]) -> Row:
@@ -100,31 +104,16 @@ def _mean_row(arm: Row, runs: pd.DataFrame, scores: list[str]) -> Row:
     }
 
 
-def each_table(runs: pd.DataFrame) -> Table:
-    """Each student of a task, one by one."""
-    students = students_table(runs)
-    columns = [
-        *_HEAD,
-        numbers("seed", lambda row: str(row["seed"])),
-        *(numbers(name, _score(name)) for name in score_columns(students)),
-        *_OF_MODELS,
-        _DIFFERS,
-        Column("run", lambda row: row["path"].rpartition("/")[2]),
-    ]
-    rows = cells(columns, students.to_dict("records"))
-    return Table("Each student", columns, [Body(rows)]).without_empty()
-
-
 def _depth(row: Row) -> str:
     teacher = known(row.get("teacher_layers"))
     return str(row["layers"]) if teacher is None else f"{row['layers']} of {teacher:.0f}"
 
 
 def _score(name: str) -> Callable[[Row], str]:
-    """A score, or a mean with its deviation."""
+    """A mean with its deviation."""
 
     def text(row: Row) -> str:
-        mean, std = row[name] if isinstance(row[name], tuple) else (row[name], None)
+        mean, std = row[name]
         return score_text(mean) if known(std) is None else f"{score_text(mean)} ± {std:.4f}"
 
     return text
@@ -143,7 +132,6 @@ _OF_MODELS = (
     numbers("seconds", lambda row: seconds_text(known(row.get("seconds")))),
     numbers("speed-up", _speed_up),
 )
-_DIFFERS = Column("differs", lambda row: row["arm_differs"])
 
 
 def list_tables(sources: Sources) -> tuple[Table | None, Table]:

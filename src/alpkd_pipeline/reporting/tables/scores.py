@@ -6,8 +6,9 @@ metric's own unit; percent only where something is kept of the teacher.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
@@ -15,6 +16,7 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.statistics.pairing import Row as Arm
 from alpkd_pipeline.reporting.tables.average import (
     AVERAGE,
+    CONSTANT,
     TEACHER,
     average_name,
     averages,
@@ -35,6 +37,7 @@ from alpkd_pipeline.reporting.tables.table import (
     number,
     numbers,
     plus_minus,
+    points,
 )
 from alpkd_pipeline.tasks.metrics import is_error
 
@@ -53,21 +56,27 @@ BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
 _REAL = ("mean", "std", "low", "high", "kept", "rank")
 
 
-def main_lines(runs: pd.DataFrame, table: Sequence[Arm], bests: Sequence[Arm]) -> list[Line]:
+def main_lines(
+    runs: pd.DataFrame,
+    table: Sequence[Arm],
+    bests: Sequence[Arm],
+    constants: Mapping[str, tuple[str, float]] | None = None,
+) -> list[Line]:
     """Every number of the main tables on a line of its own.
 
     Args:
         runs: rows of `collect` that count, with the columns of `add_settings`.
         table: of `arms(runs)`.
         bests: of `best`.
+        constants: task -> what answers every row alike, and its score.
 
     Returns:
         What `BEFORE_MEASURES` names, the measures and `runs`: for each number of layers (deepest
-        first) the teacher's lines, then those of the methods in the order of the methods' table;
-        `row` counts the rows of a table. `n`, `mean`, `std`, `low`, `high` over seeds; `bold` as
-        `best` says; `kept` percent of the teacher's score. A line whose `task` is `Average` follows
-        each row where at least two tasks are shared: see `averages`; only there `tasks` and `rank`
-        are filled. `runs` are the keys behind the number.
+        first) the teacher's lines, those of the methods in the order of the methods' table, those
+        of the constants; `row` counts the rows of a table. `n`, `mean`, `std`, `low`, `high` over
+        seeds; `bold` as `best` says; `kept` percent of the teacher's score. A line whose `task` is
+        `Average` follows each row where at least two tasks are shared: see `averages`; only there
+        `tasks` and `rank` are filled. `runs` are the keys behind the number.
 
     Raises:
         ValueError: two arms of one task and depth have the same label.
@@ -78,7 +87,13 @@ def main_lines(runs: pd.DataFrame, table: Sequence[Arm], bests: Sequence[Arm]) -
     for layers in sorted({arm["layers"] for arm in table}, reverse=True):
         here = runs[runs["layers"] == layers]
         students = _student_lines(here, [arm for arm in table if arm["layers"] == layers], bold)
-        lines += _in_rows([*teacher_lines(here), *students], layers)
+        of_tasks = dict.fromkeys(zip(here["task"], here["metric"], strict=True))
+        same = [
+            _constant_line(task, metric, *constants[task])
+            for task, metric in of_tasks
+            if constants and task in constants
+        ]
+        lines += _in_rows([*teacher_lines(here), *students, *same], layers)
     return lines
 
 
@@ -108,6 +123,22 @@ def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> 
         }
 
 
+def _constant_line(task: str, metric: str, label: str, score: float) -> Line:
+    return {
+        **dict.fromkeys(measures()),
+        "label": label,
+        "method": CONSTANT,
+        "kind": CONSTANT,
+        "task": task,
+        "metric": metric,
+        **dict.fromkeys(("n", "std", "low", "high", "kept", "teacher_mean")),
+        "mean": score,
+        "bold": False,
+        "per_seed": {},
+        "runs": [],
+    }
+
+
 def _in_rows(lines: list[Line], layers: int) -> Iterator[Line]:
     """Lines in the order of a table's rows, each row followed by its average."""
     times = Counter((line["label"], line["task"]) for line in lines)
@@ -115,7 +146,7 @@ def _in_rows(lines: list[Line], layers: int) -> Iterator[Line]:
         if count > 1:
             raise ValueError(f"two rows of {layers} layers are called {label} on {task}")
     means = averages(lines)
-    order = {name: place for place, name in enumerate((TEACHER, *METHODS))}
+    order = {name: place for place, name in enumerate((TEACHER, *METHODS))} | {CONSTANT: 10**6}
     labels = dict.fromkeys((line["label"], line["method"]) for line in lines)
     ranked = sorted(labels, key=lambda found: (order.get(found[1], len(order)), found))
     for row, (label, _) in enumerate(ranked):
@@ -150,7 +181,7 @@ def _table(lines: list[Line], layers: int, name: str, sources: Sources | None) -
     columns = [Column("method", _method)]
     for task in sorted(metric):
         columns.append(numbers(task, _scored(task, counts, sources), metric[task]))
-    over = [int(line["tasks"]) for line in lines if line["task"] == AVERAGE]
+    over = [line for line in lines if line["task"] == AVERAGE]
     if over:
         said = "over the tasks that all methods of the table have"
         columns.append(numbers(average_name(over[-1]), _scored(AVERAGE, counts, sources), said))
@@ -215,11 +246,27 @@ def _scored(task: str, counts: set[int], sources: Sources | None) -> Callable[[R
         return Cell(
             plus_minus(line["mean"], line["std"], line["metric"]),
             href=_link(line, sources) if sources else "",
-            small=f"n = {int(line['n'])}" if differ and known(line["n"]) else "",
+            small="; ".join(
+                [
+                    *([f"n = {int(line['n'])}"] if differ and known(line["n"]) else []),
+                    *([f"last epoch {last}"] if (last := _last(line, sources)) else []),
+                ]
+            ),
             strong=bool(line["bold"]),
         )
 
     return cell
+
+
+def _last(line: Line, sources: Sources | None) -> str:
+    """The score after the last epoch, where it is not the best one's in all runs."""
+    if sources is None or line["kind"] != "student" or line["task"] == AVERAGE:
+        return ""
+    last = [sources.last_epoch.get(key) for key in line["runs"]]
+    known_scores = [score for score in last if score is not None]
+    if len(known_scores) < len(last) or line["n"] is None:
+        return ""
+    return points(math.fsum(known_scores) / len(last), metric=line["metric"])
 
 
 def _link(line: Line, sources: Sources) -> str:

@@ -1,0 +1,155 @@
+"""The result first: what is best, what is as good as it, which of these to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from alpkd_pipeline.reporting.formats import millions
+from alpkd_pipeline.reporting.statistics.words import (
+    BETTER,
+    BETTER_WITHIN,
+    EQUAL,
+    NOT_DISTINGUISHABLE,
+    NOTHING,
+    WORSE,
+    WORSE_WITHIN,
+    margin_text,
+)
+from alpkd_pipeline.reporting.tables.measures import measured, timed_alike
+from alpkd_pipeline.reporting.tables.table import (
+    MISSING,
+    Body,
+    Cell,
+    Column,
+    Table,
+    cells,
+    numbers,
+    plus_minus,
+    points,
+)
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.sources import Sources
+    from alpkd_pipeline.reporting.statistics.pairing import Row
+    from alpkd_pipeline.reporting.store import RunRecord
+
+AS_GOOD = (EQUAL, BETTER, BETTER_WITHIN, NOT_DISTINGUISHABLE)
+"""Whoever is one of these beside the best may be taken in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A task and depth, and which of its configurations to take."""
+
+    best: Row  # of `best`
+    arms: Sequence[Row]  # all of its column
+    take: Row  # of the best and those that are as good, the smallest, then the fastest
+    run: RunRecord  # its student with the best score
+    sizes: dict[str, float | None]  # its measures
+    unseen: float | None  # a smaller lead could not have been seen
+
+
+def choices(sources: Sources) -> Iterator[Choice]:
+    """One for each task and depth, the deepest students first."""
+    sizes = measured(timed_alike(sources.cells))
+    bests = {(row["task"], row["layers"]): row for row in sources.bests}
+    for place in sources.places:
+        best, arms = bests[place], sources.by_place[place]
+        as_good = [
+            arm
+            for arm in arms
+            if arm["arm"] == best["arm"] or best["rivals"].get(arm["label"]) in AS_GOOD
+        ]
+        far = float("inf")
+        take = min(
+            as_good,
+            key=lambda arm: (
+                sizes[arm["arm"]]["parameters"] or far,
+                sizes[arm["arm"]]["latency_ms"] or far,
+                -arm["sign"] * arm["mean"],
+            ),
+        )
+        run = max(sources.students(take), key=lambda r: take["sign"] * (r.deciding_score or 0.0))
+        seen = [
+            row["detectable_family"]
+            for row in sources.verdicts
+            if (row["task"], row["layers"]) == place and row["detectable_family"] is not None
+        ]
+        yield Choice(best, arms, take, run, sizes[take["arm"]], median(seen) if seen else None)
+
+
+def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
+    """Which configuration is best, and what all others are beside it."""
+
+    def best(choice: Choice) -> Cell:
+        row = choice.best
+        score = plus_minus(row["mean"], row["std"], row["metric"])
+        return Cell(
+            f"{row['label']} {score}",
+            mark=row["method"],
+            href=sources.runs_of(row["runs"]),
+            strong=bool(row["bold"]),
+            small="" if row["bold"] else "the highest mean, not shown to be the best",
+        )
+
+    def of_kinds(*kinds: str) -> Column:
+        def names(choice: Choice) -> Cell:
+            rivals = choice.best["rivals"].items()
+            said = ", ".join(label for label, kind in rivals if kind in kinds)
+            return Cell(said or MISSING, tone="prose")
+
+        return Column(_HEADINGS[kinds[0]], names)
+
+    def unseen(choice: Choice) -> str:
+        if choice.unseen is None:
+            return MISSING
+        return f"below {points(choice.unseen, metric=choice.best['metric'])}"
+
+    def margin(choice: Choice) -> str:
+        size = sources.judge.plan.margin_of(choice.best["metric"], choice.best["sign"])
+        return MISSING if size is None else margin_text(size, choice.best["sign"])
+
+    columns = [
+        Column("students", lambda choice: _title(sources, choice)),
+        Column("best", best),
+        of_kinds(EQUAL),
+        of_kinds(NOT_DISTINGUISHABLE, BETTER, BETTER_WITHIN),
+        of_kinds(WORSE, WORSE_WITHIN),
+        of_kinds(NOTHING),
+        numbers("margin", margin, "differences within it count as equal"),
+        numbers(
+            "could not be seen", unseen, "leads over a baseline, in the median pair of the column"
+        ),
+    ]
+    return Table("Which is best", columns, [Body(cells(columns, found))]).without_empty()
+
+
+_HEADINGS = {
+    EQUAL: "equal to it",
+    NOT_DISTINGUISHABLE: "not distinguishable from it",
+    WORSE: "worse",
+    NOTHING: "nothing can be said of",
+}
+
+
+def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, str]]:
+    """Of the best and all that are as good, the smallest and fastest: what, where, made by what."""
+    for choice in found:
+        run, sizes, metric = choice.run, choice.sizes, choice.take["metric"]
+        known = [f"score {points(run.deciding_score, metric=metric)}"]
+        known += [f"{millions(sizes['parameters'])} parameters"] if sizes["parameters"] else []
+        known += [f"{sizes['latency_ms']:.1f} ms an example"] if sizes["latency_ms"] else []
+        folder = run.path.relative_to(sources.evidence.store).as_posix()
+        command = run.run.get("command")
+        yield (
+            _title(sources, choice),
+            f"{choice.take['label']}, seed {run.run['params']['seed']} ({', '.join(known)}):"
+            f" `{folder}`" + (f", made by `{command}`" if command else ""),
+        )
+
+
+def _title(sources: Sources, choice: Choice) -> str:
+    return sources.title((choice.best["task"], choice.best["layers"]))
