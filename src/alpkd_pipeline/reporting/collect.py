@@ -14,6 +14,7 @@ from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
+from alpkd_pipeline.reporting.looks import Looks, looks_of
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
 from alpkd_pipeline.store.diff import flat
@@ -48,6 +49,7 @@ class Evidence:
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
     plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
 
+    looks: Looks = field(default_factory=dict)  # what was tested before
     planned: Mapping[str, str] = field(default_factory=dict)  # key -> name of each planned cell
 
     @property
@@ -114,6 +116,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         searches=tuple(searches),
         sweep=chosen,
         plan=asked.plan,
+        looks=looks_of(store),
         planned=_planned([chosen] if chosen else sweeps, asked.only),
     )
 

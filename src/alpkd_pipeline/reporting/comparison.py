@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.garbage import collected_seldom
 from alpkd_pipeline.reporting.collect import Evidence
+from alpkd_pipeline.reporting.looks import add_looks
 from alpkd_pipeline.reporting.render.text import latex
 from alpkd_pipeline.reporting.report.markdown_page import comparison_page
 from alpkd_pipeline.reporting.report.page import report_html
@@ -63,6 +64,7 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
         }
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8", newline="\n")
+        add_looks(evidence.store, sources.verdicts)
     return [out / name for name in texts]
 
 

@@ -104,7 +104,7 @@ class Sources:
     @cached_property
     def judge(self) -> Judge:
         """The tests of the arms."""
-        return Judge(self.found, self.evidence.plan, self.answers)
+        return Judge(self.found, self.evidence.plan, self.answers, self.evidence.looks)
 
     @cached_property
     def first_questions(self) -> list[Row]:

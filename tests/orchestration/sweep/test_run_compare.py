@@ -8,6 +8,7 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.orchestration.sweep.run import comparison_job, present_comparison
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.store.manifest import publish
 
 
@@ -17,11 +18,15 @@ def test_the_page_of_the_present_comparison_or_none(load: Load, tmp_path: Path, 
     loader = load({"run.tracking": "off"})
     params, cell = loader.params.plain(), loader.cell
     assert present_comparison(PROJECT, None, params) is None
-    found = ComparisonDataset(filepath=str(cell.comparison_path), store=str(cell.store))
+    found = ComparisonDataset(
+        filepath=str(cell.comparison_path),
+        store=str(cell.store),
+        compare=cell.params.compare.model_dump_json(),
+    )
     work = tmp_path / "work"
     work.mkdir()
     (work / page).write_text("x")
-    publish(work, found.path, {"key": comparison_key(cell.store)})
+    publish(work, found.path, {"key": comparison_key(cell.store, Asked())})
     assert present_comparison(PROJECT, None, params) == found.path / page
 
 

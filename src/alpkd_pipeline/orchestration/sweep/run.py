@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +79,27 @@ class Sweep:
             why = f" ({', '.join(planned.why)})" if planned.why else ""
             self._say(f"{planned.state}: {planned.name}{why}")
         self._say_counts(self._engine(engine, workers).slots)
+        self._say_seeds()
+
+    def _say_seeds(self) -> None:
+        """How many seeds would show what, as far as earlier runs tell their noise."""
+        from alpkd_pipeline.reporting.asked import Asked
+        from alpkd_pipeline.reporting.collect import gather
+        from alpkd_pipeline.reporting.planner import pairs_of, seeds_needed
+        from alpkd_pipeline.reporting.sources import Sources
+
+        columns: dict[tuple[str, int], set[str]] = {}
+        for planned in self.plan.cells:
+            place = planned.coordinates
+            columns.setdefault((place["task"], place["layers"]), set()).add(place["method"])
+        pairs = pairs_of([sorted(methods) for methods in columns.values()])
+        cell = self.plan.cells[0].cell
+        if pairs and cell.store.is_dir():
+            asked = Asked.of(cell.params.compare.model_dump(mode="json"))
+            tasks = sorted({task for task, _ in columns})
+            asked = replace(asked, sweep=None, only={"task": tasks})
+            for line in seeds_needed(Sources(gather(cell.store, asked)), tasks, pairs):
+                self._say(line)
 
     def run(self, engine: str, workers: int | None, *, report: bool) -> int:
         """Make what is missing, compare, tell; gives 0, 1 if anything failed, 130 if stopped."""
@@ -129,7 +151,7 @@ class Sweep:
         """Make the comparison's page, if it is not there; whether somebody stopped it."""
         if not self._scored:
             return False
-        params, stopped = self._params.plain(), False
+        params, stopped = merged(self._params.plain(), {"compare": {"sweep": self.name}}), False
         self._page = present_comparison(self.project, self.env, params)
         if self._page is None:
             stopped = self._run([comparison_job(params)], engine)

@@ -82,7 +82,7 @@ def borrowed_test(
     weight, rest = 0.0, 0.0
     if others:
         degrees = (seeds - 1) * len(others)
-        rest = max(0.0, _residual([ours, theirs, *others]) - own_sum) / degrees
+        rest = max(0.0, residual([ours, theirs, *others]) - own_sum) / degrees
         own = own_sum / (seeds - 1)
         weight = (1.0 if rest >= own else rest / own) / (1 / 4 + 1 / degrees)
     df = seeds - 1 + weight
@@ -95,7 +95,7 @@ ROUNDING = 1e-12
 """Scores of the same answers may differ by this much, and by no more."""
 
 
-def _residual(table: Sequence[Sequence[float]]) -> float:
+def residual(table: Sequence[Sequence[float]]) -> float:
     """The sum of squares that methods (rows) and seeds (columns) leave unexplained."""
     seeds, methods = len(table[0]), len(table)
     of_seed = [math.fsum(column) / methods for column in zip(*table, strict=True)]

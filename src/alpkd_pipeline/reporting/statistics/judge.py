@@ -24,9 +24,16 @@ class Judge:
     """The tests of one comparison: arms, the plan, and the answers of runs by their keys."""
 
     def __init__(
-        self, table: Iterable[Row], plan: Plan, answers: Mapping[str, Answers] | None = None
+        self,
+        table: Iterable[Row],
+        plan: Plan,
+        answers: Mapping[str, Answers] | None = None,
+        looks: Mapping[tuple[str, str], Sequence[int]] | None = None,
     ) -> None:
-        """Keep what is given; nothing is computed yet."""
+        """Keep what is given, with the numbers of seeds at which pairs of arms were tested before;
+        nothing is computed yet.
+        """
+        self._looks = looks or {}
         self.table, self.plan, self.answers = list(table), plan, answers or {}
         self.places = by_place(self.table)
         self._values: dict[str, list[float]] = {}
@@ -45,6 +52,11 @@ class Judge:
         return borrowed_test(
             list(pairs.ours.values()), list(pairs.theirs.values()), others, self.step(ours)
         )
+
+    def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
+        """With how many seeds less the two were tested before, without a plan for it."""
+        seen = self._looks.get((ours["arm"], theirs["arm"]), ())
+        return [] if self.plan.looks else [n for n in seen if n < seeds]
 
     def step(self, arm: Row) -> float:
         """What one dev row changes the arm's score by; 0 where it has no such step."""

@@ -74,7 +74,7 @@ def _correct(rows: Sequence[Row], test: str, names: tuple[str, str]) -> None:
 def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
     """The comparisons of the arms of one task and depth."""
     for ours in rows:
-        for baseline in _held_against(ours["method"]):
+        for baseline in held_against(ours["method"]):
             rivals = [row for row in rows if row["method"] == baseline]
             fitting = [row for row in rivals if row["setting"] == ours["setting"]]
             same = dict.fromkeys(COLUMNS) | {n: ours[n] for n in (*_OF_ARM, "runs", "sign")}
@@ -86,7 +86,8 @@ def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
                 yield same | _not_comparable(ours, rivals)
 
 
-def _held_against(method: str) -> Sequence[str]:
+def held_against(method: str) -> Sequence[str]:
+    """The baselines of a method; a baseline has those before it."""
     return BASELINES[: BASELINES.index(method)] if method in BASELINES else BASELINES
 
 
@@ -131,6 +132,13 @@ def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | N
     elif share is None:
         planned = " and ".join(map(str, judge.plan.looks))
         notes.append(f"{n} seeds are no planned look: these are at {planned}")
+    elif earlier := judge.earlier_looks(ours, theirs, n):
+        told = " and ".join(map(str, earlier))
+        notes.append(
+            f"looked at before with {told} seeds, unplanned: at look {len(earlier) + 1} only a"
+            f" corrected p below {judge.plan.level / (len(earlier) + 1) / (len(earlier) + 2):.4f}"
+            " is sure"
+        )
     if pairs.teachers > 1:
         notes.append(f"each seed is the mean over up to {pairs.teachers} teachers")
     if pairs.spread == MIXED:
