@@ -5,9 +5,10 @@
 
 Writes the run folders of a made-up study of 8 tasks x 9 methods x 3 depths x SEEDS into an empty
 folder STORE: the small files are in the form of real ones, with a journal of some 60 lines, the
-attention of ALP-KD, scores, latencies and geometries; the weights are a few bytes. The scores are
-drawn from a normal distribution and mean nothing. Then it compares them in a process of its own and
-prints the seconds, the peak of memory and the sizes of the files.
+attention of ALP-KD, scores, the answers to every row of GLUE's dev splits, latencies and
+geometries; the weights are a few bytes. The scores are drawn from a normal distribution and mean
+nothing. Then it compares them in a process of its own and prints the seconds, the peak of memory
+and the sizes of the files.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,8 @@ import numpy as np
 
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import seal, write_json
-from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.glue import DEV_ROWS, GLUE
+from alpkd_pipeline.tasks.task import Task
 
 TASKS = {
     "cola": 0.55,
@@ -219,18 +222,47 @@ class MadeUp:
         return {"attention": {**found, "examples": 1000}}
 
     def _result(
-        self, folder: Path, place: str, made_from: dict[str, str], name: str, v: Any
+        self,
+        folder: Path,
+        place: str,
+        made_from: dict[str, str],
+        name: str,
+        v: Any,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         key = self.key()
         result = self.root / place / folder.parent.name / f"{folder.name}-{key[:8]}"
         write_json(result / name, v)
+        for file, text in (files or {}).items():
+            (result / file).parent.mkdir(exist_ok=True)
+            (result / file).write_text(text)
         seal(result, {"key": key, "made_from": made_from})
 
     def _scores(self, folder: Path, stage: str, key: str, task: str, score: float) -> None:
-        row = GLUE[task].task
-        splits = {s: {"scores": dict.fromkeys(row.metrics, score)} for s in row.dev_splits}
+        row, rows = GLUE[task].task, DEV_ROWS[task]
+        scores = dict.fromkeys(row.metrics, score)
+        splits = {s: {"scores": scores, "rows": rows} for s in row.dev_splits}
         place = "07_model_output/scores"
-        self._result(folder, place, {stage: key}, "scores.json", {"splits": splits})
+        file = {f"predictions/{row.dev_splits[0]}.csv": self._answers(row, rows, score)}
+        self._result(folder, place, {stage: key}, "scores.json", {"splits": splits}, file)
+
+    def _answers(self, task: Task, rows: int, score: float) -> str:
+        """Answers to as many rows as the dev split has, about so many of them right."""
+        if task.kind == "regression":
+            labels = np.random.default_rng(7).uniform(0, 5, rows).round(2)
+            said = (labels + self._draw.standard_normal(rows)).tolist()
+            lines = [f"{i},{y},{a}" for i, (y, a) in enumerate(zip(labels, said, strict=True))]
+            return "\n".join(["idx,label,prediction", *lines]) + "\n"
+        labels = np.random.default_rng(7).integers(0, task.num_labels, rows)
+        right = self._draw.uniform(size=rows) < score
+        said = np.where(right, labels, (labels + 1) % task.num_labels)
+        sure = self._draw.uniform(0.5, 1, rows)
+        names = ",".join(f"p_{name}" for name in task.label_names)
+        lines = [
+            f"{i},{y},{a},{p},{1 - p}" + ",0.0" * (task.num_labels - 2)
+            for i, (y, a, p) in enumerate(zip(labels, said, sure, strict=True))
+        ]
+        return "\n".join([f"idx,label,prediction,{names}", *lines]) + "\n"
 
     def _latency(self, folder: Path, stage: str, key: str, p50_ms: float) -> None:
         found = {"batch_1": {"p50_ms": p50_ms}, "environment": ENVIRONMENT}

@@ -20,6 +20,7 @@ from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.scores import constant_score
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
 from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -90,6 +91,11 @@ class Sources:
         return list(score_tables(self.lines, self))
 
     @cached_property
+    def means_tables(self) -> dict[str, Table]:
+        """Task -> of `means_table`."""
+        return {task: means_table(self, task) for task in self.tasks}
+
+    @cached_property
     def verdicts(self) -> list[Row]:
         """Of `verdicts`, with what each could have seen."""
         return add_detectable(verdicts(self.judge), self.judge.plan.level)
@@ -97,8 +103,8 @@ class Sources:
     @cached_property
     def answers(self) -> dict[str, Answers]:
         """Key of a run -> what it said to the dev rows, wherever that was kept."""
-        students = self.evidence.students
-        found = {key: _answers_of(students[key]) for key in self.cells["key"]}
+        students, labels = self.evidence.students, dict[bytes, Sequence[float]]()
+        found = {key: _answers_of(students[key], labels) for key in self.cells["key"]}
         return {key: said for key, said in found.items() if said is not None}
 
     @cached_property
@@ -231,11 +237,14 @@ class Sources:
         return f"#{anchor('run', *first)}" if first else ""
 
 
-def _answers_of(run: RunRecord) -> Answers | None:
-    """The answers behind a run's scores."""
+def _answers_of(run: RunRecord, labels: dict[bytes, Sequence[float]]) -> Answers | None:
+    """The answers behind a run's scores; runs of the same rows share their labels."""
     for folder in (*run.scored, run.path):
         file = RunFolder(folder).predictions(run.dev_split)
         if file is not None:
             read = read_predictions(file)
-            return Answers(read.labels.tolist(), read.answers.tolist())
+            same = read.labels.tobytes()
+            if same not in labels:
+                labels[same] = read.labels.tolist()
+            return Answers(labels[same], read.answers.tolist())
     return None

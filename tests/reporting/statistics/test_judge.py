@@ -8,7 +8,7 @@ from tests.reporting.cell_frames import frame, judge_of, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
 from alpkd_pipeline.reporting.statistics.judge import Answers
-from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
+from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
 from alpkd_pipeline.reporting.statistics.pairing import pair
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]
@@ -72,7 +72,7 @@ def test_answers_add_the_noise_of_their_rows():
         for arm in (ours, theirs)
     ]
     found = judge.new_texts(test, ours, theirs)
-    assert found.error == pytest.approx(on_new_texts(test, *values).error)
+    assert found.error == pytest.approx(on_new_texts(test, *map(Contributions.of, values)).error)
     assert found.error > test.error
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
-from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
+from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
 
 
 def test_the_variance_is_that_of_two_factors():
@@ -18,7 +18,7 @@ def test_the_variance_is_that_of_two_factors():
     rest = d - rows - seeds[:, None] + d.mean()
     v_seeds, v_rows = seeds.var(ddof=1) / 4, rows.var(ddof=1) / 30
     residual = (rest**2).sum() / (3 * 29) / (4 * 30)
-    found = on_new_texts(test, ours.tolist(), theirs.tolist())
+    found = on_new_texts(test, Contributions.of(ours.tolist()), Contributions.of(theirs.tolist()))
     assert test.error**2 == pytest.approx(v_seeds)
     assert found.error**2 == pytest.approx(max(v_seeds, v_rows, v_seeds + v_rows - residual))
     assert (found.mean, found.df, found.n) == (test.mean, test.df, test.n)
@@ -29,11 +29,13 @@ def test_it_is_never_surer_than_seeds_or_rows_alone():
     for _ in range(50):
         ours, theirs = rng.integers(0, 2, (2, 3, 20)).astype(float)
         test = borrowed_test(ours.mean(1).tolist(), theirs.mean(1).tolist())
-        found = on_new_texts(test, ours.tolist(), theirs.tolist())
+        found = on_new_texts(
+            test, Contributions.of(ours.tolist()), Contributions.of(theirs.tolist())
+        )
         rows = (ours - theirs).mean(0).var(ddof=1) / 20
         assert found.error**2 >= max(test.error**2, rows) - 1e-15
 
 
 def test_models_that_answer_alike_have_no_rows_that_differ():
-    same = [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+    same = Contributions.of([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     assert on_new_texts(TTest(2, 0.0, 0.0, 1), same, same).error == 0

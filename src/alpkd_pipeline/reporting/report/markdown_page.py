@@ -9,7 +9,6 @@ from alpkd_pipeline.reporting.report.page import warnings_of
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.average import AVERAGE
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.verdicts import (
     family_text,
@@ -32,8 +31,8 @@ def comparison_page(sources: Sources) -> str:
         parts.append("No student has been trained and scored yet.\n")
     else:
         parts += [*_short(sources), *_scores(sources), *_verdicts(sources)]
-        for task in sources.tasks:
-            parts.append(f"## {task}, all metrics\n\n{markdown(means_table(sources, task))}")
+        for task, table in sources.means_tables.items():
+            parts.append(f"## {task}, all metrics\n\n{markdown(table)}")
         parts.append(f"## Settings\n\n{markdown(settings_table(sources))}")
     notes = list(_notes(sources))
     if notes:

@@ -27,7 +27,7 @@ from alpkd_pipeline.reporting.tables.audit import audit_table
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.published import ours, published, theirs
-from alpkd_pipeline.reporting.tables.runs import list_tables, means_table
+from alpkd_pipeline.reporting.tables.runs import list_tables
 from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
 from alpkd_pipeline.reporting.tables.verdicts import (
@@ -116,7 +116,7 @@ def score_section(sources: Sources) -> Section:
     for name, table in sources.score_tables:
         blocks += [Heading(name), *_explained(table)]
     blocks += [
-        Details(f"{task}, all metrics", [means_table(sources, task)]) for task in sources.tasks
+        Details(f"{task}, all metrics", [table]) for task, table in sources.means_tables.items()
     ]
     return Section("scores", "Scores", blocks)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
-from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
+from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
 from alpkd_pipeline.reporting.statistics.pairing import Pairing, Row, Unit, by_place, per_seed
 from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pseudo_values
 from alpkd_pipeline.reporting.statistics.words import Plan
@@ -36,7 +36,8 @@ class Judge:
         self._looks = looks or {}
         self.table, self.plan, self.answers = list(table), plan, answers or {}
         self.places = by_place(self.table)
-        self._values: dict[str, list[float]] = {}
+        self._summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = {}
+        self._collapsed: dict[str, int] = {}
 
     def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
         """The borrowed t of a pair with enough shared seeds."""
@@ -69,20 +70,24 @@ class Judge:
         if ours["metric"] not in OF_COUNTS or not all(key in self.answers for key in keys):
             return None
         labels = self.answers[keys[0]].labels
-        if any(self.answers[key].labels != labels for key in keys):
+        rows = (self.answers[key].labels for key in keys)
+        if any(other is not labels and other != labels for other in rows):
             return None
-        values = [self._by_seed(row, units) for row in (ours, theirs)]
-        return on_new_texts(test, *values)
+        return on_new_texts(test, *(self._contributions(row, units) for row in (ours, theirs)))
+
+    def _contributions(self, arm: Row, units: Sequence[Unit]) -> Contributions:
+        """Of an arm's runs of these units, the mean over a seed's teachers."""
+        place = (arm["arm"], tuple(units))
+        if place not in self._summed:
+            self._summed[place] = Contributions.of(self._by_seed(arm, units))
+        return self._summed[place]
 
     def _by_seed(self, arm: Row, units: Sequence[Unit]) -> list[list[float]]:
-        """Contributions of the rows, (S, R): the mean over a seed's teachers."""
         of_seed: dict[int, list[list[float]]] = {}
         for unit in units:
-            key = arm["keys"][unit]
-            if key not in self._values:
-                said = self.answers[key]
-                self._values[key] = pseudo_values(arm["metric"], said.labels, said.answers)
-            of_seed.setdefault(unit[0], []).append(self._values[key])
+            said = self.answers[arm["keys"][unit]]
+            values = pseudo_values(arm["metric"], said.labels, said.answers)
+            of_seed.setdefault(unit[0], []).append(values)
         return [
             runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
             for runs in of_seed.values()
@@ -90,5 +95,9 @@ class Judge:
 
     def collapsed_runs(self, arm: Row) -> int:
         """How many of an arm's runs answer one class, or hardly anything else than one number."""
-        said = [self.answers[key] for key in arm["runs"] if key in self.answers]
-        return sum(collapsed(one.answers, one.labels, arm["metric"]) for one in said)
+        if arm["arm"] not in self._collapsed:
+            said = [self.answers[key] for key in arm["runs"] if key in self.answers]
+            self._collapsed[arm["arm"]] = sum(
+                collapsed(one.answers, one.labels, arm["metric"]) for one in said
+            )
+        return self._collapsed[arm["arm"]]

@@ -8,39 +8,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from operator import mul
+from dataclasses import dataclass, replace
+from operator import mul, sub
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest
 
-Values = Sequence[Sequence[float]]
-"""What every dev row (inside) contributes to the score of every seed: `scores.pseudo_values`."""
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What the R dev rows contribute to the scores of one method with S seeds."""
+
+    by_seed: Sequence[Sequence[float]]  # S x R, of `scores.pseudo_values`
+    of_row: Sequence[float]  # R sums over the seeds
+    of_seed: Sequence[float]  # S sums over the rows
+    squares: float  # the sum of all squares
+
+    @classmethod
+    def of(cls, by_seed: Sequence[Sequence[float]]) -> Contributions:
+        """Sum up: every method stands in many pairs."""
+        squares = math.fsum(sum(map(mul, row, row)) for row in by_seed)
+        of_row = list(map(sum, zip(*by_seed, strict=True)))
+        return cls(by_seed, of_row, list(map(math.fsum, by_seed)), squares)
 
 
-def on_new_texts(test: TTest, ours: Values, theirs: Values) -> TTest:
+def on_new_texts(test: TTest, ours: Contributions, theirs: Contributions) -> TTest:
     """A test over seeds with the noise of the rows in its error.
 
     Args:
         test: of the same S seeds on these R rows.
-        ours: S x R contributions of one method's runs.
-        theirs: S x R of the other's, to the same rows.
+        ours: of one method's runs.
+        theirs: of the other's, to the same rows.
 
     Returns:
         The variance is V_seeds + V_rows - V_residual, with V_seeds that of the test, V_rows the
         variance of the rows' means / R and V_residual the mean square of what both leave / (S R);
         it is at least the larger of the first two. The degrees of freedom stay those of the seeds.
     """
-    seeds, rows = len(ours), len(ours[0])
-    by_row = zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
-    of_row = [sum(a) - sum(b) for a, b in by_row]
-    of_seed = [math.fsum(a) - math.fsum(b) for a, b in zip(ours, theirs, strict=True)]
+    seeds, rows = len(ours.of_seed), len(ours.of_row)
+    of_row = list(map(sub, ours.of_row, theirs.of_row))
+    of_seed = list(map(sub, ours.of_seed, theirs.of_seed))
     everything = math.fsum(of_seed) ** 2 / (seeds * rows)
-    between_rows = math.fsum(map(mul, of_row, of_row)) / seeds - everything
+    between_rows = sum(map(mul, of_row, of_row)) / seeds - everything
     between_seeds = math.fsum(map(mul, of_seed, of_seed)) / rows - everything
-    squares = sum(
-        sum(map(mul, a, a)) - 2 * sum(map(mul, a, b)) + sum(map(mul, b, b))
-        for a, b in zip(ours, theirs, strict=True)
-    )
+    crossed = sum(sum(map(mul, a, b)) for a, b in zip(ours.by_seed, theirs.by_seed, strict=True))
+    squares = ours.squares + theirs.squares - 2 * crossed
     rest = max(0.0, squares - everything - between_rows - between_seeds)
     of_rows = between_rows / (rows - 1) / seeds / rows
     residual = rest / ((rows - 1) * (seeds - 1)) / (seeds * rows)

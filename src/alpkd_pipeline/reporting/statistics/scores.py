@@ -46,7 +46,7 @@ def pseudo_values(metric: str, labels: Sequence[float], answers: Sequence[float]
     cells, n = Counter(pairs), len(pairs)
     whole = n * score(cells)
     values = {pair: whole - (n - 1) * score(cells - Counter([pair])) for pair in cells}
-    return [values[pair] for pair in pairs]
+    return list(map(values.__getitem__, pairs))
 
 
 def constant_score(metric: str, labels: Sequence[float]) -> tuple[str, float]:

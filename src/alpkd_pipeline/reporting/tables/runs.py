@@ -67,13 +67,31 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
 
 def means_table(sources: Sources, task: str) -> Table:
     """The means by all metrics: a row for each arm of one task, over all its seeds."""
-    arms = [arm for arm in sources.arms if arm["task"] == task]
-    runs = sources.cells[sources.cells["task"] == task]
+    runs = timed_alike(sources.cells[sources.cells["task"] == task])
     scores = [name for name in score_columns(runs) if runs[name].notna().any()]
-    # Only what a row says: the frame of all runs is wide, and each arm copies its part of it.
-    wanted = ["seed", "layers", "teacher_layers", "teacher", "teacher_key", "teacher_score"]
-    wanted += ["parameters", "seconds", "speed_up", *scores]
-    alike = timed_alike(runs).set_index("key")[wanted]
+    # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
+    by_seed = runs.groupby(["arm", "seed"])[scores].mean().groupby("arm")
+    means, deviations = by_seed.mean().to_dict("index"), by_seed.std().to_dict("index")
+    numeric = ["parameters", "seconds", "speed_up"]
+    models = runs[["arm", *numeric]].astype(dict.fromkeys(numeric, "float64"))
+    sizes = models.groupby("arm").mean().to_dict("index")
+    teachers = runs.drop_duplicates(["arm", "teacher_key"]).groupby("arm")
+    taught, names = teachers["teacher_score"].mean(), teachers["teacher"].unique()
+    depths = runs.groupby("arm")["teacher_layers"].first()
+    rows = [
+        {
+            **arm,
+            **{n: (means[arm["arm"]][n], deviations[arm["arm"]][n]) for n in scores},
+            **sizes[arm["arm"]],
+            "teacher_layers": depths[arm["arm"]],
+            "teacher_score": taught[arm["arm"]],
+            "teacher": ", ".join(map(str, found))
+            if len(found := names[arm["arm"]]) == 1
+            else f"{len(found)} teachers",
+        }
+        for arm in sources.arms
+        if arm["task"] == task
+    ]
     columns = [
         *_HEAD,
         numbers("seeds", lambda row: str(row["n"])),
@@ -82,26 +100,8 @@ def means_table(sources: Sources, task: str) -> Table:
         Column("spread over", lambda row: row["spread"]),
         Column("differs", lambda row: row["arm_differs"]),
     ]
-    rows = [_mean_row(arm, alike.loc[arm["runs"]], scores) for arm in arms]
-    return Table(
-        f"{task}, all metrics: means over seeds", columns, [Body(cells(columns, rows))]
-    ).without_empty()
-
-
-def _mean_row(arm: Row, runs: pd.DataFrame, scores: list[str]) -> Row:
-    teachers = runs.drop_duplicates("teacher_key")
-    names = teachers["teacher"].astype(str).unique()
-    # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
-    by_seed = runs.groupby("seed")[scores].mean()
-    return {
-        **arm,
-        **{name: (by_seed[name].mean(), by_seed[name].std()) for name in scores},
-        "teacher_layers": runs["teacher_layers"].iloc[0],
-        "teacher": names[0] if len(names) == 1 else f"{len(names)} teachers",
-        "teacher_score": teachers["teacher_score"].mean(),
-        **{name: runs[name].astype("float64").mean() for name in ("parameters", "seconds")},
-        "speed_up": runs["speed_up"].mean(),
-    }
+    caption = f"{task}, all metrics: means over seeds"
+    return Table(caption, columns, [Body(cells(columns, rows))]).without_empty()
 
 
 def _depth(row: Row) -> str:
