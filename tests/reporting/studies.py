@@ -84,11 +84,11 @@ def with_journal(folder: Path, epochs: int = 3, *, terms: Sequence[str] = ("hard
     reseal(folder)
 
 
-def with_attention(folder: Path, layers: int = 4) -> None:
+def with_attention(folder: Path, layers: int = 4, elsewhere: float = 0.02) -> None:
     """Weights that move on by a teacher layer from row to row; row 1 may look at one only."""
-    weights = np.full((layers, TEACHER_LAYERS), 0.02)
+    weights = np.full((layers, TEACHER_LAYERS), elsewhere)
     for j in range(layers):
-        weights[j, j] = 1 - 0.02 * (TEACHER_LAYERS - 1)
+        weights[j, j] = 1 - elsewhere * (TEACHER_LAYERS - 1)
     metrics = read_json(folder / "metrics.json")
     metrics["attention"] = {
         "weights": weights.tolist(),

@@ -64,9 +64,9 @@ class Sources:
         return main_lines(self.cells, self.found, self.bests, self.constants)
 
     @cached_property
-    def constants(self) -> dict[str, tuple[str, float]]:
-        """Task -> what answers every dev row alike as well as can be, and its score."""
-        found: dict[str, tuple[str, float]] = {}
+    def constants(self) -> dict[str, float]:
+        """Task -> the score of whoever answers every dev row with the larger class, or the mean."""
+        found: dict[str, float] = {}
         for task, metric, key in self.cells[["task", "metric", "key"]].itertuples(index=False):
             if task not in found and key in self.answers:
                 found[task] = constant_score(metric, self.answers[key].labels)

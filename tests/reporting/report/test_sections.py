@@ -128,6 +128,14 @@ def test_attention_is_the_mean_over_runs(full_page):
     assert "–" in first.text  # the row that may look at one layer only
 
 
+def test_attention_on_one_layer_is_said_in_words(full_page, store):
+    assert "follows teacher layer" not in section(full_page, "attention").text
+    for folder in study(store, tasks=["mrpc"], methods=["alp_kd"], seeds=2):
+        with_attention(folder, elsewhere=0.001)
+    said = section(page_of(store.root), "attention").text
+    assert "alp_kd: layer 1 follows teacher layer 1 alone, layer 2 follows teacher layer 2" in said
+
+
 def test_an_arm_of_which_one_run_lacks_its_attention_has_no_map(store):
     first, *_ = study(store, tasks=["mrpc"], methods=["alp_kd"], seeds=2)
     with_attention(first)

@@ -209,9 +209,24 @@ def attention_section(sources: Sources) -> Section | None:
             looks = "; ".join(f"{label} {', '.join(ks)}" for label, ks in most)
             label = f"Attention on {title}; teacher layers with the largest weights: {looks}"
             figure = layers.attention_maps(maps)
-            plates.append(Plate(svg(figure, f"attention-{i}-{j}", label), title))
+            copies = "; ".join(filter(None, map(_copies, maps)))
+            plates.append(Plate(svg(figure, f"attention-{i}-{j}", label), title, copies))
     blocks: list[Block] = [_ATTENTION, Plates(plates)]
     return Section("attention", "Weights of ALP-KD", blocks) if plates else None
+
+
+ONE_HOT = 0.95
+"""With a weight of at least this much a student layer follows one teacher layer, and fuses none."""
+
+
+def _copies(attention: layers.Attention) -> str:
+    """Which student layers of a method follow a single teacher layer, in words."""
+    rows = [
+        f"layer {j} follows teacher layer {weights.argmax() + 1} alone"
+        for j, weights in enumerate(attention.weights, start=1)
+        if weights.max() >= ONE_HOT
+    ]
+    return f"{attention.label}: {listed(rows)}" if rows else ""
 
 
 def geometry_section(sources: Sources) -> Section:

@@ -88,6 +88,10 @@ _SHORT = (
 )
 
 
+MOST_CHOICES = 8
+"""More than so many are folded."""
+
+
 def short_section(sources: Sources) -> Section:
     """The result: first questions in words, what is best, what to take."""
     found = list(choices(sources))
@@ -98,11 +102,10 @@ def short_section(sources: Sources) -> Section:
         if row["mean"] is not None
     ]
     blocks += [Text(_SHORT, "quiet"), *_explained(result_table(sources, found))]
-    return Section(
-        "short",
-        "In short",
-        [*blocks, Heading("Which to take"), Facts(list(to_take(sources, found)))],
-    )
+    take = Facts(list(to_take(sources, found)))
+    many = len(found) > MOST_CHOICES
+    blocks += [Details("Which to take", [take])] if many else [Heading("Which to take"), take]
+    return Section("short", "In short", blocks)
 
 
 def settings_section(sources: Sources) -> Section:

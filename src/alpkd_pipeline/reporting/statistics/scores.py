@@ -49,13 +49,11 @@ def pseudo_values(metric: str, labels: Sequence[float], answers: Sequence[float]
     return list(map(values.__getitem__, pairs))
 
 
-def constant_score(metric: str, labels: Sequence[float]) -> tuple[str, float]:
-    """What says the same of every row, `larger class` or `mean`, and its score."""
-    if metric in OF_COUNTS:
-        name, said = "larger class", float(Counter(labels).most_common(1)[0][0])
-    else:
-        name, said = "mean", math.fsum(labels) / len(labels)
-    return name, score_of(metric, labels, [said] * len(labels))
+def constant_score(metric: str, labels: Sequence[float]) -> float:
+    """The score of whoever answers every row with the larger class, or with the mean."""
+    counted = metric in OF_COUNTS
+    said = Counter(labels).most_common(1)[0][0] if counted else math.fsum(labels) / len(labels)
+    return score_of(metric, labels, [said] * len(labels))
 
 
 def collapsed(answers: Sequence[float], labels: Sequence[float], metric: str) -> bool:

@@ -53,10 +53,10 @@ class Choice:
 
 
 def choices(sources: Sources) -> Iterator[Choice]:
-    """One for each task and depth, the deepest students first."""
+    """One for each task and depth, task by task, the deepest students first."""
     sizes = measured(timed_alike(sources.cells))
     bests = {(row["task"], row["layers"]): row for row in sources.bests}
-    for place in sources.places:
+    for place in sorted(sources.places, key=lambda place: (place[0], -place[1])):
         best, arms = bests[place], sources.by_place[place]
         as_good = [
             arm

@@ -60,7 +60,7 @@ def main_lines(
     runs: pd.DataFrame,
     table: Sequence[Arm],
     bests: Sequence[Arm],
-    constants: Mapping[str, tuple[str, float]] | None = None,
+    constants: Mapping[str, float] | None = None,
 ) -> list[Line]:
     """Every number of the main tables on a line of its own.
 
@@ -68,7 +68,7 @@ def main_lines(
         runs: rows of `collect` that count, with the columns of `add_settings`.
         table: of `arms(runs)`.
         bests: of `best`.
-        constants: task -> what answers every row alike, and its score.
+        constants: task -> the score of whoever answers every row alike.
 
     Returns:
         What `BEFORE_MEASURES` names, the measures and `runs`: for each number of layers (deepest
@@ -89,7 +89,7 @@ def main_lines(
         students = _student_lines(here, [arm for arm in table if arm["layers"] == layers], bold)
         of_tasks = dict.fromkeys(zip(here["task"], here["metric"], strict=True))
         same = [
-            _constant_line(task, metric, *constants[task])
+            _constant_line(task, metric, constants[task])
             for task, metric in of_tasks
             if constants and task in constants
         ]
@@ -123,18 +123,12 @@ def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> 
         }
 
 
-def _constant_line(task: str, metric: str, label: str, score: float) -> Line:
+def _constant_line(task: str, metric: str, score: float) -> Line:
     return {
         **dict.fromkeys(measures()),
-        "label": label,
-        "method": CONSTANT,
-        "kind": CONSTANT,
-        "task": task,
-        "metric": metric,
+        **{"label": "larger class or mean", "method": CONSTANT, "kind": CONSTANT},
+        **{"task": task, "metric": metric, "mean": score, "bold": False, "per_seed": {}},
         **dict.fromkeys(("n", "std", "low", "high", "kept", "teacher_mean")),
-        "mean": score,
-        "bold": False,
-        "per_seed": {},
         "runs": [],
     }
 
