@@ -74,7 +74,8 @@ def _seeds(sources: Sources, place: Place, name: str) -> Plate:
 def curve_section(sources: Sources) -> Section:
     """Scores and losses over the epochs, for each task and depth with a journal."""
     scores, losses = _plates(sources, "curve", _scores), _plates(sources, "loss", _losses)
-    blocks: list[Block] = [_CURVES, Legend(sources.methods), scores, _LOSSES, losses]
+    blocks: list[Block] = [_CURVES, Legend(sources.methods), scores]
+    blocks += [_LOSSES, losses] if losses.plates else []
     if not scores.plates and not losses.plates:
         blocks = ["No journal of these runs could be read."]
     return Section("curves", "Learning curves", blocks)

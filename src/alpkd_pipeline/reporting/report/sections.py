@@ -32,6 +32,7 @@ from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
 from alpkd_pipeline.reporting.tables.verdicts import (
     counts_table,
+    gain,
     questions_table,
     verdict_rows,
     verdict_table,
@@ -97,7 +98,7 @@ def short_section(sources: Sources) -> Section:
     found = list(choices(sources))
     blocks: list[Block] = [
         f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
-        f" ({row['mean']:+.2f} margins, {plural(row['n'], 'seed')})."
+        f" ({gain(row['mean'])} margins, {plural(row['n'], 'seed')})."
         for row in sources.first_questions
         if row["mean"] is not None
     ]

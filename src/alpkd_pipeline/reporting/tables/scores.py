@@ -126,8 +126,14 @@ def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> 
 def _constant_line(task: str, metric: str, score: float) -> Line:
     return {
         **dict.fromkeys(measures()),
-        **{"label": "larger class or mean", "method": CONSTANT, "kind": CONSTANT},
-        **{"task": task, "metric": metric, "mean": score, "bold": False, "per_seed": {}},
+        "label": "larger class or mean",
+        "method": CONSTANT,
+        "kind": CONSTANT,
+        "task": task,
+        "metric": metric,
+        "mean": score,
+        "bold": False,
+        "per_seed": {},
         **dict.fromkeys(("n", "std", "low", "high", "kept", "teacher_mean")),
         "runs": [],
     }

@@ -19,6 +19,7 @@ from alpkd_pipeline.reporting.statistics.words import (
     WORSE_WITHIN,
 )
 from alpkd_pipeline.reporting.tables.table import (
+    MINUS,
     MISSING,
     Body,
     Cell,
@@ -58,14 +59,16 @@ def verdict_frame(rows: list[Row]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys((*REAL, *SEEN), "float64"))
 
 
+def gain(value: float | None) -> str:
+    """A gain in margins, with its sign: `+0.42`."""
+    return MISSING if value is None else f"{value:+.2f}".replace("-", MINUS)
+
+
 def questions_table(rows: Sequence[Row]) -> Table:
     """The answers to the first questions."""
 
-    def gain(row: Row) -> str:
-        return number(row["mean"], 2) if row["mean"] is None else f"{row['mean']:+.2f}"
-
     def between(row: Row) -> str:
-        return MISSING if row["low"] is None else f"{row['low']:+.2f} to {row['high']:+.2f}"
+        return MISSING if row["low"] is None else f"{gain(row['low'])} to {gain(row['high'])}"
 
     def rests_on(row: Row) -> str:
         depths = f"{listed(map(str, row['depths']))} layers"
@@ -74,7 +77,11 @@ def questions_table(rows: Sequence[Row]) -> Table:
     columns = [
         Column("question", lambda row: Cell(row["question"], mark=row["method"])),
         Column("verdict", lambda row: Cell(row["verdict"], tone=TONES.get(row["kind"], ""))),
-        numbers("gain", gain, "mean over depths, seeds and tasks, 1 is the margin of each task"),
+        numbers(
+            "gain",
+            lambda row: gain(row["mean"]),
+            "mean over depths, seeds and tasks, 1 is the margin of each task",
+        ),
         numbers("95 % interval", between, "of the gain, not corrected"),
         numbers("seeds", lambda row: str(row["n"])),
         numbers("p (corrected)", lambda row: p_text(row["p_corrected"]), "of no difference"),
