@@ -38,7 +38,7 @@ def test_the_family_is_all_pairs_of_all_columns():
     [
         ([], "nothing else"),
         (seeds("kd", LOW[:2]), "too few seeds shared with kd"),
-        (seeds("kd", LOW, training__epochs=9), "kd was run in another setting"),
+        (seeds("kd", LOW, training__epochs=9), "kd (training.epochs=9) was run in another setting"),
         (seeds("kd", [*HIGH, 0.1]), "not shown to be better than kd"),
     ],
 )

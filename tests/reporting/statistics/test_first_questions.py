@@ -77,6 +77,12 @@ def test_questions_share_half_of_the_level():
     assert row["verdict"] == "worse"
 
 
+def test_a_p_between_the_half_and_the_whole_level_answers_nothing():
+    (row,) = asked(both(([0.7, 0.7, 0.7, 0.7], [0.72, 0.75, 0.71, 0.74])))
+    assert 0.025 < row["p_corrected"] < 0.05
+    assert row["verdict"] == "not distinguishable"
+
+
 def test_what_is_equal_on_average_is_said_to_be():
     near = [n + d for n, d in zip(NO, (0.0002, -0.0003, 0.0001), strict=True)]
     (row,) = asked(both((NO, near)))

@@ -60,5 +60,11 @@ def test_every_row_says_what_it_could_have_seen():
     )
     # One test is its own family.
     assert tested["detectable_family"] == pytest.approx(tested["detectable"])
+    three = verdicts_of(
+        frame(*(seeds(m, [0.7 + i / 50, 0.72, 0.71]) for i, m in enumerate(("no_kd", "kd", "pkd"))))
+    )
+    assert three["detectable_family"].tolist() == pytest.approx(
+        (detectable(three["df"], 0.05 / 3) * three["error"]).tolist()
+    )
     assert tested["detectable_low"] < 1 < tested["detectable_high"]
     assert np.isnan(untested["detectable"])

@@ -1,0 +1,60 @@
+"""Write README's table of results from the claim that it is made of.
+
+    python scripts/results_table.py
+
+A test fails while README says anything else than the claim, and checks the claim itself.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+from alpkd_pipeline.reporting.render.text import markdown_table
+
+PROJECT = Path(__file__).parents[1]
+README = PROJECT / "README.md"
+CLAIM = PROJECT / "benchmarks" / "2026-11-29-minilm" / "claim.zip"
+BEGIN, END = "<!-- results: made by scripts/results_table.py -->", "<!-- end of results -->"
+
+
+def tables() -> str:
+    """Mean and deviation over seeds of every method, a table for each depth."""
+    with ZipFile(CLAIM) as file:
+        claim = json.loads(file.read("claim.json"))
+    numbers = claim["numbers"]
+    places = {(run["task"], run["layers"]) for run in claim["students"]}
+    tasks = sorted({task for task, _ in places})
+    methods = list(dict.fromkeys(run["method"] for run in claim["students"]))
+    methods.sort(key=list(dict.fromkeys(["no_kd", "kd", "pkd", *methods])).index)
+    parts = []
+    for layers in sorted({layers for _, layers in places}, reverse=True):
+        rows = [
+            [f"`{method}`", *(_score(numbers, f"{task}/{layers}/{method}") for task in tasks)]
+            for method in methods
+        ]
+        here = [task for task in tasks if (task, layers) in places]
+        parts.append(markdown_table([f"{layers} of 6 layers", *here], rows))
+    return "\n".join(parts)
+
+
+def _score(numbers: dict[str, str], name: str) -> str:
+    return f"{numbers[f'{name}/mean']} ± {numbers[f'{name}/std']}"
+
+
+def with_results(readme: str) -> str:
+    """README with the tables between their two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{tables()}{END}{after}"
+
+
+def main() -> None:
+    """Write them."""
+    README.write_text(with_results(README.read_text("utf-8")), "utf-8")
+    print(f"wrote {README}")
+
+
+if __name__ == "__main__":
+    main()
