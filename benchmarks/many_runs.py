@@ -5,9 +5,9 @@
 
 Writes the run folders of a made-up study of 8 tasks x 9 methods x 3 depths x SEEDS into an empty
 folder STORE: the small files are in the form of real ones, with a journal of some 60 lines, the
-attention of ALP-KD, scores, latencies and geometries; the weights are a few bytes. The scores are
-drawn from a normal distribution and mean nothing. Then it compares them in a process of its own and
-prints the seconds, the peak of memory and the sizes of the files.
+attention of ALP-KD, scores, answers on as many dev rows as GLUE has, latencies and geometries; the
+weights are a few bytes. Scores and answers are drawn and mean nothing. Then it compares them in a
+process of its own and prints the seconds, the peak of memory and the sizes of the files.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ import numpy as np
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import seal, write_json
 from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.metrics import predictions_frame
 
 TASKS = {
     "cola": 0.55,
@@ -39,6 +41,16 @@ TASKS = {
     "mnli": 0.83,
     "qnli": 0.90,
     "rte": 0.68,
+}
+ROWS = {
+    "cola": 1043,
+    "sst2": 872,
+    "mrpc": 408,
+    "stsb": 1500,
+    "qqp": 40_430,
+    "mnli": 9815,
+    "qnli": 5463,
+    "rte": 277,
 }
 METHODS = ("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po")
 LAYERS = (6, 4, 2)
@@ -55,6 +67,8 @@ ENVIRONMENT = {
     "libraries": {"torch": "2.13.0+cpu", "transformers": "5.23.0"},
 }
 STARTED = 1_790_000_000.0
+DRAWS = 12
+"""So many files of answers are drawn of each task; runs take them in turn."""
 
 
 _NOISE = np.random.default_rng(1).standard_normal((TEACHER_LAYERS, 64, 2))
@@ -72,6 +86,7 @@ class MadeUp:
         self.root = root
         self._draw = np.random.default_rng(0)
         self._count = 0
+        self._answers = {name: [*self._drawn(name)] for name in TASKS}
 
     def key(self) -> str:
         """A new key of 64 hex digits."""
@@ -219,22 +234,47 @@ class MadeUp:
         return {"attention": {**found, "examples": 1000}}
 
     def _result(
-        self, folder: Path, place: str, made_from: dict[str, str], name: str, v: Any
+        self, folder: Path, place: str, made_from: dict[str, str], files: dict[str, Any]
     ) -> None:
         key = self.key()
         result = self.root / place / folder.parent.name / f"{folder.name}-{key[:8]}"
-        write_json(result / name, v)
+        for name, content in files.items():
+            (result / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                (result / name).write_bytes(content)
+            else:
+                write_json(result / name, content)
         seal(result, {"key": key, "made_from": made_from})
 
     def _scores(self, folder: Path, stage: str, key: str, task: str, score: float) -> None:
         row = GLUE[task].task
-        splits = {s: {"scores": dict.fromkeys(row.metrics, score)} for s in row.dev_splits}
-        place = "07_model_output/scores"
-        self._result(folder, place, {stage: key}, "scores.json", {"splits": splits})
+        scores = {"rows": ROWS[task], "scores": dict.fromkeys(row.metrics, score)}
+        files = {
+            "scores.json": {"splits": dict.fromkeys(row.dev_splits, scores)},
+            "predictions/dev.csv": self._answers[task][self._count % DRAWS],
+        }
+        self._result(folder, "07_model_output/scores", {stage: key}, files)
+
+    def _drawn(self, name: str) -> Iterator[bytes]:
+        """Answers of one task, right in as many cases as its teacher's."""
+        task, rows = GLUE[name].task, ROWS[name]
+        draw = np.random.default_rng(rows)
+        labels = draw.integers(task.num_labels, size=rows)
+        numbers = draw.uniform(0, 5, rows).round(2)
+        for _ in range(DRAWS):
+            if task.kind == "regression":
+                logits, truth = (numbers + draw.standard_normal(rows))[:, None], numbers
+            else:
+                known = draw.random(rows) < TASKS[name]
+                logits = draw.standard_normal((rows, task.num_labels))
+                logits[known, labels[known]] += 5
+                truth = labels
+            frame = predictions_frame(task, np.arange(rows), truth, logits.astype(np.float32))
+            yield frame.to_csv(index=False, lineterminator="\n").encode()
 
     def _latency(self, folder: Path, stage: str, key: str, p50_ms: float) -> None:
         found = {"batch_1": {"p50_ms": p50_ms}, "environment": ENVIRONMENT}
-        self._result(folder, "07_model_output/latency", {stage: key}, "latency.json", found)
+        self._result(folder, "07_model_output/latency", {stage: key}, {"latency.json": found})
 
     def _geometry(self, folder: Path, key: str, layers: int) -> None:
         at = np.arange(1, TEACHER_LAYERS + 1) / TEACHER_LAYERS
@@ -255,7 +295,7 @@ class MadeUp:
             "pca": {"explained": [0.4, 0.2], **points, **means},
         }
         place = "07_model_output/geometry"
-        self._result(folder, place, {"student": key}, "geometry.json", found)
+        self._result(folder, place, {"student": key}, {"geometry.json": found})
 
 
 def make(root: Path, seeds: int) -> int:

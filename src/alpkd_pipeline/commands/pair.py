@@ -95,7 +95,7 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     elif found.differing:
         why = "All resamples of the examples give this difference: there is no spread to read."
     else:
-        none += f", nor is any in a resample: there is no spread to\nread, nor an exact bound for"
+        none += ", nor is any in a resample: there is no spread to\nread, nor an exact bound for"
         why = f"{none} {found.metric}."
     return "no interval", why
 

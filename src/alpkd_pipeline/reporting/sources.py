@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
-from alpkd_pipeline.reporting.predictions import read_predictions
+from alpkd_pipeline.reporting.predictions import read_answers
 from alpkd_pipeline.reporting.statistics.arms import NEEDED, arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
@@ -232,10 +233,10 @@ class Sources:
 
 
 def _answers_of(run: RunRecord) -> Answers | None:
-    """The answers behind a run's scores."""
+    """The answers behind a run's scores; none where a file has another shape."""
     for folder in (*run.scored, run.path):
         file = RunFolder(folder).predictions(run.dev_split)
         if file is not None:
-            read = read_predictions(file)
-            return Answers(read.labels.tolist(), read.answers.tolist())
+            with suppress(ValueError):
+                return Answers(*read_answers(file))
     return None

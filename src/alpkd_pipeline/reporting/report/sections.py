@@ -24,6 +24,7 @@ from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
 from alpkd_pipeline.reporting.tables.audit import audit_table
+from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.published import ours, published, theirs
@@ -60,6 +61,11 @@ _FOREST = (
     " bold words stand for differences that were shown; a star: by less than the margin; n. d.: not"
     " distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow: the interval"
     " goes on."
+)
+_CLASSES = (
+    "Rows are labels, columns what was answered on dev, summed over the runs of a method."
+    " Precision, recall and F1 of each class are means over the runs, in percent; precision is 0"
+    " where a class is never the answer."
 )
 _PUBLISHED = (
     "Numbers of others on GLUE's dev splits, copied from where the table says. They come from other"
@@ -156,6 +162,26 @@ def _forest(name: str, task: str, said: str, rows: list[Row]) -> Plate:
     label = f"Differences of the methods to the baselines on {task}, {said}: {words}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), f"{task}, {said}")
+
+
+def class_section(sources: Sources) -> Section | None:
+    """Confusion counts and scores of classes for each task and depth, to open."""
+    records = [sources.evidence.students[key] for key in sources.cells["key"]]
+    runs = [run.key for run in records if run.run["task"]["kind"] == "classification"]
+    if not runs:
+        return None
+    lacking = sum(key not in sources.answers for key in runs)
+    blocks: list[Block] = [_CLASSES] if lacking < len(runs) else []
+    for place in sources.places:
+        if tables := [*confusion_tables(sources, place)]:
+            told = [block for table in tables for block in _explained(table)]
+            blocks.append(Details(sources.title(place), told))
+    if lacking:
+        blocks.append(
+            f"{plural(lacking, 'run')} of {len(runs):,} kept no answers on dev and are left out;"
+            " `kedro run --pipeline=evaluate` makes them."
+        )
+    return Section("classes", "Classes", blocks)
 
 
 def published_section(sources: Sources) -> Section | None:

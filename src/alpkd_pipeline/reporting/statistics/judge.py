@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
 from alpkd_pipeline.reporting.statistics.new_texts import on_new_texts
@@ -88,7 +89,15 @@ class Judge:
             for runs in of_seed.values()
         ]
 
+    @cached_property
+    def collapsed(self) -> dict[str, bool]:
+        """Key of a run -> whether it answers one class, or hardly anything else than one number."""
+        metric = {key: arm["metric"] for arm in self.table for key in arm["runs"]}
+        return {
+            key: collapsed(said.answers, said.labels, metric[key])
+            for key, said in self.answers.items()
+        }
+
     def collapsed_runs(self, arm: Row) -> int:
-        """How many of an arm's runs answer one class, or hardly anything else than one number."""
-        said = [self.answers[key] for key in arm["runs"] if key in self.answers]
-        return sum(collapsed(one.answers, one.labels, arm["metric"]) for one in said)
+        """How many of an arm's runs do so."""
+        return sum(self.collapsed.get(key, False) for key in arm["runs"])
