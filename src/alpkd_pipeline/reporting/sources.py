@@ -61,7 +61,8 @@ class Sources:
     @cached_property
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
-        return main_lines(self.cells, self.found, self.bests, self.constants)
+        collapsed = [key for key, same in self.collapsed.items() if same]
+        return main_lines(self.cells, self.found, self.bests, self.constants, collapsed)
 
     @cached_property
     def constants(self) -> dict[str, tuple[str, float]]:
@@ -106,6 +107,11 @@ class Sources:
     def judge(self) -> Judge:
         """The tests of the arms."""
         return Judge(self.found, self.evidence.plan, self.answers, self.evidence.looks)
+
+    @property
+    def collapsed(self) -> dict[str, bool]:
+        """Key of a run with answers -> whether it says the same of every row."""
+        return self.judge.collapsed
 
     @cached_property
     def first_questions(self) -> list[Row]:

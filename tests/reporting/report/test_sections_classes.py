@@ -5,10 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import pandas as pd
 from tests.reporting.report.conftest import page_of, section, sections
 from tests.reporting.report.test_sections import rows_of
 from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import errors, reseal, study
+
+from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.comparison import write_comparison
 
 kept = partial(with_answers, place=None)
 """The answers that a training keeps, in its own folder."""
@@ -101,3 +105,48 @@ def test_the_counts_of_very_many_classes_are_left_out(store):
     (table,) = section(page_of(store.root), "classes").all("table")
     assert rows_of(table)[0] == ["label", "precision", "recall", "F1", "support"]
     assert len(rows_of(table)) == 2 + 13
+
+
+def test_a_run_that_answers_one_class_is_marked_wherever_its_score_stands(store, tmp_path):
+    store.teacher()
+    for folder in study(store, tasks=["mrpc"], methods=["kd", "alp_kd"], seeds=2):
+        same = folder.name.startswith("kd") and "-s1-" in folder.name
+        kept(store, folder, [1, 1, 1, 1] if same else RIGHT)
+    page = page_of(store.root)
+    table = section(page, "scores").all("table")[0]
+    rows = {row[0]: row[1:] for row in rows_of(table)}
+    kd, alp = rows["kd"], rows["alp_kd"]
+    assert "†" in kd[0]
+    assert "†" not in alp[0]
+    place = rows_of(table)[0].index("kept")
+    assert (kd[place - 1], alp[place - 1][-1].isdigit()) == ("–", True)
+    assert "† answers one class for every dev row" in section(page, "scores").text
+    runs = section(page, "runs")
+    marked = [row[3] for row in rows_of(runs.all("table")[1]) if len(row) > 5 and "†" in row[5]]
+    assert marked == ["1"]
+    assert "† answers one class for every dev row" in runs.text
+    files = {path.name: path for path in write_comparison(gather(store.root), tmp_path / "out")}
+    told = pd.read_csv(files["students.csv"]).set_index("path")["collapsed"]
+    assert told[told].index.str.contains("/kd-4L-s1-").all()
+    assert told.sum() == 1
+    assert "† answers one class" in files["comparison.md"].read_text()
+    assert " † |" in files["comparison.md"].read_text()
+
+
+def test_where_no_answers_were_kept_it_is_not_known_who_collapsed(store, tmp_path):
+    first, *_ = study(store, tasks=["mrpc"], methods=["kd"], seeds=2)
+    kept(store, first, RIGHT)
+    store.student(7, generation="trial")
+    page = page_of(store.root)
+    assert "†" not in page.text
+    files = {path.name: path for path in write_comparison(gather(store.root), tmp_path / "out")}
+    told = pd.read_csv(files["students.csv"], dtype=str).sort_values("seed")["collapsed"]
+    assert told.fillna("missing").tolist() == ["False", "missing", "missing"]
+    assert "†" not in files["comparison.md"].read_text()
+
+
+def test_a_regression_whose_numbers_hardly_spread_is_marked(store):
+    for place, folder in enumerate(errors(store)):
+        kept(store, folder, [1.0, 1.01, 1.0, 1.02] if place == 0 else [1.0, 0.4, 0.9, 0.8])
+    runs = section(page_of(store.root), "runs")
+    assert sum(len(row) > 5 and "†" in row[5] for row in rows_of(runs.all("table")[0])) == 1

@@ -81,8 +81,8 @@ _AUDIT = (
 
 
 def _explained(table: Table) -> list[Block]:
-    """A table and what its columns mean."""
-    said = meanings(table.columns)
+    """A table and what its columns and marks mean."""
+    said = f"{meanings(table.columns)} {table.note}".strip()
     return [table, Text(said, "quiet")] if said else [table]
 
 
@@ -244,7 +244,9 @@ def runs_section(sources: Sources) -> Section:
     blocks: list[Block] = ["Every number above leads here."]
     if teachers:
         blocks += [Heading("Teachers"), teachers]
-    blocks += [Heading("Students"), students, Heading("Methods")]
+    blocks += [Heading("Students"), students]
+    blocks += [Text(students.note, "quiet")] if students.note else []
+    blocks.append(Heading("Methods"))
     blocks.append(Facts([(name, _source(name)) for name in sources.methods]))
     return Section("runs", "The runs", blocks)
 
