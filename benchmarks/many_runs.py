@@ -5,10 +5,9 @@
 
 Writes the run folders of a made-up study of 8 tasks x 9 methods x 3 depths x SEEDS into an empty
 folder STORE: the small files are in the form of real ones, with a journal of some 60 lines, the
-attention of ALP-KD, scores, the answers to every row of GLUE's dev splits, latencies and
-geometries; the weights are a few bytes. The scores are drawn from a normal distribution and mean
-nothing. Then it compares them in a process of its own and prints the seconds, the peak of memory
-and the sizes of the files.
+attention of ALP-KD, scores, answers on as many dev rows as GLUE has, latencies and geometries; the
+weights are a few bytes. Scores and answers are drawn and mean nothing. Then it compares them in a
+process of its own and prints the seconds, the peak of memory and the sizes of the files.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,8 @@ import numpy as np
 
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import seal, write_json
-from alpkd_pipeline.tasks.glue import DEV_ROWS, GLUE
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.glue import GLUE
+from alpkd_pipeline.tasks.metrics import predictions_frame
 
 TASKS = {
     "cola": 0.55,
@@ -42,6 +41,16 @@ TASKS = {
     "mnli": 0.83,
     "qnli": 0.90,
     "rte": 0.68,
+}
+ROWS = {
+    "cola": 1043,
+    "sst2": 872,
+    "mrpc": 408,
+    "stsb": 1500,
+    "qqp": 40_430,
+    "mnli": 9815,
+    "qnli": 5463,
+    "rte": 277,
 }
 METHODS = ("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po")
 LAYERS = (6, 4, 2)
@@ -58,6 +67,8 @@ ENVIRONMENT = {
     "libraries": {"torch": "2.13.0+cpu", "transformers": "5.23.0"},
 }
 STARTED = 1_790_000_000.0
+DRAWS = 12
+"""So many files of answers are drawn of each task; runs take them in turn."""
 
 
 _NOISE = np.random.default_rng(1).standard_normal((TEACHER_LAYERS, 64, 2))
@@ -75,6 +86,7 @@ class MadeUp:
         self.root = root
         self._draw = np.random.default_rng(0)
         self._count = 0
+        self._answers = {name: [*self._drawn(name)] for name in TASKS}
 
     def key(self) -> str:
         """A new key of 64 hex digits."""
@@ -222,51 +234,47 @@ class MadeUp:
         return {"attention": {**found, "examples": 1000}}
 
     def _result(
-        self,
-        folder: Path,
-        place: str,
-        made_from: dict[str, str],
-        name: str,
-        v: Any,
-        files: Mapping[str, str] | None = None,
+        self, folder: Path, place: str, made_from: dict[str, str], files: dict[str, Any]
     ) -> None:
         key = self.key()
         result = self.root / place / folder.parent.name / f"{folder.name}-{key[:8]}"
-        write_json(result / name, v)
-        for file, text in (files or {}).items():
-            (result / file).parent.mkdir(exist_ok=True)
-            (result / file).write_text(text)
+        for name, content in files.items():
+            (result / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                (result / name).write_bytes(content)
+            else:
+                write_json(result / name, content)
         seal(result, {"key": key, "made_from": made_from})
 
     def _scores(self, folder: Path, stage: str, key: str, task: str, score: float) -> None:
-        row, rows = GLUE[task].task, DEV_ROWS[task]
-        scores = dict.fromkeys(row.metrics, score)
-        splits = {s: {"scores": scores, "rows": rows} for s in row.dev_splits}
-        place = "07_model_output/scores"
-        file = {f"predictions/{row.dev_splits[0]}.csv": self._answers(row, rows, score)}
-        self._result(folder, place, {stage: key}, "scores.json", {"splits": splits}, file)
+        row = GLUE[task].task
+        scores = {"rows": ROWS[task], "scores": dict.fromkeys(row.metrics, score)}
+        files = {
+            "scores.json": {"splits": dict.fromkeys(row.dev_splits, scores)},
+            "predictions/dev.csv": self._answers[task][self._count % DRAWS],
+        }
+        self._result(folder, "07_model_output/scores", {stage: key}, files)
 
-    def _answers(self, task: Task, rows: int, score: float) -> str:
-        """Answers to as many rows as the dev split has, about so many of them right."""
-        if task.kind == "regression":
-            labels = np.random.default_rng(7).uniform(0, 5, rows).round(2)
-            said = (labels + self._draw.standard_normal(rows)).tolist()
-            lines = [f"{i},{y},{a}" for i, (y, a) in enumerate(zip(labels, said, strict=True))]
-            return "\n".join(["idx,label,prediction", *lines]) + "\n"
-        labels = np.random.default_rng(7).integers(0, task.num_labels, rows)
-        right = self._draw.uniform(size=rows) < score
-        said = np.where(right, labels, (labels + 1) % task.num_labels)
-        sure = self._draw.uniform(0.5, 1, rows)
-        names = ",".join(f"p_{name}" for name in task.label_names)
-        lines = [
-            f"{i},{y},{a},{p},{1 - p}" + ",0.0" * (task.num_labels - 2)
-            for i, (y, a, p) in enumerate(zip(labels, said, sure, strict=True))
-        ]
-        return "\n".join([f"idx,label,prediction,{names}", *lines]) + "\n"
+    def _drawn(self, name: str) -> Iterator[bytes]:
+        """Answers of one task, right in as many cases as its teacher's."""
+        task, rows = GLUE[name].task, ROWS[name]
+        draw = np.random.default_rng(rows)
+        labels = draw.integers(task.num_labels, size=rows)
+        numbers = draw.uniform(0, 5, rows).round(2)
+        for _ in range(DRAWS):
+            if task.kind == "regression":
+                logits, truth = (numbers + draw.standard_normal(rows))[:, None], numbers
+            else:
+                known = draw.random(rows) < TASKS[name]
+                logits = draw.standard_normal((rows, task.num_labels))
+                logits[known, labels[known]] += 5
+                truth = labels
+            frame = predictions_frame(task, np.arange(rows), truth, logits.astype(np.float32))
+            yield frame.to_csv(index=False, lineterminator="\n").encode()
 
     def _latency(self, folder: Path, stage: str, key: str, p50_ms: float) -> None:
         found = {"batch_1": {"p50_ms": p50_ms}, "environment": ENVIRONMENT}
-        self._result(folder, "07_model_output/latency", {stage: key}, "latency.json", found)
+        self._result(folder, "07_model_output/latency", {stage: key}, {"latency.json": found})
 
     def _geometry(self, folder: Path, key: str, layers: int) -> None:
         at = np.arange(1, TEACHER_LAYERS + 1) / TEACHER_LAYERS
@@ -287,7 +295,7 @@ class MadeUp:
             "pca": {"explained": [0.4, 0.2], **points, **means},
         }
         place = "07_model_output/geometry"
-        self._result(folder, place, {"student": key}, "geometry.json", found)
+        self._result(folder, place, {"student": key}, {"geometry.json": found})
 
 
 def make(root: Path, seeds: int) -> int:

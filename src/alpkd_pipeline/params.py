@@ -23,8 +23,8 @@ loudly and how safely a model is trained. What they became is in the run's journ
 
 PATHS_WITHOUT_EFFECT = frozenset(
     f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT
-)
-"""Their full names, the student's and the teacher's."""
+) | {"teacher.allow_constant"}
+"""Their full names, the student's and the teacher's, and that of a permission."""
 
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder, in every file system of today."""
@@ -150,6 +150,7 @@ class TeacherParams(_Block):
     revision: str | None = Field(default=None, pattern=COMMIT)
     sha256: str | None = Field(default=None, pattern=SHA256)
     finetuned: bool = False
+    allow_constant: bool = False
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     training: TrainingParams
 

@@ -17,6 +17,7 @@ from alpkd_pipeline.models.teacher_checks import (
     best_constant,
     check_answers,
     check_head,
+    check_learned,
     check_vocabulary,
     label_order,
 )
@@ -267,3 +268,32 @@ def test_answers_that_are_not_finite(nli: Task, bad: float) -> None:
     logits = says([0] * 10, 3)
     logits[4, 1] = bad
     assert "not finite" in refusal(check_answers, nli, logits, LABELS)
+
+
+def test_a_trained_teacher_that_is_no_better_than_a_constant(sts: Task) -> None:
+    labels = np.array([0] * 3 + [1] * 3 + [2] * 4)
+    task = Task("nli", "classification", ("a",), ("no", "maybe", "yes"), ("accuracy",))
+    said = refusal(check_learned, task, "demo-s0-01234567", "dev", np.full(10, 2), labels)
+    assert said.startswith(
+        "the teacher demo-s0-01234567 learned nothing: its accuracy on nli dev is 0.4000, a"
+        " constant answer has 0.4000"
+    )
+    for remedy in ("teacher.training.epochs", "teacher.training.lr", "allow_constant=true"):
+        assert remedy in said
+    refusal(check_learned, task, "t", "dev", np.array([0] * 3 + [2, 2, 2, 0, 0, 0, 0]), labels)
+    check_learned(task, "t", "dev", np.array([0] * 2 + [2] * 8), labels)
+    numbers = np.array([0.0, 1.0, 2.0, 5.0])
+    said = refusal(check_learned, sts, "t", "holdout", np.full(4, 2.5), numbers)
+    assert f"its {sts.deciding_metric} on {sts.name} holdout is 0.0000" in said
+    refusal(check_learned, sts, "t", "holdout", -numbers, numbers)
+    check_learned(sts, "t", "holdout", numbers / 100, numbers)
+    refusal(check_learned, deciding("rmse"), "t", "dev", np.full(10, 5.0), ONE_OF_TEN)
+    check_learned(deciding("rmse"), "t", "dev", ONE_OF_TEN + 1, ONE_OF_TEN)
+
+
+def test_a_teacher_that_finds_a_rare_class_learned_something() -> None:
+    task = Task("rare", "classification", ("sentence",), ("no", "yes"), ("f1",))
+    labels = np.array([0] * 8 + [1] * 2)
+    check_learned(task, "t", "dev", np.array([0] * 5 + [1] * 5), labels)
+    # Always yes has an F1 of 1/3.
+    refusal(check_learned, task, "t", "dev", np.array([1] * 10), labels)

@@ -59,6 +59,7 @@ MOVES: list[tuple[dict, set[str]]] = [
     ({"teacher.seed": 1}, TEACHER),
     ({"teacher.finetuned": True}, TEACHER),
     ({"teacher.training.epochs": 2}, TEACHER),
+    ({"teacher.allow_constant": True}, set()),
     ({"task.max_length": 32}, {"encoded", *TEACHER}),
     ({"task.train_rows": 100}, set(STAGES)),
     ({"task.train_rows": 100, "task.train_rows_by": "stratified"}, set(STAGES)),

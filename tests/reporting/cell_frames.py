@@ -108,9 +108,9 @@ def bests_of(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(best(judge_of(cells)))
 
 
-def main_lines_of(cells: pd.DataFrame) -> list[dict[str, Any]]:
-    """The lines of the main table of these runs."""
-    return main_lines(cells, arms(cells), best(judge_of(cells)))
+def main_lines_of(cells: pd.DataFrame, *collapsed: str) -> list[dict[str, Any]]:
+    """The lines of the main table of these runs, some of which say the same of every row."""
+    return main_lines(cells, arms(cells), best(judge_of(cells)), collapsed=collapsed)
 
 
 def main_long_of(cells: pd.DataFrame) -> pd.DataFrame:

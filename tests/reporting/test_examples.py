@@ -14,7 +14,7 @@ from tests.reporting.stored_answers import with_answers, with_texts
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.examples import most_different, texts_of
-from alpkd_pipeline.reporting.predictions import Answers
+from alpkd_pipeline.reporting.predictions import Predictions
 from alpkd_pipeline.reporting.statistics.answers import DevAnswers, dev_answers
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tasks.task import Task
@@ -26,7 +26,7 @@ NUMBERS = Task("likeness", "regression", ("text",), (), ("pearson",))
 def model(task: Task, answers: list[float], shares: list[list[float]] | None = None) -> DevAnswers:
     given, idx = np.array(answers), np.arange(len(answers))
     empty = np.empty((len(idx), 0))
-    rows = Answers(idx, given, given, empty if shares is None else np.array(shares))
+    rows = Predictions(idx, given, given, empty if shares is None else np.array(shares))
     return DevAnswers(Path("x"), task, "dev", rows)
 
 

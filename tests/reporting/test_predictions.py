@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.predictions import collapsed, read_predictions
+from alpkd_pipeline.reporting.predictions import read_answers, read_predictions
 from alpkd_pipeline.tasks.metrics import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 
@@ -36,7 +36,7 @@ def written(rows: int, *names: str) -> tuple[pd.DataFrame, bytes]:
 )
 def test_what_was_written_is_read_to_the_last_bit(names: tuple[str, ...]) -> None:
     frame, data = written(200, *names)
-    found = read_predictions(data, probabilities=True)
+    found = read_predictions(data)
     assert found.idx.tolist() == frame["idx"].tolist()
     assert found.labels.tolist() == frame["label"].tolist()
     assert found.answers.tolist() == frame["prediction"].tolist()
@@ -45,8 +45,10 @@ def test_what_was_written_is_read_to_the_last_bit(names: tuple[str, ...]) -> Non
     assert kinds == ({"i"} if names else {"f"})
 
 
-def test_probabilities_are_read_where_they_are_asked_for() -> None:
-    assert read_predictions(written(7, "no", "yes")[1]).probabilities.shape == (7, 0)
+def test_labels_and_answers_alone_are_the_same() -> None:
+    for names in (("no", "yes"), ()):
+        frame, data = written(50, *names)
+        assert read_answers(data) == (frame["label"].tolist(), frame["prediction"].tolist())
 
 
 @pytest.mark.parametrize(
@@ -87,21 +89,5 @@ def test_numbers_of_every_form(row: bytes, numbers: list[float]) -> None:
 def test_another_file_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_predictions(data)
-
-
-@pytest.mark.parametrize(
-    ("labels", "answers", "expected"),
-    [([0, 1, 1], [1, 1, 1], True), ([0, 1, 1], [1, 1, 0], False), ([1, 1], [1, 1], True)],
-)
-def test_a_classification_that_answers_one_class(
-    labels: list[int], answers: list[int], expected: bool
-) -> None:
-    assert collapsed(np.array(labels), np.array(answers), "classification") is expected
-
-
-def test_a_regression_whose_numbers_hardly_spread() -> None:
-    labels = np.linspace(0, 5, 50)
-    for share, expected in ((0.0, True), (0.099, True), (0.101, False), (1.0, False)):
-        assert collapsed(labels, 2.5 + share * (labels - 2.5), "regression") is expected
-    # Classes would all be alike only where every number is the same.
-    assert collapsed(labels, labels / 100, "classification") is False
+    with pytest.raises(ValueError, match=r"."):
+        read_answers(data)

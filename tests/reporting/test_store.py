@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 from tests.renames import at_every_look, before_look
+from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import reseal, signals, with_journal
 
 from alpkd_pipeline.errors import UserError
@@ -53,6 +54,7 @@ def everything(store):
         "latency.json": next((store.root / LATENCY).glob("*/*")),
         "geometry.json": store._result(student, GEOMETRY, "geometry.json", {"examples": 1}),
         "signals.json": signals(store.root),
+        "predictions/dev.csv": with_answers(store, student, RIGHT),
     }
 
 
@@ -77,7 +79,7 @@ def test_damage_is_named_with_both_hashes(store, file, how):
     with pytest.raises(DamagedError) as error:
         check_results(store.root)
     (damage,) = error.value.damages
-    assert (damage.folder, damage.file) == (folder, path.name)
+    assert (damage.folder, damage.file) == (folder, path.relative_to(folder).as_posix())
     assert str(path) in str(error.value)
     if how != "its manifest":
         assert sha256(before).hexdigest() in str(error.value)
@@ -92,7 +94,7 @@ def test_all_that_is_damaged_is_named_at_once(store):
     with pytest.raises(DamagedError) as error:
         gather(store.root)
     assert {d.folder for d in error.value.damages} == set(folders.values())
-    assert str(error.value).startswith("7 files are not what was written:\n")
+    assert str(error.value).startswith("8 files are not what was written:\n")
 
 
 def test_a_file_that_no_comparison_reads_shows_its_damage_by_its_size(store):

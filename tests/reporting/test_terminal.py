@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -54,3 +55,10 @@ def test_no_colours_that_a_background_could_swallow():
 
 def test_brackets_in_a_name_are_not_markup():
     assert "[red]x" in printed([ModelSummary("[red]x", 1, 1, {})])
+
+
+def test_notes_stand_below_the_table_each_on_one_line():
+    note = "student [x] answers 'not_equivalent' for all 408 dev rows" + " and more" * 10
+    lines = printed([ROWS[0], replace(ROWS[1], note=note)]).rstrip().splitlines()
+    assert lines[-1] == note
+    assert "answers" not in printed()

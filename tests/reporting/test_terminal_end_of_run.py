@@ -86,6 +86,42 @@ def test_what_is_not_what_was_written_is_not_shown(tmp_path: Path, file: str) ->
         cell_summary(models, scored)
 
 
+KINDS: dict[str, dict[str, Any]] = {
+    "classes": {"kind": "classification", "label_names": ["no", "yes"], "metrics": ["matthews"]},
+    "numbers": {"kind": "regression", "label_names": [], "metrics": ["pearson"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers", "said"),
+    [
+        ("classes", [0, 0, 0], "student answers 'no' for all 3 dev rows"),
+        ("classes", [1, 1, 1], "student answers 'yes' for all 3 dev rows"),
+        ("classes", [1, 0, 1], ""),
+        (
+            "numbers",
+            [2.5, 2.51, 2.6],
+            "student answers nearly the same for all 3 dev rows: 2.5 to 2.6, where the labels are 0"
+            " to 1",
+        ),
+        ("numbers", [0.1, 0.5, 0.9], ""),
+    ],
+)
+def test_a_model_that_says_the_same_of_every_row_is_named(
+    models: dict[str, Path], tmp_path: Path, kind: str, answers: list[float], said: str
+) -> None:
+    task = {**KINDS[kind], "dev_splits": ["dev"]}
+    write_json(models["student"] / "run.json", {"task": task})
+    seal(models["student"], {})
+    found = tmp_path / "ss"
+    (found / "predictions").mkdir(parents=True)
+    pairs = zip((0, 1, 1), answers, strict=True)
+    rows = (f"{i},{label},{one}" for i, (label, one) in enumerate(pairs))
+    (found / "predictions" / "dev.csv").write_text("\n".join(["idx,label,prediction", *rows, ""]))
+    (line,) = cell_summary(models, {"student": scores(found, dev={"matthews": 0.0})})
+    assert line.note == said
+
+
 def test_a_model_that_is_gone_has_no_line(tmp_path: Path) -> None:
     found = scores(tmp_path / "ts", dev={"a": 1.0})
     assert cell_summary({"teacher": tmp_path / "gone"}, {"teacher": found}) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.training.conftest import Make
 
@@ -59,3 +61,37 @@ def test_what_fails_is_not_sealed(begin: Make, tmp_path: Path) -> None:
     with pytest.raises(UserError):
         train_folder(folder)
     assert not (folder / "manifest.json").exists()
+
+
+@pytest.fixture
+def constant(teacher: Path, tmp_path: Path) -> Path:
+    """A teacher that answered 1 to every row that chose it."""
+    folder = Path(shutil.copytree(teacher, tmp_path / "constant"))
+    file = folder / "predictions" / "dev.csv"
+    pd.read_csv(file).assign(prediction=1).to_csv(file, index=False)
+    return folder
+
+
+@pytest.mark.parametrize("stage", ["signals", "student"])
+def test_a_teacher_that_learned_nothing_teaches_nobody(
+    begin: Make, constant: Path, encoded: Path, stage: str
+) -> None:
+    inputs = {"encoded": encoded, "teacher": constant}
+    folder = begin("x", stage, inputs)
+    with pytest.raises(UserError, match=r"^the teacher constant learned nothing: its accuracy on"):
+        train_folder(folder)
+    assert {path.name for path in folder.iterdir()} == {"run.json"}
+    # The teacher itself is made and stays.
+    assert (constant / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("stage", ["signals", "student"])
+def test_unless_that_is_allowed(begin: Make, constant: Path, encoded: Path, stage: str) -> None:
+    inputs = {"encoded": encoded, "teacher": constant}
+    train_folder(begin("x", stage, inputs, teacher__allow_constant=True))
+
+
+def test_the_rows_that_chose_a_teacher_judge_it(begin: Make, constant: Path, encoded: Path) -> None:
+    (constant / "predictions" / "dev.csv").rename(constant / "predictions" / "holdout.csv")
+    with pytest.raises(UserError, match=r"accuracy on demo holdout is"):
+        train_folder(begin("x", "signals", {"encoded": encoded, "teacher": constant}))

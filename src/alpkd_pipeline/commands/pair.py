@@ -75,13 +75,12 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     from alpkd_pipeline.reporting.statistics.answers import RESAMPLES, unseen_share
 
     if found.has_interval:
-        digits = 4
-        while f"{found.low:+.{digits}f}" == f"{found.high:+.{digits}f}":
-            digits += 1
+        written = ((f"{found.low:+.{d}f}", f"{found.high:+.{d}f}") for d in range(4, 16))
+        low, high = next(ends for ends in written if float(ends[0]) < float(ends[1]))
         # How many answers differ, where they are classes; two real numbers nearly always do.
         differing = f"; {found.differing} of them are answered differently" if classes else ""
         return (
-            f"95 % interval {found.low:+.{digits}f} to {found.high:+.{digits}f}",
+            f"95 % interval {low} to {high}",
             f"The interval is a bootstrap over the dev examples ({RESAMPLES:,} resamples)"
             f"{differing}.",
         )
@@ -96,10 +95,8 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     elif found.differing:
         why = "All resamples of the examples give this difference: there is no spread to read."
     else:
-        why = (
-            f"{none}, nor is any in a resample: there is no spread to\nread, nor an exact bound for"
-        )
-        why += f" {found.metric}."
+        none += ", nor is any in a resample: there is no spread to\nread, nor an exact bound for"
+        why = f"{none} {found.metric}."
     return "no interval", why
 
 

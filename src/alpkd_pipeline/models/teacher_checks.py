@@ -2,7 +2,7 @@
 
 Three looks, each refusing with what would have happened: at the folder before anything is loaded
 (`check_head`, `label_order`), at the tokenizer (`check_vocabulary`), and at the answers on dev
-(`check_answers`). Pure functions on dicts and arrays.
+(`check_answers`; of one that was trained here `check_learned`). Pure functions on dicts and arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.tasks.metrics import score, sign
+from alpkd_pipeline.tasks.metrics import score, score_answers, sign
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
@@ -118,6 +118,31 @@ def check_answers(
         raise UserError(
             f"the teacher's {name} on {task.name} dev is {found:.4f}, a constant answer has"
             f" {constant:.4f}: it is not fine-tuned for this task and would have taught noise"
+        )
+
+
+def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: np.ndarray) -> None:
+    """Refuse a teacher that was fine-tuned here and is no better than a constant answer.
+
+    Args:
+        task: the task.
+        name: what the teacher is called.
+        split: what the rows are called that chose its best epoch.
+        given: (N,) its answers on these rows.
+        labels: (N,) their labels.
+
+    Raises:
+        UserError: it is no better.
+    """
+    metric = task.deciding_metric
+    found, constant = score_answers(task, given, labels)[metric], best_constant(task, labels)
+    if sign(metric) * found <= sign(metric) * constant:
+        raise UserError(
+            f"the teacher {name} learned nothing: its {metric} on {task.name} {split} is"
+            f" {found:.4f}, a constant answer has {constant:.4f}, and it would teach noise; train"
+            " it longer (teacher.training.epochs) or with another learning rate"
+            " (teacher.training.lr), or for a test or a demonstration set"
+            " teacher.allow_constant=true"
         )
 
 

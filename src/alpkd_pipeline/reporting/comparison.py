@@ -40,6 +40,7 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
     # With a thousand runs in memory searches for garbage take a tenth of the time.
     with collected_seldom():
         sources, groups = Sources(evidence), grouped_table(evidence.runs)
+        keys = evidence.runs["key"]
         texts = {
             PAGE: report_html(sources),
             "comparison.md": comparison_page(sources),
@@ -55,7 +56,9 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
             )
             + "\n",
             "students.csv": csv_text(
-                evidence.runs.assign(last_epoch=evidence.runs["key"].map(sources.last_epoch))
+                evidence.runs.assign(
+                    last_epoch=keys.map(sources.last_epoch), collapsed=keys.map(sources.collapsed)
+                )
             ),
             "groups.csv": csv_text(groups),
             "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),

@@ -10,30 +10,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alpkd_pipeline.tasks.task import TaskKind
-
-LEAST_SPREAD = 0.1
-"""Of the labels' standard deviation: with less of it a regression says the same of every row."""
-
 _HEADING = b"idx,label,prediction"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class Predictions:
     """What a model said of the N rows of a split, in the split's order."""
 
     idx: np.ndarray  # (N,) whole, the rows' numbers in the data set
     labels: np.ndarray  # (N,) class ids, or numbers
     answers: np.ndarray  # (N,) the same of the model
-    probabilities: np.ndarray  # (N, C) of the classes; (N, 0) of numbers, or not asked for
+    probabilities: np.ndarray  # (N, C) of the classes; (N, 0) of numbers, or if they were not kept
 
 
-def read_predictions(data: bytes, probabilities: bool = False) -> Answers:
+def read_answers(data: bytes) -> tuple[list[float], list[float]]:
+    """The labels (N,) and the answers (N,) of such a file alone; errors as `read_predictions`."""
+    labels, answers = _columns(data, 1, 3)
+    return labels.tolist(), answers.tolist()
+
+
+def read_predictions(data: bytes) -> Predictions:
     """Read `predictions/<split>.csv`, as `training.predict.write_predictions` writes it.
 
     Raises:
         ValueError: it is no such file, or it has no rows.
     """
+    idx, labels, answers, *rest = _columns(data, 0, None)
+    return Predictions(idx, labels, answers, np.array(rest).reshape(len(rest), len(idx)).T)
+
+
+def _columns(data: bytes, first: int, stop: int | None) -> list[np.ndarray]:
+    """Some of the columns, (N,) each."""
     end = data.index(b"\n")
     while data.count(b'"', 0, end) % 2:  # a label's name may hold a line break
         end = data.index(b"\n", end + 1)
@@ -46,16 +53,14 @@ def read_predictions(data: bytes, probabilities: bool = False) -> Answers:
     ends = np.column_stack([commas, breaks])
     if starts.shape[1] < 3 or (starts >= ends).any():
         raise ValueError("a number is missing in it")
-    wanted = range(starts.shape[1] if probabilities else 3)
-    idx, labels, answers, *rest = (_numbers(body, starts[:, i], ends[:, i]) for i in wanted)
-    return Answers(idx, labels, answers, np.array(rest).reshape(len(rest), len(idx)).T)
+    return [_numbers(body, *places) for places in [*zip(starts.T, ends.T, strict=True)][first:stop]]
 
 
 def _numbers(text: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The numbers (N,) that stand between these places of a text; whole ones stay whole."""
     lengths = ends - starts
     width, here = int(lengths.max()), np.arange(len(starts))
-    found = np.zeros(len(starts), np.int32 if width < 10 else np.int64)
+    found = np.zeros(len(starts), np.int64)
     for place in range(width):
         here = here[lengths[here] > place]
         digits = text[starts[here] + place] - np.uint8(ord("0"))
@@ -69,10 +74,3 @@ def _numbers(text: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarr
         return np.array([int(word) for word in words], dtype=np.int64)
     except ValueError:
         return np.array([float(word) for word in words])
-
-
-def collapsed(labels: np.ndarray, answers: np.ndarray, kind: TaskKind) -> bool:
-    """Whether a model says the same of every row: one class, or numbers with next to no spread."""
-    if kind == "classification":
-        return bool((answers == answers[0]).all())
-    return bool(answers.std() < LEAST_SPREAD * labels.std())

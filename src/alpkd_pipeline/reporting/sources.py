@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
-from alpkd_pipeline.reporting.predictions import read_predictions
+from alpkd_pipeline.reporting.predictions import read_answers
 from alpkd_pipeline.reporting.statistics.arms import NEEDED, arms
 from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
@@ -61,7 +62,8 @@ class Sources:
     @cached_property
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
-        return main_lines(self.cells, self.found, self.bests, self.constants)
+        collapsed = [key for key, same in self.collapsed.items() if same]
+        return main_lines(self.cells, self.found, self.bests, self.constants, collapsed)
 
     @cached_property
     def constants(self) -> dict[str, float]:
@@ -103,14 +105,19 @@ class Sources:
     @cached_property
     def answers(self) -> dict[str, Answers]:
         """Key of a run -> what it said to the dev rows, wherever that was kept."""
-        students, labels = self.evidence.students, dict[bytes, Sequence[float]]()
-        found = {key: _answers_of(students[key], labels) for key in self.cells["key"]}
+        students, seen = self.evidence.students, list[list[float]]()
+        found = {key: _answers_of(students[key], seen) for key in self.cells["key"]}
         return {key: said for key, said in found.items() if said is not None}
 
     @cached_property
     def judge(self) -> Judge:
         """The tests of the arms."""
         return Judge(self.found, self.evidence.plan, self.answers, self.evidence.looks)
+
+    @property
+    def collapsed(self) -> dict[str, bool]:
+        """Key of a run with answers -> whether it says the same of every row."""
+        return self.judge.collapsed
 
     @cached_property
     def first_questions(self) -> list[Row]:
@@ -237,14 +244,17 @@ class Sources:
         return f"#{anchor('run', *first)}" if first else ""
 
 
-def _answers_of(run: RunRecord, labels: dict[bytes, Sequence[float]]) -> Answers | None:
-    """The answers behind a run's scores; runs of the same rows share their labels."""
+def _answers_of(run: RunRecord, seen: list[list[float]]) -> Answers | None:
+    """The answers behind a run's scores; none where a file has another shape.
+
+    Runs of the same rows share one list of `seen` labels: then they need not be compared again.
+    """
     for folder in (*run.scored, run.path):
         file = RunFolder(folder).predictions(run.dev_split)
         if file is not None:
-            read = read_predictions(file)
-            same = read.labels.tobytes()
-            if same not in labels:
-                labels[same] = read.labels.tolist()
-            return Answers(labels[same], read.answers.tolist())
+            with suppress(ValueError):
+                labels, answers = read_answers(file)
+                same = next((known for known in seen if known == labels), labels)
+                seen += [same] if same is labels else []
+                return Answers(same, answers)
     return None

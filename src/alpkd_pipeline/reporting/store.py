@@ -16,6 +16,7 @@ from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.store.by_key import same_result
 from alpkd_pipeline.store.layout import GEOMETRY, LATENCY, SCORES, SIGNALS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
+    PREDICTIONS,
     Damage,
     DamagedError,
     RunFolder,
@@ -33,8 +34,8 @@ MOST_LOOKS = 5
 READ = {
     SIGNALS: ("signals.json",),
     TEACHERS: ("run.json", "metrics.json"),
-    STUDENTS: ("run.json", "metrics.json", "events.jsonl"),
-    **dict.fromkeys(SCORES, ("scores.json",)),
+    STUDENTS: ("run.json", "metrics.json", "events.jsonl", f"{PREDICTIONS}dev.csv"),
+    **dict.fromkeys(SCORES, ("scores.json", f"{PREDICTIONS}dev.csv")),
     LATENCY: ("latency.json",),
     GEOMETRY: ("geometry.json",),
 }

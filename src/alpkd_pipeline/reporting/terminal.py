@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.program import short
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
+from alpkd_pipeline.reporting.predictions import read_answers
+from alpkd_pipeline.reporting.statistics.scores import collapsed
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class ModelSummary:
     # score name -> value, `{"dev accuracy": 0.93}`; lines may have different names
     scores: Mapping[str, float]
     seconds: float | None = None  # how long its training took, None where it is not known
+    note: str = ""  # what a reader of its scores must know
 
 
 def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Table:
@@ -64,10 +67,14 @@ def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Tab
 def print_summary(
     rows: Sequence[ModelSummary], title: str | None = None, file: TextIO | None = None
 ) -> None:
-    """Print the table; plain text without control codes where the output is not a terminal."""
+    """Print the table, then the notes; plain text without control codes where the output is not a
+    terminal."""
     from rich.console import Console
 
-    Console(file=file, highlight=False).print(summary_table(rows, title))
+    console = Console(file=file, highlight=False)
+    console.print(summary_table(rows, title))
+    for note in filter(None, (row.note for row in rows)):
+        console.print(note, markup=False, soft_wrap=True)
 
 
 def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
@@ -98,7 +105,20 @@ def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
         parameters=metrics["parameters"]["total"],
         scores=scores,
         seconds=metrics.get("seconds"),
+        note=_note(name, task, scored.predictions(task["dev_splits"][0])),
     )
+
+
+def _note(name: str, task: Mapping[str, Any], file: bytes | None) -> str:
+    """That a model says the same of all dev rows, by the file of its answers; else nothing."""
+    labels, answers = read_answers(file) if file else ([], [])
+    if not answers or not collapsed(answers, labels, task["metrics"][0]):
+        return ""
+    rows = f"all {len(answers):,} {task['dev_splits'][0]} rows"
+    if task["kind"] == "classification":
+        return f"{name} answers '{task['label_names'][int(answers[0])]}' for {rows}"
+    lie, between = (f"{min(v):.4g} to {max(v):.4g}" for v in (answers, labels))
+    return f"{name} answers nearly the same for {rows}: {lie}, where the labels are {between}"
 
 
 def closing_lines(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.teacher_checks import check_learned
 from alpkd_pipeline.store.checkpoints import drop_checkpoints, says_where_it_goes_on
 from alpkd_pipeline.store.manifest import MANIFEST, read_json, room_for, seal
-from alpkd_pipeline.store.run_folder import RUN_CONFIG
+from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
 from alpkd_pipeline.training.memory import memory_faults
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student
@@ -19,8 +22,8 @@ def run_stage(folder: Path) -> Path:
     """Make what the folder's run.json asks for; the folder is not sealed yet.
 
     Raises:
-        UserError: run.json is missing, damaged, or names an unknown stage; the memory or the disk
-            is too small.
+        UserError: run.json is missing, damaged, or names an unknown stage; the teacher learned
+            nothing; the memory or the disk is too small.
     """
     run = read_config(folder)
     makers: dict[str, Callable[[RunConfig], None]] = {
@@ -30,9 +33,22 @@ def run_stage(folder: Path) -> Path:
     }
     if run.stage not in makers:
         raise UserError(f"{folder / RUN_CONFIG}: unknown stage {run.stage!r}")
+    if run.stage in ("signals", "student"):
+        _check_teacher(run)
     with says_where_it_goes_on(folder), room_for(folder), memory_faults():
         makers[run.stage](run)
     return folder
+
+
+def _check_teacher(run: RunConfig) -> None:
+    """Look at what the teacher answered on the rows that chose it, unless anything may teach."""
+    if run.params["teacher"].get("allow_constant"):
+        return
+    teacher = run.inputs["teacher"]
+    for file in (teacher / PREDICTIONS).glob("*.csv"):
+        rows = pd.read_csv(file, usecols=["label", "prediction"])
+        given, labels = rows["prediction"].to_numpy(), rows["label"].to_numpy()
+        check_learned(run.task, teacher.name, file.stem, given, labels)
 
 
 def train_folder(folder: Path) -> None:

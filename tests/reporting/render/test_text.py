@@ -83,3 +83,10 @@ def test_no_tables_are_a_comment():
 
 def test_the_average_says_over_how_many_tasks(text):
     assert " & average (2 tasks) & rank" in text
+
+
+def test_a_mark_of_a_score_is_a_dagger_and_explained():
+    cells = frame(seeds("kd", LOW), seeds("alp_kd", HIGH))
+    text = latex(main_lines_of(cells, "mrpc/alp_kd/4/0/0/0"))
+    assert r"alp\_kd & \textbf{81.1} $\pm$ 1.1 $\dagger$" in text
+    assert r"$\dagger$ answers one class" in text.split(r"\label")[0]

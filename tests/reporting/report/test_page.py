@@ -15,6 +15,7 @@ EVERYTHING = [
     "scores",
     "verdicts",
     "seeds",
+    "classes",
     "curves",
     "size",
     "attention",

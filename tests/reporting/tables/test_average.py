@@ -87,6 +87,13 @@ def test_without_a_teachers_score_nothing_is_kept():
     assert averages(lines)["kd"][0]["kept"] is None
 
 
+def test_of_an_average_with_a_collapsed_run_in_it_nothing_is_kept():
+    lines = [{**one, "collapsed": int(one["label"] == "kd") * 2} for one in TWO]
+    (kd,), (ckd,) = averages(lines)["kd"], averages(lines)["ckd"]
+    assert (kd["collapsed"], kd["kept"]) == (4, None)
+    assert (ckd["collapsed"], ckd["kept"]) == (0, pytest.approx(100 * 0.605 / 0.75))
+
+
 def test_shared_tasks_keep_their_order():
     rows = {"a": {"rte": 1, "cola": 1, "mrpc": 1}, "b": {"mrpc": 1, "rte": 1}}
     assert shared_tasks(rows) == ["rte", "mrpc"]

@@ -54,6 +54,8 @@ def test_percent_of_a_teacher_without_a_score_is_nothing():
     assert percent(0.45, 0.9) == 50
     assert percent(0.45, 0.9, "pearson") == 50
     assert percent(0.45, 0.9, "rmse") is percent(0.45, 0.9, "mae") is None
+    assert percent(-0.01, 0.9) is percent(-0.4, 0.9, "matthews") is None
+    assert percent(0.0, 0.9) == 0
     assert percent(0.4, None) is percent(0.4, 0.0) is percent(0.4, -0.1) is percent(None, 1) is None
 
 

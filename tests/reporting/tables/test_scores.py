@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.reporting.cell_frames import frame, main_long_of, run, seeds
+from tests.reporting.cell_frames import frame, main_lines_of, main_long_of, run, seeds
 
 from alpkd_pipeline.reporting.tables.measures import measures
-from alpkd_pipeline.reporting.tables.scores import BEFORE_MEASURES
+from alpkd_pipeline.reporting.tables.scores import BEFORE_MEASURES, score_tables
+from alpkd_pipeline.reporting.tables.table import COLLAPSED_MEANS
 
 COLUMNS = [*BEFORE_MEASURES, *measures(), "runs"]
 
@@ -115,3 +116,24 @@ def test_no_runs_are_no_lines():
     empty = frame(run("kd", 0.8)).iloc[:0]
     assert main_long_of(empty).columns.tolist() == COLUMNS
     assert main_long_of(empty).empty
+
+
+def test_a_score_with_a_collapsed_run_is_marked_and_nothing_is_kept_by_it():
+    cells = frame(
+        *(seeds(m, [0.70, 0.71], task=t) for m in ("kd", "alp_kd") for t in ("mrpc", "rte"))
+    )
+    lines = main_lines_of(cells, "mrpc/kd/4/1/0/0", "elsewhere")
+    found = {(line["label"], line["task"]): line.get("collapsed") for line in lines}
+    assert (found["kd", "mrpc"], found["kd", "rte"], found["kd", "Average"]) == (1, 0, 1)
+    assert found["alp_kd", "Average"] == 0
+    kept = {(line["label"], line["task"]): line["kept"] is not None for line in lines}
+    assert [key for key, known in kept.items() if not known] == [("kd", "mrpc"), ("kd", "Average")]
+    ((_, table),) = score_tables(lines)
+    texts = {row[0].text: [cell.text for cell in row[1:4]] for b in table.bodies for row in b.rows}
+    assert texts["kd"] == ["70.5 ± 0.7 †", "70.5 ± 0.7", "70.5 ± 0.7 †"]
+    assert texts["alp_kd"] == ["70.5 ± 0.7"] * 3
+    assert table.note == COLLAPSED_MEANS
+    assert table.alone.endswith(COLLAPSED_MEANS)
+    ((_, plain),) = score_tables(main_lines_of(cells))
+    assert plain.note == ""
+    assert "†" not in plain.alone

@@ -51,6 +51,8 @@ def _scores(sources: Sources) -> Iterator[str]:
     for name, table in sources.score_tables:
         yield f"### {name}\n"
         yield markdown(table)
+        if table.note:
+            yield f"{table.note}\n"
     said = (
         "Dev scores in percent, mean ± sample standard deviation over seeds. Bold: better than"
         " every other method of the column by tests over seeds, corrected for all pairs of columns."

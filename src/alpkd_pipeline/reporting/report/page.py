@@ -16,6 +16,7 @@ from alpkd_pipeline.reporting.report.pictures import (
     size_section,
 )
 from alpkd_pipeline.reporting.report.sections import (
+    class_section,
     cost_section,
     published_section,
     runs_section,
@@ -115,6 +116,7 @@ _SECTIONS: tuple[Callable[[Sources], Section | None], ...] = (
     score_section,
     verdict_section,
     seed_section,
+    class_section,
     curve_section,
     size_section,
     attention_section,

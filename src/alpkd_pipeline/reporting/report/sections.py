@@ -24,6 +24,7 @@ from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
 from alpkd_pipeline.reporting.tables.audit import audit_table
+from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.published import ours, published, theirs
@@ -62,6 +63,11 @@ _FOREST = (
     " distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow: the interval"
     " goes on."
 )
+_CLASSES = (
+    "Rows are labels, columns what was answered on dev, summed over the runs of a method."
+    " Precision, recall and F1 of each class are means over the runs, in percent; precision is 0"
+    " where a class is never the answer."
+)
 _PUBLISHED = (
     "Numbers of others on GLUE's dev splits, copied from where the table says. They come from other"
     " teachers, other students, other ways to choose the best run and other versions of everything,"
@@ -76,8 +82,8 @@ _AUDIT = (
 
 
 def _explained(table: Table) -> list[Block]:
-    """A table and what its columns mean."""
-    said = meanings(table.columns)
+    """A table and what its columns and marks mean."""
+    said = f"{meanings(table.columns)} {table.note}".strip()
     return [table, Text(said, "quiet")] if said else [table]
 
 
@@ -162,6 +168,26 @@ def _forest(name: str, task: str, said: str, rows: list[Row]) -> Plate:
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), f"{task}, {said}")
 
 
+def class_section(sources: Sources) -> Section | None:
+    """Confusion counts and scores of classes for each task and depth, to open."""
+    records = [sources.evidence.students[key] for key in sources.cells["key"]]
+    runs = [run.key for run in records if run.run["task"]["kind"] == "classification"]
+    if not runs:
+        return None
+    lacking = sum(key not in sources.answers for key in runs)
+    blocks: list[Block] = [_CLASSES] if lacking < len(runs) else []
+    for place in sources.places:
+        if tables := [*confusion_tables(sources, place)]:
+            told = [block for table in tables for block in _explained(table)]
+            blocks.append(Details(sources.title(place), told))
+    if lacking:
+        blocks.append(
+            f"{plural(lacking, 'run')} of {len(runs):,} kept no answers on dev and are left out;"
+            " `kedro run --pipeline=evaluate` makes them."
+        )
+    return Section("classes", "Classes", blocks)
+
+
 def published_section(sources: Sources) -> Section | None:
     """Theirs, ours, and what their differences are worth; no section without a task of GLUE."""
     found = published()
@@ -222,7 +248,9 @@ def runs_section(sources: Sources) -> Section:
     blocks: list[Block] = ["Every number above leads here."]
     if teachers:
         blocks += [Heading("Teachers"), teachers]
-    blocks += [Heading("Students"), students, Heading("Methods")]
+    blocks += [Heading("Students"), students]
+    blocks += [Text(students.note, "quiet")] if students.note else []
+    blocks.append(Heading("Methods"))
     blocks.append(Facts([(name, _source(name)) for name in sources.methods]))
     return Section("runs", "The runs", blocks)
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.predictions import Answers, read_predictions
+from alpkd_pipeline.reporting.predictions import Predictions, read_predictions
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, no_spread
 from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
@@ -43,7 +43,7 @@ class DevAnswers:
     folder: Path  # the run folder
     task: Task  # the task
     split: str  # the dev split that decides
-    rows: Answers  # with the probabilities of the classes, if they were kept
+    rows: Predictions
 
     @property
     def name(self) -> str:
@@ -112,7 +112,7 @@ def dev_answers(folder: Path) -> DevAnswers:
         task = Task.from_dict(RunFolder(folder).run["task"])
         split = task.dev_splits[0]
         file = _predictions(folder, split)
-        rows = None if file is None else read_predictions(file, probabilities=True)
+        rows = None if file is None else read_predictions(file)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} cannot be read ({error}); make it again") from None
     if rows is None:

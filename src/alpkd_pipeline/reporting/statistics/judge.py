@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
 from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
@@ -37,7 +38,6 @@ class Judge:
         self.table, self.plan, self.answers = list(table), plan, answers or {}
         self.places = by_place(self.table)
         self._summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = {}
-        self._collapsed: dict[str, int] = {}
 
     def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
         """The borrowed t of a pair with enough shared seeds."""
@@ -93,11 +93,15 @@ class Judge:
             for runs in of_seed.values()
         ]
 
+    @cached_property
+    def collapsed(self) -> dict[str, bool]:
+        """Key of a run -> whether it answers one class, or hardly anything else than one number."""
+        metric = {key: arm["metric"] for arm in self.table for key in arm["runs"]}
+        return {
+            key: collapsed(said.answers, said.labels, metric[key])
+            for key, said in self.answers.items()
+        }
+
     def collapsed_runs(self, arm: Row) -> int:
-        """How many of an arm's runs answer one class, or hardly anything else than one number."""
-        if arm["arm"] not in self._collapsed:
-            said = [self.answers[key] for key in arm["runs"] if key in self.answers]
-            self._collapsed[arm["arm"]] = sum(
-                collapsed(one.answers, one.labels, arm["metric"]) for one in said
-            )
-        return self._collapsed[arm["arm"]]
+        """How many of an arm's runs do so."""
+        return sum(self.collapsed.get(key, False) for key in arm["runs"])

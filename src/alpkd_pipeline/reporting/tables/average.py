@@ -22,8 +22,9 @@ _RUN_NAME = r"^.+?-teacher-(?P<model>.+?)-s\d+(?:-[0-9a-f]{4})?$"
 
 
 def percent(score: float | None, teacher: float | None, metric: str = "") -> float | None:
-    """The share of the teacher's score that is kept, in percent; none of an error, none of 0."""
-    if score is None or teacher is None or not teacher > 0 or is_error(metric):
+    """The share of the teacher's score that is kept, in percent; none of an error, none of 0, none
+    by a score below 0."""
+    if score is None or score < 0 or teacher is None or not teacher > 0 or is_error(metric):
         return None
     return 100 * score / teacher
 
@@ -146,6 +147,7 @@ def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 def _average(lines: _Lines) -> dict[str, Any]:
     first, mean = lines[0], _mean(lines, "mean")
+    collapsed = sum(line.get("collapsed", 0) for line in lines)
     # Times that were taken in different places have no mean.
     alike = len({line.get("timed_on", "") for line in lines}) == 1
     return {
@@ -156,7 +158,8 @@ def _average(lines: _Lines) -> dict[str, Any]:
         "bold": False,
         **_over_seeds([line["per_seed"] for line in lines]),
         "mean": mean,
-        "kept": percent(mean, _mean(lines, "teacher_mean")),
+        "collapsed": collapsed,
+        "kept": None if collapsed else percent(mean, _mean(lines, "teacher_mean")),
         **{n: _mean(lines, n) if alike or n not in TIMES else None for n in measures()},
         "runs": [key for line in lines for key in line["runs"]],
     }

@@ -10,6 +10,8 @@ from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.frame import CELL
 from alpkd_pipeline.reporting.tables.measures import TIMES, timed_alike, told_by_runs
 from alpkd_pipeline.reporting.tables.table import (
+    COLLAPSED,
+    COLLAPSED_MEANS,
     Body,
     Cell,
     Column,
@@ -147,7 +149,8 @@ def list_tables(sources: Sources) -> tuple[Table | None, Table]:
     bodies = list(_student_bodies(sources, columns))
     count = plural(sum(len(body.rows) for body in bodies), "student")
     caption = f"{count}, by depth, method and task"
-    students = Table(caption, columns, bodies, id="list-of-students", tools=True)
+    note = COLLAPSED_MEANS if any(sources.collapsed.values()) else ""
+    students = Table(caption, columns, bodies, id="list-of-students", tools=True, note=note)
     return teachers if found else None, students
 
 
@@ -185,6 +188,10 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
     def asked(value: Any) -> str:
         return "?" if value is None else str(value)
 
+    def score(run: RunRecord) -> str:
+        mark = COLLAPSED if sources.collapsed.get(run.key) else ""
+        return points(run.deciding_score, 2, run.deciding_metric) + mark
+
     def commit(run: RunRecord) -> Cell:
         found = str((run.run.get("provenance") or {}).get("git_commit") or "unknown")
         return Cell(found[:8], tone="code", title=found)
@@ -198,7 +205,7 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         numbers("layers", layers),
         numbers("seed", seed),
         numbers("teacher's seed", teacher_seed),
-        numbers("score", lambda run: points(run.deciding_score, 2, run.deciding_metric)),
+        numbers("score", score),
         numbers("seconds", lambda run: number(run.metrics.get("seconds"), 0)),
         Column("folder", folder),
         Column("key", lambda run: Cell(run.key[:12], tone="code", title=run.key)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
@@ -26,6 +26,8 @@ from alpkd_pipeline.reporting.tables.average import (
 )
 from alpkd_pipeline.reporting.tables.measures import Measure, measured, measures, shown, timed_alike
 from alpkd_pipeline.reporting.tables.table import (
+    COLLAPSED,
+    COLLAPSED_MEANS,
     MISSING,
     Body,
     Cell,
@@ -50,7 +52,7 @@ Line = dict[Any, Any]
 """One number with everything around it."""
 
 _NUMBERS = ("n", "mean", "std", "low", "high")
-_OF_ARM = ("label", "method", "task", "metric", *_NUMBERS, "runs")
+_OF_ARM = ("label", "method", "task", "metric", *_NUMBERS, "runs", "collapsed")
 _FIRST = ("layers", "row", "label", "kind", "method", "task", "metric")
 BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
 _REAL = ("mean", "std", "low", "high", "kept", "rank")
@@ -61,6 +63,7 @@ def main_lines(
     table: Sequence[Arm],
     bests: Sequence[Arm],
     constants: Mapping[str, float] | None = None,
+    collapsed: Collection[str] = (),
 ) -> list[Line]:
     """Every number of the main tables on a line of its own.
 
@@ -69,14 +72,16 @@ def main_lines(
         table: of `arms(runs)`.
         bests: of `best`.
         constants: task -> the score of whoever answers every row alike.
+        collapsed: the keys of runs that say the same of every row.
 
     Returns:
         What `BEFORE_MEASURES` names, the measures and `runs`: for each number of layers (deepest
         first) the teacher's lines, those of the methods in the order of the methods' table, those
         of the constants; `row` counts the rows of a table. `n`, `mean`, `std`, `low`, `high` over
-        seeds; `bold` as `best` says; `kept` percent of the teacher's score. A line whose `task` is
-        `Average` follows each row where at least two tasks are shared: see `averages`; only there
-        `tasks` and `rank` are filled. `runs` are the keys behind the number.
+        seeds; `bold` as `best` says; `kept` percent of the teacher's score, none where runs have
+        `collapsed`, which says how many. A line whose `task` is `Average` follows each row where at
+        least two tasks are shared: see `averages`; only there `tasks` and `rank` are filled. `runs`
+        are the keys behind the number.
 
     Raises:
         ValueError: two arms of one task and depth have the same label.
@@ -86,7 +91,12 @@ def main_lines(
     lines: list[Line] = []
     for layers in sorted({arm["layers"] for arm in table}, reverse=True):
         here = runs[runs["layers"] == layers]
-        students = _student_lines(here, [arm for arm in table if arm["layers"] == layers], bold)
+        arms = [
+            {**arm, "collapsed": len(set(arm["runs"]) & set(collapsed))}
+            for arm in table
+            if arm["layers"] == layers
+        ]
+        students = _student_lines(here, arms, bold)
         of_tasks = dict.fromkeys(zip(here["task"], here["metric"], strict=True))
         same = [
             _constant_line(task, metric, constants[task])
@@ -115,7 +125,9 @@ def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> 
             **{name: row[name] for name in _OF_ARM},
             "kind": "student",
             "bold": arm in bold,
-            "kept": percent(row["mean"], teachers.get(arm), row["metric"]),
+            "kept": None
+            if row["collapsed"]
+            else percent(row["mean"], teachers.get(arm), row["metric"]),
             "teacher_mean": teachers.get(arm),
             "per_seed": row["per_seed"],
             "timed_on": places.get(arm, ""),
@@ -187,12 +199,15 @@ def _table(lines: list[Line], layers: int, name: str, sources: Sources | None) -
         columns.append(numbers(average_name(over[-1]), _scored(AVERAGE, counts, sources), said))
     columns += _of_models(len(metric))
     students = [line for line in lines if line["kind"] == "student" and line["task"] != AVERAGE]
+    note = COLLAPSED_MEANS if any(line.get("collapsed") for line in lines) else ""
+    alone = _alone(layers, metric, {int(line["n"]) for line in students})
     return Table(
         f"Students of {name}: {_seeds(counts)}",
         columns,
         [Body(cells(columns, [row]), tone=_first(row)["kind"]) for row in rows.values()],
         id=f"{layers}-layers",
-        alone=_alone(layers, metric, {int(line["n"]) for line in students}),
+        alone=f"{alone} {note}".strip(),
+        note=note,
     ).without_empty()
 
 
@@ -244,7 +259,8 @@ def _scored(task: str, counts: set[int], sources: Sources | None) -> Callable[[R
             return Cell(MISSING)
         differ = len(counts) > 1 or not _is_student(row)
         return Cell(
-            plus_minus(line["mean"], line["std"], line["metric"]),
+            plus_minus(line["mean"], line["std"], line["metric"])
+            + (COLLAPSED if line.get("collapsed") else ""),
             href=_link(line, sources) if sources else "",
             small="; ".join(
                 [

@@ -14,6 +14,15 @@ from alpkd_pipeline.reporting.formats import scaled_text
 MISSING = "–"
 """What a cell says where nothing is known."""
 
+COLLAPSED = " †"
+"""Stands behind the score of a model that says the same of every row."""
+
+COLLAPSED_MEANS = (
+    "† answers one class for every dev row, or numbers that spread less than a tenth as much as the"
+    " labels (of a mean: at least one of its runs does); nothing of the teacher's score is kept by"
+    " that, however high the score."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -77,6 +86,7 @@ class Table:
     # is a column of its own
     group: str = ""
     alone: str = ""  # the caption where no text stands around the table, as in a paper
+    note: str = ""  # what a mark in its cells means
 
     def without_empty(self) -> Table:
         """The same without columns in which no cell says anything."""
