@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.tables.table import Cell, Table
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.tables.table import Cell, Table
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
