@@ -17,14 +17,6 @@ from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 
 COMMIT = r"^[0-9a-f]{40}$"
 SHA256 = r"^[0-9a-f]{64}$"
-NO_EFFECT = frozenset({"threads", "device", "log_every", "checkpoint_every"})
-"""Training parameters that no result depends on, but for its last digits: they say where, how
-loudly and how safely a model is trained. What they became is in the run's journal."""
-
-PATHS_WITHOUT_EFFECT = frozenset(
-    f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT
-) | {"teacher.allow_constant"}
-"""Their full names, the student's and the teacher's, and that of a permission."""
 
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder, in every file system of today."""

@@ -45,6 +45,10 @@ def _claim(project: Project, file: Path | None, manuscript: Path | None) -> bool
 
     if file is not None and file.suffix != ".zip":
         raise UserError(f"'{file}' is to be a zip: give it a name that ends with .zip")
+    if file is not None and not file.parent.is_dir():
+        raise UserError(
+            f"there is no folder {file.parent} for {file.name}: make it, or name another"
+        )
     asked = Asked.of(project.context.params["compare"])
     sources = Sources(gather(Path(project.context.catalog.load("store")), asked))
     if file is not None:
@@ -55,10 +59,10 @@ def _claim(project: Project, file: Path | None, manuscript: Path | None) -> bool
         click.echo(
             f"claim: {short(file)} ({plural(len(sources.cells), 'student')}{told},", nl=False
         )
-        click.echo(f" {size(file.stat().st_size)}); unpack it and run `python verify.py`")
+        click.echo(f" {size(file.stat().st_size)}); unpack it and run `python -I verify.py`")
     if manuscript is None:
         return False
-    lost = list(unsupported(manuscript.read_text("utf-8"), numbers(sources.judge)))
+    lost = list(unsupported(manuscript.read_text("utf-8", "replace"), numbers(sources.judge)))
     for line, name in lost:
         click.echo(f"{manuscript}:{line}: no run supports {name}")
     click.echo(f"{plural(len(lost), 'number')} of {manuscript} without a run")

@@ -19,9 +19,10 @@ from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import ModelRef, kind_of, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
 from alpkd_pipeline.orchestration.subject import Subject
-from alpkd_pipeline.params import NO_EFFECT, TrainingParams
+from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
+from alpkd_pipeline.store.diff import NO_EFFECT
 from alpkd_pipeline.store.fingerprint import code_digest, key_of, library_versions
 from alpkd_pipeline.store.layout import CACHE, COMPARISONS, PLACES, store_folder
 from alpkd_pipeline.tasks.glue import GLUE

@@ -10,8 +10,8 @@ from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.params import NO_EFFECT, TrainingParams
-from alpkd_pipeline.store.diff import flat
+from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.store.diff import NO_EFFECT, flat
 
 
 def merged(below: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.coordinates import PLACES, matches, said
+from alpkd_pipeline.coordinates import PLACES, matches
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
+from alpkd_pipeline.reporting.claim.verify import CLAIM
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
 from alpkd_pipeline.reporting.looks import Looks, looks_of
 from alpkd_pipeline.reporting.statistics.words import Plan
@@ -27,6 +28,7 @@ from alpkd_pipeline.store.layout import (
     search_records,
     sweep_records,
 )
+from alpkd_pipeline.store.manifest import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +50,9 @@ class Evidence:
     searches: tuple[Record, ...]  # the records of all searches, the oldest first
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
     plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
-
     looks: Looks = field(default_factory=dict)  # what was tested before
-    planned: Mapping[str, str] = field(default_factory=dict)  # key -> name of each planned cell
+    # key -> coordinates of each cell that was to be made, whether it was asked for or not
+    planned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -85,20 +87,28 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         UserError: there is no such sweep.
     """
     asked = asked or Asked()
-    claims = unpacked(store, claims_below(asked.claims)) if asked.claims else []
-    stores = [store, *claims]
+    places = unpacked(store, claims_below(asked.claims)) if asked.claims else []
+    claims = [read_json(place / CLAIM) for place in places]
+    stores = [store, *places]
     for place in stores:
         check_results(place)
-    sweeps, searches = sweep_records(store), search_records(store)
+    sweeps = sweep_records(store)
     chosen = chosen_sweep(sweeps, asked.sweep) if asked.sweep is not None else None
-    wanted = cell_keys([chosen]) if chosen is not None else None
+    claimed = {run["key"] for claim in claims for run in claim["runs"]}
+    wanted = cell_keys([chosen]) | claimed if chosen is not None else None
     teachers = _first(record for place in stores for record in finished_runs(place, TEACHERS))
-    listed = cell_keys(sweeps)
+    listed = cell_keys(sweeps) | claimed
     students = [
         as_cell(record) if record.key in listed else record
         for record in _first(r for place in stores for r in finished_runs(place, STUDENTS)).values()
         if (wanted is None or record.key in wanted) and matches(asked.only, coordinates(record))
     ]
+    planned = {key: place for claim in claims for key, place in claim["planned"].items()}
+    for sweep in [chosen] if chosen is not None else sweeps:
+        planned |= {str(cell["key"]): cell.get("coordinates") or {} for cell in sweep["cells"]}
+    known = {search["id"]: search for claim in claims for search in claim["searches"]}
+    known |= {search["id"]: search for search in search_records(store)}
+    searches = sorted(known.values(), key=lambda one: (str(one.get("started")), str(one["id"])))
     scored = with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
     unscored = sum(not record.scores and generation(record) == CELL for record in students)
@@ -117,15 +127,8 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         sweep=chosen,
         plan=asked.plan,
         looks=looks_of(store),
-        planned=_planned([chosen] if chosen else sweeps, asked.only),
+        planned=planned,
     )
-
-
-def _planned(sweeps: Iterable[Record], only: Mapping[str, Any]) -> dict[str, str]:
-    """Key -> name of each cell that sweeps were to make."""
-    cells = [cell for sweep in sweeps for cell in sweep["cells"]]
-    places = {str(cell["key"]): cell.get("coordinates") or {} for cell in cells}
-    return {key: said(place) for key, place in places.items() if matches(only, place)}
 
 
 def _first(records: Iterable[RunRecord]) -> dict[str, RunRecord]:

@@ -7,7 +7,7 @@ threads are never compared.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from alpkd_pipeline.reporting.grouping import (
     teacher_facts,
     told_apart,
 )
-from alpkd_pipeline.reporting.settings import LR, add_settings
+from alpkd_pipeline.reporting.settings import LR, add_settings, own_rates, part_twins
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
@@ -198,12 +198,8 @@ def _add_groups(
     rows: list[dict[str, Any]], records: list[RunRecord], rate_searched: Sequence[bool]
 ) -> None:
     facts = [facts_but_seed(record) for record in records]
-    seeds = [(group_id(f), row["seed"]) for f, row in zip(facts, rows, strict=True)]
-    times = Counter(seeds)
-    for row, known, seed in zip(rows, facts, seeds, strict=True):
-        if times[seed] > 1:
-            # One seed twice: something differs that was not recorded, so nothing may be pooled.
-            known["key.student"] = f'"{row["key"]}"'
+    part_twins(rows, facts)
+    for row, known in zip(rows, facts, strict=True):
         row["group"] = group_id(known)
     places = [tuple(row[name] for name in _RIVALS) for row in rows]
     for row, told in zip(rows, told_apart(facts, places), strict=True):
@@ -212,21 +208,7 @@ def _add_groups(
         # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
         chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
         there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
-        add_settings(there, theirs, _searched(there, theirs, [rate_searched[i] for i in chosen]))
+        add_settings(there, theirs, own_rates(there, theirs, [rate_searched[i] for i in chosen]))
 
 
 _RIVALS = ("task", "method", "layers", "teacher_layers", "generation")
-
-
-def _searched(
-    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], searched: Sequence[bool]
-) -> list[bool]:
-    """For each run whether its learning rate was searched, and is another than its rivals'.
-
-    Where all have one rate in the end, a searched one is no reason to keep methods apart.
-    """
-    places = [(row["task"], row["layers"]) for row in rows]
-    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
-    for place, known in zip(places, facts, strict=True):
-        rates[place].add(known.get(LR))
-    return [rate and len(rates[place]) > 1 for place, rate in zip(places, searched, strict=True)]

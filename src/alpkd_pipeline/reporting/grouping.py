@@ -12,12 +12,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
-from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store import diff
-from alpkd_pipeline.store.layout import Record
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.store import RunRecord
+    from alpkd_pipeline.store.layout import Record
 
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
@@ -63,7 +64,9 @@ def teacher_facts(record: RunRecord) -> dict[str, str]:
 
 
 def _has_no_effect(name: str) -> bool:
-    return name == "seed" or name.startswith(("run.", "compare.")) or name in PATHS_WITHOUT_EFFECT
+    return (
+        name == "seed" or name.startswith(("run.", "compare.")) or name in diff.PATHS_WITHOUT_EFFECT
+    )
 
 
 def _commit(provenance: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,7 @@ differ in the student's and the teacher's seed and in nothing else.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +21,34 @@ _OF_SEEDS = {"seed", "teacher.seed", TEACHER, "key.signals"}
 
 _OF_METHOD = {"code", "key.student"}
 """The hash of a student's code covers its method's own module, so no two methods share it."""
+
+
+def part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:
+    """Keep runs apart that have one seed and the same facts, by their keys.
+
+    Something differs that was not recorded, so nothing may be pooled. The rows need `seed`, `key`.
+    """
+    seeds = [(group_id(known), row["seed"]) for row, known in zip(rows, facts, strict=True)]
+    times = Counter(seeds)
+    for row, known, seed in zip(rows, facts, seeds, strict=True):
+        if times[seed] > 1:
+            known["key.student"] = f'"{row["key"]}"'
+
+
+def own_rates(
+    rows: Sequence[Mapping[str, Any]],
+    facts: Sequence[Mapping[str, str]],
+    searched: Sequence[bool],
+) -> list[bool]:
+    """For each run whether its learning rate was searched, and is another than its rivals'.
+
+    Where all have one rate in the end, a searched one is no reason to keep methods apart.
+    """
+    places = [(row["task"], row["layers"]) for row in rows]
+    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
+    for place, known in zip(places, facts, strict=True):
+        rates[place].add(known.get(LR))
+    return [rate and len(rates[place]) > 1 for place, rate in zip(places, searched, strict=True)]
 
 
 def add_settings(

@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+NO_EFFECT = frozenset({"threads", "device", "log_every", "checkpoint_every"})
+"""Training parameters that no result depends on, but for its last digits: they say where, how
+loudly and how safely a model is trained. What they became is in the run's journal."""
+
+PATHS_WITHOUT_EFFECT = frozenset(
+    f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT
+) | {"teacher.allow_constant"}
+"""Their full names, the student's and the teacher's, and that of a permission."""
+
 
 def flat(
     values: Mapping[str, Any], prefix: str = "", whole: Collection[str] = ()

@@ -44,6 +44,16 @@ def test_one_answer_for_all_rows(metric):
     assert score_of(metric, labels.tolist(), answers.tolist()) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize("metric", ["pearson", "spearman"])
+@pytest.mark.parametrize("noise", [1e-7, 1e-6])
+def test_numbers_that_differ_by_rounding_alone_have_no_correlation(metric, noise):
+    labels, _ = drawn(metric)
+    answers = (2.5 + noise * labels).astype(np.float32).astype(np.float64)
+    wanted = METRICS[metric](answers, labels)
+    assert (wanted == 0) == (noise == 1e-7)
+    assert score_of(metric, labels.tolist(), answers.tolist()) == pytest.approx(wanted, abs=1e-9)
+
+
 @pytest.mark.parametrize("metric", OF_COUNTS)
 def test_pseudo_values_are_those_of_leaving_each_row_out(metric):
     labels, answers = drawn(metric, 25)

@@ -9,7 +9,6 @@ from typing import Any
 from alpkd_pipeline.errors import some
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.presets import PresetInUse
-from alpkd_pipeline.params import PATHS_WITHOUT_EFFECT
 from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
 from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.fingerprint import library_versions
@@ -107,7 +106,7 @@ def _changed_inputs(cell: Cell, keys: Mapping[str, str], params: list[str]) -> l
 def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
     now = {name: block for name, block in cell.params.plain().items() if name in then}
     # A parameter that was added since, and left at nothing, says nothing.
-    return [name for name in diff.differences(now, then) if name not in PATHS_WITHOUT_EFFECT]
+    return [name for name in diff.differences(now, then) if name not in diff.PATHS_WITHOUT_EFFECT]
 
 
 def _changed_libraries(then: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,9 @@
-"""Every number of a comparison by a name, as it is printed; needs Python alone."""
+"""Every number of a comparison by a name, as it is printed, also in LaTeX; needs Python alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from alpkd_pipeline.reporting.statistics.best import best
@@ -10,6 +11,7 @@ from alpkd_pipeline.reporting.statistics.first_questions import first_questions
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
+from alpkd_pipeline.reporting.tex import escape
 
 
 def numbers(judge: Judge) -> dict[str, str]:
@@ -17,7 +19,8 @@ def numbers(judge: Judge) -> dict[str, str]:
 
     `mrpc/2/alp_kd/mean` is the mean of a task, depth and method in percent (errors: as they are),
     `mrpc/2/alp_kd/against/kd/verdict` what was said of a pair, `question/alp_kd/kd/gain` the answer
-    to a first question, `mrpc/2/best` the method with the best mean.
+    to a first question, `mrpc/2/best` the method with the best mean. What TeX could not read in a
+    name stands in it by its number: `<25>` for a percent sign.
     """
     found: dict[str, str] = {}
     for arm in judge.table:
@@ -33,7 +36,25 @@ def numbers(judge: Judge) -> dict[str, str]:
             found[f"question/{row['method']}/{row['baseline']}/{name}"] = text(row)
     for row in best(judge):
         found[f"{_place(row)}/best"] = f"{row['label']}{' (shown)' if row['bold'] else ''}"
-    return found
+    return {_UNREADABLE.sub(lambda mark: f"<{ord(mark[0]):x}>", n): v for n, v in found.items()}
+
+
+_UNREADABLE = re.compile(r"[^\w .,:;=()\[\]/+*!?@'|-]|(?<= ) ")
+"""In a macro's argument: TeX's own characters, line breaks, and a blank behind a blank."""
+
+
+def latex(found: Mapping[str, str]) -> str:
+    """The numbers as macros: `\\alpkd{name}` prints one, and stops at a name that is not there."""
+    lines = [
+        r"% \input this file, then write \alpkd{mrpc/2/alp_kd/mean}.",
+        r"\makeatletter",
+        r"\providecommand{\alpkd}[1]{\@ifundefined{alpkd@\detokenize{#1}}%",
+        r"  {\errmessage{No run supports #1}}{\@nameuse{alpkd@\detokenize{#1}}}}",
+        r"\providecommand{\alpkd@number}[2]{\@namedef{alpkd@\detokenize{#1}}{#2}}",
+        *(f"\\alpkd@number{{{name}}}{{{escape(text)}}}" for name, text in sorted(found.items())),
+        r"\makeatother",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _place(row: Row) -> str:

@@ -3,6 +3,9 @@
 From the answers that every model gave it computes all scores, means, intervals, p values and
 verdicts again, and says of each whether it is the one that is claimed. It says what it cannot know:
 that these models gave these answers. Whoever has the models can make them answer again.
+
+`python -m alpkd_pipeline.reporting.claim.verify FOLDER` does it with the code of an installed
+package instead of the claim's own.
 """
 
 from __future__ import annotations
@@ -10,150 +13,247 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SUMS = "SHA256SUMS"
-CLAIM = "claim.json"
+FORMAT = 1
+SUMS, CLAIM, TEX, READ_ME = "SHA256SUMS", "claim.json", "numbers.tex", "README.txt"
+_STATISTICS = (
+    *("__init__", "arms", "best", "borrowed", "distributions", "family", "first_questions"),
+    *("judge", "new_texts", "paired", "pairing", "scores", "summary", "verdict", "words"),
+)
+_REPORTING = (
+    *("__init__", "claim/__init__", "claim/numbers", "grouping", "settings", "tex"),
+    *(f"statistics/{name}" for name in _STATISTICS),
+)
+_MODULES = ("__init__", "store/__init__", "store/diff", *(f"reporting/{n}" for n in _REPORTING))
+CODE = tuple(f"alpkd_pipeline/{name}.py" for name in _MODULES)
+"""The modules that compute the numbers; they need nothing but Python."""
 
-Finding = tuple[bool, str]
-"""Whether something is as it is claimed, and what it is."""
+OWN = ("files", "sha256", "schema")
+"""What a manifest says of itself and its files; the rest is the key and where it came from."""
+
+Finding = tuple[bool | None, str]
+"""Whether something is as it is claimed, and what it is; None: it is there to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A model as its files tell of it."""
+
+    said: Any  # what is claimed of it
+    key: str
+    run: Any  # its run.json
+    metrics: Any  # its metrics.json
+    facts: dict[str, Any]  # what `facts_of` says
+    rows: tuple[list[str], list[float]]  # the numbers of the dev rows and their labels
+    answers: list[float]
 
 
 def check(folder: Path) -> Iterator[Finding]:
     """Everything that can be checked of an unpacked claim, one finding a line."""
-    yield from _files(folder)
-    claim = json.loads((folder / CLAIM).read_text("utf-8"))
-    answers: dict[str, tuple[list[str], list[float], list[float]]] = {}
-    for run in [*claim["students"], *claim["teachers"]]:
-        answers[run["key"]] = _answers(folder, run)
-        yield from _run(folder, run, answers[run["key"]])
-    yield from _same_rows(claim, answers)
-    yield from _plan(claim)
-    yield from _numbers(claim, answers)
+    claim, runs = yield from evidence(folder)
+    students = [run for run in runs if run.facts["stage"] == "student"]
+    there = {run.key for run in students}
+    for key, place in claim["planned"].items():
+        if key not in there:
+            yield None, f"planned: {', '.join(f'{name}={value}' for name, value in place.items())}"
+    rows = yield from _settings(claim, students)
+    yield from _numbers(folder, claim, rows, students)
 
 
-def _files(folder: Path) -> Iterator[Finding]:
-    """Every file against its hash, and no file beside them."""
+def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
+    """What does not depend on how numbers follow from scores; the claim and its runs.
+
+    Raises:
+        ValueError: the claim is of another format.
+    """
+    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if not p.is_dir()}
     lines = (folder / SUMS).read_text("utf-8").splitlines()
     listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    for name, digest in listed.items():
-        path = there.get(name)
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path else "missing"
-        yield found == digest, f"file {name}" + ("" if path else " (missing)")
-    for name in sorted(there.keys() - listed.keys() - {SUMS}):
-        if "__pycache__" not in name:
-            yield False, f"file {name} (not listed)"
+    for name in sorted(there.keys() & listed):
+        yield _sha256(there[name]) == listed[name], f"file {name}"
+    for name in sorted((there.keys() ^ listed) - {SUMS}):
+        yield False, f"file {name} ({'missing' if name in listed else 'not listed'})"
+    claim, runs = _json(folder / CLAIM), list[Run]()
+    if claim["format"] != FORMAT:
+        raise ValueError(f"the claim has the format {claim['format']}; known here is {FORMAT}")
+    known = {SUMS, CLAIM, TEX, READ_ME, "verify.py", *CODE}
+    known |= yield from _folders(folder, {run["key"]: run["folder"] for run in claim["runs"]})
+    for name in sorted(known ^ there.keys()):
+        yield False, f"file {name} ({'missing' if name in known else 'belongs to nothing'})"
+    first: dict[Any, Any] = {}
+    for said in claim["runs"]:
+        try:
+            run = yield from _run(folder, said)
+            asked = first.setdefault((run.facts["task"], run.facts["data"]), run.rows)
+            yield asked == run.rows, f"{said['folder']}: the rows of its task"
+            runs.append(run)
+        except Exception as error:  # whatever a changed file leads to
+            yield False, f"{said['folder']}: it cannot be read: {error!r}"
+    return claim, runs
 
 
-def _answers(folder: Path, run: Any) -> tuple[list[str], list[float], list[float]]:
-    """Row numbers, labels and answers."""
-    path = folder / run["answers"] / "predictions" / f"{run['split']}.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row[:3] for row in csv.reader(file)][1:]
-    return [row[0] for row in rows], [float(r[1]) for r in rows], [float(r[2]) for r in rows]
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from None
 
 
-def _run(
-    folder: Path, run: Any, said: tuple[list[str], list[float], list[float]]
-) -> Iterator[Finding]:
-    """What a run says of itself against what is claimed of it, and its score from its answers."""
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, set[str]]:
+    """Every folder against what the store sealed, and whether it is of a run that is claimed; the
+    names of all files in them.
+    """
+    known = set()
+    for path in sorted(folder.rglob("manifest.json")):
+        place, name = path.parent, path.parent.relative_to(folder).as_posix()
+        manifest = _json(path)
+        sealed, made_from = manifest["sealed"], manifest.get("made_from") or {}
+        text = json.dumps({n: v for n, v in sealed.items() if n != "sha256"}, sort_keys=True)
+        whole = sealed.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
+        facts = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
+        whole &= facts == {n: v for n, v in sealed.items() if n not in OWN}
+        yield whole or "schema" not in sealed, f"{name}: manifest.json as it was sealed"
+        for file in manifest["files"]:
+            known.add(f"{name}/{file}")
+            if file.endswith(".json"):
+                digest = sealed["files"][file]["sha256"]
+                yield digest == _sha256(place / file), f"{name}: {file} as it was sealed"
+        of = made_from.get("student", made_from.get("teacher"))
+        ours = claimed.get(manifest["key"]) == name if "run.json" in manifest["files"] else None
+        yield of in claimed if ours is None else ours, f"{name}: of a run of the claim"
+        known.add(f"{name}/manifest.json")
+    return known
+
+
+def facts_of(run: Any, scored: Any) -> dict[str, Any]:
+    """What a claim says of a run: from its run.json, and from its scores.json on the first dev
+    split.
+    """
+    from alpkd_pipeline.store.diff import flat
+
+    known, metric = flat(run), run["task"]["metrics"][0]
+    facts = {name: known.get(place) for name, place in _FACTS.items()}
+    return facts | {"metric": metric, "score": scored["scores"][metric], "rows": scored["rows"]}
+
+
+_FACTS = {
+    "stage": "stage",
+    "key": "identity.key",
+    "task": "task.name",
+    "data": "identity.keys.encoded",
+    "method": "params.method.name",
+    "layers": "params.student.layers",
+    "seed": "params.seed",
+    "commit": "provenance.git_commit",
+}
+
+
+def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
+    """What a run's files say against what is claimed of it, and its scores from its answers."""
     from alpkd_pipeline.reporting.statistics.scores import score_of
 
-    name = f"{run['folder']}:"
-    facts = json.loads((folder / run["folder"] / "run.json").read_text("utf-8"))
-    params, identity = facts["params"], facts["identity"]
-    told = {
-        "key": identity["key"],
-        "task": facts["task"]["name"],
-        "metric": facts["task"]["metrics"][0],
-        "split": facts["task"]["dev_splits"][0],
-        "commit": (facts.get("provenance") or {}).get("git_commit"),
-    }
-    if "method" in run:
-        told |= {"method": params["method"]["name"], "layers": params["student"]["layers"]}
-        told |= {"seed": params["seed"], "teacher": identity["keys"].get("teacher")}
-    for what, value in told.items():
-        yield value == run[what], f"{name} {what} {value}"
-    sealed = json.loads((folder / run["folder"] / "sealed.json").read_text("utf-8"))
-    for file in ("run.json", "metrics.json"):
-        digest = hashlib.sha256((folder / run["folder"] / file).read_bytes()).hexdigest()
-        yield sealed["files"][file]["sha256"] == digest, f"{name} {file} as it was sealed"
-    yield sealed["key"] == run["key"], f"{name} key as it was sealed"
-    scored = json.loads((folder / run["answers"] / "scores.json").read_text("utf-8"))
-    for metric, score in scored["splits"][run["split"]]["scores"].items():
+    name, place, scored = said["folder"], folder / said["folder"], folder / said["answers"]
+    run = _json(place / "run.json")
+    split = run["task"]["dev_splits"][0]
+    told = _json(scored / "scores.json")["splits"][split]
+    with (scored / "predictions" / f"{split}.csv").open(encoding="utf-8", newline="") as file:
+        rows = [
+            (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
+        ]
+    idx, labels, answers = map(list, zip(*rows, strict=True))
+    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows"
+    for metric, score in told["scores"].items():
         try:
-            found = score_of(metric, said[1], said[2])
+            found = score_of(metric, labels, answers)
         except KeyError:
-            continue  # a metric of the user's own
-        yield abs(found - score) < 1e-12, f"{name} {metric} {found:.6f}"
-    yield scored["splits"][run["split"]]["rows"] == len(said[0]), f"{name} {len(said[0])} rows"
-    deciding = scored["splits"][run["split"]]["scores"][run["metric"]]
-    yield deciding == run["score"], f"{name} score {run['score']:.6f}"
+            continue  # a metric of the user's own, which decides nothing
+        same = math.isclose(found, score, rel_tol=1e-9, abs_tol=1e-12)
+        yield same, f"{name}: {metric} {found:.6f}"
+    facts = facts_of(run, told)
+    for what, value in facts.items():
+        yield said.get(what) == value, f"{name}: {what} {value}"
+    made_from = _json(scored / "manifest.json")["made_from"]
+    yield made_from.get(facts["stage"]) == facts["key"], f"{name}: its own answers"
+    metrics = _json(place / "metrics.json")
+    return Run(said, facts["key"], run, metrics, facts, (idx, labels), answers)
 
 
-def _same_rows(claim: Any, answers: Any) -> Iterator[Finding]:
-    """Whether all models of one task and data answered the same questions."""
-    first: dict[Any, str] = {}
-    for run in [*claim["students"], *claim["teachers"]]:
-        key = first.setdefault((run["task"], run["data"]), run["key"])
-        yield answers[key][:2] == answers[run["key"]][:2], f"{run['folder']}: rows of the task"
+def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict[str, Any]]]:
+    """Which runs are seeds of one method in one setting, from their parameters."""
+    from alpkd_pipeline.reporting.grouping import facts_but_seed, findings, study_of
+    from alpkd_pipeline.reporting.settings import LR, add_settings, own_rates, part_twins
+    from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
+
+    searched, rows = findings(claim["searches"]), [dict(run.facts) for run in runs]
+    for run in runs:
+        run.run["identity"]["generation"] = "cell"
+    facts = [facts_but_seed(run) for run in runs]
+    studies = [study_of(run.run, searched) for run in runs]
+    rates = [study is not None and LR in study.values for study in studies]
+    part_twins(rows, facts)
+    add_settings(rows, facts, own_rates(rows, facts, rates))
+    for run, row, known in zip(runs, rows, facts, strict=True):
+        name = run.said["folder"]
+        if "key.student" in known:
+            yield None, f"{name}: its seed stands twice, so it is pooled with no other"
+        for what in SETTING_COLUMNS:
+            yield run.said.get(what) == row[what], f"{name}: {what} {row[what]}"
+    return rows
 
 
-def _plan(claim: Any) -> Iterator[Finding]:
-    """What was planned and is not here, and what stands here twice."""
-    there = [run["key"] for run in claim["students"]]
-    for key, name in claim["planned"].items():
-        missing = key not in there
-        if missing or key in claim["missing"]:
-            yield missing == (key in claim["missing"]), f"planned and missing: {name}"
-    seen: set[Any] = set()
-    for run in claim["students"]:
-        place = tuple(run[n] for n in ("task", "layers", "arm", "seed", "teacher_key"))
-        if place in seen:
-            yield False, f"{run['folder']}: its seed stands twice"
-        seen.add(place)
-
-
-def _numbers(claim: Any, answers: Any) -> Iterator[Finding]:
+def _numbers(folder: Path, claim: Any, rows: list[Any], runs: list[Any]) -> Iterator[Finding]:
     """All numbers, computed from the answers."""
-    from alpkd_pipeline.reporting.claim.numbers import numbers
+    from alpkd_pipeline.reporting.claim.numbers import latex, numbers
     from alpkd_pipeline.reporting.statistics.arms import arms
     from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
     from alpkd_pipeline.reporting.statistics.words import Plan
 
-    try:
-        table = arms({**run, "rows": len(answers[run["key"]][0])} for run in claim["students"])
-    except ValueError as error:
-        yield False, str(error)
-        return
-    said = {key: Answers(labels, given) for key, (_, labels, given) in answers.items()}
-    found = numbers(Judge(table, Plan(**claim["plan"]), said))
-    for name in [*claim["numbers"], *(found.keys() - claim["numbers"].keys())]:
-        claimed, now = claim["numbers"].get(name, "nothing"), found.get(name, "nothing")
-        other = "" if claimed == now else f", claimed {claimed}"
-        yield claimed == now, f"{name} {now}{other}"
+    said = {run.key: Answers(run.rows[1], run.answers) for run in runs}
+    found, claimed = numbers(Judge(arms(rows), Plan(**claim["plan"]), said)), claim["numbers"]
+    for name in [*claimed, *(found.keys() - claimed.keys())]:
+        was, now = claimed.get(name, "nothing"), found.get(name, "nothing")
+        yield was == now, f"{name} {now}" + ("" if was == now else f", claimed {was}")
+    yield (folder / TEX).read_text("utf-8") == latex(claimed), f"{TEX} has these numbers"
+
+
+def _shown(text: str) -> str:
+    """One line, without characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def main() -> int:
     """Print every finding, the bad ones again at the end; 1 if there are any."""
-    folder = Path(__file__).resolve().parent
-    sys.path.insert(0, str(folder))
-    bad, count = [], 0
+    here = Path(__file__).resolve().parent
+    folder = Path(sys.argv[1]) if sys.argv[1:] else here
+    if not __package__:
+        # Only the sources that have been hashed are run, and nothing is written beside them.
+        sys.pycache_prefix, sys.dont_write_bytecode = str(here / SUMS), True
+        sys.path.insert(0, str(here))
+    words = {True: "equal    ", False: "NOT EQUAL", None: "to know  "}
+    found = list[Finding]()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         for good, what in check(folder):
-            count += 1
-            sys.stdout.write(f"{'equal    ' if good else 'NOT EQUAL'}  {what}\n")
-            bad += [] if good else [what]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        bad.append(f"it cannot be read to its end: {error!r}")
-    sums = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
-    sys.stdout.write(f"\n{count - len(bad)} of {count} equal; claim {sums[:16]}\n")
-    sys.stdout.writelines(f"NOT EQUAL  {what}\n" for what in bad)
-    return 1 if bad else 0
+            found.append((good, _shown(what)))
+            sys.stdout.write(f"{words[good]}  {found[-1][1]}\n")
+    except Exception as error:  # whatever a changed file leads to
+        found.append((False, _shown(f"it cannot be read to its end: {error!r}")))
+    count = [good for good, _ in found if good is not None]
+    digits = _sha256(folder / SUMS)[:16] if (folder / SUMS).is_file() else "without hashes"
+    sys.stdout.write(f"\n{sum(count)} of {len(count)} equal; claim {digits}\n")
+    for good, what in sorted((one for one in found if not one[0]), key=lambda one: one[0] is False):
+        sys.stdout.write(f"{words[good]}  {what}\n")
+    return 0 if all(count) else 1
 
 
 if __name__ == "__main__":

@@ -6,31 +6,12 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from alpkd_pipeline.reporting.tables.table import Cell, Table
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "–": "--",
-    "†": r"$\dagger$",
-}
+from alpkd_pipeline.reporting.tex import escape
 
 
 def latex(tables: Iterable[Table]) -> str:
     """The narrow form of some tables with their captions; it needs the package booktabs."""
     return "\n".join(["% Needs \\usepackage{booktabs}.\n", *map(_table, tables)])
-
-
-def escape(text: str) -> str:
-    """Text as LaTeX prints it: `alp\\_kd`."""
-    return "".join(_SPECIAL.get(mark, mark) for mark in " ".join(text.split()))
 
 
 def _table(table: Table) -> str:

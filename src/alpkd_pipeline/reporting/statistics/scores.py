@@ -25,10 +25,11 @@ def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> 
     """
     if metric in OF_COUNTS:
         return OF_COUNTS[metric](Counter(zip(labels, answers, strict=True)))
-    if metric == "spearman":
-        return _pearson(_ranks(labels), _ranks(answers))
-    if metric == "pearson":
-        return _pearson(labels, answers)
+    if metric in ("pearson", "spearman"):
+        if _is_flat(labels) or _is_flat(answers):
+            return 0.0
+        ranked = metric == "spearman"
+        return _pearson(*(_ranks(x) if ranked else x for x in (labels, answers)))
     errors = [a - b for a, b in zip(answers, labels, strict=True)]
     return {
         "rmse": lambda: math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
@@ -98,6 +99,11 @@ OF_COUNTS = {
     "matthews": _matthews,
 }
 """Metrics that need only know how often each label got each answer."""
+
+
+def _is_flat(values: Sequence[float]) -> bool:
+    """Whether float32 values differ by their rounding alone, which a correlation would read."""
+    return max(values) - min(values) <= 4 * 2**-23 * max(map(abs, values))
 
 
 def _pearson(ours: Sequence[float], theirs: Sequence[float]) -> float:
