@@ -7,14 +7,18 @@ another claim and no false one: nothing in a file could tell. Such changes are n
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.reporting.claim.numbers import latex
-from alpkd_pipeline.reporting.claim.verify import OWN
+from alpkd_pipeline.reporting.claim.numbers import latex, numbers
+from alpkd_pipeline.reporting.claim.verify import OWN, Run, evidence
+from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS, arms
+from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 
 Edit = Callable[[Any], None]
@@ -79,8 +83,6 @@ class Claim:
         scratch.mkdir()
         manifest = seal(scratch, {n: v for n, v in sealed.items() if n not in OWN})
         shutil.rmtree(scratch)
-        import hashlib
-
         manifest["files"] = sealed["files"]
         del manifest["sha256"]
         digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
@@ -96,6 +98,25 @@ class Claim:
         self.edit(lambda claim: change(claim["numbers"]))
         found = read_json(self.folder / "claim.json")["numbers"]
         (self.folder / "numbers.tex").write_text(latex(found))
+
+    def fit(self) -> None:
+        """Make all numbers what they would be if the claim were true, as its own code computes
+        them.
+        """
+        runs = [run for run in self.read() if run.facts["stage"] == "student"]
+        rows = [run.facts | {name: run.said[name] for name in SETTING_COLUMNS} for run in runs]
+        said = {run.key: Answers(run.rows[1], run.answers) for run in runs}
+        plan = Plan(**read_json(self.folder / "claim.json")["plan"])
+        found = numbers(Judge(arms(rows), plan, said))
+        self.tell(lambda told: (told.clear(), told.update(found)))
+
+    def read(self) -> list[Run]:
+        findings = evidence(self.folder)
+        while True:
+            try:
+                next(findings)
+            except StopIteration as end:
+                return end.value[1]
 
 
 Planted = Callable[[Claim], None]
@@ -364,6 +385,58 @@ def _runs() -> Iterator[tuple[str, Planted]]:
     yield "a seed twice under another key", copied
 
 
+FITTED = (
+    "one answer: mrpc kd, seed 1",
+    "a label and its answer",
+    "answers of two seeds exchanged",
+    "answers of two methods exchanged",
+    "another method's answers",
+    "a score everywhere but in the answers: kd",
+    "a run moved to another arm",
+    "a run moved to another setting",
+    "a seed left out of claim.json",
+)
+"""Changes that are planted once more, with all numbers made to fit."""
+
+
+def _fitted() -> Iterator[tuple[str, Planted]]:
+    for name in FITTED:
+        yield f"{name}, and all numbers to fit", lambda c, n=name: (CHANGES[n](c), c.fit())
+
+    def rows(claim: Claim) -> None:
+        """The number of rows is the step of an accuracy."""
+        for run in read_json(claim.folder / "claim.json")["runs"]:
+            if run["task"] == "mrpc":
+                fewer: Edit = lambda s: s["splits"]["dev"].update(rows=12)  # noqa: E731
+                claim.edit_file(run["answers"], "scores.json", fewer, whole=True)
+                claim.edit_run(run, rows=12)
+        claim.fit()
+
+    def same_number(claim: Claim) -> None:
+        for run in read_json(claim.folder / "claim.json")["runs"]:
+            claim.edit_rows(run, lambda t: t[3].__setitem__(0, t[4][0]))
+
+    def half_sealed(claim: Claim) -> None:
+        """What the store sealed has the new file, and the old hash of itself."""
+        place = claim.run("cola", "kd", 1)["folder"]
+        old = read_json(claim.folder / place / "manifest.json")["sealed"]["sha256"]
+        claim.edit_file(place, "metrics.json", lambda m: m.update(seconds=1.0), whole=True)
+        sealed = read_json(claim.folder / place / "manifest.json")["sealed"]
+        claim.reseal(place, sealed | {"sha256": old})
+
+    def origin(claim: Claim) -> None:
+        """A time that was measured on another student."""
+        (timed, *_) = sorted(claim.folder.glob("07_model_output/latency/*/*"))
+        manifest = read_json(timed / "manifest.json")
+        manifest["made_from"] = {"student": claim.run("cola", "alp_kd", 3)["key"]}
+        seal(timed, {n: v for n, v in manifest.items() if n not in OWN})
+
+    yield "rows everywhere but in the answers, and all numbers to fit", rows
+    yield "one row's number twice in all runs", same_number
+    yield "seconds in what was sealed", half_sealed
+    yield "the origin of a result", origin
+
+
 def _numbers() -> Iterator[tuple[str, Planted]]:
     said = {
         "mrpc/4/kd/mean": "+0.1",
@@ -565,7 +638,7 @@ def _code() -> Iterator[tuple[str, Planted]]:
         yield f"{file}: {new}", change
 
 
-for kind in (_answers, _scores, _runs, _numbers, _plan, _files):
+for kind in (_answers, _scores, _runs, _fitted, _numbers, _plan, _files):
     for name, planted in kind():
         assert name not in CHANGES, name
         CHANGES[name] = planted

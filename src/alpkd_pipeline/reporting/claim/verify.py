@@ -31,7 +31,8 @@ _REPORTING = (
     *(f"statistics/{name}" for name in _STATISTICS),
 )
 _MODULES = ("__init__", "store/__init__", "store/diff", *(f"reporting/{n}" for n in _REPORTING))
-CODE = tuple(f"alpkd_pipeline/{name}.py" for name in _MODULES)
+PACKAGE = "alpkd_pipeline/"
+CODE = tuple(f"{PACKAGE}{name}.py" for name in _MODULES)
 """The modules that compute the numbers; they need nothing but Python."""
 
 OWN = ("files", "sha256", "schema")
@@ -57,6 +58,9 @@ class Run:
 def check(folder: Path) -> Iterator[Finding]:
     """Everything that can be checked of an unpacked claim, one finding a line."""
     claim, runs = yield from evidence(folder)
+    code = {p.relative_to(folder).as_posix() for p in folder.glob(f"{PACKAGE}**/*.*")}
+    for name in sorted(code ^ set(CODE)):
+        yield False, f"file {name} (of another release, or none)"
     students = [run for run in runs if run.facts["stage"] == "student"]
     there = {run.key for run in students}
     for key, place in claim["planned"].items():
@@ -82,9 +86,9 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
     claim, runs = _json(folder / CLAIM), list[Run]()
     if claim["format"] != FORMAT:
         raise ValueError(f"the claim has the format {claim['format']}; known here is {FORMAT}")
-    known = {SUMS, CLAIM, TEX, READ_ME, "verify.py", *CODE}
+    known = {SUMS, CLAIM, TEX, READ_ME, "verify.py"}
     known |= yield from _folders(folder, {run["key"]: run["folder"] for run in claim["runs"]})
-    for name in sorted(known ^ there.keys()):
+    for name in sorted(known ^ {name for name in there if not name.startswith(PACKAGE)}):
         yield False, f"file {name} ({'missing' if name in known else 'belongs to nothing'})"
     first: dict[Any, Any] = {}
     for said in claim["runs"]:
