@@ -155,6 +155,18 @@ def test_the_store_does_not_stumble_over_its_claims(made: Path, tmp_path: Path) 
     assert after.counts == before.counts
 
 
+def test_a_claim_of_another_release_is_read(made: Path, empty: Path) -> None:
+    """Its own code computes its numbers; a comparison computes them anew."""
+
+    def newer(folder: Path) -> None:
+        statistics = folder / "alpkd_pipeline" / "reporting" / "statistics"
+        (statistics / "newer.py").write_text("")
+        (statistics / "family.py").write_text("LEVEL = 0.01")
+
+    claim = repacked(made, empty.parent / "newer.zip", newer)
+    assert len(sources_of(empty, claims=str(claim)).cells) == 6
+
+
 # What is none ----------------------------------------------------------------------------------
 
 
