@@ -150,3 +150,12 @@ def test_a_regression_whose_numbers_hardly_spread_is_marked(store):
         kept(store, folder, [1.0, 1.01, 1.0, 1.02] if place == 0 else [1.0, 0.4, 0.9, 0.8])
     runs = section(page_of(store.root), "runs")
     assert sum(len(row) > 5 and "†" in row[5] for row in rows_of(runs.all("table")[0])) == 1
+
+
+def test_answers_on_several_tasks_have_a_page(store):
+    """The row of the constant answer has an average over the tasks and no seeds."""
+    for folder in study(store, tasks=["mrpc", "rte"], methods=["no_kd", "kd"], seeds=3):
+        kept(store, folder, RIGHT)
+    table = section(page_of(store.root), "scores").all("table")[0]
+    rows = {row[0]: row[1:] for row in rows_of(table)}
+    assert rows["larger class or mean"][:3] == ["75.0", "75.0", "75.0"]

@@ -82,6 +82,13 @@ def test_tasks_with_different_seeds_have_a_mean_and_no_spread():
     assert (found["n"], found["std"], found["low"]) == (1, None, None)
 
 
+def test_a_constant_answer_has_an_average_and_no_seeds():
+    same = {"kind": "constant", "per_seed": {}, "runs": [], "teacher_mean": None}
+    lines = [{**line("same", task, 0.5), **same} for task in ("mrpc", "cola")]
+    (found,) = averages([*TWO, *lines])["same"]
+    assert (found["mean"], found["n"], found["std"], found["rank"]) == (0.5, 0, None, None)
+
+
 def test_without_a_teachers_score_nothing_is_kept():
     lines = [line("kd", "mrpc", 0.8, teacher=None), line("kd", "cola", 0.4)]
     assert averages(lines)["kd"][0]["kept"] is None

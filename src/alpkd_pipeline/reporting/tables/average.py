@@ -166,9 +166,9 @@ def _average(lines: _Lines) -> dict[str, Any]:
 
 
 def _over_seeds(scores: Sequence[Mapping[int, float]]) -> dict[str, Any]:
-    """Spread of the seeds' own averages; nothing where tasks have different seeds."""
+    """Spread of the seeds' own averages; nothing without seeds, or where those of tasks differ."""
     seeds = set(scores[0]).intersection(*scores)
-    if any(set(of_task) != seeds for of_task in scores):
+    if not seeds or any(set(of_task) != seeds for of_task in scores):
         return {"n": len(seeds), "std": None, "low": None, "high": None}
     own = [math.fsum(of_task[seed] for of_task in scores) / len(scores) for seed in sorted(seeds)]
     return asdict(seed_summary(own))
