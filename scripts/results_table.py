@@ -24,9 +24,10 @@ def tables() -> str:
     with ZipFile(CLAIM) as file:
         claim = json.loads(file.read("claim.json"))
     numbers = claim["numbers"]
-    places = {(run["task"], run["layers"]) for run in claim["students"]}
+    runs = [run for run in claim["runs"] if "method" in run]  # teachers have none
+    places = {(run["task"], run["layers"]) for run in runs}
     tasks = sorted({task for task, _ in places})
-    methods = list(dict.fromkeys(run["method"] for run in claim["students"]))
+    methods = list(dict.fromkeys(run["method"] for run in runs))
     methods.sort(key=list(dict.fromkeys(["no_kd", "kd", "pkd", *methods])).index)
     parts = []
     for layers in sorted({layers for _, layers in places}, reverse=True):

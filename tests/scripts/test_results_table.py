@@ -1,0 +1,41 @@
+"""README's results are those of a claim that proves itself."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def script():
+    path = PROJECT / "scripts" / "results_table.py"
+    spec = importlib.util.spec_from_file_location("results_table", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_readme_says_what_the_claim_says(script):
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    assert readme.count(script.BEGIN) == readme.count(script.END) == 1
+    assert readme == script.with_results(readme), "run: python scripts/results_table.py"
+
+
+def test_the_claim_proves_itself(script, tmp_path):
+    with ZipFile(script.CLAIM) as file:
+        file.extractall(tmp_path)
+    command = [sys.executable, "-I", "-S", "verify.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "NOT EQUAL" not in done.stdout
+
+
+def test_it_is_small(script):
+    assert script.CLAIM.stat().st_size < 5_000_000
