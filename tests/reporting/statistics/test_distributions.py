@@ -38,5 +38,12 @@ def test_the_beta_function_is_scipys(a, b, x):
     )
 
 
+@pytest.mark.parametrize("a", [0.5, 1.0, 2.1, 20.0])
+def test_just_where_the_fraction_turns_round(a):
+    # Rounding may put x and the rest both beyond the place where it does.
+    x, rest = (math.nextafter((n + 1) / (a + 2.5), 1) for n in (a, 0.5))
+    assert incomplete_beta(a, 0.5, x, rest) == pytest.approx(special.betainc(a, 0.5, x), rel=1e-10)
+
+
 def test_nothing_lies_beyond_infinity():
     assert (t_tail(math.inf, 3), t_tail(-math.inf, 3)) == (0, 1)

@@ -43,8 +43,13 @@ def incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
     """
     if x <= 0 or rest <= 0:
         return 0.0 if x <= 0 else 1.0
+    # On the other side of its mean the fraction converges slowly; rounding may put both there.
     if x > (a + 1) / (a + b + 2):
-        return 1.0 - incomplete_beta(b, a, rest, x)
+        return 1.0 - _fraction(b, a, rest, x)
+    return _fraction(a, b, x, rest)
+
+
+def _fraction(a: float, b: float, x: float, rest: float) -> float:
     front = math.exp(
         math.lgamma(a + b)
         - math.lgamma(a)
