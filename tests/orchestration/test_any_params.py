@@ -16,10 +16,11 @@ from tests.properties import EFFORTS, answer, for_all
 from tests.test_params import with_changes
 
 from alpkd_pipeline.commands.common import read_params
-from alpkd_pipeline.coordinates import parse_only, parse_spec
+from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.sweep.grid import parse_spec
 from alpkd_pipeline.params import Params, known_names
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 

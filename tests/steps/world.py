@@ -25,6 +25,7 @@ from alpkd_pipeline.datasets.inputs import StoreDataset
 from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.runner import StageRunner
+from alpkd_pipeline.params import CompareParams
 from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as comparing
 from alpkd_pipeline.steps.step import step
 from alpkd_pipeline.store.artifact import Artifact
@@ -116,7 +117,7 @@ class World:
                 "comparison": ComparisonDataset(
                     filepath=str(self.store / "08"), store=str(self.store)
                 ),
-                "params:compare": MemoryDataset({"sweep": None}),
+                "params:compare": MemoryDataset(CompareParams().model_dump(mode="json")),
             }
         )
 

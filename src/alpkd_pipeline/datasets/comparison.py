@@ -33,14 +33,13 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
     the catalog is loaded.
     """
 
-    def __init__(self, *, filepath: str, store: str, compare: str, metadata: Any = None) -> None:
-        """Name the folders, and what is asked, as JSON; nothing is looked at yet."""
+    def __init__(
+        self, *, filepath: str, store: str, compare: str | None = None, metadata: Any = None
+    ) -> None:
+        """Name the folders, and what is asked, as JSON, if anything; nothing is looked at yet."""
         self.metadata = metadata
-        self._base, self._store, self._asked = (
-            Path(filepath),
-            Path(store),
-            Asked.of(json.loads(compare)),
-        )
+        self._base, self._store = Path(filepath), Path(store)
+        self._asked = Asked() if compare is None else Asked.of(json.loads(compare))
         self._saved: Path | None = None
 
     @property
