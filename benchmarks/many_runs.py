@@ -262,8 +262,9 @@ class MadeUp:
         labels = draw.integers(task.num_labels, size=rows)
         numbers = draw.uniform(0, 5, rows).round(2)
         for _ in range(DRAWS):
+            truth: np.ndarray = numbers
             if task.kind == "regression":
-                logits, truth = (numbers + draw.standard_normal(rows))[:, None], numbers
+                logits = (numbers + draw.standard_normal(rows))[:, None]
             else:
                 known = draw.random(rows) < TASKS[name]
                 logits = draw.standard_normal((rows, task.num_labels))
