@@ -115,6 +115,8 @@ def test_every_command_works_beside_a_conf(alpkd: Run, tmp_path: Path, programs:
     assert "exit code 0" in said("schedule", "--list")
     assert "sound" in said("verify")
     assert "3 of 3 runs are in MLflow: mlflow server --backend-store-uri" in said("sync")
+    # A sweep compares its own students: only the comparison of the store has those of the run too.
+    assert "comparison: " in said("run", "--pipeline=compare", SHORT)
     assert "a newer one has all of its students" in said("prune", "--dry-run")
     assert f"  student: {tmp_path}/data/" in said("catalog", "describe-datasets")
     assert "did you mean 'distill'" in said("run", "--pipeline=distil", code=1)
