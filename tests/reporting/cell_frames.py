@@ -103,9 +103,9 @@ def verdicts_of(
     return verdict_frame(add_detectable(verdicts(judge), judge.plan.level))
 
 
-def bests_of(cells: pd.DataFrame) -> pd.DataFrame:
+def bests_of(cells: pd.DataFrame, **plan: Any) -> pd.DataFrame:
     """The best arms of these runs."""
-    return pd.DataFrame(best(judge_of(cells)))
+    return pd.DataFrame(best(judge_of(cells, **plan)))
 
 
 def main_lines_of(cells: pd.DataFrame, *collapsed: str) -> list[dict[str, Any]]:

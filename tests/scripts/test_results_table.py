@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,19 @@ def test_readme_says_what_the_claim_says(script):
     readme = (PROJECT / "README.md").read_text("utf-8")
     assert readme.count(script.BEGIN) == readme.count(script.END) == 1
     assert readme == script.with_results(readme), "run: python scripts/results_table.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md"])
+def test_the_sentences_have_the_claim_s_numbers(script, page):
+    with ZipFile(script.CLAIM) as file:
+        numbers = json.loads(file.read("claim.json"))["numbers"]
+    text = " ".join((PROJECT / page).read_text("utf-8").split())
+    for question in ("alp_kd/kd", "kd/no_kd"):
+        gain, low, high = (
+            numbers[f"question/{question}/{name}"] for name in ("gain", "low", "high")
+        )
+        assert f"({gain} margins" in text or f"({gain}, " in text, (question, gain)
+        assert f"{low} to {high})" in text, (question, low, high)
 
 
 def test_the_claim_proves_itself(script, tmp_path):

@@ -37,7 +37,7 @@ def test_the_family_is_all_pairs_of_all_columns():
     ("others", "note"),
     [
         ([], "nothing else"),
-        (seeds("kd", LOW[:2]), "too few seeds shared with kd"),
+        (seeds("kd", LOW[:2]), "too few seeds, or no planned look, shared with kd"),
         (seeds("kd", LOW, training__epochs=9), "kd (training.epochs=9) was run in another setting"),
         (seeds("kd", [*HIGH, 0.1]), "not shown to be better than kd"),
     ],
@@ -71,3 +71,12 @@ def test_of_errors_the_smallest_is_the_best():
 def test_an_error_that_is_larger_on_shared_seeds_is_not_bold():
     ours, theirs = seeds("alp_kd", LOW, metric="rmse"), seeds("kd", [*LOW, 0.99], metric="rmse")
     assert the(frame(ours, theirs))["note"] == "not shown to be better than kd"
+
+
+def test_planned_looks_hold_for_the_best_too():
+    # p of about .03: enough alone and at the last look, not with an early look's share.
+    cells = frame(seeds("kd", [0.7] * 4), seeds("ckd", [0.72, 0.75, 0.71, 0.74]))
+    assert bests_of(cells)["bold"].tolist() == [True]
+    assert bests_of(cells, looks=[4, 10])["note"].tolist() == ["not shown to be better than kd"]
+    (row,) = bests_of(cells, looks=[5, 10]).to_dict("records")
+    assert row["rivals"] == {"kd": "nothing can be said"}

@@ -98,7 +98,7 @@ def test_of_errors_less_is_a_gain():
 @pytest.mark.parametrize(
     ("runs", "note"),
     [
-        (seeds("kd", KD), ""),
+        (seeds("kd", KD), "kd and no_kd were run together nowhere"),
         (
             [*seeds("kd", KD), *seeds("no_kd", NO, training__epochs=9)],
             "share no setting or no seed",

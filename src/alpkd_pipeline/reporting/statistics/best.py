@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest
-from alpkd_pipeline.reporting.statistics.family import LEVEL, step_down
+from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share, step_down
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.statistics.pairing import Place, Row, pair
@@ -27,18 +27,23 @@ def best(judge: Judge) -> list[Row]:
     true only where all others are worse; otherwise `note` says why not.
     """
     pairs: dict[tuple[Place, int, int], TTest] = {}
+    shares: list[float] = []
     for place, column in judge.places.items():
         for i, j in combinations(range(len(column)), 2):
             ours, theirs = column[i], column[j]
             shared = pair(ours["units"], theirs["units"])
-            if ours["setting"] == theirs["setting"] and len(shared.ours) >= ENOUGH_SEEDS:
+            share = planned_share(judge.plan.looks, len(shared.ours))
+            enough = len(shared.ours) >= ENOUGH_SEEDS and share is not None
+            if ours["setting"] == theirs["setting"] and enough:
                 pairs[place, i, j] = judge.test(ours, theirs, shared)
+                shares.append(share or 1.0)
     margins = {place: _margin(judge, column) for place, column in judge.places.items()}
     equal = [
-        None if (margin := margins[place]) is None else test.equal(margin)
-        for (place, _, _), test in pairs.items()
+        None if (margin := margins[place]) is None else test.equal(margin) / share
+        for ((place, _, _), test), share in zip(pairs.items(), shares, strict=True)
     ]
-    corrected = step_down([test.different for test in pairs.values()], equal)
+    different = [t.different / share for t, share in zip(pairs.values(), shares, strict=True)]
+    corrected = step_down(different, equal)
     said = dict(zip(pairs, zip(*corrected, strict=True), strict=True))
     found = []
     for place, column in judge.places.items():
@@ -66,7 +71,7 @@ def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> st
             return f"{other['label']} was run in another setting"
     by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in KINDS}
     if by_kind[NOTHING]:
-        return f"too few seeds shared with {', '.join(by_kind[NOTHING])}"
+        return f"too few seeds, or no planned look, shared with {', '.join(by_kind[NOTHING])}"
     same = [label for label, kind in rivals.items() if kind not in (WORSE, WORSE_WITHIN)]
     return f"not shown to be better than {', '.join(same)}" if same else ""
 

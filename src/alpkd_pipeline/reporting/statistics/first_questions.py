@@ -110,6 +110,8 @@ def _asked(judge: Judge, method: str, baseline: str) -> Row:
             mean = [math.fsum(g[seed] for _, _, g in found) / len(found) for seed in seeds]
             tasks[task] = TaskAnswer(mean, margin, len(found), judge.step(arm))
             depths |= {layers for layers, _, _ in found}
+    if not tasks and not left_out:
+        left_out.append(f"{method} and {baseline} were run together nowhere")
     answers = list(tasks.values())
     test = average_test(answers) if answers else None
     share = planned_share(judge.plan.looks, test.n) if test else None
