@@ -408,13 +408,18 @@ class Opinion:
     def of_columns(self) -> list[tuple[tuple[str, int], str]]:
         """The best of each column; `(shown)` where all others are worse, among all pairs of all."""
         tests: dict[tuple[int, int], tuple[Test, float | None]] = {}
+        shares = []
         for column in self.columns.values():
             margin = self.margin(column[0])
             for a, b in combinations(column, 2):
-                if a.setting == b.setting and len(self.shared(a, b)[1]) >= 3:
+                seeds = len(self.shared(a, b)[1])
+                share = self.share(seeds)
+                if a.setting == b.setting and seeds >= 3 and share is not None:
                     tests[id(a), id(b)] = (self.test(a, b), margin)
-        equal = [None if m is None else test.equal(m) for test, m in tests.values()]
-        both = corrected([test.different() for test, _ in tests.values()], equal)
+                    shares.append(share)
+        looked = list(zip(tests.values(), shares, strict=True))
+        equal = [None if m is None else test.equal(m) / share for (test, m), share in looked]
+        both = corrected([test.different() / share for (test, _), share in looked], equal)
         ps = dict(zip(tests, zip(*both, strict=True), strict=True))
         found = []
         for place, column in self.columns.items():
