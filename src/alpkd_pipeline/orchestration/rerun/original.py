@@ -74,11 +74,6 @@ class StoredRun:
         found = results_of(self.store / SCORES[0] / self.task, RunFolder(self.folder))
         return next(iter(found), None)
 
-    def verify_scores(self) -> None:
-        """Compare the files of these scores with their hashes, if there are any."""
-        if (scores := self.scores) is not None:
-            scores.verify()
-
 
 def read_run(folder: Path) -> StoredRun:
     """Read a finished training's folder; a UserError as in `read_model`, or if it was brought."""

@@ -45,21 +45,19 @@ def damage(original: StoredRun) -> list[Difference]:
     All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
     which say how it was made.
     """
-    teacher, found = original.teacher, []
-    looks = [
-        look
-        for run in filter(None, (original, teacher))
-        for look in (
-            (run.stage, RunFolder(run.folder).verify),
-            (f"{run.stage}'s scores", run.verify_scores),
-        )
-    ]
+    teacher, found = original.teacher, list[Difference]()
+    for run in filter(None, (original, teacher)):
+        with noted(own := list[Damage]()):
+            RunFolder(run.folder).verify()
+        with noted(scored := list[Damage]()):
+            if (scores := run.scores) is not None:
+                scores.verify()
+        found += [told(one, run.stage) for one in own]
+        found += [told(one, f"{run.stage}'s scores") for one in scored]
     if teacher is None and original.teacher_folder is not None:
-        looks.append(("teacher", RunFolder(original.teacher_folder).verify))
-    for of, verify in looks:
-        with noted(damages := list[Damage]()):
-            verify()
-        found += [told(one, of) for one in damages]
+        with noted(lost := list[Damage]()):
+            RunFolder(original.teacher_folder).verify()
+        found += [told(one, "teacher") for one in lost]
     return found
 
 
