@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.orchestration.sweep.campaign import now
 from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
-from alpkd_pipeline.orchestration.sweep.grid import GridCell, SweepSpec
+from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.reporting.formats import score_text
-from alpkd_pipeline.store.layout import SWEEPS
-from alpkd_pipeline.store.manifest import lock_file, write_json
 from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.store.unfinished import taken
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,65 +26,26 @@ def sweep_id(env: str | None, began: datetime, number: int = 1) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-class SweepRecord:
-    """One sweep's record; written whole each time, so that readers never see half of it."""
-
-    def __init__(
-        self, store: Path, name: str, env: str | None, spec: SweepSpec, command: str, plan: Plan
-    ) -> None:
-        self.path = store / SWEEPS / f"{name}.json"
-        self._held = ExitStack()
-        self._plan = plan
-        self._facts: dict[str, Any] = {
-            "id": name,
-            "env": env,
-            "spec": spec.plain(),
-            "command": command,
-            "started": now(),
-            "ended": None,
+def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What a sweep's record says of its cells and of its jobs, as far as they have ended."""
+    known = {outcome.job.name: outcome for outcome in outcomes}
+    jobs = [
+        {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
+        for s in plan.steps
+    ]
+    cells = [
+        {
+            "coordinates": p.coordinates,
+            "key": p.cell.student.key,
+            "command": p.cell.command,
+            **_ended(
+                known.get(p.name),
+                done=p.state == "done" or p.cell.student_scores.found is not None,
+            ),
         }
-
-    def claim(self) -> bool:
-        """Take the name, unless another sweep has it, and hold its lock while the sweep runs."""
-        with ExitStack() as stack:
-            free = stack.enter_context(taken(lock_file(self.path.with_suffix(""))))
-            if free and not self.path.exists():
-                self._held = stack.pop_all()
-                return True
-        return False
-
-    def release(self) -> None:
-        """Let go of the lock: the sweep is over."""
-        self._held.close()
-
-    def begin(self) -> None:
-        """Write down what is to be done."""
-        self._write([])
-
-    def end(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down what became of it."""
-        self._facts["ended"] = now()
-        self._write(outcomes)
-
-    def _write(self, outcomes: Sequence[Outcome]) -> None:
-        known = {outcome.job.name: outcome for outcome in outcomes}
-        jobs = [
-            {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
-            for s in self._plan.steps
-        ]
-        cells = [
-            {
-                "coordinates": p.coordinates,
-                "key": p.cell.student.key,
-                "command": p.cell.command,
-                **_ended(
-                    known.get(p.name),
-                    done=p.state == "done" or p.cell.student_scores.found is not None,
-                ),
-            }
-            for p in self._plan.cells
-        ]
-        write_json(self.path, {**self._facts, "cells": cells, "jobs": jobs})
+        for p in plan.cells
+    ]
+    return {"cells": cells, "jobs": jobs}
 
 
 def _ended(outcome: Outcome | None, *, done: bool) -> dict[str, Any]:

@@ -10,22 +10,35 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
 from alpkd_pipeline.orchestration.presets import Preset
-from alpkd_pipeline.orchestration.sweep.campaign import now
 from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated
 from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, Target
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
-from alpkd_pipeline.orchestration.tuning.spec import Point
+from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec
 from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.store.diff import flat
-from alpkd_pipeline.store.manifest import read_object, write_json
+from alpkd_pipeline.store.manifest import read_object
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 DATABASE = "optuna.db"
+
+
+def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, Any]:
+    """What a search's record says; studies that it holds already and are none of these stay."""
+    given = [study_record(search.target, search.study) for search in searches]
+    studies = with_others(path, given)
+    return {
+        "selection": spec.selection,
+        "sampler": spec.sampler,
+        "trials": {"asked": spec.trials, "done": sum(study["done"] for study in studies)},
+        "seeds": list(spec.seeds),
+        "space": spec.space,
+        "studies": studies,
+    }
 
 
 def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -52,22 +65,11 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
     }
 
 
-def write_record(
-    path: Path, facts: Mapping[str, Any], studies: Sequence[Mapping[str, Any]], *, ended: bool
-) -> None:
-    """Write a search's record; studies that it holds already and that are not given stay."""
-    before = read_object(path)
-    given = [_place(study) for study in studies]
-    kept = [study for study in before.get("studies", []) if _place(study) not in given]
-    all_studies = sorted([*kept, *studies], key=_place)
-    record = {
-        **facts,
-        "started": before.get("started") or now(),
-        "ended": now() if ended else None,
-        "trials": {"asked": facts["trials"], "done": sum(study["done"] for study in all_studies)},
-        "studies": all_studies,
-    }
-    write_json(path, record)
+def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Some studies, and those of a record that are of another task, method or depth."""
+    places = [_place(study) for study in given]
+    kept = [s for s in read_object(path).get("studies", []) if _place(s) not in places]
+    return sorted([*kept, *given], key=_place)
 
 
 def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:
