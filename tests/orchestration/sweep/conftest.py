@@ -14,7 +14,7 @@ from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.orchestration.sweep.grid import GridCell, expand, parse_spec
+from alpkd_pipeline.orchestration.sweep.grid import GridCell, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
 from alpkd_pipeline.store.fingerprint import library_versions
@@ -37,7 +37,9 @@ def grid(load: Load) -> Grid:
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> list[GridCell]:
         loader = load(params)
         conf = loader.conf
-        return expand(parse_spec({**SMALL, **entries}), conf, PROJECT, None, loader.runtime_params)
+        return expand(
+            SweepSpec.parse({**SMALL, **entries}), conf, PROJECT, None, loader.runtime_params
+        )
 
     return make
 

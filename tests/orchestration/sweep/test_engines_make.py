@@ -10,9 +10,9 @@ from tests.orchestration.sweep.conftest import SMALL
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep import engines
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine, make_engine
-from alpkd_pipeline.orchestration.sweep.grid import parse_spec
+from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
 
-SPEC = parse_spec(SMALL)
+SPEC = SweepSpec.parse(SMALL)
 
 
 def test_workers_as_asked_for_but_not_more_than_there_is_to_do(load: Load, tmp_path: Path) -> None:

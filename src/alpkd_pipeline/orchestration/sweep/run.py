@@ -16,7 +16,7 @@ from alpkd_pipeline.orchestration.parameters import merged, study_title
 from alpkd_pipeline.orchestration.sweep import record
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign
 from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, duration, estimate
-from alpkd_pipeline.orchestration.sweep.grid import CellState, SweepSpec, expand, read_spec
+from alpkd_pipeline.orchestration.sweep.grid import CellState, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Kind, make_plan
 from alpkd_pipeline.store.layout import COMPARISON, PAGES
@@ -56,7 +56,7 @@ class Sweep(Campaign):
         report: bool = True,
     ) -> None:
         super().__init__(project, loader, env, command)
-        self.spec = read_spec(loader.folders)
+        self.spec = SweepSpec.read(loader.folders)
         self._only, self._began, self._report = only, datetime.now(UTC), report
         self._outcomes: list[Outcome] = []
         self._plan_as(1)

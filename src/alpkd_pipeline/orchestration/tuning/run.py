@@ -17,7 +17,7 @@ from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
 from alpkd_pipeline.orchestration.tuning import record
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker, plan_studies, search_id
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
-from alpkd_pipeline.orchestration.tuning.spec import TuneSpec, check_not_searched, read_spec
+from alpkd_pipeline.orchestration.tuning.spec import TuneSpec, check_not_searched
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.program import short
 from alpkd_pipeline.tracking.group import Status
@@ -44,7 +44,7 @@ class Tuning(Campaign):
     ) -> None:
         super().__init__(project, loader, env, command)
         conf, on_top = loader.conf, loader.runtime_params or {}
-        spec = read_spec(loader.folders)
+        spec = TuneSpec.read(loader.folders)
         self.spec = spec.model_copy(update={"trials": trials}) if trials else spec
         check_not_searched(self.spec, on_top, "--params")
         name = search_id(self.spec, env, on_top)
