@@ -14,6 +14,7 @@ from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.reporting.formats import score_text
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -61,34 +62,20 @@ MOST_FAILURES = 20
 
 def sweep_table(cells: Sequence[GridCell]) -> Table:
     """One line for each task, depth and method: how many cells are there, and their scores."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
-    for heading in ("task", "method"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("layers", "done", "score", "sd"):
-        table.add_column(heading, justify="right")
-    table.add_column("of dev", overflow="fold")
     found: dict[tuple[str, int, str], list[GridCell]] = defaultdict(list)
     for planned in cells:
         at = planned.coordinates
         found[at["task"], at["layers"], at["method"]].append(planned)
-    tasks = [task for task, *_ in found]
+    tasks, rows = [task for task, *_ in found], []
     for task, layers, method in sorted(found, key=lambda group: (tasks.index(group[0]), -group[1])):
         members = found[task, layers, method]
         scores = [score for member in members if (score := dev_score(member)) is not None]
-        table.add_row(
-            Text(task),
-            Text(method),
-            str(layers),
-            f"{len(scores)}/{len(members)}",
-            score_text(mean(scores) if scores else None),
-            score_text(stdev(scores) if len(scores) > 1 else None),
-            members[0].cell.task.metrics[0],
-        )
-    return table
+        middle = score_text(mean(scores) if scores else None)
+        spread = score_text(stdev(scores) if len(scores) > 1 else None)
+        done, metric = f"{len(scores)}/{len(members)}", members[0].cell.task.metrics[0]
+        rows.append([task, method, str(layers), done, middle, spread, metric])
+    numbers = ("layers", "done", "score", "sd")
+    return text_table(["task", "method", *numbers, "of dev"], rows, numbers)
 
 
 def dev_score(planned: GridCell) -> float | None:

@@ -17,6 +17,7 @@ from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec
 from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.formats import score_text
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_object
 
@@ -146,22 +147,14 @@ def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers
 
 def tuning_table(searches: Sequence[Search]) -> Table:
     """One line per study: what was tried and what was best."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
-    judge = searches[0].maker.spec.selection
-    for heading in ("study", "best", f"score on {judge}", "trials"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for search in searches:
         best, possible = search.study.best(), search.study.possible
         metric = search.maker.cells(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
-        table.add_row(
-            Text(study_title(search.target)),
-            Text(point_text(best.values) if best else "no trial has a score"),
-            Text(f"{score_text(best.score)} {metric}" if best else ""),
-            done if possible is None else f"{done}/{possible}",
-        )
-    return table
+        title = study_title(search.target)
+        point = point_text(best.values) if best else "no trial has a score"
+        score = f"{score_text(best.score)} {metric}" if best else ""
+        rows.append([title, point, score, done if possible is None else f"{done}/{possible}"])
+    judge = searches[0].maker.spec.selection
+    return text_table(["study", "best", f"score on {judge}", "trials"], rows)
