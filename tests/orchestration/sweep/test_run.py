@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.conftest import PROJECT
-from tests.orchestration.sweep.conftest import SMALL, ToyEngine, finish_cell
+from tests.orchestration.sweep.conftest import MakeSweep, ToyEngine, finish_cell
 
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep import campaign
 from alpkd_pipeline.orchestration.sweep import run as run_module
 from alpkd_pipeline.orchestration.sweep.jobs import (
@@ -27,33 +23,14 @@ from alpkd_pipeline.orchestration.sweep.jobs import (
     answer,
 )
 from alpkd_pipeline.orchestration.sweep.run import Sweep
-from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.layout import sweep_records
 from alpkd_pipeline.store.unfinished import busy
-
-MakeSweep = Callable[..., Sweep]
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> MakeSweep:
-    """A sweep over a copy of conf/ with SMALL as its grid."""
-    conf = tmp_path / "conf"
-    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
-    (conf / "local").mkdir()
-    (conf / "base" / "sweep.yml").write_text(yaml.safe_dump({**SMALL, "measure": False}))
-
-    def make(*, report: bool = False, **run: Any) -> Sweep:
-        given = {"run": {"store": str(tmp_path / "store"), "tracking": "off", **run}}
-        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
-        return Sweep(PROJECT, loader, None, {}, "kedro sweep", report=report)
-
-    return make
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> ToyEngine:
     toy = ToyEngine(slots=2)
-    monkeypatch.setattr(campaign, "make_engine", lambda *_given, **_named: toy)
+    monkeypatch.setattr(Sweep, "engine", lambda *_given: toy)
     return toy
 
 

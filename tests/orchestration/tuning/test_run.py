@@ -62,7 +62,7 @@ def place(tmp_path: Path) -> Place:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendingEngine]:
     def use(**how: Any) -> PretendingEngine:
         made = PretendingEngine(**how)
-        monkeypatch.setattr(campaign, "make_engine", lambda *given, **more: made)
+        monkeypatch.setattr(Tuning, "engine", lambda *_given: made)
         return made
 
     return use

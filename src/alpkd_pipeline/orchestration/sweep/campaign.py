@@ -5,6 +5,7 @@ However they end, their record and their MLflow run say so. MLflow away never st
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.engines import make_engine
+from alpkd_pipeline.orchestration.sweep.engines import LocalEngine, default_workers, gpus_for
 from alpkd_pipeline.orchestration.sweep.grid import CampaignSpec
 from alpkd_pipeline.orchestration.sweep.jobs import Engine
+from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 from alpkd_pipeline.params import RunParams
 from alpkd_pipeline.program import short
 from alpkd_pipeline.store.layout import RECORDS, SEARCHES, SWEEPS
@@ -70,10 +72,10 @@ class Campaign(ABC):
     ) -> None:
         self.project, self.env, self._loader, self._command = project, env, loader, command
 
-    def _call(self, name: str, cells: Sequence[Cell], most: int) -> None:
-        """Give it a name, and with it a record and a run in MLflow.
+    def _take(self, name: str, cells: Sequence[Cell], most: int) -> None:
+        """Take a name, and with it a place for the record and for the run in MLflow.
 
-        The cells ask for all that jobs take, of which at most so many run at once.
+        The cells ask for all that jobs will need; `most` is how many jobs there are at most.
         """
         self.name, self._cells, self._most, run = name, cells, most, cells[0].params.run
         self._record = cells[0].store / FOLDERS[self.kind] / f"{name}.json"
@@ -82,14 +84,14 @@ class Campaign(ABC):
 
     def tell_plan(self, engine: str, workers: int | None) -> None:
         """Say what is to be done, and how long it may take. Nothing is written."""
-        self._say(self._plan_lines(self._engine(engine, workers).slots, dry_run=True))
+        self._say(self._plan_lines(self.engine(engine, workers).slots, dry_run=True))
 
     def run(self, engine: str, workers: int | None) -> int:
         """Make what is missing and tell of it; gives 0, 1 if anything failed, 130 if stopped.
 
         Raises UserError while another process is at the same.
         """
-        chosen = self._engine(engine, workers)
+        chosen = self.engine(engine, workers)
         self._say(self._plan_lines(chosen.slots, dry_run=False))
         with self._held():
             status = self._to_its_end(chosen)
@@ -126,10 +128,27 @@ class Campaign(ABC):
         facts = {"id": self.name, "env": self.env, "command": self._command, **self._facts()}
         write_record(self._record, facts, ended=ended)
 
-    def _engine(self, name: str, workers: int | None) -> Engine:
-        params, most = [cell.params for cell in self._cells], self._most
-        return make_engine(
-            name, self.project, self.env, self.spec, params, workers, most=most, say=self._tell
+    def engine(self, name: str, workers: int | None) -> Engine:
+        """The engine `local` or `ray`, not started yet; call its `stop` in any case.
+
+        Without `workers` as many jobs run at once as this machine has room for; never more than
+        there are.
+        """
+        params = [cell.params for cell in self._cells]
+        blocks = [block for p in params for block in (p.training, p.teacher.training)]
+        gpus = gpus_for(block.device for block in blocks)
+        threads = (block.threads for block in blocks)
+        count = workers or default_workers(gpus, self.spec.cells_per_gpu, threads)
+        count = max(1, min(count, self._most))
+        if name == "local":
+            return LocalEngine(self.project, self.env, count, gpus=gpus)
+        if importlib.util.find_spec("ray") is None:
+            raise UserError(
+                "--engine ray needs the extra [ray]: pip install -c constraints.txt '.[ray]'"
+            )
+        ray = self.spec.ray
+        return RayEngine(
+            self.project, self.env, count, ray.gpus_per_cell, ray.address, say=self._tell
         )
 
     def _say(self, lines: Iterable[str]) -> None:

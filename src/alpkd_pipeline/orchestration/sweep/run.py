@@ -66,7 +66,7 @@ class Sweep(Campaign):
         on_top = merged({"run": {"group": name}}, loader.runtime_params or {})
         grid = expand(self.spec, loader.conf, self.project, self.env, on_top, self._only)
         self.plan = make_plan(grid, measure=self.spec.measure)
-        self._call(name, [planned.cell for planned in self.plan.cells], len(self.plan.steps))
+        self._take(name, [planned.cell for planned in self.plan.cells], len(self.plan.steps))
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -90,10 +90,8 @@ class Sweep(Campaign):
 
     def _compare(self, engine: Engine) -> bool:
         """Make the comparison's page, if it is not there; whether somebody stopped it."""
-        params, stopped = (
-            merged(self._cells[0].params.plain(), {"compare": {"sweep": self.name}}),
-            False,
-        )
+        stopped, chosen = False, {"compare": {"sweep": self.name}}
+        params = merged(self._cells[0].params.plain(), chosen)
         page = present_comparison(self.project, self.env, params)
         if page is None:
             stopped = self._run([comparison_job(params)], engine)

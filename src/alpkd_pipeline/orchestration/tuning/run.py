@@ -51,7 +51,7 @@ class Tuning(Campaign):
         self._maker = CellMaker(self.spec, conf, on_top, env, project, name)
         self.studies = plan_studies(self._maker, only)
         cells = [cell for study in self.studies for cell in study.sample]
-        self._call(name, cells, self._budget * len(self.spec.seeds))
+        self._take(name, cells, self._budget * len(self.spec.seeds))
         self._database = self._record.with_name(record.DATABASE)
         self._before = {study_title(s.target): record.now_set(conf, s.target) for s in self.studies}
         self._searches: list[Search] = []
