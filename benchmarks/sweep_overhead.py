@@ -25,7 +25,7 @@ from kedro.framework.startup import bootstrap_project
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep.campaign import TrackedGroup
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
-from alpkd_pipeline.orchestration.sweep.grid import expand, parse_spec
+from alpkd_pipeline.orchestration.sweep.grid import SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import Event, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
 from alpkd_pipeline.store.manifest import read_json, seal
@@ -42,7 +42,7 @@ def planned(spec: dict[str, Any], given: dict[str, Any]) -> tuple[Plan, tuple[fl
         loader: CellConfigLoader = session.load_context().config_loader
     began = time.perf_counter(), time.process_time()
     values = {**spec, "seeds": list(spec["seeds"])}
-    grid = expand(parse_spec(values), loader.conf, PROJECT, None, loader.runtime_params)
+    grid = expand(SweepSpec.parse(values), loader.conf, PROJECT, None, loader.runtime_params)
     plan = make_plan(grid)
     return plan, (time.perf_counter() - began[0], time.process_time() - began[1])
 

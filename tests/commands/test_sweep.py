@@ -64,12 +64,12 @@ class Prepared:
 
 @pytest.mark.parametrize(("end", "code"), [(0, 0), (1, 1), (130, 130), (KeyboardInterrupt(), 130)])
 def test_exit_codes(end: Any, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Sweep", lambda *_given: Prepared(end))
+    monkeypatch.setattr(module, "Sweep", lambda *_given, **_named: Prepared(end))
     assert invoke().exit_code == code
 
 
 def test_ctrl_c_while_planning_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_given: object) -> None:
+    def interrupted(*_given: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "Sweep", interrupted)
@@ -84,7 +84,7 @@ def test_sigterm_is_handled_like_ctrl_c_and_told_apart_at_the_end(
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(module, "Sweep", lambda *_given: Prepared(terminated))
+    monkeypatch.setattr(module, "Sweep", lambda *_given, **_named: Prepared(terminated))
     before = signal.getsignal(signal.SIGTERM)
     assert invoke().exit_code == 143
     assert signal.getsignal(signal.SIGTERM) is before

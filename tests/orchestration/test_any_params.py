@@ -20,7 +20,7 @@ from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.grid import parse_spec
+from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
 from alpkd_pipeline.params import Params, known_names
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -148,7 +148,7 @@ def test_any_sweep(examples: int) -> None:
     right = {"tasks": ["demo"], "methods": ["kd"], "layers": [2], "seeds": [0]}
 
     def one(changes: dict[str, Any]) -> None:
-        answer(lambda: parse_spec({**right, **changes}))
+        answer(lambda: SweepSpec.parse({**right, **changes}))
 
     for_all(examples * 5, st.dictionaries(keys, values, max_size=3), one)
 

@@ -11,7 +11,7 @@ from alpkd_pipeline.commands.common import Project, one_line_errors, project_opt
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, expand, read_spec
+from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, SweepSpec, expand
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.store.layout import DATA, MODELS
 
@@ -85,7 +85,7 @@ def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> froz
     """
     cells = [Cell(loader.params, project)]
     if any((folder / SWEEP_FILE).is_file() for folder in loader.folders):
-        spec = read_spec(loader.folders)
+        spec = SweepSpec.read(loader.folders)
         # The store is where hashes of large files are remembered.
         given = loader.runtime_params or {}
         on_top = {"run": given["run"]} if "run" in given else {}

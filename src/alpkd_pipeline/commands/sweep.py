@@ -29,9 +29,9 @@ def sweep(
     from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.sweep.run import Sweep
 
-    where = parse_only(only)
-    planned = Sweep(project.root, project.loader, project.env, where, command_line())
+    where, report = parse_only(only), not no_report
+    planned = Sweep(project.root, project.loader, project.env, where, command_line(), report=report)
     if dry_run:
         planned.tell_plan(engine, workers)
         return 0
-    return planned.run(engine, workers, report=not no_report)
+    return planned.run(engine, workers)

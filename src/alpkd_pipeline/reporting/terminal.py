@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -35,8 +35,13 @@ class ModelSummary:
     note: str = ""  # what a reader of its scores must know
 
 
-def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Table:
-    """The table of a teacher and its students, one line each, below a title.
+def text_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Collection[str] = (),
+    title: str | None = None,
+) -> Table:
+    """A table of plain texts; `numbers` are the headings of those columns that stand to the right.
 
     It uses no colours, only the terminal's own and bold, so that it reads well on light and dark
     backgrounds.
@@ -45,7 +50,6 @@ def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Tab
     from rich.table import Table
     from rich.text import Text
 
-    names = list(dict.fromkeys(name for row in rows for name in row.scores))
     table = Table(
         title=None if title is None else Text(title),
         title_justify="left",
@@ -54,14 +58,25 @@ def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Tab
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
     )
-    table.add_column("model", overflow="fold")
-    for heading in ("layers", "parameters", *names, "seconds"):
-        table.add_column(Text(heading), justify="right")
+    for heading in headings:
+        if heading in numbers:
+            table.add_column(Text(heading), justify="right")
+        else:
+            table.add_column(Text(heading), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Table:
+    """The table of a teacher and its students, one line each, below a title."""
+    names = list(dict.fromkeys(name for row in rows for name in row.scores))
+    numbers, lines = ["layers", "parameters", *names, "seconds"], []
     for row in rows:
         scores = (score_text(row.scores.get(name)) for name in names)
         size, took = millions(row.parameters), seconds_text(row.seconds)
-        table.add_row(Text(row.model), str(row.layers), size, *scores, took)
-    return table
+        lines.append([row.model, str(row.layers), size, *scores, took])
+    return text_table(["model", *numbers], lines, numbers, title)
 
 
 def print_summary(

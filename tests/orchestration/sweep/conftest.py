@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from filelock import FileLock
 from tests.orchestration.conftest import PROJECT, Load
 
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.orchestration.sweep.grid import GridCell, expand, parse_spec
+from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.sweep.grid import GridCell, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
+from alpkd_pipeline.orchestration.sweep.run import Sweep
+from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.manifest import seal, write_json
 
@@ -28,6 +33,7 @@ SMALL: Mapping[str, Any] = {
 }
 
 Grid = Callable[..., list[GridCell]]
+MakeSweep = Callable[..., Sweep]
 
 
 @pytest.fixture
@@ -37,7 +43,9 @@ def grid(load: Load) -> Grid:
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> list[GridCell]:
         loader = load(params)
         conf = loader.conf
-        return expand(parse_spec({**SMALL, **entries}), conf, PROJECT, None, loader.runtime_params)
+        return expand(
+            SweepSpec.parse({**SMALL, **entries}), conf, PROJECT, None, loader.runtime_params
+        )
 
     return make
 
@@ -48,6 +56,22 @@ def plan(grid: Grid) -> Callable[..., Plan]:
 
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> Plan:
         return make_plan(grid(params, **entries), measure=bool(entries.get("measure", True)))
+
+    return make
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> MakeSweep:
+    """A sweep over a copy of conf/ with SMALL as its grid."""
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
+    (conf / "local").mkdir()
+    (conf / "base" / "sweep.yml").write_text(yaml.safe_dump({**SMALL, "measure": False}))
+
+    def make(*, report: bool = False, **run: Any) -> Sweep:
+        given = {"run": {"store": str(tmp_path / "store"), "tracking": "off", **run}}
+        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        return Sweep(PROJECT, loader, None, {}, "kedro sweep", report=report)
 
     return make
 

@@ -9,8 +9,10 @@ import pytest
 from tests.databases import initialised_database
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.campaign import TrackedGroup
+from alpkd_pipeline.orchestration.sweep import campaign
+from alpkd_pipeline.orchestration.sweep.campaign import TrackedGroup, write_record
 from alpkd_pipeline.params import RunParams
+from alpkd_pipeline.store.manifest import read_json
 
 
 def test_without_tracking_nothing_happens(tmp_path: Path) -> None:
@@ -50,3 +52,19 @@ def test_mlflow_away_is_a_warning_and_said_once(
         group.close("FINISHED", {})
     (warning,) = caplog.messages
     assert "'sweep-x' did not get into MLflow" in warning
+
+
+def test_a_record_keeps_when_it_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, times = tmp_path / "08_reporting" / "x.json", iter(["one", "two", "three"])
+    monkeypatch.setattr(campaign, "now", lambda: next(times))
+    write_record(path, {"id": "x"}, ended=False)
+    assert read_json(path) == {"id": "x", "started": "one", "ended": None}
+    write_record(path, {"id": "y"}, ended=True)
+    assert read_json(path) == {"id": "y", "started": "one", "ended": "two"}
+
+
+def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("{")
+    write_record(path, {"id": "x"}, ended=True)
+    assert set(read_json(path)) == {"id", "started", "ended"}

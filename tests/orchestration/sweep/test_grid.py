@@ -8,7 +8,7 @@ from tests.conftest import PROJECT
 from tests.orchestration.sweep.conftest import SMALL
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.grid import parse_spec, read_spec
+from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ from alpkd_pipeline.orchestration.sweep.grid import parse_spec, read_spec
 )
 def test_a_mistake_is_one_line(entries: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError) as error:
-        parse_spec({**SMALL, **entries}, "conf/base/sweep.yml")
+        SweepSpec.parse({**SMALL, **entries}, "conf/base/sweep.yml")
     line = str(error.value)
     assert line.startswith("conf/base/sweep.yml: ")
     assert told in line
@@ -61,21 +61,21 @@ def test_a_mistake_is_one_line(entries: dict[str, Any], told: str) -> None:
 @pytest.mark.parametrize("name", ["tasks", "methods", "layers", "seeds"])
 def test_every_list_is_needed(name: str) -> None:
     with pytest.raises(UserError, match=f"'{name}' is missing"):
-        parse_spec({key: value for key, value in SMALL.items() if key != name})
+        SweepSpec.parse({key: value for key, value in SMALL.items() if key != name})
 
 
 def test_settings_may_be_dotted_or_nested() -> None:
-    dotted = parse_spec({**SMALL, "params": {"training.epochs": 3, "training.lr": 1e-5}})
-    tree = parse_spec({**SMALL, "params": {"training": {"epochs": 3, "lr": 1e-5}}})
+    dotted = SweepSpec.parse({**SMALL, "params": {"training.epochs": 3, "training.lr": 1e-5}})
+    tree = SweepSpec.parse({**SMALL, "params": {"training": {"epochs": 3, "lr": 1e-5}}})
     assert dotted.params == tree.params == {"training": {"epochs": 3, "lr": 1e-5}}
 
 
 def test_the_environments_of_the_project_are_valid() -> None:
-    base = read_spec([PROJECT / "conf" / "base"])
+    base = SweepSpec.read([PROJECT / "conf" / "base"])
     assert (base.tasks, base.seeds, base.teacher_seeds) == (("demo",), (0, 1, 2), "same")
-    minilm = read_spec([PROJECT / "conf" / "minilm", PROJECT / "conf" / "base"])
+    minilm = SweepSpec.read([PROJECT / "conf" / "minilm", PROJECT / "conf" / "base"])
     assert minilm.tasks == ("mrpc", "cola", "sst2")
-    assert len(read_spec([PROJECT / "conf" / "paper", PROJECT / "conf" / "base"]).tasks) == 8
+    assert len(SweepSpec.read([PROJECT / "conf" / "paper", PROJECT / "conf" / "base"]).tasks) == 8
 
 
 def write(conf: Path, env: str, text: str) -> None:
@@ -89,8 +89,10 @@ BASE = "{tasks: [demo], methods: [kd], layers: [2], seeds: [0], params: {trainin
 def test_an_environment_replaces_base_and_adds_nothing_to_it(tmp_path: Path) -> None:
     write(tmp_path, "base", BASE)
     write(tmp_path, "own", "{tasks: [demo], methods: [kd], layers: [2], seeds: [0]}")
-    assert read_spec([tmp_path / "own", tmp_path / "base"]).params == {}
-    assert read_spec([tmp_path / "local", tmp_path / "base"]).params == {"training": {"lr": 1e-5}}
+    assert SweepSpec.read([tmp_path / "own", tmp_path / "base"]).params == {}
+    assert SweepSpec.read([tmp_path / "local", tmp_path / "base"]).params == {
+        "training": {"lr": 1e-5}
+    }
 
 
 @pytest.mark.parametrize(
@@ -104,11 +106,11 @@ def test_an_environment_replaces_base_and_adds_nothing_to_it(tmp_path: Path) -> 
 def test_a_broken_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
     write(tmp_path, "own", text)
     with pytest.raises(UserError) as error:
-        read_spec([tmp_path / "own"])
+        SweepSpec.read([tmp_path / "own"])
     assert str(error.value).startswith(told)
     assert "\n" not in str(error.value)
 
 
 def test_no_file_says_where_it_belongs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no conf/own/sweep.yml or conf/base/sweep.yml"):
-        read_spec([tmp_path / "own", tmp_path / "base"])
+        SweepSpec.read([tmp_path / "own", tmp_path / "base"])

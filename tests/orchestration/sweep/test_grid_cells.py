@@ -8,7 +8,7 @@ from tests.orchestration.conftest import PROJECT, Load
 from tests.orchestration.sweep.conftest import SMALL, Grid
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.grid import expand, parse_spec
+from alpkd_pipeline.orchestration.sweep.grid import SweepSpec, expand
 
 
 def test_the_grid_is_every_combination_with_the_first_seed_first(grid: Grid) -> None:
@@ -120,7 +120,7 @@ def test_a_setting_that_a_method_lacks_says_how_to_give_it_to_the_others(grid: G
 
 
 def test_only_takes_a_part_and_says_when_there_is_none(load: Load) -> None:
-    spec, conf = parse_spec({**SMALL, **RULES}), load().conf
+    spec, conf = SweepSpec.parse({**SMALL, **RULES}), load().conf
     only = {"method": ["kd"], "seed": [1]}
     assert [c.name for c in expand(spec, conf, PROJECT, only=only)] == [
         "demo kd 2L s1 t3",
@@ -137,7 +137,7 @@ def test_the_command_line_cannot_set_what_tells_cells_apart(grid: Grid, name: st
 
 
 def test_the_command_names_the_environment(load: Load) -> None:
-    (cell, *_) = expand(parse_spec(SMALL), load().conf, PROJECT, "minilm")
+    (cell, *_) = expand(SweepSpec.parse(SMALL), load().conf, PROJECT, "minilm")
     assert cell.cell.command.startswith(
         "kedro run --pipeline=distill --env=minilm --params=task.name="
     )

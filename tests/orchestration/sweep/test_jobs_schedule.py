@@ -104,12 +104,13 @@ def test_an_engine_without_workers_ends_the_schedule(slots: int) -> None:
     assert set(engine.began[1:]) <= set("bcd")
 
 
-def test_every_beginning_and_end_is_told_and_a_listener_may_fail() -> None:
+@pytest.mark.parametrize("error", [OSError("the terminal is gone"), SystemExit(1)])
+def test_every_beginning_and_end_is_told_and_a_listener_may_fail(error: BaseException) -> None:
     told: list[tuple[str, str | None]] = []
 
     def listen(event: Event) -> None:
         told.append((event.job.name, event.outcome.state if event.outcome else None))
-        raise OSError("the terminal is gone")
+        raise error
 
     jobs = [job("a"), job("b", "a")]
     outcomes, _ = run_jobs(jobs, ToyEngine(1, a=[FAILED]), listen)

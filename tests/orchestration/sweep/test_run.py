@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.conftest import PROJECT
-from tests.orchestration.sweep.conftest import SMALL, ToyEngine, finish_cell
+from tests.orchestration.sweep.conftest import MakeSweep, ToyEngine, finish_cell
 
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.orchestration.sweep import campaign
 from alpkd_pipeline.orchestration.sweep import run as run_module
 from alpkd_pipeline.orchestration.sweep.jobs import (
     EngineLostError,
     Event,
     Job,
     Outcome,
+    Ran,
     answer,
 )
 from alpkd_pipeline.orchestration.sweep.run import Sweep
-from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
-
-MakeSweep = Callable[..., Sweep]
-
-
-@pytest.fixture
-def sweep(tmp_path: Path) -> MakeSweep:
-    """A sweep over a copy of conf/ with SMALL as its grid."""
-    conf = tmp_path / "conf"
-    shutil.copytree(PROJECT / "conf", conf, ignore=shutil.ignore_patterns("local"))
-    (conf / "local").mkdir()
-    (conf / "base" / "sweep.yml").write_text(yaml.safe_dump({**SMALL, "measure": False}))
-
-    def make(**run: Any) -> Sweep:
-        given = {"run": {"store": str(tmp_path / "store"), "tracking": "off", **run}}
-        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
-        return Sweep(PROJECT, loader, None, {}, "kedro sweep")
-
-    return make
+from alpkd_pipeline.store.layout import sweep_records
+from alpkd_pipeline.store.unfinished import busy
 
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> ToyEngine:
     toy = ToyEngine(slots=2)
-    monkeypatch.setattr(run_module, "make_engine", lambda *_given, **_named: toy)
+    monkeypatch.setattr(Sweep, "engine", lambda *_given: toy)
     return toy
 
 
@@ -79,20 +60,40 @@ def test_every_run_knows_its_sweep_and_no_key_does(sweep: MakeSweep) -> None:
 def test_all_jobs_run_and_the_record_is_written(
     sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert sweep().run("local", None, report=False) == 0
+    assert sweep().run("local", None) == 0
     assert len(engine.began) == 2 + 2 + 12
     assert engine.stopped.is_set()
     said = capsys.readouterr().out
     assert "[16/16] done: demo alp_kd 1L s1" in said
-    (record,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
-    assert {cell["state"] for cell in json.loads(record.read_text())["cells"]} == {"done"}
+    (record,) = sweep_records(tmp_path / "store")
+    assert {cell["state"] for cell in record["cells"]} == {"done"}
+    assert record["started"] <= record["ended"]
+    assert (record["env"], record["command"]) == (None, "kedro sweep")
+    assert record["spec"]["methods"] == ["no_kd", "kd", "alp_kd"]
+
+
+def test_a_sweep_holds_its_name_and_says_what_is_to_do_as_long_as_it_runs(
+    sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, seen = tmp_path / "store", list[Any]()
+
+    def look(*_given: object) -> Ran:
+        (record,) = sweep_records(store)
+        seen.append((busy(store), record["ended"], {cell["state"] for cell in record["cells"]}))
+        return Ran([], stopped=False)
+
+    monkeypatch.setattr(run_module, "run_jobs", look)
+    made = sweep()
+    made.run("local", None)
+    assert seen == [([store / "08_reporting" / "sweeps" / made.name], None, {"todo"})]
+    assert busy(store) == []
 
 
 def test_a_failure_gives_exit_code_1_and_its_line(
     sweep: MakeSweep, engine: ToyEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine.answers = {"demo teacher t1": [answer("failed", "diverged")]}
-    assert sweep().run("local", None, report=False) == 1
+    assert sweep().run("local", None) == 1
     lines = capsys.readouterr().out.splitlines()
     (failure,) = (line for line in lines if line.startswith("failed: demo teacher t1"))
     assert failure.endswith(": diverged")
@@ -102,7 +103,7 @@ def test_a_failure_gives_exit_code_1_and_its_line(
 def test_nothing_to_do_starts_nothing(sweep: MakeSweep, engine: ToyEngine) -> None:
     for planned in sweep().plan.cells:
         finish_cell(planned.cell)
-    assert sweep().run("local", None, report=False) == 0
+    assert sweep().run("local", None) == 0
     assert engine.began == []
 
 
@@ -116,7 +117,7 @@ def test_two_sweeps_of_one_second_have_names_of_their_own(
 
     monkeypatch.setattr(run_module, "datetime", Now)
     both = sweep(), sweep()
-    assert [one.run("local", None, report=False) for one in both] == [0, 0]
+    assert [one.run("local", None) for one in both] == [0, 0]
     name = "sweep-base-20300102T000000Z"
     assert [one.name for one in both] == [name, f"{name}-2"]
     assert {p.cell.params.run.group for p in both[1].plan.cells} == {f"{name}-2"}
@@ -143,10 +144,10 @@ def test_however_a_sweep_ends_its_record_is_written_and_its_run_closed(
     made, closed = sweep(), list[str]()
     monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
     if error is KeyboardInterrupt:
-        assert made.run("local", None, report=False) == 130
+        assert made.run("local", None) == 130
     else:
         with pytest.raises(error):
-            made.run("local", None, report=False)
+            made.run("local", None)
     assert closed == [status]
     assert engine.stopped.is_set()
     (path,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
@@ -158,14 +159,18 @@ def test_however_a_sweep_ends_its_record_is_written_and_its_run_closed(
 def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
     sweep: MakeSweep, engine: ToyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_given: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "sweeps/x.json")
+    write = campaign.write_record
+
+    def full(*given: Any, ended: bool) -> None:
+        if ended:
+            raise OSError(errno.ENOSPC, "No space left on device", "sweeps/x.json")
+        write(*given, ended=ended)
 
     made, closed = sweep(), list[str]()
     monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
-    monkeypatch.setattr(made._record, "end", full)
+    monkeypatch.setattr(campaign, "write_record", full)
     with pytest.raises(OSError, match="No space left"):
-        made.run("local", None, report=False)
+        made.run("local", None)
     assert closed == ["FINISHED"]
     assert engine.stopped.is_set()
 
@@ -174,10 +179,10 @@ def test_an_engine_that_is_lost_leaves_a_record_of_what_was_done(
     sweep: MakeSweep, engine: ToyEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.answers = {"demo signals t1": [EngineLostError("no machine is left")]}
-    made, closed = sweep(), list[str]()
+    made, closed = sweep(report=True), list[str]()
     monkeypatch.setattr(made._group, "close", lambda how, *_rest: closed.append(how))
     with pytest.raises(EngineLostError, match="no machine is left"):
-        made.run("local", None, report=True)
+        made.run("local", None)
     assert closed == ["FAILED"]
     assert engine.stopped.is_set()
     (path,) = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
@@ -192,7 +197,7 @@ def test_mlflow_hears_how_many_cells_failed(
     engine.answers = {"demo kd 2L s1": [answer("failed", "diverged")]}
     made, told = sweep(), dict[str, float]()
     monkeypatch.setattr(made._group, "close", lambda _how, metrics, _files: told.update(metrics))
-    made.run("local", None, report=False)
+    made.run("local", None)
     assert told == {"cells": 12, "cells.done": 0, "cells.failed": 1}
 
 

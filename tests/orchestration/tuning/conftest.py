@@ -17,7 +17,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker
-from alpkd_pipeline.orchestration.tuning.spec import parse_spec
+from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 from alpkd_pipeline.orchestration.tuning.study import open_storage
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import seal, write_json
@@ -40,7 +40,7 @@ def maker(load: Load) -> Maker:
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> CellMaker:
         loader = load(params)
         conf, given = loader.conf, loader.runtime_params
-        return CellMaker(parse_spec({**SMALL, **entries}), conf, given, None, PROJECT, "tune-x")
+        return CellMaker(TuneSpec.parse({**SMALL, **entries}), conf, given, None, PROJECT, "tune-x")
 
     return make
 

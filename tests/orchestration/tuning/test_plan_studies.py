@@ -8,7 +8,7 @@ from tests.orchestration.tuning.conftest import SMALL, Maker
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.tuning import plan
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.spec import parse_spec
+from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
 
 
 def names(maker: Maker, params: dict[str, Any] | None = None, /, **entries: Any) -> list[str]:
@@ -105,10 +105,10 @@ def test_a_point_that_cannot_work_is_refused_by_its_study(maker: Maker) -> None:
 
 
 def test_a_search_keeps_its_name_while_it_asks_the_same() -> None:
-    spec = parse_spec(SMALL)
+    spec = TuneSpec.parse(SMALL)
     name = search_id(spec, None, {"run": {"store": "a"}})
     assert name.startswith("tune-base-")
-    assert search_id(parse_spec({**SMALL, "trials": 9}), None, {}) == name
+    assert search_id(TuneSpec.parse({**SMALL, "trials": 9}), None, {}) == name
     assert search_id(spec, "minilm", {}) != name
     assert search_id(spec, None, {"training": {"epochs": 1}}) != name
-    assert search_id(parse_spec({**SMALL, "seeds": [1]}), None, {}) != name
+    assert search_id(TuneSpec.parse({**SMALL, "seeds": [1]}), None, {}) != name

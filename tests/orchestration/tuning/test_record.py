@@ -3,12 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.tuning.record import study_record, write_record
-from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
-from alpkd_pipeline.store.layout import SEARCHES
-from alpkd_pipeline.store.manifest import read_json
+from tests.orchestration.tuning.conftest import SMALL, Maker
 
-FACTS = {"id": "tune-base-1", "trials": 3, "selection": "holdout", "sampler": "grid"}
+from alpkd_pipeline.orchestration.tuning.record import facts, study_record, with_others
+from alpkd_pipeline.orchestration.tuning.search import Search
+from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
+from alpkd_pipeline.store.manifest import write_json
+
 KD: dict[str, Any] = {"task": "demo", "method": "kd", "layers": 2}
 
 
@@ -32,34 +33,25 @@ def test_a_study_s_record_has_every_trial_and_the_best(database: Path) -> None:
     assert found["best"] == {"values": found["trials"][2]["values"], "score": 0.7}
 
 
-def test_a_record_says_what_was_asked_and_what_was_done(database: Path, tmp_path: Path) -> None:
-    path = tmp_path / SEARCHES / "tune-base-1.json"
-    assert path == tmp_path / "08_reporting" / "searches" / "tune-base-1.json"
-    study = study_record(KD, finished_study(database))
-    write_record(path, FACTS, [study], ended=False)
-    assert read_json(path)["ended"] is None
-    write_record(path, FACTS, [study], ended=True)
-    found = read_json(path)
-    assert (found["id"], found["selection"], found["sampler"]) == ("tune-base-1", "holdout", "grid")
+def test_a_record_says_what_was_asked_and_what_was_done(maker: Maker, database: Path) -> None:
+    made = maker()
+    study = finished_study(database)
+    found = facts(made.spec, database.with_name("none.json"), [Search(KD, study, made)])
+    assert (found["selection"], found["sampler"], found["seeds"]) == ("holdout", "grid", [0])
     assert found["trials"] == {"asked": 3, "done": 2}
-    assert found["started"] <= found["ended"]
+    assert found["space"] == SMALL["space"]
+    assert found["studies"] == [study_record(KD, study)]
 
 
 def test_studies_of_other_calls_stay_and_the_same_are_replaced(tmp_path: Path) -> None:
-    path = tmp_path / SEARCHES / "x.json"
+    path = tmp_path / "x.json"
     pkd = {**KD, "method": "pkd", "done": 1}
-    write_record(path, FACTS, [{**KD, "done": 1}, pkd], ended=True)
-    began = read_json(path)["started"]
-    write_record(path, FACTS, [{**KD, "done": 3}], ended=True)
-    found = read_json(path)
-    assert [(s["method"], s["done"]) for s in found["studies"]] == [("kd", 3), ("pkd", 1)]
-    assert found["trials"]["done"] == 4
-    assert found["started"] == began
+    write_json(path, {"studies": [{**KD, "done": 1}, pkd]})
+    found = with_others(path, [{**KD, "done": 3}])
+    assert [(s["method"], s["done"]) for s in found] == [("kd", 3), ("pkd", 1)]
 
 
-def test_a_damaged_record_is_written_anew(tmp_path: Path) -> None:
-    path = tmp_path / SEARCHES / "x.json"
-    path.parent.mkdir(parents=True)
+def test_a_damaged_record_has_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
     path.write_text("{")
-    write_record(path, FACTS, [], ended=True)
-    assert read_json(path)["studies"] == []
+    assert with_others(path, []) == []

@@ -16,7 +16,7 @@ from tests.orchestration.tuning.conftest import SMALL, PretendingEngine
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.tuning import record
+from alpkd_pipeline.orchestration.sweep import campaign
 from alpkd_pipeline.orchestration.tuning import run as module
 from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
 from alpkd_pipeline.orchestration.tuning.search import held
@@ -62,7 +62,7 @@ def place(tmp_path: Path) -> Place:
 def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., PretendingEngine]:
     def use(**how: Any) -> PretendingEngine:
         made = PretendingEngine(**how)
-        monkeypatch.setattr(module, "make_engine", lambda *given, **more: made)
+        monkeypatch.setattr(Tuning, "engine", lambda *_given: made)
         return made
 
     return use
@@ -175,14 +175,14 @@ def test_a_disk_that_fills_up_under_the_record_leaves_no_run_open(
     engine()
     tuning, closed = place.tuning(), list[str]()
     monkeypatch.setattr(tuning._group, "close", lambda how, *_rest: closed.append(how))
-    write = record.write_record
+    write = campaign.write_record
 
     def full(*given: Any, ended: bool) -> None:
         if ended:
             raise OSError(errno.ENOSPC, "No space left on device", "searches/x.json")
         write(*given, ended=ended)
 
-    monkeypatch.setattr(record, "write_record", full)
+    monkeypatch.setattr(campaign, "write_record", full)
     with pytest.raises(OSError, match="No space left"):
         tuning.run("local", None)
     assert closed == ["FINISHED"]

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import PROJECT
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.tuning.spec import check_not_searched, parse_spec, read_spec
+from alpkd_pipeline.orchestration.tuning.spec import TuneSpec, check_not_searched
 
 GIVEN: dict[str, Any] = {
     "tasks": ["demo"],
@@ -19,20 +19,20 @@ GIVEN: dict[str, Any] = {
 
 
 def test_what_is_left_out_has_a_default() -> None:
-    spec = parse_spec(GIVEN)
+    spec = TuneSpec.parse(GIVEN)
     assert (spec.sampler, spec.selection) == ("grid", "holdout")
     assert (spec.seeds, spec.params) == ((0,), {})
 
 
 @pytest.mark.parametrize("env", ["base", "minilm", "paper"])
 def test_the_project_s_searches_can_be_read(env: str) -> None:
-    spec = read_spec([PROJECT / "conf" / env])
+    spec = TuneSpec.read([PROJECT / "conf" / env])
     assert spec.selection == "holdout"
     assert spec.dimensions
 
 
 def test_the_paper_s_search_has_its_grid() -> None:
-    space = read_spec([PROJECT / "conf" / "paper"]).space
+    space = TuneSpec.read([PROJECT / "conf" / "paper"]).space
     assert space == {
         "training.lr": [1e-5, 2e-5, 5e-5],
         "method.temperature": [5.0, 10.0, 20.0],
@@ -46,11 +46,11 @@ def test_the_first_file_found_is_the_whole_search(tmp_path: Path) -> None:
         (tmp_path / env).mkdir()
         rest = "layers: [2]\ntrials: 2\nspace: {training.lr: [1e-4]}\n"
         (tmp_path / env / "tune.yml").write_text(text + rest)
-    assert read_spec([tmp_path / "mine", tmp_path / "base"]).tasks == ("rte",)
+    assert TuneSpec.read([tmp_path / "mine", tmp_path / "base"]).tasks == ("rte",)
     with pytest.raises(UserError, match=r"conf/base/tune\.yml: 'methods' is missing"):
-        read_spec([tmp_path / "local", tmp_path / "base"])
+        TuneSpec.read([tmp_path / "local", tmp_path / "base"])
     with pytest.raises(UserError, match=r"there is no conf/other/tune\.yml"):
-        read_spec([tmp_path / "other"])
+        TuneSpec.read([tmp_path / "other"])
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_the_first_file_found_is_the_whole_search(tmp_path: Path) -> None:
 )
 def test_a_wrong_search_is_one_line(change: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError) as caught:
-        parse_spec({**GIVEN, **change})
+        TuneSpec.parse({**GIVEN, **change})
     assert words in str(caught.value)
     assert str(caught.value).startswith("tune.yml: ")
     assert "\n" not in str(caught.value)
 
 
 def test_the_command_line_cannot_set_what_is_searched() -> None:
-    spec = parse_spec(GIVEN)
+    spec = TuneSpec.parse(GIVEN)
     check_not_searched(spec, {"training": {"epochs": 1}}, "--params")
     with pytest.raises(UserError, match=r"^--params cannot set 'training\.lr'"):
         check_not_searched(spec, {"training": {"lr": 1e-3}}, "--params")
@@ -93,6 +93,6 @@ def test_the_command_line_cannot_set_what_is_searched() -> None:
 
 def test_a_search_by_holdout_sets_what_its_teachers_leave_out() -> None:
     given = {"teacher": {"training": {"selection": "dev"}}}
-    check_not_searched(parse_spec({**GIVEN, "selection": "dev"}), given, "--params")
+    check_not_searched(TuneSpec.parse({**GIVEN, "selection": "dev"}), given, "--params")
     with pytest.raises(UserError, match=r"cannot set 'teacher\.training\.selection'"):
-        check_not_searched(parse_spec(GIVEN), given, "--params")
+        check_not_searched(TuneSpec.parse(GIVEN), given, "--params")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-import click
-
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.sweep.grid import CampaignSpec
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Job, answer
+from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import talking_process
-from alpkd_pipeline.params import Params
 
 
 def processors() -> int:
@@ -197,35 +190,3 @@ def _reason(code: int) -> str:
     if code < 0:
         return f"by signal {signal.Signals(-code).name}"
     return f"with exit code {code}"
-
-
-def make_engine(
-    name: str,
-    project: Path,
-    env: str | None,
-    spec: CampaignSpec,
-    cells: Iterable[Params],
-    workers: int | None,
-    *,
-    most: int = sys.maxsize,
-    say: Callable[[str], None] = click.echo,
-) -> Engine:
-    """The engine `local` or `ray`, not started yet; call its `stop` in any case.
-
-    `cells` are the parameters of what will run, to see what it takes. Without `workers` as many
-    jobs run at once as this machine has room for; never more than `most`, also of `workers`.
-    """
-    blocks = [block for p in cells for block in (p.training, p.teacher.training)]
-    gpus = gpus_for(block.device for block in blocks)
-    threads = (block.threads for block in blocks)
-    count = workers or default_workers(gpus, spec.cells_per_gpu, threads)
-    count = max(1, min(count, most))
-    if name == "local":
-        return LocalEngine(project, env, count, gpus=gpus)
-    if importlib.util.find_spec("ray") is None:
-        raise UserError(
-            "--engine ray needs the extra [ray]: pip install -c constraints.txt '.[ray]'"
-        )
-    from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
-
-    return RayEngine(project, env, count, spec.ray.gpus_per_cell, spec.ray.address, say=say)

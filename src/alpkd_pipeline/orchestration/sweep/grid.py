@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from omegaconf import OmegaConf
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -108,6 +108,9 @@ class RayOptions(_Block):
 class CampaignSpec(_Block):
     """What is made of each task, method and depth, and where it runs."""
 
+    file: ClassVar[str]
+    page: ClassVar[str]  # that describes the file
+
     tasks: Annotated[tuple[Task, ...], Field(min_length=1), Distinct]
     methods: Annotated[tuple[Method, ...], Field(min_length=1), Distinct]
     layers: Annotated[tuple[Layers, ...], Field(min_length=1), Distinct]
@@ -116,6 +119,44 @@ class CampaignSpec(_Block):
     overrides: tuple[Override, ...] = ()
     cells_per_gpu: Annotated[Whole, Field(ge=1)] = 1
     ray: RayOptions = RayOptions()
+
+    @classmethod
+    def read(cls, folders: Sequence[Path]) -> Self:
+        """The first file that is found, which is the whole of it.
+
+        It is read as Kedro reads its own: `1e-5` is a number, and no key may come twice.
+        """
+        folder = next((folder for folder in folders if (folder / cls.file).is_file()), None)
+        if folder is None:
+            places = " or ".join(f"conf/{folder.name}/{cls.file}" for folder in folders)
+            raise UserError(f"there is no {places}: write one ({cls.page})")
+        shown = f"conf/{folder.name}/{cls.file}"
+        try:
+            found = OmegaConf.to_container(OmegaConf.load(folder / cls.file), resolve=True)
+        except (YAMLError, OSError) as error:
+            raise UserError(f"{shown} cannot be read: {' '.join(str(error).split())}") from None
+        if not isinstance(found, dict):
+            raise UserError(f"{shown}: should map names to values")
+        return cls.parse({str(name): value for name, value in found.items()}, shown)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], shown: str | None = None) -> Self:
+        """The values of a file that is called as shown, checked.
+
+        Raises:
+            UserError: one line about the first wrong entry and what is allowed.
+        """
+
+        def unknown(path: list[str]) -> str:
+            known = fields_at(cls, path[:-1])
+            hint = did_you_mean(path[-1], known, "; {}") or f"; known: {', '.join(known)}"
+            return f"unknown entry '{'.'.join(path)}'{hint}"
+
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            problem = first_problem(error, values, unknown)
+            raise UserError(f"{shown or cls.file}: {problem}") from None
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values with the names that users write."""
@@ -133,56 +174,12 @@ class CampaignSpec(_Block):
 class SweepSpec(CampaignSpec):
     """A grid of cells: all combinations of the lists but for the excluded ones."""
 
+    file = SWEEP_FILE
+    page = "docs/sweeps.md"
+
     teacher_seeds: Literal["same"] | Seeds = "same"
     exclude: tuple[Where, ...] = ()
     measure: bool = True
-
-
-def read_spec(folders: Sequence[Path]) -> SweepSpec:
-    """The sweep of an environment; the first sweep.yml found is the whole sweep."""
-    return parse_spec(*read_first(folders, SWEEP_FILE, "docs/sweeps.md"))
-
-
-def parse_spec(values: Mapping[str, Any], shown: str = SWEEP_FILE) -> SweepSpec:
-    """Check the values of a file that is called as shown."""
-    return checked(SweepSpec, values, shown)
-
-
-def read_first(folders: Sequence[Path], file: str, page: str) -> tuple[dict[str, Any], str]:
-    """The values of the first file of a name that is found, and what to call it.
-
-    They are read as Kedro reads its own: `1e-5` is a number, and no key may come twice. Where no
-    folder has one, the page is named that describes its form.
-    """
-    folder = next((folder for folder in folders if (folder / file).is_file()), None)
-    if folder is None:
-        places = " or ".join(f"conf/{folder.name}/{file}" for folder in folders)
-        raise UserError(f"there is no {places}: write one ({page})")
-    shown = f"conf/{folder.name}/{file}"
-    try:
-        found = OmegaConf.to_container(OmegaConf.load(folder / file), resolve=True)
-    except (YAMLError, OSError) as error:
-        raise UserError(f"{shown} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{shown}: should map names to values")
-    return {str(name): value for name, value in found.items()}, shown
-
-
-Spec = TypeVar("Spec", bound=CampaignSpec)
-
-
-def checked(kind: type[Spec], values: Mapping[str, Any], shown: str) -> Spec:
-    """The typed values of a file, or one line about the first wrong entry and what is allowed."""
-
-    def unknown(path: list[str]) -> str:
-        known = fields_at(kind, path[:-1])
-        hint = did_you_mean(path[-1], known, "; {}") or f"; known: {', '.join(known)}"
-        return f"unknown entry '{'.'.join(path)}'{hint}"
-
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        raise UserError(f"{shown}: {first_problem(error, values, unknown)}") from None
 
 
 Coordinates = dict[str, Any]

@@ -251,5 +251,6 @@ class _Board:
     def _tell(self, event: Event) -> None:
         try:
             self._on_event(event)
-        except Exception:  # what cannot be told must not stop the work
+        except (Exception, SystemExit):  # what cannot be told must not stop the work
+            # rich leaves the thread if nobody reads what is printed
             log.exception("%s", event.job.name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
@@ -14,10 +14,12 @@ from alpkd_pipeline.orchestration.parameters import study_title
 from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.orchestration.sweep.stale import EarlierStudents, why_stale
+from alpkd_pipeline.params import Params
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
 Kind = Literal["teacher", "signals", "cell", "measurement"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MEASURED = ("student_latency", "student_geometry", "teacher_latency")
 """What is measured of one student of each task, method and depth; the latency once a shape."""
@@ -102,23 +104,68 @@ def _one_of_each(cells: Sequence[GridCell]) -> Iterable[GridCell]:
     return found.values()
 
 
-class _Steps:
-    """Collects the steps; what several cells share is planned once."""
+class Missing:
+    """Steps to what cells lack; what several of them need is made once."""
 
     def __init__(self) -> None:
-        self._shared: dict[str, Step] = {}
-        self._cells: dict[str, Step] = {}
-        self._measured: list[Step] = []
+        self._steps: dict[str, Step] = {}
         self._names: set[str] = set()
+
+    def in_order(self) -> list[Step]:
+        """Teachers, signals, cells, measurements."""
+        return sorted(self._steps.values(), key=lambda step: KINDS.index(step.kind))
+
+    def add(
+        self,
+        kind: Kind,
+        cell: Cell,
+        name: str,
+        pipeline: str,
+        stages: Sequence[Artifact],
+        needs: Sequence[str] = (),
+        *,
+        params: Params | None = None,
+    ) -> list[str]:
+        """Plan the job that makes some results of a cell, unless the last one is planned already.
+
+        It refuses to make others than planned. It is done with the cell's parameters or with those
+        given, and alone where it measures. Gives its name, as what others need.
+        """
+        key = stages[-1].key
+        if key not in self._steps:
+            # A latency belongs to the machine that takes it, which need not be the one that plans:
+            # a worker must find the key of what is timed.
+            timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
+            found = [timed.get(stage.name, stage) for stage in stages]
+            if name in self._names:  # overrides may make several teachers of one seed
+                name = f"{name} {key[:8]}"
+            job = Job(
+                name=name,
+                pipeline=pipeline,
+                to_outputs=tuple(stage.name for stage in stages),
+                params=(params or cell.params).plain(),
+                command=cell.command,
+                expect={stage.name: stage.key for stage in found},
+                needs=tuple(needs),
+                exclusive=kind == "measurement",
+            )
+            self._names.add(name)
+            self._steps[key] = Step(kind, job, cell)
+        return [self._steps[key].job.name]
+
+    def name_of(self, stage: Artifact) -> str | None:
+        """The job that will make a result, if one is planned."""
+        step = self._steps.get(stage.key)
+        return step.job.name if step else None
+
+
+class _Steps(Missing):
+    """The steps of a sweep."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._there: dict[str, bool] = {}
         self._timed: set[tuple[Any, ...]] = set()
-
-    def in_order(self) -> Iterator[Step]:
-        """Teachers, signals, cells, measurements."""
-        for kind in ("teacher", "signals"):
-            yield from (step for step in self._shared.values() if step.kind == kind)
-        yield from self._cells.values()
-        yield from self._measured
 
     def add_cell(self, planned: GridCell) -> None:
         """A cell that is not done, and before it the teacher and the signals that it lacks."""
@@ -129,8 +176,7 @@ class _Steps:
         stages = [cell.student_scores]
         if self._is_there(cell.student_scores):
             stages = [cell.student, *stages]  # its scores are whole, and it is not
-        job = cell_job(cell, planned.name, "distill", stages, needs)
-        self._cells[cell.student_scores.key] = Step("cell", self._unique(job), cell)
+        self.add("cell", cell, planned.name, "distill", stages, needs)
 
     def note_timed(self, cells: Sequence[GridCell]) -> None:
         """Remember the shapes of students of which one has been timed before."""
@@ -140,52 +186,33 @@ class _Steps:
     def add_measurement(self, planned: GridCell) -> None:
         """What is to be measured of a student that is there, or will be."""
         cell = planned.cell
-        made = self._cells.get(cell.student_scores.key)
+        made = self.name_of(cell.student_scores)
         if made is None and not self._is_there(cell.student):
             return  # deleted after it was scored; not worth training it again
         stages = [cell.stage(name) for name in MEASURED if self._wanted(cell, name)]
         if not stages:
             return
         name = f"measure {study_title(planned.coordinates)}"
-        needs = [made.job.name] if made else []
-        job = cell_job(cell, name, "evaluate", stages, needs, exclusive=True)
-        self._measured.append(Step("measurement", self._unique(job), cell))
+        self.add("measurement", cell, name, "evaluate", stages, [made] if made else [])
         self._there |= {stage.key: True for stage in stages}
         self._timed.add(_shape(cell))
 
     def _shared_needs(self, planned: GridCell) -> list[str]:
-        cell, at, needs = planned.cell, planned.coordinates, list[str]()
-        whose = f"t{at['teacher_seed']}"
+        cell, task, needs = planned.cell, planned.coordinates["task"], list[str]()
+        whose = f"t{planned.coordinates['teacher_seed']}"
         if not (self._is_there(cell.teacher) and self._is_there(cell.teacher_scores)):
-            job = cell_job(
-                cell, f"{at['task']} teacher {whose}", "finetune_teacher", [cell.teacher_scores], ()
-            )
-            needs = [self._share("teacher", cell, job)]
+            name, made = f"{task} teacher {whose}", [cell.teacher_scores]
+            needs = self.add("teacher", cell, name, "finetune_teacher", made)
         if cell.needs_signals and not self._is_there(cell.signals):
-            name = f"{at['task']} signals {whose}"
-            job = cell_job(cell, name, "distill", [cell.signals], needs)
-            needs = [self._share("signals", cell, job)]
+            name = f"{task} signals {whose}"
+            needs = self.add("signals", cell, name, "distill", [cell.signals], needs)
         return needs
-
-    def _share(self, kind: Kind, cell: Cell, job: Job) -> str:
-        """Plan a job, unless there is one for the same result; its name."""
-        (key,) = job.expect.values()
-        if key not in self._shared:
-            self._shared[key] = Step(kind, self._unique(job, key), cell)
-        return self._shared[key].job.name
-
-    def _unique(self, job: Job, key: str = "") -> Job:
-        """The job under a name of its own: overrides may make several teachers of one seed."""
-        if job.name in self._names:
-            job = replace(job, name=f"{job.name} {key[:8]}")
-        self._names.add(job.name)
-        return job
 
     def _wanted(self, cell: Cell, name: str) -> bool:
         """Whether something is to be measured, and can be without training anything for it."""
         if name == "student_latency" and _shape(cell) in self._timed:
             return False
-        teacher = self._is_there(cell.teacher) or cell.teacher_scores.key in self._shared
+        teacher = self._is_there(cell.teacher) or self.name_of(cell.teacher_scores) is not None
         needs_teacher = name in ("teacher_latency", "student_geometry")
         return (teacher or not needs_teacher) and not self._is_there(cell.stage(name))
 
@@ -201,29 +228,3 @@ def _shape(cell: Cell) -> tuple[Any, ...]:
     start = given.student.model_dump(exclude={"init_from", "head"})
     how = given.training.device, given.training.threads, given.training.precision
     return (cell.encoded.key, cell.model, *how, *start.values())
-
-
-def cell_job(
-    cell: Cell,
-    name: str,
-    pipeline: str,
-    stages: Sequence[Artifact],
-    needs: Sequence[str],
-    *,
-    exclusive: bool = False,
-) -> Job:
-    """The job that makes some results of a cell, and refuses to make others than planned."""
-    # A latency belongs to the machine that takes it, which need not be the one that plans: a
-    # worker must find the key of what is timed.
-    timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
-    found = (timed.get(stage.name, stage) for stage in stages)
-    return Job(
-        name=name,
-        pipeline=pipeline,
-        to_outputs=tuple(stage.name for stage in stages),
-        params=cell.params.plain(),
-        command=cell.command,
-        expect={stage.name: stage.key for stage in found},
-        needs=tuple(needs),
-        exclusive=exclusive,
-    )

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.orchestration.sweep.campaign import now
 from alpkd_pipeline.orchestration.sweep.estimate import outcome_line
-from alpkd_pipeline.orchestration.sweep.grid import GridCell, SweepSpec
+from alpkd_pipeline.orchestration.sweep.grid import GridCell
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
 from alpkd_pipeline.reporting.formats import score_text
-from alpkd_pipeline.store.layout import SWEEPS
-from alpkd_pipeline.store.manifest import lock_file, write_json
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.store.unfinished import taken
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,65 +27,26 @@ def sweep_id(env: str | None, began: datetime, number: int = 1) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-class SweepRecord:
-    """One sweep's record; written whole each time, so that readers never see half of it."""
-
-    def __init__(
-        self, store: Path, name: str, env: str | None, spec: SweepSpec, command: str, plan: Plan
-    ) -> None:
-        self.path = store / SWEEPS / f"{name}.json"
-        self._held = ExitStack()
-        self._plan = plan
-        self._facts: dict[str, Any] = {
-            "id": name,
-            "env": env,
-            "spec": spec.plain(),
-            "command": command,
-            "started": now(),
-            "ended": None,
+def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What a sweep's record says of its cells and of its jobs, as far as they have ended."""
+    known = {outcome.job.name: outcome for outcome in outcomes}
+    jobs = [
+        {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
+        for s in plan.steps
+    ]
+    cells = [
+        {
+            "coordinates": p.coordinates,
+            "key": p.cell.student.key,
+            "command": p.cell.command,
+            **_ended(
+                known.get(p.name),
+                done=p.state == "done" or p.cell.student_scores.found is not None,
+            ),
         }
-
-    def claim(self) -> bool:
-        """Take the name, unless another sweep has it, and hold its lock while the sweep runs."""
-        with ExitStack() as stack:
-            free = stack.enter_context(taken(lock_file(self.path.with_suffix(""))))
-            if free and not self.path.exists():
-                self._held = stack.pop_all()
-                return True
-        return False
-
-    def release(self) -> None:
-        """Let go of the lock: the sweep is over."""
-        self._held.close()
-
-    def begin(self) -> None:
-        """Write down what is to be done."""
-        self._write([])
-
-    def end(self, outcomes: Sequence[Outcome]) -> None:
-        """Write down what became of it."""
-        self._facts["ended"] = now()
-        self._write(outcomes)
-
-    def _write(self, outcomes: Sequence[Outcome]) -> None:
-        known = {outcome.job.name: outcome for outcome in outcomes}
-        jobs = [
-            {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
-            for s in self._plan.steps
-        ]
-        cells = [
-            {
-                "coordinates": p.coordinates,
-                "key": p.cell.student.key,
-                "command": p.cell.command,
-                **_ended(
-                    known.get(p.name),
-                    done=p.state == "done" or p.cell.student_scores.found is not None,
-                ),
-            }
-            for p in self._plan.cells
-        ]
-        write_json(self.path, {**self._facts, "cells": cells, "jobs": jobs})
+        for p in plan.cells
+    ]
+    return {"cells": cells, "jobs": jobs}
 
 
 def _ended(outcome: Outcome | None, *, done: bool) -> dict[str, Any]:
@@ -106,34 +62,20 @@ MOST_FAILURES = 20
 
 def sweep_table(cells: Sequence[GridCell]) -> Table:
     """One line for each task, depth and method: how many cells are there, and their scores."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
-    for heading in ("task", "method"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("layers", "done", "score", "sd"):
-        table.add_column(heading, justify="right")
-    table.add_column("of dev", overflow="fold")
     found: dict[tuple[str, int, str], list[GridCell]] = defaultdict(list)
     for planned in cells:
         at = planned.coordinates
         found[at["task"], at["layers"], at["method"]].append(planned)
-    tasks = [task for task, *_ in found]
+    tasks, rows = [task for task, *_ in found], []
     for task, layers, method in sorted(found, key=lambda group: (tasks.index(group[0]), -group[1])):
         members = found[task, layers, method]
         scores = [score for member in members if (score := dev_score(member)) is not None]
-        table.add_row(
-            Text(task),
-            Text(method),
-            str(layers),
-            f"{len(scores)}/{len(members)}",
-            score_text(mean(scores) if scores else None),
-            score_text(stdev(scores) if len(scores) > 1 else None),
-            members[0].cell.task.metrics[0],
-        )
-    return table
+        middle = score_text(mean(scores) if scores else None)
+        spread = score_text(stdev(scores) if len(scores) > 1 else None)
+        done, metric = f"{len(scores)}/{len(members)}", members[0].cell.task.metrics[0]
+        rows.append([task, method, str(layers), done, middle, spread, metric])
+    numbers = ("layers", "done", "score", "sd")
+    return text_table(["task", "method", *numbers, "of dev"], rows, numbers)
 
 
 def dev_score(planned: GridCell) -> float | None:

@@ -10,22 +10,36 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
 from alpkd_pipeline.orchestration.presets import Preset
-from alpkd_pipeline.orchestration.sweep.campaign import now
 from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated
 from alpkd_pipeline.orchestration.tuning.plan import PlannedStudy, Target
 from alpkd_pipeline.orchestration.tuning.search import Running, Search
-from alpkd_pipeline.orchestration.tuning.spec import Point
+from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec
 from alpkd_pipeline.orchestration.tuning.study import Study
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.formats import score_text
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.diff import flat
-from alpkd_pipeline.store.manifest import read_object, write_json
+from alpkd_pipeline.store.manifest import read_object
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 DATABASE = "optuna.db"
+
+
+def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, Any]:
+    """What a search's record says; studies that it holds already and are none of these stay."""
+    given = [study_record(search.target, search.study) for search in searches]
+    studies = with_others(path, given)
+    return {
+        "selection": spec.selection,
+        "sampler": spec.sampler,
+        "trials": {"asked": spec.trials, "done": sum(study["done"] for study in studies)},
+        "seeds": list(spec.seeds),
+        "space": spec.space,
+        "studies": studies,
+    }
 
 
 def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -52,22 +66,11 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
     }
 
 
-def write_record(
-    path: Path, facts: Mapping[str, Any], studies: Sequence[Mapping[str, Any]], *, ended: bool
-) -> None:
-    """Write a search's record; studies that it holds already and that are not given stay."""
-    before = read_object(path)
-    given = [_place(study) for study in studies]
-    kept = [study for study in before.get("studies", []) if _place(study) not in given]
-    all_studies = sorted([*kept, *studies], key=_place)
-    record = {
-        **facts,
-        "started": before.get("started") or now(),
-        "ended": now() if ended else None,
-        "trials": {"asked": facts["trials"], "done": sum(study["done"] for study in all_studies)},
-        "studies": all_studies,
-    }
-    write_json(path, record)
+def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Some studies, and those of a record that are of another task, method or depth."""
+    places = [_place(study) for study in given]
+    kept = [s for s in read_object(path).get("studies", []) if _place(s) not in places]
+    return sorted([*kept, *given], key=_place)
 
 
 def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:
@@ -144,22 +147,14 @@ def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers
 
 def tuning_table(searches: Sequence[Search]) -> Table:
     """One line per study: what was tried and what was best."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 1))
-    judge = searches[0].maker.spec.selection
-    for heading in ("study", "best", f"score on {judge}", "trials"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for search in searches:
         best, possible = search.study.best(), search.study.possible
         metric = search.maker.cells(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
-        table.add_row(
-            Text(study_title(search.target)),
-            Text(point_text(best.values) if best else "no trial has a score"),
-            Text(f"{score_text(best.score)} {metric}" if best else ""),
-            done if possible is None else f"{done}/{possible}",
-        )
-    return table
+        title = study_title(search.target)
+        point = point_text(best.values) if best else "no trial has a score"
+        score = f"{score_text(best.score)} {metric}" if best else ""
+        rows.append([title, point, score, done if possible is None else f"{done}/{possible}"])
+    judge = searches[0].maker.spec.selection
+    return text_table(["study", "best", f"score on {judge}", "trials"], rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,32 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.parameters import study_title
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Listener, Outcome, run_jobs
-from alpkd_pipeline.orchestration.sweep.plan import cell_job
+from alpkd_pipeline.orchestration.sweep.plan import Kind, Missing
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker, Target, score_of, seconds_of, shared
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
+from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.store.unfinished import taken
 
 
-def student_jobs(cells: Iterable[tuple[str, Cell]]) -> dict[str, Job]:
-    """One job for each student that is missing, by its key.
+def add_student(missing: Missing, cell: Cell, name: str) -> str | None:
+    """Plan a student with what it shares with others, as far as it is missing; its job, if any.
 
-    Cells of the same key share the job of the first one.
+    Two cells with the same teacher share its job; cells of the same key share that of the first.
     """
-    found: dict[str, Job] = {}
-    for name, cell in cells:
-        if cell.student.key not in found and cell.student.found is None:
-            needs = [job.name for job in shared_jobs(cell)]
-            found[cell.student.key] = cell_job(cell, name, "distill", [cell.student], needs)
-    return found
-
-
-def shared_jobs(cell: Cell) -> Iterator[Job]:
-    """The jobs that make what a student shares with others, as far as it is missing.
-
-    Two cells with the same teacher give jobs of the same name.
-    """
-    seed, teacher = cell.params.teacher.seed, cell.teacher
-    needs: tuple[str, ...] = ()
-    wanted = [(teacher, "finetune_teacher", "teacher")]
+    if cell.student.found is not None:
+        return None
+    seed, params, needs = cell.params.teacher.seed, shared(cell), list[str]()
+    wanted: list[tuple[Kind, Artifact, str, str]]
+    wanted = [("teacher", cell.teacher, "finetune_teacher", "teacher")]
     if cell.needs_signals:
-        wanted.append((cell.signals, "distill", "signals of teacher"))
-    for stage, pipeline, what in wanted:
-        if stage.found is not None:
-            continue
-        name = f"{cell.task.name} {what} s{seed} {stage.key[:8]}"
-        job = cell_job(cell, name, pipeline, [stage], needs)
-        yield replace(job, params=shared(cell).plain())
-        needs = (name,)
+        wanted.append(("signals", cell.signals, "distill", "signals of teacher"))
+    for kind, stage, pipeline, what in wanted:
+        if stage.found is None:
+            title = f"{cell.task.name} {what} s{seed} {stage.key[:8]}"
+            needs = missing.add(kind, cell, title, pipeline, [stage], needs, params=params)
+    return missing.add("cell", cell, name, "distill", [cell.student], needs)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +130,14 @@ def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Lis
 
 def _jobs(trials: Sequence[Running]) -> tuple[list[Job], dict[str, list[Running]]]:
     """The jobs of some trials, and which trials wait for which of them."""
-    named = [(f"{t.name} s{c.params.seed}", t, c) for t in trials for c in t.cells]
-    students = student_jobs((name, cell) for name, _, cell in named)
-    before: dict[str, Job] = {}
-    waiting: dict[str, list[Running]] = {}
-    for _, trial, cell in named:
-        job = students.get(cell.student.key)
-        if job is not None:
-            before |= {shared.name: shared for shared in shared_jobs(cell)}
-            waiting.setdefault(job.name, []).append(trial)
-            trial.left.add(job.name)
-    return [*before.values(), *students.values()], waiting
+    missing, waiting = Missing(), dict[str, list[Running]]()
+    for trial in trials:
+        for cell in trial.cells:
+            job = add_student(missing, cell, f"{trial.name} s{cell.params.seed}")
+            if job is not None:
+                waiting.setdefault(job, []).append(trial)
+                trial.left.add(job)
+    return [step.job for step in missing.in_order()], waiting
 
 
 def _was_last(trial: Running, outcome: Outcome | None) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field
 
@@ -16,13 +15,7 @@ from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.parameters import check_settable, has_setting
-from alpkd_pipeline.orchestration.sweep.grid import (
-    SET_BY_THE_GRID,
-    CampaignSpec,
-    Seeds,
-    checked,
-    read_first,
-)
+from alpkd_pipeline.orchestration.sweep.grid import SET_BY_THE_GRID, CampaignSpec, Seeds
 from alpkd_pipeline.params import Whole
 from alpkd_pipeline.store.diff import flat
 
@@ -123,6 +116,9 @@ HELD_OUT_TOO = ("teacher.training.selection", "teacher.training.holdout_fraction
 class TuneSpec(CampaignSpec):
     """One study for each task, method and depth, all with the same budget."""
 
+    file = TUNE_FILE
+    page = "docs/tuning.md"
+
     seeds: Seeds = (0,)
     sampler: Sampler = "grid"
     trials: Annotated[Whole, Field(ge=1)]
@@ -134,22 +130,17 @@ class TuneSpec(CampaignSpec):
         """The checked space."""
         return read_space(self.space)
 
-
-def read_spec(folders: Sequence[Path]) -> TuneSpec:
-    """The search of an environment; the first tune.yml found is the whole search."""
-    return parse_spec(*read_first(folders, TUNE_FILE, "docs/tuning.md"))
-
-
-def parse_spec(values: Mapping[str, Any], shown: str = TUNE_FILE) -> TuneSpec:
-    """Check a search's values."""
-    spec = checked(TuneSpec, values, shown)
-    try:
-        _check_space(spec)
-        for settings in (spec.params, *(rule.settings for rule in spec.overrides)):
-            check_not_searched(spec, settings, "params and overrides")
-    except UserError as error:
-        raise UserError(f"{shown}: {error}") from None
-    return spec
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], shown: str | None = None) -> Self:
+        """As for a sweep; what is searched cannot be set too."""
+        spec = super().parse(values, shown)
+        try:
+            _check_space(spec)
+            for settings in (spec.params, *(rule.settings for rule in spec.overrides)):
+                check_not_searched(spec, settings, "params and overrides")
+        except UserError as error:
+            raise UserError(f"{shown or cls.file}: {error}") from None
+        return spec
 
 
 def check_not_searched(spec: TuneSpec, settings: Mapping[str, Any], place: str) -> None:
