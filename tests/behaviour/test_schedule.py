@@ -19,7 +19,7 @@ from tests.conftest import PROJECT, Kedro
 from tests.projects import copied_project
 
 from alpkd_pipeline.cli import COMMANDS
-from alpkd_pipeline.orchestration.timetable.cron import parse_cron
+from alpkd_pipeline.scheduling.cron import parse_cron
 
 PAGE = PROJECT / "docs" / "schedules.md"
 CANARY = "canary-4711"

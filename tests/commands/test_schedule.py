@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from tests.conftest import PROJECT, Kedro
-from tests.orchestration.timetable.conftest import CRONTAB, program
 from tests.projects import copied_project
+from tests.scheduling.conftest import CRONTAB, program
 
 from alpkd_pipeline.cli import COMMANDS
 from alpkd_pipeline.commands.schedule import DEFAULT_COMMAND

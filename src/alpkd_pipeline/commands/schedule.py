@@ -52,8 +52,8 @@ def schedule(
     if command and (listing or remove is not None):
         raise click.UsageError(f"--list and --remove take no command (given: {command[0]})")
     command = command or DEFAULT_COMMAND
-    from alpkd_pipeline.orchestration.timetable import crontab
-    from alpkd_pipeline.orchestration.timetable.start import start as start_now
+    from alpkd_pipeline.scheduling import crontab
+    from alpkd_pipeline.scheduling.start import start as start_now
 
     with one_line_errors():
         if start is not None:
@@ -78,8 +78,8 @@ def _schedule(
     on_calendar: str | None,
     install: bool,
 ) -> None:
-    from alpkd_pipeline.orchestration.timetable import crontab, entry, settings
-    from alpkd_pipeline.orchestration.timetable.cron import parse_cron
+    from alpkd_pipeline.scheduling import crontab, entry, settings
+    from alpkd_pipeline.scheduling.cron import parse_cron
 
     # Both are read again at each start; a mistake had better show now.
     settings.read_env_file(project)

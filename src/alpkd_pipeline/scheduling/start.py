@@ -20,11 +20,11 @@ from typing import Any
 import click
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable import run_log, settings
-from alpkd_pipeline.orchestration.timetable.entry import check_name
-from alpkd_pipeline.orchestration.timetable.notify import tell
-from alpkd_pipeline.orchestration.timetable.run_log import remember, utc
 from alpkd_pipeline.program import module, program
+from alpkd_pipeline.scheduling import run_log, settings
+from alpkd_pipeline.scheduling.entry import check_name
+from alpkd_pipeline.scheduling.notify import tell
+from alpkd_pipeline.scheduling.run_log import remember, utc
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

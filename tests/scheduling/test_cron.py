@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.cron import parse_cron
+from alpkd_pipeline.scheduling.cron import parse_cron
 
 SATURDAY = datetime(2026, 11, 21, 17, 30, 20)
 

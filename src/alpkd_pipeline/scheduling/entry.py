@@ -15,8 +15,8 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
-from alpkd_pipeline.orchestration.timetable.run_log import STILL_RUNNING
 from alpkd_pipeline.program import module, program
+from alpkd_pipeline.scheduling.run_log import STILL_RUNNING
 
 LONGEST_COMMAND = 998
 """Bytes that Debian's cron takes after the five fields; it rejects the whole crontab otherwise."""

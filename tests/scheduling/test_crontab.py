@@ -4,10 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.orchestration.timetable.conftest import program
+from tests.scheduling.conftest import program
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.crontab import (
+from alpkd_pipeline.scheduling.crontab import (
     CronSchedule,
     cron_schedules,
     read_crontab,
@@ -15,7 +15,7 @@ from alpkd_pipeline.orchestration.timetable.crontab import (
     without_block,
     write_crontab,
 )
-from alpkd_pipeline.orchestration.timetable.entry import LONGEST_COMMAND, Entry, crontab_block
+from alpkd_pipeline.scheduling.entry import LONGEST_COMMAND, Entry, crontab_block
 
 PROJECT = Path("/some/where")
 OTHERS = "MAILTO=me\n# mine\n*/5 * * * * date '+\\%F' >> /tmp/x\n\n"

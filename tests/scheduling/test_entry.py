@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.crontab import cron_schedules
-from alpkd_pipeline.orchestration.timetable.entry import crontab_block, make_entry
 from alpkd_pipeline.program import PROGRAM
+from alpkd_pipeline.scheduling.crontab import cron_schedules
+from alpkd_pipeline.scheduling.entry import crontab_block, make_entry
 
 
 def test_the_start_is_this_interpreter_with_the_name_and_the_command(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable import notify as module
-from alpkd_pipeline.orchestration.timetable.notify import tell
-from alpkd_pipeline.orchestration.timetable.settings import Notify
+from alpkd_pipeline.scheduling import notify as module
+from alpkd_pipeline.scheduling.notify import tell
+from alpkd_pipeline.scheduling.settings import Notify
 
 REPORT: dict[str, Any] = {
     "project": "/p",

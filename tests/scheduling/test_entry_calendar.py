@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.entry import check_calendar
+from alpkd_pipeline.scheduling.entry import check_calendar
 
 asks_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.settings import (
+from alpkd_pipeline.scheduling.settings import (
     ENV_FILE,
     child_environment,
     read_env_file,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable.crontab import listed
-from alpkd_pipeline.orchestration.timetable.entry import crontab_block, make_entry
-from alpkd_pipeline.orchestration.timetable.run_log import LOCK, held, log_folder, remember
-from alpkd_pipeline.orchestration.timetable.start import start
+from alpkd_pipeline.scheduling.crontab import listed
+from alpkd_pipeline.scheduling.entry import crontab_block, make_entry
+from alpkd_pipeline.scheduling.run_log import LOCK, held, log_folder, remember
+from alpkd_pipeline.scheduling.start import start
 
 NOW = datetime(2026, 11, 21, 17, 30)
 

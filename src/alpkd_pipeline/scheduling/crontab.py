@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable import run_log
-from alpkd_pipeline.orchestration.timetable.cron import parse_cron
-from alpkd_pipeline.orchestration.timetable.entry import Entry, check_name, marks, unit_name
 from alpkd_pipeline.program import as_typed, program
+from alpkd_pipeline.scheduling import run_log
+from alpkd_pipeline.scheduling.cron import parse_cron
+from alpkd_pipeline.scheduling.entry import Entry, check_name, marks, unit_name
 
 TIMEOUT_SECONDS = 20.0
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.orchestration.timetable.settings import Notify
+from alpkd_pipeline.scheduling.settings import Notify
 
 COMMAND_SECONDS = 60.0
 WEBHOOK_SECONDS = 10.0

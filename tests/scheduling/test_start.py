@@ -11,22 +11,23 @@ from typing import Any
 
 import pytest
 
+import alpkd_pipeline
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable import notify
-from alpkd_pipeline.orchestration.timetable.run_log import (
+from alpkd_pipeline.scheduling import notify
+from alpkd_pipeline.scheduling.run_log import (
     KEPT,
     STILL_RUNNING,
     last_outcome,
     log_folder,
 )
-from alpkd_pipeline.orchestration.timetable.start import start
+from alpkd_pipeline.scheduling.start import start
 
 CANARY = "canary-4711"
 
 STARTER = """
 import sys
 from pathlib import Path
-from alpkd_pipeline.orchestration.timetable.start import start
+from alpkd_pipeline.scheduling.start import start
 sys.exit(start(Path(sys.argv[1]), "weekly", sys.argv[2:]))
 """
 
@@ -40,10 +41,13 @@ def logged(project: Path) -> str:
 
 
 def starter(project: Path, *command: str) -> subprocess.Popen[str]:
-    """A start in a process of its own, without the environment of this one, as cron does."""
+    """A start in a process of its own, without the environment of this one, as cron does.
+
+    But with the package that is tested here, whichever one is installed.
+    """
     return subprocess.Popen(
         [sys.executable, "-c", STARTER, str(project), *command],
-        env={},
+        env={"PYTHONPATH": str(Path(alpkd_pipeline.__file__).parents[1])},
         cwd="/",
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

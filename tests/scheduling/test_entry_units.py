@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable.entry import Entry, unit_files
+from alpkd_pipeline.scheduling.entry import Entry, unit_files
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze"

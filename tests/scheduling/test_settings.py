@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.settings import (
+from alpkd_pipeline.scheduling.settings import (
     Notify,
     credential_values,
     read_notify,

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.orchestration.timetable.settings import Masking
+from alpkd_pipeline.scheduling.settings import Masking
 from alpkd_pipeline.store.manifest import read_object, write_json
 
 LOCK, LAST = ".lock", "last.json"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.crontab import cron_schedules, install, listed, remove
-from alpkd_pipeline.orchestration.timetable.entry import crontab_block, make_entry
+from alpkd_pipeline.scheduling.crontab import cron_schedules, install, listed, remove
+from alpkd_pipeline.scheduling.entry import crontab_block, make_entry
 
 
 def test_what_is_installed_is_the_block(project: Path, table: Path) -> None:
