@@ -78,8 +78,9 @@ def write_tables(store: Path, out: Path) -> None:
     """The comparison of a store, and the machine it is written on."""
     from alpkd_pipeline.reporting.collect import gather
     from alpkd_pipeline.reporting.comparison import write_comparison
+    from alpkd_pipeline.reporting.sources import Sources
 
-    write_comparison(gather(store), out)
+    write_comparison(Sources(gather(store)), out)
     names = (
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

@@ -310,7 +310,8 @@ import sys
 from pathlib import Path
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison
-write_comparison(gather(Path(sys.argv[1])), Path(sys.argv[2]))
+from alpkd_pipeline.reporting.sources import Sources
+write_comparison(Sources(gather(Path(sys.argv[1]))), Path(sys.argv[2]))
 """
 
 

@@ -15,13 +15,14 @@ from kedro.framework.project import configure_project
 from tests.conftest import Kedro
 from tests.projects import copied_project
 from tests.reporting.conftest import Store
-from tests.reporting.studies import reseal, with_journal
+from tests.reporting.studies import reseal, study, with_journal
 
 from alpkd_pipeline.commands.common import read_params
 from alpkd_pipeline.commands.run import RUNNER, read_conf_source, run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.runner import StageRunner
 from alpkd_pipeline.orchestration.subject import FORCE_NAMES
+from alpkd_pipeline.reporting.looks import looks_of
 from alpkd_pipeline.store.manifest import sha256_file
 
 KEDRO_1_7 = [
@@ -349,3 +350,11 @@ def test_a_digit_of_a_score_is_named_and_nothing_is_compared(tmp_path: Path, ked
         assert "Traceback" not in done.stderr
         now = {p: p.read_bytes() for p in (store.root / "08_reporting").rglob("*") if p.is_file()}
         assert now == before
+
+
+def test_a_comparison_remembers_with_how_many_seeds_it_looked(tmp_path: Path, kedro: Kedro) -> None:
+    root, store = copied_project(tmp_path / "project", tracking="off"), Store(tmp_path / "data")
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd"], seeds=3)
+    done = kedro("run", "--pipeline=compare", f"--params=run.store={store.root}", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert list(looks_of(store.root).values()) == [[3]]

@@ -114,6 +114,26 @@ def test_presets_are_checked_whether_they_are_used_or_not(methods: Any, words: s
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"margin": {"acuracy": 1.0}}, "'compare.margin.acuracy': .*did you mean 'accuracy'"),
+        ({"primary": [["alp_kd", "kdd"]]}, "'compare.primary': unknown method 'kdd' .*'kd'"),
+    ],
+)
+def test_what_the_comparison_is_asked_in_words_that_nobody_knows_is_refused(
+    block: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        check(with_changes({"compare": block}))
+
+
+def test_margins_and_first_questions_in_known_words_are_kept() -> None:
+    block = {"margin": {"rmse": 0.1, "matthews": 2.0}, "primary": [["alp_kd", "kd"]]}
+    found = check(with_changes({"compare": block})).compare
+    assert (found.margin, found.primary) == (block["margin"], (("alp_kd", "kd"),))
+
+
 def test_a_list_is_no_name() -> None:
     with pytest.raises(UserError, match=r"method\.name"):
         check(with_changes({"method": {"name": ["kd"]}}))

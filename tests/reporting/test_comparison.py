@@ -11,6 +11,7 @@ from tests.reporting.studies import errors
 
 from alpkd_pipeline.reporting.collect import collect, gather
 from alpkd_pipeline.reporting.comparison import write_comparison
+from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
 from alpkd_pipeline.store.layout import TEACHERS
 
@@ -87,7 +88,7 @@ def test_columns_without_a_value_are_left_out_of_the_students_table(store):
 @pytest.fixture
 def written(evidence, tmp_path):
     """The files of a comparison by name."""
-    return {path.name: path for path in write_comparison(evidence, tmp_path / "out")}
+    return {path.name: path for path in write_comparison(Sources(evidence), tmp_path / "out")}
 
 
 def test_files(written):
@@ -130,7 +131,7 @@ def test_page_is_as_it_was(written):
 
 def page_of(store):
     folder = store.root / "comparison"
-    write_comparison(gather(store.root), folder)
+    write_comparison(Sources(gather(store.root)), folder)
     return (folder / "comparison.md").read_text("utf-8")
 
 
@@ -210,7 +211,7 @@ def test_metrics_of_a_user_s_own_stand_wherever_second_metrics_do(store, tmp_pat
     store.teacher()
     for seed, value in enumerate((2.0, 4.0)):
         store.evaluation(store.student(seed, 0.75, 0.7), "1" * 64, mine=value)
-    write_comparison(gather(store.root), tmp_path / "out")
+    write_comparison(Sources(gather(store.root)), tmp_path / "out")
     page = (tmp_path / "out" / "comparison.md").read_text()
     assert "3.0000 ± 1.4142" in page
     assert page.count("dev.mine") == page.count("dev.f1") == 1
@@ -224,7 +225,7 @@ def test_metrics_of_a_user_s_own_stand_wherever_second_metrics_do(store, tmp_pat
 
 def test_errors_are_written_as_they_are(store, tmp_path):
     errors(store)
-    write_comparison(gather(store.root), tmp_path / "out")
+    write_comparison(Sources(gather(store.root)), tmp_path / "out")
     page = (tmp_path / "out" / "comparison.md").read_text()
     words = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
     assert ["", "alp_kd", "**0.502 ± 0.001**", ""] in words

@@ -9,8 +9,7 @@ from tests.reporting.studies import study
 
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.comparison import write_comparison
-from alpkd_pipeline.reporting.looks import FILE, looks_of
+from alpkd_pipeline.reporting.looks import FILE, add_looks, looks_of
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.layout import COMPARISONS
@@ -23,9 +22,9 @@ def look(store, tmp_path, seeds, **plan):
             file.unlink()
         path.rmdir()
     study(store, tasks=["mrpc"], methods=["no_kd", "kd"], seeds=seeds)
-    evidence = gather(store.root, Asked(plan=Plan(**plan)))
-    write_comparison(evidence, tmp_path / "out")
-    return Sources(evidence).verdicts
+    sources = Sources(gather(store.root, Asked(plan=Plan(**plan))))
+    add_looks(store.root, sources.verdicts)
+    return sources.verdicts
 
 
 def test_a_second_look_is_told_what_the_first_one_costs(store, tmp_path):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
 
 from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
-from alpkd_pipeline.errors import UserError, first_problem, quoted
+from alpkd_pipeline.errors import UserError, did_you_mean, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
 from alpkd_pipeline.models.source import ModelRef, kind_of, locate
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.orchestration import presets
 from alpkd_pipeline.orchestration.parameters import merged
 from alpkd_pipeline.orchestration.subject import Subject
-from alpkd_pipeline.params import MethodParams, Params, validate
+from alpkd_pipeline.params import CompareParams, MethodParams, Params, validate
+from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 
 METHODS = "methods"
@@ -48,6 +50,7 @@ class Conf:
         explicit = _without_presets(on_top)
         values = self._below_tuned(explicit)
         params = validate(merged(presets.tuned(values, self._tuned), explicit))
+        _check_compare(params.compare)
         return params.model_copy(update={"method": _complete(params.method)})
 
     def _below_tuned(self, explicit: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +100,21 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
             told = str(error) if isinstance(error, UserError) else first_problem(error, preset)
             raise UserError(f"parameter 'methods.{name}': {told}") from None
     return found
+
+
+def _check_compare(compare: CompareParams) -> None:
+    """Refuse a metric or a method that nobody knows: its margin or question would count nowhere."""
+    for name in compare.margin:
+        if name not in METRICS:
+            raise UserError(
+                f"parameter 'compare.margin.{name}': no such metric{did_you_mean(name, METRICS)};"
+                f" there are {', '.join(METRICS)}"
+            )
+    for name in chain.from_iterable(compare.primary):
+        try:
+            get_row(name)
+        except UserError as error:
+            raise UserError(f"parameter 'compare.primary': {error}") from None
 
 
 def _complete(method: MethodParams) -> MethodParams:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.garbage import collected_seldom
-from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.looks import add_looks
 from alpkd_pipeline.reporting.render.text import latex
 from alpkd_pipeline.reporting.report.markdown_page import comparison_page
 from alpkd_pipeline.reporting.report.page import report_html
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 _LISTS = ("runs", "baseline_runs")
 
 
-def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
+def write_comparison(sources: Sources, out: Path) -> list[Path]:
     """Write the comparison for people and for programs into a folder, made if it is not there.
 
     Returns:
@@ -39,8 +37,8 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     # With a thousand runs in memory searches for garbage take a tenth of the time.
     with collected_seldom():
-        sources, groups = Sources(evidence), grouped_table(evidence.runs)
-        keys = evidence.runs["key"]
+        evidence, keys = sources.evidence, sources.evidence.runs["key"]
+        groups = grouped_table(evidence.runs)
         texts = {
             PAGE: report_html(sources),
             "comparison.md": comparison_page(sources),
@@ -67,7 +65,6 @@ def write_comparison(evidence: Evidence, out: Path) -> list[Path]:
         }
         for name, text in texts.items():
             (out / name).write_text(text, encoding="utf-8", newline="\n")
-        add_looks(evidence.store, sources.verdicts)
     return [out / name for name in texts]
 
 

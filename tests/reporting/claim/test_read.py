@@ -47,7 +47,7 @@ def empty(tmp_path: Path) -> Path:
 
 def pages(root: Path, out: Path, **compare: Any) -> dict[str, str]:
     """What people and programs get of a comparison."""
-    written = write_comparison(sources_of(root, **compare).evidence, out)
+    written = write_comparison(sources_of(root, **compare), out)
     return {path.name: path.read_text("utf-8") for path in written}
 
 

@@ -13,6 +13,7 @@ from tests.reporting.studies import errors, reseal, study
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison
+from alpkd_pipeline.reporting.sources import Sources
 
 kept = partial(with_answers, place=None)
 """The answers that a training keeps, in its own folder."""
@@ -125,7 +126,9 @@ def test_a_run_that_answers_one_class_is_marked_wherever_its_score_stands(store,
     marked = [row[3] for row in rows_of(runs.all("table")[1]) if len(row) > 5 and "†" in row[5]]
     assert marked == ["1"]
     assert "† answers one class for every dev row" in runs.text
-    files = {path.name: path for path in write_comparison(gather(store.root), tmp_path / "out")}
+    files = {
+        path.name: path for path in write_comparison(Sources(gather(store.root)), tmp_path / "out")
+    }
     told = pd.read_csv(files["students.csv"]).set_index("path")["collapsed"]
     assert told[told].index.str.contains("/kd-4L-s1-").all()
     assert told.sum() == 1
@@ -139,7 +142,9 @@ def test_where_no_answers_were_kept_it_is_not_known_who_collapsed(store, tmp_pat
     store.student(7, generation="trial")
     page = page_of(store.root)
     assert "†" not in page.text
-    files = {path.name: path for path in write_comparison(gather(store.root), tmp_path / "out")}
+    files = {
+        path.name: path for path in write_comparison(Sources(gather(store.root)), tmp_path / "out")
+    }
     told = pd.read_csv(files["students.csv"], dtype=str).sort_values("seed")["collapsed"]
     assert told.fillna("missing").tolist() == ["False", "missing", "missing"]
     assert "†" not in files["comparison.md"].read_text()

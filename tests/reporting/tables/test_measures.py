@@ -8,6 +8,7 @@ from tests.reporting.cell_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison
+from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables import measures as module
 from alpkd_pipeline.reporting.tables.measures import (
     MEASURES,
@@ -60,7 +61,7 @@ def test_a_new_measure_is_a_column_in_every_format(store, tmp_path, monkeypatch)
     store.teacher()
     for seed in range(3):
         store.student(seed, 0.7 + seed / 100, seconds=10.0 + seed)
-    written = write_comparison(gather(store.root), tmp_path)
+    written = write_comparison(Sources(gather(store.root)), tmp_path)
     text = {path.name: path.read_text("utf-8") for path in written}
     means = pd.read_csv(tmp_path / "main.csv").set_index("label")["memory"]
     assert means["kd"] == 33.0

@@ -32,6 +32,8 @@ def compare_students(
     from alpkd_pipeline.reporting.asked import Asked
     from alpkd_pipeline.reporting.collect import gather
     from alpkd_pipeline.reporting.comparison import write_comparison
+    from alpkd_pipeline.reporting.looks import add_looks
+    from alpkd_pipeline.reporting.sources import Sources
 
     # Before anything is read: what other processes add from here on may be missing in the tables.
     asked = Asked.of(compare)
@@ -40,5 +42,6 @@ def compare_students(
         log.info("nothing new to compare")
         return artifact
     # Before the folder is made: a sweep that does not exist leaves nothing behind.
-    evidence = gather(store, asked)
-    return make(experiment, artifact, partial(write_comparison, evidence), {})
+    sources = Sources(gather(store, asked))
+    add_looks(store, sources.verdicts)
+    return make(experiment, artifact, partial(write_comparison, sources), {})

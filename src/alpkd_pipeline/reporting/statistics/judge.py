@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,17 @@ from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pse
 from alpkd_pipeline.reporting.statistics.words import Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answers:
     """What one model said to the R dev rows."""
 
     labels: Sequence[float]  # the right answers
     answers: Sequence[float]  # what the model said
+
+    @cached_property
+    def counts(self) -> Counter[tuple[float, float]]:
+        """(label, answer) -> how many rows."""
+        return Counter(zip(self.labels, self.answers, strict=True))
 
 
 class Judge:
@@ -86,8 +92,9 @@ class Judge:
         of_seed: dict[int, list[list[float]]] = {}
         for unit in units:
             said = self.answers[arm["keys"][unit]]
-            values = pseudo_values(arm["metric"], said.labels, said.answers)
-            of_seed.setdefault(unit[0], []).append(values)
+            values = pseudo_values(arm["metric"], said.counts)
+            rows = zip(said.labels, said.answers, strict=True)
+            of_seed.setdefault(unit[0], []).append(list(map(values.__getitem__, rows)))
         return [
             runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
             for runs in of_seed.values()

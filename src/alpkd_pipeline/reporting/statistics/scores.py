@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 ERRORS = ("rmse", "mae")
 """Of these less is better."""
 
-Cells = Mapping[tuple[float, float], int]
-"""(label, answer) -> how many rows."""
+Pair = tuple[float, float]
+"""A label and the answer to it."""
+
+Cells = Mapping[Pair, int]
+"""How many rows have them."""
 
 
 def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> float:
@@ -29,7 +32,7 @@ def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> 
         if _is_flat(labels) or _is_flat(answers):
             return 0.0
         ranked = metric == "spearman"
-        return _pearson(*(_ranks(x) if ranked else x for x in (labels, answers)))
+        return _pearson(*(ranks(x) if ranked else x for x in (labels, answers)))
     errors = [a - b for a, b in zip(answers, labels, strict=True)]
     return {
         "rmse": lambda: math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
@@ -37,17 +40,15 @@ def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> 
     }[metric]()
 
 
-def pseudo_values(metric: str, labels: Sequence[float], answers: Sequence[float]) -> list[float]:
-    """n score - (n - 1) score without row i, for every row: the jackknife's pseudo-values.
+def pseudo_values(metric: str, cells: Counter[Pair]) -> dict[Pair, float]:
+    """n score - (n - 1) score without row i: the jackknife's pseudo-values of n rows.
 
     Of the accuracy they are 1 for a right and 0 for a wrong answer. Rows of one label and one
     answer have the same value. For the metrics of `OF_COUNTS`.
     """
-    score, pairs = OF_COUNTS[metric], list(zip(labels, answers, strict=True))
-    cells, n = Counter(pairs), len(pairs)
+    score, n = OF_COUNTS[metric], cells.total()
     whole = n * score(cells)
-    values = {pair: whole - (n - 1) * score(cells - Counter([pair])) for pair in cells}
-    return list(map(values.__getitem__, pairs))
+    return {pair: whole - (n - 1) * score(cells - Counter([pair])) for pair in cells}
 
 
 def constant_score(metric: str, labels: Sequence[float]) -> float:
@@ -121,15 +122,15 @@ def _centred(values: Sequence[float]) -> list[float]:
     return [value - mean for value in values]
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Places from 1 on; equal values share theirs."""
+def ranks(values: Sequence[float]) -> list[float]:
+    """Places from 1, the lowest value, on; equal values share theirs."""
     order = sorted(range(len(values)), key=values.__getitem__)
-    ranks, start = [0.0] * len(values), 0
+    found, start = [0.0] * len(values), 0
     while start < len(order):
         end = start
         while end < len(order) and values[order[end]] == values[order[start]]:
             end += 1
         for i in order[start:end]:
-            ranks[i] = (start + end + 1) / 2
+            found[i] = (start + end + 1) / 2
         start = end
-    return ranks
+    return found

@@ -6,8 +6,10 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from alpkd_pipeline.reporting.statistics.scores import ranks
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
 from alpkd_pipeline.reporting.tables.measures import TIMES, measures
 from alpkd_pipeline.tasks.metrics import is_error
@@ -118,9 +120,9 @@ def averages(lines: _Lines) -> dict[str, list[dict[str, Any]]]:
     tasks = [task for task in shared_tasks(students) if task not in errors]
     if len(tasks) < 2:
         return {}
-    ranks = mean_ranks({label: [row[t]["mean"] for t in tasks] for label, row in students.items()})
+    places = mean_ranks({label: [row[t]["mean"] for t in tasks] for label, row in students.items()})
     return {
-        label: [_average([row[task] for task in tasks]) | {"rank": ranks.get(label)}]
+        label: [_average([row[task] for task in tasks]) | {"rank": places.get(label)}]
         for label, row in rows.items()
         if all(task in row for task in tasks)
     }
@@ -137,12 +139,10 @@ def mean_ranks(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
     Every row has one score for each task, in the same order.
     """
-    import numpy as np
-    from scipy.stats import rankdata
-
     # Means of the same answers may differ in their last digits.
-    places = rankdata(-np.round(list(scores.values()), 10), axis=0)
-    return dict(zip(scores, places.mean(axis=1).tolist(), strict=True))
+    tasks = zip(*scores.values(), strict=True)
+    of_tasks = [ranks([-round(score, 10) for score in task]) for task in tasks]
+    return dict(zip(scores, map(fmean, zip(*of_tasks, strict=True)), strict=True))
 
 
 def _average(lines: _Lines) -> dict[str, Any]:

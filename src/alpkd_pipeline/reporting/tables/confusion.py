@@ -33,7 +33,7 @@ class ClassRow(NamedTuple):
 
 def class_rows(names: Sequence[str], runs: Sequence[Answers]) -> list[ClassRow]:
     """A row for each label, in their order, from the answers of one or more runs."""
-    found = [Counter(zip(run.labels, run.answers, strict=True)) for run in runs]
+    found = [run.counts for run in runs]
     together, classes = sum(found, Counter[tuple[float, float]]()), range(len(names))
     rows = []
     for i, name in enumerate(names):
