@@ -206,9 +206,10 @@ def test_settings_that_would_fail_at_night_are_refused_now(
     assert not scheduler.table.exists()
 
 
-def test_a_command_that_only_helps_prints_nothing_of_its_own(scheduler: Scheduler) -> None:
-    done = scheduler("--cron", "@daily", "--", "run", "--help")
-    assert len(done.stdout.splitlines()) == 3
+def test_who_asks_for_help_on_a_command_gets_it(scheduler: Scheduler) -> None:
+    done = scheduler("--cron", "@daily", "--install", "--", "run", "--help")
+    assert "Name of the pipeline to run" in done.stdout
+    assert not scheduler.table.exists()
 
 
 # The whole way -----------------------------------------------------------------------------------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shlex
 import sys
 from datetime import datetime
@@ -137,9 +135,6 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     found = group.get_command(root, name)
     assert found is not None
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            found.make_context(name, list(command[1:]), parent=root).close()
-    except click.exceptions.Exit:
-        pass  # --help
+        found.make_context(name, list(command[1:]), parent=root).close()
     except click.ClickException as error:
         raise UserError(f"{program()} {name}: {error.format_message()}") from None
