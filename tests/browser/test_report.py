@@ -161,3 +161,10 @@ def test_it_prints(report, tmp_path):
     out = tmp_path / "report.pdf"
     chromium(page, tmp_path, f"--print-to-pdf={out}", "--no-pdf-header-footer")
     assert out.read_bytes().startswith(b"%PDF")
+
+
+def test_on_paper_no_column_is_cut_off(report, tmp_path):
+    """What is left of 11 inches between margins of 12 mm; there is nothing to scroll."""
+    found = look(report.replace("@media print", "@media all"), tmp_path, 960)
+    assert found["scrolled"] == 0
+    assert found["page"] <= 960
