@@ -13,9 +13,7 @@ from tests.projects import copied_project
 
 from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
-from alpkd_pipeline.orchestration.rerun.original import altered_files
-from alpkd_pipeline.orchestration.rerun.plan import Planned, told
-from alpkd_pipeline.store.manifest import seal
+from alpkd_pipeline.orchestration.rerun.plan import Planned, damage
 
 
 class Metadata:
@@ -62,18 +60,17 @@ def test_a_mistake_is_one_line(
 def test_a_dry_run_of_a_damaged_original_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "a").write_text("a")
-    seal(tmp_path, {})
-    planned = Planned(write_run(tmp_path / "store"))
+    original = write_run(tmp_path / "store", weights=b"a")
+    planned = Planned(original, tuple(damage(original)))
     monkeypatch.setattr(module, "_setting", lambda *_: None)
     monkeypatch.setattr(module, "_planned", lambda *_: ([planned], "x", "x", ()))
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
     assert done.exit_code == 0, done.output
-    (tmp_path / "a").write_text("b")
-    planned = replace(planned, differences=tuple(told(altered_files(tmp_path), "student")))
+    (original.folder / "model.safetensors").write_text("b")
+    planned = replace(planned, differences=tuple(damage(original)))
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
     assert done.exit_code == 1, done.output
-    assert "differs today: a of the student: sha256 ca978112" in done.output
+    assert "differs today: model.safetensors of the student: sha256 ca978112" in done.output
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

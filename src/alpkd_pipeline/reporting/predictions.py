@@ -1,14 +1,14 @@
-"""A file of a model's answers, read fast: a report reads thousands of them.
-
-Behind its heading such a file holds numbers alone, so the places of commas and line breaks say
-where each number stands, and numpy reads a column at once: 408 rows in 0.1 ms.
-"""
+"""A file of a model's answers, as numbers; a report reads thousands of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _HEADING = b"idx,label,prediction"
 
@@ -25,8 +25,8 @@ class Predictions:
 
 def read_answers(data: bytes) -> tuple[list[float], list[float]]:
     """The labels (N,) and the answers (N,) of such a file alone; errors as `read_predictions`."""
-    labels, answers = _columns(data, 1, 3)
-    return labels.tolist(), answers.tolist()
+    table = _table(data, ["label", "prediction"])
+    return table["label"].to_numpy().tolist(), table["prediction"].to_numpy().tolist()
 
 
 def read_predictions(data: bytes) -> Predictions:
@@ -35,42 +35,27 @@ def read_predictions(data: bytes) -> Predictions:
     Raises:
         ValueError: it is no such file, or it has no rows.
     """
-    idx, labels, answers, *rest = _columns(data, 0, None)
+    idx, labels, answers, *rest = (column.to_numpy() for column in _table(data).columns)
     return Predictions(idx, labels, answers, np.array(rest).reshape(len(rest), len(idx)).T)
 
 
-def _columns(data: bytes, first: int, stop: int | None) -> list[np.ndarray]:
-    """Some of the columns, (N,) each."""
-    end = data.index(b"\n")
-    while data.count(b'"', 0, end) % 2:  # a label's name may hold a line break
-        end = data.index(b"\n", end + 1)
-    body = np.frombuffer(data, np.uint8, offset=end + 1)
-    breaks = np.flatnonzero(body == ord("\n"))
-    if not data.startswith(_HEADING) or not len(breaks) or breaks[-1] != len(body) - 1:
-        raise ValueError(f"it has no rows below {_HEADING.decode()}")
-    commas = np.flatnonzero(body == ord(",")).reshape(len(breaks), -1)
-    starts = np.column_stack([np.r_[0, breaks[:-1] + 1], commas + 1])
-    ends = np.column_stack([commas, breaks])
-    if starts.shape[1] < 3 or (starts >= ends).any():
-        raise ValueError("a number is missing in it")
-    return [_numbers(body, *places) for places in [*zip(starts.T, ends.T, strict=True)][first:stop]]
+def _table(data: bytes, names: list[str] | None = None) -> pa.Table:
+    """The columns of such a file, or some of them, whole numbers as such."""
+    import pyarrow as pa
+    from pyarrow import csv
 
-
-def _numbers(text: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The numbers (N,) that stand between these places of a text; whole ones stay whole."""
-    lengths = ends - starts
-    width, here = int(lengths.max()), np.arange(len(starts))
-    found = np.zeros(len(starts), np.int64)
-    for place in range(width):
-        here = here[lengths[here] > place]
-        digits = text[starts[here] + place] - np.uint8(ord("0"))
-        if digits.max() > 9 or place == 18:  # no digit, or more of them than 64 bits hold
-            break
-        found[here] = 10 * found[here] + digits
-    else:
-        return found
-    words = [text[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
-    try:
-        return np.array([int(word) for word in words], dtype=np.int64)
-    except ValueError:
-        return np.array([float(word) for word in words])
+    if not data.startswith(_HEADING) or not data.endswith(b"\n"):
+        raise ValueError(f"it does not begin with {_HEADING.decode()}, or has no end")
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        csv.ReadOptions(use_threads=False),
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        csv.ConvertOptions(null_values=[""], include_columns=names),
+    )
+    if not len(table):
+        raise ValueError("it has no rows")
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if column.null_count or not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise ValueError(f"in the column {name} is something else than numbers")
+    return table

@@ -69,6 +69,11 @@ class RunRecord:
         return self.run["identity"].get("keys") or {}
 
     @property
+    def folder(self) -> str:
+        """Where it lies in its store, or lay in the store of who claims it."""
+        return self.path.relative_to(self.path.parents[3]).as_posix()
+
+    @property
     def dev_split(self) -> str:
         """The split that decides."""
         return str(self.run["task"]["dev_splits"][0])

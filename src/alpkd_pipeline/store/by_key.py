@@ -65,9 +65,9 @@ class _Place:
 
     def __init__(self, path: Path) -> None:
         self._path, self._stamp = path, -1
-        self._inodes: dict[str, int] = {}
+        # By name and inode, which changes when a folder is replaced; empty: not known yet.
+        self._keys: dict[tuple[str, int], str] = {}
         self._by_end: dict[str, list[str]] = {}
-        self._keys: dict[str, str] = {}
         self._by_key: dict[str, list[str]] | None = None
 
     def candidates(self, key: str) -> Iterator[Path]:
@@ -82,25 +82,25 @@ class _Place:
             if stamp == self._stamp:
                 return
             with os.scandir(self._path) as found:
-                entries = [e for e in found if may_be_result(e.name) and e.is_dir()]
+                entries = [
+                    (e.name, e.inode()) for e in found if may_be_result(e.name) and e.is_dir()
+                ]
         except OSError:
             stamp, entries = -1, []
-        before, self._inodes = self._inodes, {e.name: e.inode() for e in entries}
-        self._keys = {n: k for n, k in self._keys.items() if before[n] == self._inodes.get(n)}
-        self._by_key, by_end = None, defaultdict(list)
-        for name in sorted(self._inodes):
-            by_end[name[-8:]].append(name)
-        self._by_end = by_end
+        self._keys = {entry: self._keys.get(entry, "") for entry in sorted(entries)}
+        self._by_key, self._by_end = None, defaultdict(list)
+        for name, _ in self._keys:
+            self._by_end[name[-8:]].append(name)
         self._stamp = stamp if time.time_ns() - stamp > UNSURE_NS else -1
 
     def _index(self) -> dict[str, list[str]]:
         if self._by_key is None:
             by_key: dict[str, list[str]] = defaultdict(list)
-            for name in sorted(self._inodes):
-                if not self._keys.get(name):  # none yet: it may be a copy that is being made
+            for (name, inode), key in self._keys.items():
+                if not key:  # none yet: it may be a copy that is being made
                     said = read_object(self._path / name / MANIFEST)
-                    self._keys[name] = str(said.get("key", ""))
-                by_key[self._keys[name]].append(name)
+                    key = self._keys[name, inode] = str(said.get("key", ""))
+                by_key[key].append(name)
             if "" in by_key:
                 return by_key
             self._by_key = by_key

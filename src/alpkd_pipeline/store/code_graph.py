@@ -140,16 +140,13 @@ class CodeGraph:
 
     def digest(self, entries: Iterable[str]) -> str:
         """A hash of what some definitions do, with all that they reach; LookupError without one."""
-        content = list(self._reached(entries).values())
+        content = list(self.reached(entries).values())
         self._facts.save()
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def reached(self, entries: Iterable[str]) -> list[Place]:
-        """What the digest of some definitions depends on."""
-        return list(self._reached(entries))
-
-    def _reached(self, entries: Iterable[str]) -> dict[Place, Any]:
-        """Each place with its content, in the order in which references lead to it."""
+    def reached(self, entries: Iterable[str]) -> dict[Place, Any]:
+        """What some definitions depend on, each place with its content, in the order in which
+        references lead to it."""
         waiting = list(dict.fromkeys(self._entry(name) for name in entries))
         number = {place: n for n, place in enumerate(waiting)}
         found: dict[Place, Any] = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.orchestration.rerun.conftest import Make, write_run, write_scores
 from tests.reporting.conftest import TASK
 
-from alpkd_pipeline.orchestration.rerun.compare import compare_models, compare_scores
+from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE
 
@@ -48,6 +48,6 @@ def test_a_rerun_without_scores_is_not_equal(then: StoredRun, now: Make) -> None
 
 
 def test_nothing_is_said_where_neither_was_scored(then: StoredRun, now: Make) -> None:
-    pairs, skipped, missing = compare_scores(then, now())
-    assert pairs["dev.accuracy"] == (0.75, 0.75)
-    assert (skipped, missing) == (None, None)
+    found = compare_models(then, now())
+    assert found.scores["dev.accuracy"] == (0.75, 0.75)
+    assert (found.skipped, found.missing) == (None, None)

@@ -8,12 +8,8 @@ import pytest
 from tests.orchestration.rerun.conftest import BROUGHT, write_run
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.original import (
-    StoredRun,
-    altered_files,
-    find_original,
-    read_run,
-)
+from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original, read_run
+from alpkd_pipeline.orchestration.rerun.plan import damage
 from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tracking.sync_state import SyncState, write_state
@@ -48,12 +44,6 @@ def test_the_teacher_of_a_student(tmp_path: Path) -> None:
     assert teacher.teacher is None
 
 
-def test_files_that_are_not_what_was_sealed(then: StoredRun) -> None:
-    (then.folder / "model.safetensors").write_bytes(b"weighty")
-    (damage,) = altered_files(then.folder)
-    assert (damage.folder, damage.file) == (then.folder, "model.safetensors")
-
-
 def test_a_model_that_was_brought_has_nothing_to_repeat(tmp_path: Path) -> None:
     brought = write_run(tmp_path, stage="teacher", run=BROUGHT)
     with pytest.raises(UserError, match="not trained here"):
@@ -72,9 +62,9 @@ def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"of another size")
     (folder / "events.jsonl").unlink()
     assert student.teacher is not None
-    assert [d.file for d in altered_files(student.teacher.folder)] == [
-        "events.jsonl",
-        "model.safetensors",
+    assert [difference.what for difference in damage(student)] == [
+        "events.jsonl of the teacher",
+        "model.safetensors of the teacher",
     ]
     (folder / "manifest.json").write_text("{")
     assert student.teacher is None

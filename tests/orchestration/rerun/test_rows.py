@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from tests.orchestration.rerun.conftest import write_run
 
@@ -81,7 +82,14 @@ def test_rows_that_are_gone_are_known_by_their_hash(tmp_path: Path) -> None:
 
 def test_other_bytes_with_the_same_rows_are_the_same(tmp_path: Path) -> None:
     then, now = (stored(tmp_path / name, frame()) for name in ("then", "now"))
-    now.run["data"]["train"] = "0" * 64  # as another version of the library would write them
+    folder = now.folder / now.run["inputs"]["encoded"]
+    rows = pa.ipc.open_file((folder / "train.arrow").read_bytes()).read_all()
+    # As another version of the library might write them.
+    packed = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(folder / "train.arrow", rows.schema, options=packed) as writer:
+        writer.write_table(rows, max_chunksize=3)
+    now.run["data"]["train"] = seal(folder, {})["files"]["train.arrow"]["sha256"]
+    assert now.run["data"] != then.run["data"]
     assert compare_data(then, now).same
 
 

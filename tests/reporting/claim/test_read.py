@@ -73,6 +73,10 @@ def test_the_comparison_of_a_claim_is_that_of_its_store(
     judged = sources_of(empty, claims=str(made / "claim.zip"))
     assert judged.verdicts == sources_of(made / "data").verdicts
     assert judged.answers.keys() == sources_of(made / "data").answers.keys()
+    # People get the place in the store that is claimed.
+    assert theirs["comparison.md"].count("` of a claim") == 1
+    assert f"`{STUDENTS}/mrpc/" in theirs["comparison.md"]
+    assert CACHE not in theirs["comparison.md"] + theirs["report.html"]
 
 
 def test_a_claim_and_a_store_pool_their_seeds(tmp_path: Path) -> None:

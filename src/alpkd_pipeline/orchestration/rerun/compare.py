@@ -13,8 +13,7 @@ from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import sealed_events
-from alpkd_pipeline.store.layout import SCORES
-from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, results_of
+from alpkd_pipeline.store.run_folder import DamagedError, RunFolder
 
 UNREADABLE = (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError)
 """What reading a file raises that is damaged, or that another version wrote otherwise."""
@@ -203,10 +202,11 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
         losses = compare_losses(*map(sealed_events, folders))
     except UNREADABLE:
         losses = LossComparison(0, readable=False)
-    scored = readable_scores(then), readable_scores(now)
+    scored = _readable_scores(then), _readable_scores(now)
     answers = (*_answers("training", *folders), *_answers("scores", *scored))
     weights = _weights(then), _weights(now)
-    return ModelComparison(then.stage, weights, losses, answers, *compare_scores(then, now))
+    scores = _compare_scores(then, now, *scored)
+    return ModelComparison(then.stage, weights, losses, answers, *scores)
 
 
 def _weights(run: StoredRun) -> str:
@@ -215,38 +215,32 @@ def _weights(run: StoredRun) -> str:
     return " ".join(files[n]["sha256"] for n in sorted(files) if n.endswith(".safetensors"))
 
 
-def scores_folder(run: StoredRun) -> RunFolder | None:
-    """The newest dev scores that were made of a run; DamagedError where a manifest does not say
-    any more what it was made from."""
-    found = results_of(run.store / SCORES[0] / run.task, RunFolder(run.folder))
-    return next(iter(found), None)
-
-
-def readable_scores(run: StoredRun) -> RunFolder | None:
-    """The same; None where damage hides them, which `plan.damage` tells."""
+def _readable_scores(run: StoredRun) -> RunFolder | None:
+    """A model's dev scores; None if it has none or damage hides them, which `plan.damage` tells."""
     with suppress(DamagedError):
-        return scores_folder(run)
+        return run.scores
     return None
 
 
-def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, str | None]:
+def _compare_scores(
+    then: StoredRun, now: StoredRun, then_scored: RunFolder | None, now_scored: RunFolder | None
+) -> tuple[Pairs, str | None, str | None]:
     """Compare the saved models' dev scores; those that chose them, where one model has no others.
 
     Gives the scores; why less was compared than could be, if so; and what makes the two unequal,
     whatever these scores are.
     """
-    before, after = _saved(then), _saved(now)
+    before, after = _saved(then_scored), _saved(now_scored)
     skipped = missing = None
     if before is None or after is None:
         before, after = _chosen(then), _chosen(now)
-        there = [readable_scores(run) is not None for run in (then, now)]
         less = "the scores that chose the models are compared"
         none = f"has no dev scores of the saved model: {less}"
-        if all(there):
+        if then_scored and now_scored:
             missing = f"dev scores of the saved model cannot be read: {less}"
-        elif there[0]:
+        elif then_scored:
             missing = f"the rerun {none}"
-        elif there[1]:
+        elif now_scored:
             skipped = f"the original {none}"
     split, metric = then.run["task"]["dev_splits"][0], then.run["task"]["metrics"][0]
 
@@ -258,9 +252,8 @@ def compare_scores(then: StoredRun, now: StoredRun) -> tuple[Pairs, str | None, 
     return {name: (before.get(name), after.get(name)) for name in names}, skipped, missing
 
 
-def _saved(run: StoredRun) -> dict[str, float] | None:
+def _saved(folder: RunFolder | None) -> dict[str, float] | None:
     """The saved model's dev scores; None if it was not scored or they cannot be read."""
-    folder = readable_scores(run)
     with suppress(*UNREADABLE):
         if folder is not None:
             found = folder.json("scores.json")["splits"]

@@ -12,9 +12,15 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.answers import find_run
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.diff import differences
-from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
+from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete, read_manifest
-from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, noted
+from alpkd_pipeline.store.run_folder import (
+    Damage,
+    RunFolder,
+    finished_below,
+    noted,
+    results_of,
+)
 from alpkd_pipeline.tracking.settings import TrackingSettings
 from alpkd_pipeline.tracking.sync_state import read_state
 
@@ -61,12 +67,12 @@ class StoredRun:
         folder = self.teacher_folder
         return None if folder is None or read_manifest(folder) is None else read_model(folder)
 
-
-def altered_files(folder: Path) -> tuple[Damage, ...]:
-    """The files of a folder that are gone or not what was sealed; reads all of them."""
-    with noted(damages := list[Damage]()):
-        RunFolder(folder).verify()
-    return tuple(damages)
+    @property
+    def scores(self) -> RunFolder | None:
+        """The newest dev scores that were made of it; DamagedError where a manifest does not say
+        any more what it was made from."""
+        found = results_of(self.store / SCORES[0] / self.task, RunFolder(self.folder))
+        return next(iter(found), None)
 
 
 def read_run(folder: Path) -> StoredRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
-from alpkd_pipeline.orchestration.rerun.compare import scores_folder
 from alpkd_pipeline.orchestration.rerun.fresh import recorded_commit, same_source
-from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun, altered_files
+from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
 from alpkd_pipeline.store.fingerprint import provenance
-from alpkd_pipeline.store.run_folder import Damage, noted
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 
@@ -46,35 +45,26 @@ def damage(original: StoredRun) -> list[Difference]:
     All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
     which say how it was made.
     """
-    teacher, found = original.teacher, []
-    for run in (original, teacher):
-        if run is not None:
-            found += told(altered_files(run.folder), run.stage)
-            found += told(_scores(run), f"{run.stage}'s scores")
+    teacher, found = original.teacher, list[Difference]()
+    for run in filter(None, (original, teacher)):
+        with noted(own := list[Damage]()):
+            RunFolder(run.folder).verify()
+        with noted(scored := list[Damage]()):
+            if (scores := run.scores) is not None:
+                scores.verify()
+        found += [told(one, run.stage) for one in own]
+        found += [told(one, f"{run.stage}'s scores") for one in scored]
     if teacher is None and original.teacher_folder is not None:
-        found += told(altered_files(original.teacher_folder), "teacher")
+        with noted(lost := list[Damage]()):
+            RunFolder(original.teacher_folder).verify()
+        found += [told(one, "teacher") for one in lost]
     return found
 
 
-def _scores(run: StoredRun) -> tuple[Damage, ...]:
-    """The damage of the scores that would be compared."""
-    with noted(damages := list[Damage]()):
-        if (folder := scores_folder(run)) is not None:
-            folder.verify()
-    return tuple(damages)
-
-
-def told(damages: Iterable[Damage], of: str) -> list[Difference]:
-    """Damage as differences, with the hashes of then and now."""
-    return [
-        Difference(
-            "damage",
-            f"{damage.file} of the {of}",
-            f"sha256 {damage.expected or 'of a manifest'}",
-            f"{damage.found or damage.what}",
-        )
-        for damage in damages
-    ]
+def told(damage: Damage, of: str) -> Difference:
+    """Damage as a difference, with the hashes of then and now."""
+    then = f"sha256 {damage.expected or 'of a manifest'}"
+    return Difference("damage", f"{damage.file} of the {of}", then, damage.found or damage.what)
 
 
 def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.store.checkpoints import data_digests as recorded_digests
 from alpkd_pipeline.store.layout import SPLITS
@@ -16,8 +15,6 @@ from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, finished_be
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ENDS = ".arrow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
         _change(then, now, split)
         for split in sorted({*theirs, *ours})
         # Other bytes alone come from another version of the library that writes the files.
-        if theirs.get(split) != ours.get(split) and not _same_arrays(then, now, split)
+        if theirs.get(split) != ours.get(split) and not _same_table(then, now, split)
     ]
     return DataComparison(known=True, changes=tuple(changes))
 
@@ -87,21 +84,16 @@ def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange:
     return SplitChange(split, changed, *rows)
 
 
-def _same_arrays(then: StoredRun, now: StoredRun, split: str) -> bool:
-    import numpy as np
+def _same_table(then: StoredRun, now: StoredRun, split: str) -> bool:
+    """Whether both files of token ids and labels hold the same, however it was written down."""
+    import pyarrow as pa
 
-    from alpkd_pipeline.tasks.encode import read_encoded
-
-    folders = [_encoded(run) for run in (now, then)]
     try:
-        for folder in folders:
-            RunFolder(folder).verify([f"{split}{ENDS}"])
-        ours, theirs = (read_encoded(folder, split) for folder in folders)
-    except (UserError, OSError, ValueError):
+        files = [RunFolder(_encoded(run)).read(f"{split}.arrow") for run in (then, now)]
+        before, after = (pa.ipc.open_file(file).read_all() for file in files)
+    except (DamagedError, OSError, ValueError):
         return False
-    names = ("offsets", "input_ids", "token_type_ids", "labels", "idx")
-    # None, of what an encoder has not, equals None alone.
-    return all(np.array_equal(getattr(ours, n), getattr(theirs, n)) for n in names)
+    return bool(before.equals(after))
 
 
 def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:

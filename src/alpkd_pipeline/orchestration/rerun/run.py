@@ -145,18 +145,19 @@ def compared(
     planned: Planned, pairs: Sequence[tuple[StoredRun, StoredRun]], store: Path
 ) -> CellResult:
     """What came of an original: it and its rerun are the last pair, their teachers the first."""
-    models, damages = [], list[Damage]()
+    models, seen = [], list(planned.differences)
     for then, now in pairs:
         model = compare_models(then, now)
         if not model.bitwise:
-            with noted(damages):
+            with noted(damages := list[Damage]()):
                 model = replace(model, band=band_of(then, now))
+            band = [told(one, f"noise band, {one.folder.name}") for one in damages]
+            named = {d.now for d in planned.differences}
+            seen += [d for d in band if d.now not in named]
         models.append(model)
-    named = {d.now for d in planned.differences}
-    seen = [d for one in damages for d in told([one], f"noise band, {one.folder.name}")]
-    seen = [d for d in seen if d.now not in named]
+    seen += [d for pair in pairs for d in after_running(*pair)]
     known: dict[tuple[str, str], Difference] = {}
-    for d in (*planned.differences, *seen, *(d for pair in pairs for d in after_running(*pair))):
+    for d in seen:
         # The recorded code was run where its commit was.
         if not (planned.commit and d.kind == "code"):
             known.setdefault((d.kind, d.what), d)

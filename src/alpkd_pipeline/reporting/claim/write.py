@@ -132,7 +132,7 @@ def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     for timed in results_of(store / LATENCY / run.path.parent.name, folder):
         _folder(timed, store, work, ("latency.json",))
     return {
-        "folder": run.path.relative_to(store).as_posix(),
+        "folder": run.folder,
         "answers": answers.path.relative_to(store).as_posix(),
         **facts_of(run.run, answers.json("scores.json")["splits"][run.dev_split]),
     }

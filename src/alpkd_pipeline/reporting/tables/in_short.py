@@ -142,12 +142,12 @@ def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, st
         known = [f"score {points(run.deciding_score, metric=metric)}"]
         known += [f"{millions(sizes['parameters'])} parameters"] if sizes["parameters"] else []
         known += [f"{sizes['latency_ms']:.1f} ms an example"] if sizes["latency_ms"] else []
-        folder = run.path.relative_to(sources.evidence.store).as_posix()
+        of_claim = " of a claim" if run.path.parents[3] != sources.evidence.store else ""
         command = run.run.get("command")
         yield (
             _title(sources, choice),
             f"{choice.take['label']}, seed {run.run['params']['seed']} ({', '.join(known)}):"
-            f" `{folder}`" + (f", made by `{command}`" if command else ""),
+            f" `{run.folder}`{of_claim}" + (f", made by `{command}`" if command else ""),
         )
 
 

@@ -197,7 +197,8 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         return Cell(found[:8], tone="code", title=found)
 
     def folder(run: RunRecord) -> Cell:
-        return Cell(run.path.relative_to(sources.evidence.store).as_posix(), tone="code")
+        claimed = run.path.parents[3] != sources.evidence.store
+        return Cell(run.folder, tone="code", small="of a claim" if claimed else "")
 
     return [
         Column("method", method),
