@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from kedro.framework.cli.cli import KedroCLI
 from kedro.framework.startup import bootstrap_project
 from tests.conftest import PROJECT, Kedro
-from tests.orchestration.timetable.conftest import CRONTAB, program
 from tests.projects import copied_project
+from tests.scheduling.conftest import CRONTAB, program
 
 from alpkd_pipeline.cli import COMMANDS
 from alpkd_pipeline.commands.schedule import DEFAULT_COMMAND
@@ -93,6 +93,11 @@ def test_by_default_the_latest_green_comparison_is_rerun(scheduler: Scheduler) -
     assert line.endswith(f"--start rerun -- {' '.join(DEFAULT_COMMAND)}")
 
 
+def test_spaces_of_an_expression_do_not_matter(scheduler: Scheduler) -> None:
+    line = scheduler("--cron", " 0 3\t*  * 0 ", *DISTILL).stdout.splitlines()[1]
+    assert line.startswith("0 3 * * 0 cd ")
+
+
 def test_the_command_needs_no_dashes_before_it(scheduler: Scheduler) -> None:
     done = scheduler("--cron", "@daily", "run", "--pipeline=distill")
     assert done.stdout.splitlines()[1].endswith("--start run -- run --pipeline=distill")
@@ -109,7 +114,8 @@ def test_a_line_is_installed_changed_listed_and_removed(scheduler: Scheduler) ->
     )
     scheduler("--cron", "@monthly", "--name", "weekly", "--install", *DISTILL)
     said = scheduler("--list").output
-    assert said.startswith("weekly: cron '@monthly', kedro run --pipeline=distill\n  next: ")
+    assert said.startswith(f"weekly: @monthly cd {scheduler.root} && ")
+    assert said.endswith(" --start weekly -- run --pipeline=distill\n  last: never\n")
     assert said.count("weekly:") == 1
     assert "removed" in scheduler("--remove", "weekly").output
     assert scheduler.table.read_text() == "# mine\n0 0 * * * date\n"
@@ -130,7 +136,10 @@ def test_without_cron_what_ran_can_still_be_listed(
     (folder / "last.json").write_text('{"exit_code": 0, "command": "kedro run"}')
     (tmp_path / "programs" / "crontab").unlink()
     monkeypatch.setenv("PATH", str(tmp_path / "programs"))
-    assert "weekly: not in the crontab, kedro run" in scheduler("--list").output
+    assert (
+        "weekly: not in the crontab\n  last: ?, kedro run, exit code 0"
+        in scheduler("--list").output
+    )
 
 
 # Mistakes ----------------------------------------------------------------------------------------
@@ -156,7 +165,7 @@ def test_options_that_do_not_go_together(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--cron", "0 25 * * *", *DISTILL), "hour '25' should be 0 to 23"),
+        (("--cron", "0 25 * * *", *DISTILL), "cron '0 25 * * *': bad hour; write"),
         (("--on-calendar", "", *DISTILL), "--on-calendar is empty"),
         (("--on-calendar", "daily", "--install", *DISTILL), "--install goes with --cron: for sys"),
         (("--on-calendar", "daily", "--install", *DISTILL), "enable --now alpkd-run-"),
@@ -183,6 +192,7 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str, scheduler:
     ("file", "text"),
     [
         ("schedule.yml", "notify: {when: never}"),
+        ("credentials.yml", "[no, map"),
         ("schedule.env", "no variable"),
         ("credentials.yml", "schedule_webhook: http://example.org/x"),
     ],
@@ -196,9 +206,10 @@ def test_settings_that_would_fail_at_night_are_refused_now(
     assert not scheduler.table.exists()
 
 
-def test_a_command_that_only_helps_prints_nothing_of_its_own(scheduler: Scheduler) -> None:
-    done = scheduler("--cron", "@daily", "--", "run", "--help")
-    assert len(done.stdout.splitlines()) == 3
+def test_who_asks_for_help_on_a_command_gets_it(scheduler: Scheduler) -> None:
+    done = scheduler("--cron", "@daily", "--install", "--", "run", "--help")
+    assert "Name of the pipeline to run" in done.stdout
+    assert not scheduler.table.exists()
 
 
 # The whole way -----------------------------------------------------------------------------------
@@ -214,4 +225,4 @@ def test_in_a_process_of_its_own(tmp_path: Path, kedro: Kedro) -> None:
     refused = kedro("schedule", "--cron", "@weekyl", "--", "run", cwd=root)
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
-    assert line.startswith("Error: cron '@weekyl': unknown")
+    assert line.startswith("Error: cron '@weekyl': wrong number of fields; write minute, hour")

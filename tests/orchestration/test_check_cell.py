@@ -70,7 +70,7 @@ def test_a_hub_model_that_is_not_here_yet_is_not_judged(
         ({"task.source": "folder"}, "the source demo has the task demo and nothing else"),
         ({"task.name": "rte"}, "'rte' does not come from task.source='demo'"),
         ({"task.name": "rte", "task.source": "hub"}, "'demo' knows only the demo's made-up words"),
-        ({"student.layers": 13}, "'student.layers' = 13: the teacher demo has 12 layers"),
+        ({"student.layers": 13}, "'student.layers' = 13: teacher.model = 'demo' has 12 layers"),
         ({"teacher.model": "some/encoder"}, "is a hub id and needs 'teacher.revision'"),
     ],
 )
@@ -142,7 +142,7 @@ def test_a_checkpoint_is_as_deep_as_the_student(load: Load, tmp_path: Path) -> N
     shallow = encoder(tmp_path / "shallow", num_hidden_layers=3)
     checked(load, own_start(shallow, **{"student.layers": 3}), tmp_path)
     line = refused(load, own_start(shallow, **{"student.layers": 4}), tmp_path)
-    assert "parameter 'student.layers' = 4: the checkpoint" in line
+    assert "parameter 'student.layers' = 4: student.checkpoint = " in line
     assert "has 3 layers" in line
 
 

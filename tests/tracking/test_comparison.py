@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.manifest import seal
+from alpkd_pipeline.store.manifest import MANIFEST, seal
 from alpkd_pipeline.tracking.comparison import compared_folders, log_comparison
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
@@ -25,6 +25,12 @@ def folder(tmp_path: Path) -> Path:
     (folder / "students.csv").write_text("a\n1\n")
     (folder / "plots" / "a.png").write_bytes(b"png")
     (folder / ".hidden").write_text("x")
+    return sealed(folder, "0" * 64)
+
+
+def sealed(folder: Path, key: str) -> Path:
+    (folder / MANIFEST).unlink(missing_ok=True)
+    seal(folder, {"key": key})
     return folder
 
 
@@ -65,7 +71,7 @@ def test_the_same_comparison_is_recorded_once_and_another_one_again(
 ) -> None:
     run_id = log_comparison(folder, settings, table)
     assert log_comparison(folder, settings, table) == run_id
-    (folder / "students.csv").write_text("a\n2\n")
+    sealed(folder, "1" * 64)
     assert log_comparison(folder, settings, table) != run_id
     assert rows("select status, count(*) from runs group by 1") == [("FINISHED", 2)]
 

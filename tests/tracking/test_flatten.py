@@ -8,7 +8,6 @@ import pytest
 from alpkd_pipeline.tracking.flatten import (
     MAX_PARAM,
     MAX_TAG,
-    environment_tags,
     event_tags,
     flat_params,
     flat_values,
@@ -155,8 +154,14 @@ def test_a_note_without_a_command() -> None:
 
 
 def test_environment() -> None:
-    start = {"device": "cuda:0", "device_name": "H200", "threads": 2, "libraries": {"numpy": "2"}}
-    assert environment_tags(start) == {
+    start = {
+        "event": "start",
+        "device": "cuda:0",
+        "device_name": "H200",
+        "threads": 2,
+        "libraries": {"numpy": "2"},
+    }
+    assert event_tags([start]) == {
         "device": "cuda:0",
         "device_name": "H200",
         "threads": "2",

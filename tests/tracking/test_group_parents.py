@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from tests.tracking.conftest import run_json
 
-from alpkd_pipeline.tracking import group
 from alpkd_pipeline.tracking.folder_sync import sync_folder
-from alpkd_pipeline.tracking.group import find_parent, make_parent, parent_tags
+from alpkd_pipeline.tracking.group import make_parent, parent_tags
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
@@ -91,13 +90,6 @@ def test_of_two_parents_made_at_once_all_take_the_older(
     monkeypatch.setattr(MlflowStore, "create", someone_was_faster)
     found = make_parent(store, GROUP, "sweep", 5)
     assert store._client.get_run(found).info.start_time == 4
-
-
-def test_a_process_asks_once(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    parent = make_parent(store, GROUP, "sweep", 5)
-    monkeypatch.setattr(MlflowStore, "find", lambda self, identity: pytest.fail("asked again"))
-    assert find_parent(store, GROUP) == parent
-    assert group._FOUND[store.token, GROUP] == parent
 
 
 def test_a_copied_store_gives_the_same_picture(

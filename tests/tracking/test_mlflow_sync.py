@@ -19,7 +19,7 @@ from tests.users import as_nobody
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import mlflow_sync
 from alpkd_pipeline.tracking.mlflow_sync import CLIENT_DEFAULTS, MlflowStore, prepare_store
-from alpkd_pipeline.tracking.points import DatasetFacts, Point
+from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -116,9 +116,9 @@ def test_more_params_and_tags_than_mlflow_takes_at_once(store: MlflowStore) -> N
 
 def test_data_sets_stay_single(store: MlflowStore, rows: Rows) -> None:
     run_id = store.create("n", 1, {})
-    facts = [DatasetFacts("rte-train", "01", "train", "local", "{}", "{}")]
-    store.log_datasets(run_id, facts)
-    store.log_datasets(run_id, facts)
+    facts = {"name": "rte-train", "digest": "01", "source_type": "local", "source": "{}"}
+    for _ in range(2):
+        store.log_datasets(run_id, {"train": {**facts, "schema": "{}"}})
     assert rows("select name, digest from datasets") == [("rte-train", "01")]
     assert rows("select name, value from input_tags") == [("mlflow.data.context", "train")]
     assert len(rows("select * from inputs")) == 1

@@ -5,7 +5,6 @@ from collections import Counter
 from typing import Any
 
 from alpkd_pipeline.tracking.points import (
-    Batch,
     Point,
     closing_points,
     event_points,
@@ -109,21 +108,21 @@ def test_no_metrics_no_points() -> None:
 def test_batches_keep_events_whole_and_stay_below_the_limit() -> None:
     events = [step(n, lr=0.1) for n in range(1, 6)]  # two points each
     batches = list(new_batches(events, "dev", {}, limit=5))
-    assert [len(batch.points) for batch in batches] == [4, 4, 2]
-    assert [batch.pushed for batch in batches] == [{"step": 2}, {"step": 4}, {"step": 5}]
+    assert [len(found) for found, _ in batches] == [4, 4, 2]
+    assert [pushed for _, pushed in batches] == [{"step": 2}, {"step": 4}, {"step": 5}]
 
 
 def test_what_is_pushed_stays_pushed() -> None:
     evaluation = {"event": "eval", "time": 1, "step": 2, "epoch": 1, "scores": {"f1": 0.5}}
-    (batch,) = new_batches([step(1), step(2), evaluation], "dev", {"step": 2})
-    assert {point.name for point in batch.points} == {"dev.f1", "dev.epoch"}
-    assert batch.pushed == {"step": 2, "eval": 2}
+    ((found, pushed),) = new_batches([step(1), step(2), evaluation], "dev", {"step": 2})
+    assert {point.name for point in found} == {"dev.f1", "dev.epoch"}
+    assert pushed == {"step": 2, "eval": 2}
 
 
 def test_a_step_that_was_written_twice_counts_once() -> None:
-    (batch,) = new_batches([step(1), step(2), step(2, time=99.0), step(3)], "dev", {})
-    assert Counter(point.step for point in batch.points) == {1: 1, 2: 1, 3: 1}
-    assert [p.time_ms for p in batch.points if p.step == 2] == [12000]
+    ((found, _),) = new_batches([step(1), step(2), step(2, time=99.0), step(3)], "dev", {})
+    assert Counter(point.step for point in found) == {1: 1, 2: 1, 3: 1}
+    assert [p.time_ms for p in found if p.step == 2] == [12000]
 
 
 def test_nothing_new_gives_no_batch() -> None:
@@ -133,8 +132,5 @@ def test_nothing_new_gives_no_batch() -> None:
 
 def test_an_event_larger_than_the_limit_is_a_batch_of_its_own() -> None:
     event = {"event": "step", "time": 1.0, "step": 1, "a": 1, "b": 2, "c": 3}
-    assert [len(batch.points) for batch in new_batches([event, step(2)], "dev", {}, limit=2)] == [
-        3,
-        1,
-    ]
-    assert isinstance(next(new_batches([event], "dev", {}, limit=2)), Batch)
+    batches = new_batches([event, step(2)], "dev", {}, limit=2)
+    assert [len(found) for found, _ in batches] == [3, 1]

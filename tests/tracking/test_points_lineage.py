@@ -23,14 +23,16 @@ def run_json(task: dict[str, Any], keys: dict[str, str]) -> dict[str, Any]:
 
 
 def test_a_training_reads_train_and_the_first_dev_split() -> None:
-    train, dev = dataset_facts(run_json({"source": "hub"}, {"splits": "0123456789abcdef"}))
-    assert (train.name, train.context, train.digest) == ("mnli-train", "train", "0123456789ab")
-    assert (dev.name, dev.context, dev.digest) == ("mnli-dev_matched", "dev", "0123456789ab")
+    found = dataset_facts(run_json({"source": "hub"}, {"splits": "0123456789abcdef"}))
+    assert {context: (facts["name"], facts["digest"]) for context, facts in found.items()} == {
+        "train": ("mnli-train", "0123456789ab"),
+        "dev": ("mnli-dev_matched", "0123456789ab"),
+    }
 
 
 def test_the_columns() -> None:
-    train, _ = dataset_facts(run_json({"source": "demo"}, {"splits": "0"}))
-    assert json.loads(train.schema)["mlflow_colspec"] == [
+    train = dataset_facts(run_json({"source": "demo"}, {"splits": "0"}))["train"]
+    assert json.loads(train["schema"])["mlflow_colspec"] == [
         {"type": "string", "name": "premise", "required": True},
         {"type": "long", "name": "label", "required": True},
     ]
@@ -57,11 +59,11 @@ def test_the_columns() -> None:
 def test_mlflow_can_read_the_source_back(task: dict[str, Any], kind: str, source: Any) -> None:
     from mlflow.data.dataset_source_registry import get_dataset_source_from_json
 
-    train, _ = dataset_facts(run_json(task, {"splits": "0"}))
-    assert (train.source_type, json.loads(train.source)) == (kind, source)
-    read = get_dataset_source_from_json(train.source, train.source_type)
+    train = dataset_facts(run_json(task, {"splits": "0"}))["train"]
+    assert (train["source_type"], json.loads(train["source"])) == (kind, source)
+    read = get_dataset_source_from_json(train["source"], train["source_type"])
     assert source.items() <= read.to_dict().items()
 
 
 def test_data_without_a_key_has_no_lineage() -> None:
-    assert dataset_facts(run_json({"source": "demo"}, {})) == []
+    assert dataset_facts(run_json({"source": "demo"}, {})) == {}

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError, plural, size
 from alpkd_pipeline.program import short
 
@@ -21,7 +21,7 @@ from alpkd_pipeline.program import short
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Name every number of a LaTeX file, \\alpkd{...}, that no run supports.",
 )
-def claim(project: Project, file: Path | None, manuscript: Path | None) -> None:
+def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
     """Write what the comparison of the store follows from into FILE, a zip that checks itself.
 
     It holds the answers of every model, never a text, and verify.py, which computes all numbers
@@ -29,14 +29,6 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> None:
     """
     if file is None and manuscript is None:
         raise click.UsageError("name a FILE to write, or a manuscript to --check")
-    with one_line_errors():
-        lost = _claim(project, file, manuscript)
-    if lost:
-        raise click.exceptions.Exit(1)
-
-
-def _claim(project: Project, file: Path | None, manuscript: Path | None) -> bool:
-    """Write and check; whether the manuscript has numbers that no run supports."""
     from alpkd_pipeline.reporting.asked import Asked
     from alpkd_pipeline.reporting.claim.numbers import numbers
     from alpkd_pipeline.reporting.claim.write import unsupported, write_claim
@@ -61,9 +53,9 @@ def _claim(project: Project, file: Path | None, manuscript: Path | None) -> bool
         )
         click.echo(f" {size(file.stat().st_size)}); unpack it and run `python -I verify.py`")
     if manuscript is None:
-        return False
+        return 0
     lost = list(unsupported(manuscript.read_text("utf-8", "replace"), numbers(sources.judge)))
     for line, name in lost:
         click.echo(f"{manuscript}:{line}: no run supports {name}")
     click.echo(f"{plural(len(lost), 'number')} of {manuscript} without a run")
-    return bool(lost)
+    return int(bool(lost))

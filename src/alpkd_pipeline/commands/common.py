@@ -23,7 +23,8 @@ from alpkd_pipeline.program import program
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 
-Command = Callable[..., None]
+Command = Callable[..., "int | None"]
+"""What a command does; gives its exit code, or None for 0."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,10 @@ class Project:
 
 
 def project_options(params_help: str) -> Callable[[Command], Command]:
-    """`--env` and `--params` for a command, which is called with the `Project` that they give."""
+    """`--env` and `--params` for a command, which is called with the `Project` that they give.
+
+    A user's error in it is one line, and what it returns is the exit code.
+    """
 
     def decorate(command: Command) -> Command:
         @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
@@ -67,7 +71,10 @@ def project_options(params_help: str) -> Callable[[Command], Command]:
         @wraps(command)
         def called(obj: object, /, env: str | None, params: dict[str, Any], **given: Any) -> None:
             root = Path(getattr(obj, "project_path", Path.cwd()))
-            command(Project(root, env, params), **given)
+            with one_line_errors():
+                code = command(Project(root, env, params), **given)
+            if code:
+                raise click.exceptions.Exit(code)
 
         return called
 
@@ -102,39 +109,28 @@ def campaign_options(what: str, dry_run: str, only: str) -> Callable[[Command], 
     return decorate
 
 
-def exit_code(command: Callable[..., int]) -> Command:
-    """The process ends with the code that the command returns, or that says what stopped it."""
+def stoppable(command: Callable[..., int]) -> Command:
+    """SIGTERM stops workers and prints the table, as Ctrl-C does; the exit code says which."""
 
     @wraps(command)
-    def called(*given: Any, **named: Any) -> None:
-        code, stopped_by = 0, list[int]()
+    def called(*given: Any, **named: Any) -> int:
+        code = 130
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            nonlocal code
+            code = 143
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGTERM, stop)
         try:
-            with one_line_errors(), terminated_like_interrupted() as stopped_by:
-                code = command(*given, **named)
+            ended = command(*given, **named)
         except KeyboardInterrupt:
-            code = 130
-        if stopped_by and code == 130:
-            code = 128 + stopped_by[0]
-        if code:
-            raise click.exceptions.Exit(code)
+            ended = 130
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return code if ended == 130 else ended
 
     return called
-
-
-@contextmanager
-def terminated_like_interrupted() -> Iterator[list[int]]:
-    """Let SIGTERM stop workers and print the table as Ctrl-C does; gives the signals that came."""
-    came: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 UNREADABLE = (YAMLError, OmegaConfBaseException, ValueError, LookupError, RecursionError)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.program import as_typed
 
@@ -42,8 +42,7 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
     store = Path(project.context.catalog.load("store"))
-    with one_line_errors():
-        click.echo(compared(store, run_a, run_b, show or 0))
+    click.echo(compared(store, run_a, run_b, show or 0))
 
 
 def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -28,7 +28,7 @@ from alpkd_pipeline.store.layout import DATA, MODELS
 @click.option("--reruns", is_flag=True, help="The stores of reruns too.")
 @click.option("--without-model", is_flag=True, help="Scores and the like of deleted models too.")
 @click.option("--caches", is_flag=True, help="Remembered hashes too.")
-def prune(project: Project, dry_run: bool, yes: bool, **more: bool) -> None:
+def prune(project: Project, dry_run: bool, yes: bool, **more: bool) -> int:
     """Remove what no kept result needs: shown first, and never without a yes.
 
     Teachers, students and what was measured of them stay; so does what they were made from, and
@@ -38,25 +38,22 @@ def prune(project: Project, dry_run: bool, yes: bool, **more: bool) -> None:
     from alpkd_pipeline.store.prune_candidates import Choice
 
     choice = Choice(**more)
-    with one_line_errors():
-        store, asked = project.store, _asked(project)
-        plan = make_plan(store, choice, asked)
+    store, asked = project.store, _asked(project)
+    plan = make_plan(store, choice, asked)
     click.echo(f"store: {store}")
     for line in plan_lines(plan):
         click.echo(as_typed(line))
     if not plan.going:
         click.echo("nothing to remove")
-        return
+        return 0
     if dry_run or not _agreed(yes, plan.total):
         click.echo(f"would remove {plan.total}" if dry_run else "nothing was removed")
-        return
-    with one_line_errors():
-        left = carry_out(plan, make_plan(store, choice, asked))
+        return 0
+    left = carry_out(plan, make_plan(store, choice, asked))
     for line in left:
         click.echo(line, err=True)
     click.echo(f"removed: {plan.total}" + (f", but for {len(left)} of them" if left else ""))
-    if left:
-        raise click.exceptions.Exit(1)
+    return int(bool(left))
 
 
 def _agreed(yes: bool, total: str) -> bool:

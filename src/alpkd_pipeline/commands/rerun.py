@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.common import Project, command_line, exit_code, project_options
+from alpkd_pipeline.commands.common import Project, command_line, project_options, stoppable
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ FILTER_HELP = (
 @click.option("--keep", is_flag=True, help="Keep the fresh store, even if all is equal.")
 @click.option("--dry-run", is_flag=True, help="Say what differs and what would be done, and stop.")
 @project_options("Where to look, such as run.store=...")
-@exit_code
+@stoppable
 def rerun(
     project: Project,
     run: str | None,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from alpkd_pipeline.commands.common import one_line_errors
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.program import program
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.scheduling.entry import Entry
 
 DEFAULT_COMMAND = ("rerun", "--latest-green")
 
@@ -44,16 +46,16 @@ def schedule(
     Give one of --cron, --on-calendar, --list, --remove and --start. Write -- before COMMAND.
     """
     project = Path(getattr(context.obj, "project_path", Path.cwd())).resolve()
-    given = (cron is not None, on_calendar is not None, listing, remove is not None)
-    if sum((*given, start is not None)) != 1:
+    asked = [each for each in (cron, on_calendar, remove, start) if each is not None]
+    if len(asked) + listing != 1:
         raise click.UsageError("give one of --cron, --on-calendar, --list, --remove and --start")
     if (install or name) and cron is None and on_calendar is None:
         raise click.UsageError("--install and --name go with --cron or --on-calendar")
     if command and (listing or remove is not None):
         raise click.UsageError(f"--list and --remove take no command (given: {command[0]})")
     command = command or DEFAULT_COMMAND
-    from alpkd_pipeline.orchestration.timetable import crontab
-    from alpkd_pipeline.orchestration.timetable.start import start as start_now
+    from alpkd_pipeline.scheduling import crontab, entry, settings
+    from alpkd_pipeline.scheduling.start import start as start_now
 
     with one_line_errors():
         if start is not None:
@@ -61,62 +63,62 @@ def schedule(
             code = start_now(project, start, command, echo=sys.stdout.isatty())
             raise click.exceptions.Exit(code)
         if listing:
-            click.echo(crontab.listed(project, datetime.now()))
-        elif remove is not None:
+            click.echo(crontab.listed(project))
+            return
+        if remove is not None:
             crontab.remove(project, remove)
             click.echo(f"{remove} is removed; its logs stay in logs/schedule/{remove}")
-        else:
-            _check_command(context, command)
-            _schedule(project, name or command[0], command, cron, on_calendar, install)
-
-
-def _schedule(
-    project: Path,
-    name: str,
-    command: tuple[str, ...],
-    cron: str | None,
-    on_calendar: str | None,
-    install: bool,
-) -> None:
-    from alpkd_pipeline.orchestration.timetable import crontab, entry, settings
-    from alpkd_pipeline.orchestration.timetable.cron import parse_cron
-
-    # Both are read again at each start; a mistake had better show now.
-    settings.read_env_file(project)
-    settings.read_notify(project)
-    made = entry.make_entry(project, name, command)
-    if cron is not None:
-        when = parse_cron(cron).text
-        block, coming = entry.crontab_block(made, when), crontab.next_start(when, datetime.now())
-        if install:
-            crontab.install(made, block)
-            click.echo(f"{name} is in the crontab: {made.shown}, next {coming}")
             return
-        click.echo(block, nl=False)
-        remark = (
-            "cron goes by this machine's local time. To install: the same command with --install,"
-            f" or add these lines by crontab -e. It would come next: {coming}"
+        _check_command(context, command)
+        # They are read again at each start; a mistake had better show now.
+        settings.read_env_file(project)
+        settings.read_notify(project)
+        settings.credential_values(project)
+        made = entry.make_entry(project, name or command[0], command)
+        if cron is not None:
+            _by_cron(made, " ".join(cron.split()), install)
+        else:
+            _by_systemd(made, on_calendar or "", install)
+
+
+def _by_cron(made: Entry, when: str, install: bool) -> None:
+    from alpkd_pipeline.scheduling import crontab
+
+    coming = f"{crontab.next_start(when, datetime.now()).astimezone():%a %Y-%m-%d %H:%M %Z}"
+    block = crontab.crontab_block(made, when)
+    if install:
+        crontab.install(made, block)
+        click.echo(f"{made.name} is in the crontab: {made.shown}, next {coming}")
+        return
+    click.echo(block, nl=False)
+    click.echo(
+        "cron goes by this machine's local time. To install: the same command with --install,"
+        f" or add these lines by crontab -e. It would come next: {coming}",
+        err=True,
+    )
+
+
+def _by_systemd(made: Entry, when: str, install: bool) -> None:
+    from alpkd_pipeline.scheduling.entry import unit_files
+
+    files = unit_files(made, when)
+    *_, timer = files
+    if install:
+        raise UserError(
+            "--install goes with --cron: for systemd, write the two files that the same command"
+            " prints without it, then systemctl --user daemon-reload and systemctl --user enable"
+            f" --now {timer}"
         )
-    else:
-        entry.check_calendar(when := on_calendar or "")
-        files = entry.unit_files(made, when)
-        *_, timer = files
-        if install:
-            raise UserError(
-                "--install goes with --cron: for systemd, write the two files that the same"
-                " command prints without it, then systemctl --user daemon-reload and"
-                f" systemctl --user enable --now {timer}"
-            )
-        for file, text in files.items():
-            click.echo(f"# ~/.config/systemd/user/{file}\n{text}")
-        remark = (
-            "To install: write these two files, then systemctl --user daemon-reload and systemctl"
-            f" --user enable --now {timer}; to remove: systemctl --user disable --now {timer},"
-            " and delete them. When it would come next: systemd-analyze calendar"
-            f" {shlex.quote(when)}. It runs while you are logged in; always, with loginctl"
-            " enable-linger"
-        )
-    click.echo(remark, err=True)
+    for file, text in files.items():
+        click.echo(f"# ~/.config/systemd/user/{file}\n{text}")
+    click.echo(
+        "To install: write these two files, then systemctl --user daemon-reload and systemctl"
+        f" --user enable --now {timer}; to remove: systemctl --user disable --now {timer}, and"
+        " delete them. Whether systemd understands the time, and when it would come next:"
+        f" systemd-analyze calendar {shlex.quote(when)}. It runs while you are logged in; always,"
+        " with loginctl enable-linger",
+        err=True,
+    )
 
 
 def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
@@ -133,9 +135,6 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     found = group.get_command(root, name)
     assert found is not None
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            found.make_context(name, list(command[1:]), parent=root).close()
-    except click.exceptions.Exit:
-        pass  # --help
+        found.make_context(name, list(command[1:]), parent=root).close()
     except click.ClickException as error:
         raise UserError(f"{program()} {name}: {error.format_message()}") from None

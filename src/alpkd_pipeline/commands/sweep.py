@@ -8,8 +8,8 @@ from alpkd_pipeline.commands.common import (
     Project,
     campaign_options,
     command_line,
-    exit_code,
     project_options,
+    stoppable,
 )
 
 
@@ -21,7 +21,7 @@ from alpkd_pipeline.commands.common import (
     "A part of the grid: task=mrpc,method=kd|alp_kd,layers=3,seed=0|1.",
 )
 @click.option("--no-report", is_flag=True, help="Leave out the comparison at the end.")
-@exit_code
+@stoppable
 def sweep(
     project: Project, workers: int | None, dry_run: bool, only: str, engine: str, no_report: bool
 ) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import Experiment
 from alpkd_pipeline.store.checkpoints import Work
@@ -18,7 +18,7 @@ from alpkd_pipeline.store.run_folder import RUN_CONFIG, DamagedError, RunFolder
 
 @click.command("sync")
 @project_options("Where to look and where to push to, such as run.store=...,run.tracking=...")
-def sync(project: Project) -> None:
+def sync(project: Project) -> int:
     """Fill MLflow from run folders: those trained while it was away, or on another machine.
 
     Runs of sweeps and searches that were killed are closed.
@@ -27,31 +27,29 @@ def sync(project: Project) -> None:
     from alpkd_pipeline.steps.step import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
 
-    with one_line_errors():
-        experiment: Experiment = project.context.catalog.load("experiment")
-        settings = settings_of(experiment)
+    experiment: Experiment = project.context.catalog.load("experiment")
+    settings = settings_of(experiment)
     if settings is None:
         raise click.ClickException(
             "tracking is off: set run.tracking in conf/ to sqlite or a server"
         )
-    folders, failed, failed_to_close = training_folders(experiment.store), 0, False
+    folders, failed, code = training_folders(experiment.store), 0, 0
     for folder in folders:
         try:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
-            failed += 1
+            failed, code = failed + 1, 1
             click.echo(f"Error: {with_commands(error)}", err=True)
     try:
         for line in close_left(experiment.store, settings):
             click.echo(line)
     except UserError as error:
-        failed_to_close = True
+        code = 1
         click.echo(f"Error: {error}", err=True)
     click.echo(
         f"{len(folders) - failed} of {len(folders)} runs are in MLflow: {settings.ui_command}"
     )
-    if failed or failed_to_close:
-        raise click.exceptions.Exit(1)
+    return code
 
 
 def training_folders(store: Path) -> list[Path]:

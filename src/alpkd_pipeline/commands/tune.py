@@ -8,8 +8,8 @@ from alpkd_pipeline.commands.common import (
     Project,
     campaign_options,
     command_line,
-    exit_code,
     project_options,
+    stoppable,
 )
 
 
@@ -26,7 +26,7 @@ from alpkd_pipeline.commands.common import (
     default=None,
     help="Trials of each study, instead of the number in tune.yml.",
 )
-@exit_code
+@stoppable
 def tune(
     project: Project, workers: int | None, trials: int | None, dry_run: bool, only: str, engine: str
 ) -> int:

@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, project_options
+from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import size
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.store.contents import Finding, Report, State
@@ -21,7 +21,7 @@ from alpkd_pipeline.store.contents import Finding, Report, State
 )
 @project_options("Where to look, such as run.store=...")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> None:
+def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> int:
     """Compare every file of the store with its hash and every key with the others.
 
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
@@ -32,8 +32,7 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> None:
 
     progress = ByteProgress()
     try:
-        with one_line_errors():
-            report = verify_store(project.store, paths, progress)
+        report = verify_store(project.store, paths, progress)
     finally:
         progress.close()
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
@@ -41,8 +40,7 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo(as_typed(line))
     if "store" in project.params.get("run", {}) and any(finding.do for finding in report.findings):
         click.echo(f"the commands need run.store={report.store} in their --params", err=True)
-    if not report.is_sound:
-        raise click.exceptions.Exit(1)
+    return int(not report.is_sound)
 
 
 MOST_NOTES = 20

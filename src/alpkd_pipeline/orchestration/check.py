@@ -13,7 +13,7 @@ from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
-from alpkd_pipeline.models.source import ModelRef, kind_of, locate
+from alpkd_pipeline.models.source import kind_of, locate
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.orchestration import presets
 from alpkd_pipeline.orchestration.parameters import merged
@@ -133,8 +133,7 @@ def _complete(method: MethodParams) -> MethodParams:
 def check_cell(cell: Subject) -> None:
     """Refuse a cell that cannot work; each check says what to change."""
     _check_source(cell)
-    _check_checkpoint_revision(cell)
-    _check_depth(cell)
+    _check_encoders(cell)
     _check_sizes(cell)
     _check_start(cell)
 
@@ -158,31 +157,29 @@ def _check_source(cell: Subject) -> None:
             "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
             " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
         )
-    if cell.kind_of_model == "hub" and cell.params.teacher.revision is None:
-        raise UserError(
-            f"parameter 'teacher.model' = '{cell.params.teacher.model}' is a hub id and needs"
-            " 'teacher.revision', a 40-digit commit of that repository (or give a local folder)"
-        )
 
 
-def _check_checkpoint_revision(cell: Subject) -> None:
-    checkpoint = cell.checkpoint
-    if checkpoint is None or checkpoint.revision is not None:
-        return
-    if kind_of(checkpoint, cell.project) == "hub":
-        raise UserError(
-            f"parameter 'student.checkpoint' = '{checkpoint.model}' is a hub id and needs"
-            " 'student.checkpoint_revision', a 40-digit commit of that repository"
-        )
-
-
-def _check_depth(cell: Subject) -> None:
-    teacher, layers = cell.teacher_shape, cell.params.student.layers
-    if teacher is not None and layers > teacher.layers:
-        raise UserError(
-            f"parameter 'student.layers' = {layers}: the teacher {cell.params.teacher.model} has"
-            f" {teacher.layers} layers; a student has 1 to {teacher.layers}"
-        )
+def _check_encoders(cell: Subject) -> None:
+    """Whether teacher and checkpoint are pinned, and deep enough for the student."""
+    layers = cell.params.student.layers
+    encoders = (
+        ("teacher.model", "teacher.revision", cell.model),
+        ("student.checkpoint", "student.checkpoint_revision", cell.checkpoint),
+    )
+    for place, revision, model in encoders:
+        if model is None:
+            continue
+        if model.revision is None and kind_of(model, cell.project) == "hub":
+            raise UserError(
+                f"parameter '{place}' = '{model.model}' is a hub id and needs '{revision}', a"
+                " 40-digit commit of that repository (or give a local folder)"
+            )
+        shape = cell.shape_of(model)
+        if shape is not None and layers > shape.layers:
+            raise UserError(
+                f"parameter 'student.layers' = {layers}: {place} = '{model.model}' has"
+                f" {shape.layers} layers; a student has 1 to {shape.layers}"
+            )
 
 
 def _check_start(cell: Subject) -> None:
@@ -198,18 +195,8 @@ def _check_start(cell: Subject) -> None:
             f"parameter 'student.hidden_size': a width of {width} cannot be shared by {heads}"
             " attention heads; set student.heads to a divisor of it"
         )
-    if cell.checkpoint is not None:
-        _check_checkpoint(cell, cell.checkpoint)
-
-
-def _check_checkpoint(cell: Subject, checkpoint: ModelRef) -> None:
-    shape, layers = cell.shape_of(checkpoint), cell.params.student.layers
-    if shape is not None and layers > shape.layers:
-        raise UserError(
-            f"parameter 'student.layers' = {layers}: the checkpoint {checkpoint.model} has"
-            f" {shape.layers} layers"
-        )
-    if kind_of(checkpoint, cell.project) != "hub" and cell.kind_of_model != "hub":
+    checkpoint, local = cell.checkpoint, cell.kind_of_model != "hub"
+    if checkpoint is not None and local and kind_of(checkpoint, cell.project) != "hub":
         check_same_tokenizer(
             locate(cell.model, cell.project, download=False),
             locate(checkpoint, cell.project, download=False),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError, plural
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import PAGES
-from alpkd_pipeline.store.manifest import describe, list_files, read_manifest
+from alpkd_pipeline.store.manifest import list_files
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
 from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import faults_told, read_state, store_fault
+from alpkd_pipeline.tracking.sync_state import faults_told, read_state
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +31,7 @@ def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -
     """
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
-        store, key = prepare_store(settings), _key(folder)
+        store, key = prepare_store(settings), RunFolder(folder).key
         run_id = store.find(key)
         facts = store.facts(run_id) if run_id else None
         if run_id and facts and "complete" in facts.tags:
@@ -68,13 +67,6 @@ def _note(folder: Path, table: DataFrame) -> str:
     pages = [name for name in PAGES if (folder / name).is_file()]
     where = " or ".join(f"`{name}`" for name in [*pages, TABLE])
     return f"{len(table)} students compared: {', '.join(counts)}.\n\nOpen Artifacts, then {where}."
-
-
-def _key(folder: Path) -> str:
-    """What is compared: the manifest's key, or the digest of the folder's files."""
-    key = (read_manifest(folder) or {}).get("key")
-    files = sorted((name, facts["sha256"]) for name, facts in describe(folder).items())
-    return str(key or hashlib.sha256(repr(files).encode()).hexdigest())
 
 
 VERDICT, DATE, OF, BY = "rerun.verdict", "rerun.date", "rerun.of", "rerun.by"
@@ -113,13 +105,6 @@ def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str
 
 def key_of_run(run_id: str, settings: TrackingSettings) -> str | None:
     """The key of the training that a run shows, None without a run; UserError without MLflow."""
-    try:
+    with faults_told(settings, f"the question for run {run_id}", "name it by its key or folder"):
         facts = prepare_store(settings).facts(run_id)
-        return facts.tags.get("key") if facts else None
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"MLflow at {settings.shown} cannot be asked for run {run_id}: {store_fault(error)};"
-            " name the run by its key or folder"
-        ) from None
+    return facts.tags.get("key") if facts else None

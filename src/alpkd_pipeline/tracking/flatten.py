@@ -32,6 +32,9 @@ NOTE_TAG = "mlflow.note.content"
 PROVENANCE = ("git_commit", "git_dirty", "lock", "python")
 """What of the provenance becomes a tag as it is."""
 
+ENVIRONMENT = ("device", "device_name", "precision", "threads", "python", "platform")
+"""What of a journal's `start` line becomes a tag as it is."""
+
 UNTRACKED_BLOCKS = ("run", "compare")
 """Where results go and what is compared changes no result; an address may hold credentials."""
 
@@ -109,22 +112,17 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
     )
 
 
-def environment_tags(start: Mapping[str, Any]) -> dict[str, str]:
-    """Hardware and library versions from the journal's `start` line."""
-    names = ("device", "device_name", "precision", "threads", "python", "platform")
-    return _texts({name: start.get(name) for name in names} | _libraries(start))
-
-
 def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What lines of the journal say of where and how a training ran.
 
-    Beside the environment: `rows_at_once.<training or evaluation>`, where memory was too short for
-    a whole batch, and `resumed_on`, where the training went on with something else than before.
+    Hardware and library versions of its `start` line; `rows_at_once.<training or evaluation>`,
+    where memory was too short for a whole batch; `resumed_on`, where the training went on with
+    something else than before.
     """
     tags: dict[str, str] = {}
     for event in events:
         if event["event"] == "start":
-            tags |= environment_tags(event)
+            tags |= _texts({name: event.get(name) for name in ENVIRONMENT} | _libraries(event))
         elif event["event"] == MEMORY:
             tags[f"rows_at_once.{event['doing']}"] = f"{event['rows']} of {event['instead_of']}"
         elif event["event"] == "resume" and (differs := event.get("differs")):

@@ -24,25 +24,14 @@ GROUP_TAG = "group"
 PARENT_TAG = "mlflow.parentRunId"
 """The tag by which MLflow's page puts a run below another one."""
 
-_FOUND: dict[tuple[str, str], str] = {}
-"""Run ids by store and group, so that a process that trains many cells asks once."""
-
-
-def find_parent(store: MlflowStore, group_id: str) -> str | None:
-    """The run of a group, if there is one."""
-    place = (store.token, group_id)
-    if place not in _FOUND and (run_id := store.find(group_id)):
-        _FOUND[place] = run_id
-    return _FOUND.get(place)
-
 
 def make_parent(store: MlflowStore, group_id: str, kind: Kind, start_ms: int) -> str:
     """The run of a group, made if there is none; other processes may do so at the same time."""
-    if find_parent(store, group_id) is None:
+    if store.find(group_id) is None:
         tags = {"stage": kind, GROUP_TAG: group_id, IDENTITY_TAG: group_id}
         store.create(group_id, start_ms, tags)
     # Whoever was first: of two parents made at once all take the same one.
-    found = find_parent(store, group_id)
+    found = store.find(group_id)
     assert found is not None
     return found
 
@@ -55,7 +44,7 @@ def parent_tags(store: MlflowStore, run: Mapping[str, Any], start_ms: int) -> di
     group_id = run.get("group")
     if not group_id:
         return {}
-    run_id = find_parent(store, group_id)
+    run_id = store.find(group_id)
     if run_id is None:
         # Nobody opened it here: the training was copied from elsewhere. So nobody will close it.
         trial = run["identity"].get("generation") == "trial"
@@ -108,7 +97,7 @@ def close_group(
     artifacts as far as they are there.
     """
     with _opened(settings, group_id) as store:
-        run_id = find_parent(store, group_id)
+        run_id = store.find(group_id)
         if run_id is None:
             return
         at_ms = now_ms()

@@ -23,12 +23,9 @@ FAIL_SECONDS = 10.0
 
 RETRY_SECONDS = 0.5
 LONGEST_PAUSE = 60.0
-FAILURES_BEFORE_WARNING = 2
-"""One failed push is nothing to tell: a connection may have been closed meanwhile."""
-
-FAILURES_OF_A_STORE_THAT_IS_AWAY = 3
-AWAY_SECONDS = 2.0
-"""How long the end of a training waits for a store that did not answer before."""
+AWAY_FAILURES, AWAY_SECONDS = 2, 2.0
+"""A store that failed so often in a row is away, which is told, and how long the end of a training
+waits for it. One failed push is nothing: a connection may have been closed meanwhile."""
 
 
 class LiveSync:
@@ -106,7 +103,7 @@ class LiveSync:
 
     @property
     def _away(self) -> bool:
-        return self._failures >= FAILURES_OF_A_STORE_THAT_IS_AWAY
+        return self._failures >= AWAY_FAILURES
 
     def _attempt(self, action: Callable[[], object]) -> bool:
         try:
@@ -116,14 +113,14 @@ class LiveSync:
                 return False
             self._failures += 1
             self._fault = store_fault(error)
-            if self._failures == FAILURES_BEFORE_WARNING:
+            if self._failures == AWAY_FAILURES:
                 log.warning(
                     "MLflow at %s takes nothing at the moment (%s); training goes on",
                     self._settings.shown,
                     self._fault,
                 )
             return False
-        if self._failures >= FAILURES_BEFORE_WARNING:
+        if self._away:
             log.info("MLflow at %s works again", self._settings.shown)
         self._failures, self._fault = 0, ""
         return True

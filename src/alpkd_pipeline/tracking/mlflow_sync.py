@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking.links import CELLS_FILTER, STUDENTS, view_tags
-from alpkd_pipeline.tracking.points import DatasetFacts, Point
+from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 
 if TYPE_CHECKING:
@@ -173,17 +173,14 @@ class MlflowStore:
         for name, value in tags.items():
             self._client.set_experiment_tag(self.experiment_id, name, value)
 
-    def log_datasets(self, run_id: str, datasets: Iterable[DatasetFacts]) -> None:
-        """Record what a run read; a data set that is recorded already stays single."""
+    def log_datasets(self, run_id: str, datasets: Mapping[str, Mapping[str, str]]) -> None:
+        """Record what a run read, by its use; a data set that is recorded already stays single."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
         from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
         inputs = [
-            DatasetInput(
-                Dataset(d.name, d.digest, d.source_type, d.source, schema=d.schema),
-                [InputTag(MLFLOW_DATASET_CONTEXT, d.context)],
-            )
-            for d in datasets
+            DatasetInput(Dataset(**facts), [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+            for context, facts in datasets.items()
         ]
         if inputs:
             self._client.log_inputs(run_id, inputs)

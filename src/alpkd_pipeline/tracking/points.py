@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.store.journal import sealed_events
@@ -42,13 +42,6 @@ class Point:
     value: float
     time_ms: int
     step: int
-
-
-class Batch(NamedTuple):
-    """Points that are pushed together, and the last step of each kind of event after them."""
-
-    points: list[Point]
-    pushed: dict[str, int]
 
 
 def time_ms(event: Mapping[str, Any]) -> int:
@@ -90,8 +83,8 @@ def new_batches(
     selection: str,
     pushed: Mapping[str, int],
     limit: int = MAX_POINTS,
-) -> Iterator[Batch]:
-    """Batches of the points that are not yet pushed, whole events only.
+) -> Iterator[tuple[list[Point], dict[str, int]]]:
+    """Batches of the points that are not yet pushed, whole events only, and what is pushed then.
 
     A resumed training writes some of its steps again; the first line of a step counts. `pushed` is
     the last step pushed of each kind of event.
@@ -102,12 +95,12 @@ def new_batches(
         if not found or event["step"] <= done.get(kind, -1):
             continue
         if points and len(points) + len(found) > limit:
-            yield Batch(points, dict(done))
+            yield points, dict(done)
             points = []
         points += found
         done[kind] = event["step"]
     if points:
-        yield Batch(points, dict(done))
+        yield points, dict(done)
 
 
 def points_of(values: Mapping[str, Any], at_ms: int, step: int) -> list[Point]:
@@ -135,42 +128,30 @@ def _is_number(value: Any) -> bool:
 DIGEST_LENGTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetFacts:
-    """One split as MLflow knows it."""
-
-    name: str  # task and split, `mrpc-train`
-    digest: str  # the first characters of the split's sha256, or of the data's key
-    context: str  # what the split was used for, `train` or `dev`
-    source_type: str
-    source: str  # JSON that MLflow can turn back into a source of its type
-    schema: str  # JSON with the column names and types
-
-
 def dataset_facts(
     run: Mapping[str, Any], digests: Mapping[str, str] | None = None
-) -> list[DatasetFacts]:
-    """The train split and the first dev split of a training; empty when its data has no key.
+) -> dict[str, dict[str, str]]:
+    """What MLflow is told of the train split and the first dev split; empty without the data's key.
 
-    The data's key stands in for a split without a digest (`data_digests`).
+    By what the split was used for, `train` or `dev`: its name, the first characters of its sha256
+    or, without one (`data_digests`), of the data's key, its source as JSON that MLflow can turn
+    back into a source of that type, and the columns' names and types as JSON.
     """
     data_key = run["identity"].get("keys", {}).get("splits")
     if not data_key:
-        return []
+        return {}
     task = run["task"]
     source_type, source = _source(run["params"]["task"])
-    splits = {"train": "train", "dev": task.get("dev_splits", ["dev"])[0]}
-    return [
-        DatasetFacts(
-            name=f"{task['name']}-{split}",
-            digest=(digests or {}).get(split, data_key)[:DIGEST_LENGTH],
-            context=context,
-            source_type=source_type,
-            source=mask_credentials(json.dumps(source)),
-            schema=json.dumps({"mlflow_colspec": _columns(task)}),
-        )
-        for context, split in splits.items()
-    ]
+    return {
+        context: {
+            "name": f"{task['name']}-{split}",
+            "digest": (digests or {}).get(split, data_key)[:DIGEST_LENGTH],
+            "source_type": source_type,
+            "source": mask_credentials(json.dumps(source)),
+            "schema": json.dumps({"mlflow_colspec": _columns(task)}),
+        }
+        for context, split in {"train": "train", "dev": task.get("dev_splits", ["dev"])[0]}.items()
+    }
 
 
 def _source(params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

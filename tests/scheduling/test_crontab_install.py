@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.crontab import cron_schedules, install, listed, remove
-from alpkd_pipeline.orchestration.timetable.entry import crontab_block, make_entry
+from alpkd_pipeline.scheduling.crontab import crontab_block, install, listed, remove
+from alpkd_pipeline.scheduling.entry import make_entry
 
 
 def test_what_is_installed_is_the_block(project: Path, table: Path) -> None:
@@ -20,8 +19,7 @@ def test_what_is_installed_is_the_block(project: Path, table: Path) -> None:
 
 def test_lines_that_were_pasted_are_known(project: Path, table: Path) -> None:
     table.write_text(crontab_block(make_entry(project, "weekly", ["run"]), "@daily"))
-    assert [found.when for found in cron_schedules(table.read_text(), project)] == ["@daily"]
-    assert listed(project, datetime.now()).startswith("weekly: cron '@daily', kedro run")
+    assert listed(project).startswith("weekly: @daily cd ")
     remove(project, "weekly")
     assert not table.exists()
     with pytest.raises(UserError, match="there is no schedule 'weekly' of this project"):

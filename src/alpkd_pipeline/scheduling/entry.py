@@ -1,4 +1,4 @@
-"""What a scheduler is told: a command of the project as lines for crontab or units for systemd."""
+"""A schedule: a command of the project as a scheduler starts it, and as units for systemd."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +13,8 @@ from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
-from alpkd_pipeline.orchestration.timetable.run_log import STILL_RUNNING
 from alpkd_pipeline.program import module, program
-
-LONGEST_COMMAND = 998
-"""Bytes that Debian's cron takes after the five fields; it rejects the whole crontab otherwise."""
+from alpkd_pipeline.scheduling.run_log import STILL_RUNNING
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SAFE = re.compile(r"[\w@+=:,./-]+", re.ASCII)
@@ -81,29 +76,14 @@ def check_name(name: str) -> None:
         )
 
 
-def marks(project: Path | str, name: str) -> tuple[str, str]:
-    """The lines around an entry in a crontab; either may be a part of a regular expression."""
-    what = f"alpkd_pipeline schedule {name} of {project}"
-    return f"# >>> {what}", f"# <<< {what}"
-
-
-def crontab_block(entry: Entry, when: str) -> str:
-    """The lines for a crontab, marks included; raises UserError where cron would not take them."""
-    variables = [f"{key}={shlex.quote(value)}" for key, value in entry.environment.items()]
-    start = " ".join([*variables, shlex.join(entry.start)])
-    # A percent sign ends the command in a crontab.
-    command = f"cd {shlex.quote(str(entry.project))} && {start}".replace("%", r"\%")
-    if (size := len(command.encode())) > LONGEST_COMMAND:
-        raise UserError(
-            f"the crontab line of '{entry.name}' has {size} bytes, cron takes {LONGEST_COMMAND}:"
-            " use --on-calendar, or put parameters into conf/"
-        )
-    begin, end = marks(entry.project, entry.name)
-    return f"{begin}\n{when} {command}\n{end}\n"
-
-
 def unit_files(entry: Entry, when: str) -> dict[str, str]:
-    """The texts of an entry's service and timer for systemd, by file name."""
+    """The texts of an entry's service and timer for systemd, by file name.
+
+    Raises:
+        UserError: an expression that would break the timer's file; systemd judges the rest.
+    """
+    if not when.strip() or not when.isprintable():
+        raise UserError("--on-calendar is empty or has control characters: give 'Sun 03:00'")
     what = f"alpkd_pipeline: {entry.name} ({entry.project})".replace("%", "%%")
     environment = "".join(
         f"Environment={_quoted(f'{k}={v}')}\n" for k, v in entry.environment.items()
@@ -146,16 +126,3 @@ def _quoted(word: str, *, shell: bool = False) -> str:
     if shell:
         escaped = escaped.replace("$", "$$")
     return escaped if _SAFE.fullmatch(word) else f'"{escaped}"'
-
-
-def check_calendar(expression: str) -> None:
-    """Refuse, by a UserError, what would break a timer or what the systemd here does not know."""
-    if not expression.strip() or not expression.isprintable():
-        raise UserError("--on-calendar is empty or has control characters: give 'Sun 03:00'")
-    analyze = shutil.which("systemd-analyze")
-    ask = [analyze or "", "calendar", "--", expression]
-    if analyze and subprocess.run(ask, capture_output=True).returncode:
-        raise UserError(
-            f"--on-calendar '{expression}': systemd does not understand it; examples: 'Sun 03:00',"
-            " 'daily', '*-*-01 04:30' (man systemd.time)"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
@@ -20,13 +21,15 @@ from typing import Any
 import click
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable import run_log, settings
-from alpkd_pipeline.orchestration.timetable.entry import check_name
-from alpkd_pipeline.orchestration.timetable.notify import tell
-from alpkd_pipeline.orchestration.timetable.run_log import remember, utc
 from alpkd_pipeline.program import module, program
+from alpkd_pipeline.scheduling import run_log, settings
+from alpkd_pipeline.scheduling.entry import check_name
+from alpkd_pipeline.scheduling.run_log import remember, utc
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+NOTIFY_SECONDS = 60.0
+"""How long telling people may take."""
 
 LAST_WORDS_SECONDS = 5.0
 """How long to read on after the command's end: a process that it left behind may keep the pipe."""
@@ -44,14 +47,14 @@ def start(project: Path, name: str, command: Sequence[str], *, echo: bool = Fals
     folder = run_log.log_folder(project, name)
     try:
         with run_log.held(folder / run_log.LOCK) as lock:
-            return _start(project, name, command, lock, echo)
-    except run_log.StillRunning:
-        last = run_log.last_outcome(folder)
-        since = f" since {last['started']}" if "started" in last else ""
-        click.echo(f"{name} is still running{since}: not started again", err=True)
-        return run_log.STILL_RUNNING
+            if lock is not None:
+                return _start(project, name, command, lock, echo)
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be used: {error.strerror}") from None
+    last = run_log.last_outcome(folder)
+    since = f" since {last['started']}" if "started" in last else ""
+    click.echo(f"{name} is still running{since}: not started again", err=True)
+    return run_log.STILL_RUNNING
 
 
 def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bool) -> int:
@@ -72,7 +75,7 @@ def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bo
     notify = settings.Notify()
     try:
         notify = settings.read_notify(project)
-        secrets = [*notify.secrets, *settings.credential_values(project)]
+        secrets = settings.credential_values(project)
         variables = settings.read_env_file(project)
     except UserError as error:
         report |= {"exit_code": 1, "verdict": str(error)}
@@ -104,15 +107,51 @@ def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bo
         log.heading(f"result   {ended}")
 
         if told := tell(notify, report, project, environment):
-            for line in told:
-                log.heading(f"notify   {line}")
-            remember(folder, {**report, "notified": told})
+            log.heading(f"notify   {told}")
     if report["exit_code"] and not echo:
         # What cron sends by mail, where there is mail, and systemd writes to its journal.
         verdict = f": {report['verdict']}" if report["verdict"] else ""
         said = f"{name}: {report['command']} ended with {ended}{verdict} ({report['log']})"
         click.echo(said, err=True)
     return int(report["exit_code"])
+
+
+def tell(
+    notify: settings.Notify,
+    report: Mapping[str, Any],
+    project: Path,
+    environment: Mapping[str, str],
+) -> str:
+    """Hand a report that is free of secrets to the command that wants it; never raises.
+
+    Says what came of it; nothing where nobody is told.
+    """
+    if not notify.command or (report["exit_code"] == 0 and notify.when != "always"):
+        return ""
+    # Short facts as variables, for commands that do not read JSON; a text for chat programs.
+    short = ("name", "command", "exit_code", "verdict", "log", "host", "project")
+    facts = {f"SCHEDULE_{key.upper()}": str(report[key]) for key in short}
+    text = (
+        f"{report['name']} on {report['host']}: {report['command']} ended with exit code"
+        f" {report['exit_code']} after {report['seconds']} s. {report['verdict']}"
+    )
+    try:
+        done = subprocess.run(
+            ["/bin/sh", "-c", notify.command],
+            input=json.dumps({"text": text, **report}, indent=2).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=project,
+            env={**environment, **facts},
+            timeout=NOTIFY_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"notify.command did not end within {NOTIFY_SECONDS:.0f} s and was stopped"
+    except OSError as error:
+        return f"notify.command could not be run: {error.strerror}"
+    if done.returncode:
+        return f"notify.command failed with exit code {done.returncode}"
+    return "told by notify.command"
 
 
 def run_child(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable.entry import Entry, unit_files
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.scheduling.entry import Entry, unit_files
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze"
@@ -90,3 +91,9 @@ def test_words_of_a_unit_mean_what_they_say(tmp_path: Path) -> None:
     assert command.endswith('-- run "--params=a=%%H,b=$$HOME" "100%%"')
     for line in (*lines, *timer.splitlines()):
         assert line.startswith("#") or "%" not in line.replace("%%", "")
+
+
+@pytest.mark.parametrize("expression", ["", "  ", "daily\nUnit=other.service"])
+def test_a_time_that_would_break_the_file_is_refused(expression: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="empty or has control characters"):
+        unit_files(entry(tmp_path), expression)

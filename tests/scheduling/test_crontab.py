@@ -4,18 +4,18 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.orchestration.timetable.conftest import program
+from tests.scheduling.conftest import program
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.crontab import (
-    CronSchedule,
-    cron_schedules,
+from alpkd_pipeline.scheduling.crontab import (
+    LONGEST_COMMAND,
+    crontab_block,
     read_crontab,
+    schedules,
     with_block,
-    without_block,
     write_crontab,
 )
-from alpkd_pipeline.orchestration.timetable.entry import LONGEST_COMMAND, Entry, crontab_block
+from alpkd_pipeline.scheduling.entry import Entry
 
 PROJECT = Path("/some/where")
 OTHERS = "MAILTO=me\n# mine\n*/5 * * * * date '+\\%F' >> /tmp/x\n\n"
@@ -52,8 +52,6 @@ def test_percent_signs_are_escaped_and_odd_words_reach_the_command(tmp_path: Pat
     said = done.stdout.splitlines()
     assert said[:2] == [str(project), "/h %"]
     assert said[2:] == ["-m", "kedro", "schedule", "--start", "w", "--", *odd]
-    (found,) = cron_schedules(with_block("", made, crontab_block(made, "0 3 * * 0")), project)
-    assert found.command == made.shown
 
 
 def test_a_line_that_cron_would_cut_is_refused() -> None:
@@ -62,46 +60,51 @@ def test_a_line_that_cron_would_cut_is_refused() -> None:
 
 
 def test_what_others_wrote_stays_as_it_was() -> None:
-    first = with_block(OTHERS, entry(), crontab_block(entry(), "0 3 * * 0"))
+    first = with_block(OTHERS, PROJECT, "weekly", crontab_block(entry(), "0 3 * * 0"))
     assert first.startswith(OTHERS)
-    assert without_block(first, PROJECT, "weekly") == OTHERS
-    second = with_block(first + "# after\n", entry(), crontab_block(entry(), "0 4 * * 0"))
+    assert with_block(first, PROJECT, "weekly", "") == OTHERS
+    later = crontab_block(entry(), "0 4 * * 0")
+    second = with_block(first + "# after\n", PROJECT, "weekly", later)
     assert second.endswith("# after\n")
-    assert cron_schedules(second, PROJECT) == [
-        CronSchedule("weekly", "0 4 * * 0", "kedro rerun --latest-green")
-    ]
-    assert without_block(second, PROJECT, "weekly") == f"{OTHERS}# after\n"
+    (line,) = schedules(second, PROJECT).values()
+    assert line.startswith("0 4 * * 0 cd /some/where && ")
+    assert line.endswith(" -m kedro schedule --start weekly -- rerun --latest-green")
+    assert with_block(second, PROJECT, "weekly", "") == f"{OTHERS}# after\n"
 
 
 def test_a_last_line_without_an_end_gets_one() -> None:
     block = crontab_block(entry(), "@weekly")
-    assert with_block("# mine", entry(), block) == f"# mine\n{block}"
+    assert with_block("# mine", PROJECT, "weekly", block) == f"# mine\n{block}"
 
 
 def test_other_names_and_other_projects_are_left_alone() -> None:
     crontab = ""
     made = [entry("weekly"), entry("weekly-2"), entry(project=Path("/some/where/else"))]
     for one in made:
-        crontab = with_block(crontab, one, crontab_block(one, "@daily"))
-    rest = without_block(crontab, PROJECT, "weekly")
-    assert [s.name for s in cron_schedules(rest, PROJECT)] == ["weekly-2"]
-    assert [s.name for s in cron_schedules(rest, Path("/some/where/else"))] == ["weekly"]
+        crontab = with_block(crontab, one.project, one.name, crontab_block(one, "@daily"))
+    rest = with_block(crontab, PROJECT, "weekly", "")
+    assert [*schedules(rest, PROJECT)] == ["weekly-2"]
+    assert [*schedules(rest, Path("/some/where/else"))] == ["weekly"]
 
 
 def test_a_mark_that_was_left_alone_swallows_nothing() -> None:
     block = crontab_block(entry(), "@daily")
     alone = block.splitlines()[0] + "\n0 0 * * * mine\n"
-    assert cron_schedules(alone, PROJECT) == []
-    assert without_block(alone + block, PROJECT, "weekly") == alone
+    assert schedules(alone, PROJECT) == {}
+    assert with_block(alone + block, PROJECT, "weekly", "") == alone
+
+
+def test_what_is_not_there_is_not_taken_out() -> None:
+    assert with_block("# mine", PROJECT, "weekly", "") == "# mine"
 
 
 def test_a_line_that_people_changed_is_read_as_it_is_now() -> None:
     block = crontab_block(entry(), "0 3 * * 0")
     begin, line, end = block.splitlines()
     later = line.replace("0 3 * * 0", "15  4 1 * *")
-    assert cron_schedules(f"{begin}\n{later}\n{end}\n", PROJECT)[0].when == "15 4 1 * *"
-    off = cron_schedules(f"{begin}\n#{line}\n{end}\n", PROJECT)[0]
-    assert (off.when, off.command) == ("", "(switched off)")
+    assert schedules(f"{begin}\n{later}\n{end}\n", PROJECT) == {"weekly": later}
+    assert schedules(f"{begin}\n#{line}\n{end}\n", PROJECT) == {"weekly": f"#{line}"}
+    assert schedules(f"{begin}\n{end}\n", PROJECT) == {"weekly": ""}
 
 
 # The program -------------------------------------------------------------------------------------
@@ -118,7 +121,8 @@ def test_written_and_read_and_removed_again(table: Path) -> None:
 def test_bytes_that_are_no_text_survive(table: Path) -> None:
     table.write_bytes(b"# caf\xe9\n")
     before = read_crontab()
-    write_crontab(before, with_block(before, entry(), crontab_block(entry(), "@daily")))
+    block = crontab_block(entry(), "@daily")
+    write_crontab(before, with_block(before, PROJECT, "weekly", block))
     assert table.read_bytes().startswith(b"# caf\xe9\n# >>> ")
 
 

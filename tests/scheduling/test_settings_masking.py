@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from alpkd_pipeline.orchestration.timetable.settings import Masking
+from alpkd_pipeline.scheduling.settings import Masking
 
 
 def test_every_secret_is_replaced_wherever_it_stands() -> None:

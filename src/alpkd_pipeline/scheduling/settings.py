@@ -1,21 +1,19 @@
 """What conf/ says about scheduled commands: their variables, whom to tell, and what is secret.
 
-Variables stand in conf/local/schedule.env, notifications in conf/<env>/schedule.yml, the webhook in
-credentials.yml: its address is itself a secret, since whoever has it can post.
+Variables stand in conf/local/schedule.env, notifications in conf/<env>/schedule.yml.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, unquote_plus, urlsplit
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from alpkd_pipeline.errors import UserError, mask_credentials
 
@@ -23,9 +21,6 @@ ENV_FILE = Path("conf") / "local" / "schedule.env"
 """Variables for scheduled commands, one NAME=value a line; never printed."""
 
 FILE = "schedule.yml"
-WEBHOOK = "schedule_webhook"
-WHEN = ("failure", "always")
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 SHORTEST = 6
 """Characters of the shortest value that is masked: `1` and `true` are no secrets and are
@@ -66,69 +61,53 @@ def child_environment(given: Mapping[str, str], own: Mapping[str, str]) -> dict[
     # `git`, `nvidia-smi` and the programs of the virtual environment are looked for here.
     places = [str(Path(sys.executable).parent), environment.get("PATH") or os.defpath]
     environment["PATH"] = os.pathsep.join(places)
-    if sys.prefix != sys.base_prefix:
-        environment["VIRTUAL_ENV"] = sys.prefix
-    environment.setdefault("HOME", pwd.getpwuid(os.getuid()).pw_dir)
     # What the log misses when the machine goes down is a line, not a buffer.
     environment["PYTHONUNBUFFERED"] = "1"
-    environment.setdefault("PYTHONIOENCODING", "utf-8")
     return environment
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Whom to tell: a shell command that gets the report as JSON, an address to post it to.
+class Notify(BaseModel):
+    """Whom to tell: a shell command that gets the report as JSON.
 
-    Of good runs only if `always`, else of those whose exit code is not 0.
+    Of good runs only if `when` is `always`, else of those whose exit code is not 0.
     """
 
-    command: str = ""
-    webhook: str = field(default="", repr=False)
-    always: bool = False
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @property
-    def secrets(self) -> list[str]:
-        """The parts of the webhook's address that let one post, as they may stand alone."""
-        parts = urlsplit(self.webhook)
-        values = [pair.partition("=")[2] or pair for pair in parts.query.split("&")]
-        said = [parts.path, parts.password or "", parts.fragment, parts.query, *values]
-        return [*said, *map(unquote, said), *map(unquote_plus, values)]
+    command: str = ""
+    when: Literal["failure", "always"] = "failure"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    notify: Notify | None = None
 
 
 def read_notify(project: Path) -> Notify:
-    """What conf/ says about notifications; a UserError never shows a value that may be secret."""
-    found = _section(project, "schedule", FILE)
-    _refuse_others(found, ("notify",), FILE)
-    notify = found.get("notify") or {}
-    if not isinstance(notify, Mapping):
-        raise UserError(f"{FILE}: 'notify' should be a block with 'command' and 'when'")
-    _refuse_others(notify, ("command", "when"), f"{FILE}, notify")
-    command, when = notify.get("command") or "", notify.get("when", WHEN[0])
-    if not isinstance(command, str):
-        raise UserError(f"{FILE}: 'notify.command' should be one shell command, as text")
-    if when not in WHEN:
-        raise UserError(f"{FILE}: 'notify.when' = {when!r}: should be {' or '.join(WHEN)}")
-    webhook = _section(project, "credentials", "credentials.yml").get(WEBHOOK) or ""
-    if webhook and not _can_be_posted_to(webhook):
-        raise UserError(f"credentials: '{WEBHOOK}' should be an address that starts with https://")
-    return Notify(command, webhook, when == "always")
-
-
-def _refuse_others(found: Mapping[str, Any], known: tuple[str, ...], place: str) -> None:
-    for name in found:
-        if name not in known:
-            raise UserError(f"{place}: unknown entry '{name}'; there are {', '.join(known)}")
-
-
-def _can_be_posted_to(webhook: Any) -> bool:
-    if not isinstance(webhook, str) or not webhook.isprintable() or " " in webhook:
-        return False
+    """What schedule.yml says; a UserError never shows a value, which may be secret."""
     try:
-        scheme, host = urlsplit(webhook).scheme, urlsplit(webhook).hostname
-    except ValueError:
-        return False
-    # Without encryption only to this machine.
-    return bool(host) and (scheme == "https" or (scheme == "http" and host in LOCAL))
+        return _File.model_validate(_section(project, "schedule", FILE)).notify or Notify()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise UserError(
+            f"{FILE}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}; there are"
+            " notify.command, a shell command, and notify.when, failure or always"
+        ) from None
+
+
+def credential_values(project: Path) -> list[str]:
+    """Every text and number among the project's credentials, so that it can be masked.
+
+    A UserError refuses a webhook, of which earlier versions read the address there.
+    """
+    found = _section(project, "credentials", "credentials.yml")
+    if "schedule_webhook" in found:
+        raise UserError(
+            "credentials: 'schedule_webhook' is read no more: have notify.command of"
+            " conf/local/schedule.yml call curl as docs/schedules.md shows, and remove this entry"
+        )
+    return list(_texts(found))
 
 
 def _section(project: Path, kind: str, file: str) -> dict[str, Any]:
@@ -153,11 +132,6 @@ def _section(project: Path, kind: str, file: str) -> dict[str, Any]:
         raise UserError(
             f"{file} in conf/ cannot be read ({type(error).__name__}): check that it is valid YAML"
         ) from None
-
-
-def credential_values(project: Path) -> list[str]:
-    """Every text and number among the project's credentials, so that it can be masked."""
-    return list(_texts(_section(project, "credentials", "credentials.yml")))
 
 
 def _texts(found: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.orchestration.timetable.start import run_child
+from alpkd_pipeline.scheduling.start import run_child
 
 
 def run(program: str, folder: Path, **environment: str) -> tuple[int, list[str]]:
@@ -68,7 +68,7 @@ def test_signals_mean_afterwards_what_they_meant_before(tmp_path: Path) -> None:
 def test_a_process_that_was_left_behind_does_not_hold_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alpkd_pipeline.orchestration.timetable.start.LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr("alpkd_pipeline.scheduling.start.LAST_WORDS_SECONDS", 0.2)
     program = (
         "import subprocess; print(subprocess.Popen(['sleep', '20'], start_new_session=True).pid)"
     )

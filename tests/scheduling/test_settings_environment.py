@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.timetable.settings import (
+from alpkd_pipeline.scheduling.settings import (
     ENV_FILE,
     child_environment,
     read_env_file,
@@ -48,12 +48,10 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         read_env_file(tmp_path)
 
 
-def test_from_nothing_there_is_a_path_and_a_home() -> None:
+def test_from_nothing_there_is_a_path() -> None:
     made = child_environment({}, {})
     assert made["PATH"].split(":")[0] == str(Path(sys.executable).parent)
     assert "/bin" in made["PATH"].split(":")
-    assert Path(made["HOME"]).is_dir()
-    assert (made.get("VIRTUAL_ENV") == sys.prefix) == (sys.prefix != sys.base_prefix)
 
 
 def test_own_variables_win_over_those_of_the_scheduler() -> None:
