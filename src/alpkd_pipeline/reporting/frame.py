@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.grouping import (
-    facts_but_seed,
     findings,
     flat,
     group_id,
     study_of,
     teacher_facts,
-    told_apart,
+    tell_apart,
 )
-from alpkd_pipeline.reporting.settings import LR, add_settings, own_rates, part_twins
+from alpkd_pipeline.reporting.settings import add_settings_of
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
@@ -113,9 +112,11 @@ AFTER_SCORES = (
     "teacher_parameters",
 )
 """Then what `tables.measures` says that runs tell themselves."""
-_TIMED = ("latency_ms", "speed_up", "latency_shared", "timed_on")
-_GROUPED = ("selection", "tuned", "generation", "group", "differs")
-AFTER_MEASURES = (*_TIMED, *_GROUPED, *SETTING_COLUMNS, "key", "name", "path")
+AFTER_MEASURES = (
+    *("latency_ms", "speed_up", "latency_shared", "timed_on"),
+    *("selection", "tuned", "generation", "group", "differs"),
+    *(*SETTING_COLUMNS, "key", "name", "path"),
+)
 
 _ORDER = ("task", "layers", "method", "differs", "group", "seed", "path")
 
@@ -141,15 +142,12 @@ def run_frame(
             scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
         )
     ]
-    facts = [teacher_facts(teacher) if teacher else {} for teacher in taught]
+    facts = add_settings_of(rows, scored, tuned)
+    tell_apart(rows, facts, ("group", "differs"), _OF_GROUP)
+    of_teachers = [teacher_facts(teacher) if teacher else {} for teacher in taught]
     # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
-    places = [
-        (row["task"], row["generation"], known.get("teacher.model"))
-        for row, known in zip(rows, facts, strict=True)
-    ]
-    for row, told in zip(rows, told_apart(facts, places), strict=True):
-        row["teacher_differs"] = told
-    _add_groups(rows, scored, [study is not None and LR in study.values for study in tuned])
+    of_model = ("task", "generation", "teacher_model")
+    tell_apart(rows, of_teachers, ("teacher_group", "teacher_differs"), of_model)
     names = dict.fromkeys(name for record in scored for name in record.scores)
     tell = told_by_runs()
     columns = [*BEFORE_SCORES, "score", *names, *AFTER_SCORES, *tell, *AFTER_MEASURES]
@@ -173,6 +171,7 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         **record.scores,
         "rows": record.rows,
         "teacher": teacher.run["name"] if teacher else params["teacher"].get("model"),
+        "teacher_model": teacher and teacher.run["params"]["teacher"].get("model"),
         "teacher_score": teacher.deciding_score if teacher else None,
         "parameters": _parameters(record),
         "teacher_parameters": _parameters(teacher) if teacher else None,
@@ -194,21 +193,4 @@ def _parameters(record: RunRecord) -> int | None:
     return (record.metrics.get("parameters") or {}).get("total")
 
 
-def _add_groups(
-    rows: list[dict[str, Any]], records: list[RunRecord], rate_searched: Sequence[bool]
-) -> None:
-    facts = [facts_but_seed(record) for record in records]
-    part_twins(rows, facts)
-    for row, known in zip(rows, facts, strict=True):
-        row["group"] = group_id(known)
-    places = [tuple(row[name] for name in _RIVALS) for row in rows]
-    for row, told in zip(rows, told_apart(facts, places), strict=True):
-        row["differs"] = told
-    for kind in {row["generation"] for row in rows}:
-        # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
-        chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
-        there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
-        add_settings(there, theirs, own_rates(there, theirs, [rate_searched[i] for i in chosen]))
-
-
-_RIVALS = ("task", "method", "layers", "teacher_layers", "generation")
+_OF_GROUP = ("task", "method", "layers", "teacher_layers", "generation")

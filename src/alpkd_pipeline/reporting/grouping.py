@@ -102,14 +102,24 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def told_apart(facts: Sequence[Mapping[str, str]], places: Sequence[Hashable]) -> list[str]:
-    """For each run what tells its facts from those of others of the same place, in words."""
-    ids = [group_id(known) for known in facts]
+def tell_apart(
+    rows: Sequence[dict[str, Any]],
+    facts: Sequence[Mapping[str, str]],
+    names: tuple[str, str],
+    within: Sequence[str],
+) -> None:
+    """Add to each row, under two names, the id of its facts and what tells them from those of
+    others that have the same in the columns `within`.
+    """
+    name, differs = names
+    places = [tuple(row.get(column) for column in within) for row in rows]
     rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    for place, name, known in zip(places, ids, facts, strict=True):
-        rivals[place][name] = known
+    for row, place, known in zip(rows, places, facts, strict=True):
+        row[name] = group_id(known)
+        rivals[place][row[name]] = known
     told = {place: differences(found) for place, found in rivals.items()}
-    return [told[place][name] for place, name in zip(places, ids, strict=True)]
+    for row, place in zip(rows, places, strict=True):
+        row[differs] = told[place][row[name]]
 
 
 def _named(facts: Mapping[str, str], names: Sequence[str]) -> str:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.reporting.grouping import group_id, told_apart
+from alpkd_pipeline.reporting.grouping import Found, facts_but_seed, group_id, tell_apart
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.store import RunRecord
 
 TEACHER = "key.teacher"
 LR = "training.lr"
@@ -23,7 +26,28 @@ _OF_METHOD = {"code", "key.student"}
 """The hash of a student's code covers its method's own module, so no two methods share it."""
 
 
-def part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:
+def add_settings_of(
+    rows: Sequence[dict[str, Any]], records: Sequence[RunRecord], studies: Sequence[Found | None]
+) -> list[dict[str, str]]:
+    """`add_settings` to the rows of real runs, with the studies that found their numbers; gives
+    what defines each run but its seed.
+    """
+    facts = [facts_but_seed(record) for record in records]
+    _part_twins(rows, facts)
+    # Where all have one rate in the end, a searched one is no reason to keep methods apart.
+    places = [tuple(row.get(name) for name in _RIVALS) for row in rows]
+    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
+    for place, known in zip(places, facts, strict=True):
+        rates[place].add(known.get(LR))
+    tuned = [
+        study is not None and LR in study.values and len(rates[place]) > 1
+        for place, study in zip(places, studies, strict=True)
+    ]
+    add_settings(rows, facts, tuned)
+    return facts
+
+
+def _part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:
     """Keep runs apart that have one seed and the same facts, by their keys.
 
     Something differs that was not recorded, so nothing may be pooled. The rows need `seed`, `key`.
@@ -33,22 +57,6 @@ def part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]
     for row, known, seed in zip(rows, facts, seeds, strict=True):
         if times[seed] > 1:
             known["key.student"] = f'"{row["key"]}"'
-
-
-def own_rates(
-    rows: Sequence[Mapping[str, Any]],
-    facts: Sequence[Mapping[str, str]],
-    searched: Sequence[bool],
-) -> list[bool]:
-    """For each run whether its learning rate was searched, and is another than its rivals'.
-
-    Where all have one rate in the end, a searched one is no reason to keep methods apart.
-    """
-    places = [(row["task"], row["layers"]) for row in rows]
-    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
-    for place, known in zip(places, facts, strict=True):
-        rates[place].add(known.get(LR))
-    return [rate and len(rates[place]) > 1 for place, rate in zip(places, searched, strict=True)]
 
 
 def add_settings(
@@ -65,13 +73,14 @@ def add_settings(
     settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
     _part_teachers(settings, facts)
     arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
-    places = [(row["task"], row["layers"]) for row in rows]
-    methods = [(*place, row["method"]) for place, row in zip(places, rows, strict=True)]
-    told, told_arms = told_apart(settings, places), told_apart(arms, methods)
-    for i, row in enumerate(rows):
-        row["setting"], row["setting_differs"] = group_id(settings[i]), told[i]
-        row["arm"], row["arm_differs"] = group_id(arms[i]), told_arms[i]
-        row["teacher_key"] = facts[i].get(TEACHER, "").strip('"')
+    tell_apart(rows, settings, ("setting", "setting_differs"), _RIVALS)
+    tell_apart(rows, arms, ("arm", "arm_differs"), (*_RIVALS, "method"))
+    for row, known in zip(rows, facts, strict=True):
+        row["teacher_key"] = known.get(TEACHER, "").strip('"')
+
+
+_RIVALS = ("task", "layers", "generation")
+"""Trials and reruns are no rivals of cells."""
 
 
 def _setting_facts(facts: Mapping[str, str], tuned: bool) -> dict[str, str]:

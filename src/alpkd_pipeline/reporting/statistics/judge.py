@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
+from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
+from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.statistics.pairing import Pairing, Row, Unit, by_place, per_seed
 from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pseudo_values
 from alpkd_pipeline.reporting.statistics.words import Plan
@@ -59,6 +61,10 @@ class Judge:
         return borrowed_test(
             list(pairs.ours.values()), list(pairs.theirs.values()), others, self.step(ours)
         )
+
+    def share(self, seeds: int) -> float | None:
+        """What a test over so many seeds may spend of the level; None: it is not made."""
+        return planned_share(self.plan.looks, seeds) if seeds >= ENOUGH_SEEDS else None
 
     def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
         """With how many seeds less the two were tested before, without a plan for it."""
