@@ -17,9 +17,11 @@ from alpkd_pipeline.reporting.statistics.pairing import Row as Arm
 from alpkd_pipeline.reporting.tables.average import (
     AVERAGE,
     CONSTANT,
+    NUMBERS,
     TEACHER,
     average_name,
     averages,
+    new_line,
     percent,
     teacher_lines,
     teacher_means,
@@ -51,10 +53,8 @@ if TYPE_CHECKING:
 Line = dict[Any, Any]
 """One number with everything around it."""
 
-_NUMBERS = ("n", "mean", "std", "low", "high")
-_OF_ARM = ("label", "method", "task", "metric", *_NUMBERS, "runs", "collapsed")
 _FIRST = ("layers", "row", "label", "kind", "method", "task", "metric")
-BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
+BEFORE_MEASURES = (*_FIRST, *NUMBERS, "bold", "kept", "tasks", "rank")
 _REAL = ("mean", "std", "low", "high", "kept", "rank")
 
 
@@ -87,23 +87,17 @@ def main_lines(
         ValueError: two arms of one task and depth have the same label.
     """
     bold = {arm["arm"] for arm in bests if arm["bold"]}
-    runs = timed_alike(runs)
+    students = list(_student_lines(timed_alike(runs), table, bold, collapsed))
     lines: list[Line] = []
     for layers in sorted({arm["layers"] for arm in table}, reverse=True):
         here = runs[runs["layers"] == layers]
-        arms = [
-            {**arm, "collapsed": len(set(arm["runs"]) & set(collapsed))}
-            for arm in table
-            if arm["layers"] == layers
-        ]
-        students = _student_lines(here, arms, bold)
-        of_tasks = dict.fromkeys(zip(here["task"], here["metric"], strict=True))
         same = [
-            _constant_line(task, metric, constants[task])
-            for task, metric in of_tasks
+            new_line(CONSTANT, "larger class or mean", task, metric) | {"mean": constants[task]}
+            for task, metric in dict(zip(here["task"], here["metric"], strict=True)).items()
             if constants and task in constants
         ]
-        lines += _in_rows([*teacher_lines(here), *students, *same], layers)
+        of_methods = (line for line in students if line["layers"] == layers)
+        lines += _in_rows([*teacher_lines(here), *of_methods, *same], layers)
     return lines
 
 
@@ -115,40 +109,24 @@ def main_frame(lines: Sequence[Line]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys([*_REAL, *measures()], "float64"))
 
 
-def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> Iterator[Line]:
-    of_arm, teachers = measured(here), teacher_means(here)
-    timed = here[here["latency_ms"].notna()]
+def _student_lines(
+    runs: pd.DataFrame, table: Sequence[Arm], bold: set[str], collapsed: Collection[str]
+) -> Iterator[Line]:
+    of_arm, teachers = measured(runs), teacher_means(runs)
+    timed = runs[runs["latency_ms"].notna()]
     places = dict(zip(timed["arm"], timed["timed_on"], strict=True))
     for row in table:
-        arm = row["arm"]
+        arm, same = row["arm"], len(set(row["runs"]) & set(collapsed))
         yield {
-            **{name: row[name] for name in _OF_ARM},
+            **row,
             "kind": "student",
             "bold": arm in bold,
-            "kept": None
-            if row["collapsed"]
-            else percent(row["mean"], teachers.get(arm), row["metric"]),
+            "collapsed": same,
+            "kept": None if same else percent(row["mean"], teachers.get(arm), row["metric"]),
             "teacher_mean": teachers.get(arm),
-            "per_seed": row["per_seed"],
             "timed_on": places.get(arm, ""),
             **of_arm[arm],
         }
-
-
-def _constant_line(task: str, metric: str, score: float) -> Line:
-    return {
-        **dict.fromkeys(measures()),
-        "label": "larger class or mean",
-        "method": CONSTANT,
-        "kind": CONSTANT,
-        "task": task,
-        "metric": metric,
-        "mean": score,
-        "bold": False,
-        "per_seed": {},
-        **dict.fromkeys(("n", "std", "low", "high", "kept", "teacher_mean")),
-        "runs": [],
-    }
 
 
 def _in_rows(lines: list[Line], layers: int) -> Iterator[Line]:
