@@ -127,9 +127,14 @@ def run_frame(
     teachers: Mapping[str, RunRecord],
     searches: Sequence[Record],
 ) -> pd.DataFrame:
-    """The table that `collect` describes.
+    """One row for each of these students, which all have scores; teachers are given by their keys,
+    searches with the oldest first.
 
-    All students have scores; teachers are given by their keys, searches with the oldest first.
+    Columns: `BEFORE_SCORES`, `score` (the deciding one, on the first dev split), each dev score as
+    `<split>.<metric>`, `AFTER_SCORES`, what `tables.measures` reads of runs, `AFTER_MEASURES`.
+    `group` is shared by runs that differ in nothing but the seed; `differs` says what tells a group
+    from others of the same method and depth; `path` is relative to the store. `tuned`: the rows on
+    which its numbers were searched. What is not known is missing.
     """
     import pandas as pd
 

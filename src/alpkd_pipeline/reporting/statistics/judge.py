@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
 from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
-from alpkd_pipeline.reporting.statistics.pairing import Pairing, Row, Unit, by_place, per_seed
+from alpkd_pipeline.reporting.statistics.pairing import (
+    Pairing,
+    Place,
+    Row,
+    Unit,
+    by_place,
+    per_seed,
+)
 from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pseudo_values
 from alpkd_pipeline.reporting.statistics.words import Plan
 
@@ -29,23 +36,21 @@ class Answers:
         return Counter(zip(self.labels, self.answers, strict=True))
 
 
+@dataclass
 class Judge:
-    """The tests of one comparison: arms, the plan, and the answers of runs by their keys."""
+    """The tests of one comparison."""
 
-    def __init__(
-        self,
-        table: Iterable[Row],
-        plan: Plan,
-        answers: Mapping[str, Answers] | None = None,
-        looks: Mapping[tuple[str, str], Sequence[int]] | None = None,
-    ) -> None:
-        """Keep what is given, with the numbers of seeds at which pairs of arms were tested before;
-        nothing is computed yet.
-        """
-        self._looks = looks or {}
-        self.table, self.plan, self.answers = list(table), plan, answers or {}
-        self.places = by_place(self.table)
-        self._summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = {}
+    table: Sequence[Row]  # its arms
+    plan: Plan
+    answers: Mapping[str, Answers] = field(default_factory=dict)  # by the keys of runs
+    # two arms -> the numbers of seeds at which they were tested before
+    looks: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
+    _summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> dict[Place, list[Row]]:
+        """The arms of every task and depth."""
+        return by_place(self.table)
 
     def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
         """The borrowed t of a pair with enough shared seeds."""
@@ -68,7 +73,7 @@ class Judge:
 
     def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
         """With how many seeds less the two were tested before, without a plan for it."""
-        seen = self._looks.get((ours["arm"], theirs["arm"]), ())
+        seen = self.looks.get((ours["arm"], theirs["arm"]), ())
         return [] if self.plan.looks else [n for n in seen if n < seeds]
 
     def step(self, arm: Row) -> float:

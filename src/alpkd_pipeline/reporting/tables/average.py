@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ NUMBERS = ("n", "mean", "std", "low", "high")
 _RUN_NAME = r"^.+?-teacher-(?P<model>.+?)-s\d+(?:-[0-9a-f]{4})?$"
 
 
-def new_line(kind: str, label: str, task: str, metric: str) -> dict[str, Any]:
+def new_line(kind: str, label: Hashable, task: Hashable, metric: str) -> dict[str, Any]:
     """A line of the main tables of which no number is known yet."""
     said = {"kind": kind, "method": kind, "label": label, "task": task, "metric": metric}
     unknown = dict.fromkeys((*NUMBERS, "kept", "teacher_mean", *measures()))

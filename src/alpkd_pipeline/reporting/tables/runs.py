@@ -47,7 +47,7 @@ def score_columns(df: pd.DataFrame) -> list[str]:
 
 
 def students_table(df: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell, in the order of `collect`; what no run has is left out."""
+    """One row for each cell, in the order of `run_frame`; what no run has is left out."""
     cells = df[df["generation"] == CELL].reset_index(drop=True).drop(columns=["generation"])
     return cells if cells.empty else cells.dropna(axis="columns", how="all")
 
@@ -128,7 +128,7 @@ def list_tables(sources: Sources) -> tuple[Table | None, Table]:
     bodies = list(_student_bodies(sources, columns))
     count = plural(sum(len(body.rows) for body in bodies), "student")
     caption = f"{count}, by depth, method and task"
-    note = COLLAPSED_MEANS if any(sources.collapsed.values()) else ""
+    note = COLLAPSED_MEANS if any(sources.judge.collapsed.values()) else ""
     students = Table(caption, columns, bodies, id="list-of-students", tools=True, note=note)
     return teachers if found else None, students
 
@@ -167,7 +167,7 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         return "?" if value is None else str(value)
 
     def score(run: RunRecord) -> str:
-        mark = COLLAPSED if sources.collapsed.get(run.key) else ""
+        mark = COLLAPSED if sources.judge.collapsed.get(run.key) else ""
         return points(run.deciding_score, 2, run.deciding_metric) + mark
 
     def commit(run: RunRecord) -> Cell:

@@ -68,7 +68,7 @@ def main_lines(
     """Every number of the main tables on a line of its own.
 
     Args:
-        runs: rows of `collect` that count, with the columns of `add_settings`.
+        runs: rows of `run_frame` that count.
         table: of `arms(runs)`.
         bests: of `best`.
         constants: task -> the score of whoever answers every row alike.
