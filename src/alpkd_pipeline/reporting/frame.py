@@ -92,8 +92,6 @@ def _p50(latency: Latency) -> float:
     return float(latency["batch_1"]["p50_ms"])
 
 
-NOT_TUNED = ""
-
 CELL = "cell"
 """The generation of an ordinary run; tuning trials and reruns have others."""
 
@@ -142,7 +140,7 @@ def run_frame(
     taught = [teachers.get(str(record.keys.get("teacher"))) for record in scored]
     tuned = [study_of(record.run, found) for record in scored]
     rows = [
-        _row(store, record, teacher) | {"tuned": study.selection if study else NOT_TUNED} | speed
+        _row(store, record, teacher) | {"tuned": study.selection if study else ""} | speed
         for record, teacher, study, speed in zip(
             scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
         )

@@ -98,26 +98,24 @@ def _asked(judge: Judge, method: str, baseline: str) -> Row:
     share = judge.share(test.n) if test else None
     if test and share is None:
         left_out.append(f"{test.n} seeds are no planned look")
-    half = t_quantile((1 - 0.95) / 2, test.df) * test.error if test else 0.0
-    return {
+    row = {
         "question": f"{method} against {baseline}",
         "method": method,
         "baseline": baseline,
         "tasks": list(tasks),
         "depths": sorted(depths, reverse=True),
-        "n": test.n if test else 0,
-        "mean": test and test.mean,
-        "low": test and test.mean - half,
-        "high": test and test.mean + half,
-        "df": test and test.df,
-        "p": test and test.different,
-        "p_corrected": None,
-        "p_equal": None,
+        "n": 0,
+        **dict.fromkeys(("mean", "low", "high", "df", "p", "p_corrected", "p_equal")),
         "kind": NOTHING,
         "verdict": NOTHING,
         "note": "; ".join(left_out),
         "_test": (test, 1.0, share) if share else None,
     }
+    if test:
+        half = t_quantile((1 - 0.95) / 2, test.df) * test.error
+        row |= {"n": test.n, "mean": test.mean, "df": test.df, "p": test.different}
+        row |= {"low": test.mean - half, "high": test.mean + half}
+    return row
 
 
 def _by_depth(

@@ -95,21 +95,19 @@ class Judge:
     def _contributions(self, arm: Row, units: Sequence[Unit]) -> Contributions:
         """Of an arm's runs of these units, the mean over a seed's teachers."""
         place = (arm["arm"], tuple(units))
-        if place not in self._summed:
-            self._summed[place] = Contributions.of(self._by_seed(arm, units))
-        return self._summed[place]
-
-    def _by_seed(self, arm: Row, units: Sequence[Unit]) -> list[list[float]]:
+        if place in self._summed:
+            return self._summed[place]
         of_seed: dict[int, list[list[float]]] = {}
         for unit in units:
             said = self.answers[arm["keys"][unit]]
             values = pseudo_values(arm["metric"], said.counts)
             rows = zip(said.labels, said.answers, strict=True)
             of_seed.setdefault(unit[0], []).append(list(map(values.__getitem__, rows)))
-        return [
+        by_seed = [
             runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
             for runs in of_seed.values()
         ]
+        return self._summed.setdefault(place, Contributions.of(by_seed))
 
     @cached_property
     def collapsed(self) -> dict[str, bool]:

@@ -169,7 +169,7 @@ def _over_seeds(scores: Sequence[Mapping[int, float]]) -> dict[str, Any]:
     """Spread of the seeds' own averages; nothing without seeds, or where those of tasks differ."""
     seeds = set(scores[0]).intersection(*scores)
     if not seeds or any(set(of_task) != seeds for of_task in scores):
-        return {"n": len(seeds), "std": None, "low": None, "high": None}
+        return {"n": len(seeds)}
     own = [math.fsum(of_task[seed] for of_task in scores) / len(scores) for seed in sorted(seeds)]
     return asdict(seed_summary(own))
 
