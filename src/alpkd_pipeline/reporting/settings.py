@@ -70,9 +70,15 @@ def add_settings(
         tuned: for each run whether its learning rate was searched, as it was for those that it is
             compared with: it is then the method's own choice and no part of the setting.
     """
-    settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
-    _part_teachers(settings, facts)
-    arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
+    arms = [{n: v for n, v in known.items() if n not in _OF_SEEDS} for known in facts]
+    for arm, own in zip(arms, tuned, strict=True):
+        arm |= {"tuned": "true"} if own else {}
+    # A searched learning rate is no part of the setting, but two of them are two arms.
+    settings = [
+        {n: v for n, v in arm.items() if not _is_of_method(n) and not (own and n == LR)}
+        for arm, own in zip(arms, tuned, strict=True)
+    ]
+    _part_teachers(settings, arms, facts)
     tell_apart(rows, settings, ("setting", "setting_differs"), _RIVALS)
     tell_apart(rows, arms, ("arm", "arm_differs"), (*_RIVALS, "method"))
     for row, known in zip(rows, facts, strict=True):
@@ -83,29 +89,20 @@ _RIVALS = ("task", "layers", "generation")
 """Trials and reruns are no rivals of cells."""
 
 
-def _setting_facts(facts: Mapping[str, str], tuned: bool) -> dict[str, str]:
-    known = {n: v for n, v in facts.items() if n not in _OF_SEEDS and not _is_of_method(n)}
-    if tuned:
-        known.pop(LR, None)
-        known["tuned"] = "true"
-    return known
-
-
-def _arm_facts(setting: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
-    # A searched learning rate is no part of the setting, but two of them are two arms.
-    return {**setting, **{n: v for n, v in facts.items() if _is_of_method(n) or n == LR}}
-
-
 def _is_of_method(name: str) -> bool:
     return name in _OF_METHOD or name.startswith("method.")
 
 
-def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[str, str]]) -> None:
+def _part_teachers(
+    settings: Sequence[dict[str, str]],
+    arms: Sequence[dict[str, str]],
+    facts: Sequence[Mapping[str, str]],
+) -> None:
     """Keep teachers apart that have one seed and are not the same: more than a seed differs."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     ids = [group_id(setting) for setting in settings]
     for name, known in zip(ids, facts, strict=True):
         seen[name][known.get("teacher.seed", "")].add(known.get(TEACHER, ""))
-    for name, setting, known in zip(ids, settings, facts, strict=True):
+    for name, setting, arm, known in zip(ids, settings, arms, facts, strict=True):
         if any(len(keys) > 1 for keys in seen[name].values()):
-            setting[TEACHER] = known.get(TEACHER, "")
+            setting[TEACHER] = arm[TEACHER] = known.get(TEACHER, "")

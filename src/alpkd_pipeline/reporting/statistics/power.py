@@ -50,8 +50,6 @@ def add_detectable(rows: list[Row], level: float) -> list[Row]:
     """
     tested = [row for row in rows if row["df"] is not None]
     df, error = [row["df"] for row in tested], np.array([row["error"] for row in tested])
-    for row in rows:
-        row.update(dict.fromkeys(SEEN))
     if tested:
         alone, family = detectable(df, LEVEL), detectable(df, level / len(tested))
         columns = (alone * error, family * error, *sd_range(df).T)

@@ -23,9 +23,9 @@ _BASELINE = ("baseline", "baseline_arm", "baseline_label")
 _PAIRED = ("difference", "std", "low", "high", "p", "effect")
 _DECIDING = ("t", "df", "error", "p_corrected", "p_equal")
 _NEW = ("error_new_texts", "p_new_texts", "p_equal_new_texts")
-REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin")
 SEEN = ("detectable", "detectable_family", "detectable_low", "detectable_high")
-"""What `power.add_detectable` adds."""
+"""What `power.add_detectable` finds."""
+REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin", *SEEN)
 _SAID = ("kind", "verdict", "new_texts", "spread", "family_size", "note", "runs", "baseline_runs")
 COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_SAID)
 

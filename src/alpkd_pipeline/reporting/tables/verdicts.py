@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL, SEEN
+from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
     BETTER_WITHIN,
@@ -54,9 +54,7 @@ def verdict_frame(rows: list[Row]) -> pd.DataFrame:
     """The rows of `verdicts` as verdicts.csv has them."""
     import pandas as pd
 
-    at = COLUMNS.index("kind")
-    frame = pd.DataFrame(rows, columns=[*COLUMNS[:at], *SEEN, *COLUMNS[at:]])
-    return frame.astype(dict.fromkeys((*REAL, *SEEN), "float64"))
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(REAL, "float64"))
 
 
 def gain(value: float | None) -> str:
