@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.grouping import (
+    facts_but_seed,
     findings,
     flat,
     group_id,
@@ -145,7 +146,8 @@ def run_frame(
             scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
         )
     ]
-    facts = add_settings_of(rows, scored, tuned)
+    facts = [facts_but_seed(record) for record in scored]
+    add_settings_of(rows, facts, tuned)
     tell_apart(rows, facts, ("group", "differs"), _OF_GROUP)
     of_teachers = [teacher_facts(teacher) if teacher else {} for teacher in taught]
     # Trials are no rivals of cells: a cell's teacher must not be told from theirs.

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from alpkd_pipeline.reporting.grouping import Found, facts_but_seed, group_id, tell_apart
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.grouping import Found, group_id, tell_apart
 
 TEACHER = "key.teacher"
 LR = "training.lr"
@@ -27,12 +24,13 @@ _OF_METHOD = {"code", "key.student"}
 
 
 def add_settings_of(
-    rows: Sequence[dict[str, Any]], records: Sequence[RunRecord], studies: Sequence[Found | None]
-) -> list[dict[str, str]]:
-    """`add_settings` to the rows of real runs, with the studies that found their numbers; gives
-    what defines each run but its seed.
+    rows: Sequence[dict[str, Any]],
+    facts: Sequence[dict[str, str]],
+    studies: Sequence[Found | None],
+) -> None:
+    """`add_settings` to the rows of real runs, with the studies that found their numbers; facts of
+    one seed that stands twice become unlike.
     """
-    facts = [facts_but_seed(record) for record in records]
     _part_twins(rows, facts)
     # Where all have one rate in the end, a searched one is no reason to keep methods apart.
     places = [tuple(row.get(name) for name in _RIVALS) for row in rows]
@@ -44,7 +42,6 @@ def add_settings_of(
         for place, study in zip(places, studies, strict=True)
     ]
     add_settings(rows, facts, tuned)
-    return facts
 
 
 def _part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:

@@ -194,14 +194,15 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
 
 def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict[str, Any]]]:
     """Which runs are seeds of one method in one setting, from their parameters."""
-    from alpkd_pipeline.reporting.grouping import findings, study_of
+    from alpkd_pipeline.reporting.grouping import facts_but_seed, findings, study_of
     from alpkd_pipeline.reporting.settings import add_settings_of
     from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 
     searched, rows = findings(claim["searches"]), [dict(run.facts) for run in runs]
     for run in runs:
         run.run["identity"]["generation"] = "cell"
-    facts = add_settings_of(rows, runs, [study_of(run.run, searched) for run in runs])
+    facts = [facts_but_seed(run) for run in runs]
+    add_settings_of(rows, facts, [study_of(run.run, searched) for run in runs])
     for run, row, known in zip(runs, rows, facts, strict=True):
         name = run.said["folder"]
         if "key.student" in known:

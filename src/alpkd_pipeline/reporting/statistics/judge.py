@@ -41,7 +41,7 @@ class Judge:
     """The tests of one comparison."""
 
     table: Sequence[Row]  # its arms
-    plan: Plan
+    plan: Plan  # what was fixed before looking
     answers: Mapping[str, Answers] = field(default_factory=dict)  # by the keys of runs
     # two arms -> the numbers of seeds at which they were tested before
     looks: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)

@@ -67,10 +67,10 @@ def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
             rivals = [row for row in rows if row["method"] == baseline]
             fitting = [row for row in rivals if row["setting"] == ours["setting"]]
             same = dict.fromkeys(COLUMNS) | {n: ours[n] for n in (*_OF_ARM, "runs", "sign")}
-            same |= {"baseline": baseline, "_test": None, "_new": None}
-            same["margin"] = judge.plan.margin_of(ours["metric"], ours["sign"])
+            margin = judge.plan.margin_of(ours["metric"], ours["sign"])
+            same |= {"baseline": baseline, "margin": margin, "_test": None, "_new": None}
             for theirs in fitting:
-                yield same | _tested(judge, ours, theirs)
+                yield same | _tested(judge, ours, theirs, margin)
             if rivals and not fitting:
                 yield same | _not_comparable(ours, rivals)
 
@@ -80,7 +80,7 @@ def held_against(method: str) -> Sequence[str]:
     return BASELINES[: BASELINES.index(method)] if method in BASELINES else BASELINES
 
 
-def _tested(judge: Judge, ours: Row, theirs: Row) -> Row:
+def _tested(judge: Judge, ours: Row, theirs: Row, margin: float | None) -> Row:
     pairs = pair(ours["units"], theirs["units"])
     share = judge.share(len(pairs.ours))
     found: Row = {
@@ -95,7 +95,6 @@ def _tested(judge: Judge, ours: Row, theirs: Row) -> Row:
         return found
     test = judge.test(ours, theirs, pairs)
     new = judge.new_texts(test, ours, theirs)
-    margin = judge.plan.margin_of(ours["metric"], ours["sign"])
     found |= {"t": test.t, "df": test.df, "error": test.error}
     found |= {"error_new_texts": new and new.error}
     return found | {"_test": (test, margin, share), "_new": new and (new, margin, share)}
