@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
@@ -170,11 +171,12 @@ def _table(lines: list[Line], layers: int, name: str, sources: Sources | None) -
     counts = {int(line["n"]) for line in lines if line["kind"] == "student"}
     columns = [Column("method", _method)]
     for task in sorted(metric):
-        columns.append(numbers(task, _scored(task, counts, sources), metric[task]))
+        columns.append(numbers(task, partial(_scored, task, counts, sources), metric[task]))
     over = [line for line in lines if line["task"] == AVERAGE]
     if over:
         said = "over the tasks that all methods of the table have"
-        columns.append(numbers(average_name(over[-1]), _scored(AVERAGE, counts, sources), said))
+        scored = partial(_scored, AVERAGE, counts, sources)
+        columns.append(numbers(average_name(over[-1]), scored, said))
     columns += _of_models(len(metric))
     students = [line for line in lines if line["kind"] == "student" and line["task"] != AVERAGE]
     note = COLLAPSED_MEANS if any(line.get("collapsed") for line in lines) else ""
@@ -228,28 +230,21 @@ def _method(row: Row) -> Cell:
     return Cell(str(first["label"]), mark=str(first["method"]) if _is_student(row) else "")
 
 
-def _scored(task: str, counts: set[int], sources: Sources | None) -> Callable[[Row], Cell]:
-    """The cells of a task: the number of seeds stands below a score where it is not the same."""
-
-    def cell(row: Row) -> Cell:
-        line = row.get(task)
-        if line is None:
-            return Cell(MISSING)
-        differ = len(counts) > 1 or not _is_student(row)
-        return Cell(
-            plus_minus(line["mean"], line["std"], line["metric"])
-            + (COLLAPSED if line.get("collapsed") else ""),
-            href=_link(line, sources) if sources else "",
-            small="; ".join(
-                [
-                    *([f"n = {int(line['n'])}"] if differ and known(line["n"]) else []),
-                    *([f"last epoch {last}"] if (last := _last(line, sources)) else []),
-                ]
-            ),
-            strong=bool(line["bold"]),
-        )
-
-    return cell
+def _scored(task: str, counts: set[int], sources: Sources | None, row: Row) -> Cell:
+    """A score of a task; the number of seeds stands below it where it is not the same."""
+    line = row.get(task)
+    if line is None:
+        return Cell(MISSING)
+    differ = len(counts) > 1 or not _is_student(row)
+    below = [f"n = {int(line['n'])}"] if differ and known(line["n"]) else []
+    below += [f"last epoch {last}"] if (last := _last(line, sources)) else []
+    return Cell(
+        plus_minus(line["mean"], line["std"], line["metric"])
+        + (COLLAPSED if line.get("collapsed") else ""),
+        href=_link(line, sources) if sources else "",
+        small="; ".join(below),
+        strong=bool(line["bold"]),
+    )
 
 
 def _last(line: Line, sources: Sources | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.tables.table import (
@@ -57,22 +58,19 @@ def settings_table(sources: Sources) -> Table:
     columns = [
         Column("method", lambda f: Cell(f["arm"]["label"], mark=f["arm"]["method"])),
         Column("students", lambda f: _students(f["arms"])),
-        *(numbers(heading, _value(name)) for name, heading in SHOWN.items()),
-        Column("precision", _value("precision")),
-        Column("versions", _value("versions")),
-        Column("made by", lambda f: Cell(_value("command")(f), tone="code"), brief=False),
+        *(numbers(heading, partial(_value, name)) for name, heading in SHOWN.items()),
+        Column("precision", partial(_value, "precision")),
+        Column("versions", partial(_value, "versions")),
+        Column("made by", lambda f: Cell(_value("command", f), tone="code"), brief=False),
     ]
     return Table("Settings", columns, [Body(cells(columns, rows.values()))]).without_empty()
 
 
-def _value(name: str) -> Callable[[Mapping[str, Any]], str]:
-    def text(facts: Mapping[str, Any]) -> str:
-        value = facts.get(name)
-        if value in (None, ""):
-            return MISSING
-        return f"{value:g}" if isinstance(value, float) else str(value)
-
-    return text
+def _value(name: str, facts: Mapping[str, Any]) -> str:
+    value = facts.get(name)
+    if value in (None, ""):
+        return MISSING
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _students(arms: list[Row]) -> str:
