@@ -155,20 +155,13 @@ _STYLE: Any = {
 
 
 @contextmanager
-def defaults() -> Iterator[None]:
-    """matplotlib as it comes, whatever a person's matplotlibrc says; around many figures."""
-    import matplotlib
-
-    with matplotlib.rc_context(matplotlib.rcParamsDefault):
-        yield
-
-
-@contextmanager
 def style() -> Iterator[None]:
-    """The look of all figures, while one is drawn."""
+    """The look of all figures, whatever a person's matplotlibrc says; around the drawing of many,
+    and around their way into `svg` or `png`.
+    """
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
         yield
 
 
@@ -242,7 +235,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     import matplotlib
 
     out = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
     text = out.getvalue()
     found = _HEAD.match(text)
@@ -265,6 +258,5 @@ def svg(figure: Figure, name: str, label: str) -> str:
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file on white; the same libraries give the same bytes."""
     out = io.BytesIO()
-    with style():
-        figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
     return out.getvalue()

@@ -14,7 +14,6 @@ from alpkd_pipeline.reporting.plots.canvas import (
     SMALL,
     mark_of,
     row_panel,
-    style,
 )
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
@@ -64,22 +63,21 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
             if row["baseline_label"] == baseline:
                 lines[len(lines) + len(headings)] = row
     count, limit = len(lines) + len(headings), _limit(rows, unit)
-    with style():
-        labels = {y: str(row["label"]) for y, row in lines.items()}
-        figure, axes = row_panel(labels, count, ROW * count, right=0.5)
-        axes.axvline(0.0, color=INK, linewidth=0.8)
-        axes.set_xlim(-limit, limit)
-        for y, baseline in headings.items():
-            axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
-        across = axes.get_yaxis_transform()
-        for y, row in lines.items():
-            word = WORDS.get(str(row["kind"]), "?")
-            bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
-            axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
-        _intervals(axes, lines, limit)
-        _dots(axes, lines, limit)
-        what = metric if is_error(metric) else "points"
-        axes.set_xlabel(f"difference in {what}", fontsize=SMALL)
+    labels = {y: str(row["label"]) for y, row in lines.items()}
+    figure, axes = row_panel(labels, count, ROW * count, right=0.5)
+    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_xlim(-limit, limit)
+    for y, baseline in headings.items():
+        axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
+    across = axes.get_yaxis_transform()
+    for y, row in lines.items():
+        word = WORDS.get(str(row["kind"]), "?")
+        bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
+        axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
+    _intervals(axes, lines, limit)
+    _dots(axes, lines, limit)
+    what = metric if is_error(metric) else "points"
+    axes.set_xlabel(f"difference in {what}", fontsize=SMALL)
     return figure
 
 

@@ -5,7 +5,7 @@ The template knows how each block looks; nothing on the page needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,21 +59,15 @@ class Plate:
 
 
 @dataclass(frozen=True, slots=True)
-class Plates:
-    """Pictures side by side, as many as the window has room for."""
-
-    plates: Sequence[Plate]
-
-
-@dataclass(frozen=True, slots=True)
 class Details:
     """Something to open."""
 
     summary: str
-    blocks: Sequence[Block]
+    blocks: Iterable[Block]
 
 
-Block = str | Table | Text | Heading | Facts | Legend | Plates | Details
+Block = str | Table | Text | Heading | Facts | Legend | list[Plate] | Details
+"""Pictures of a list stand side by side, as many as the window has room for."""
 
 
 @dataclass(frozen=True, slots=True)
