@@ -137,6 +137,7 @@ _STYLE: Any = {
     "text.parse_math": False,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": MUTED,
+    "axes.labelsize": SMALL,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -217,12 +218,14 @@ def cut(label: str, characters: int = 21) -> str:
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 _HEAD = re.compile(r"^.*?<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
-_DROPPED = re.compile(r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>", re.DOTALL)
+_DROPPED = re.compile(
+    r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>|font-family: [^;\"]*;? ?"
+    r"| transform=\"rotate\(-?0 [^)]*\)\"",
+    re.DOTALL,
+)
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(xlink:href="#|url\(#)')
-_FONT = re.compile(r"font-family: [^;\"]*;? ?")
-_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_NO_TURN = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
+_COLOUR = re.compile("|".join(rf"{colour}\b" for colour in PLACEHOLDERS))
 _SPACE = re.compile(r"\s*\n\s*")
 
 
@@ -245,9 +248,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     wanted = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
     body = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", body)
     body = _REFERENCE.sub(lambda m: f"{m[1].removeprefix('xlink:')}{name}-", body)
-    body = _NO_TURN.sub("", _FONT.sub("", body))
-    variables = {colour: f"var(--{variable})" for colour, variable in PLACEHOLDERS.items()}
-    body = _COLOUR.sub(lambda m: variables.get(m[0], m[0]), body)
+    body = _COLOUR.sub(lambda m: f"var(--{PLACEHOLDERS[m[0]]})", body)
     body = _SPACE.sub(" ", body).replace("> <", "><")
     return (
         f'<svg role="img" aria-label="{escape(label)}" viewBox="{found[1]}"'

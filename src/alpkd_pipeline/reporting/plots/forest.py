@@ -77,7 +77,7 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
     _intervals(axes, lines, limit)
     _dots(axes, lines, limit)
     what = metric if is_error(metric) else "points"
-    axes.set_xlabel(f"difference in {what}", fontsize=SMALL)
+    axes.set_xlabel(f"difference in {what}")
     return figure
 
 

@@ -158,8 +158,8 @@ def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
     if len(students) <= FEW:
         _points(axes, first["teacher"], MUTED)
     _path(axes, first["teacher_means"], INK, "*", "-")
-    axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})", fontsize=SMALL)
-    axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})", fontsize=SMALL)
+    axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})")
+    axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})")
     # Where zero is and how long a unit is means nothing here.
     axes.set_xticks([])
     axes.set_yticks([])

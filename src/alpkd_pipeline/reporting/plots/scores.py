@@ -52,13 +52,7 @@ def seed_dots(
         score = unit * sum(teachers) / len(teachers)
         axes.axvline(score, **_DASHED)
         axes.annotate(
-            "teacher",
-            (score, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 2),
-            ha="center",
-            annotation_clip=False,
-            **_BESIDE,
+            "teacher", (score, 1), (0, 2), ("data", "axes fraction"), ha="center", **_BESIDE
         )
     axes.margins(x=0.06)
     return figure
@@ -90,19 +84,22 @@ def score_against(
     figure, axes = panel(1.9)
     for trade in trades:
         mark = mark_of(trade.method)
-        costs, scores = zip(*((cost, unit * score) for cost, score in trade.mean), strict=True)
         how = {**mark.dots, "linestyle": mark.line}
-        axes.plot(costs, scores, **how, linewidth=1.0, markeredgewidth=0)
+        axes.plot(*_scaled(trade.mean, unit), **how, linewidth=1.0, markeredgewidth=0)
     if teacher is not None:
         cost, score = teacher[0], unit * teacher[1]
         axes.plot([cost], [score], marker="*", markersize=10, color=INK, linestyle="none")
-        axes.annotate("teacher", (cost, score), xytext=(-7, 0), ha="right", va="center", **_BESIDE)
+        axes.annotate("teacher", (cost, score), (-7, 0), ha="right", va="center", **_BESIDE)
     axes.grid(True)
     axes.margins(x=0.08, y=0.12)
     axes.set_xlim(left=0.0)
-    axes.set_xlabel(axis, fontsize=SMALL)
+    axes.set_xlabel(axis)
     axes.locator_params(nbins=4)
     return figure
+
+
+def _scaled(line: Line, unit: float) -> tuple[list[float], list[float]]:
+    return [x for x, _ in line], [unit * y for _, y in line]
 
 
 MANY = 25
@@ -129,20 +126,14 @@ def score_curves(
     if faint:
         paths = [[(x, unit * y) for x, y in line] for _, line in faint]
         colours = [mark_of(method).colour for method, _ in faint]
-        axes.add_collection(
-            LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35), autolim=True
-        )
+        lines = LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35)
+        axes.add_collection(lines, autolim=True)
     for curve in curves:
         mark = mark_of(curve.method)
-        axes.plot(
-            [x for x, _ in curve.mean],
-            [unit * y for _, y in curve.mean],
-            color=mark.colour,
-            linestyle=mark.line,
-            linewidth=1.5,
-            marker=mark.marker if len(curve.mean) < MANY else None,
-            markersize=4.6,
-        )
+        how = {**mark.dots, "linestyle": mark.line, "markersize": 4.6}
+        if len(curve.mean) >= MANY:
+            how["marker"] = None
+        axes.plot(*_scaled(curve.mean, unit), **how, linewidth=1.5)
     if teachers:
         axes.axhline(unit * sum(teachers) / len(teachers), **_DASHED)
     axes.yaxis.grid(True)
@@ -193,5 +184,5 @@ def _strip(axes: Axes, term: str, curves: Sequence[Curve], floor: int) -> None:
 
 
 def _epochs(axes: Axes) -> None:
-    axes.set_xlabel("epoch", fontsize=SMALL)
+    axes.set_xlabel("epoch")
     axes.locator_params(axis="x", nbins=5, integer=True)

@@ -197,15 +197,17 @@ def cost(sources: Sources) -> Iterator[Block]:
     of_sweep = sources.evidence.sweep is not None
     whose = "the cells of the sweep alone" if of_sweep else "trials and reruns included"
     if cost.seconds:
-        yield f"Together {duration(sum(cost.seconds.values()))} of training and recording."
+        together = duration(sum(map(sum, cost.seconds.values())))
+        yield f"Together {together} of training and recording."
         yield cost_table(cost, whose)
     else:
         yield "Nothing was trained."
     if cost.cache_bytes:
+        spared = max(0, cost.seen - cost.built_from)
         yield (
             f"Students saw {cost.seen:,} examples with recorded signals of the teacher, which"
-            f" was run on {cost.built_from:,} to record them: {max(0, cost.spared):,} passes of"
-            f" the teacher were spared. The records take {size(cost.cache_bytes)}."
+            f" was run on {cost.built_from:,} to record them: {spared:,} passes of the teacher were"
+            f" spared. The records take {size(cost.cache_bytes)}."
         )
 
 
@@ -213,7 +215,7 @@ def searches(sources: Sources) -> Iterator[Block]:
     """One line for each study of each search."""
     found = sources.evidence.searches
     table = searches_table(found)
-    if table is None:
+    if not table.bodies[0].rows:
         return
     yield (
         "Every method of a search was offered the same number of trials; one with fewer"
