@@ -26,7 +26,8 @@ class Predictions:
 def read_answers(data: bytes) -> tuple[list[float], list[float]]:
     """The labels (N,) and the answers (N,) of such a file alone; errors as `read_predictions`."""
     table = _table(data, ["label", "prediction"])
-    return table["label"].to_numpy().tolist(), table["prediction"].to_numpy().tolist()
+    # Arrow's way to numpy imports pandas, which a finished run does not wait for.
+    return table["label"].to_pylist(), table["prediction"].to_pylist()
 
 
 def read_predictions(data: bytes) -> Predictions:

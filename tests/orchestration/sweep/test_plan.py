@@ -122,7 +122,10 @@ def test_two_teachers_of_one_seed_have_names_of_their_own(plan: MakePlan) -> Non
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
-        ({"layers": [13]}, "cell demo no_kd 13L s0: parameter 'student.layers' = 13: the teacher"),
+        (
+            {"layers": [13]},
+            "cell demo no_kd 13L s0: parameter 'student.layers' = 13: teacher.model",
+        ),
         ({"tasks": ["mrpc"]}, "cell mrpc no_kd 2L s0: parameter 'task.name' = 'mrpc' does not"),
     ],
 )
