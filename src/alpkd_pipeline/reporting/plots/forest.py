@@ -7,22 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.formats import scale
-from alpkd_pipeline.reporting.plots.canvas import (
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    mark_of,
-    row_panel,
-)
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    EQUAL,
-    NOT_DISTINGUISHABLE,
-    WORSE,
-    WORSE_WITHIN,
-)
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, PAPER, SMALL, mark_of, row_panel
+from alpkd_pipeline.reporting.statistics import words
+from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -33,17 +20,15 @@ ROW = 0.185
 """Inches of a comparison."""
 
 WORDS = {
-    BETTER: "better",
-    WORSE: "worse",
-    BETTER_WITHIN: "better*",
-    WORSE_WITHIN: "worse*",
-    EQUAL: "equal",
-    NOT_DISTINGUISHABLE: "n. d.",
+    words.BETTER: "better",
+    words.WORSE: "worse",
+    words.BETTER_WITHIN: "better*",
+    words.WORSE_WITHIN: "worse*",
+    words.EQUAL: "equal",
+    words.NOT_DISTINGUISHABLE: "n. d.",
 }
 """Short words beside the intervals, with a star for less than the margin; nothing can be said: a
 question mark."""
-
-Row = Mapping[Any, Any]
 
 
 def forest(rows: Sequence[Row], metric: str = "") -> Figure:
@@ -110,7 +95,7 @@ def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
 
 
 def _shown(row: Row) -> bool:
-    return row["kind"] in (BETTER, BETTER_WITHIN, WORSE_WITHIN, WORSE, EQUAL)
+    return row["kind"] in WORDS and row["kind"] != words.NOT_DISTINGUISHABLE
 
 
 def _limit(rows: Sequence[Row], unit: float) -> float:

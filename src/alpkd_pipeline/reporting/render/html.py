@@ -14,8 +14,6 @@ from alpkd_pipeline.reporting.tables.table import Table
 
 HERE = Path(__file__).parent
 
-_DASHES = {"-": "none", "--": "5 2.5", ":": "1.5 2.5", "-.": "5 2 1.5 2"}
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -70,13 +68,8 @@ Block = str | Table | Text | Heading | Facts | Legend | list[Plate] | Details
 """Pictures of a list stand side by side, as many as the window has room for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page with a heading; `id` is what others link to."""
-
-    id: str
-    title: str
-    blocks: Sequence[Block]
+Section = tuple[str, str, Sequence[Block]]
+"""A part of the page: what others link to, its heading and what is below that."""
 
 
 def page_html(title: str, lead: str, sections: Sequence[Section]) -> str:
@@ -99,5 +92,5 @@ def page_html(title: str, lead: str, sections: Sequence[Section]) -> str:
         kind=lambda block: type(block).__name__.lower(),
         mark_of=mark_of,
         shapes=SHAPES,
-        dashes=_DASHES,
+        dashes={"-": "none", "--": "5 2.5", ":": "1.5 2.5", "-.": "5 2 1.5 2"},
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import style
-from alpkd_pipeline.reporting.render.html import Block, Facts, Section, Text, page_html
+from alpkd_pipeline.reporting.render.html import Block, Facts, Text, page_html
 from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
@@ -116,11 +116,11 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Sources], Iterator[Block]]], ...] = (
 def report_html(sources: Sources) -> str:
     """The page as text; the same evidence gives the same text. Sections without blocks are not."""
     if sources.cells.empty:
-        return page_html(TITLE, "No students yet.", [Section(*_SUMMARY, list(summary(sources)))])
+        return page_html(TITLE, "No students yet.", [(*_SUMMARY, [*summary(sources)])])
     lead = (
         f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
         f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
     )
     with style():
-        made = [Section(name, title, list(make(sources))) for name, title, make in _SECTIONS]
-    return page_html(TITLE, lead, [section for section in made if section.blocks])
+        made = [(name, title, [*make(sources)]) for name, title, make in _SECTIONS]
+    return page_html(TITLE, lead, [section for section in made if section[-1]])

@@ -8,16 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.formats import millions
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    EQUAL,
-    NOT_DISTINGUISHABLE,
-    NOTHING,
-    WORSE,
-    WORSE_WITHIN,
-    margin_text,
-)
+from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.tables.measures import measured, timed_alike
 from alpkd_pipeline.reporting.tables.table import (
     MISSING,
@@ -36,7 +27,8 @@ if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.pairing import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
-AS_GOOD = (EQUAL, BETTER, BETTER_WITHIN, NOT_DISTINGUISHABLE)
+_UNSHOWN = (words.NOT_DISTINGUISHABLE, words.BETTER, words.BETTER_WITHIN)
+AS_GOOD = (words.EQUAL, *_UNSHOWN)
 """Whoever is one of these beside the best may be taken in its place."""
 
 
@@ -111,15 +103,15 @@ def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
 
     def margin(choice: Choice) -> str:
         size = sources.judge.plan.margin_of(choice.best["metric"], choice.best["sign"])
-        return MISSING if size is None else margin_text(size, choice.best["sign"])
+        return MISSING if size is None else words.margin_text(size, choice.best["sign"])
 
     columns = [
         Column("students", lambda choice: choice.title),
         Column("best", best),
-        of_kinds("equal to it", EQUAL),
-        of_kinds("not distinguishable from it", NOT_DISTINGUISHABLE, BETTER, BETTER_WITHIN),
-        of_kinds("worse", WORSE, WORSE_WITHIN),
-        of_kinds("nothing can be said of", NOTHING),
+        of_kinds("equal to it", words.EQUAL),
+        of_kinds("not distinguishable from it", *_UNSHOWN),
+        of_kinds("worse", words.WORSE, words.WORSE_WITHIN),
+        of_kinds("nothing can be said of", words.NOTHING),
         numbers("margin", margin, "differences within it count as equal"),
         numbers(
             "could not be seen", unseen, "leads over a baseline, in the median pair of the column"
