@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -61,8 +61,7 @@ class Mark:
     @property
     def dots(self) -> dict[str, Any]:
         """How its points are drawn."""
-        look = {"color": self.colour, "marker": self.marker, "markersize": 5.5}
-        return {"linestyle": "none", **look}
+        return {"color": self.colour, "marker": self.marker, "markersize": 5.5, "linestyle": "none"}
 
 
 _MARKS = {
@@ -155,15 +154,13 @@ _STYLE: Any = {
 }
 
 
-@contextmanager
-def style() -> Iterator[None]:
+def style() -> AbstractContextManager[None]:
     """The look of all figures, whatever a person's matplotlibrc says; around the drawing of many,
     and around their way into `svg` or `png`.
     """
     import matplotlib
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
-        yield
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE})
 
 
 def panel(

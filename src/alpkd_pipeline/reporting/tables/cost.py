@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The sums."""
+    """What was spent, and what the caches of signals spared."""
 
     # (what was made, device) -> seconds of each, evaluations during training included
     seconds: Mapping[tuple[str, str], Sequence[float]]
