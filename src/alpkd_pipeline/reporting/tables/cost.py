@@ -112,7 +112,11 @@ def searches_table(searches: Iterable[Record]) -> Table:
         numbers("layers", lambda s: str(s["layers"])),
         Column("search", lambda s: Cell(str(s["id"]), small=str(s["sampler"]))),
         numbers("trials", _finished, "finished"),
-        numbers("possible", _possible, "combinations that the method has in this space"),
+        numbers(
+            "possible",
+            lambda s: number(s.get("possible"), 0),
+            "combinations that the method has in this space",
+        ),
         Column("scored on", lambda s: ON_DEV if s["selection"] == "dev" else "holdout"),
         numbers("best score", _best_score),
         Column("best values", _best_values),
@@ -122,10 +126,6 @@ def searches_table(searches: Iterable[Record]) -> Table:
 
 def _finished(study: Record) -> str:
     return str(study.get("done", sum(trial.get("state") == "done" for trial in study["trials"])))
-
-
-def _possible(study: Record) -> str:
-    return number(study.get("possible"), 0)
 
 
 def _best_score(study: Record) -> str:
