@@ -19,6 +19,7 @@ from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
 from alpkd_pipeline.reporting.tables.scores import main_frame
 from alpkd_pipeline.reporting.tables.verdicts import verdict_frame
 from alpkd_pipeline.reporting.terminal import PAGE
+from alpkd_pipeline.store.manifest import as_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,17 +43,13 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
         texts = {
             PAGE: report_html(sources),
             "comparison.md": comparison_page(sources),
-            "comparison.json": json.dumps(
+            "comparison.json": as_json(
                 {
                     "students": _records(students_table(evidence.runs)),
                     "groups": _records(groups),
                     "left_out": evidence.left_out,
-                },
-                indent=2,
-                ensure_ascii=False,
-                sort_keys=True,
-            )
-            + "\n",
+                }
+            ),
             "students.csv": csv_text(
                 evidence.runs.assign(
                     last_epoch=keys.map(sources.last_epoch),

@@ -52,10 +52,9 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
             else:
                 for term in TERMS:
                     losses[term] += _finite(event["epoch"], event["loss"].get(term))
-    except FileNotFoundError:
-        return RunCurves((), {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("the journal of %s cannot be read: %r", folder, error)
+        if not isinstance(error, FileNotFoundError):
+            log.warning("the journal of %s cannot be read: %r", folder, error)
         return RunCurves((), {})
     return RunCurves(scores, {term: points for term, points in losses.items() if points})
 

@@ -10,7 +10,6 @@ from alpkd_pipeline.reporting.plots.canvas import (
     INK,
     WIDTH,
     cut,
-    defaults,
     label_width,
     mark_of,
     panel,
@@ -21,11 +20,10 @@ from alpkd_pipeline.reporting.plots.canvas import (
 
 
 def figure_of(label="x"):
-    with style():
-        figure, axes = panel(1.0)
-        axes.plot([0, 1], [0, 1], "o", color=mark_of("kd").colour)
-        axes.set_title(label, color=INK)
-        row_labels(axes, ["first"], [0.5])
+    figure, axes = panel(1.0)
+    axes.plot([0, 1], [0, 1], "o", color=mark_of("kd").colour)
+    axes.set_title(label, color=INK)
+    row_labels(axes, ["first"], [0.5])
     return figure
 
 
@@ -77,7 +75,7 @@ def test_a_persons_settings_do_not_show():
     plain = drawn(figure_of())
     with matplotlib.rc_context({"xtick.direction": "in", "axes.xmargin": 0.4}):
         assert drawn(figure_of()) != plain
-        with defaults():
+        with style():
             assert drawn(figure_of()) == plain
 
 

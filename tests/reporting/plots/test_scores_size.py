@@ -1,8 +1,8 @@
 from tests.reporting.svgs import drawn, texts, uses
 
-from alpkd_pipeline.reporting.plots.scores import Trade, score_against
+from alpkd_pipeline.reporting.plots.scores import Curve, score_against
 
-KD = Trade("kd", [2.0, 4.0], [0.7, 0.8])
+KD = Curve("kd", [(2.0, 0.7), (4.0, 0.8)])
 
 
 def test_the_depths_of_a_method_are_joined_in_percent():

@@ -10,7 +10,7 @@ from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.answers import check_same_rows, dev_answers, find_run
+from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers, find_run
 from alpkd_pipeline.store.manifest import MANIFEST, read_manifest, seal
 from alpkd_pipeline.store.run_folder import DamagedError
 
@@ -123,7 +123,7 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
     for folder in runs:
         with_answers(store, folder, RIGHT)
     ours, theirs = map(dev_answers, runs)
-    check_same_rows(ours, theirs)
+    compare_answers(ours, theirs)
     rows = theirs.rows
     turned, fewer, relabelled = (
         dataclasses.replace(theirs, rows=dataclasses.replace(rows, **changed))
@@ -143,7 +143,7 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
         (by_f1, "judged by accuracy and f1"),
     ):
         with pytest.raises(UserError, match=said):
-            check_same_rows(ours, other)
+            compare_answers(ours, other)
 
 
 def test_probabilities_come_with_the_answers(store, runs):

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -61,8 +61,7 @@ class Mark:
     @property
     def dots(self) -> dict[str, Any]:
         """How its points are drawn."""
-        look = {"color": self.colour, "marker": self.marker, "markersize": 5.5}
-        return {"linestyle": "none", **look}
+        return {"color": self.colour, "marker": self.marker, "markersize": 5.5, "linestyle": "none"}
 
 
 _MARKS = {
@@ -137,6 +136,7 @@ _STYLE: Any = {
     "text.parse_math": False,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": MUTED,
+    "axes.labelsize": SMALL,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -154,22 +154,13 @@ _STYLE: Any = {
 }
 
 
-@contextmanager
-def defaults() -> Iterator[None]:
-    """matplotlib as it comes, whatever a person's matplotlibrc says; around many figures."""
+def style() -> AbstractContextManager[None]:
+    """The look of all figures, whatever a person's matplotlibrc says; around the drawing of many,
+    and around their way into `svg` or `png`.
+    """
     import matplotlib
 
-    with matplotlib.rc_context(matplotlib.rcParamsDefault):
-        yield
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The look of all figures, while one is drawn."""
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
-        yield
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE})
 
 
 def panel(
@@ -224,12 +215,14 @@ def cut(label: str, characters: int = 21) -> str:
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 _HEAD = re.compile(r"^.*?<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
-_DROPPED = re.compile(r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>", re.DOTALL)
+_DROPPED = re.compile(
+    r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>|font-family: [^;\"]*;? ?"
+    r"| transform=\"rotate\(-?0 [^)]*\)\"",
+    re.DOTALL,
+)
 _ID = re.compile(r' id="([^"]*)"')
 _REFERENCE = re.compile(r'(xlink:href="#|url\(#)')
-_FONT = re.compile(r"font-family: [^;\"]*;? ?")
-_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_NO_TURN = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
+_COLOUR = re.compile("|".join(rf"{colour}\b" for colour in PLACEHOLDERS))
 _SPACE = re.compile(r"\s*\n\s*")
 
 
@@ -242,7 +235,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     import matplotlib
 
     out = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
     text = out.getvalue()
     found = _HEAD.match(text)
@@ -252,9 +245,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     wanted = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
     body = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", body)
     body = _REFERENCE.sub(lambda m: f"{m[1].removeprefix('xlink:')}{name}-", body)
-    body = _NO_TURN.sub("", _FONT.sub("", body))
-    variables = {colour: f"var(--{variable})" for colour, variable in PLACEHOLDERS.items()}
-    body = _COLOUR.sub(lambda m: variables.get(m[0], m[0]), body)
+    body = _COLOUR.sub(lambda m: f"var(--{PLACEHOLDERS[m[0]]})", body)
     body = _SPACE.sub(" ", body).replace("> <", "><")
     return (
         f'<svg role="img" aria-label="{escape(label)}" viewBox="{found[1]}"'
@@ -265,6 +256,5 @@ def svg(figure: Figure, name: str, label: str) -> str:
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file on white; the same libraries give the same bytes."""
     out = io.BytesIO()
-    with style():
-        figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
+    figure.savefig(out, format="png", dpi=200, facecolor="white", metadata={"Software": None})
     return out.getvalue()

@@ -7,23 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.formats import scale
-from alpkd_pipeline.reporting.plots.canvas import (
-    INK,
-    MUTED,
-    PAPER,
-    SMALL,
-    mark_of,
-    row_panel,
-    style,
-)
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    EQUAL,
-    NOT_DISTINGUISHABLE,
-    WORSE,
-    WORSE_WITHIN,
-)
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, PAPER, SMALL, mark_of, row_panel
+from alpkd_pipeline.reporting.statistics import words
+from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -34,17 +20,15 @@ ROW = 0.185
 """Inches of a comparison."""
 
 WORDS = {
-    BETTER: "better",
-    WORSE: "worse",
-    BETTER_WITHIN: "better*",
-    WORSE_WITHIN: "worse*",
-    EQUAL: "equal",
-    NOT_DISTINGUISHABLE: "n. d.",
+    words.BETTER: "better",
+    words.WORSE: "worse",
+    words.BETTER_WITHIN: "better*",
+    words.WORSE_WITHIN: "worse*",
+    words.EQUAL: "equal",
+    words.NOT_DISTINGUISHABLE: "n. d.",
 }
 """Short words beside the intervals, with a star for less than the margin; nothing can be said: a
 question mark."""
-
-Row = Mapping[Any, Any]
 
 
 def forest(rows: Sequence[Row], metric: str = "") -> Figure:
@@ -64,22 +48,21 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
             if row["baseline_label"] == baseline:
                 lines[len(lines) + len(headings)] = row
     count, limit = len(lines) + len(headings), _limit(rows, unit)
-    with style():
-        labels = {y: str(row["label"]) for y, row in lines.items()}
-        figure, axes = row_panel(labels, count, ROW * count, right=0.5)
-        axes.axvline(0.0, color=INK, linewidth=0.8)
-        axes.set_xlim(-limit, limit)
-        for y, baseline in headings.items():
-            axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
-        across = axes.get_yaxis_transform()
-        for y, row in lines.items():
-            word = WORDS.get(str(row["kind"]), "?")
-            bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
-            axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
-        _intervals(axes, lines, limit)
-        _dots(axes, lines, limit)
-        what = metric if is_error(metric) else "points"
-        axes.set_xlabel(f"difference in {what}", fontsize=SMALL)
+    labels = {y: str(row["label"]) for y, row in lines.items()}
+    figure, axes = row_panel(labels, count, ROW * count, right=0.5)
+    axes.axvline(0.0, color=INK, linewidth=0.8)
+    axes.set_xlim(-limit, limit)
+    for y, baseline in headings.items():
+        axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
+    across = axes.get_yaxis_transform()
+    for y, row in lines.items():
+        word = WORDS.get(str(row["kind"]), "?")
+        bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
+        axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
+    _intervals(axes, lines, limit)
+    _dots(axes, lines, limit)
+    what = metric if is_error(metric) else "points"
+    axes.set_xlabel(f"difference in {what}")
     return figure
 
 
@@ -112,7 +95,7 @@ def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
 
 
 def _shown(row: Row) -> bool:
-    return row["kind"] in (BETTER, BETTER_WITHIN, WORSE_WITHIN, WORSE, EQUAL)
+    return row["kind"] in WORDS and row["kind"] != words.NOT_DISTINGUISHABLE
 
 
 def _limit(rows: Sequence[Row], unit: float) -> float:

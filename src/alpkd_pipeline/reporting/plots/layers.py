@@ -89,7 +89,8 @@ def run_pictures(folder: Path) -> dict[str, bytes]:
     if attention is None:
         return {}
     mean = mean_attention(str(finished.json("run.json")["name"]), [attention])
-    return {"attention.png": png(attention_maps([mean]))}
+    with style():
+        return {"attention.png": png(attention_maps([mean]))}
 
 
 def attention_maps(maps: Sequence[Attention]) -> Figure:
@@ -98,19 +99,18 @@ def attention_maps(maps: Sequence[Attention]) -> Figure:
     """
     layers, teacher_layers = maps[0].weights.shape
     sheet = np.zeros((len(maps) * (layers + ROOM), teacher_layers))
-    with style():
-        figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
-        for place, found in enumerate(maps):
-            top = place * (layers + ROOM) + ROOM
-            sheet[top : top + layers] = found.weights / (found.weights.max() or 1.0)
-            _describe(axes, found, top)
-        draw_shades(axes, sheet)
-        axes.set_ylim(len(sheet) - 0.5, 0.5)  # half of the room above the first map is enough
-        across = {"ha": "center", "va": "top", **_QUIET}
-        for k in range(0, teacher_layers, 1 + teacher_layers // 13):
-            axes.text(k, len(sheet) - 0.35, str(k + 1), **across)
-        axes.text((teacher_layers - 1) / 2, len(sheet) + 0.35, "teacher layer", **across)
-        axes.set_axis_off()
+    figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
+    for place, found in enumerate(maps):
+        top = place * (layers + ROOM) + ROOM
+        sheet[top : top + layers] = found.weights / (found.weights.max() or 1.0)
+        _describe(axes, found, top)
+    draw_shades(axes, sheet)
+    axes.set_ylim(len(sheet) - 0.5, 0.5)  # half of the room above the first map is enough
+    across = {"ha": "center", "va": "top", **_QUIET}
+    for k in range(0, teacher_layers, 1 + teacher_layers // 13):
+        axes.text(k, len(sheet) - 0.35, str(k + 1), **across)
+    axes.text((teacher_layers - 1) / 2, len(sheet) + 0.35, "teacher layer", **across)
+    axes.set_axis_off()
     return figure
 
 
@@ -149,21 +149,20 @@ def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
     Of each student its method and its geometry; all have one task, depth and teacher, and `pca`.
     """
     first = students[0][1]["pca"]
-    with style():
-        figure, axes = panel(2.5, left=0.3, bottom=0.3)
-        for method, found in students:
-            mark = mark_of(method)
-            if len(students) <= FEW:
-                _points(axes, found["pca"]["student"], mark.colour)
-            _path(axes, found["pca"]["student_means"], mark.colour, mark.marker, mark.line)
+    figure, axes = panel(2.5, left=0.3, bottom=0.3)
+    for method, found in students:
+        mark = mark_of(method)
         if len(students) <= FEW:
-            _points(axes, first["teacher"], MUTED)
-        _path(axes, first["teacher_means"], INK, "*", "-")
-        axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})", fontsize=SMALL)
-        axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})", fontsize=SMALL)
-        # Where zero is and how long a unit is means nothing here.
-        axes.set_xticks([])
-        axes.set_yticks([])
+            _points(axes, found["pca"]["student"], mark.colour)
+        _path(axes, found["pca"]["student_means"], mark.colour, mark.marker, mark.line)
+    if len(students) <= FEW:
+        _points(axes, first["teacher"], MUTED)
+    _path(axes, first["teacher_means"], INK, "*", "-")
+    axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})")
+    axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})")
+    # Where zero is and how long a unit is means nothing here.
+    axes.set_xticks([])
+    axes.set_yticks([])
     return figure
 
 
@@ -194,13 +193,12 @@ def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
     corners = [(row * (layers + BETWEEN), column * (teacher_layers + 2)) for row, column in places]
     # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
     sheet = np.zeros((lines * (layers + BETWEEN) - BETWEEN + 1, ACROSS * (teacher_layers + 2) - 2))
-    with style():
-        figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
-        for (label, _), table, (top, left) in zip(students, tables, corners, strict=True):
-            sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
-            _describe_distances(axes, cut(label), table, top, left)
-        draw_shades(axes, sheet)
-        axes.set_axis_off()
+    figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+    for (label, _), table, (top, left) in zip(students, tables, corners, strict=True):
+        sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
+        _describe_distances(axes, cut(label), table, top, left)
+    draw_shades(axes, sheet)
+    axes.set_axis_off()
     return figure
 
 

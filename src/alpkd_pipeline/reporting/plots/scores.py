@@ -19,7 +19,6 @@ from alpkd_pipeline.reporting.plots.canvas import (
     panel,
     row_labels,
     row_panel,
-    style,
 )
 
 if TYPE_CHECKING:
@@ -40,74 +39,68 @@ def seed_dots(
 
     The mean of the teachers' scores is a dashed line.
     """
-    with style():
-        labels = {y: str(arm["label"]) for y, arm in enumerate(arms)}
-        figure, axes = row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
-        for y, arm in enumerate(arms):
-            mark = mark_of(str(arm["method"]))
-            values = [unit * value for value in arm["per_seed"].values()]
-            axes.plot(values, [y] * len(values), **mark.dots, alpha=0.75, markeredgewidth=0)
-        means = [unit * float(arm["mean"]) for arm in arms]
-        rows = range(len(arms))
-        axes.vlines(means, [y - 0.36 for y in rows], [y + 0.36 for y in rows], INK, linewidth=1.4)
-        if teachers:
-            score = unit * sum(teachers) / len(teachers)
-            axes.axvline(score, **_DASHED)
-            axes.annotate(
-                "teacher",
-                (score, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 2),
-                ha="center",
-                annotation_clip=False,
-                **_BESIDE,
-            )
-        axes.margins(x=0.06)
-    return figure
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One method: what its students cost and what they score, the cheapest first."""
-
-    method: str  # its name
-    cost: Sequence[float]  # of each depth, in the unit of the axis
-    score: Sequence[float]  # the mean score of each depth
-
-
-def score_against(
-    trades: Sequence[Trade],
-    axis: str,
-    teacher: tuple[float, float] | None = None,
-    unit: float = 100.0,
-) -> Figure:
-    """Draw scores against costs; the depths of a method are joined by a line.
-
-    The axis says what the cost is, with its unit; the teacher's cost and score may not be known.
-    """
-    with style():
-        figure, axes = panel(1.9)
-        for trade in trades:
-            mark = mark_of(trade.method)
-            scores = [unit * score for score in trade.score]
-            how = {**mark.dots, "linestyle": mark.line}
-            axes.plot(trade.cost, scores, **how, linewidth=1.0, markeredgewidth=0)
-        if teacher is not None:
-            cost, score = teacher[0], unit * teacher[1]
-            axes.plot([cost], [score], marker="*", markersize=10, color=INK, linestyle="none")
-            axes.annotate(
-                "teacher", (cost, score), xytext=(-7, 0), ha="right", va="center", **_BESIDE
-            )
-        axes.grid(True)
-        axes.margins(x=0.08, y=0.12)
-        axes.set_xlim(left=0.0)
-        axes.set_xlabel(axis, fontsize=SMALL)
-        axes.locator_params(nbins=4)
+    labels = {y: str(arm["label"]) for y, arm in enumerate(arms)}
+    figure, axes = row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
+    for y, arm in enumerate(arms):
+        mark = mark_of(str(arm["method"]))
+        values = [unit * value for value in arm["per_seed"].values()]
+        axes.plot(values, [y] * len(values), **mark.dots, alpha=0.75, markeredgewidth=0)
+    means = [unit * float(arm["mean"]) for arm in arms]
+    rows = range(len(arms))
+    axes.vlines(means, [y - 0.36 for y in rows], [y + 0.36 for y in rows], INK, linewidth=1.4)
+    if teachers:
+        score = unit * sum(teachers) / len(teachers)
+        axes.axvline(score, **_DASHED)
+        axes.annotate(
+            "teacher", (score, 1), (0, 2), ("data", "axes fraction"), ha="center", **_BESIDE
+        )
+    axes.margins(x=0.06)
     return figure
 
 
 Line = Sequence[tuple[float, float]]
-"""Points (epoch, value), in the order of the epochs."""
+"""Points (epoch, value), in the order of the epochs, or (cost, score), the cheapest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One method's line over its seeds, and the line of each seed."""
+
+    method: str  # its name
+    mean: Line
+    seeds: Sequence[Line] = field(default=())
+
+
+def score_against(
+    trades: Sequence[Curve],
+    axis: str,
+    teacher: tuple[float, float] | None = None,
+    unit: float = 100.0,
+) -> Figure:
+    """Draw scores against costs; the points of a method, its depths, are joined by a line.
+
+    The axis says what the cost is, with its unit; the teacher's cost and score may not be known.
+    """
+    figure, axes = panel(1.9)
+    for trade in trades:
+        mark = mark_of(trade.method)
+        how = {**mark.dots, "linestyle": mark.line}
+        axes.plot(*_scaled(trade.mean, unit), **how, linewidth=1.0, markeredgewidth=0)
+    if teacher is not None:
+        cost, score = teacher[0], unit * teacher[1]
+        axes.plot([cost], [score], marker="*", markersize=10, color=INK, linestyle="none")
+        axes.annotate("teacher", (cost, score), (-7, 0), ha="right", va="center", **_BESIDE)
+    axes.grid(True)
+    axes.margins(x=0.08, y=0.12)
+    axes.set_xlim(left=0.0)
+    axes.set_xlabel(axis)
+    axes.locator_params(nbins=4)
+    return figure
+
+
+def _scaled(line: Line, unit: float) -> tuple[list[float], list[float]]:
+    return [x for x, _ in line], [unit * y for _, y in line]
+
 
 MANY = 25
 """From this many evaluations on a line carries no markers."""
@@ -119,15 +112,6 @@ FILLED = 0.72
 """The share of a strip that its lines take; its name has the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One method's line over its seeds, and the line of each seed."""
-
-    method: str
-    mean: Line
-    seeds: Sequence[Line] = field(default=())
-
-
 def score_curves(
     curves: Sequence[Curve], teachers: Sequence[float] = (), unit: float = 100.0
 ) -> Figure:
@@ -137,31 +121,24 @@ def score_curves(
     """
     from matplotlib.collections import LineCollection
 
-    with style():
-        figure, axes = panel(1.9)
-        faint = [(curve.method, line) for curve in curves for line in curve.seeds if len(line) > 1]
-        if faint:
-            paths = [[(x, unit * y) for x, y in line] for _, line in faint]
-            colours = [mark_of(method).colour for method, _ in faint]
-            axes.add_collection(
-                LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35), autolim=True
-            )
-        for curve in curves:
-            mark = mark_of(curve.method)
-            axes.plot(
-                [x for x, _ in curve.mean],
-                [unit * y for _, y in curve.mean],
-                color=mark.colour,
-                linestyle=mark.line,
-                linewidth=1.5,
-                marker=mark.marker if len(curve.mean) < MANY else None,
-                markersize=4.6,
-            )
-        if teachers:
-            axes.axhline(unit * sum(teachers) / len(teachers), **_DASHED)
-        axes.yaxis.grid(True)
-        axes.locator_params(axis="y", nbins=4)
-        _epochs(axes)
+    figure, axes = panel(1.9)
+    faint = [(curve.method, line) for curve in curves for line in curve.seeds if len(line) > 1]
+    if faint:
+        paths = [[(x, unit * y) for x, y in line] for _, line in faint]
+        colours = [mark_of(method).colour for method, _ in faint]
+        lines = LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35)
+        axes.add_collection(lines, autolim=True)
+    for curve in curves:
+        mark = mark_of(curve.method)
+        how = {**mark.dots, "linestyle": mark.line, "markersize": 4.6}
+        if len(curve.mean) >= MANY:
+            how["marker"] = None
+        axes.plot(*_scaled(curve.mean, unit), **how, linewidth=1.5)
+    if teachers:
+        axes.axhline(unit * sum(teachers) / len(teachers), **_DASHED)
+    axes.yaxis.grid(True)
+    axes.locator_params(axis="y", nbins=4)
+    _epochs(axes)
     return figure
 
 
@@ -170,16 +147,15 @@ def loss_curves(terms: Mapping[str, Sequence[Curve]]) -> Figure:
 
     A term has the lines of its values before any weight; there is at least one.
     """
-    with style():
-        figure, axes = panel(STRIP * len(terms), left=0.62)
-        for place, (term, curves) in enumerate(terms.items()):
-            _strip(axes, term, curves, len(terms) - 1 - place)
-        axes.set_ylim(0, len(terms))
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.autoscale(axis="x")
-        axes.set_xlim(left=0.0)
-        _epochs(axes)
+    figure, axes = panel(STRIP * len(terms), left=0.62)
+    for place, (term, curves) in enumerate(terms.items()):
+        _strip(axes, term, curves, len(terms) - 1 - place)
+    axes.set_ylim(0, len(terms))
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.autoscale(axis="x")
+    axes.set_xlim(left=0.0)
+    _epochs(axes)
     return figure
 
 
@@ -208,5 +184,5 @@ def _strip(axes: Axes, term: str, curves: Sequence[Curve], floor: int) -> None:
 
 
 def _epochs(axes: Axes) -> None:
-    axes.set_xlabel("epoch", fontsize=SMALL)
+    axes.set_xlabel("epoch")
     axes.locator_params(axis="x", nbins=5, integer=True)

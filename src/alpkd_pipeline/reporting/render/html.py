@@ -5,7 +5,7 @@ The template knows how each block looks; nothing on the page needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,6 @@ from alpkd_pipeline.reporting.plots.canvas import SHAPES, mark_of
 from alpkd_pipeline.reporting.tables.table import Table
 
 HERE = Path(__file__).parent
-
-_DASHES = {"-": "none", "--": "5 2.5", ":": "1.5 2.5", "-.": "5 2 1.5 2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +57,19 @@ class Plate:
 
 
 @dataclass(frozen=True, slots=True)
-class Plates:
-    """Pictures side by side, as many as the window has room for."""
-
-    plates: Sequence[Plate]
-
-
-@dataclass(frozen=True, slots=True)
 class Details:
     """Something to open."""
 
     summary: str
-    blocks: Sequence[Block]
+    blocks: Iterable[Block]
 
 
-Block = str | Table | Text | Heading | Facts | Legend | Plates | Details
+Block = str | Table | Text | Heading | Facts | Legend | list[Plate] | Details
+"""Pictures of a list stand side by side, as many as the window has room for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page with a heading; `id` is what others link to."""
-
-    id: str
-    title: str
-    blocks: Sequence[Block]
+Section = tuple[str, str, Sequence[Block]]
+"""A part of the page: what others link to, its heading and what is below that."""
 
 
 def page_html(title: str, lead: str, sections: Sequence[Section]) -> str:
@@ -105,5 +92,5 @@ def page_html(title: str, lead: str, sections: Sequence[Section]) -> str:
         kind=lambda block: type(block).__name__.lower(),
         mark_of=mark_of,
         shapes=SHAPES,
-        dashes=_DASHES,
+        dashes={"-": "none", "--": "5 2.5", ":": "1.5 2.5", "-.": "5 2 1.5 2"},
     )

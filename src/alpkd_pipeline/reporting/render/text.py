@@ -72,20 +72,10 @@ def markdown_table(
 
     `right` are the headings of columns that stand on the right, as numbers do.
     """
-    lines = [
-        [" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in [headings, *rows]
-    ]
-    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-    align = [str.rjust if heading in right else str.ljust for heading in headings]
-    lines.insert(
-        1,
-        [
-            "-" * (width - 1) + (":" if heading in right else "-")
-            for heading, width in zip(headings, widths, strict=True)
-        ],
-    )
-    padded = (
-        [put(cell, width) for put, cell, width in zip(align, line, widths, strict=True)]
-        for line in lines
-    )
-    return "".join(f"| {' | '.join(line)} |\n" for line in padded)
+    columns = []
+    for heading, *below in zip(headings, *rows, strict=True):
+        texts = [" ".join(text.replace("|", "\\|").split()) for text in (heading, *below)]
+        width, number = max(3, *map(len, texts)), heading in right
+        head, *cells = (text.rjust(width) if number else text.ljust(width) for text in texts)
+        columns.append([head, "-" * (width - 1) + (":" if number else "-"), *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in zip(*columns, strict=True))

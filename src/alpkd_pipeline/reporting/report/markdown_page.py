@@ -17,40 +17,33 @@ from alpkd_pipeline.reporting.tables.verdicts import (
     verdict_table,
 )
 
-_MEANINGS = (
-    "Difference: mean over shared seeds, in points. Interval: of the paired t, not corrected."
-    " Detectable: the true difference that these seeds show with probability 80 %, by this test"
-    " alone; in the family: at the first step of the correction.\n"
-)
-
 
 def comparison_page(sources: Sources) -> str:
     """The result in short, scores, verdicts and settings; notes at the end. Runs are in the CSV."""
-    parts = ["# Comparison of students\n"]
+    return "\n".join(["# Comparison of students\n", *_parts(sources)])
+
+
+def _parts(sources: Sources) -> Iterator[str]:
     if sources.cells.empty:
-        parts.append("No student has been trained and scored yet.\n")
+        yield "No student has been trained and scored yet.\n"
     else:
-        parts += [*_short(sources), *_scores(sources), *_verdicts(sources)]
+        found = list(choices(sources))
+        yield f"## In short\n\n{markdown(result_table(sources, found))}"
+        yield "".join(f"- {title}: {said}\n" for title, said in to_take(sources, found))
+        yield from _scores(sources)
+        if sources.verdicts:
+            yield from _verdicts(sources)
         for task, table in sources.means_tables.items():
-            parts.append(f"## {task}, all metrics\n\n{markdown(table)}")
-        parts.append(f"## Settings\n\n{markdown(settings_table(sources))}")
-    notes = list(_notes(sources))
-    if notes:
-        parts.append("## Notes\n\n" + "".join(f"- {note}\n" for note in notes))
-    return "\n".join(parts)
-
-
-def _short(sources: Sources) -> Iterator[str]:
-    found = list(choices(sources))
-    yield f"## In short\n\n{markdown(result_table(sources, found))}"
-    yield "".join(f"- {title}: {said}\n" for title, said in to_take(sources, found))
+            yield f"## {task}, all metrics\n\n{markdown(table)}"
+        yield f"## Settings\n\n{markdown(settings_table(sources))}"
+    if notes := "".join(f"- {note}\n" for note in _notes(sources)):
+        yield f"## Notes\n\n{notes}"
 
 
 def _scores(sources: Sources) -> Iterator[str]:
     yield "## Scores\n"
     for name, table in sources.score_tables:
-        yield f"### {name}\n"
-        yield markdown(table)
+        yield f"### {name}\n\n{markdown(table)}"
         if table.note:
             yield f"{table.note}\n"
     said = (
@@ -66,26 +59,26 @@ def _scores(sources: Sources) -> Iterator[str]:
 
 
 def _verdicts(sources: Sources) -> Iterator[str]:
-    if not sources.verdicts:
-        return
     yield "## Verdicts\n"
     if sources.first_questions:
         yield f"### First questions\n\n{markdown(questions_table(sources.first_questions))}"
     for name, _, rows in verdict_rows(sources):
-        yield f"### {name}\n"
-        yield markdown(verdict_table(sources, name, rows))
+        yield f"### {name}\n\n{markdown(verdict_table(sources, name, rows))}"
     yield f"Verdicts: {family_text(sources.verdicts)}.\n"
-    yield _MEANINGS
+    yield (
+        "Difference: mean over shared seeds, in points. Interval: of the paired t, not corrected."
+        " Detectable: the true difference that these seeds show with probability 80 %, by this test"
+        " alone; in the family: at the first step of the correction.\n"
+    )
 
 
 def _notes(sources: Sources) -> Iterator[str]:
-    runs, others = sources.evidence.cells, sources.evidence.left_out
     yield from warnings_of(sources)
-    if runs["speed_up"].notna().any():
+    if sources.evidence.cells["speed_up"].notna().any():
         yield (
             "Speed-up: the teacher's median time for one example over the student's; means only"
             " over times of one machine and setup, that of most students of the task."
         )
-    if others:
-        counted = ", ".join(f"{name} {count}" for name, count in others.items())
+    if others := sources.evidence.left_out.items():
+        counted = ", ".join(f"{name} {count}" for name, count in others)
         yield f"Runs of other kinds, counted but not shown: {counted}."

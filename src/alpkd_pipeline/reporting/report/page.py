@@ -6,26 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.plots.canvas import defaults
-from alpkd_pipeline.reporting.render.html import Facts, Section, Text, page_html
-from alpkd_pipeline.reporting.report.pictures import (
-    attention_section,
-    curve_section,
-    geometry_section,
-    seed_section,
-    size_section,
-)
-from alpkd_pipeline.reporting.report.sections import (
-    class_section,
-    cost_section,
-    published_section,
-    runs_section,
-    score_section,
-    search_section,
-    settings_section,
-    short_section,
-    verdict_section,
-)
+from alpkd_pipeline.reporting.plots.canvas import style
+from alpkd_pipeline.reporting.render.html import Block, Facts, Text, page_html
+from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.table import listed, seeds_text
@@ -38,12 +21,13 @@ OPTIMISTIC = (
 )
 
 
-def summary(sources: Sources) -> Section:
+def summary(sources: Sources) -> Iterator[Block]:
     """Terms and facts, then the warnings that belong to every number below."""
-    title, cells = "What was compared", sources.cells
+    cells = sources.cells
     if cells.empty:
-        nothing = "No student has been trained and scored yet: there is nothing to compare."
-        return Section("compared", title, [nothing, Facts(_others(sources))])
+        yield "No student has been trained and scored yet: there is nothing to compare."
+        yield Facts(list(_others(sources)))
+        return
     metric = dict(zip(cells["task"], cells["metric"], strict=True))
     rows = [
         ("Tasks", listed(f"{task} ({metric[task]})" for task in sources.tasks)),
@@ -53,11 +37,10 @@ def summary(sources: Sources) -> Section:
         ("Teachers", _teachers(sources)),
         ("Best epoch chosen on", listed(sorted(cells["selection"].dropna().unique()))),
         ("Runs", plural(len(cells), "student")),
-        *_others(sources),
-        *_history(sources),
     ]
-    warnings = [Text(said, "warning") for said in warnings_of(sources)]
-    return Section("compared", title, [Facts(rows), *warnings])
+    yield Facts([*rows, *_others(sources), *_history(sources)])
+    for said in warnings_of(sources):
+        yield Text(said, "warning")
 
 
 def _teachers(sources: Sources) -> str:
@@ -68,21 +51,19 @@ def _teachers(sources: Sources) -> str:
     return f"{models}, {'seed' if len(seeds) == 1 else 'seeds'} {seeds_text(seeds)}"
 
 
-def _others(sources: Sources) -> list[tuple[str, str]]:
+def _others(sources: Sources) -> Iterator[tuple[str, str]]:
     """What was asked for and what was left out."""
-    rows = []
     sweep, others = sources.evidence.sweep, sources.evidence.left_out
     if sweep is not None:
         missing = len(sweep["cells"]) - len(sources.cells)
         rest = f"; {plural(missing, 'cell')} of it not finished or not scored"
-        rows.append(("Only the sweep", f"{sweep['id']}{rest if missing > 0 else ''}"))
+        yield "Only the sweep", f"{sweep['id']}{rest if missing > 0 else ''}"
     if others:
         counted = listed(plural(count, name) for name, count in others.items())
-        rows.append(("Left out", f"{counted}: counted here and shown nowhere"))
-    return rows
+        yield "Left out", f"{counted}: counted here and shown nowhere"
 
 
-def _history(sources: Sources) -> list[tuple[str, str]]:
+def _history(sources: Sources) -> Iterator[tuple[str, str]]:
     records = [sources.evidence.students[key] for key in sources.cells["key"]]
     made = [record.run.get("provenance") or {} for record in records]
     commits = {
@@ -90,9 +71,10 @@ def _history(sources: Sources) -> list[tuple[str, str]]:
         + (" with changes" if code.get("git_dirty") else "")
         for code in made
     }
+    yield "Commits", listed(sorted(commits))
     times = [(record.path / "manifest.json").stat().st_mtime for record in records]
     days = [f"{datetime.fromtimestamp(t, UTC):%Y-%m-%d}" for t in (min(times), max(times))]
-    return [("Commits", listed(sorted(commits))), ("Finished", " to ".join(dict.fromkeys(days)))]
+    yield "Finished", " to ".join(dict.fromkeys(days))
 
 
 def warnings_of(sources: Sources) -> Iterator[str]:
@@ -110,34 +92,35 @@ def warnings_of(sources: Sources) -> Iterator[str]:
         yield "Some students run with numbers that were searched for on dev: they are optimistic."
 
 
-_SECTIONS: tuple[Callable[[Sources], Section | None], ...] = (
-    short_section,
-    summary,
-    score_section,
-    verdict_section,
-    seed_section,
-    class_section,
-    curve_section,
-    size_section,
-    attention_section,
-    geometry_section,
-    published_section,
-    cost_section,
-    search_section,
-    settings_section,
-    runs_section,
+_SUMMARY = ("compared", "What was compared")
+_SECTIONS: tuple[tuple[str, str, Callable[[Sources], Iterator[Block]]], ...] = (
+    ("short", "In short", sections.in_short),
+    (*_SUMMARY, summary),
+    ("scores", "Scores", sections.scores),
+    ("verdicts", "Verdicts", sections.verdicts),
+    ("seeds", "Seeds", pictures.seeds),
+    ("classes", "Classes", sections.classes),
+    ("curves", "Learning curves", pictures.curves),
+    ("size", "Score against size and speed", pictures.sizes),
+    ("attention", "Weights of ALP-KD", pictures.attention),
+    ("geometry", "Where the layers lie", pictures.geometry),
+    ("published", "Published numbers", sections.published_numbers),
+    ("cost", "What it cost", sections.cost),
+    ("tuning", "Searches", sections.searches),
+    ("settings", "Settings", sections.settings),
+    ("runs", "The runs", sections.runs),
 )
-"""The page's order."""
+"""What links to a section, its heading and its blocks, in the page's order."""
 
 
 def report_html(sources: Sources) -> str:
-    """The page as text; the same evidence gives the same text."""
+    """The page as text; the same evidence gives the same text. Sections without blocks are not."""
     if sources.cells.empty:
-        return page_html(TITLE, "No students yet.", [summary(sources)])
-    with defaults():
-        found = [section for make in _SECTIONS if (section := make(sources)) is not None]
+        return page_html(TITLE, "No students yet.", [(*_SUMMARY, [*summary(sources)])])
     lead = (
         f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
         f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
     )
-    return page_html(TITLE, lead, found)
+    with style():
+        made = [(name, title, [*make(sources)]) for name, title, make in _SECTIONS]
+    return page_html(TITLE, lead, [section for section in made if section[-1]])

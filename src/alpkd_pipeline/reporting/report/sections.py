@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import groupby
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.forest import forest
-from alpkd_pipeline.reporting.render.html import (
-    Block,
-    Details,
-    Facts,
-    Heading,
-    Plate,
-    Plates,
-    Section,
-    Text,
-)
+from alpkd_pipeline.reporting.render.html import Block, Details, Facts, Heading, Plate, Text
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
@@ -39,220 +31,215 @@ from alpkd_pipeline.reporting.tables.verdicts import (
     verdict_table,
 )
 
-_SCORES = (
-    "Dev scores in percent, mean ± sample standard deviation over seeds. A score is bold only where"
-    " it is the best of its column and shown to be better than every other method there, by tests"
-    " over the seeds corrected for all pairs of all columns. Every score leads to its runs."
-)
-_QUESTIONS = (
-    "Asked before looking: the gain averaged over depths, seeds and tasks, in margins of each task."
-    " The first questions share one half of the 5 %, all other pairs the other half. An average"
-    " speaks of these tasks."
-)
-_VERDICTS = (
-    "Two questions are asked of each pair: do they differ, are they equal within the margin."
-    " Both are answered by a t over the seeds that they share, whose variance borrows from the"
-    " other methods of the task and depth, corrected over all pairs of the report. On this dev set:"
-    " other seeds would say the same of these rows; on new texts: other rows would too. Not"
-    " distinguishable does not mean equal: the columns detectable, among all numbers, say how large"
-    " a difference these seeds would have shown with a probability of 80 %."
-)
-_FOREST = (
-    "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots and"
-    " bold words stand for differences that were shown; a star: by less than the margin; n. d.: not"
-    " distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow: the interval"
-    " goes on."
-)
-_CLASSES = (
-    "Rows are labels, columns what was answered on dev, summed over the runs of a method."
-    " Precision, recall and F1 of each class are means over the runs, in percent; precision is 0"
-    " where a class is never the answer."
-)
-_PUBLISHED = (
-    "Numbers of others on GLUE's dev splits, copied from where the table says. They come from other"
-    " teachers, other students, other ways to choose the best run and other versions of everything,"
-    " so they say what was found elsewhere; no test compares them with ours. Where a number is not"
-    " of the metric that decides here, its own stands beside it, a ? where the source does not say."
-)
-_AUDIT = (
-    "Are newer methods further ahead of older ones, with the same teacher and depth, than chance in"
-    " these dev rows alone explains? Seeds, tuning and the best epoch are not counted, so the noise"
-    " is larger; data, width and start often differ, too. Only leads and reruns are shown."
-)
-
-
-def _explained(table: Table) -> list[Block]:
-    """A table and what its columns and marks mean."""
-    said = f"{meanings(table.columns)} {table.note}".strip()
-    return [table, Text(said, "quiet")] if said else [table]
-
-
-_SHORT = (
-    "For each task and depth the configuration with the highest mean, and what every other one is"
-    " beside it: all pairs of all columns are one family of tests. Of the best and those that are"
-    " not shown to be worse, the smallest student that answers fastest is the one to take, by its"
-    " best seed."
-)
-
-
 MOST_CHOICES = 8
 """More than so many are folded."""
 
 
-def short_section(sources: Sources) -> Section:
+def _explained(table: Table) -> Iterator[Block]:
+    """A table and what its columns and marks mean."""
+    yield table
+    if said := f"{meanings(table.columns)} {table.note}".strip():
+        yield Text(said, "quiet")
+
+
+def in_short(sources: Sources) -> Iterator[Block]:
     """The result: first questions in words, what is best, what to take."""
+    for row in sources.first_questions:
+        if row["mean"] is not None:
+            yield (
+                f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
+                f" ({gain(row['mean'])} margins, {plural(row['n'], 'seed')})."
+            )
+    yield Text(
+        "For each task and depth the configuration with the highest mean, and what every other one"
+        " is beside it: all pairs of all columns are one family of tests. Of the best and those"
+        " that are not shown to be worse, the smallest student that answers fastest is the one to"
+        " take, by its best seed.",
+        "quiet",
+    )
     found = list(choices(sources))
-    blocks: list[Block] = [
-        f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
-        f" ({gain(row['mean'])} margins, {plural(row['n'], 'seed')})."
-        for row in sources.first_questions
-        if row["mean"] is not None
-    ]
-    blocks += [Text(_SHORT, "quiet"), *_explained(result_table(sources, found))]
+    yield from _explained(result_table(sources, found))
     take = Facts(list(to_take(sources, found)))
-    many = len(found) > MOST_CHOICES
-    blocks += [Details("Which to take", [take])] if many else [Heading("Which to take"), take]
-    return Section("short", "In short", blocks)
+    if len(found) > MOST_CHOICES:
+        yield Details("Which to take", [take])
+    else:
+        yield from (Heading("Which to take"), take)
 
 
-def settings_section(sources: Sources) -> Section:
+def settings(sources: Sources) -> Iterator[Block]:
     """What everything was trained with."""
-    return Section("settings", "Settings", [settings_table(sources)])
+    yield settings_table(sources)
 
 
-def score_section(sources: Sources) -> Section:
+def scores(sources: Sources) -> Iterator[Block]:
     """A table for each number of layers."""
-    blocks: list[Block] = [_SCORES + sources.on_errors]
+    yield (
+        "Dev scores in percent, mean ± sample standard deviation over seeds. A score is bold only"
+        " where it is the best of its column and shown to be better than every other method there,"
+        " by tests over the seeds corrected for all pairs of all columns. Every score leads to its"
+        f" runs.{sources.on_errors}"
+    )
     for name, table in sources.score_tables:
-        blocks += [Heading(name), *_explained(table)]
-    blocks += [
-        Details(f"{task}, all metrics", [table]) for task, table in sources.means_tables.items()
-    ]
-    return Section("scores", "Scores", blocks)
+        yield from (Heading(name), *_explained(table))
+    for task, table in sources.means_tables.items():
+        yield Details(f"{task}, all metrics", [table])
 
 
-def verdict_section(sources: Sources) -> Section:
+def verdicts(sources: Sources) -> Iterator[Block]:
     """For each depth: how often each method won, the pictures, and all numbers to open."""
     if not sources.verdicts:
-        nothing = "There is no baseline (no_kd, kd, pkd) that another method could be held against."
-        return Section("verdicts", "Verdicts", [nothing])
-    blocks: list[Block] = []
+        yield "There is no baseline (no_kd, kd, pkd) that another method could be held against."
+        return
     if sources.first_questions:
-        blocks += [Heading("First questions"), _QUESTIONS]
-        blocks += [questions_table(sources.first_questions), Heading("Every pair")]
-    blocks += [_VERDICTS, _FOREST + sources.on_errors]
+        yield Heading("First questions")
+        yield (
+            "Asked before looking: the gain averaged over depths, seeds and tasks, in margins of"
+            " each task. The first questions share one half of the 5 %, all other pairs the other"
+            " half. An average speaks of these tasks."
+        )
+        yield questions_table(sources.first_questions)
+        yield Heading("Every pair")
+    yield (
+        "Two questions are asked of each pair: do they differ, are they equal within the margin."
+        " Both are answered by a t over the seeds that they share, whose variance borrows from the"
+        " other methods of the task and depth, corrected over all pairs of the report. On this dev"
+        " set: other seeds would say the same of these rows; on new texts: other rows would too."
+        " Not distinguishable does not mean equal: the columns detectable, among all numbers, say"
+        " how large a difference these seeds would have shown with a probability of 80 %."
+    )
+    yield (
+        "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots"
+        " and bold words stand for differences that were shown; a star: by less than the margin;"
+        " n. d.: not distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow:"
+        f" the interval goes on.{sources.on_errors}"
+    )
     for name, layers, rows in verdict_rows(sources):
+        yield Heading(name)
+        yield counts_table(name, rows)
         by_task = groupby(rows, key=lambda row: str(row["task"]))
-        blocks += [
-            Heading(name),
-            counts_table(name, rows),
-            Plates(
-                [
-                    _forest(f"forest-{layers}-{i}", task, name, list(found))
-                    for i, (task, found) in enumerate(by_task)
-                ]
-            ),
-            Details(
-                f"All {len(rows)} comparisons of students of {name}",
-                _explained(verdict_table(sources, name, rows)),
-            ),
+        yield [
+            _forest(f"forest-{layers}-{i}", f"{task}, {name}", list(found))
+            for i, (task, found) in enumerate(by_task)
         ]
-    return Section("verdicts", "Verdicts", blocks)
+        numbers = _explained(verdict_table(sources, name, rows))
+        yield Details(f"All {len(rows)} comparisons of students of {name}", numbers)
 
 
-def _forest(name: str, task: str, said: str, rows: list[Row]) -> Plate:
+def _forest(name: str, title: str, rows: list[Row]) -> Plate:
     told = Counter(str(row["kind"]) for row in rows)
     words = ", ".join(f"{told[kind]} {kind}" for kind in KINDS if told[kind])
-    label = f"Differences of the methods to the baselines on {task}, {said}: {words}"
+    label = f"Differences of the methods to the baselines on {title}: {words}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
-    return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), f"{task}, {said}")
+    return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), title)
 
 
-def class_section(sources: Sources) -> Section | None:
+def classes(sources: Sources) -> Iterator[Block]:
     """Confusion counts and scores of classes for each task and depth, to open."""
     records = [sources.evidence.students[key] for key in sources.cells["key"]]
     runs = [run.key for run in records if run.run["task"]["kind"] == "classification"]
     if not runs:
-        return None
+        return
     lacking = sum(key not in sources.answers for key in runs)
-    blocks: list[Block] = [_CLASSES] if lacking < len(runs) else []
+    if lacking < len(runs):
+        yield (
+            "Rows are labels, columns what was answered on dev, summed over the runs of a method."
+            " Precision, recall and F1 of each class are means over the runs, in percent; precision"
+            " is 0 where a class is never the answer."
+        )
     for place in sources.places:
-        if tables := [*confusion_tables(sources, place)]:
-            told = [block for table in tables for block in _explained(table)]
-            blocks.append(Details(sources.title(place), told))
+        tables = confusion_tables(sources, place)
+        if told := [block for table in tables for block in _explained(table)]:
+            yield Details(sources.title(place), told)
     if lacking:
-        blocks.append(
+        yield (
             f"{plural(lacking, 'run')} of {len(runs):,} kept no answers on dev and are left out;"
             " `kedro run --pipeline=evaluate` makes them."
         )
-    return Section("classes", "Classes", blocks)
 
 
-def published_section(sources: Sources) -> Section | None:
-    """Theirs, ours, and what their differences are worth; no section without a task of GLUE."""
+def published_numbers(sources: Sources) -> Iterator[Block]:
+    """Theirs, ours, and what their differences are worth; nothing without a task of GLUE."""
     found = published()
     tasks = [task for task in dict.fromkeys(found["task"]) if task in sources.tasks]
     if not tasks:
-        return None
+        return
+    yield (
+        "Numbers of others on GLUE's dev splits, copied from where the table says. They come from"
+        " other teachers, other students, other ways to choose the best run and other versions of"
+        " everything, so they say what was found elsewhere; no test compares them with ours. Where"
+        " a number is not of the metric that decides here, its own stands beside it, a ? where the"
+        " source does not say."
+    )
     chosen = listed(sorted(sources.cells["selection"].dropna().unique()))
-    differs = (
+    yield (
         f"Ours: teacher {listed(sources.teacher_models)}, best epoch chosen on {chosen}, mean over"
         " seeds. Theirs: the model named in each row, chosen in their own way."
     )
+    yield theirs(found, tasks)
+    yield ours(sources, tasks)
+    tested = theirs(found, tasks, "test")
+    if tested.bodies:
+        yield tested
+    yield Heading("What they are worth")
+    yield (
+        "Are newer methods further ahead of older ones, with the same teacher and depth, than"
+        " chance in these dev rows alone explains? Seeds, tuning and the best epoch are not"
+        " counted, so the noise is larger; data, width and start often differ, too. Only leads and"
+        " reruns are shown."
+    )
     audit = audit_table(found, tasks)
-    blocks: list[Block] = [_PUBLISHED, differs, theirs(found, tasks), ours(sources, tasks)]
-    blocks += [table for table in [theirs(found, tasks, "test")] if table.bodies]
-    blocks += [Heading("What they are worth"), _AUDIT, Details(audit.caption, _explained(audit))]
-    return Section("published", "Published numbers", blocks)
+    yield Details(audit.caption, _explained(audit))
 
 
-def cost_section(sources: Sources) -> Section:
+def cost(sources: Sources) -> Iterator[Block]:
     """Hours by device, passes of the teacher that the cache spared, and its bytes."""
     cost = total_cost(sources.evidence)
     of_sweep = sources.evidence.sweep is not None
     whose = "the cells of the sweep alone" if of_sweep else "trials and reruns included"
-    total = f"Together {duration(sum(cost.seconds.values()))} of training and recording."
-    blocks: list[Block] = (
-        [total, cost_table(cost, whose)] if cost.seconds else ["Nothing was trained."]
-    )
+    if cost.seconds:
+        together = duration(sum(map(sum, cost.seconds.values())))
+        yield f"Together {together} of training and recording."
+        yield cost_table(cost, whose)
+    else:
+        yield "Nothing was trained."
     if cost.cache_bytes:
-        blocks.append(
+        spared = max(0, cost.seen - cost.built_from)
+        yield (
             f"Students saw {cost.seen:,} examples with recorded signals of the teacher, which"
-            f" was run on {cost.built_from:,} to record them: {max(0, cost.spared):,} passes of"
-            f" the teacher were spared. The records take {size(cost.cache_bytes)}."
+            f" was run on {cost.built_from:,} to record them: {spared:,} passes of the teacher were"
+            f" spared. The records take {size(cost.cache_bytes)}."
         )
-    return Section("cost", "What it cost", blocks)
 
 
-def search_section(sources: Sources) -> Section | None:
-    """One line for each study of each search, or no section."""
-    table = searches_table(sources.evidence.searches)
-    if table is None:
-        return None
-    blocks: list[Block] = [
+def searches(sources: Sources) -> Iterator[Block]:
+    """One line for each study of each search."""
+    found = sources.evidence.searches
+    table = searches_table(found)
+    if not table.bodies[0].rows:
+        return
+    yield (
         "Every method of a search was offered the same number of trials; one with fewer"
-        " possibilities than that used them all.",
-        *_explained(table),
-    ]
-    if any(record.get("selection") == "dev" for record in sources.evidence.searches):
-        said = (
-            "Where trials were scored on dev, the dev scores of the tuned students are optimistic."
+        " possibilities than that used them all."
+    )
+    yield from _explained(table)
+    if any(record.get("selection") == "dev" for record in found):
+        yield Text(
+            "Where trials were scored on dev, the dev scores of the tuned students are optimistic.",
+            "warning",
         )
-        blocks.append(Text(said, "warning"))
-    return Section("tuning", "Searches", blocks)
 
 
-def runs_section(sources: Sources) -> Section:
+def runs(sources: Sources) -> Iterator[Block]:
     """Teachers, then students by depth, method and task; then where the methods come from."""
     teachers, students = list_tables(sources)
-    blocks: list[Block] = ["Every number above leads here."]
+    yield "Every number above leads here."
     if teachers:
-        blocks += [Heading("Teachers"), teachers]
-    blocks += [Heading("Students"), students]
-    blocks += [Text(students.note, "quiet")] if students.note else []
-    blocks.append(Heading("Methods"))
-    blocks.append(Facts([(name, _source(name)) for name in sources.methods]))
-    return Section("runs", "The runs", blocks)
+        yield from (Heading("Teachers"), teachers)
+    yield from (Heading("Students"), students)
+    if students.note:
+        yield Text(students.note, "quiet")
+    yield Heading("Methods")
+    yield Facts([(name, _source(name)) for name in sources.methods])
 
 
 def _source(method: str) -> str:

@@ -131,8 +131,12 @@ def _predictions(folder: Path, split: str) -> bytes | None:
     return next((file for file in found if file is not None), None)
 
 
-def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
-    """Refuse two models that did not answer the same questions; the UserError says why."""
+def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
+    """`one_pair` of two models.
+
+    Raises:
+        UserError: they did not answer the same questions, for the reason that it says.
+    """
     both = f"{ours.name} and {theirs.name}"
     if ours.task.name != theirs.task.name or ours.split != theirs.split:
         raise UserError(
@@ -152,11 +156,6 @@ def check_same_rows(ours: DevAnswers, theirs: DevAnswers) -> None:
             f"{both} answered other rows of {ours.split}, or in another order: choose two that"
             " were made from the same data"
         )
-
-
-def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
-    """`one_pair` of two models; the UserError says why they cannot be compared."""
-    check_same_rows(ours, theirs)
     metric, labels = ours.task.deciding_metric, ours.rows.labels
     return one_pair(metric, labels, ours.rows.answers, theirs.rows.answers)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.tables.table import Body, Column, Table, cells, numbers, points
@@ -33,22 +33,18 @@ class ClassRow(NamedTuple):
 
 def class_rows(names: Sequence[str], runs: Sequence[Answers]) -> list[ClassRow]:
     """A row for each label, in their order, from the answers of one or more runs."""
-    found = [run.counts for run in runs]
-    together, classes = sum(found, Counter[tuple[float, float]]()), range(len(names))
-    rows = []
-    for i, name in enumerate(names):
-        right = [cells[i, i] for cells in found]
-        given = [sum(cells[i, j] for j in classes) for cells in found]
-        said = [sum(cells[j, i] for j in classes) for cells in found]
-        precision, recall = _mean_share(right, said), _mean_share(right, given)
-        f1 = 2 * _mean_share(right, [a + b for a, b in zip(given, said, strict=True)])
-        counts = tuple(together[i, j] for j in classes)
-        rows.append(ClassRow(name, counts, precision, recall, f1, fmean(given)))
-    return rows
+    classes = range(len(names))
+    # (runs, labels, answers)
+    counts = np.array([[[run.counts[i, j] for j in classes] for i in classes] for run in runs])
+    right, given, said = counts.diagonal(axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1)
 
+    def share(wholes: np.ndarray) -> list[float]:
+        return (right / np.maximum(1, wholes)).mean(axis=0).tolist()
 
-def _mean_share(parts: Sequence[int], wholes: Sequence[int]) -> float:
-    return fmean(part / max(1, whole) for part, whole in zip(parts, wholes, strict=True))
+    together, f1 = counts.sum(axis=0).tolist(), [2 * each for each in share(given + said)]
+    support = given.mean(axis=0).tolist()
+    found = (names, map(tuple, together), share(said), share(given), f1, support)
+    return [ClassRow(*row) for row in zip(*found, strict=True)]
 
 
 def confusion_tables(sources: Sources, place: Place) -> Iterator[Table]:
@@ -65,12 +61,9 @@ def confusion_tables(sources: Sources, place: Place) -> Iterator[Table]:
             heading = f"{arm['label']}, {plural(len(runs), 'run')}"
             bodies.setdefault(names, []).append(Body(rows, heading))
     for names, found in bodies.items():
-        said = "labels against answers, counts over all runs" if _counted(names) else "classes"
+        counted = len(names) <= MOST_CLASSES
+        said = "labels against answers, counts over all runs" if counted else "classes"
         yield Table(f"{sources.title(place)}: {said}", _columns(names), found, group="method")
-
-
-def _counted(names: Sequence[str]) -> bool:
-    return len(names) <= MOST_CLASSES
 
 
 def _columns(names: Sequence[str]) -> list[Column]:
@@ -80,7 +73,7 @@ def _columns(names: Sequence[str]) -> list[Column]:
     counts = [numbers(f"answered {name}", count(j)) for j, name in enumerate(names)]
     return [
         Column("label", lambda row: row.name),
-        *(counts if _counted(names) else ()),
+        *(counts if len(names) <= MOST_CLASSES else ()),
         numbers("precision", lambda row: points(row.precision), "right of those with this answer"),
         numbers("recall", lambda row: points(row.recall), "right of those with this label"),
         numbers("F1", lambda row: points(row.f1), "2 right / (with this label + with this answer)"),

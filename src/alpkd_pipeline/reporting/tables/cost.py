@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from alpkd_pipeline.reporting.collect import Evidence
@@ -29,19 +30,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The sums."""
+    """What was spent, and what the caches of signals spared."""
 
-    # (what was made, device) -> seconds, evaluations during training included
-    seconds: Mapping[tuple[str, str], float]
-    counts: Mapping[tuple[str, str], int]  # (what was made, device) -> how many
+    # (what was made, device) -> seconds of each, evaluations during training included
+    seconds: Mapping[tuple[str, str], Sequence[float]]
     seen: int  # examples that students saw together with cached signals
     built_from: int  # examples that the teacher was run on for these caches
     cache_bytes: int  # of all these caches
-
-    @property
-    def spared(self) -> int:
-        """Examples that the teacher did not have to be run on."""
-        return self.seen - self.built_from
 
 
 def total_cost(evidence: Evidence) -> Cost:
@@ -56,18 +51,15 @@ def total_cost(evidence: Evidence) -> Cost:
     spent = [("teachers", teacher.metrics) for teacher in teachers]
     spent += [("signals", cache) for cache in caches.values()]
     spent += [("students", student.metrics) for student in students]
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
-    counts: dict[tuple[str, str], int] = defaultdict(int)
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
     for what, said in spent:
         environment = said.get("environment") or {}
         kind = str(environment.get("device", "?")).partition(":")[0]
         place = what, f"{environment.get('device_name', 'unknown')} ({kind})"
-        seconds[place] += float(said.get("seconds") or 0.0)
-        counts[place] += 1
+        seconds[place].append(float(said.get("seconds") or 0.0))
     readers = [student for student in students if student.keys.get("signals") in caches]
     return Cost(
         seconds=dict(seconds),
-        counts=dict(counts),
         seen=sum(int(student.metrics.get("examples") or 0) for student in readers),
         built_from=sum(cache["rows"] for cache in caches.values()),
         cache_bytes=sum(cache["bytes"] for cache in caches.values()),
@@ -93,9 +85,9 @@ def cost_table(cost: Cost, whose: str) -> Table:
     columns = [
         Column("made", lambda place: place[0]),
         Column("on", lambda place: place[1]),
-        numbers("number", lambda place: f"{cost.counts[place]:,}"),
-        numbers("time", lambda place: duration(cost.seconds[place])),
-        numbers("each", lambda place: duration(cost.seconds[place] / cost.counts[place])),
+        numbers("number", lambda place: f"{len(cost.seconds[place]):,}"),
+        numbers("time", lambda place: duration(sum(cost.seconds[place]))),
+        numbers("each", lambda place: duration(fmean(cost.seconds[place]))),
     ]
     order = ("teachers", "signals", "students")
     places = sorted(cost.seconds, key=lambda place: (order.index(place[0]), place[1]))
@@ -105,45 +97,43 @@ def cost_table(cost: Cost, whose: str) -> Table:
 ON_DEV = Cell("dev (optimistic)", tone="worse")
 
 
-def searches_table(searches: tuple[Record, ...]) -> Table | None:
-    """One line for each study of each search, or no table."""
-    found = [(record, study) for record in searches for study in record["studies"]]
-    found.sort(
-        key=lambda f: (str(f[1]["task"]), int(f[1]["layers"]), str(f[1]["method"]), str(f[0]["id"]))
-    )
-    table = Table("Searches for hyper-parameters", _OF_STUDIES, [Body(cells(_OF_STUDIES, found))])
-    return table if found else None
+def searches_table(searches: Iterable[Record]) -> Table:
+    """One line for each study of each search."""
+    told = ("id", "sampler", "selection")
+    found = [
+        {**study, **{name: record.get(name, "") for name in told}}
+        for record in searches
+        for study in record["studies"]
+    ]
+    found.sort(key=lambda s: (str(s["task"]), int(s["layers"]), str(s["method"]), str(s["id"])))
+    columns = [
+        Column("method", lambda s: Cell(str(s["method"]), mark=str(s["method"]))),
+        Column("task", lambda s: str(s["task"])),
+        numbers("layers", lambda s: str(s["layers"])),
+        Column("search", lambda s: Cell(str(s["id"]), small=str(s["sampler"]))),
+        numbers("trials", _finished, "finished"),
+        numbers(
+            "possible",
+            lambda s: number(s.get("possible"), 0),
+            "combinations that the method has in this space",
+        ),
+        Column("scored on", lambda s: ON_DEV if s["selection"] == "dev" else "holdout"),
+        numbers("best score", _best_score),
+        Column("best values", _best_values),
+    ]
+    return Table("Searches for hyper-parameters", columns, [Body(cells(columns, found))])
 
 
-def _finished(study: Any) -> int:
-    return int(study.get("done", sum(trial.get("state") == "done" for trial in study["trials"])))
+def _finished(study: Record) -> str:
+    return str(study.get("done", sum(trial.get("state") == "done" for trial in study["trials"])))
 
 
-def _best_values(study: Any) -> str:
-    best = study.get("best")
-    if not best:
-        return "all trials failed"
-    values = (best.get("values") or {}).items()
-    return ", ".join(f"{name} = {value}" for name, value in values) or "nothing to choose"
-
-
-def _best_score(study: Any) -> str:
+def _best_score(study: Record) -> str:
     return points((study.get("best") or {}).get("score"), metric=str(study.get("metric")))
 
 
-_OF_STUDIES = (
-    Column("method", lambda f: Cell(str(f[1]["method"]), mark=str(f[1]["method"]))),
-    Column("task", lambda f: str(f[1]["task"])),
-    numbers("layers", lambda f: str(f[1]["layers"])),
-    Column("search", lambda f: Cell(str(f[0]["id"]), small=f"{f[0].get('sampler', '')}")),
-    numbers("trials", lambda f: str(_finished(f[1])), "finished"),
-    numbers(
-        "possible",
-        lambda f: number(f[1].get("possible"), 0),
-        "combinations that the method has in this space",
-    ),
-    Column("scored on", lambda f: ON_DEV if f[0].get("selection") == "dev" else "holdout"),
-    numbers("best score", lambda f: _best_score(f[1])),
-    Column("best values", lambda f: Cell(_best_values(f[1]), tone="code")),
-)
-"""Of pairs of a search's record and one of its studies."""
+def _best_values(study: Record) -> Cell:
+    values = ((study.get("best") or {}).get("values") or {}).items()
+    said = ", ".join(f"{name} = {value}" for name, value in values)
+    none = "nothing to choose" if study.get("best") else "all trials failed"
+    return Cell(said or none, tone="code")

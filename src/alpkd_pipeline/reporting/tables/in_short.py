@@ -8,16 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.formats import millions
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    EQUAL,
-    NOT_DISTINGUISHABLE,
-    NOTHING,
-    WORSE,
-    WORSE_WITHIN,
-    margin_text,
-)
+from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.tables.measures import measured, timed_alike
 from alpkd_pipeline.reporting.tables.table import (
     MISSING,
@@ -36,7 +27,8 @@ if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.pairing import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
-AS_GOOD = (EQUAL, BETTER, BETTER_WITHIN, NOT_DISTINGUISHABLE)
+_UNSHOWN = (words.NOT_DISTINGUISHABLE, words.BETTER, words.BETTER_WITHIN)
+AS_GOOD = (words.EQUAL, *_UNSHOWN)
 """Whoever is one of these beside the best may be taken in its place."""
 
 
@@ -44,8 +36,8 @@ AS_GOOD = (EQUAL, BETTER, BETTER_WITHIN, NOT_DISTINGUISHABLE)
 class Choice:
     """A task and depth, and which of its configurations to take."""
 
+    title: str  # the task and depth
     best: Row  # of `best`
-    arms: Sequence[Row]  # all of its column
     take: Row  # of the best and those that are as good, the smallest, then the fastest
     run: RunRecord  # its student with the best score
     sizes: dict[str, float | None]  # its measures
@@ -57,10 +49,10 @@ def choices(sources: Sources) -> Iterator[Choice]:
     sizes = measured(timed_alike(sources.cells))
     bests = {(row["task"], row["layers"]): row for row in sources.bests}
     for place in sorted(sources.places, key=lambda place: (place[0], -place[1])):
-        best, arms = bests[place], sources.by_place[place]
+        best = bests[place]
         as_good = [
             arm
-            for arm in arms
+            for arm in sources.by_place[place]
             if arm["arm"] == best["arm"] or best["rivals"].get(arm["label"]) in AS_GOOD
         ]
         far = float("inf")
@@ -78,7 +70,8 @@ def choices(sources: Sources) -> Iterator[Choice]:
             for row in sources.verdicts
             if (row["task"], row["layers"]) == place and row["detectable_family"] is not None
         ]
-        yield Choice(best, arms, take, run, sizes[take["arm"]], median(seen) if seen else None)
+        unseen = median(seen) if seen else None
+        yield Choice(sources.title(place), best, take, run, sizes[take["arm"]], unseen)
 
 
 def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
@@ -95,13 +88,13 @@ def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
             small="" if row["bold"] else "the highest mean, not shown to be the best",
         )
 
-    def of_kinds(*kinds: str) -> Column:
+    def of_kinds(heading: str, *kinds: str) -> Column:
         def names(choice: Choice) -> Cell:
             rivals = choice.best["rivals"].items()
             said = ", ".join(label for label, kind in rivals if kind in kinds)
             return Cell(said or MISSING, tone="prose")
 
-        return Column(_HEADINGS[kinds[0]], names)
+        return Column(heading, names)
 
     def unseen(choice: Choice) -> str:
         if choice.unseen is None:
@@ -110,29 +103,21 @@ def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
 
     def margin(choice: Choice) -> str:
         size = sources.judge.plan.margin_of(choice.best["metric"], choice.best["sign"])
-        return MISSING if size is None else margin_text(size, choice.best["sign"])
+        return MISSING if size is None else words.margin_text(size, choice.best["sign"])
 
     columns = [
-        Column("students", lambda choice: _title(sources, choice)),
+        Column("students", lambda choice: choice.title),
         Column("best", best),
-        of_kinds(EQUAL),
-        of_kinds(NOT_DISTINGUISHABLE, BETTER, BETTER_WITHIN),
-        of_kinds(WORSE, WORSE_WITHIN),
-        of_kinds(NOTHING),
+        of_kinds("equal to it", words.EQUAL),
+        of_kinds("not distinguishable from it", *_UNSHOWN),
+        of_kinds("worse", words.WORSE, words.WORSE_WITHIN),
+        of_kinds("nothing can be said of", words.NOTHING),
         numbers("margin", margin, "differences within it count as equal"),
         numbers(
             "could not be seen", unseen, "leads over a baseline, in the median pair of the column"
         ),
     ]
     return Table("Which is best", columns, [Body(cells(columns, found))]).without_empty()
-
-
-_HEADINGS = {
-    EQUAL: "equal to it",
-    NOT_DISTINGUISHABLE: "not distinguishable from it",
-    WORSE: "worse",
-    NOTHING: "nothing can be said of",
-}
 
 
 def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, str]]:
@@ -145,11 +130,7 @@ def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, st
         of_claim = " of a claim" if run.path.parents[3] != sources.evidence.store else ""
         command = run.run.get("command")
         yield (
-            _title(sources, choice),
+            choice.title,
             f"{choice.take['label']}, seed {run.run['params']['seed']} ({', '.join(known)}):"
             f" `{run.folder}`{of_claim}" + (f", made by `{command}`" if command else ""),
         )
-
-
-def _title(sources: Sources, choice: Choice) -> str:
-    return sources.title((choice.best["task"], choice.best["layers"]))
