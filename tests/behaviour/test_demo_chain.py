@@ -16,7 +16,7 @@ from tests.behaviour.conftest import Demo
 from tests.conftest import Kedro
 from tests.own_metrics import write_metric
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import verify
 from alpkd_pipeline.tasks.metrics import folder_digest
@@ -179,7 +179,7 @@ def test_a_metric_of_a_user_s_own_is_evaluated_and_trains_nothing(
         "accuracy", "f1", "too_much.pairs", "too_much.half"
     }  # fmt: skip
     assert edited["splits"]["dev"]["scores"]["too_much.pairs"] == 1000
-    row = collect(store).iloc[0]
+    row = gather(store).runs.iloc[0]
     assert (row["dev.too_much.half"], row["score"]) == (0.5, row["dev.accuracy"])
 
 

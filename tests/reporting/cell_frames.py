@@ -1,4 +1,4 @@
-"""Frames as `collect` returns them, from scores alone."""
+"""Frames as `run_frame` returns them, from scores alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(
     tuned: bool = False,
     **more: Any,
 ) -> dict[str, Any]:
-    """One student. `more` are facts, with `__` for the dot, and columns of `collect` without."""
+    """One student. `more` are facts, with `__` for the dot, and columns of `run_frame` without."""
     # The code of a student differs from method to method, as it does in real runs.
     facts = {
         "task.name": task,
@@ -92,7 +92,7 @@ def arms(cells: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def judge_of(cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any) -> Judge:
     """What judges these runs."""
-    return Judge(arms(cells), Plan(**plan), answers)
+    return Judge(arms(cells), Plan(**plan), answers or {})
 
 
 def verdicts_of(

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tests.reporting.studies import reseal
 
-from alpkd_pipeline.reporting.collect import collect, gather
+from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.frame import AFTER_MEASURES, AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.reporting.tables.cost import total_cost
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
@@ -16,7 +16,7 @@ from alpkd_pipeline.store.manifest import read_json, seal, write_json
 def test_a_row_tells_all_about_a_student(store):
     store.teacher(accuracy=0.9, p50_ms=12.0)
     folder = store.student(seed=3, accuracy=0.8, f1=0.85, p50_ms=4.0)
-    row = collect(store.root).iloc[0].to_dict()
+    row = gather(store.root).runs.iloc[0].to_dict()
     assert [len(row.pop(name)) for name in ("group", "setting", "arm")] == [12, 12, 12]
     for name in told_by_runs().keys() - {"seconds"}:
         del row[name]
@@ -59,7 +59,7 @@ def test_metrics_of_a_user_s_own_are_columns_like_others(store, caplog):
     for seed, value in enumerate((0.25, 0.5)):
         store.evaluation(store.student(seed), "1" * 64, mine=value)
     store.student(2)
-    frame = collect(store.root)
+    frame = gather(store.root).runs
     assert list(frame.columns[len(BEFORE_SCORES) :][:4]) == [
         "score", "dev.accuracy", "dev.f1", "dev.mine"
     ]  # fmt: skip
@@ -78,7 +78,7 @@ def test_numbers_of_two_versions_of_a_metric_have_no_common_column(store, caplog
         found["metrics"]["same"] = "3" * 64
         write_json(folder / "scores.json", found)
         reseal(folder)
-    frame = collect(store.root)
+    frame = gather(store.root).runs
     assert frame["dev.mine@11111111.a"].dropna().tolist() == [0.25]
     assert frame["dev.mine@22222222.a"].dropna().tolist() == [5.0, 6.0]
     assert frame["dev.mine@22222222.b"].dropna().tolist() == [-5.0, -6.0]
@@ -88,7 +88,7 @@ def test_numbers_of_two_versions_of_a_metric_have_no_common_column(store, caplog
 
 
 def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):
-    frame = collect(tmp_path)
+    frame = gather(tmp_path).runs
     assert list(frame.columns) == [
         *BEFORE_SCORES,
         "score",
@@ -101,7 +101,7 @@ def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):
 
 def test_a_teacher_that_is_gone_leaves_its_model_name(store):
     store.student()
-    row = collect(store.root).iloc[0]
+    row = gather(store.root).runs.iloc[0]
     assert row["teacher"] == "demo"
     assert pd.isna(row["teacher_score"])
     assert pd.isna(row["teacher_parameters"])
@@ -111,7 +111,7 @@ def test_speeds_of_different_machines_are_not_compared(store):
     teacher = store.teacher()
     store.latency(teacher, 12.0, threads=8)
     store.student(p50_ms=4.0)
-    row = collect(store.root).iloc[0]
+    row = gather(store.root).runs.iloc[0]
     assert row["latency_ms"] == 4.0
     assert pd.isna(row["speed_up"])
 
@@ -148,7 +148,7 @@ def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
     unscored(store.student(1))
     unscored(store.student(2, generation="trial"))
     with caplog.at_level(logging.WARNING):
-        assert collect(store.root)["seed"].tolist() == [0]
+        assert gather(store.root).runs["seed"].tolist() == [0]
     assert "1 finished students have no dev scores" in caplog.text
 
 
@@ -159,7 +159,7 @@ def test_groups_that_look_alike_say_what_differs(store):
     store.student(0)
     store.student(1)
     store.student(0, change=slower)
-    frame = collect(store.root).set_index("key")
+    frame = gather(store.root).runs.set_index("key")
     assert frame["group"].nunique() == 2
     assert frame.loc[f"{1:064x}", "differs"] == "training.lr=0.0004"
     assert frame.loc[f"{3:064x}", "differs"] == "training.lr=0.0002"
@@ -168,14 +168,14 @@ def test_groups_that_look_alike_say_what_differs(store):
 def test_a_seed_that_occurs_twice_shows_an_unrecorded_difference(store):
     for seed in (0, 1, 1):
         store.student(seed)
-    assert collect(store.root)["group"].nunique() == 3
+    assert gather(store.root).runs["group"].nunique() == 3
 
 
 def test_the_same_seed_as_a_rerun_leaves_the_cells_alone(store):
     store.student(0)
     store.student(1)
     store.student(1, generation="rerun")
-    cells = collect(store.root).query("generation == 'cell'")
+    cells = gather(store.root).runs.query("generation == 'cell'")
     assert cells["group"].nunique() == 1
 
 
@@ -190,7 +190,7 @@ def test_order_is_depth_then_method_then_seed(store):
     store.student(0, change=shallow)
     store.student(0)
     store.student(0, change=alp)
-    frame = collect(store.root)
+    frame = gather(store.root).runs
     found = list(zip(frame["layers"], frame["method"], frame["seed"], strict=True))
     assert found == [(4, "alp_kd", 0), (4, "kd", 0), (4, "kd", 1), (2, "kd", 0)]
 
@@ -201,7 +201,7 @@ def test_the_latency_that_can_be_compared_is_taken(store):
     folder = store.student()
     store.latency(folder, 2.0, threads=8)
     store.latency(folder, 4.0, threads=1)
-    row = collect(store.root).iloc[0]
+    row = gather(store.root).runs.iloc[0]
     assert (row["latency_ms"], row["speed_up"]) == (2.0, 6.0)
 
 
@@ -211,5 +211,5 @@ def test_a_thousand_runs_take_seconds(store):
     for seed in range(1000):
         store.student(seed, key=f"{seed:064x}")
     started = time.perf_counter()
-    assert len(collect(store.root)) == 1000
+    assert len(gather(store.root).runs) == 1000
     assert time.perf_counter() - started < 20

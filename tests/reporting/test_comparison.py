@@ -9,7 +9,7 @@ import pytest
 from tests.reporting.conftest import PARAMS
 from tests.reporting.studies import errors
 
-from alpkd_pipeline.reporting.collect import collect, gather
+from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
@@ -82,7 +82,7 @@ def test_trials_and_reruns_enter_no_table(frame):
 
 def test_columns_without_a_value_are_left_out_of_the_students_table(store):
     store.student()
-    assert "speed_up" not in students_table(collect(store.root)).columns
+    assert "speed_up" not in students_table(gather(store.root).runs).columns
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ def test_three_seeds_are_not_warned_about(store):
 
 def test_an_empty_store_has_a_page_and_tables(store):
     assert "No student has been trained and scored yet." in page_of(store)
-    assert grouped_table(collect(store.root)).empty
-    assert students_table(collect(store.root)).empty
+    assert grouped_table(gather(store.root).runs).empty
+    assert students_table(gather(store.root).runs).empty
 
 
 def test_tasks_have_their_own_sections_and_scores(store):
@@ -201,7 +201,7 @@ def test_teachers_of_other_training_are_told_apart(store):
             own["teacher"]["training"]["epochs"] = epochs
 
         store.student(place, change=change)
-    assert collect(store.root)["teacher_differs"].tolist() == [
+    assert gather(store.root).runs["teacher_differs"].tolist() == [
         "teacher.training.epochs=3",
         "teacher.training.epochs=5",
     ]

@@ -5,12 +5,12 @@ from tests.reporting.studies import search, study, sweep
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import collect, gather
+from alpkd_pipeline.reporting.collect import gather
 
 
 def test_methods_of_one_setting_share_it_and_are_arms_of_their_own(store):
     study(store, tasks=["mrpc"], methods=["kd", "alp_kd"], seeds=2)
-    frame = collect(store.root)
+    frame = gather(store.root).runs
     assert frame["setting"].nunique() == 1
     assert frame.groupby("arm")["method"].unique().map(list).tolist() in (
         [["kd"], ["alp_kd"]],
@@ -64,7 +64,7 @@ def test_a_searched_rate_keeps_methods_apart_only_where_rates_differ(store):
     store.student(0)
     store.student(0, change=pkd)
     search(store.root, "tune-1", {"training.lr": 0.0004})
-    assert collect(store.root)["setting"].nunique() == 1
+    assert gather(store.root).runs["setting"].nunique() == 1
     store.student(0, change=slower)
-    found = collect(store.root).groupby("method")["setting"].first()
+    found = gather(store.root).runs.groupby("method")["setting"].first()
     assert found["kd"] != found["pkd"]

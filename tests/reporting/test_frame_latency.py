@@ -1,6 +1,6 @@
 import pytest
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import gather
 
 
 def deeper(params, run):
@@ -12,7 +12,7 @@ def wider(params, run):
 
 
 def rows_of(store):
-    found = collect(store.root).set_index("seed").sort_index()
+    found = gather(store.root).runs.set_index("seed").sort_index()
     return found[["latency_ms", "speed_up", "latency_shared"]]
 
 
@@ -61,6 +61,6 @@ def test_times_of_different_machines_give_no_speed_up(store):
 def test_where_it_was_measured_is_told_apart(store):
     for seed, more in enumerate(({}, {"threads": 8}, {"libraries": {"torch": "1"}})):
         store.latency(store.student(seed), 4.0, **more)
-    found = collect(store.root).set_index("seed")["timed_on"]
+    found = gather(store.root).runs.set_index("seed")["timed_on"]
     assert found.nunique() == 3
     assert found[1].startswith("x86_64 (cpu), threads: 8, ")

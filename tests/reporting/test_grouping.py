@@ -8,7 +8,7 @@ from alpkd_pipeline.reporting.grouping import (
     flat,
     group_id,
     teacher_facts,
-    told_apart,
+    tell_apart,
 )
 from alpkd_pipeline.reporting.store import finished_runs
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
@@ -148,7 +148,10 @@ def test_groups_that_only_keys_tell_apart_are_told_apart_whatever_else_differs()
 
 def test_rivals_are_of_one_place():
     facts = [{"lr": "1"}, {"lr": "2"}, {"lr": "2"}]
-    assert told_apart(facts, ["a", "a", "b"]) == ["lr=1", "lr=2", ""]
+    rows = [{"task": task} for task in "aab"]
+    tell_apart(rows, facts, ("id", "differs"), ["task"])
+    assert [row["differs"] for row in rows] == ["lr=1", "lr=2", ""]
+    assert rows[0]["id"] != rows[1]["id"] == rows[2]["id"]
 
 
 def test_a_teacher_is_its_own_training_without_its_seed(store):

@@ -1,7 +1,7 @@
 import pytest
 from tests.reporting.studies import search
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.grouping import findings
 from alpkd_pipeline.store.layout import search_records
 
@@ -19,7 +19,7 @@ from alpkd_pipeline.store.layout import search_records
 def test_a_student_with_all_best_values_of_a_study_is_tuned(store, values, tuned):
     store.student(0)
     search(store.root, "tune-1", values, selection="dev")
-    assert collect(store.root)["tuned"].tolist() == [tuned]
+    assert gather(store.root).runs["tuned"].tolist() == [tuned]
 
 
 def test_a_study_is_about_its_method_only(store):
@@ -28,7 +28,7 @@ def test_a_study_is_about_its_method_only(store):
 
     store.student(0, change=other)
     search(store.root, "tune-1", {"training.lr": 0.0004})
-    assert collect(store.root)["tuned"].tolist() == [""]
+    assert gather(store.root).runs["tuned"].tolist() == [""]
 
 
 def test_the_newest_search_comes_first(tmp_path):
@@ -41,7 +41,7 @@ def test_the_newest_search_comes_first(tmp_path):
 def test_a_study_with_nothing_to_choose_tunes_nobody(store):
     store.student(0)
     search(store.root, "tune-1", {})
-    assert collect(store.root)["tuned"].tolist() == [""]
+    assert gather(store.root).runs["tuned"].tolist() == [""]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_rate_is_a_methods_own_choice_only_where_it_was_searched(store, name, 
 
     store.student(0)
     search(store.root, "tune-1", {name: value})
-    alone = collect(store.root)["setting"][0]
+    alone = gather(store.root).runs["setting"][0]
     store.student(0, change=pkd)
-    found = collect(store.root).groupby("method")["setting"].first()
+    found = gather(store.root).runs.groupby("method")["setting"].first()
     assert (found["kd"] != alone) is own

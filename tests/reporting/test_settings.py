@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.reporting.cell_frames import frame, run
 
-from alpkd_pipeline.reporting.collect import collect
+from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.grouping import facts_but_seed
 from alpkd_pipeline.reporting.settings import add_settings
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
@@ -67,7 +67,7 @@ def test_teachers_of_one_seed_that_are_not_the_same_are_kept_apart():
 
 
 def test_a_run_that_may_not_be_pooled_stays_alone():
-    # As `collect` marks one seed that stands twice.
+    # As `add_settings_of` marks one seed that stands twice.
     pair = run("kd", 0.8, key__student="a"), run("kd", 0.8, key__student="b")
     assert not same("arm", *pair)
     assert same("setting", *pair)
@@ -97,7 +97,7 @@ def test_real_records_of_two_methods_with_code_of_their_own_are_comparable(store
     store.student(0)
     store.student(0, change=no_kd)
     records = list(finished_runs(store.root, STUDENTS))
-    rows = collect(store.root).to_dict("records")
+    rows = gather(store.root).runs.to_dict("records")
     by_key = {record.key: facts_but_seed(record) for record in records}
     add_settings(rows, [by_key[row["key"]] for row in rows], [False] * len(rows))
     assert len({row["setting"] for row in rows}) == 1

@@ -43,7 +43,7 @@ class Evidence:
     """What a store holds about its students."""
 
     store: Path  # the folder of all results
-    runs: pd.DataFrame  # what `collect` describes
+    runs: pd.DataFrame  # what `run_frame` describes
     # the records of all finished students, by key; those without dev scores too
     students: Mapping[str, RunRecord]
     teachers: Mapping[str, RunRecord]  # all teachers, by key
@@ -64,19 +64,6 @@ class Evidence:
     def cells(self) -> pd.DataFrame:
         """The runs that enter tables: no trials, no reruns."""
         return self.runs[self.runs["generation"] == CELL]
-
-
-def collect(store: Path) -> pd.DataFrame:
-    """One row for each finished and scored student of a store.
-
-    Columns: `frame.BEFORE_SCORES`, `score` (the deciding one, on the first dev split), each dev
-    score as `<split>.<metric>`, `frame.AFTER_SCORES`, what `tables.measures` reads of runs,
-    `frame.AFTER_MEASURES`. `group` is shared by runs that differ in nothing but the seed; `differs`
-    says what tells a group from others of the same method and depth; `path` is relative to the
-    store. `latency_shared`: another student of the same shape was timed; `tuned`: the rows on which
-    its numbers were searched. What is not known is missing.
-    """
-    return gather(store).runs
 
 
 def gather(store: Path, asked: Asked | None = None) -> Evidence:

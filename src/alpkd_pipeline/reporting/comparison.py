@@ -52,7 +52,8 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
             ),
             "students.csv": csv_text(
                 evidence.runs.assign(
-                    last_epoch=keys.map(sources.last_epoch), collapsed=keys.map(sources.collapsed)
+                    last_epoch=keys.map(sources.last_epoch),
+                    collapsed=keys.map(sources.judge.collapsed),
                 )
             ),
             "groups.csv": csv_text(groups),

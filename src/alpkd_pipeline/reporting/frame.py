@@ -19,9 +19,9 @@ from alpkd_pipeline.reporting.grouping import (
     group_id,
     study_of,
     teacher_facts,
-    told_apart,
+    tell_apart,
 )
-from alpkd_pipeline.reporting.settings import LR, add_settings, own_rates, part_twins
+from alpkd_pipeline.reporting.settings import add_settings_of
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
@@ -93,8 +93,6 @@ def _p50(latency: Latency) -> float:
     return float(latency["batch_1"]["p50_ms"])
 
 
-NOT_TUNED = ""
-
 CELL = "cell"
 """The generation of an ordinary run; tuning trials and reruns have others."""
 
@@ -113,9 +111,11 @@ AFTER_SCORES = (
     "teacher_parameters",
 )
 """Then what `tables.measures` says that runs tell themselves."""
-_TIMED = ("latency_ms", "speed_up", "latency_shared", "timed_on")
-_GROUPED = ("selection", "tuned", "generation", "group", "differs")
-AFTER_MEASURES = (*_TIMED, *_GROUPED, *SETTING_COLUMNS, "key", "name", "path")
+AFTER_MEASURES = (
+    *("latency_ms", "speed_up", "latency_shared", "timed_on"),
+    *("selection", "tuned", "generation", "group", "differs"),
+    *(*SETTING_COLUMNS, "key", "name", "path"),
+)
 
 _ORDER = ("task", "layers", "method", "differs", "group", "seed", "path")
 
@@ -126,9 +126,14 @@ def run_frame(
     teachers: Mapping[str, RunRecord],
     searches: Sequence[Record],
 ) -> pd.DataFrame:
-    """The table that `collect` describes.
+    """One row for each of these students, which all have scores; teachers are given by their keys,
+    searches with the oldest first.
 
-    All students have scores; teachers are given by their keys, searches with the oldest first.
+    Columns: `BEFORE_SCORES`, `score` (the deciding one, on the first dev split), each dev score as
+    `<split>.<metric>`, `AFTER_SCORES`, what `tables.measures` reads of runs, `AFTER_MEASURES`.
+    `group` is shared by runs that differ in nothing but the seed; `differs` says what tells a group
+    from others of the same method and depth; `path` is relative to the store. `tuned`: the rows on
+    which its numbers were searched. What is not known is missing.
     """
     import pandas as pd
 
@@ -136,20 +141,18 @@ def run_frame(
     taught = [teachers.get(str(record.keys.get("teacher"))) for record in scored]
     tuned = [study_of(record.run, found) for record in scored]
     rows = [
-        _row(store, record, teacher) | {"tuned": study.selection if study else NOT_TUNED} | speed
+        _row(store, record, teacher) | {"tuned": study.selection if study else ""} | speed
         for record, teacher, study, speed in zip(
             scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
         )
     ]
-    facts = [teacher_facts(teacher) if teacher else {} for teacher in taught]
+    facts = [facts_but_seed(record) for record in scored]
+    add_settings_of(rows, facts, tuned)
+    tell_apart(rows, facts, ("group", "differs"), _OF_GROUP)
+    of_teachers = [teacher_facts(teacher) if teacher else {} for teacher in taught]
     # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
-    places = [
-        (row["task"], row["generation"], known.get("teacher.model"))
-        for row, known in zip(rows, facts, strict=True)
-    ]
-    for row, told in zip(rows, told_apart(facts, places), strict=True):
-        row["teacher_differs"] = told
-    _add_groups(rows, scored, [study is not None and LR in study.values for study in tuned])
+    of_model = ("task", "generation", "teacher_model")
+    tell_apart(rows, of_teachers, ("teacher_group", "teacher_differs"), of_model)
     names = dict.fromkeys(name for record in scored for name in record.scores)
     tell = told_by_runs()
     columns = [*BEFORE_SCORES, "score", *names, *AFTER_SCORES, *tell, *AFTER_MEASURES]
@@ -173,6 +176,7 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         **record.scores,
         "rows": record.rows,
         "teacher": teacher.run["name"] if teacher else params["teacher"].get("model"),
+        "teacher_model": teacher and teacher.run["params"]["teacher"].get("model"),
         "teacher_score": teacher.deciding_score if teacher else None,
         "parameters": _parameters(record),
         "teacher_parameters": _parameters(teacher) if teacher else None,
@@ -194,21 +198,4 @@ def _parameters(record: RunRecord) -> int | None:
     return (record.metrics.get("parameters") or {}).get("total")
 
 
-def _add_groups(
-    rows: list[dict[str, Any]], records: list[RunRecord], rate_searched: Sequence[bool]
-) -> None:
-    facts = [facts_but_seed(record) for record in records]
-    part_twins(rows, facts)
-    for row, known in zip(rows, facts, strict=True):
-        row["group"] = group_id(known)
-    places = [tuple(row[name] for name in _RIVALS) for row in rows]
-    for row, told in zip(rows, told_apart(facts, places), strict=True):
-        row["differs"] = told
-    for kind in {row["generation"] for row in rows}:
-        # Trials and reruns are no rivals of cells: a cell's label must not tell them apart.
-        chosen = [i for i, row in enumerate(rows) if row["generation"] == kind]
-        there, theirs = [rows[i] for i in chosen], [facts[i] for i in chosen]
-        add_settings(there, theirs, own_rates(there, theirs, [rate_searched[i] for i in chosen]))
-
-
-_RIVALS = ("task", "method", "layers", "teacher_layers", "generation")
+_OF_GROUP = ("task", "method", "layers", "teacher_layers", "generation")

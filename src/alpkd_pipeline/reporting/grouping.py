@@ -38,11 +38,12 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
     keys = identity.get("keys") or {}
     environment = record.metrics.get("environment") or {}
     libraries = environment.get("libraries") or {}
+    commit = provenance.get("git_commit") if provenance.get("git_dirty") is False else None
     facts = flat(
         {
             **record.run["params"],
             "generation": identity.get("generation"),
-            "code": identity.get("code") or _commit(provenance) or f"uncommitted {record.key}",
+            "code": identity.get("code") or commit or f"uncommitted {record.key}",
             "key": {name: keys[name] for name in UPSTREAM if name in keys},
             # 2.13.0 and 2.13.0+cpu are the same release.
             "library": {name: str(v).partition("+")[0] for name, v in libraries.items()},
@@ -50,7 +51,12 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
             "device": str(environment.get("device")).partition(":")[0],
         }
     )
-    return {name: value for name, value in facts.items() if not _has_no_effect(name)}
+    without_effect = {"seed", *diff.PATHS_WITHOUT_EFFECT}
+    return {
+        name: value
+        for name, value in facts.items()
+        if name not in without_effect and not name.startswith(("run.", "compare."))
+    }
 
 
 def teacher_facts(record: RunRecord) -> dict[str, str]:
@@ -61,17 +67,6 @@ def teacher_facts(record: RunRecord) -> dict[str, str]:
     own = ("teacher.", "task.", "library.", "key.encoded", "code", "precision", "device")
     facts = facts_but_seed(record).items()
     return {n: value for n, value in facts if n.startswith(own) and n != "teacher.seed"}
-
-
-def _has_no_effect(name: str) -> bool:
-    return (
-        name == "seed" or name.startswith(("run.", "compare.")) or name in diff.PATHS_WITHOUT_EFFECT
-    )
-
-
-def _commit(provenance: Mapping[str, Any]) -> str | None:
-    """The commit that ran, if no file had changed since."""
-    return provenance.get("git_commit") if provenance.get("git_dirty") is False else None
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, str]:
@@ -102,14 +97,24 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     }
 
 
-def told_apart(facts: Sequence[Mapping[str, str]], places: Sequence[Hashable]) -> list[str]:
-    """For each run what tells its facts from those of others of the same place, in words."""
-    ids = [group_id(known) for known in facts]
+def tell_apart(
+    rows: Sequence[dict[str, Any]],
+    facts: Sequence[Mapping[str, str]],
+    names: tuple[str, str],
+    within: Sequence[str],
+) -> None:
+    """Add to each row, under two names, the id of its facts and what tells them from those of
+    others that have the same in the columns `within`.
+    """
+    name, differs = names
+    places = [tuple(row.get(column) for column in within) for row in rows]
     rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    for place, name, known in zip(places, ids, facts, strict=True):
-        rivals[place][name] = known
+    for row, place, known in zip(rows, places, facts, strict=True):
+        row[name] = group_id(known)
+        rivals[place][row[name]] = known
     told = {place: differences(found) for place, found in rivals.items()}
-    return [told[place][name] for place, name in zip(places, ids, strict=True)]
+    for row, place in zip(rows, places, strict=True):
+        row[differs] = told[place][row[name]]
 
 
 def _named(facts: Mapping[str, str], names: Sequence[str]) -> str:
@@ -159,16 +164,9 @@ def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> 
     place = (run["task"]["name"], params["method"]["name"], params["student"]["layers"])
     for best in found.get(place, ()):
         chosen = best.values.items()
-        if chosen and all(_same(here.get(name), value) for name, value in chosen):
+        # As values: 2 and 2.0 are one.
+        if chosen and all(
+            name in here and json.loads(here[name]) == json.loads(value) for name, value in chosen
+        ):
             return best
     return None
-
-
-def _same(ours: Any, theirs: Any) -> bool:
-    """Whether two JSON texts are one value; 2 and 2.0 are."""
-    if ours == theirs:
-        return True
-    try:
-        return float(ours) == float(theirs)
-    except (TypeError, ValueError):
-        return False

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alpkd_pipeline.reporting.grouping import group_id, told_apart
+from alpkd_pipeline.reporting.grouping import Found, group_id, tell_apart
 
 TEACHER = "key.teacher"
 LR = "training.lr"
@@ -23,7 +23,28 @@ _OF_METHOD = {"code", "key.student"}
 """The hash of a student's code covers its method's own module, so no two methods share it."""
 
 
-def part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:
+def add_settings_of(
+    rows: Sequence[dict[str, Any]],
+    facts: Sequence[dict[str, str]],
+    studies: Sequence[Found | None],
+) -> None:
+    """`add_settings` to the rows of real runs, with the studies that found their numbers; facts of
+    one seed that stands twice become unlike.
+    """
+    _part_twins(rows, facts)
+    # Where all have one rate in the end, a searched one is no reason to keep methods apart.
+    places = [tuple(row.get(name) for name in _RIVALS) for row in rows]
+    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
+    for place, known in zip(places, facts, strict=True):
+        rates[place].add(known.get(LR))
+    tuned = [
+        study is not None and LR in study.values and len(rates[place]) > 1
+        for place, study in zip(places, studies, strict=True)
+    ]
+    add_settings(rows, facts, tuned)
+
+
+def _part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]]) -> None:
     """Keep runs apart that have one seed and the same facts, by their keys.
 
     Something differs that was not recorded, so nothing may be pooled. The rows need `seed`, `key`.
@@ -33,22 +54,6 @@ def part_twins(rows: Sequence[Mapping[str, Any]], facts: Sequence[dict[str, str]
     for row, known, seed in zip(rows, facts, seeds, strict=True):
         if times[seed] > 1:
             known["key.student"] = f'"{row["key"]}"'
-
-
-def own_rates(
-    rows: Sequence[Mapping[str, Any]],
-    facts: Sequence[Mapping[str, str]],
-    searched: Sequence[bool],
-) -> list[bool]:
-    """For each run whether its learning rate was searched, and is another than its rivals'.
-
-    Where all have one rate in the end, a searched one is no reason to keep methods apart.
-    """
-    places = [(row["task"], row["layers"]) for row in rows]
-    rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
-    for place, known in zip(places, facts, strict=True):
-        rates[place].add(known.get(LR))
-    return [rate and len(rates[place]) > 1 for place, rate in zip(places, searched, strict=True)]
 
 
 def add_settings(
@@ -62,41 +67,39 @@ def add_settings(
         tuned: for each run whether its learning rate was searched, as it was for those that it is
             compared with: it is then the method's own choice and no part of the setting.
     """
-    settings = [_setting_facts(f, t) for f, t in zip(facts, tuned, strict=True)]
-    _part_teachers(settings, facts)
-    arms = [_arm_facts(s, f) for s, f in zip(settings, facts, strict=True)]
-    places = [(row["task"], row["layers"]) for row in rows]
-    methods = [(*place, row["method"]) for place, row in zip(places, rows, strict=True)]
-    told, told_arms = told_apart(settings, places), told_apart(arms, methods)
-    for i, row in enumerate(rows):
-        row["setting"], row["setting_differs"] = group_id(settings[i]), told[i]
-        row["arm"], row["arm_differs"] = group_id(arms[i]), told_arms[i]
-        row["teacher_key"] = facts[i].get(TEACHER, "").strip('"')
-
-
-def _setting_facts(facts: Mapping[str, str], tuned: bool) -> dict[str, str]:
-    known = {n: v for n, v in facts.items() if n not in _OF_SEEDS and not _is_of_method(n)}
-    if tuned:
-        known.pop(LR, None)
-        known["tuned"] = "true"
-    return known
-
-
-def _arm_facts(setting: Mapping[str, str], facts: Mapping[str, str]) -> dict[str, str]:
+    arms = [{n: v for n, v in known.items() if n not in _OF_SEEDS} for known in facts]
+    for arm, own in zip(arms, tuned, strict=True):
+        arm |= {"tuned": "true"} if own else {}
     # A searched learning rate is no part of the setting, but two of them are two arms.
-    return {**setting, **{n: v for n, v in facts.items() if _is_of_method(n) or n == LR}}
+    settings = [
+        {n: v for n, v in arm.items() if not _is_of_method(n) and not (own and n == LR)}
+        for arm, own in zip(arms, tuned, strict=True)
+    ]
+    _part_teachers(settings, arms, facts)
+    tell_apart(rows, settings, ("setting", "setting_differs"), _RIVALS)
+    tell_apart(rows, arms, ("arm", "arm_differs"), (*_RIVALS, "method"))
+    for row, known in zip(rows, facts, strict=True):
+        row["teacher_key"] = known.get(TEACHER, "").strip('"')
+
+
+_RIVALS = ("task", "layers", "generation")
+"""Trials and reruns are no rivals of cells."""
 
 
 def _is_of_method(name: str) -> bool:
     return name in _OF_METHOD or name.startswith("method.")
 
 
-def _part_teachers(settings: Sequence[dict[str, str]], facts: Sequence[Mapping[str, str]]) -> None:
+def _part_teachers(
+    settings: Sequence[dict[str, str]],
+    arms: Sequence[dict[str, str]],
+    facts: Sequence[Mapping[str, str]],
+) -> None:
     """Keep teachers apart that have one seed and are not the same: more than a seed differs."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     ids = [group_id(setting) for setting in settings]
     for name, known in zip(ids, facts, strict=True):
         seen[name][known.get("teacher.seed", "")].add(known.get(TEACHER, ""))
-    for name, setting, known in zip(ids, settings, facts, strict=True):
+    for name, setting, arm, known in zip(ids, settings, arms, facts, strict=True):
         if any(len(keys) > 1 for keys in seen[name].values()):
-            setting[TEACHER] = known.get(TEACHER, "")
+            setting[TEACHER] = arm[TEACHER] = known.get(TEACHER, "")

@@ -62,7 +62,7 @@ class Sources:
     @cached_property
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
-        collapsed = [key for key, same in self.collapsed.items() if same]
+        collapsed = [key for key, same in self.judge.collapsed.items() if same]
         return main_lines(self.cells, self.found, self.bests, self.constants, collapsed)
 
     @cached_property
@@ -113,11 +113,6 @@ class Sources:
     def judge(self) -> Judge:
         """The tests of the arms."""
         return Judge(self.found, self.evidence.plan, self.answers, self.evidence.looks)
-
-    @property
-    def collapsed(self) -> dict[str, bool]:
-        """Key of a run with answers -> whether it says the same of every row."""
-        return self.judge.collapsed
 
     @cached_property
     def first_questions(self) -> list[Row]:

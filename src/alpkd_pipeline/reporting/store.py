@@ -176,10 +176,10 @@ def _read(
 ) -> RunRecord:
     run, key = folder.run, folder.run["identity"]["key"]
 
-    def newest(place: str, name: str) -> list[dict[str, Any]]:
-        return [found.json(name) for found in made.get(place, {}).get(key, [])[:1]]
+    def newest(*places: str) -> list[RunFolder]:
+        return [found for place in places for found in made.get(place, {}).get(key, [])[:1]]
 
-    results = [found for place in SCORES for found in made.get(place, {}).get(key, [])[:1]]
+    results, seen = newest(*SCORES), newest(GEOMETRY)
     scored = [found.json("scores.json") for found in results]
     record = RunRecord(
         path=folder.path,
@@ -190,7 +190,7 @@ def _read(
         rows=_dev_rows(run["task"], scored),
         scored=tuple(found.path for found in results),
         latencies=tuple(_latencies(made[LATENCY].get(key, []))),
-        geometry=next(iter(newest(GEOMETRY, "geometry.json")), None),
+        geometry=seen[0].json("geometry.json") if seen else None,
         own_metrics=dict(scored[-1].get("metrics") or {}) if scored else {},
     )
     _check(record, student)

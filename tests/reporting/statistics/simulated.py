@@ -110,7 +110,7 @@ def judge_of(
                     "mean": sum(of_seed),
                 }
             )
-    return Judge(table, plan, answers)
+    return Judge(table, plan, answers or {})
 
 
 def kinds(judge: Judge) -> list[tuple[str, str, str]]:

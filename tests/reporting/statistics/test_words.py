@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alpkd_pipeline.reporting.statistics.words import KINDS, Plan, in_words, kind_of
+from alpkd_pipeline.reporting.statistics.words import KINDS, Plan, in_words, kind_of, margin_text
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,15 @@ def test_every_kind(gain, different, equal, kind):
 
 
 def test_the_words_say_the_margin():
-    assert in_words("equal", 0.01, 1) == "equal within 1 point"
-    assert in_words("better within the margin", 0.025, 1) == "better, by less than 2.5 points"
-    assert in_words("worse within the margin", 0.1, -1) == "worse, by less than 0.1"
-    assert in_words("worse", 0.01, 1) == "worse"
+    assert in_words("equal", "1 point") == "equal within 1 point"
+    assert in_words("better within the margin", "2.5 points") == "better, by less than 2.5 points"
+    assert in_words("worse within the margin", "0.1") == "worse, by less than 0.1"
+    assert in_words("worse", "1 point") == "worse"
+
+
+def test_the_size_of_a_margin():
+    assert [margin_text(m, 1) for m in (0.01, 0.025)] == ["1 point", "2.5 points"]
+    assert margin_text(0.1, -1) == "0.1"
 
 
 def test_margins_are_points_and_errors_have_none():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from alpkd_pipeline.reporting.statistics.best import best
@@ -28,12 +28,16 @@ def numbers(judge: Judge) -> dict[str, str]:
             found[f"{_place(arm)}/{arm['label']}/{name}"] = _score(arm[name], arm)
         found[f"{_place(arm)}/{arm['label']}/seeds"] = str(arm["n"])
     for row in verdicts(judge):
-        for name, text in _OF_PAIRS.items():
-            place = f"{_place(row)}/{row['label']}/against/{row['baseline_label']}"
-            found[f"{place}/{name}"] = text(row)
+        told = {name: _score(row[name], row, "+") for name in ("difference", "low", "high")}
+        told |= {"seeds": str(row["n"]), "df": _number(row["df"], 3)} | _tested(row, "p", "t")
+        told["new-texts"] = str(row["new_texts"] or "-")
+        place = f"{_place(row)}/{row['label']}/against/{row['baseline_label']}"
+        found |= {f"{place}/{name}": text for name, text in told.items()}
     for row in first_questions(judge):
-        for name, text in _OF_QUESTIONS.items():
-            found[f"question/{row['method']}/{row['baseline']}/{name}"] = text(row)
+        told = {name: _number(row[name], 2) for name in ("low", "high")}
+        told |= {"gain": _number(row["mean"], 2)} | _tested(row)
+        place = f"question/{row['method']}/{row['baseline']}"
+        found |= {f"{place}/{name}": text for name, text in told.items()}
     for row in best(judge):
         found[f"{_place(row)}/best"] = f"{row['label']}{' (shown)' if row['bold'] else ''}"
     return {_UNREADABLE.sub(lambda mark: f"<{ord(mark[0]):x}>", n): v for n, v in found.items()}
@@ -67,29 +71,11 @@ def _score(value: float | None, row: Row, plus: str = "") -> str:
     return f"{100 * value:{plus}.1f}" if row["sign"] > 0 else f"{value:{plus}.3f}"
 
 
+def _tested(row: Row, *more: str) -> dict[str, str]:
+    """The p values of a row, and more of its columns, with four digits, and its verdict."""
+    told = {n: _number(row[n], 4) for n in ("p_corrected", "p_equal", *more)}
+    return {n.replace("_", "-"): v for n, v in told.items()} | {"verdict": str(row["verdict"])}
+
+
 def _number(value: Any, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-_OF_PAIRS: dict[str, Callable[[Row], str]] = {
-    "difference": lambda row: _score(row["difference"], row, "+"),
-    "low": lambda row: _score(row["low"], row, "+"),
-    "high": lambda row: _score(row["high"], row, "+"),
-    "seeds": lambda row: str(row["n"]),
-    "p": lambda row: _number(row["p"], 4),
-    "t": lambda row: _number(row["t"], 4),
-    "df": lambda row: _number(row["df"], 3),
-    "p-corrected": lambda row: _number(row["p_corrected"], 4),
-    "p-equal": lambda row: _number(row["p_equal"], 4),
-    "verdict": lambda row: str(row["verdict"]),
-    "new-texts": lambda row: str(row["new_texts"] or "-"),
-}
-
-_OF_QUESTIONS: dict[str, Callable[[Row], str]] = {
-    "gain": lambda row: _number(row["mean"], 2),
-    "low": lambda row: _number(row["low"], 2),
-    "high": lambda row: _number(row["high"], 2),
-    "p-corrected": lambda row: _number(row["p_corrected"], 4),
-    "p-equal": lambda row: _number(row["p_equal"], 4),
-    "verdict": lambda row: str(row["verdict"]),
-}

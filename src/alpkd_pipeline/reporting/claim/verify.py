@@ -195,17 +195,14 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
 def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict[str, Any]]]:
     """Which runs are seeds of one method in one setting, from their parameters."""
     from alpkd_pipeline.reporting.grouping import facts_but_seed, findings, study_of
-    from alpkd_pipeline.reporting.settings import LR, add_settings, own_rates, part_twins
+    from alpkd_pipeline.reporting.settings import add_settings_of
     from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 
     searched, rows = findings(claim["searches"]), [dict(run.facts) for run in runs]
     for run in runs:
         run.run["identity"]["generation"] = "cell"
     facts = [facts_but_seed(run) for run in runs]
-    studies = [study_of(run.run, searched) for run in runs]
-    rates = [study is not None and LR in study.values for study in studies]
-    part_twins(rows, facts)
-    add_settings(rows, facts, own_rates(rows, facts, rates))
+    add_settings_of(rows, facts, [study_of(run.run, searched) for run in runs])
     for run, row, known in zip(runs, rows, facts, strict=True):
         name = run.said["folder"]
         if "key.student" in known:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest
-from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share, step_down
+from alpkd_pipeline.reporting.statistics.family import LEVEL, corrected
 from alpkd_pipeline.reporting.statistics.judge import Judge
-from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.statistics.pairing import Place, Row, pair
 from alpkd_pipeline.reporting.statistics.words import (
     KINDS,
@@ -26,25 +25,16 @@ def best(judge: Judge) -> list[Row]:
     pairs of all columns are one family, since which one is best shows only afterwards. `bold` is
     true only where all others are worse; otherwise `note` says why not.
     """
-    pairs: dict[tuple[Place, int, int], TTest] = {}
-    shares: list[float] = []
+    pairs: dict[tuple[Place, int, int], tuple[TTest, float | None, float]] = {}
     for place, column in judge.places.items():
+        margin = judge.plan.margin_of(column[0]["metric"], column[0]["sign"])
         for i, j in combinations(range(len(column)), 2):
             ours, theirs = column[i], column[j]
             shared = pair(ours["units"], theirs["units"])
-            share = planned_share(judge.plan.looks, len(shared.ours))
-            enough = len(shared.ours) >= ENOUGH_SEEDS and share is not None
-            if ours["setting"] == theirs["setting"] and enough:
-                pairs[place, i, j] = judge.test(ours, theirs, shared)
-                shares.append(share or 1.0)
-    margins = {place: _margin(judge, column) for place, column in judge.places.items()}
-    equal = [
-        None if (margin := margins[place]) is None else test.equal(margin) / share
-        for ((place, _, _), test), share in zip(pairs.items(), shares, strict=True)
-    ]
-    different = [t.different / share for t, share in zip(pairs.values(), shares, strict=True)]
-    corrected = step_down(different, equal)
-    said = dict(zip(pairs, zip(*corrected, strict=True), strict=True))
+            share = judge.share(len(shared.ours))
+            if ours["setting"] == theirs["setting"] and share is not None:
+                pairs[place, i, j] = judge.test(ours, theirs, shared), margin, share
+    said = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
     found = []
     for place, column in judge.places.items():
         first = best_of(column)
@@ -53,7 +43,7 @@ def best(judge: Judge) -> list[Row]:
         for i, row in enumerate(column):
             key = (place, min(i, at), max(i, at))
             if key in pairs:
-                gain = pairs[key].mean * first["sign"] * (1 if i < at else -1)
+                gain = pairs[key][0].mean * first["sign"] * (1 if i < at else -1)
                 rivals[row["label"]] = kind_of(gain, *said[key], LEVEL)
             elif i != at:
                 rivals[row["label"]] = NOTHING
@@ -74,10 +64,6 @@ def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> st
         return f"too few seeds, or no planned look, shared with {', '.join(by_kind[NOTHING])}"
     same = [label for label, kind in rivals.items() if kind not in (WORSE, WORSE_WITHIN)]
     return f"not shown to be better than {', '.join(same)}" if same else ""
-
-
-def _margin(judge: Judge, column: Sequence[Row]) -> float | None:
-    return judge.plan.margin_of(column[0]["metric"], column[0]["sign"])
 
 
 def best_of(column: Sequence[Row]) -> Row:

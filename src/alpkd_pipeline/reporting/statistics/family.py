@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import NormalDist
 
+from alpkd_pipeline.reporting.statistics.borrowed import TTest
+
 LEVEL = 0.05
 """The chance of even one wrong word that a report takes."""
 
@@ -38,6 +40,17 @@ def step_down(
         open_tests[pair] -= 1
         unsettled -= not open_tests[pair]
     return [float(found[0] or 0.0) for found in corrected], [found[1] for found in corrected]
+
+
+def corrected(
+    tests: Sequence[tuple[TTest, float | None, float]],
+) -> list[tuple[float, float | None]]:
+    """Both p values of each test of a family, by `step_down`; a test stands with its margin, None
+    where there is none, and with the share of the level that its look may spend.
+    """
+    different = [test.different / share for test, _, share in tests]
+    equal = [None if m is None else test.equal(m) / share for test, m, share in tests]
+    return list(zip(*step_down(different, equal), strict=True))
 
 
 def planned_share(looks: Sequence[int], seeds: int) -> float | None:

@@ -9,25 +9,11 @@ from itertools import product
 
 from alpkd_pipeline.reporting.statistics.borrowed import ROUNDING, TTest
 from alpkd_pipeline.reporting.statistics.distributions import t_quantile
-from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share, step_down
+from alpkd_pipeline.reporting.statistics.family import LEVEL, corrected
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.statistics.pairing import Row, pair
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    EQUAL,
-    NOTHING,
-    WORSE,
-    WORSE_WITHIN,
-    kind_of,
-)
-
-WORDS = {
-    BETTER_WITHIN: f"{BETTER}, by less than the margin",
-    WORSE_WITHIN: f"{WORSE}, by less than the margin",
-    EQUAL: f"{EQUAL} within the margin",
-}
+from alpkd_pipeline.reporting.statistics.words import NOTHING, in_words, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +63,13 @@ def first_questions(judge: Judge) -> list[Row]:
     level), `kind`, `verdict`, and in `note` what was left out, and why.
     """
     rows = [_asked(judge, method, baseline) for method, baseline in judge.plan.primary]
-    tested = [row for row in rows if row["_test"] is not None]
-    tests: list[TTest] = [row["_test"] for row in tested]
-    shares = [row["_share"] for row in tested]
-    corrected = step_down(
-        [test.different / share for test, share in zip(tests, shares, strict=True)],
-        [test.equal(1.0) / share for test, share in zip(tests, shares, strict=True)],
-    )
-    for row, different, equal in zip(tested, *corrected, strict=True):
-        row |= {"p_corrected": different, "p_equal": equal}
-        row["kind"] = kind_of(row["mean"], different, equal, LEVEL / 2)
-        row["verdict"] = WORDS.get(row["kind"], row["kind"])
-    return [{n: v for n, v in row.items() if not n.startswith("_")} for row in rows]
+    tests = [row.pop("_test") for row in rows]
+    tested = [row for row, test in zip(rows, tests, strict=True) if test]
+    for row, found in zip(tested, corrected([*filter(None, tests)]), strict=True):
+        row["p_corrected"], row["p_equal"] = found
+        row["kind"] = kind_of(row["mean"], *found, LEVEL / 2)
+        row["verdict"] = in_words(row["kind"], "the margin")
+    return rows
 
 
 def _asked(judge: Judge, method: str, baseline: str) -> Row:
@@ -114,30 +95,27 @@ def _asked(judge: Judge, method: str, baseline: str) -> Row:
         left_out.append(f"{method} and {baseline} were run together nowhere")
     answers = list(tasks.values())
     test = average_test(answers) if answers else None
-    share = planned_share(judge.plan.looks, test.n) if test else None
+    share = judge.share(test.n) if test else None
     if test and share is None:
         left_out.append(f"{test.n} seeds are no planned look")
-    half = t_quantile((1 - 0.95) / 2, test.df) * test.error if test else 0.0
-    return {
+    row = {
         "question": f"{method} against {baseline}",
         "method": method,
         "baseline": baseline,
         "tasks": list(tasks),
         "depths": sorted(depths, reverse=True),
-        "n": test.n if test else 0,
-        "mean": test and test.mean,
-        "low": test and test.mean - half,
-        "high": test and test.mean + half,
-        "df": test and test.df,
-        "p": test and test.different,
-        "p_corrected": None,
-        "p_equal": None,
+        "n": 0,
+        **dict.fromkeys(("mean", "low", "high", "df", "p", "p_corrected", "p_equal")),
         "kind": NOTHING,
         "verdict": NOTHING,
         "note": "; ".join(left_out),
-        "_test": test if share else None,
-        "_share": share,
+        "_test": (test, 1.0, share) if share else None,
     }
+    if test:
+        half = t_quantile((1 - 0.95) / 2, test.df) * test.error
+        row |= {"n": test.n, "mean": test.mean, "df": test.df, "p": test.different}
+        row |= {"low": test.mean - half, "high": test.mean + half}
+    return row
 
 
 def _by_depth(

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
+from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
-from alpkd_pipeline.reporting.statistics.pairing import Pairing, Row, Unit, by_place, per_seed
+from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
+from alpkd_pipeline.reporting.statistics.pairing import (
+    Pairing,
+    Place,
+    Row,
+    Unit,
+    by_place,
+    per_seed,
+)
 from alpkd_pipeline.reporting.statistics.scores import OF_COUNTS, collapsed, pseudo_values
 from alpkd_pipeline.reporting.statistics.words import Plan
 
@@ -27,23 +36,21 @@ class Answers:
         return Counter(zip(self.labels, self.answers, strict=True))
 
 
+@dataclass
 class Judge:
-    """The tests of one comparison: arms, the plan, and the answers of runs by their keys."""
+    """The tests of one comparison."""
 
-    def __init__(
-        self,
-        table: Iterable[Row],
-        plan: Plan,
-        answers: Mapping[str, Answers] | None = None,
-        looks: Mapping[tuple[str, str], Sequence[int]] | None = None,
-    ) -> None:
-        """Keep what is given, with the numbers of seeds at which pairs of arms were tested before;
-        nothing is computed yet.
-        """
-        self._looks = looks or {}
-        self.table, self.plan, self.answers = list(table), plan, answers or {}
-        self.places = by_place(self.table)
-        self._summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = {}
+    table: Sequence[Row]  # its arms
+    plan: Plan  # what was fixed before looking
+    answers: Mapping[str, Answers] = field(default_factory=dict)  # by the keys of runs
+    # two arms -> the numbers of seeds at which they were tested before
+    looks: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
+    _summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> dict[Place, list[Row]]:
+        """The arms of every task and depth."""
+        return by_place(self.table)
 
     def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
         """The borrowed t of a pair with enough shared seeds."""
@@ -60,9 +67,13 @@ class Judge:
             list(pairs.ours.values()), list(pairs.theirs.values()), others, self.step(ours)
         )
 
+    def share(self, seeds: int) -> float | None:
+        """What a test over so many seeds may spend of the level; None: it is not made."""
+        return planned_share(self.plan.looks, seeds) if seeds >= ENOUGH_SEEDS else None
+
     def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
         """With how many seeds less the two were tested before, without a plan for it."""
-        seen = self._looks.get((ours["arm"], theirs["arm"]), ())
+        seen = self.looks.get((ours["arm"], theirs["arm"]), ())
         return [] if self.plan.looks else [n for n in seen if n < seeds]
 
     def step(self, arm: Row) -> float:
@@ -84,21 +95,19 @@ class Judge:
     def _contributions(self, arm: Row, units: Sequence[Unit]) -> Contributions:
         """Of an arm's runs of these units, the mean over a seed's teachers."""
         place = (arm["arm"], tuple(units))
-        if place not in self._summed:
-            self._summed[place] = Contributions.of(self._by_seed(arm, units))
-        return self._summed[place]
-
-    def _by_seed(self, arm: Row, units: Sequence[Unit]) -> list[list[float]]:
+        if place in self._summed:
+            return self._summed[place]
         of_seed: dict[int, list[list[float]]] = {}
         for unit in units:
             said = self.answers[arm["keys"][unit]]
             values = pseudo_values(arm["metric"], said.counts)
             rows = zip(said.labels, said.answers, strict=True)
             of_seed.setdefault(unit[0], []).append(list(map(values.__getitem__, rows)))
-        return [
+        by_seed = [
             runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
             for runs in of_seed.values()
         ]
+        return self._summed.setdefault(place, Contributions.of(by_seed))
 
     @cached_property
     def collapsed(self) -> dict[str, bool]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from alpkd_pipeline.reporting.statistics.family import LEVEL
 from alpkd_pipeline.reporting.statistics.pairing import Row
+from alpkd_pipeline.reporting.statistics.verdict import SEEN
 
 POWER = 0.8
 """What can be seen is found with this probability."""
@@ -49,14 +50,11 @@ def add_detectable(rows: list[Row], level: float) -> list[Row]:
     """
     tested = [row for row in rows if row["df"] is not None]
     df, error = [row["df"] for row in tested], np.array([row["error"] for row in tested])
-    names = ("detectable", "detectable_family", "detectable_low", "detectable_high")
-    for row in rows:
-        row.update(dict.fromkeys(names))
     if tested:
         alone, family = detectable(df, LEVEL), detectable(df, level / len(tested))
         columns = (alone * error, family * error, *sd_range(df).T)
         for row, *found in zip(tested, *(column.tolist() for column in columns), strict=True):
-            row.update(zip(names, found, strict=True))
+            row.update(zip(SEEN, found, strict=True))
     return rows
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from alpkd_pipeline.reporting.statistics.family import planned_share, step_down
+from alpkd_pipeline.reporting.statistics.family import corrected
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS, PairedTest, paired_test
 from alpkd_pipeline.reporting.statistics.pairing import MIXED, Pairing, Row, pair
-from alpkd_pipeline.reporting.statistics.words import in_words, kind_of
+from alpkd_pipeline.reporting.statistics.words import in_words, kind_of, margin_text
 
 BASELINES = ("no_kd", "kd", "pkd")
 """What every method is held against."""
@@ -23,9 +23,9 @@ _BASELINE = ("baseline", "baseline_arm", "baseline_label")
 _PAIRED = ("difference", "std", "low", "high", "p", "effect")
 _DECIDING = ("t", "df", "error", "p_corrected", "p_equal")
 _NEW = ("error_new_texts", "p_new_texts", "p_equal_new_texts")
-REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin")
 SEEN = ("detectable", "detectable_family", "detectable_low", "detectable_high")
-"""What `power.add_detectable` adds."""
+"""What `power.add_detectable` finds."""
+REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin", *SEEN)
 _SAID = ("kind", "verdict", "new_texts", "spread", "family_size", "note", "runs", "baseline_runs")
 COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_SAID)
 
@@ -40,35 +40,24 @@ def verdicts(judge: Judge) -> list[Row]:
     but in no such setting, a row without numbers says so.
     """
     rows = [row for there in judge.places.values() for row in _compared(judge, there)]
-    tested = [row for row in rows if row["_test"] is not None]
-    _correct(tested, "_test", ("p_corrected", "p_equal"))
-    on_new = [row for row in tested if row["_new"] is not None]
-    _correct(on_new, "_new", ("p_new_texts", "p_equal_new_texts"))
+    size, level = sum(row["_test"] is not None for row in rows), judge.plan.level
+    for test, *names in (
+        ("_test", "p_corrected", "p_equal"),
+        ("_new", "p_new_texts", "p_equal_new_texts"),
+    ):
+        tested = [row for row in rows if row[test]]
+        for row, found in zip(tested, corrected([row[test] for row in tested]), strict=True):
+            row.update(zip(names, found, strict=True))
     for row in rows:
         gain = (row["difference"] or 0.0) * row["sign"]
-        row["family_size"] = len(tested)
-        for said, ps in (
-            ("kind", ("p_corrected", "p_equal")),
-            ("new_texts", ("p_new_texts", "p_equal_new_texts")),
-        ):
-            row[said] = kind_of(gain, row[ps[0]], row[ps[1]], judge.plan.level)
-        row["verdict"] = in_words(row["kind"], row["margin"], row["sign"])
-        row["new_texts"] = (
-            in_words(row["new_texts"], row["margin"], row["sign"]) if row["_new"] else ""
-        )
-        del row["_test"], row["_new"], row["_share"]
+        margin = "" if row["margin"] is None else margin_text(row["margin"], row["sign"])
+        row["family_size"] = size
+        row["kind"] = kind_of(gain, row["p_corrected"], row["p_equal"], level)
+        row["verdict"] = in_words(row["kind"], margin)
+        on_new = kind_of(gain, row["p_new_texts"], row["p_equal_new_texts"], level)
+        row["new_texts"] = in_words(on_new, margin) if row["_new"] else ""
+        del row["_test"], row["_new"]
     return rows
-
-
-def _correct(rows: Sequence[Row], test: str, names: tuple[str, str]) -> None:
-    """Add what the family makes of the p of its tests, each divided by its look's share."""
-    different = [row[test].different / row["_share"] for row in rows]
-    equal = [
-        None if row["margin"] is None else row[test].equal(row["margin"]) / row["_share"]
-        for row in rows
-    ]
-    for row, *found in zip(rows, *step_down(different, equal), strict=True):
-        row.update(zip(names, found, strict=True))
 
 
 def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
@@ -78,10 +67,10 @@ def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
             rivals = [row for row in rows if row["method"] == baseline]
             fitting = [row for row in rivals if row["setting"] == ours["setting"]]
             same = dict.fromkeys(COLUMNS) | {n: ours[n] for n in (*_OF_ARM, "runs", "sign")}
-            same |= {"baseline": baseline, "_test": None, "_new": None, "_share": 1.0}
-            same["margin"] = judge.plan.margin_of(ours["metric"], ours["sign"])
+            margin = judge.plan.margin_of(ours["metric"], ours["sign"])
+            same |= {"baseline": baseline, "margin": margin, "_test": None, "_new": None}
             for theirs in fitting:
-                yield same | _tested(judge, ours, theirs)
+                yield same | _tested(judge, ours, theirs, margin)
             if rivals and not fitting:
                 yield same | _not_comparable(ours, rivals)
 
@@ -91,9 +80,9 @@ def held_against(method: str) -> Sequence[str]:
     return BASELINES[: BASELINES.index(method)] if method in BASELINES else BASELINES
 
 
-def _tested(judge: Judge, ours: Row, theirs: Row) -> Row:
+def _tested(judge: Judge, ours: Row, theirs: Row, margin: float | None) -> Row:
     pairs = pair(ours["units"], theirs["units"])
-    share = planned_share(judge.plan.looks, len(pairs.ours))
+    share = judge.share(len(pairs.ours))
     found: Row = {
         "baseline_arm": theirs["arm"],
         "baseline_label": theirs["label"],
@@ -102,13 +91,13 @@ def _tested(judge: Judge, ours: Row, theirs: Row) -> Row:
         "spread": pairs.spread,
         "note": _note(judge, ours, theirs, pairs, share),
     }
-    if len(pairs.ours) < ENOUGH_SEEDS or share is None:
+    if share is None:
         return found
     test = judge.test(ours, theirs, pairs)
     new = judge.new_texts(test, ours, theirs)
     found |= {"t": test.t, "df": test.df, "error": test.error}
     found |= {"error_new_texts": new and new.error}
-    return found | {"_test": test, "_new": new, "_share": share}
+    return found | {"_test": (test, margin, share), "_new": new and (new, margin, share)}
 
 
 def _not_comparable(ours: Row, rivals: Sequence[Row]) -> Row:

@@ -55,18 +55,18 @@ def kind_of(gain: float, different: float | None, equal: float | None, level: fl
     return EQUAL if within else NOT_DISTINGUISHABLE
 
 
-def in_words(kind: str, margin: float | None, sign: int) -> str:
-    """`equal within 1 point`, `better, by less than 2.5 points`; margin in the score's unit."""
-    if kind not in (EQUAL, BETTER_WITHIN, WORSE_WITHIN) or margin is None:
-        return kind
-    size = margin_text(margin, sign)
-    if kind == EQUAL:
-        return f"{EQUAL} within {size}"
-    return f"{BETTER if kind == BETTER_WITHIN else WORSE}, by less than {size}"
+def in_words(kind: str, margin: str) -> str:
+    """`equal within 1 point`, `better, by less than 2.5 points`."""
+    sized = {
+        EQUAL: f"{EQUAL} within {margin}",
+        BETTER_WITHIN: f"{BETTER}, by less than {margin}",
+        WORSE_WITHIN: f"{WORSE}, by less than {margin}",
+    }
+    return sized.get(kind, kind)
 
 
 def margin_text(margin: float, sign: int) -> str:
-    """`1 point`, `2.5 points`; of an error, whose sign is -1, `0.1`."""
+    """A margin in words: `1 point`, `2.5 points`; of an error, whose sign is -1, `0.1`."""
     if sign < 0:
         return f"{margin:g}"
     points = round(100 * margin, 6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 TEACHER = "teacher"
 CONSTANT = "constant"
+NUMBERS = ("n", "mean", "std", "low", "high")
+"""What `seed_summary` finds."""
 _RUN_NAME = r"^.+?-teacher-(?P<model>.+?)-s\d+(?:-[0-9a-f]{4})?$"
+
+
+def new_line(kind: str, label: Hashable, task: Hashable, metric: str) -> dict[str, Any]:
+    """A line of the main tables of which no number is known yet."""
+    said = {"kind": kind, "method": kind, "label": label, "task": task, "metric": metric}
+    unknown = dict.fromkeys((*NUMBERS, "kept", "teacher_mean", *measures()))
+    return said | unknown | {"bold": False, "per_seed": {}, "runs": []}
 
 
 def percent(score: float | None, teacher: float | None, metric: str = "") -> float | None:
@@ -51,23 +60,15 @@ def teacher_lines(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
         scores = dict(zip(seeds, rows["teacher_score"].tolist(), strict=True))
         seen = seed_summary(list(scores.values()))
         metric = rows["metric"].iloc[0]
+        line = new_line(TEACHER, label, task, metric) | asdict(seen)
         parameters = rows["teacher_parameters"].astype("float64").mean()
-        sizes: dict[str, float | None] = dict.fromkeys(measures())
         if not math.isnan(parameters):
-            sizes |= dict.fromkeys(("parameters", "teacher_parameters"), parameters)
-            sizes["compression"] = 1.0
-        yield {
-            "label": label,
-            "method": TEACHER,
-            "kind": TEACHER,
-            "task": task,
-            "metric": metric,
-            **asdict(seen),
-            "bold": False,
+            line |= dict.fromkeys(("parameters", "teacher_parameters"), parameters)
+            line["compression"] = 1.0
+        yield line | {
             "kept": percent(seen.mean, seen.mean, metric),
             "teacher_mean": seen.mean,
             "per_seed": scores,
-            **sizes,
             "runs": rows["teacher_key"].tolist(),
         }
 
@@ -150,12 +151,11 @@ def _average(lines: _Lines) -> dict[str, Any]:
     collapsed = sum(line.get("collapsed", 0) for line in lines)
     # Times that were taken in different places have no mean.
     alike = len({line.get("timed_on", "") for line in lines}) == 1
+    metric = " ".join(dict.fromkeys(line["metric"] for line in lines))
     return {
-        **{name: first[name] for name in ("label", "kind", "method")},
-        "task": AVERAGE,
-        "metric": " ".join(dict.fromkeys(line["metric"] for line in lines)),
+        **new_line(first["kind"], first["label"], AVERAGE, metric),
+        "method": first["method"],
         "tasks": len(lines),
-        "bold": False,
         **_over_seeds([line["per_seed"] for line in lines]),
         "mean": mean,
         "collapsed": collapsed,
@@ -169,7 +169,7 @@ def _over_seeds(scores: Sequence[Mapping[int, float]]) -> dict[str, Any]:
     """Spread of the seeds' own averages; nothing without seeds, or where those of tasks differ."""
     seeds = set(scores[0]).intersection(*scores)
     if not seeds or any(set(of_task) != seeds for of_task in scores):
-        return {"n": len(seeds), "std": None, "low": None, "high": None}
+        return {"n": len(seeds)}
     own = [math.fsum(of_task[seed] for of_task in scores) / len(scores) for seed in sorted(seeds)]
     return asdict(seed_summary(own))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.frame import CELL
-from alpkd_pipeline.reporting.tables.measures import TIMES, timed_alike, told_by_runs
+from alpkd_pipeline.reporting.tables.average import teacher_means
+from alpkd_pipeline.reporting.tables.measures import TIMES, measured, timed_alike, told_by_runs
 from alpkd_pipeline.reporting.tables.table import (
     COLLAPSED,
     COLLAPSED_MEANS,
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.pairing import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
-_OF_TEACHER = ("teacher_layers", "teacher_seed", "metric", "teacher", "teacher_score")
-_SIZES = ("parameters", "teacher_parameters")
-_SHARED = ("task", "method", "layers", *_OF_TEACHER, *_SIZES, "selection", "differs")
+_SHARED = (
+    *("task", "method", "layers", "teacher_layers", "teacher_seed", "metric", "teacher"),
+    *("teacher_score", "parameters", "teacher_parameters", "selection", "differs"),
+)
 """Columns that are the same in all runs of a group."""
 
 
@@ -44,7 +47,7 @@ def score_columns(df: pd.DataFrame) -> list[str]:
 
 
 def students_table(df: pd.DataFrame) -> pd.DataFrame:
-    """One row for each cell, in the order of `collect`; what no run has is left out."""
+    """One row for each cell, in the order of `run_frame`; what no run has is left out."""
     cells = df[df["generation"] == CELL].reset_index(drop=True).drop(columns=["generation"])
     return cells if cells.empty else cells.dropna(axis="columns", how="all")
 
@@ -73,67 +76,43 @@ def means_table(sources: Sources, task: str) -> Table:
     scores = [name for name in score_columns(runs) if runs[name].notna().any()]
     # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
     by_seed = runs.groupby(["arm", "seed"])[scores].mean().groupby("arm")
-    means, deviations = by_seed.mean().to_dict("index"), by_seed.std().to_dict("index")
-    numeric = ["parameters", "seconds", "speed_up"]
-    models = runs[["arm", *numeric]].astype(dict.fromkeys(numeric, "float64"))
-    sizes = models.groupby("arm").mean().to_dict("index")
-    teachers = runs.drop_duplicates(["arm", "teacher_key"]).groupby("arm")
-    taught, names = teachers["teacher_score"].mean(), teachers["teacher"].unique()
+    means, deviations = by_seed.mean(), by_seed.std()
+    sizes, taught = measured(runs), teacher_means(runs)
     depths = runs.groupby("arm")["teacher_layers"].first()
-    rows = [
-        {
-            **arm,
-            **{n: (means[arm["arm"]][n], deviations[arm["arm"]][n]) for n in scores},
-            **sizes[arm["arm"]],
-            "teacher_layers": depths[arm["arm"]],
-            "teacher_score": taught[arm["arm"]],
-            "teacher": ", ".join(map(str, found))
-            if len(found := names[arm["arm"]]) == 1
-            else f"{len(found)} teachers",
-        }
-        for arm in sources.arms
-        if arm["task"] == task
-    ]
-    columns = [
-        *_HEAD,
-        numbers("seeds", lambda row: str(row["n"])),
-        *(numbers(name, _score(name)) for name in scores),
-        *_OF_MODELS,
-        Column("spread over", lambda row: row["spread"]),
-        Column("differs", lambda row: row["arm_differs"]),
-    ]
-    caption = f"{task}, all metrics: means over seeds"
-    return Table(caption, columns, [Body(cells(columns, rows))]).without_empty()
+    names = runs.groupby("arm")["teacher"].unique()
 
+    def layers(arm: Row) -> str:
+        most = known(depths[arm["arm"]])
+        return str(arm["layers"]) if most is None else f"{arm['layers']} of {most:.0f}"
 
-def _depth(row: Row) -> str:
-    teacher = known(row.get("teacher_layers"))
-    return str(row["layers"]) if teacher is None else f"{row['layers']} of {teacher:.0f}"
-
-
-def _score(name: str) -> Callable[[Row], str]:
-    """A mean with its deviation."""
-
-    def text(row: Row) -> str:
-        mean, std = row[name]
+    def score(name: str, arm: Row) -> str:
+        mean, std = means[name][arm["arm"]], deviations[name][arm["arm"]]
         return score_text(mean) if known(std) is None else f"{score_text(mean)} ± {std:.4f}"
 
-    return text
+    def teacher(arm: Row) -> str:
+        found = names[arm["arm"]]
+        return str(found[0]) if len(found) == 1 else f"{len(found)} teachers"
 
+    def speed_up(arm: Row) -> str:
+        value = sizes[arm["arm"]]["speed_up"]
+        return "-" if value is None else f"{value:.1f}x"
 
-def _speed_up(row: Row) -> str:
-    value = known(row.get("speed_up"))
-    return "-" if value is None else f"{value:.1f}x"
-
-
-_HEAD = (Column("method", lambda row: row["method"]), numbers("layers", _depth))
-_OF_MODELS = (
-    Column("teacher", lambda row: str(row["teacher"])),
-    numbers("teacher's score", lambda row: score_text(known(row.get("teacher_score")))),
-    numbers("parameters", lambda row: millions(known(row.get("parameters")))),
-    numbers("seconds", lambda row: seconds_text(known(row.get("seconds")))),
-    numbers("speed-up", _speed_up),
-)
+    columns = [
+        Column("method", lambda arm: arm["method"]),
+        numbers("layers", layers),
+        numbers("seeds", lambda arm: str(arm["n"])),
+        *(numbers(name, partial(score, name)) for name in scores),
+        Column("teacher", teacher),
+        numbers("teacher's score", lambda arm: score_text(taught.get(arm["arm"]))),
+        numbers("parameters", lambda arm: millions(sizes[arm["arm"]]["parameters"])),
+        numbers("seconds", lambda arm: seconds_text(sizes[arm["arm"]]["seconds"])),
+        numbers("speed-up", speed_up),
+        Column("spread over", lambda arm: arm["spread"]),
+        Column("differs", lambda arm: arm["arm_differs"]),
+    ]
+    caption = f"{task}, all metrics: means over seeds"
+    rows = cells(columns, (arm for arm in sources.arms if arm["task"] == task))
+    return Table(caption, columns, [Body(rows)]).without_empty()
 
 
 def list_tables(sources: Sources) -> tuple[Table | None, Table]:
@@ -149,7 +128,7 @@ def list_tables(sources: Sources) -> tuple[Table | None, Table]:
     bodies = list(_student_bodies(sources, columns))
     count = plural(sum(len(body.rows) for body in bodies), "student")
     caption = f"{count}, by depth, method and task"
-    note = COLLAPSED_MEANS if any(sources.collapsed.values()) else ""
+    note = COLLAPSED_MEANS if any(sources.judge.collapsed.values()) else ""
     students = Table(caption, columns, bodies, id="list-of-students", tools=True, note=note)
     return teachers if found else None, students
 
@@ -182,14 +161,13 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         return asked(run.run["params"]["teacher"].get("seed"))
 
     def seed(run: RunRecord) -> str:
-        params = run.run["params"]
-        return str(params["teacher"].get("seed") if teachers else params["seed"])
+        return teacher_seed(run) if teachers else str(run.run["params"]["seed"])
 
     def asked(value: Any) -> str:
         return "?" if value is None else str(value)
 
     def score(run: RunRecord) -> str:
-        mark = COLLAPSED if sources.collapsed.get(run.key) else ""
+        mark = COLLAPSED if sources.judge.collapsed.get(run.key) else ""
         return points(run.deciding_score, 2, run.deciding_metric) + mark
 
     def commit(run: RunRecord) -> Cell:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
@@ -17,9 +18,11 @@ from alpkd_pipeline.reporting.statistics.pairing import Row as Arm
 from alpkd_pipeline.reporting.tables.average import (
     AVERAGE,
     CONSTANT,
+    NUMBERS,
     TEACHER,
     average_name,
     averages,
+    new_line,
     percent,
     teacher_lines,
     teacher_means,
@@ -51,10 +54,8 @@ if TYPE_CHECKING:
 Line = dict[Any, Any]
 """One number with everything around it."""
 
-_NUMBERS = ("n", "mean", "std", "low", "high")
-_OF_ARM = ("label", "method", "task", "metric", *_NUMBERS, "runs", "collapsed")
 _FIRST = ("layers", "row", "label", "kind", "method", "task", "metric")
-BEFORE_MEASURES = (*_FIRST, *_NUMBERS, "bold", "kept", "tasks", "rank")
+BEFORE_MEASURES = (*_FIRST, *NUMBERS, "bold", "kept", "tasks", "rank")
 _REAL = ("mean", "std", "low", "high", "kept", "rank")
 
 
@@ -68,7 +69,7 @@ def main_lines(
     """Every number of the main tables on a line of its own.
 
     Args:
-        runs: rows of `collect` that count, with the columns of `add_settings`.
+        runs: rows of `run_frame` that count.
         table: of `arms(runs)`.
         bests: of `best`.
         constants: task -> the score of whoever answers every row alike.
@@ -87,23 +88,17 @@ def main_lines(
         ValueError: two arms of one task and depth have the same label.
     """
     bold = {arm["arm"] for arm in bests if arm["bold"]}
-    runs = timed_alike(runs)
+    students = list(_student_lines(timed_alike(runs), table, bold, collapsed))
     lines: list[Line] = []
     for layers in sorted({arm["layers"] for arm in table}, reverse=True):
         here = runs[runs["layers"] == layers]
-        arms = [
-            {**arm, "collapsed": len(set(arm["runs"]) & set(collapsed))}
-            for arm in table
-            if arm["layers"] == layers
-        ]
-        students = _student_lines(here, arms, bold)
-        of_tasks = dict.fromkeys(zip(here["task"], here["metric"], strict=True))
         same = [
-            _constant_line(task, metric, constants[task])
-            for task, metric in of_tasks
+            new_line(CONSTANT, "larger class or mean", task, metric) | {"mean": constants[task]}
+            for task, metric in dict(zip(here["task"], here["metric"], strict=True)).items()
             if constants and task in constants
         ]
-        lines += _in_rows([*teacher_lines(here), *students, *same], layers)
+        of_methods = (line for line in students if line["layers"] == layers)
+        lines += _in_rows([*teacher_lines(here), *of_methods, *same], layers)
     return lines
 
 
@@ -115,40 +110,24 @@ def main_frame(lines: Sequence[Line]) -> pd.DataFrame:
     return frame.astype(dict.fromkeys([*_REAL, *measures()], "float64"))
 
 
-def _student_lines(here: pd.DataFrame, table: Sequence[Arm], bold: set[str]) -> Iterator[Line]:
-    of_arm, teachers = measured(here), teacher_means(here)
-    timed = here[here["latency_ms"].notna()]
+def _student_lines(
+    runs: pd.DataFrame, table: Sequence[Arm], bold: set[str], collapsed: Collection[str]
+) -> Iterator[Line]:
+    of_arm, teachers = measured(runs), teacher_means(runs)
+    timed = runs[runs["latency_ms"].notna()]
     places = dict(zip(timed["arm"], timed["timed_on"], strict=True))
     for row in table:
-        arm = row["arm"]
+        arm, same = row["arm"], len(set(row["runs"]) & set(collapsed))
         yield {
-            **{name: row[name] for name in _OF_ARM},
+            **row,
             "kind": "student",
             "bold": arm in bold,
-            "kept": None
-            if row["collapsed"]
-            else percent(row["mean"], teachers.get(arm), row["metric"]),
+            "collapsed": same,
+            "kept": None if same else percent(row["mean"], teachers.get(arm), row["metric"]),
             "teacher_mean": teachers.get(arm),
-            "per_seed": row["per_seed"],
             "timed_on": places.get(arm, ""),
             **of_arm[arm],
         }
-
-
-def _constant_line(task: str, metric: str, score: float) -> Line:
-    return {
-        **dict.fromkeys(measures()),
-        "label": "larger class or mean",
-        "method": CONSTANT,
-        "kind": CONSTANT,
-        "task": task,
-        "metric": metric,
-        "mean": score,
-        "bold": False,
-        "per_seed": {},
-        **dict.fromkeys(("n", "std", "low", "high", "kept", "teacher_mean")),
-        "runs": [],
-    }
 
 
 def _in_rows(lines: list[Line], layers: int) -> Iterator[Line]:
@@ -192,11 +171,12 @@ def _table(lines: list[Line], layers: int, name: str, sources: Sources | None) -
     counts = {int(line["n"]) for line in lines if line["kind"] == "student"}
     columns = [Column("method", _method)]
     for task in sorted(metric):
-        columns.append(numbers(task, _scored(task, counts, sources), metric[task]))
+        columns.append(numbers(task, partial(_scored, task, counts, sources), metric[task]))
     over = [line for line in lines if line["task"] == AVERAGE]
     if over:
         said = "over the tasks that all methods of the table have"
-        columns.append(numbers(average_name(over[-1]), _scored(AVERAGE, counts, sources), said))
+        scored = partial(_scored, AVERAGE, counts, sources)
+        columns.append(numbers(average_name(over[-1]), scored, said))
     columns += _of_models(len(metric))
     students = [line for line in lines if line["kind"] == "student" and line["task"] != AVERAGE]
     note = COLLAPSED_MEANS if any(line.get("collapsed") for line in lines) else ""
@@ -250,28 +230,21 @@ def _method(row: Row) -> Cell:
     return Cell(str(first["label"]), mark=str(first["method"]) if _is_student(row) else "")
 
 
-def _scored(task: str, counts: set[int], sources: Sources | None) -> Callable[[Row], Cell]:
-    """The cells of a task: the number of seeds stands below a score where it is not the same."""
-
-    def cell(row: Row) -> Cell:
-        line = row.get(task)
-        if line is None:
-            return Cell(MISSING)
-        differ = len(counts) > 1 or not _is_student(row)
-        return Cell(
-            plus_minus(line["mean"], line["std"], line["metric"])
-            + (COLLAPSED if line.get("collapsed") else ""),
-            href=_link(line, sources) if sources else "",
-            small="; ".join(
-                [
-                    *([f"n = {int(line['n'])}"] if differ and known(line["n"]) else []),
-                    *([f"last epoch {last}"] if (last := _last(line, sources)) else []),
-                ]
-            ),
-            strong=bool(line["bold"]),
-        )
-
-    return cell
+def _scored(task: str, counts: set[int], sources: Sources | None, row: Row) -> Cell:
+    """A score of a task; the number of seeds stands below it where it is not the same."""
+    line = row.get(task)
+    if line is None:
+        return Cell(MISSING)
+    differ = len(counts) > 1 or not _is_student(row)
+    below = [f"n = {int(line['n'])}"] if differ and known(line["n"]) else []
+    below += [f"last epoch {last}"] if (last := _last(line, sources)) else []
+    return Cell(
+        plus_minus(line["mean"], line["std"], line["metric"])
+        + (COLLAPSED if line.get("collapsed") else ""),
+        href=_link(line, sources) if sources else "",
+        small="; ".join(below),
+        strong=bool(line["bold"]),
+    )
 
 
 def _last(line: Line, sources: Sources | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.tables.table import (
@@ -38,8 +39,7 @@ SHOWN = {
 
 def settings_table(sources: Sources) -> Table:
     """A row for each configuration, of all tasks and depths where it is the same."""
-    rows: dict[tuple[Any, ...], list[Row]] = {}
-    facts: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for arm in sources.arms:
         run = sources.students(arm)[0]
         environment = run.metrics.get("environment") or {}
@@ -52,28 +52,25 @@ def settings_table(sources: Sources) -> Table:
         }
         known |= {"precision": environment.get("precision"), "versions": ", ".join(versions)}
         same = (arm["label"], *map(str, known.values()))
-        rows.setdefault(same, []).append(arm)
-        facts[same] = {**known, "command": run.run.get("command"), "arm": arm}
+        row = rows.setdefault(same, {"arms": []})
+        row["arms"].append(arm)
+        row |= {**known, "command": run.run.get("command"), "arm": arm}
     columns = [
         Column("method", lambda f: Cell(f["arm"]["label"], mark=f["arm"]["method"])),
-        Column("students", lambda f: f["students"]),
-        *(numbers(heading, _value(name)) for name, heading in SHOWN.items()),
-        Column("precision", _value("precision")),
-        Column("versions", _value("versions")),
-        Column("made by", lambda f: Cell(_value("command")(f), tone="code"), brief=False),
+        Column("students", lambda f: _students(f["arms"])),
+        *(numbers(heading, partial(_value, name)) for name, heading in SHOWN.items()),
+        Column("precision", partial(_value, "precision")),
+        Column("versions", partial(_value, "versions")),
+        Column("made by", lambda f: Cell(_value("command", f), tone="code"), brief=False),
     ]
-    found = [{**facts[same], "students": _students(arms)} for same, arms in rows.items()]
-    return Table("Settings", columns, [Body(cells(columns, found))]).without_empty()
+    return Table("Settings", columns, [Body(cells(columns, rows.values()))]).without_empty()
 
 
-def _value(name: str) -> Callable[[Mapping[str, Any]], str]:
-    def text(facts: Mapping[str, Any]) -> str:
-        value = facts.get(name)
-        if value in (None, ""):
-            return MISSING
-        return f"{value:g}" if isinstance(value, float) else str(value)
-
-    return text
+def _value(name: str, facts: Mapping[str, Any]) -> str:
+    value = facts.get(name)
+    if value in (None, ""):
+        return MISSING
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _students(arms: list[Row]) -> str:

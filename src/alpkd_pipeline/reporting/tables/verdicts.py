@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL, SEEN
+from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
     BETTER_WITHIN,
@@ -54,9 +54,7 @@ def verdict_frame(rows: list[Row]) -> pd.DataFrame:
     """The rows of `verdicts` as verdicts.csv has them."""
     import pandas as pd
 
-    at = COLUMNS.index("kind")
-    frame = pd.DataFrame(rows, columns=[*COLUMNS[:at], *SEEN, *COLUMNS[at:]])
-    return frame.astype(dict.fromkeys((*REAL, *SEEN), "float64"))
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(REAL, "float64"))
 
 
 def gain(value: float | None) -> str:
@@ -76,7 +74,7 @@ def questions_table(rows: Sequence[Row]) -> Table:
 
     columns = [
         Column("question", lambda row: Cell(row["question"], mark=row["method"])),
-        Column("verdict", lambda row: Cell(row["verdict"], tone=TONES.get(row["kind"], ""))),
+        Column("verdict", _verdict),
         numbers(
             "gain",
             lambda row: gain(row["mean"]),
@@ -90,6 +88,10 @@ def questions_table(rows: Sequence[Row]) -> Table:
         Column("left out", lambda row: Cell(row["note"], tone="quiet")),
     ]
     return Table("First questions", columns, [Body(cells(columns, rows))]).without_empty()
+
+
+def _verdict(row: Row) -> Cell:
+    return Cell(row["verdict"], tone=TONES.get(row["kind"], ""))
 
 
 def verdict_rows(sources: Sources) -> Iterator[tuple[str, int, list[Row]]]:
@@ -112,16 +114,13 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
     def against(row: Row) -> Cell:
         return Cell(row["baseline_label"], href=sources.runs_of(row["baseline_runs"]))
 
-    def verdict(row: Row) -> Cell:
-        return Cell(row["verdict"], tone=TONES.get(row["kind"], ""))
-
     def score(column: str) -> Callable[[Row], str]:
         return lambda row: points(row[column], metric=row["metric"])
 
     columns = [
         Column("method", method),
         Column("against", against),
-        Column("on this dev set", verdict),
+        Column("on this dev set", _verdict),
         Column("on new texts", lambda row: row["new_texts"] or MISSING),
         numbers("seeds", lambda row: str(int(row["n"])), "that both methods have"),
         numbers(
