@@ -222,6 +222,11 @@ def other_answers(folder: Path) -> None:
     answers.write_text("\n".join([heading, *rows, ""]))
 
 
+def a_row_less(folder: Path) -> None:
+    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:-1]))
+
+
 def other_seed(folder: Path) -> None:
     claim = read_json(folder / "claim.json")
     claim["runs"][0]["seed"] = 77
@@ -259,6 +264,7 @@ REMEDY = (
         (raise_score, False, r"file 07_\S+/kd-4L-s1-\S+\.json is not the one that was hashed"),
         (raise_score, True, r"07_\S+: scores.json is not as it was sealed"),
         (other_answers, True, r"06_\S+: accuracy 0\.\d+ by its answers, claimed 0\.\d+"),
+        (a_row_less, True, r"06_\S+: 23 rows, of which one stands twice, or that its .*"),
         (other_seed, True, r"06_\S+: seed 0, claimed 77"),
         (no_answers, False, r"file 07_\S+/predictions/dev.csv \(missing\)"),
         (no_metrics, True, r"06_\S+: it cannot be read: .*'06_\S+/metrics.json'"),

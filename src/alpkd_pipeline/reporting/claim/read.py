@@ -99,6 +99,7 @@ _OTHERWISE = {
     r"^file .*[^)]$": r"\g<0> is not the one that was hashed",
     "as it was sealed$": "is not as it was sealed",
     "of a run of the claim$": "it is of no run of the claim",
+    "rows, each once$": "rows, of which one stands twice, or that its scores do not count",
     "its own answers$": "its answers are of another run",
     "the rows of its task$": "its rows are not those of the other runs of its task",
 }

@@ -194,7 +194,7 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
             (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
         ]
     idx, labels, answers = map(list, zip(*rows, strict=True))
-    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows"
+    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows, each once"
     for metric, score in told["scores"].items():
         try:
             found = score_of(metric, labels, answers)
