@@ -15,6 +15,7 @@ from tests.reporting.studies import (
 )
 
 from alpkd_pipeline.reporting.plots.scores import score_against
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.layout import GEOMETRY, SEARCHES
 from alpkd_pipeline.store.manifest import read_json, write_json
 
@@ -44,6 +45,23 @@ def test_what_was_compared(full_page):
     assert facts["Left out"] == "1 trial: counted here and shown nowhere"
     warnings = [p.text for p in full_page.all("p") if p.get("class") == "warning"]
     assert any("optimistic" in warning for warning in warnings)
+
+
+def test_what_the_comparison_was_restricted_to_is_said(store):
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd", "pkd"])
+    page = page_of(store.root, only={"method": ["no_kd", "kd"], "seed": [0, 1]})
+    assert facts_of(page)["Only"] == "method=no_kd|kd, seed=0|1"
+    assert facts_of(page)["Runs"] == "4 students"
+    assert "Only" not in facts_of(page_of(store.root))
+
+
+def test_planned_looks_are_told_with_their_shares_of_the_level(store):
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd"])
+    page = page_of(store.root, plan=Plan(looks=(3, 10)))
+    assert facts_of(page)["Planned looks"] == "at 3 and 10 seeds"
+    said = "for 0.7 % and 99.3 % of the level: every p is divided by the share of its look"
+    assert said in section(page, "verdicts").text
+    assert "Looks were planned" not in page_of(store.root).text
 
 
 def test_only_a_sweep(store):
