@@ -129,6 +129,17 @@ class Sources:
         """Of `best`."""
         return best(self.judge)
 
+    @cached_property
+    def marks(self) -> dict[str, str]:
+        """Label of an arm -> the name of its mark, for `canvas.mark_of`; in the methods' order."""
+        found: dict[str, str] = {}
+        for arm in sorted(self.arms, key=self.rank):
+            method, label = str(arm["method"]), str(arm["label"])
+            others = sum("#" in name for name in found.values())
+            mark = f"{method}#{others + 1}" if method in found.values() else method
+            found.setdefault(label, mark)
+        return found
+
     @staticmethod
     def rank(row: Mapping[Any, Any]) -> tuple[int, str]:
         """A method's place in every list."""
