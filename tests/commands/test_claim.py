@@ -79,7 +79,7 @@ def test_a_manuscript_s_numbers_without_a_run_are_named(
     assert done.output.splitlines()[with_file:] == [
         "paper.tex:2: no run supports mrpc/4/kd/maen",
         "paper.tex:2: no run supports a/b",
-        "2 numbers of paper.tex without a run",
+        "2 of 3 numbers of paper.tex without a run",
     ]
     assert (tmp_path / "mine.zip").is_file() == with_file
 
@@ -87,7 +87,48 @@ def test_a_manuscript_s_numbers_without_a_run_are_named(
 def test_a_manuscript_that_is_supported(typed, tmp_path: Path) -> None:
     (tmp_path / "paper.tex").write_bytes(b"caf\xe9 \\alpkd{mrpc/4/kd/mean}")  # Latin-1
     done = typed("--check", "paper.tex")
-    assert (done.exit_code, done.output) == (0, "0 numbers of paper.tex without a run\n")
+    assert (done.exit_code, done.output) == (0, "0 of 1 number of paper.tex without a run\n")
+
+
+def test_an_empty_name_is_named(typed, tmp_path: Path) -> None:
+    (tmp_path / "paper.tex").write_text("\\alpkd{}")
+    done = typed("--check", "paper.tex")
+    assert done.exit_code == 1
+    assert done.output.splitlines()[0] == "paper.tex:1: no run supports an empty \\alpkd{}"
+
+
+@pytest.mark.parametrize("data", [b"", b"ALP-KD reaches 71.0.", b"\x89PNG\r\n\x1a\n\x00"])
+def test_a_manuscript_without_macros_is_not_checked(typed, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "paper.tex").write_bytes(data)
+    done = typed("mine.zip", "--check", "paper.tex")
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: there is no \\alpkd{...} in paper.tex: --check reads the numbers that are written"
+        " by these macros, as docs/claims.md says, and not those that are typed\n",
+    )
+    assert not (tmp_path / "mine.zip").exists()
+
+
+def test_what_is_no_claim_is_not_replaced(typed, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.zip"
+    mine.write_text("my data")
+    done = typed("mine.zip")
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: mine.zip is there and is no claim, so it is not replaced: remove it, or name"
+        " another file\n",
+    )
+    assert mine.read_text() == "my data"
+    with ZipFile(mine, "w") as file:
+        file.writestr("paper.tex", "x")
+    before = mine.read_bytes()
+    assert typed("mine.zip").exit_code == 1
+    assert mine.read_bytes() == before
+    mine.unlink()
+    assert typed("mine.zip").exit_code == 0
+    claimed = mine.read_bytes()
+    assert typed("mine.zip", "--params=compare.only=method=kd").exit_code == 0
+    assert mine.read_bytes() != claimed
 
 
 @pytest.mark.parametrize(
@@ -100,7 +141,7 @@ def test_a_manuscript_that_is_supported(typed, tmp_path: Path) -> None:
         (["paper.tex/mine.zip"], 1, "there is no folder paper.tex for mine.zip"),
         (["folder.zip"], 2, "is a directory"),
         (["--check", "gone.tex"], 2, "does not exist"),
-        (["mine.zip", "--params=compare.claims=gone"], 1, "there is no claim"),
+        (["mine.zip", "--params=compare.claims=gone"], 1, "there is nothing at"),
         (["mine.zip", "--params=compare.claims=paper.tex"], 1, "cannot be read as a claim"),
         (["mine.zip", "--params=compare.sweep=other"], 1, "no sweep is called so"),
         (["mine.zip", "--params=compare.only=method=ckd"], 1, "there is no scored student"),

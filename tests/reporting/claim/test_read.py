@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -210,26 +211,89 @@ def another_format(folder: Path) -> None:
     write_json(folder / "claim.json", read_json(folder / "claim.json") | {"format": 2})
 
 
+def no_answers(folder: Path) -> None:
+    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    answers.unlink()
+
+
+def other_answers(folder: Path) -> None:
+    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    heading, *rows = answers.read_text().splitlines()
+    rows = [f"{row[:-1]}{1 - int(row[-1])}" for row in rows]
+    answers.write_text("\n".join([heading, *rows, ""]))
+
+
+def a_row_less(folder: Path) -> None:
+    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:-1]))
+
+
+def other_seed(folder: Path) -> None:
+    claim = read_json(folder / "claim.json")
+    claim["runs"][0]["seed"] = 77
+    write_json(folder / "claim.json", claim)
+
+
+def without(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        claim = read_json(folder / "claim.json")
+        del claim[name]
+        write_json(folder / "claim.json", claim)
+
+    return change
+
+
+def no_metrics(folder: Path) -> None:
+    (metrics,) = folder.glob(f"{STUDENTS}/mrpc/kd-4L-s1-*/metrics.json")
+    metrics.unlink()
+
+
+def no_seal(folder: Path) -> None:
+    (manifest,) = folder.glob(f"{STUDENTS}/mrpc/kd-4L-s1-*/manifest.json")
+    manifest.write_text("{}")
+
+
+REMEDY = (
+    "; ask whoever made it for it anew, `python -I verify.py` in its unpacked folder says all that"
+    " is wrong"
+)
+
+
 @pytest.mark.parametrize(
     ("change", "careful", "line"),
     [
-        (raise_score, False, "file 07_model_output/scores/mrpc/kd-4L-s1-"),
-        (raise_score, True, "as it was sealed"),
+        (raise_score, False, r"file 07_\S+/kd-4L-s1-\S+\.json is not the one that was hashed"),
+        (raise_score, True, r"07_\S+: scores.json is not as it was sealed"),
+        (other_answers, True, r"06_\S+: accuracy 0\.\d+ by its answers, claimed 0\.\d+"),
+        (a_row_less, True, r"06_\S+: 23 rows, of which one stands twice, or that its .*"),
+        (other_seed, True, r"06_\S+: seed 0, claimed 77"),
+        (no_answers, False, r"file 07_\S+/predictions/dev.csv \(missing\)"),
+        (no_metrics, True, r"06_\S+: it cannot be read: .*'06_\S+/metrics.json'"),
+        (no_seal, True, r"06_\S+: it cannot be read: KeyError\('sealed'\)"),
         (another_format, True, "the claim has the format 2; known here is 1"),
-        (lambda f: (f / "claim.json").write_text("{"), True, "claim.json is no JSON"),
-        (lambda f: (f / "claim.json").write_text("[]"), True, ""),
-        (lambda f: (f / "claim.json").unlink(), True, "it has no claim.json"),
-        (lambda f: (f / "SHA256SUMS").unlink(), False, "SHA256SUMS"),
-        (lambda f: (f / "note.txt").write_text("x"), True, "file note.txt (belongs to nothing)"),
+        (lambda f: (f / "claim.json").write_text("{"), True, "claim.json is no JSON: .*"),
+        (lambda f: (f / "claim.json").write_text("[]"), True, "claim.json is no claim's: .*"),
+        (lambda f: (f / "claim.json").write_text("{}"), True, "claim.json is no claim's: .*"),
+        (without("format"), True, "claim.json is no claim's: it has no 'format'"),
+        (without("runs"), True, "claim.json is no claim's: it has no 'runs'"),
+        (without("searches"), True, "claim.json is no claim's: it has no 'searches'"),
+        (lambda f: (f / "SHA256SUMS").unlink(), False, ".*'SHA256SUMS'"),
+        (lambda f: (f / "SHA256SUMS").write_bytes(b"\xff"), False, r"file 06_\S+ \(not listed\)"),
+        (lambda f: (f / "note.txt").write_text("x"), True, r"file note.txt \(belongs to nothing\)"),
     ],
 )
 def test_a_claim_that_does_not_hold_is_one_line(
     made: Path, empty: Path, change: Callable[[Path], None], careful: bool, line: str
 ) -> None:
+    """Which one, what of it is not as it says, and what to do."""
     claim = repacked(made, empty.parent / "changed.zip", change, careful)
     told = refused(claim, empty)
     assert told.startswith(f"{claim} cannot be read as a claim: ")
-    assert line in told
+    assert told.endswith(REMEDY)
+    assert re.fullmatch(
+        line, told.removeprefix(f"{claim} cannot be read as a claim: ")[: -len(REMEDY)]
+    )
+    assert ".work" not in told
 
 
 def test_a_zip_that_is_none_and_one_that_is_no_claim(empty: Path, tmp_path: Path) -> None:
@@ -237,8 +301,14 @@ def test_a_zip_that_is_none_and_one_that_is_no_claim(empty: Path, tmp_path: Path
     none.write_text("PK no zip")
     with ZipFile(other, "w") as file:
         file.writestr("paper.tex", "x")
-    assert "cannot be read as a claim: File is not a zip file" in refused(none, empty)
-    assert refused(other, empty) == f"{other} cannot be read as a claim: it has no claim.json"
+    remedy = "; name a zip that `kedro claim` wrote, or ask whoever made it for it anew"
+    assert refused(none, empty) == (
+        f"{none} cannot be read as a claim: it is no zip, or not all of one (File is not a zip"
+        f" file){remedy}"
+    )
+    assert refused(other, empty) == (
+        f"{other} cannot be read as a claim: it has no claim.json{remedy}"
+    )
 
 
 def test_no_byte_of_a_damaged_zip_is_more_than_one_line(made: Path, empty: Path) -> None:
@@ -270,7 +340,7 @@ def test_an_entry_that_leads_out_of_it_does_nothing_there(
     assert not Path("/outside.txt").exists()
 
 
-@pytest.mark.parametrize("name", ["gone.zip", "gone", "none", "empty"])
+@pytest.mark.parametrize("name", ["none", "empty"])
 def test_where_no_claim_is(tmp_path: Path, empty: Path, name: str) -> None:
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "note.txt").write_text("x")
@@ -278,6 +348,17 @@ def test_where_no_claim_is(tmp_path: Path, empty: Path, name: str) -> None:
     assert told == (
         f"parameter 'compare.claims' = '{tmp_path / name}': there is no claim; `kedro claim"
         " FILE.zip` writes one"
+    )
+
+
+@pytest.mark.parametrize("name", ["gone.zip", "gone"])
+def test_where_nothing_is(
+    tmp_path: Path, empty: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused(Path(name), empty) == (
+        f"parameter 'compare.claims' = '{name}': there is nothing at {tmp_path / name}; name a"
+        " claim, or a folder of them, from where the command is typed"
     )
 
 

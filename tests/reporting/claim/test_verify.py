@@ -65,6 +65,35 @@ def test_a_sound_claim_is_equal_and_says_what_is_missing(sound: Path) -> None:
     assert not [*sound.rglob("__pycache__")]
 
 
+@pytest.mark.parametrize("name", ["claim.zip", "empty", "gone", "", "other"])
+def test_what_is_no_folder_of_a_claim_is_one_line(sound: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "paper.tex").write_text("x")
+    (tmp_path / "claim.zip").write_bytes((sound.parent / "claim.zip").read_bytes())
+    words = [
+        sys.executable,
+        "-m",
+        "alpkd_pipeline.reporting.claim.verify",
+        *([name] if name else []),
+    ]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    told, remedy = done.stderr.rstrip("\n").split(" is no folder of an unpacked claim: ")
+    assert remedy == "unpack its zip first, and give the folder with its claim.json"
+    assert told == name or (not name and Path(told).is_dir())
+
+
+def test_what_is_missing_is_named_once(claim: Claim) -> None:
+    (claim.folder / "numbers.tex").unlink()
+    assert caught(verified(claim.folder)) == ["file numbers.tex (missing)"]
+    hash_anew(claim.folder)
+    assert caught(verified(claim.folder)) == ["file numbers.tex (missing)"]
+    (claim.folder / "SHA256SUMS").unlink()
+    (told,) = caught(verified(claim.folder))
+    assert "SHA256SUMS" in told
+
+
 def test_there_are_more_than_a_hundred_changes() -> None:
     assert len(CHANGES) >= 100
 

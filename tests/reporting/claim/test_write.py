@@ -17,7 +17,7 @@ from tests.reporting.stored_answers import with_texts
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import DiskFullError, UserError, user_error
-from alpkd_pipeline.reporting.claim.write import unsupported, write_claim
+from alpkd_pipeline.reporting.claim.write import cited, write_claim
 from alpkd_pipeline.store.layout import LATENCY, SCORES, STUDENTS
 from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.store.run_folder import DamagedError
@@ -112,6 +112,7 @@ def test_a_run_without_answers_is_refused_by_name(store: Store, tmp_path: Path) 
     told = refused(store, tmp_path)
     assert told.startswith("the answers of 1 student were not kept")
     assert f"({the_answers(store).name[:15]}" in told
+    assert told.endswith("--force=distill makes them again")
 
 
 def test_answers_that_are_not_those_of_the_score_are_no_answers(
@@ -127,8 +128,19 @@ def test_answers_that_are_not_those_of_the_score_are_no_answers(
 
 
 def test_a_run_that_was_never_scored_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    """What is not there is made by the command alone; --force would train the student again."""
     shutil.rmtree(the_answers(store))
-    assert "the answers of 1 student were not kept" in refused(store, tmp_path)
+    told = refused(store, tmp_path)
+    assert "the answers of 1 student were not kept" in told
+    assert told.endswith("`kedro run --pipeline=distill` with their parameters makes them")
+    forget(the_answers(store))
+    (tmp_path / "again").mkdir()
+    told = refused(store, tmp_path / "again")
+    assert "the answers of 2 students were not kept" in told
+    assert told.endswith(
+        "with their parameters makes them, with --force=distill too where scores without answers"
+        f" are there ({the_answers(store).name[:-9]})"
+    )
 
 
 def test_a_teacher_whose_answers_are_gone_is_left_out(store: Store, tmp_path: Path) -> None:
@@ -189,6 +201,12 @@ def test_a_disk_that_is_only_read_is_one_line(store: Store, tmp_path: Path) -> N
     assert told.startswith(f"{disk / 'claim.zip'} cannot be used: Read-only file system")
 
 
+def test_a_place_where_no_file_can_be_made_is_one_line(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    with pytest.raises(UserError, match=r"/proc/mine\.zip cannot be written: No such file"):
+        write_claim(sources_of(store.root), Path("/proc/mine.zip"), tmp_path / "work")
+
+
 # Manuscripts --------------------------------------------------------------------------------------
 
 KNOWN = {"mrpc/4/kd/mean": "70.0", "mrpc/4/alp_kd (training.lr=0.0002)/mean": "71.0"}
@@ -226,4 +244,9 @@ KNOWN = {"mrpc/4/kd/mean": "70.0", "mrpc/4/alp_kd (training.lr=0.0002)/mean": "7
     ],
 )
 def test_names_of_a_manuscript_that_no_run_supports(tex: str, lost: list[Any]) -> None:
-    assert list(unsupported(tex, KNOWN)) == lost
+    assert [(line, name) for line, name in cited(tex) if name not in KNOWN] == lost
+
+
+def test_names_that_a_run_supports_are_cited_too() -> None:
+    tex = "\\alpkd{mrpc/4/kd/mean}\n\\alpkd{a} % \\alpkd{b}"
+    assert [*cited(tex)] == [(1, "mrpc/4/kd/mean"), (2, "a")]

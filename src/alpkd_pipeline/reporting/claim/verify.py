@@ -74,22 +74,29 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
     """What does not depend on how numbers follow from scores; the claim and its runs.
 
     Raises:
-        ValueError: the claim is of another format.
+        ValueError: the claim is none, or of another format.
     """
     there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if not p.is_dir()}
-    lines = (folder / SUMS).read_text("utf-8").splitlines()
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    lines = (folder / SUMS).read_text("utf-8", "backslashreplace").splitlines()
+    listed = {
+        name or digest: digest for digest, _, name in (line.partition("  ") for line in lines)
+    }
     for name in sorted(there.keys() & listed):
         yield _sha256(there[name]) == listed[name], f"file {name}"
+    missing = listed.keys() - there.keys()
     for name in sorted((there.keys() ^ listed) - {SUMS}):
         yield False, f"file {name} ({'missing' if name in listed else 'not listed'})"
     claim, runs = _json(folder / CLAIM), list[Run]()
+    for name, kind in _PARTS.items():
+        if not isinstance(claim, dict) or not isinstance(claim.get(name), kind):
+            raise ValueError(f"{CLAIM} is no claim's: it has no '{name}'")
     if claim["format"] != FORMAT:
         raise ValueError(f"the claim has the format {claim['format']}; known here is {FORMAT}")
     known = {SUMS, CLAIM, TEX, READ_ME, "verify.py"}
     known |= yield from _folders(folder, {run["key"]: run["folder"] for run in claim["runs"]})
     for name in sorted(known ^ {name for name in there if not name.startswith(PACKAGE)}):
-        yield False, f"file {name} ({'missing' if name in known else 'belongs to nothing'})"
+        if name not in missing:  # which has been said
+            yield False, f"file {name} ({'missing' if name in known else 'belongs to nothing'})"
     first: dict[Any, Any] = {}
     for said in claim["runs"]:
         try:
@@ -98,8 +105,17 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
             yield asked == run.rows, f"{said['folder']}: the rows of its task"
             runs.append(run)
         except Exception as error:  # whatever a changed file leads to
-            yield False, f"{said['folder']}: it cannot be read: {error!r}"
+            yield False, f"{said['folder']}: it cannot be read: {_why(error)}"
     return claim, runs
+
+
+_PARTS = {"format": int, "plan": dict, "planned": dict, "searches": list, "runs": list}
+_PARTS |= {"numbers": dict}
+
+
+def _why(error: Exception) -> str:
+    """An error in one line; Python does not show the file of one of the system's."""
+    return str(error) if isinstance(error, OSError) else repr(error)
 
 
 def _json(path: Path) -> Any:
@@ -120,22 +136,25 @@ def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, 
     known = set()
     for path in sorted(folder.rglob("manifest.json")):
         place, name = path.parent, path.parent.relative_to(folder).as_posix()
-        manifest = _json(path)
-        sealed, made_from = manifest["sealed"], manifest.get("made_from") or {}
-        text = json.dumps({n: v for n, v in sealed.items() if n != "sha256"}, sort_keys=True)
-        whole = sealed.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
-        facts = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
-        whole &= facts == {n: v for n, v in sealed.items() if n not in OWN}
-        yield whole or "schema" not in sealed, f"{name}: manifest.json as it was sealed"
-        for file in manifest["files"]:
-            known.add(f"{name}/{file}")
-            if file.endswith(".json"):
-                digest = sealed["files"][file]["sha256"]
-                yield digest == _sha256(place / file), f"{name}: {file} as it was sealed"
-        of = made_from.get("student", made_from.get("teacher"))
-        ours = claimed.get(manifest["key"]) == name if "run.json" in manifest["files"] else None
-        yield of in claimed if ours is None else ours, f"{name}: of a run of the claim"
         known.add(f"{name}/manifest.json")
+        try:
+            manifest = _json(path)
+            sealed, made_from = manifest["sealed"], manifest.get("made_from") or {}
+            text = json.dumps({n: v for n, v in sealed.items() if n != "sha256"}, sort_keys=True)
+            whole = sealed.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
+            facts = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
+            whole &= facts == {n: v for n, v in sealed.items() if n not in OWN}
+            yield whole or "schema" not in sealed, f"{name}: manifest.json as it was sealed"
+            for file in manifest["files"]:
+                known.add(f"{name}/{file}")
+                if file.endswith(".json"):
+                    digest = sealed["files"][file]["sha256"]
+                    yield digest == _sha256(place / file), f"{name}: {file} as it was sealed"
+            of = made_from.get("student", made_from.get("teacher"))
+            ours = claimed.get(manifest["key"]) == name if "run.json" in manifest["files"] else None
+            yield of in claimed if ours is None else ours, f"{name}: of a run of the claim"
+        except Exception as error:  # whatever a changed file leads to
+            yield False, f"{name}: it cannot be read: {_why(error)}"
     return known
 
 
@@ -175,21 +194,27 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
             (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
         ]
     idx, labels, answers = map(list, zip(*rows, strict=True))
-    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows"
+    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows, each once"
     for metric, score in told["scores"].items():
         try:
             found = score_of(metric, labels, answers)
         except KeyError:
             continue  # a metric of the user's own, which decides nothing
         same = math.isclose(found, score, rel_tol=1e-9, abs_tol=1e-12)
-        yield same, f"{name}: {metric} {found:.6f}"
+        claimed = "" if same else f" by its answers, claimed {score}"
+        yield same, f"{name}: {metric} {found:.6f}{claimed}"
     facts = facts_of(run, told)
     for what, value in facts.items():
-        yield said.get(what) == value, f"{name}: {what} {value}"
+        yield said.get(what) == value, f"{name}: {what} {value}{_other(said.get(what), value)}"
     made_from = _json(scored / "manifest.json")["made_from"]
     yield made_from.get(facts["stage"]) == facts["key"], f"{name}: its own answers"
     metrics = _json(place / "metrics.json")
     return Run(said, facts["key"], run, metrics, facts, (idx, labels), answers)
+
+
+def _other(was: Any, now: Any) -> str:
+    """What is claimed, where it is something else."""
+    return "" if was == now else f", claimed {was}"
 
 
 def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict[str, Any]]]:
@@ -208,7 +233,8 @@ def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict
         if "key.student" in known:
             yield None, f"{name}: its seed stands twice, so it is pooled with no other"
         for what in SETTING_COLUMNS:
-            yield run.said.get(what) == row[what], f"{name}: {what} {row[what]}"
+            other = _other(run.said.get(what), row[what])
+            yield run.said.get(what) == row[what], f"{name}: {what} {row[what]}{other}"
     return rows
 
 
@@ -223,8 +249,9 @@ def _numbers(folder: Path, claim: Any, rows: list[Any], runs: list[Any]) -> Iter
     found, claimed = numbers(Judge(arms(rows), Plan(**claim["plan"]), said)), claim["numbers"]
     for name in [*claimed, *(found.keys() - claimed.keys())]:
         was, now = claimed.get(name, "nothing"), found.get(name, "nothing")
-        yield was == now, f"{name} {now}" + ("" if was == now else f", claimed {was}")
-    yield (folder / TEX).read_text("utf-8") == latex(claimed), f"{TEX} has these numbers"
+        yield was == now, f"{name} {now}{_other(was, now)}"
+    if (folder / TEX).is_file():  # otherwise it is missing, which has been said
+        yield (folder / TEX).read_text("utf-8") == latex(claimed), f"{TEX} has these numbers"
 
 
 def _shown(text: str) -> str:
@@ -236,6 +263,9 @@ def main() -> int:
     """Print every finding, the bad ones again at the end; 1 if there are any."""
     here = Path(__file__).resolve().parent
     folder = Path(sys.argv[1]) if sys.argv[1:] else here
+    if not any((folder / name).is_file() for name in (SUMS, CLAIM)):
+        told = f"{folder} is no folder of an unpacked claim: unpack its zip first, and give the"
+        sys.exit(f"{_shown(told)} folder with its {CLAIM}")
     if not __package__:
         # Only the sources that have been hashed are run, and nothing is written beside them.
         sys.pycache_prefix, sys.dont_write_bytecode = str(here / SUMS), True
@@ -248,7 +278,7 @@ def main() -> int:
             found.append((good, _shown(what)))
             sys.stdout.write(f"{words[good]}  {found[-1][1]}\n")
     except Exception as error:  # whatever a changed file leads to
-        found.append((False, _shown(f"it cannot be read to its end: {error!r}")))
+        found.append((False, _shown(f"it cannot be read to its end: {_why(error)}")))
     count = [good for good, _ in found if good is not None]
     digits = _sha256(folder / SUMS)[:16] if (folder / SUMS).is_file() else "without hashes"
     sys.stdout.write(f"\n{sum(count)} of {len(count)} equal; claim {digits}\n")

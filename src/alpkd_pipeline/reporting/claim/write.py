@@ -17,7 +17,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import alpkd_pipeline
-from alpkd_pipeline.errors import UserError, plural, some
+from alpkd_pipeline.errors import UserError, plural, some, user_error
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.claim.verify import (
     CLAIM,
@@ -73,12 +73,11 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
         raise UserError(
             "there is no scored student to make a claim about: `kedro sweep` makes some"
         )
-    silent = [run.path.name for run in students if not _answered(run)]
-    if silent:
+    if silent := [run for run in students if not _answered(run)]:
         raise UserError(
             f"the answers of {plural(len(silent), 'student')} were not kept, so that nobody could"
-            f" check their scores ({some(silent)}): `kedro run --pipeline=distill` with their"
-            " parameters and --force=distill makes them again"
+            f" check their scores ({some([run.path.name for run in silent])}):"
+            f" `kedro run --pipeline=distill` with their parameters {_makes_them(silent)}"
         )
     taught = {run.keys.get("teacher") for run in students}
     teachers = [run for key, run in evidence.teachers.items() if key in taught and _answered(run)]
@@ -108,6 +107,15 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
         )
     _zip(work, out)
     return out
+
+
+def _makes_them(silent: Sequence[RunRecord]) -> str:
+    """Scores that are not there are made; those without answers are there, unless forced."""
+    scored = [run.path.name for run in silent if run.scored]
+    if len(scored) == len(silent):
+        return "and --force=distill makes them again"
+    force = f", with --force=distill too where scores without answers are there ({some(scored)})"
+    return "makes them" + (force if scored else "")
 
 
 def _answered(run: RunRecord) -> bool:
@@ -158,15 +166,11 @@ _BEFORE_COMMENT = re.compile(r"(?:[^%\\]|\\.)*")
 _MACRO = re.compile(r"\\alpkd(?![A-Za-z@])\s*\{((?:[^{}]|\{[^{}]*\})*)")
 
 
-def unsupported(tex: str, found: Mapping[str, str]) -> Iterator[tuple[int, str]]:
-    """Line and name of every number of a manuscript that a claim does not hold; comments do not
-    count.
-    """
+def cited(tex: str) -> Iterator[tuple[int, str]]:
+    """Line and name of each number that a manuscript writes by its macro; comments do not count."""
     said = "\n".join(_BEFORE_COMMENT.findall(line)[0] for line in tex.splitlines())
     for macro in _MACRO.finditer(said):
-        name = " ".join(macro[1].splitlines())
-        if name not in found:
-            yield said.count("\n", 0, macro.start()) + 1, name
+        yield said.count("\n", 0, macro.start()) + 1, " ".join(macro[1].splitlines())
 
 
 def _zip(work: Path, out: Path) -> None:
@@ -180,6 +184,9 @@ def _zip(work: Path, out: Path) -> None:
         temporary.replace(out)
     except OSError as error:
         error.filename = str(out)
+        if user_error(error) is None:
+            told = f"{out} cannot be written: {error.strerror}; choose another place"
+            raise UserError(told) from error
         raise
     finally:
         with suppress(OSError):
