@@ -103,7 +103,7 @@ def test_a_manuscript_that_is_supported(typed, tmp_path: Path) -> None:
         (["mine.zip", "--params=compare.claims=gone"], 1, "there is no claim"),
         (["mine.zip", "--params=compare.claims=paper.tex"], 1, "cannot be read as a claim"),
         (["mine.zip", "--params=compare.sweep=other"], 1, "no sweep is called so"),
-        (["mine.zip", "--params=compare.only=method=ckd"], 1, "there is no scored student"),
+        (["mine.zip", "--params=compare.only=method=ckd"], 1, "is method=ckd; did you mean"),
         (["mine.zip", "--params=compare.claim=x"], 1, "unknown parameter 'compare.claim'"),
         (["mine.zip", "--params=run.store=nowhere"], 1, "there is no scored student"),
     ],
