@@ -146,7 +146,8 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
     try:
         return dict(_split_params(context, option, value))
     except click.UsageError as error:
-        raise click.ClickException(f"--params: {error.message}") from None
+        hint = "; a list is written with bars, a|b, or in conf/" if "[" in str(value) else ""
+        raise click.ClickException(f"--params: {error.message.rstrip('.')}{hint}") from None
     except UNREADABLE:
         name = _first_unreadable(context, option, value)
         raise click.ClickException(
