@@ -42,7 +42,7 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
             f"there is no folder {file.parent} for {file.name}: make it, or name another"
         )
     asked = Asked.of(project.context.params["compare"])
-    sources = Sources(gather(Path(project.context.catalog.load("store")), asked))
+    sources = Sources(gather(project.compared, asked))
     if file is not None:
         with TemporaryDirectory() as work:
             write_claim(sources, file, Path(work))

@@ -19,6 +19,7 @@ from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
+from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -34,13 +35,14 @@ class Project:
     root: Path
     env: str | None
     params: dict[str, Any]
+    conf_source: str | None = None
 
     @cached_property
     def context(self) -> Any:
         """Kedro's context: the catalog and the configuration."""
         from alpkd_pipeline.orchestration.config_loader import project_context
 
-        return project_context(self.root, self.env, self.params)
+        return project_context(self.root, self.env, self.params, self.conf_source)
 
     @property
     def loader(self) -> CellConfigLoader:
@@ -50,12 +52,16 @@ class Project:
     @property
     def store(self) -> Path:
         """The folder of all results; the other parameters need not be possible."""
-        from alpkd_pipeline.orchestration.cell import Cell
-
-        store = Cell(self.loader.params, self.root).store
+        store = store_folder(self.root, self.loader.params.run.store)
         if not store.is_dir():
             raise UserError(f"there is no store {store}: `kedro run` makes it, or set run.store")
         return store
+
+    @property
+    def compared(self) -> Path:
+        """The store that a comparison reads; it need not be there where claims are read too."""
+        given = self.loader.params
+        return store_folder(self.root, given.run.store) if given.compare.claims else self.store
 
 
 def project_options(params_help: str) -> Callable[[Command], Command]:

@@ -41,8 +41,7 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
 
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
-    store = Path(project.context.catalog.load("store"))
-    click.echo(compared(store, run_a, run_b, show or 0))
+    click.echo(compared(project.store, run_a, run_b, show or 0))
 
 
 def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> str:

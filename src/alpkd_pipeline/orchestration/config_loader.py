@@ -36,12 +36,22 @@ COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
 
 
-def project_context(project: Path | None, env: str | None, given: Mapping[str, Any]) -> Any:
+def project_context(
+    project: Path | None,
+    env: str | None,
+    given: Mapping[str, Any],
+    conf_source: str | None = None,
+) -> Any:
     """Kedro's context of a project: its catalog and its configuration."""
     from kedro.framework.session import KedroSession
 
-    made = KedroSession.create(project, env=env, runtime_params=dict(given), save_on_close=False)
-    with made as opened:
+    with KedroSession.create(
+        project,
+        env=env,
+        runtime_params=dict(given),
+        conf_source=conf_source,
+        save_on_close=False,
+    ) as opened:
         session: Any = opened
         return session.load_context()
 
