@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import _split_params
+from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -77,7 +78,7 @@ def project_options(params_help: str) -> Callable[[Command], Command]:
         @wraps(command)
         def called(obj: object, /, env: str | None, params: dict[str, Any], **given: Any) -> None:
             root = Path(getattr(obj, "project_path", Path.cwd()))
-            with one_line_errors():
+            with one_line_errors(root):
                 code = command(Project(root, env, params), **given)
             if code:
                 raise click.exceptions.Exit(code)
@@ -180,8 +181,11 @@ def _first_unreadable(context: click.Context, option: click.Parameter, value: st
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """A context in which a user's error, however wrapped, becomes Click's own one line."""
+def one_line_errors(project: Path | None = None) -> Iterator[None]:
+    """A context in which a user's error, however wrapped, becomes Click's own one line.
+
+    `project`: the one that commands are typed in; by default that of the working folder.
+    """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -190,6 +194,9 @@ def one_line_errors() -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
+        from alpkd_pipeline.orchestration.config_loader import conf_store
         from alpkd_pipeline.store.lineage import with_commands
 
-        raise click.ClickException(str(with_commands(cause))) from None
+        root = project or find_kedro_project(Path.cwd()) or Path.cwd()
+        told = with_commands(cause, partial(conf_store, root))
+        raise click.ClickException(str(told)) from None
