@@ -14,12 +14,17 @@ from tests.reporting.conftest import Store
 from tests.reporting.stored_answers import with_answers, with_texts
 from tests.reporting.studies import reseal
 
-from alpkd_pipeline.commands.pair import compared, pair
+from alpkd_pipeline.commands.pair import compared as lines_of
+from alpkd_pipeline.commands.pair import pair
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.manifest import sha256_file
 
 LABELS = [1, 0] * 20
+
+
+def compared(*given: Any, **show: int) -> str:
+    return "\n".join(lines_of(*given, **show))
 
 
 def of_splits(params: dict[str, Any], run: dict[str, Any]) -> None:
@@ -236,6 +241,8 @@ def test_numbers_are_shown_by_their_distance(tmp_path: Path) -> None:
     assert f"row 38, label: 1\n  {NAMES[0]}  1\n  {NAMES[1]}  4.25\n" in said
 
 
-def test_texts_that_are_gone_are_one_line(store: Store) -> None:
+def test_texts_that_are_gone_are_one_line_and_take_no_number_along(store: Store) -> None:
+    found: list[str] = []
     with pytest.raises(UserError, match="there are no texts to show"):
-        compared(store.root, *NAMES, show=1)
+        found.extend(lines_of(store.root, *NAMES, 1))
+    assert "\n".join(found).startswith(compared(store.root, *NAMES))

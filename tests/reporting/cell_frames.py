@@ -100,7 +100,7 @@ def verdicts_of(
 ) -> pd.DataFrame:
     """The verdicts on these runs."""
     judge = judge_of(cells, answers, **plan)
-    return verdict_frame(add_detectable(verdicts(judge), judge.plan.level))
+    return verdict_frame(add_detectable(verdicts(judge), judge.plan))
 
 
 def bests_of(cells: pd.DataFrame, **plan: Any) -> pd.DataFrame:

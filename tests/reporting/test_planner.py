@@ -41,7 +41,8 @@ def test_seeds_follow_from_the_pooled_noise_at_its_upper_limit(store):
         squares, freedom = squares + (rest**2).sum(), freedom + 2 * 3
     sd = upper_sd(np.sqrt(2 * squares / freedom), freedom)
     (line,) = lines(store, "mrpc")
-    assert line.startswith(f"seeds for mrpc, sd {100 * sd:.1f} points, among 72 pairs: ")
+    sd_text = f"sd of a difference {100 * sd:.1f} points (80 % limit, by 24 earlier runs)"
+    assert line.startswith(f"seeds for mrpc, {sd_text}, among 72 pairs: ")
     family, alone = seeds_to_see(0.01 / sd, 0.05 / 72), seeds_to_see(0.01 / sd, 0.05)
     assert f"to see 1 point {family} (alone {alone})" in line
     assert "2 points" in line
@@ -52,6 +53,12 @@ def test_first_questions_take_half_of_the_level_here_too(store):
     study(store, tasks=["mrpc"], seeds=4)
     (whole,), (half,) = lines(store, "mrpc"), lines(store, "mrpc", primary=[("alp_kd", "kd")])
     assert whole != half
+
+
+def test_planned_looks_cost_seeds_here_too(store):
+    study(store, tasks=["mrpc"], seeds=4)
+    (whole,), (looks,) = lines(store, "mrpc"), lines(store, "mrpc", looks=(3, 4))
+    assert whole != looks
 
 
 def test_errors_are_planned_in_their_own_unit(store):

@@ -41,11 +41,13 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
 
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
-    click.echo(compared(project.store, run_a, run_b, show or 0))
+    # Line by line: texts that are gone must not take the numbers along.
+    for line in compared(project.store, run_a, run_b, show or 0):
+        click.echo(line)
 
 
-def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> str:
-    """What two models have in common and what not, as text, with so many examples."""
+def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str]:
+    """What two models have in common and what not, in lines, with so many examples."""
     from alpkd_pipeline.reporting.statistics import answers
 
     folders = [answers.find_run(store, text) for text in (run_a, run_b)]
@@ -55,17 +57,14 @@ def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> str:
     found = answers.compare_answers(ours, theirs)
     width = max(len(ours.name), len(theirs.name), len("difference"))
     interval, why = _interval(found, ours.task.kind == "classification")
-    return "\n".join(
-        [
-            f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}",
-            f"  {ours.name:{width}}  {found.ours:8.4f}",
-            f"  {theirs.name:{width}}  {found.theirs:8.4f}",
-            f"  {'difference':{width}}  {found.difference:+8.4f}   {interval}",
-            why,
-            as_typed(WHAT_IT_SAYS),
-            *(_examples(ours, theirs, show) if show else ()),
-        ]
-    )
+    yield f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}"
+    yield f"  {ours.name:{width}}  {found.ours:8.4f}"
+    yield f"  {theirs.name:{width}}  {found.theirs:8.4f}"
+    yield f"  {'difference':{width}}  {found.difference:+8.4f}   {interval}"
+    yield why
+    yield as_typed(WHAT_IT_SAYS)
+    if show:
+        yield from _examples(ours, theirs, show)
 
 
 def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:

@@ -52,6 +52,8 @@ class Evidence:
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
     plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
     looks: Looks = field(default_factory=dict)  # what was tested before
+    # the coordinates that were asked for, as for `coordinates.matches`; empty: all
+    only: Mapping[str, Any] = field(default_factory=dict)
     # key -> coordinates of each cell that was to be made, whether it was asked for or not
     planned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -116,6 +118,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         sweep=chosen,
         plan=asked.plan,
         looks=looks_of(store),
+        only=asked.only,
         planned=planned,
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.borrowed import residual
-from alpkd_pipeline.reporting.statistics.family import LEVEL
+from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.power import seeds_to_equal, seeds_to_see, upper_sd
 from alpkd_pipeline.reporting.statistics.verdict import held_against
@@ -33,12 +34,14 @@ def seeds_needed(sources: Sources, tasks: Sequence[str], pairs: int) -> Iterator
         if noise is None:
             yield f"seeds for {task}: no earlier runs over 2 or more seeds to take the noise from"
             continue
-        sd, sign = upper_sd(*noise), rows[0]["sign"]
-        margin = sources.judge.plan.margin_of(rows[0]["metric"], sign)
+        sd, sign, plan = upper_sd(*noise), rows[0]["sign"], sources.judge.plan
+        margin = plan.margin_of(rows[0]["metric"], sign)
         if margin is None:
             yield f"seeds for {task}: no margin for {rows[0]['metric']}, set compare.margin"
             continue
-        point, level = 0.01 if sign > 0 else margin, sources.judge.plan.level / pairs
+        # The last of several planned looks has the largest share of the level.
+        share = planned_share(plan.looks, plan.looks[-1]) if plan.looks else 1.0
+        point, level = 0.01 if sign > 0 else margin, plan.level * (share or 1.0) / pairs
         asked = (
             (f"to see {margin_text(point, sign)}", seeds_to_see, point),
             (margin_text(2 * point, sign), seeds_to_see, 2 * point),
@@ -49,7 +52,11 @@ def seeds_needed(sources: Sources, tasks: Sequence[str], pairs: int) -> Iterator
             for what, seeds, d in asked
         ]
         size = f"{100 * sd:.1f} points" if sign > 0 else f"{sd:.3g}"
-        yield f"seeds for {task}, sd {size}, among {pairs} pairs: {', '.join(parts)}"
+        known = plural(sum(len(row["runs"]) for row in rows), "earlier run")
+        yield (
+            f"seeds for {task}, sd of a difference {size} (80 % limit, by {known}), among {pairs}"
+            f" pairs: {', '.join(parts)}"
+        )
 
 
 def _count(seeds: int | None) -> str:

@@ -100,7 +100,7 @@ class Sources:
     @cached_property
     def verdicts(self) -> list[Row]:
         """Of `verdicts`, with what each could have seen."""
-        return add_detectable(verdicts(self.judge), self.judge.plan.level)
+        return add_detectable(verdicts(self.judge), self.judge.plan)
 
     @cached_property
     def answers(self) -> dict[str, Answers]:
@@ -108,6 +108,11 @@ class Sources:
         students, seen = self.evidence.students, list[list[float]]()
         found = {key: _answers_of(students[key], seen) for key in self.cells["key"]}
         return {key: said for key, said in found.items() if said is not None}
+
+    def of_claim(self, key: str) -> bool:
+        """Whether a student or a teacher is known from a claim alone."""
+        run = self.evidence.students.get(key) or self.evidence.teachers[key]
+        return run.path.parents[3] != self.evidence.store
 
     @cached_property
     def judge(self) -> Judge:
@@ -123,6 +128,17 @@ class Sources:
     def bests(self) -> list[Row]:
         """Of `best`."""
         return best(self.judge)
+
+    @cached_property
+    def marks(self) -> dict[str, str]:
+        """Label of an arm -> the name of its mark, for `canvas.mark_of`; in the methods' order."""
+        found: dict[str, str] = {}
+        for arm in sorted(self.arms, key=self.rank):
+            method, label = str(arm["method"]), str(arm["label"])
+            others = sum("#" in name for name in found.values())
+            mark = f"{method}#{others + 1}" if method in found.values() else method
+            found.setdefault(label, mark)
+        return found
 
     @staticmethod
     def rank(row: Mapping[Any, Any]) -> tuple[int, str]:

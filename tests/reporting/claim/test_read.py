@@ -74,7 +74,8 @@ def test_the_comparison_of_a_claim_is_that_of_its_store(
     assert judged.verdicts == sources_of(made / "data").verdicts
     assert judged.answers.keys() == sources_of(made / "data").answers.keys()
     # People get the place in the store that is claimed.
-    assert theirs["comparison.md"].count("` of a claim") == 1
+    assert theirs["comparison.md"].count("` of a claim, without weights") == 1
+    assert "6 students; claims hold no weights" in theirs["report.html"]
     assert f"`{STUDENTS}/mrpc/" in theirs["comparison.md"]
     assert CACHE not in theirs["comparison.md"] + theirs["report.html"]
 

@@ -28,8 +28,17 @@ def test_new_methods_of_the_table_have_marks_that_nobody_has(monkeypatch):
     assert {mark.marker for mark in new} <= set(SHAPES)
 
 
+def test_other_configurations_of_a_method_have_its_colour_and_marks_that_nobody_has():
+    everyone = {mark_of(name) for name in (*METHODS, "mine")}
+    others = [mark_of(f"{name}#{place}") for place, name in enumerate(("ckd", "ckd_no") * 5, 1)]
+    assert {mark.hue for mark in others} == {mark_of("ckd").hue}
+    assert len({*others, *everyone}) == 10 + len(everyone)
+    assert mark_of("mine#1").hue == mark_of("mine").hue
+    assert mark_of("mine#1") not in everyone
+
+
 def test_every_mark_can_be_drawn_in_a_legend():
-    assert {mark_of(name).marker for name in (*METHODS, "mine")} <= set(SHAPES)
+    assert {mark_of(name).marker for name in (*METHODS, "mine", "kd#3")} <= set(SHAPES)
 
 
 def variables(block):

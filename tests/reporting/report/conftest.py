@@ -24,14 +24,14 @@ from alpkd_pipeline.reporting.report.page import report_html
 from alpkd_pipeline.reporting.sources import Sources
 
 
-def html_of(root: Path, sweep: str | None = None) -> str:
+def html_of(root: Path, sweep: str | None = None, **asked: Any) -> str:
     """The page of a store as text."""
-    return report_html(Sources(gather(root, Asked(sweep))))
+    return report_html(Sources(gather(root, Asked(sweep, **asked))))
 
 
-def page_of(root: Path, sweep: str | None = None) -> Element:
+def page_of(root: Path, sweep: str | None = None, **asked: Any) -> Element:
     """The page of a store."""
-    return read_page(html_of(root, sweep))
+    return read_page(html_of(root, sweep, **asked))
 
 
 def section(page: Element, name: str) -> Element:

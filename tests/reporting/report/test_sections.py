@@ -6,6 +6,7 @@ import pytest
 from tests.reporting.report.conftest import html_of, page_of, section
 from tests.reporting.studies import (
     errors,
+    reseal,
     search,
     signals,
     study,
@@ -15,6 +16,7 @@ from tests.reporting.studies import (
 )
 
 from alpkd_pipeline.reporting.plots.scores import score_against
+from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.layout import GEOMETRY, SEARCHES
 from alpkd_pipeline.store.manifest import read_json, write_json
 
@@ -44,6 +46,40 @@ def test_what_was_compared(full_page):
     assert facts["Left out"] == "1 trial: counted here and shown nowhere"
     warnings = [p.text for p in full_page.all("p") if p.get("class") == "warning"]
     assert any("optimistic" in warning for warning in warnings)
+
+
+def test_what_the_comparison_was_restricted_to_is_said(store):
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd", "pkd"])
+    page = page_of(store.root, only={"method": ["no_kd", "kd"], "seed": [0, 1]})
+    assert facts_of(page)["Only"] == "method=no_kd|kd, seed=0|1"
+    assert facts_of(page)["Runs"] == "4 students"
+    assert "Only" not in facts_of(page_of(store.root))
+
+
+def test_planned_looks_are_told_with_their_shares_of_the_level(store):
+    study(store, tasks=["mrpc"], methods=["no_kd", "kd"])
+    page = page_of(store.root, plan=Plan(looks=(3, 10)))
+    assert facts_of(page)["Planned looks"] == "at 3 and 10 seeds"
+    said = "for 0.7 % and 99.3 % of the level: every p is divided by the share of its look"
+    assert said in section(page, "verdicts").text
+    assert "Looks were planned" not in page_of(store.root).text
+
+
+def test_two_configurations_of_a_method_are_told_apart_in_pictures(store):
+    for epochs in (3, 5):
+
+        def change(params, run, epochs=epochs):
+            params["training"]["epochs"] = epochs
+
+        for seed in range(3):
+            folder = store.student(seed, 0.8, change=change)
+            with_journal(folder)
+            reseal(folder)
+    curves = section(page_of(store.root), "curves")
+    labels = ["kd (training.epochs=3)", "kd (training.epochs=5)"]
+    assert [one.text.strip() for one in curves.all("li")] == labels
+    marks = [[part.get("d") for part in one.all("path")] for one in curves.all("li")]
+    assert marks[0] != marks[1]
 
 
 def test_only_a_sweep(store):
@@ -245,7 +281,7 @@ def test_times_of_another_machine_are_left_out_and_that_is_said(store):
     store.latency(elsewhere, 40.0, device_name="other")
     (picture,) = section(page_of(store.root), "size").all("figure")[1:]
     assert "1 student timed on another machine or setup left out" in picture.text
-    assert "1 methods" in picture.all("svg")[0].get("aria-label")
+    assert "1 line" in picture.all("svg")[0].get("aria-label")
 
 
 def test_a_method_with_nothing_to_choose_did_not_fail(store):

@@ -8,6 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from tests.reporting.cell_frames import frame, seeds, verdicts_of
 
+from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.power import (
     detectable,
     sd_range,
@@ -68,3 +69,14 @@ def test_every_row_says_what_it_could_have_seen():
     )
     assert tested["detectable_low"] < 1 < tested["detectable_high"]
     assert np.isnan(untested["detectable"])
+
+
+def test_a_planned_look_sees_less_by_the_share_of_the_level_that_it_may_spend():
+    cells = frame(*(seeds(m, [0.7, 0.72, 0.71 + i / 50]) for i, m in enumerate(("no_kd", "kd"))))
+    (whole,) = verdicts_of(cells)["detectable_family"]
+    planned = verdicts_of(cells, looks=(3, 10)).iloc[0]
+    share = planned_share((3, 10), 3)
+    assert planned["detectable_family"] == pytest.approx(
+        detectable([planned["df"]], 0.05 * share)[0] * planned["error"]
+    )
+    assert planned["detectable_family"] > 3 * whole

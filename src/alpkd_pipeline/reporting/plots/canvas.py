@@ -98,10 +98,21 @@ SHAPES = {
 """The markers as SVG paths in a box of 12 by 12, for legends outside figures."""
 
 
-def mark_of(method: str) -> Mark:
-    """The mark of a method, a spare one of the table's; methods that it does not know share one."""
+def mark_of(name: str) -> Mark:
+    """The mark of a method, a spare one of the table's; methods that it does not know share one.
+
+    `kd#2` is another configuration of kd, the second of a page that needs a mark of its own: the
+    method's colour, with a marker and a line that no relative has.
+    """
+    method, _, place = name.partition("#")
     unmarked = [name for name in METHODS if name not in _MARKS]
-    return _MARKS.get(method) or dict(zip(unmarked, _SPARE, strict=False)).get(method, _OTHER)
+    mark = _MARKS.get(method) or dict(zip(unmarked, _SPARE, strict=False)).get(method, _OTHER)
+    if not place:
+        return mark
+    known = [other for other in (*_MARKS.values(), *_SPARE, _OTHER) if other.hue == mark.hue]
+    looks = (Mark(mark.hue, marker, line) for line in ("--", ":", "-.", "-") for marker in SHAPES)
+    free = [look for look in looks if look not in known]
+    return free[(int(place) - 1) % len(free)]
 
 
 BLUE = (0.16, 0.47, 0.78)

@@ -146,7 +146,8 @@ FEW = 2
 def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
     """Draw the layers' mean states in the plane of the teacher's two largest components.
 
-    Of each student its method and its geometry; all have one task, depth and teacher, and `pca`.
+    Of each student the name of its mark and its geometry; all have one task, depth and teacher,
+    and `pca`.
     """
     first = students[0][1]["pca"]
     figure, axes = panel(2.5, left=0.3, bottom=0.3)

@@ -64,9 +64,9 @@ Line = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One method's line over its seeds, and the line of each seed."""
+    """The line of a configuration over its seeds, and the line of each seed."""
 
-    method: str  # its name
+    method: str  # the name of its mark, for `mark_of`
     mean: Line
     seeds: Sequence[Line] = field(default=())
 

@@ -5,7 +5,7 @@ The template knows how each block looks; nothing on the page needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +42,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """The marks and lines of methods."""
+    """The marks and lines of configurations."""
 
-    methods: Sequence[str]
+    marks: Mapping[str, str]  # what is written -> the name of its mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from alpkd_pipeline.reporting.tables.average import AVERAGE
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.verdicts import (
+    answers_in_words,
     family_text,
+    looks_text,
     questions_table,
     verdict_rows,
     verdict_table,
@@ -28,7 +30,10 @@ def _parts(sources: Sources) -> Iterator[str]:
         yield "No student has been trained and scored yet.\n"
     else:
         found = list(choices(sources))
-        yield f"## In short\n\n{markdown(result_table(sources, found))}"
+        yield "## In short\n"
+        yield from (f"{answer}\n" for answer in answers_in_words(sources.first_questions))
+        yield markdown(result_table(sources, found))
+        yield "Which to take, by its best seed:\n"
         yield "".join(f"- {title}: {said}\n" for title, said in to_take(sources, found))
         yield from _scores(sources)
         if sources.verdicts:
@@ -64,7 +69,8 @@ def _verdicts(sources: Sources) -> Iterator[str]:
         yield f"### First questions\n\n{markdown(questions_table(sources.first_questions))}"
     for name, _, rows in verdict_rows(sources):
         yield f"### {name}\n\n{markdown(verdict_table(sources, name, rows))}"
-    yield f"Verdicts: {family_text(sources.verdicts)}.\n"
+    looks = sources.judge.plan.looks
+    yield f"Verdicts: {family_text(sources.verdicts)}. {looks_text(looks) if looks else ''}\n"
     yield (
         "Difference: mean over shared seeds, in points. Interval: of the paired t, not corrected."
         " Detectable: the true difference that these seeds show with probability 80 %, by this test"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from alpkd_pipeline.coordinates import said
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import style
 from alpkd_pipeline.reporting.render.html import Block, Facts, Text, page_html
@@ -39,8 +40,8 @@ def summary(sources: Sources) -> Iterator[Block]:
         ("Runs", plural(len(cells), "student")),
     ]
     yield Facts([*rows, *_others(sources), *_history(sources)])
-    for said in warnings_of(sources):
-        yield Text(said, "warning")
+    for warning in warnings_of(sources):
+        yield Text(warning, "warning")
 
 
 def _teachers(sources: Sources) -> str:
@@ -58,6 +59,17 @@ def _others(sources: Sources) -> Iterator[tuple[str, str]]:
         missing = len(sweep["cells"]) - len(sources.cells)
         rest = f"; {plural(missing, 'cell')} of it not finished or not scored"
         yield "Only the sweep", f"{sweep['id']}{rest if missing > 0 else ''}"
+    if sources.evidence.only:
+        yield "Only", said(sources.evidence.only)
+    if looks := sources.evidence.plan.looks:
+        yield "Planned looks", f"at {listed(map(str, looks))} seeds"
+    claimed = sum(sources.of_claim(key) for key in sources.cells["key"])
+    if claimed:
+        yield (
+            "Of claims",
+            f"{plural(claimed, 'student')}; claims hold no weights, signals, losses of steps and"
+            " states of layers, so what is made of these shows the others alone",
+        )
     if others:
         counted = listed(plural(count, name) for name, count in others.items())
         yield "Left out", f"{counted}: counted here and shown nowhere"

@@ -65,7 +65,7 @@ def curves(sources: Sources) -> Iterator[Block]:
         "Thick lines are means over seeds, faint lines the seeds themselves, the dashed line the"
         " teachers' final score. Scores are those of the rows that chose the best epoch."
     )
-    yield Legend(sources.methods)
+    yield Legend(sources.marks)
     yield of_scores
     if of_losses:
         yield "Terms of the training loss before their weights, means over seeds."
@@ -78,7 +78,7 @@ def _scores(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
         runs = [run for key in arm["runs"] if (run := sources.curves[key]).scores]
         if runs:
             of_seeds = [run.scores for run in runs] if len(runs) > 1 else []
-            lines.append(scores.Curve(str(arm["method"]), mean_scores(runs), of_seeds))
+            lines.append(scores.Curve(sources.marks[arm["label"]], mean_scores(runs), of_seeds))
     if lines:
         chosen_on = listed(sorted(sources.runs_at(place)["selection"].dropna().unique()))
         title = sources.title(place)
@@ -94,7 +94,7 @@ def _losses(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
         for arm in sources.by_place[place]:
             line = mean_losses([sources.curves[key] for key in arm["runs"]], term)
             if line:
-                terms[term].append(scores.Curve(str(arm["method"]), line))
+                terms[term].append(scores.Curve(sources.marks[arm["label"]], line))
     if terms:
         title = sources.title(place)
         label = f"Training loss, {title}: {listed(terms)}"
@@ -107,7 +107,7 @@ def sizes(sources: Sources) -> Iterator[Block]:
         "Mean scores over seeds. The points of a method are its depths, joined by a line; the star"
         " is the teacher."
     )
-    yield Legend(sources.methods)
+    yield Legend(sources.marks)
     if by_size := list(_trades(sources, sources.cells, "parameters", "million parameters", 1e-6)):
         yield from (Heading("Parameters"), by_size)
     alike = timed_alike(sources.cells)
@@ -129,25 +129,24 @@ def sizes(sources: Sources) -> Iterator[Block]:
 def _trades(
     sources: Sources, cells: pd.DataFrame, column: str, axis: str, unit: float
 ) -> Iterator[Plate]:
-    """A picture for each task: a line for each method, or for each of its arms of one depth."""
+    """A picture for each task, with a line for each configuration over the depths that it has."""
     costs = cells.groupby("arm")[column].mean() * unit
     kind = "time" if column == "latency_ms" else "size"
     for i, task in enumerate(sources.tasks):
-        lines: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for arm in sources.arms:
             cost = known(costs.get(arm["arm"]))
             if arm["task"] == task and cost is not None:
-                name = (str(arm["method"]), str(arm["arm_differs"]))
-                lines[name].append((cost, float(arm["mean"])))
+                lines[sources.marks[arm["label"]]].append((cost, float(arm["mean"])))
         if not lines:
             continue
-        trades = [scores.Curve(method, sorted(at)) for (method, _), at in lines.items()]
+        trades = [scores.Curve(mark, sorted(at)) for mark, at in lines.items()]
         here = cells[cells["task"] == task]
         unlike = sources.cells[sources.cells["task"] == task][column].count() - here[column].count()
         said = f"{plural(int(unlike), 'student')} timed on another machine or setup left out"
         star = _teacher(here, column, unit)
         figure = scores.score_against(trades, axis, star, scale(here["metric"].iloc[0]))
-        label = f"Score on {task} against {axis}, {len(trades)} methods"
+        label = f"Score on {task} against {axis}, {plural(len(trades), 'line')}"
         yield Plate(svg(figure, f"{kind}-{i}", label), task, said if unlike else "")
 
 
@@ -222,7 +221,7 @@ def geometry(sources: Sources) -> Iterator[Block]:
         " teacher's layers spread most; the first and the last layer carry their numbers, the star"
         " is the teacher. One student of each method, the one that was measured."
     )
-    yield from (Legend(sources.methods), planes, Heading("Distances"))
+    yield from (Legend(sources.marks), planes, Heading("Distances"))
     yield (
         "Cosine distance of each student layer (rows) to the teacher's layers (columns): the"
         " nearer, the stronger the shade; a dot marks the nearest."
@@ -248,7 +247,7 @@ def _plane(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
         title, other = sources.title(place), len(found) - len(same)
         label = f"Layers of {plural(len(same), 'student')} and the teacher on {title}, in a plane"
         note = f"{plural(other, 'student')} of another teacher not shown" if other else ""
-        figure = layers.layer_plane([(str(arm["method"]), seen) for arm, seen in same])
+        figure = layers.layer_plane([(sources.marks[arm["label"]], seen) for arm, seen in same])
         yield Plate(svg(figure, name, label), title, note)
 
 

@@ -24,8 +24,9 @@ from alpkd_pipeline.reporting.tables.runs import list_tables
 from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
 from alpkd_pipeline.reporting.tables.verdicts import (
+    answers_in_words,
     counts_table,
-    gain,
+    looks_text,
     questions_table,
     verdict_rows,
     verdict_table,
@@ -44,17 +45,12 @@ def _explained(table: Table) -> Iterator[Block]:
 
 def in_short(sources: Sources) -> Iterator[Block]:
     """The result: first questions in words, what is best, what to take."""
-    for row in sources.first_questions:
-        if row["mean"] is not None:
-            yield (
-                f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
-                f" ({gain(row['mean'])} margins, {plural(row['n'], 'seed')})."
-            )
+    yield from answers_in_words(sources.first_questions)
     yield Text(
         "For each task and depth the configuration with the highest mean, and what every other one"
         " is beside it: all pairs of all columns are one family of tests. Of the best and those"
         " that are not shown to be worse, the smallest student that answers fastest is the one to"
-        " take, by its best seed.",
+        " take, by its best seed: its score is the highest of several.",
         "quiet",
     )
     found = list(choices(sources))
@@ -110,9 +106,11 @@ def verdicts(sources: Sources) -> Iterator[Block]:
     yield (
         "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots"
         " and bold words stand for differences that were shown; a star: by less than the margin;"
-        " n. d.: not distinguishable; ?: nothing can be said (fewer than 3 shared seeds). An arrow:"
-        f" the interval goes on.{sources.on_errors}"
+        " n. d.: not distinguishable; ?: nothing can be said, and its note says why. An arrow: the"
+        f" interval goes on.{sources.on_errors}"
     )
+    if looks := sources.judge.plan.looks:
+        yield looks_text(looks)
     for name, layers, rows in verdict_rows(sources):
         yield Heading(name)
         yield counts_table(name, rows)
@@ -122,7 +120,7 @@ def verdicts(sources: Sources) -> Iterator[Block]:
             for i, (task, found) in enumerate(by_task)
         ]
         numbers = _explained(verdict_table(sources, name, rows))
-        yield Details(f"All {len(rows)} comparisons of students of {name}", numbers)
+        yield Details(f"{plural(len(rows), 'comparison')} of students of {name}", numbers)
 
 
 def _forest(name: str, title: str, rows: list[Row]) -> Plate:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.statistics.family import LEVEL
+from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import SEEN
+from alpkd_pipeline.reporting.statistics.words import Plan
 
 POWER = 0.8
 """What can be seen is found with this probability."""
@@ -25,9 +26,10 @@ _Z = np.linspace(-8.5, 8.5, 69)
 _MOST_SEEDS = 1000
 
 
-def detectable(df: Sequence[float], level: float) -> np.ndarray:
+def detectable(df: Sequence[float], level: float | np.ndarray) -> np.ndarray:
     """The smallest true difference, in standard errors, that a two-sided t test at this level finds
-    with probability `POWER`; one for each number of degrees of freedom, (N,).
+    with probability `POWER`; one for each number of degrees of freedom, (N,). A level may be given
+    for each, too.
     """
     from scipy.special import stdtrit
 
@@ -41,17 +43,20 @@ def detectable(df: Sequence[float], level: float) -> np.ndarray:
     return np.asarray(high)
 
 
-def add_detectable(rows: list[Row], level: float) -> list[Row]:
+def add_detectable(rows: list[Row], plan: Plan) -> list[Row]:
     """Add to rows of `verdicts` the smallest true differences that they could have shown.
 
     `detectable`: by the test alone, at 5 %; `detectable_family`: at the first step of the report's
-    correction; `detectable_low` and `detectable_high`: the 95 % range of both as factors, because
-    the noise was only estimated. None where no test was made.
+    correction; a planned look has its share of both levels. `detectable_low` and
+    `detectable_high`: the 95 % range of both as factors, because the noise was only estimated. None
+    where no test was made.
     """
     tested = [row for row in rows if row["df"] is not None]
     df, error = [row["df"] for row in tested], np.array([row["error"] for row in tested])
     if tested:
-        alone, family = detectable(df, LEVEL), detectable(df, level / len(tested))
+        shares = np.array([planned_share(plan.looks, row["n"]) for row in tested], np.float64)
+        alone = detectable(df, LEVEL * shares)
+        family = detectable(df, plan.level * shares / len(tested))
         columns = (alone * error, family * error, *sd_range(df).T)
         for row, *found in zip(tested, *(column.tolist() for column in columns), strict=True):
             row.update(zip(SEEN, found, strict=True))

@@ -127,7 +127,7 @@ def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, st
         known = [f"score {points(run.deciding_score, metric=metric)}"]
         known += [f"{millions(sizes['parameters'])} parameters"] if sizes["parameters"] else []
         known += [f"{sizes['latency_ms']:.1f} ms an example"] if sizes["latency_ms"] else []
-        of_claim = " of a claim" if run.path.parents[3] != sources.evidence.store else ""
+        of_claim = " of a claim, without weights" if sources.of_claim(run.key) else ""
         command = run.run.get("command")
         yield (
             choice.title,

@@ -92,7 +92,7 @@ def _score(task: str, line: Row) -> str:
 
 
 def ours(sources: Sources, tasks: list[str]) -> Table:
-    """This store's means on the same tasks."""
+    """Our means on the same tasks."""
     arms = {(arm["layers"], arm["label"], arm["task"]): arm for arm in sources.arms}
 
     def score(task: str, place: tuple[int, str]) -> Cell:
@@ -111,4 +111,4 @@ def ours(sources: Sources, tasks: list[str]) -> Table:
         places = [(layers, label) for label in sources.labels[layers]]
         there = [place for place in places if any((*place, task) in arms for task in tasks)]
         bodies.append(Body(cells(columns, there)))
-    return Table("This store's means over seeds, in percent", columns, bodies)
+    return Table("Our means over seeds, in percent", columns, bodies)

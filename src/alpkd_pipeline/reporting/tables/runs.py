@@ -175,8 +175,8 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         return Cell(found[:8], tone="code", title=found)
 
     def folder(run: RunRecord) -> Cell:
-        claimed = run.path.parents[3] != sources.evidence.store
-        return Cell(run.folder, tone="code", small="of a claim" if claimed else "")
+        small = "of a claim, without weights" if sources.of_claim(run.key) else ""
+        return Cell(run.folder, tone="code", small=small)
 
     return [
         Column("method", method),

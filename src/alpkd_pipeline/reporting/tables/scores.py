@@ -278,6 +278,6 @@ def _alone(layers: int, metric: dict[str, str], counts: set[int]) -> str:
     seeds = plural(most, "seed") if least == most else f"{least} to {most} seeds"
     return (
         f"Students of {layers} layers on the dev splits, in percent{but} ({told}): mean ± standard"
-        f" deviation over {seeds}. Bold: better than every other student of the column t tests over"
-        " seeds, corrected for all pairs of the columns, p < 0.05."
+        f" deviation over {seeds}. Bold: better than every other student of the column, by t tests"
+        " over seeds corrected for all pairs of the columns, p < 0.05."
     )

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
@@ -60,6 +61,26 @@ def verdict_frame(rows: list[Row]) -> pd.DataFrame:
 def gain(value: float | None) -> str:
     """A gain in margins, with its sign: `+0.42`."""
     return MISSING if value is None else f"{value:+.2f}".replace("-", MINUS)
+
+
+def answers_in_words(rows: Sequence[Row]) -> Iterator[str]:
+    """The answers to the first questions that have one, a sentence each."""
+    for row in rows:
+        if row["mean"] is not None:
+            yield (
+                f"{row['question']}, over {listed(row['tasks'])}: {row['verdict']}"
+                f" ({gain(row['mean'])} margins, {plural(row['n'], 'seed')})."
+            )
+
+
+def looks_text(looks: Sequence[int]) -> str:
+    """What planned looks do to every p."""
+    shares = [f"{100 * (planned_share(looks, seeds) or 0.0):.1f} %" for seeds in looks]
+    return (
+        f"Looks were planned at {listed(map(str, looks))} seeds, for {listed(shares)} of the level:"
+        " every p is divided by the share of its look, and pairs with another number of seeds are"
+        " not tested."
+    )
 
 
 def questions_table(rows: Sequence[Row]) -> Table:
@@ -180,14 +201,14 @@ def family_text(rows: Sequence[Row]) -> str:
     """How many pairs are corrected together."""
     pairs = int(rows[0]["family_size"])
     if not pairs:
-        return "too few seeds for any test"
+        return "no pair could be tested"
     return f"corrected over the {plural(pairs, 'pair')} of the report, all depths together"
 
 
 def _counted(baseline: str, rows: list[Row]) -> Cell:
     counts = Counter(str(row["kind"]) for row in rows if row["baseline"] == baseline)
     said = [f"{counts[kind]} {kind}" for kind in KINDS[:-1] if counts[kind]]
-    said += [f"{NOTHING} on {counts[NOTHING]}"] if counts[NOTHING] else []
+    said += [f"{NOTHING} on {plural(counts[NOTHING], 'task')}"] if counts[NOTHING] else []
     tones = {TONES.get(kind, "") for kind in KINDS[:-1] if counts[kind]} - {""}
     tone = tones.pop() if len(tones) == 1 else "" if said and not counts[NOTHING] else "quiet"
     return Cell(", ".join(said) or MISSING, tone=tone)
