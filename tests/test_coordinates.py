@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alpkd_pipeline.coordinates import COORDINATES, matches, parse_only
+from alpkd_pipeline.coordinates import COORDINATES, chosen, matches, parse_only
 from alpkd_pipeline.errors import UserError
 
 
@@ -61,3 +61,21 @@ CELL = dict(zip(COORDINATES, ("mrpc", "kd", 3, 1, 0), strict=True))
 )
 def test_a_rule_is_for_the_cells_with_its_values(where: dict[str, Any], meant: bool) -> None:
     assert matches(where, CELL) is meant
+
+
+CELLS = [CELL, {**CELL, "method": "no_kd", "seed": 0}]
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        ("method=kd|no_dk", "none is method=no_dk; did you mean 'no_kd'?; there are: kd, no_kd"),
+        ("method=no_kd|kd,seed=0|9", "none is seed=9; there are: 1, 0"),
+        ("method=kd,seed=0", "none is method=kd, seed=0"),
+    ],
+)
+def test_a_value_that_no_cell_has_is_refused_beside_one_that_is_there(only: str, told: str) -> None:
+    with pytest.raises(UserError) as error:
+        chosen(parse_only(only), CELLS, "none")
+    assert str(error.value) == told
+    assert chosen(parse_only("method=kd"), CELLS, "none") == [CELL]

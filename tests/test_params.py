@@ -255,6 +255,18 @@ def test_a_student_s_options_fit_its_start(changes: dict[str, Any], words: str) 
     ("changes", "words"),
     [
         ({"compare.primary": "kd"}, "'compare.primary'"),
+        ({"compare.primary": ["alp_kd", "kd"]}, "= ['alp_kd', 'kd']: each question is a pair"),
+        ({"compare.primary": [["kd"]]}, "'compare.primary' = [['kd']]: each question is a pair"),
+        ({"compare.primary": [["a", "b", "c"]]}, "is a pair of methods: [[alp_kd, kd]]"),
+        ({"compare.primary": [["kd", "kd"]]}, "kd is held against itself"),
+        ({"compare.primary": "pkd|kd;kd|pkd"}, "kd and pkd are compared twice: ask it once"),
+        ({"compare.primary": [["kd", 3]]}, "'compare.primary.0.1' = 3: should be text"),
+        ({"compare.primary": 3}, "'compare.primary' = 3: should be a list"),
+        ({"compare": 3}, "'compare' = 3: should map names to values"),
+        ({"compare.looks": "5|x"}, "'compare.looks' = '5|x': should be a list of numbers"),
+        ({"compare.looks": [5.5]}, "'compare.looks.0' = 5.5: should be a whole number"),
+        ({"task.label_range": [0]}, "'task.label_range' = [0]: should have more entries"),
+        ({"task.label_range": [0, 1, 2]}, "[0, 1, 2]: should have 2 or fewer entries"),
         ({"compare.margin": {"accuracy": 0}}, "'compare.margin.accuracy' = 0"),
         ({"compare.looks": [10, 5]}, "each larger than the one before, as [5, 10]"),
         ({"compare.looks": [2]}, "'compare.looks.0' = 2"),
@@ -263,6 +275,15 @@ def test_a_student_s_options_fit_its_start(changes: dict[str, Any], words: str) 
 )
 def test_what_is_asked_of_a_comparison_is_checked(changes: dict[str, Any], words: str) -> None:
     assert words in refused(with_changes(changes))
+
+
+def test_lists_are_written_with_bars_on_the_command_line() -> None:
+    given = {"compare.looks": "5|10", "compare.primary": "alp_kd|kd;kd|no_kd"}
+    compare = changed(given).compare
+    assert compare.looks == (5, 10)
+    assert compare.primary == (("alp_kd", "kd"), ("kd", "no_kd"))
+    assert changed({"compare.looks": 5}).compare.looks == (5,)
+    assert changed({"task.label_range": "0|2.5"}).task.label_range == (0, 2.5)
 
 
 def test_a_random_student_may_have_sizes_of_its_own() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from alpkd_pipeline.errors import UserError, did_you_mean
+from alpkd_pipeline.errors import UserError, did_you_mean, some
 
 PLACES = {
     "task": "task.name",
@@ -33,6 +33,33 @@ def said(where: Mapping[str, Any]) -> str:
     """A `where` as it is typed: `task=mrpc, method=kd|alp_kd`."""
     return ", ".join(f"{name}={'|'.join(map(str, as_list(v)))}" for name, v in where.items())
 
+
+def absent(where: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each value of a `where` that no cell has, with the nearest one and those that are there."""
+    for name, wanted in where.items():
+        there = list(dict.fromkeys(str(cell[name]) for cell in cells))
+        for value in map(str, as_list(wanted)):
+            if value not in there:
+                hint = "" if name in NUMBERS else did_you_mean(value, there, "; {}")
+                yield f"{name}={value}{hint}; there are: {some(there, MOST_TOLD) or 'none'}"
+
+
+def chosen(
+    where: Mapping[str, Any], cells: Sequence[dict[str, Any]], none: str
+) -> list[dict[str, Any]]:
+    """The cells that are meant.
+
+    Raises:
+        UserError: a value that no cell has, or none has all of them; `none` begins the line.
+    """
+    found = [cell for cell in cells if matches(where, cell)]
+    for told in [*absent(where, cells), *([] if found else [said(where)])]:
+        raise UserError(f"{none} is {told}")
+    return found
+
+
+MOST_TOLD = 12
+"""So many values that are there are listed."""
 
 NUMBERS = ("layers", "seed", "teacher_seed")
 

@@ -179,6 +179,20 @@ def quoted(value: object) -> str:
         return "(a number of thousands of digits)"
 
 
+_PLAIN = {
+    **dict.fromkeys(("model_type", "dict_type"), "should map names to values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false"),
+    "string_type": "should be text",
+    "too_short": "should have {min_length} or more entries",
+    "too_long": "should have {max_length} or fewer entries",
+    "missing": "should have more entries",  # of a list; names that are missing are told as such
+}
+"""What pydantic says in words of its own, by its kinds of errors."""
+
+
 def first_problem(
     error: ValidationError,
     values: Mapping[str, Any],
@@ -208,12 +222,19 @@ def first_problem(
     same = [p for p, where in zip(problems, places, strict=True) if where == place]
     if same[0]["type"] == "extra_forbidden":
         return unknown(place) + more
-    if same[0]["type"] == "missing":
+    if same[0]["type"] == "missing" and isinstance(same[0]["loc"][-1], str):
         return f"{noun}'{name}' is missing{remedy.format(name)}{more}"
     same.sort(key=lambda p: p["type"] == "literal_error" and not isinstance(p["input"], str))
-    messages = [problem["msg"].removeprefix("Value error, ") for problem in same]
-    told = " or ".join(message[0].lower() + message[1:] for message in messages)
+    told = " or ".join(dict.fromkeys(map(said_of, same)))
     return f"{noun}'{name}' = {quoted(same[0]['input'])}: {told}{more}"
+
+
+def said_of(problem: Any) -> str:
+    """One of pydantic's errors in plain words, without the value."""
+    if plain := _PLAIN.get(problem["type"]):
+        return plain.format(**problem.get("ctx", {}))
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def _written(problem: Any, values: Any) -> list[str]:
@@ -225,4 +246,6 @@ def _written(problem: Any, values: Any) -> list[str]:
         except (KeyError, IndexError, TypeError):
             continue
         path.append(str(part))
-    return [*path, str(problem["loc"][-1])] if problem["type"] == "missing" else path
+    gap = problem["loc"][-1]
+    # A list that is too short is a wrong value, no name that is missing.
+    return [*path, gap] if problem["type"] == "missing" and isinstance(gap, str) else path

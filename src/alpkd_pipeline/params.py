@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from alpkd_pipeline.coordinates import parse_only
+from alpkd_pipeline.coordinates import as_list, parse_only
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 
 COMMIT = r"^[0-9a-f]{40}$"
@@ -49,6 +49,17 @@ def _words(value: Any) -> Any:
     return value
 
 
+def _numbers(value: Any) -> Any:
+    # Likewise a list of numbers; a single one stands for itself.
+    if not isinstance(value, str):
+        return as_list(value)
+    try:
+        return [int(n) if n.isdecimal() else float(n) for n in value.split("|")]
+    except ValueError:
+        raise ValueError("should be a list of numbers, on the command line as 5|10") from None
+
+
+Numbers = BeforeValidator(_numbers)
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
@@ -103,7 +114,7 @@ class TaskParams(_Block):
     text_columns: Annotated[Words, Field(min_length=1, max_length=2)] | None = None
     labels: Words | None = None
     kind: Literal["classification", "regression"] | None = None
-    label_range: tuple[Number, Number] | None = None
+    label_range: Annotated[tuple[Number, Number], Numbers] | None = None
     metrics: Annotated[Places, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
@@ -200,9 +211,25 @@ class RunParams(_Block):
     """Trials of a search and reruns are stored like cells, but enter no comparison."""
 
 
-def _pair(value: Any) -> Any:
-    # On the command line `a|b`, as everywhere where a comma separates parameters.
-    return value.split("|") if isinstance(value, str) else value
+def _questions(value: Any) -> Any:
+    # On the command line `a|b`, as everywhere where a comma separates parameters; then `;`.
+    rows = value.split(";") if isinstance(value, str) else value
+    if not isinstance(rows, list | tuple):
+        return value
+    pairs = [row.split("|") if isinstance(row, str) else row for row in rows]
+    asked: list[set[str]] = []
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(
+                "each question is a pair of methods: [[alp_kd, kd]], on the command line alp_kd|kd"
+            )
+        methods = set(map(str, pair))
+        if len(methods) == 1:
+            raise ValueError(f"{pair[0]} is held against itself: a question needs two methods")
+        if methods in asked:
+            raise ValueError(f"{' and '.join(map(str, pair))} are compared twice: ask it once")
+        asked.append(methods)
+    return pairs
 
 
 def _chosen(text: str) -> str:
@@ -224,11 +251,13 @@ class CompareParams(_Block):
 
     sweep: str | None = Field(default=None, min_length=1)
     only: Annotated[str, AfterValidator(_chosen)] | None = None
-    primary: tuple[Annotated[tuple[str, str], BeforeValidator(_pair)], ...] = ()
+    primary: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_questions)] = ()
     """The first questions: each a method and the one that it is held against."""
     margin: dict[str, Annotated[Number, Field(gt=0)]] = {}
     """By metric, in points (errors: in their own unit); metrics that are left out keep theirs."""
-    looks: Annotated[tuple[Annotated[Whole, Field(ge=3)], ...], AfterValidator(_rising)] = ()
+    looks: Annotated[
+        tuple[Annotated[Whole, Field(ge=3)], ...], Numbers, AfterValidator(_rising)
+    ] = ()
     """The numbers of seeds at which the experiment was planned to be looked at."""
     claims: Place | None = None
     """A claim of `kedro claim`, or a folder with several, whose runs count too."""

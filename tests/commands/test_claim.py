@@ -144,13 +144,14 @@ def test_what_is_no_claim_is_not_replaced(typed, tmp_path: Path) -> None:
         (["mine.zip", "--params=compare.claims=gone"], 1, "there is nothing at"),
         (["mine.zip", "--params=compare.claims=paper.tex"], 1, "cannot be read as a claim"),
         (["mine.zip", "--params=compare.sweep=other"], 1, "no sweep is called so"),
-        (["mine.zip", "--params=compare.only=method=ckd"], 1, "there is no scored student"),
+        (["mine.zip", "--params=compare.only=method=ckd"], 1, "is method=ckd; did you mean"),
         (["mine.zip", "--params=compare.claim=x"], 1, "unknown parameter 'compare.claim'"),
-        (["mine.zip", "--params=run.store=nowhere"], 1, "there is no scored student"),
+        (["mine.zip", "--params=run.store=nowhere"], 1, "there is no store"),
+        (["--check", "paper.tex", "--params=run.store=nowhere"], 1, "there is no store"),
     ],
 )
 def test_a_mistake_is_one_line(
-    typed, tmp_path: Path, words: list[str], code: int, line: str
+    typed, project: Path, tmp_path: Path, words: list[str], code: int, line: str
 ) -> None:
     (tmp_path / "paper.tex").write_text("")
     (tmp_path / "folder.zip").mkdir()
@@ -159,6 +160,7 @@ def test_a_mistake_is_one_line(
     assert line in done.output
     assert done.output.count("\n") == 1 or code == 2
     assert not (tmp_path / "mine.zip").exists()
+    assert not [*tmp_path.glob("**/nowhere"), *project.glob("nowhere")]
 
 
 def test_the_store_and_its_other_commands(project: Path, tmp_path: Path, kedro: Kedro) -> None:

@@ -40,6 +40,12 @@ def test_a_part_without_name_or_value_is_one_line(text: str) -> None:
     assert refused(text).startswith("--params: ")
 
 
+def test_a_list_in_brackets_is_told_how_it_is_written() -> None:
+    for text in ("compare.looks=[5,3]", "compare.primary=[[alp_kd,kd]]"):
+        assert refused(text).endswith("; a list is written with bars, a|b, or in conf/")
+    assert "bars" not in refused("student.layers")
+
+
 @pytest.mark.parametrize(
     "value", ["@x", "*x", "&x *y", "!x y", "%", "`x", "{", "[", '"x', "'x", "${x", "a: b: c", "\0"]
 )

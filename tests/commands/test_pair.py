@@ -112,6 +112,10 @@ def test_the_command(tmp_path: Path, store: Store, kedro: Kedro) -> None:
     )
     shown = kedro("pair", *NAMES, "--show=1", where, cwd=root)
     assert (shown.returncode, shown.stdout) == (1, "")
+    assert not (store.root / ".cache").exists()
+    nowhere = kedro("pair", *NAMES, "--params=run.store=nowhere", cwd=root)
+    assert f"Error: there is no store {root / 'nowhere'}: " in nowhere.stderr
+    assert not (root / "nowhere").exists()
     missing = kedro("pair", NAMES[0], "deadbeef", where, cwd=root)
     assert missing.returncode == 1
     (line,) = [line for line in missing.stderr.splitlines() if line.strip()]

@@ -335,6 +335,10 @@ def test_a_digit_of_a_score_is_named_and_nothing_is_compared(tmp_path: Path, ked
         reseal(folder)
         scores = store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
     compare = ("run", "--pipeline=compare", f"--params=run.store={store.root}")
+    gone = kedro(*compare[:2], "--params=run.store=nowhere", cwd=root)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert f"Error: there is no store {root / 'nowhere'}: " in gone.stderr
+    assert not (root / "nowhere").exists()
     done = kedro(*compare, cwd=root)
     assert done.returncode == 0, done.stderr
     path = scores / "scores.json"

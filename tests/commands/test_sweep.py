@@ -28,7 +28,8 @@ def invoke(*arguments: str) -> Result:
     ("arguments", "told"),
     [
         (["--only=metod=kd"], "Error: --only metod=kd: unknown name 'metod'"),
-        (["--only=seed=99"], "Error: --only: no cell of sweep.yml is seed=99"),
+        (["--only=seed=99"], "Error: --only: no cell of sweep.yml is seed=99; there are: "),
+        (["--only=method=kd|no_k"], "is method=no_k; did you mean 'no_kd'?; there are: "),
         (["--params=training.lrr=1"], "unknown parameter 'training.lrr'"),
         (["--params=seed=1"], "Error: --params=seed=...: it tells the cells of a sweep apart"),
         (["--env=nowhere"], "Error: no configuration environment 'nowhere'"),

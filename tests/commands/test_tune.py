@@ -27,6 +27,7 @@ def test_a_dry_run_says_what_would_be_tried_and_writes_nothing(project: Path, ke
     [
         ("--only=seed=1", "Error: --only seed=...: a study is chosen by task, method and layers"),
         ("--only=method=pkd", "Error: --only: no study of tune.yml is method=pkd"),
+        ("--only=method=kd|pkd", "Error: --only: no study of tune.yml is method=pkd; "),
         ("--params=training.lr=1", "Error: --params cannot set 'training.lr': it is in the space"),
         ("--params=task.name=rte", "Error: --params cannot set 'task.name': tune.yml"),
         ("--env=nowhere", "Error: no configuration environment 'nowhere'"),

@@ -30,9 +30,13 @@ def test_a_sound_store_and_a_damaged_one(root: Path, store: SmallStore, kedro: K
     assert done.returncode == 1
     assert f"damaged: 06_models/students/mrpc/{store.folder('small').name}" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("not sound: 1 folder is bad")
-    assert "need run.store" not in done.stderr
+    assert "run.store" not in done.stdout
+    given = kedro("verify", f"--params=run.store={root / 'data'}", cwd=root)
+    assert "run.store" not in given.stdout, "it is where conf/ says"
+    (root / "conf" / "local" / "parameters.yml").write_text("run: {store: other}")
     elsewhere = kedro("verify", f"--params=run.store={root / 'data'}", cwd=root)
-    assert f"the commands need run.store={root / 'data'} in their" in elsewhere.stderr
+    assert f"--params=name=small,run.store={root / 'data'}\n" in elsewhere.stdout
+    (root / "conf" / "local" / "parameters.yml").unlink()
     only = kedro("verify", str(store.folder("big")), "--json", cwd=root)
     assert only.returncode == 0
     assert [kind["kind"] for kind in json.loads(only.stdout)["kinds"]] == ["teacher"]

@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 from tests.reporting.studies import reseal
 
+from alpkd_pipeline.coordinates import parse_only
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.frame import AFTER_MEASURES, AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.reporting.tables.cost import total_cost
@@ -150,6 +153,37 @@ def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
     with caplog.at_level(logging.WARNING):
         assert gather(store.root).runs["seed"].tolist() == [0]
     assert "1 finished students have no dev scores" in caplog.text
+
+
+def test_a_value_of_only_that_no_student_has_yet_is_told(store, caplog):
+    store.student(0)
+    assert len(gather(store.root, Asked(only=parse_only("method=kd|pkd,seed=0"))).runs) == 1
+    assert [record.message for record in caplog.records] == [
+        "parameter 'compare.only': no finished student is method=pkd; did you mean 'kd'?;"
+        " there are: kd"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        ("method=alp_kd|ckd,seed=0", "method=alp_kd; there are: kd, no_kd"),
+        ("seed=7", "seed=7; there are: 0, 1"),
+        (
+            "method=kd,layers=2",
+            "method=kd, layers=2; there is method=kd, layers=4 or method=no_kd, layers=2",
+        ),
+    ],
+)
+def test_where_only_means_no_student_the_value_is_named(store, only, told):
+    def other(params, _run):
+        params |= {"method": {"name": "no_kd"}, "student": {"layers": 2}}
+
+    store.student(0)
+    store.student(1, change=other)
+    with pytest.raises(UserError) as error:
+        gather(store.root, Asked(only=parse_only(only)))
+    assert str(error.value) == f"parameter 'compare.only': no finished student is {told}"
 
 
 def test_groups_that_look_alike_say_what_differs(store):

@@ -50,10 +50,10 @@ def test_numbers_among_the_credentials_are_secrets_too(project: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("notify: canary", "'notify': input should be a valid dictionary"),
+        ("notify: canary", "'notify': should map names to values"),
         ("notify: {comand: canary}", "'notify.comand': extra inputs are not permitted; there are"),
         ("notfy: {}", "'notfy': extra inputs are not permitted; there are notify.command"),
-        ("notify: {command: [mail, canary]}", "'notify.command': input should be a valid string"),
+        ("notify: {command: [mail, canary]}", "'notify.command': should be text"),
         ("notify: {when: canary}", "'notify.when': input should be 'failure' or 'always'"),
         ("notify: {command: canary", "schedule.yml in conf/ cannot be read"),
     ],

@@ -55,7 +55,7 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
             " written by these macros, as docs/claims.md says, and not those that are typed"
         )
     asked = Asked.of(project.context.params["compare"])
-    sources = Sources(gather(Path(project.context.catalog.load("store")), asked))
+    sources = Sources(gather(project.compared, asked))
     if file is not None:
         with TemporaryDirectory() as work:
             write_claim(sources, file, Path(work))

@@ -7,18 +7,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import _split_params
+from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, user_error
 from alpkd_pipeline.program import program
+from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:
     from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
@@ -34,13 +36,14 @@ class Project:
     root: Path
     env: str | None
     params: dict[str, Any]
+    conf_source: str | None = None
 
     @cached_property
     def context(self) -> Any:
         """Kedro's context: the catalog and the configuration."""
         from alpkd_pipeline.orchestration.config_loader import project_context
 
-        return project_context(self.root, self.env, self.params)
+        return project_context(self.root, self.env, self.params, self.conf_source)
 
     @property
     def loader(self) -> CellConfigLoader:
@@ -50,12 +53,16 @@ class Project:
     @property
     def store(self) -> Path:
         """The folder of all results; the other parameters need not be possible."""
-        from alpkd_pipeline.orchestration.cell import Cell
-
-        store = Cell(self.loader.params, self.root).store
+        store = store_folder(self.root, self.loader.params.run.store)
         if not store.is_dir():
             raise UserError(f"there is no store {store}: `kedro run` makes it, or set run.store")
         return store
+
+    @property
+    def compared(self) -> Path:
+        """The store that a comparison reads; it need not be there where claims are read too."""
+        given = self.loader.params
+        return store_folder(self.root, given.run.store) if given.compare.claims else self.store
 
 
 def project_options(params_help: str) -> Callable[[Command], Command]:
@@ -71,7 +78,7 @@ def project_options(params_help: str) -> Callable[[Command], Command]:
         @wraps(command)
         def called(obj: object, /, env: str | None, params: dict[str, Any], **given: Any) -> None:
             root = Path(getattr(obj, "project_path", Path.cwd()))
-            with one_line_errors():
+            with one_line_errors(root):
                 code = command(Project(root, env, params), **given)
             if code:
                 raise click.exceptions.Exit(code)
@@ -146,7 +153,8 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
     try:
         return dict(_split_params(context, option, value))
     except click.UsageError as error:
-        raise click.ClickException(f"--params: {error.message}") from None
+        hint = "; a list is written with bars, a|b, or in conf/" if "[" in str(value) else ""
+        raise click.ClickException(f"--params: {error.message.rstrip('.')}{hint}") from None
     except UNREADABLE:
         name = _first_unreadable(context, option, value)
         raise click.ClickException(
@@ -173,8 +181,11 @@ def _first_unreadable(context: click.Context, option: click.Parameter, value: st
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """A context in which a user's error, however wrapped, becomes Click's own one line."""
+def one_line_errors(project: Path | None = None) -> Iterator[None]:
+    """A context in which a user's error, however wrapped, becomes Click's own one line.
+
+    `project`: the one that commands are typed in; by default that of the working folder.
+    """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -183,6 +194,9 @@ def one_line_errors() -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
+        from alpkd_pipeline.orchestration.config_loader import conf_store
         from alpkd_pipeline.store.lineage import with_commands
 
-        raise click.ClickException(str(with_commands(cause))) from None
+        root = project or find_kedro_project(Path.cwd()) or Path.cwd()
+        told = with_commands(cause, partial(conf_store, root))
+        raise click.ClickException(str(told)) from None

@@ -41,9 +41,8 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
 
     RUN_A and RUN_B: 8 or more digits of a run's key, the name of its folder, or a path to it.
     """
-    store = Path(project.context.catalog.load("store"))
     # Line by line: texts that are gone must not take the numbers along.
-    for line in compared(store, run_a, run_b, show or 0):
+    for line in compared(project.store, run_a, run_b, show or 0):
         click.echo(line)
 
 

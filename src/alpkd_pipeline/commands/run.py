@@ -13,9 +13,9 @@ import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner
-from kedro.utils import load_obj
+from kedro.utils import find_kedro_project, load_obj
 
-from alpkd_pipeline.commands.common import one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, one_line_errors, read_params
 from alpkd_pipeline.errors import did_you_mean
 from alpkd_pipeline.orchestration.subject import FORCE
 from alpkd_pipeline.params import possible_path
@@ -76,6 +76,10 @@ def run_callback(force: str, **kwargs: Any) -> Any:
     assert kedro_run.callback is not None
     try:
         with one_line_errors():
+            if kwargs["pipelines"] == ["compare"]:
+                # Before the catalog is there, which keeps hashes in the store.
+                root = find_kedro_project(Path.cwd()) or Path.cwd()
+                _ = Project(root, kwargs["env"], kwargs["params"], kwargs["conf_source"]).compared
             return kedro_run.callback(**kwargs, only_missing_outputs=True)
     except (KeyboardInterrupt, SystemExit) as stop:
         click.echo("stopped; the same command goes on from what is finished", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +24,7 @@ def sync(project: Project) -> int:
 
     Runs of sweeps and searches that were killed are closed.
     """
+    from alpkd_pipeline.orchestration.config_loader import conf_store
     from alpkd_pipeline.orchestration.sweep.campaign import close_left
     from alpkd_pipeline.steps.step import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
@@ -39,7 +41,9 @@ def sync(project: Project) -> int:
             sync_folder(folder, settings, pictures=run_pictures_of)
         except UserError as error:
             failed, code = failed + 1, 1
-            click.echo(f"Error: {with_commands(error)}", err=True)
+            click.echo(
+                f"Error: {with_commands(error, partial(conf_store, project.root))}", err=True
+            )
     try:
         for line in close_left(experiment.store, settings):
             click.echo(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -27,19 +28,18 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> int:
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
     code is 1 if something is damaged, missing or mismatched.
     """
+    from alpkd_pipeline.orchestration.config_loader import conf_store
     from alpkd_pipeline.store.contents import ByteProgress
     from alpkd_pipeline.store.verify import verify_store
 
     progress = ByteProgress()
     try:
-        report = verify_store(project.store, paths, progress)
+        report = verify_store(project.store, paths, progress, partial(conf_store, project.root))
     finally:
         progress.close()
     lines = [json.dumps(report.plain(), indent=2)] if as_json else report_lines(report)
     for line in lines:
         click.echo(as_typed(line))
-    if "store" in project.params.get("run", {}) and any(finding.do for finding in report.findings):
-        click.echo(f"the commands need run.store={report.store} in their --params", err=True)
     return int(not report.is_sound)
 
 

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from alpkd_pipeline.orchestration.check import Conf, check, check_cell
 from alpkd_pipeline.orchestration.parameters import repeat_command, words_to_values
 from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.orchestration.subject import FORCE, parse_force
-from alpkd_pipeline.params import Params
+from alpkd_pipeline.params import Params, RunParams
 
 EXACT = "exact"
 """A runtime parameter that replaces the whole parameter tree: nothing of conf/ is mixed in."""
@@ -36,14 +36,32 @@ COMMAND = "command"
 """A runtime parameter beside `exact`: the command line that people repeat the cell with."""
 
 
-def project_context(project: Path | None, env: str | None, given: Mapping[str, Any]) -> Any:
+def project_context(
+    project: Path | None,
+    env: str | None,
+    given: Mapping[str, Any],
+    conf_source: str | None = None,
+) -> Any:
     """Kedro's context of a project: its catalog and its configuration."""
     from kedro.framework.session import KedroSession
 
-    made = KedroSession.create(project, env=env, runtime_params=dict(given), save_on_close=False)
-    with made as opened:
+    with KedroSession.create(
+        project,
+        env=env,
+        runtime_params=dict(given),
+        conf_source=conf_source,
+        save_on_close=False,
+    ) as opened:
         session: Any = opened
         return session.load_context()
+
+
+def conf_store(project: Path, env: str | None) -> Path:
+    """The store of a command that names none; the default one where conf/ cannot be read."""
+    given = RunParams().store
+    with suppress(UserError):
+        given = project_context(project, env, {}).config_loader.params.run.store
+    return (project / Path(given).expanduser()).resolve()
 
 
 RESOLVING = threading.Lock()

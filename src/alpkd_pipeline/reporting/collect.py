@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.coordinates import PLACES, matches
+from alpkd_pipeline.coordinates import PLACES, absent, matches, said
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.program import as_typed
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
@@ -73,7 +74,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
 
     Raises:
         DamagedError: names every file that is not what was written, of all that is compared.
-        UserError: there is no such sweep.
+        UserError: there is no such sweep, or no student is what is asked for.
     """
     asked = asked or Asked()
     places = unpacked(store, claims_below(asked.claims)) if asked.claims else []
@@ -90,8 +91,9 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     students = [
         as_cell(record) if record.key in listed else record
         for record in _first(r for place in stores for r in finished_runs(place, STUDENTS)).values()
-        if (wanted is None or record.key in wanted) and matches(asked.only, coordinates(record))
+        if wanted is None or record.key in wanted
     ]
+    students = _chosen(students, asked.only)
     planned = {key: place for claim in claims for key, place in claim["planned"].items()}
     for sweep in [chosen] if chosen is not None else sweeps:
         planned |= {str(cell["key"]): cell.get("coordinates") or {} for cell in sweep["cells"]}
@@ -127,6 +129,20 @@ def _first(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
     for record in records:
         found.setdefault(record.key, record)
     return found
+
+
+def _chosen(students: list[RunRecord], only: Mapping[str, Any]) -> list[RunRecord]:
+    """The students with these coordinates; a value that none has yet is told, as a slip may be."""
+    places = [coordinates(record) for record in students]
+    chosen = [s for s, place in zip(students, places, strict=True) if matches(only, place)]
+    told, lost = "parameter 'compare.only': no finished student is", [*absent(only, places)]
+    if only and not chosen:
+        there = dict.fromkeys(said({name: place[name] for name in only}) for place in places)
+        other = f"{said(only)}; there is {' or '.join([*there][:3])}"
+        raise UserError(f"{told} {lost[0] if lost else other}")
+    for problem in lost:
+        log.warning("%s %s", told, problem)
+    return chosen
 
 
 def coordinates(record: RunRecord) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.errors import UserError, mask_credentials, said_of
 
 ENV_FILE = Path("conf") / "local" / "schedule.env"
 """Variables for scheduled commands, one NAME=value a line; never printed."""
@@ -91,7 +91,7 @@ def read_notify(project: Path) -> Notify:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise UserError(
-            f"{FILE}: '{'.'.join(map(str, first['loc']))}': {first['msg'].lower()}; there are"
+            f"{FILE}: '{'.'.join(map(str, first['loc']))}': {said_of(first)}; there are"
             " notify.command, a shell command, and notify.when, failure or always"
         ) from None
 

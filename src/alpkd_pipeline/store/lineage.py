@@ -194,10 +194,18 @@ _DIGITS = re.compile(r"(?<=-)[0-9a-f]{8}(?=-|$)")
 UNKNOWN = "the command that made it"
 
 
-class Repairs:
-    """Knows which command made which key: from trainings, and from what sweeps asked for."""
+Home = Callable[[str | None], Path]
+"""Gives the store that a command writes to by its environment alone."""
 
-    def __init__(self, index: Index) -> None:
+
+class Repairs:
+    """Knows which command made which key: from trainings, and from what sweeps asked for.
+
+    `home` says where a command goes that names no store; without it none has to be named.
+    """
+
+    def __init__(self, index: Index, home: Home | None = None) -> None:
+        self._store, self._home = index.store, home
         self._commands: dict[str, str] = {}
         for result in index.results:
             # Of what was trained from a key any command makes it again on its way.
@@ -211,7 +219,7 @@ class Repairs:
         """What makes a result again; its own run.json may be trusted if it is undamaged."""
         kind = result.entry.kind.name
         if kind == COMPARISON:
-            return "kedro run --pipeline=compare"
+            return self.placed("kedro run --pipeline=compare")
         keys: Mapping[str, str] = {**result.made_from, result.stage: result.key}
         if trust_run:
             keys = {**result.keys, **keys}
@@ -219,8 +227,23 @@ class Repairs:
         for stage in (result.stage, "student", "teacher"):
             found = self._commands.get(keys.get(stage, ""))
             if found:
-                return with_pipeline(found, PIPELINES.get(kind))
+                return self.placed(with_pipeline(found, PIPELINES.get(kind)))
         return UNKNOWN
+
+    def placed(self, command: str) -> str:
+        """A command that writes to this store: it names the store if it would go elsewhere."""
+        try:
+            words = shlex.split(command)
+        except ValueError:  # it may be what is damaged
+            return command
+        if self._home is None or words[:2] != ["kedro", "run"]:
+            return command
+        env = next((w.removeprefix("--env=") for w in words if w.startswith("--env=")), None)
+        if self._home(env) == self._store.resolve():
+            return command
+        given = next((word for word in words if word.startswith("--params=")), "")
+        place = f"{given},run.store={self._store}" if given else f"--params=run.store={self._store}"
+        return shlex.join([*(word for word in words if word != given), place])
 
     def named(self, folder: str) -> str | None:
         """What makes a folder again whose manifest is gone: by the digits of keys in its name."""
@@ -241,27 +264,28 @@ def with_pipeline(command: str, pipeline: str | None) -> str:
     return command.replace("--pipeline=distill", f"--pipeline={pipeline}") if pipeline else command
 
 
-def with_commands(error: UserError) -> UserError:
+def with_commands(error: UserError, home: Home | None = None) -> UserError:
     """The same error; one that names damaged folders with the commands that make them again."""
     if not isinstance(error, DamagedError):
         return error
     index = cache(read_index)
-    return DamagedError(error.damages, [_do(damage, index) for damage in error.damages])
+    return DamagedError(error.damages, [_do(damage, index, home) for damage in error.damages])
 
 
-def _do(damage: Damage, index: Callable[[Path], Index]) -> str:
+def _do(damage: Damage, index: Callable[[Path], Index], home: Home | None) -> str:
     folder = damage.folder
     remove = f"rm -r {shlex.quote(str(folder))}"
     for kind in KINDS:
         place = folder.parent if kind.name == COMPARISON else folder.parent.parent
         if place.as_posix().endswith(f"/{kind.place}"):
             known = index(place.parents[1])
-            repairs = Repairs(known)
+            repairs = Repairs(known, home)
             found = next((r for r in known.results if r.entry.path == folder), None)
             if found is not None:
                 return repairs.again(found, trust_run=damage.file != RUN_CONFIG)
             # No manifest vouches for its own run.json any more.
             own = RunFolder(folder).unchecked_run.get("command")
             command = repairs.named(folder.name) or str(own or UNKNOWN)
-            return f"{remove}, then {with_pipeline(command, PIPELINES.get(kind.name))}"
+            command = repairs.placed(with_pipeline(command, PIPELINES.get(kind.name)))
+            return f"{remove}, then {command}"
     return f"{remove}, then {UNKNOWN}"

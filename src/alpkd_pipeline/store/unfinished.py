@@ -8,7 +8,7 @@ import os
 import shlex
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -86,8 +86,8 @@ def taken(lock: Path) -> Iterator[bool]:
 PRUNE = "`kedro prune` removes it"
 
 
-def finding(entry: Entry, store: Path) -> Finding:
-    """What to say of an entry that is not a published folder."""
+def finding(entry: Entry, store: Path, placed: Callable[[str], str]) -> Finding:
+    """What to say of an entry that is not a published folder; `placed` sends a command there."""
 
     def found(state: State, what: str, do: str = "", file: str = "") -> Finding:
         return Finding(state, entry.kind.name, os.path.relpath(entry.path, store), what, do, file)
@@ -102,8 +102,8 @@ def finding(entry: Entry, store: Path) -> Finding:
             return found("unfinished", "it was interrupted; it begins again", PRUNE)
         steps = steps_of(entry.path / CHECKPOINTS)
         where = f"after step {steps[-1]}" if steps else "before its first checkpoint"
-        command = RunFolder(entry.path).unchecked_run.get("command") or "the same command"
-        return found("unfinished", f"interrupted {where}", f"{command} goes on")
+        command = str(RunFolder(entry.path).unchecked_run.get("command") or "the same command")
+        return found("unfinished", f"interrupted {where}", f"{placed(command)} goes on")
     if entry.state == "unsealed":
         if entry.key8 is None:
             return found(

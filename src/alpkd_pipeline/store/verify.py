@@ -24,18 +24,21 @@ FALL_BACK = "the training passes over it and goes on from an older checkpoint, o
 
 
 def verify_store(
-    store: Path, paths: Sequence[Path] = (), progress: ByteProgress | None = None
+    store: Path,
+    paths: Sequence[Path] = (),
+    progress: ByteProgress | None = None,
+    home: lineage.Home | None = None,
 ) -> Report:
     """Look at a store, and at the stores of reruns inside it. Nothing is written.
 
     With `paths` only folders at, below or around one of these; raises UserError where nothing of
-    the store lies at one. `progress` is told of what is read.
+    the store lies at one. `progress` is told of what is read, `home` is as for `lineage.Repairs`.
     """
     began, progress = time.monotonic(), progress or ByteProgress()
     under = [place for path in paths for place in _both(path)]
     idle = [rerun for rerun in reruns(store) if not unfinished.is_held(lock_file(rerun))]
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
-    looks = [_Look(lineage.read_index(place), under) for place in places]
+    looks = [_Look(lineage.read_index(place), under, home) for place in places]
     for path in paths:
         if not any(look.reaches(place) for look in looks for place in _both(path)):
             raise UserError(
@@ -66,11 +69,13 @@ def _add_rerun(report: Report, rerun: Report) -> None:
 class _Look:
     """One store, and the part of it that is to be looked at."""
 
-    def __init__(self, index: lineage.Index, under: Sequence[Path]) -> None:
+    def __init__(
+        self, index: lineage.Index, under: Sequence[Path], home: lineage.Home | None
+    ) -> None:
         self.index, self._under = index, under
         self._results = [r for r in index.results if self._wanted(r.entry.path)]
         self._others = [entry for entry in index.others if self._wanted(entry.path)]
-        self._repairs = lineage.Repairs(index)
+        self._repairs = lineage.Repairs(index, home)
 
     @property
     def bytes(self) -> int:
@@ -105,7 +110,7 @@ class _Look:
                 found += _with_remedy(some, FALL_BACK)
             found += unfinished.wrong_steps(steps, store)
         found += self._contradictions()
-        found += [unfinished.finding(entry, store) for entry in self._others]
+        found += [unfinished.finding(entry, store, self._repairs.placed) for entry in self._others]
         found = [one for one in found if self._wanted(self._at(one))]
         if not self._under:
             found += lineage.orphans(self.index.results)

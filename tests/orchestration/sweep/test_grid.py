@@ -15,13 +15,13 @@ from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
     ("entries", "told"),
     [
         ({"taks": ["demo"]}, "unknown entry 'taks'; did you mean 'tasks'?"),
-        ({"tasks": []}, "'tasks' = []: tuple should have at least 1 item"),
+        ({"tasks": []}, "'tasks' = []: should have 1 or more entries"),
         ({"tasks": ["No Such"]}, "'tasks.0' = 'No Such': string should match"),
         ({"methods": ["kdd"]}, "'methods.0' = 'kdd': unknown method 'kdd' (did you mean 'kd'?)"),
         ({"layers": [0]}, "'layers.0' = 0: input should be greater than or equal to 1"),
         ({"layers": ["3"]}, "'layers.0' = '3': should be a number, not text"),
         ({"seeds": [0, 1, 0]}, "'seeds' = [0, 1, 0]: 0 is given twice"),
-        ({"seeds": 3}, "'seeds' = 3: input should be a valid tuple"),
+        ({"seeds": 3}, "'seeds' = 3: should be a list"),
         ({"teacher_seeds": "some"}, "'teacher_seeds' = 'some': input should be 'same'"),
         ({"teacher_seeds": [1, 1]}, "'teacher_seeds' = [1, 1]: 1 is given twice"),
         (
@@ -33,7 +33,10 @@ from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
             "unknown entry 'overrides.0.where.tasks'; did you mean 'task'?",
         ),
         ({"overrides": [{"where": {}}]}, "'overrides.0.set' is missing"),
-        ({"overrides": [{"where": {}, "set": {}}]}, "'overrides.0.set' = {}: dictionary should"),
+        (
+            {"overrides": [{"where": {}, "set": {}}]},
+            "'overrides.0.set' = {}: should have 1 or more",
+        ),
         ({"exclude": [{"metod": "kd"}]}, "unknown entry 'exclude.0.metod'; did you mean 'method'?"),
         (
             {"exclude": [{"method": ["kd", "nope"]}]},
@@ -45,7 +48,7 @@ from alpkd_pipeline.orchestration.sweep.grid import SweepSpec
         ),
         ({"params": {"teacher": {"seed": 2}}}, "give its values in teacher_seeds"),
         ({"params": {"run.store": "x"}}, "'run' is the same for all cells"),
-        ({"measure": "perhaps"}, "'measure' = 'perhaps': input should be a valid boolean"),
+        ({"measure": "perhaps"}, "'measure' = 'perhaps': should be true or false"),
         ({"cells_per_gpu": 0}, "'cells_per_gpu' = 0"),
     ],
 )

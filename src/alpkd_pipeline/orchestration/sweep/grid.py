@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from yaml import YAMLError
 
-from alpkd_pipeline.coordinates import COORDINATES, PLACES, as_list, matches, said
+from alpkd_pipeline.coordinates import COORDINATES, PLACES, as_list, chosen, matches, said
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
 from alpkd_pipeline.orchestration.cell import Cell
@@ -226,8 +226,8 @@ def expand(
     `on_top` are nested parameters that win over everything else, those of the command line.
 
     Raises:
-        UserError: one line: a rule that is for no cell, nothing left, or a cell with impossible
-            parameters.
+        UserError: one line: a rule or a value of `only` that is for no cell, nothing left, or a
+            cell with impossible parameters.
     """
     points = _without_excluded(spec, list(_points(spec)))
     for number, rule in enumerate(spec.overrides, start=1):
@@ -236,9 +236,7 @@ def expand(
                 f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule.where.named)}):"
                 " it is for no cell of the grid"
             )
-    chosen = [point for point in points if matches(only or {}, point)]
-    if not chosen:
-        raise UserError(f"--only: no cell of {SWEEP_FILE} is {said(only or {})}")
+    points = chosen(only or {}, points, f"--only: no cell of {SWEEP_FILE}")
     given = flat(on_top or {})
     for name, place in SET_BY_THE_GRID.items():
         if name in given:
@@ -247,7 +245,7 @@ def expand(
                 f" with --only, or change {place} in {SWEEP_FILE}"
             )
     found, facts = [], SharedFacts()
-    for point in chosen:
+    for point in points:
         changes = spec.given(point, on_top or {})
         try:
             params, preset = conf.params(changes), conf.preset_of(changes)

@@ -180,7 +180,7 @@ class Sweep(Campaign):
         if pairs and self._cells[0].store.is_dir():
             asked = Asked.of(self._cells[0].params.compare.model_dump(mode="json"))
             tasks = sorted({task for task, _ in columns})
-            asked = replace(asked, sweep=None, only={"task": tasks})
+            asked = replace(asked, sweep=None, only={})
             yield from seeds_needed(Sources(gather(self._cells[0].store, asked)), tasks, pairs)
 
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ from alpkd_pipeline.errors import UserError, kind_and_line, user_error
 from alpkd_pipeline.garbage import collect_seldom
 from alpkd_pipeline.orchestration.sweep.jobs import DONE, Job, answer
 from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
-from alpkd_pipeline.store.lineage import with_commands
+from alpkd_pipeline.store.lineage import Home, with_commands
 
 
 def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
@@ -32,7 +33,7 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
     """
     from kedro.framework.session import KedroSession
 
-    from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT
+    from alpkd_pipeline.orchestration.config_loader import COMMAND, EXACT, conf_store
     from alpkd_pipeline.orchestration.runner import StageRunner
     from alpkd_pipeline.store.fingerprint import provenance
 
@@ -52,7 +53,8 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
         return answer("interrupted", "the worker was stopped")
     except Exception as error:
         traceback.print_exc()
-        return answer("diverged" if has_diverged(error) else "failed", one_line(error))
+        told = one_line(error, partial(conf_store, project))
+        return answer("diverged" if has_diverged(error) else "failed", told)
     finally:
         _free_memory()
     return DONE
@@ -79,11 +81,11 @@ def has_diverged(error: BaseException) -> bool:
     return update is not None and isinstance(user_error(error), update.DivergedError)
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException, home: Home | None = None) -> str:
     """An error for a table: the user's own line, or the first line of any other."""
     cause = user_error(error)
     if cause is not None:
-        return str(with_commands(cause))
+        return str(with_commands(cause, home))
     while error.__cause__ is not None:  # Kedro wraps what datasets raise
         error = error.__cause__
     return kind_and_line(error)

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.coordinates import matches, said
+from alpkd_pipeline.coordinates import chosen
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
@@ -139,10 +139,8 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
         {"task": task, "method": method, "layers": layers}
         for task, layers, method in product(spec.tasks, spec.layers, spec.methods)
     ]
-    chosen = [target for target in targets if matches(only, target)]
-    if not chosen:
-        raise UserError(f"--only: no study of {TUNE_FILE} is {said(only)}")
-    return [_planned(maker, target) for target in chosen]
+    targets = chosen(only, targets, f"--only: no study of {TUNE_FILE}")
+    return [_planned(maker, target) for target in targets]
 
 
 def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
