@@ -153,7 +153,7 @@ def test_what_is_no_claim_is_not_replaced(typed, tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(
     typed, project: Path, tmp_path: Path, words: list[str], code: int, line: str
 ) -> None:
-    (tmp_path / "paper.tex").write_text("")
+    (tmp_path / "paper.tex").write_text(r"\alpkd{mrpc/2/kd/mean}")
     (tmp_path / "folder.zip").mkdir()
     done = typed(*words)
     assert done.exit_code == code

@@ -51,7 +51,8 @@ def test_only_some_coordinates_are_read(store):
         store.student(seed)
     evidence = gather(store.root, Asked(only={"method": ["kd"], "seed": [0, 2]}))
     assert evidence.cells["seed"].tolist() == [0, 2]
-    assert gather(store.root, Asked(only={"method": ["pkd"]})).cells.empty
+    with pytest.raises(UserError, match=r"no finished student is method=pkd"):
+        gather(store.root, Asked(only={"method": ["pkd"]}))
 
 
 def test_a_searched_rate_keeps_methods_apart_only_where_rates_differ(store):
