@@ -129,6 +129,13 @@ class Own:
 
 def edit_code(own: Own) -> None:
     path = own.root / "src/alpkd_pipeline/training/optim.py"
+    text = path.read_text()
+    assert "int(total * ratio)" in text
+    path.write_text(text.replace("int(total * ratio)", "int(ratio * total)"))
+
+
+def edit_code_that_nothing_reaches(own: Own) -> None:
+    path = own.root / "src/alpkd_pipeline/training/optim.py"
     path.write_text(path.read_text() + "\n\nPLANTED = 1\n")
 
 
@@ -151,8 +158,10 @@ def edit_data(own: Own) -> None:
 
 
 def edit_environment(own: Own) -> None:
-    path = own.root / "src/alpkd_pipeline/__init__.py"
-    path.write_text(path.read_text() + OTHER_LIBRARY)
+    # Found before the installed one, since the project's code comes first.
+    facts = own.root / "src" / "safetensors-99.0.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: safetensors\nVersion: 99.0.0\n")
 
 
 def edit_upstream(own: Own) -> None:
@@ -172,12 +181,6 @@ def touch(own: Own) -> None:
                 os.utime(path, (1.7e9 + 5, 1.7e9 + 5))
 
 
-OTHER_LIBRARY = """
-import importlib.metadata as _metadata
-
-_version = _metadata.version
-_metadata.version = lambda name: "99.0.0" if name == "safetensors" else _version(name)
-"""
 STUDENT = {"student"}
 MODELS = {"teacher", "signals", *STUDENT}
 EVERYTHING = {"splits", "encoded", *MODELS}
@@ -187,6 +190,7 @@ CHANGES: dict[str, tuple[Callable[[Own], None], set[str]]] = {
     "a comment": (edit_a_comment, set()),
     "a parameter": (edit_parameters, STUDENT),
     "code": (edit_code, MODELS),
+    "code that nothing reaches": (edit_code_that_nothing_reaches, set()),
     "environment": (edit_environment, MODELS),
     "upstream": (edit_upstream, MODELS),
     "data": (edit_data, EVERYTHING),
