@@ -25,8 +25,8 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
     """Write what the comparison of the store follows from into FILE, a zip that checks itself.
 
     It holds the answers of every model, never a text, and verify.py, which computes all numbers
-    again where only Python is installed. The exit code is 1 if --check finds a
-    number that no run supports, or no macro at all.
+    again where only Python is installed. The exit code is 1 if --check finds a number that no run
+    supports, or no macro at all.
     """
     if file is None and manuscript is None:
         raise click.UsageError("name a FILE to write, or a manuscript to --check")
