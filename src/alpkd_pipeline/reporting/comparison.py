@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.garbage import collected_seldom
 from alpkd_pipeline.reporting.render.text import latex
 from alpkd_pipeline.reporting.report.markdown_page import comparison_page
 from alpkd_pipeline.reporting.report.page import report_html
@@ -36,33 +35,31 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
         groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)
-    # With a thousand runs in memory searches for garbage take a tenth of the time.
-    with collected_seldom():
-        evidence, keys = sources.evidence, sources.evidence.runs["key"]
-        groups = grouped_table(evidence.runs)
-        texts = {
-            PAGE: report_html(sources),
-            "comparison.md": comparison_page(sources),
-            "comparison.json": as_json(
-                {
-                    "students": _records(students_table(evidence.runs)),
-                    "groups": _records(groups),
-                    "left_out": evidence.left_out,
-                }
-            ),
-            "students.csv": csv_text(
-                evidence.runs.assign(
-                    last_epoch=keys.map(sources.last_epoch),
-                    collapsed=keys.map(sources.judge.collapsed),
-                )
-            ),
-            "groups.csv": csv_text(groups),
-            "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),
-            "main.csv": csv_text(main_frame(sources.lines)),
-            "tables.tex": latex(table for _, table in sources.score_tables),
-        }
-        for name, text in texts.items():
-            (out / name).write_text(text, encoding="utf-8", newline="\n")
+    evidence, keys = sources.evidence, sources.evidence.runs["key"]
+    groups = grouped_table(evidence.runs)
+    texts = {
+        PAGE: report_html(sources),
+        "comparison.md": comparison_page(sources),
+        "comparison.json": as_json(
+            {
+                "students": _records(students_table(evidence.runs)),
+                "groups": _records(groups),
+                "left_out": evidence.left_out,
+            }
+        ),
+        "students.csv": csv_text(
+            evidence.runs.assign(
+                last_epoch=keys.map(sources.last_epoch),
+                collapsed=keys.map(sources.judge.collapsed),
+            )
+        ),
+        "groups.csv": csv_text(groups),
+        "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),
+        "main.csv": csv_text(main_frame(sources.lines)),
+        "tables.tex": latex(table for _, table in sources.score_tables),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8", newline="\n")
     return [out / name for name in texts]
 
 

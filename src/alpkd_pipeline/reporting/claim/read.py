@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -90,20 +89,7 @@ def _wrong(place: Path) -> str:
         found = first_line(error)
     except Exception as error:  # whatever a changed file leads to
         found = f"{CLAIM} is no claim's: {kind_and_line(error)}"
-    for so, otherwise in _OTHERWISE.items():
-        found = re.sub(so, otherwise, found)
     return found.replace(f"{place}/", "")
-
-
-_OTHERWISE = {
-    r"^file .*[^)]$": r"\g<0> is not the one that was hashed",
-    "as it was sealed$": "is not as it was sealed",
-    "of a run of the claim$": "it is of no run of the claim",
-    "rows, each once$": "rows, of which one stands twice, or that its scores do not count",
-    "its own answers$": "its answers are of another run",
-    "the rows of its task$": "its rows are not those of the other runs of its task",
-}
-"""How what is found reads where it is not so."""
 
 
 def is_claim(path: Path) -> bool:

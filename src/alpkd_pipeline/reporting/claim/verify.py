@@ -42,6 +42,11 @@ Finding = tuple[bool | None, str]
 """Whether something is as it is claimed, and what it is; None: it is there to be known."""
 
 
+def _finding(good: bool, place: str, so: str, otherwise: str) -> Finding:
+    """What is found of a place where all is well, and otherwise."""
+    return good, f"{place}{so if good else otherwise}"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A model as its files tell of it."""
@@ -82,7 +87,8 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
         name or digest: digest for digest, _, name in (line.partition("  ") for line in lines)
     }
     for name in sorted(there.keys() & listed):
-        yield _sha256(there[name]) == listed[name], f"file {name}"
+        same = _sha256(there[name]) == listed[name]
+        yield _finding(same, f"file {name}", "", " is not the one that was hashed")
     missing = listed.keys() - there.keys()
     for name in sorted((there.keys() ^ listed) - {SUMS}):
         yield False, f"file {name} ({'missing' if name in listed else 'not listed'})"
@@ -102,7 +108,8 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
         try:
             run = yield from _run(folder, said)
             asked = first.setdefault((run.facts["task"], run.facts["data"]), run.rows)
-            yield asked == run.rows, f"{said['folder']}: the rows of its task"
+            other = "its rows are not those of the other runs of its task"
+            yield _finding(asked == run.rows, f"{said['folder']}: ", "the rows of its task", other)
             runs.append(run)
         except Exception as error:  # whatever a changed file leads to
             yield False, f"{said['folder']}: it cannot be read: {_why(error)}"
@@ -129,6 +136,9 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+_SEALED = (" as it was sealed", " is not as it was sealed")
+
+
 def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, set[str]]:
     """Every folder against what the store sealed, and whether it is of a run that is claimed; the
     names of all files in them.
@@ -144,15 +154,18 @@ def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, 
             whole = sealed.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
             facts = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
             whole &= facts == {n: v for n, v in sealed.items() if n not in OWN}
-            yield whole or "schema" not in sealed, f"{name}: manifest.json as it was sealed"
+            yield _finding(whole or "schema" not in sealed, f"{name}: manifest.json", *_SEALED)
             for file in manifest["files"]:
                 known.add(f"{name}/{file}")
                 if file.endswith(".json"):
                     digest = sealed["files"][file]["sha256"]
-                    yield digest == _sha256(place / file), f"{name}: {file} as it was sealed"
+                    yield _finding(digest == _sha256(place / file), f"{name}: {file}", *_SEALED)
             of = made_from.get("student", made_from.get("teacher"))
             ours = claimed.get(manifest["key"]) == name if "run.json" in manifest["files"] else None
-            yield of in claimed if ours is None else ours, f"{name}: of a run of the claim"
+            ours = of in claimed if ours is None else ours
+            yield _finding(
+                ours, f"{name}: ", "of a run of the claim", "it is of no run of the claim"
+            )
         except Exception as error:  # whatever a changed file leads to
             yield False, f"{name}: it cannot be read: {_why(error)}"
     return known
@@ -194,7 +207,9 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
             (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
         ]
     idx, labels, answers = map(list, zip(*rows, strict=True))
-    yield len(set(idx)) == len(idx) == told["rows"], f"{name}: {len(idx)} rows, each once"
+    twice = "of which one stands twice, or that its scores do not count"
+    once = len(set(idx)) == len(idx) == told["rows"]
+    yield _finding(once, f"{name}: {len(idx)} rows, ", "each once", twice)
     for metric, score in told["scores"].items():
         try:
             found = score_of(metric, labels, answers)
@@ -207,7 +222,8 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
     for what, value in facts.items():
         yield said.get(what) == value, f"{name}: {what} {value}{_other(said.get(what), value)}"
     made_from = _json(scored / "manifest.json")["made_from"]
-    yield made_from.get(facts["stage"]) == facts["key"], f"{name}: its own answers"
+    own = made_from.get(facts["stage"]) == facts["key"]
+    yield _finding(own, f"{name}: ", "its own answers", "its answers are of another run")
     metrics = _json(place / "metrics.json")
     return Run(said, facts["key"], run, metrics, facts, (idx, labels), answers)
 
@@ -251,7 +267,8 @@ def _numbers(folder: Path, claim: Any, rows: list[Any], runs: list[Any]) -> Iter
         was, now = claimed.get(name, "nothing"), found.get(name, "nothing")
         yield was == now, f"{name} {now}{_other(was, now)}"
     if (folder / TEX).is_file():  # otherwise it is missing, which has been said
-        yield (folder / TEX).read_text("utf-8") == latex(claimed), f"{TEX} has these numbers"
+        same = (folder / TEX).read_text("utf-8") == latex(claimed)
+        yield _finding(same, TEX, " has these numbers", " has other numbers")
 
 
 def _shown(text: str) -> str:
