@@ -169,8 +169,8 @@ class Sweep(Campaign):
         """How many seeds would show what, as far as earlier runs tell their noise."""
         from alpkd_pipeline.reporting.asked import Asked
         from alpkd_pipeline.reporting.collect import gather
-        from alpkd_pipeline.reporting.planner import pairs_of, seeds_needed
         from alpkd_pipeline.reporting.sources import Sources
+        from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
         columns: dict[tuple[str, int], set[str]] = {}
         for planned in self.plan.cells:
@@ -181,7 +181,8 @@ class Sweep(Campaign):
             asked = Asked.of(self._cells[0].params.compare.model_dump(mode="json"))
             tasks = sorted({task for task, _ in columns})
             asked = replace(asked, sweep=None, only={})
-            yield from seeds_needed(Sources(gather(self._cells[0].store, asked)), tasks, pairs)
+            sources = Sources(gather(self._cells[0].store, asked))
+            yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
 
 _STATES: Mapping[CellState, str] = {"done": "done", "stale": "stale", "todo": "to do"}

@@ -8,14 +8,14 @@ from tests.reporting.studies import errors, study
 
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.planner import pairs_of, seeds_needed
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.power import seeds_to_see, upper_sd
+from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed, seeds_to_see, upper_sd
 from alpkd_pipeline.reporting.statistics.words import Plan
 
 
 def lines(store, task, pairs=72, **plan):
-    return list(seeds_needed(Sources(gather(store.root, Asked(plan=Plan(**plan)))), [task], pairs))
+    sources = Sources(gather(store.root, Asked(plan=Plan(**plan))))
+    return list(seeds_needed(sources.found, sources.judge.plan, [task], pairs))
 
 
 @pytest.mark.parametrize(
