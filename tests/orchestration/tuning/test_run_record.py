@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.orchestration.tuning.conftest import SMALL, Maker
 
-from alpkd_pipeline.orchestration.tuning.record import facts, study_record, with_others
+from alpkd_pipeline.orchestration.tuning.run import facts, study_record, with_others
 from alpkd_pipeline.orchestration.tuning.search import Search
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage
 from alpkd_pipeline.store.manifest import write_json

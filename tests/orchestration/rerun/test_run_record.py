@@ -8,8 +8,8 @@ from tests.orchestration.rerun.test_result import BAND, cell
 
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.record import last_verdicts, write_record
 from alpkd_pipeline.orchestration.rerun.result import RerunResult
+from alpkd_pipeline.orchestration.rerun.run import last_verdicts, write_record
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,

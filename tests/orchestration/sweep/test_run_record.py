@@ -7,7 +7,7 @@ from tests.orchestration.sweep.conftest import finish_cell
 
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.orchestration.sweep.record import facts, sweep_id
+from alpkd_pipeline.orchestration.sweep.run import facts, sweep_id
 
 MakePlan = Callable[..., Plan]
 

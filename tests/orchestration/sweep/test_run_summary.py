@@ -8,7 +8,7 @@ from tests.orchestration.sweep.conftest import finish_cell, job
 
 from alpkd_pipeline.orchestration.sweep.jobs import Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.orchestration.sweep.record import dev_score, failure_lines, sweep_table
+from alpkd_pipeline.orchestration.sweep.run import dev_score, failure_lines, sweep_table
 
 
 def test_one_line_for_each_method_and_depth(plan: Callable[..., Plan]) -> None:

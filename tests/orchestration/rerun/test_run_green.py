@@ -7,7 +7,7 @@ import pytest
 from tests.reporting.conftest import Store
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.record import latest_green
+from alpkd_pipeline.orchestration.rerun.run import latest_green
 from alpkd_pipeline.store.layout import RERUN_REPORTS
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 

@@ -8,7 +8,7 @@ from tests.orchestration.tuning.conftest import Maker
 
 from alpkd_pipeline.orchestration.presets import Preset
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies
-from alpkd_pipeline.orchestration.tuning.record import (
+from alpkd_pipeline.orchestration.tuning.run import (
     change_lines,
     estimate_line,
     now_set,
