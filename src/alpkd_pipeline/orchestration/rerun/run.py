@@ -16,8 +16,15 @@ from typing import Any, NamedTuple
 from alpkd_pipeline.coordinates import matches
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.compare import compare_models
-from alpkd_pipeline.orchestration.rerun.execute import Workshop, exact_parameters, made_run
-from alpkd_pipeline.orchestration.rerun.fresh import VERDICT, checked_out, fresh_store, utc_now
+from alpkd_pipeline.orchestration.rerun.execute import (
+    VERDICT,
+    Workshop,
+    checked_out,
+    exact_parameters,
+    fresh_store,
+    made_run,
+    utc_now,
+)
 from alpkd_pipeline.orchestration.rerun.original import (
     Difference,
     StoredRun,

@@ -9,7 +9,7 @@ from tests.orchestration.rerun.conftest import write_run
 from tests.store.test_fingerprint_provenance import git
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.fresh import checked_out, recorded_commit, same_source
+from alpkd_pipeline.orchestration.rerun.execute import checked_out, recorded_commit, same_source
 from alpkd_pipeline.store.fingerprint import provenance
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

@@ -4,7 +4,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from alpkd_pipeline.orchestration.rerun.fresh import VERDICT, fresh_store
+from alpkd_pipeline.orchestration.rerun.execute import VERDICT, fresh_store
 
 PLAN = {"cells": [{"key": "1", "params": {"seed": 0}}]}
 
