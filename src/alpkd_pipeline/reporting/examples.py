@@ -11,7 +11,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.statistics.answers import DevAnswers
-from alpkd_pipeline.store.by_key import find_in
+from alpkd_pipeline.store.artifact import find_in
 from alpkd_pipeline.store.layout import SPLITS
 from alpkd_pipeline.store.run_folder import RunFolder
 

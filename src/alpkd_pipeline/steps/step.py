@@ -22,8 +22,7 @@ from kedro.pipeline import node
 from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
-from alpkd_pipeline.store.by_key import free_place
+from alpkd_pipeline.store.artifact import Artifact, Experiment, free_place, lacking
 from alpkd_pipeline.store.checkpoints import Work, drop_checkpoints
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for

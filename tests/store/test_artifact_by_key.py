@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpkd_pipeline.store import by_key
-from alpkd_pipeline.store.by_key import (
+from alpkd_pipeline.store import artifact
+from alpkd_pipeline.store.artifact import (
     find_in,
     find_result,
     free_place,
@@ -145,8 +145,8 @@ def test_a_link_to_a_result_is_one(place: Path, expected: Path, tmp_path: Path) 
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders whose manifests are read for the index."""
     found: list[str] = []
-    real = by_key.read_object
-    monkeypatch.setattr(by_key, "read_object", lambda f: found.append(f.parent.name) or real(f))
+    real = artifact.read_object
+    monkeypatch.setattr(artifact, "read_object", lambda f: found.append(f.parent.name) or real(f))
     return found
 
 
