@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpkd_pipeline.commands.common import Project, project_options
-from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import UserError, as_typed, plural
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from cronsim import CronSim, CronSimError
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.scheduling import run_log
 from alpkd_pipeline.scheduling.entry import Entry, check_name, unit_name
 

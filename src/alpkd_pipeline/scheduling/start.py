@@ -20,8 +20,7 @@ from typing import Any
 
 import click
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import module, program
+from alpkd_pipeline.errors import UserError, module, program
 from alpkd_pipeline.scheduling import run_log, settings
 from alpkd_pipeline.scheduling.entry import check_name
 from alpkd_pipeline.scheduling.run_log import remember, utc

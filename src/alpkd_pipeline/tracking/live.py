@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from alpkd_pipeline.errors import kind_and_line
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import as_typed, kind_and_line
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow, now_ms
 from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.program import program
+from alpkd_pipeline.errors import UserError, mask_credentials, program
 
 SYNC_COMMAND = "kedro sync"
 """The command that fills MLflow from run folders; messages name it."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError, plural
+from alpkd_pipeline.errors import UserError, as_typed, plural, short
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
@@ -25,7 +25,6 @@ from alpkd_pipeline.orchestration.tuning.plan import (
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
 from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec, check_not_searched
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
-from alpkd_pipeline.program import as_typed, short
 from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.diff import flat

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import PROGRAM, as_typed, module, program
+from alpkd_pipeline.errors import PROGRAM, UserError, as_typed, module, program
 
 
 @pytest.fixture
