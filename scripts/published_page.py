@@ -14,8 +14,16 @@ from pathlib import Path
 import pandas as pd
 
 from alpkd_pipeline.reporting.render.text import markdown, markdown_table
-from alpkd_pipeline.reporting.tables.audit import LARGER, NOISE, UNSURE, audit_table, pairs
-from alpkd_pipeline.reporting.tables.published import FILE, percent, published
+from alpkd_pipeline.reporting.tables.published import (
+    FILE,
+    LARGER,
+    NOISE,
+    UNSURE,
+    audit_table,
+    pairs,
+    percent,
+    published,
+)
 from alpkd_pipeline.reporting.tables.table import listed, meanings
 from alpkd_pipeline.tasks.glue import DEV_ROWS
 

@@ -98,7 +98,7 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
 
 def _examples(ours: DevAnswers, theirs: DevAnswers, count: int) -> Iterator[str]:
     """The examples on which two models differ most, each with its texts."""
-    from alpkd_pipeline.reporting.examples import most_different, texts_of
+    from alpkd_pipeline.reporting.statistics.answers import most_different, texts_of
 
     classes, names = ours.task.kind == "classification", ours.task.label_names
 

@@ -15,11 +15,10 @@ from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
-from alpkd_pipeline.reporting.tables.audit import audit_table
 from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.published import ours, published, theirs
+from alpkd_pipeline.reporting.tables.published import audit_table, ours, published, theirs
 from alpkd_pipeline.reporting.tables.runs import list_tables
 from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings

@@ -13,9 +13,13 @@ from tests.reporting.conftest import Store
 from tests.reporting.stored_answers import with_answers, with_texts
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.examples import most_different, texts_of
 from alpkd_pipeline.reporting.predictions import Predictions
-from alpkd_pipeline.reporting.statistics.answers import DevAnswers, dev_answers
+from alpkd_pipeline.reporting.statistics.answers import (
+    DevAnswers,
+    dev_answers,
+    most_different,
+    texts_of,
+)
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.tasks.task import Task
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.tables.audit import (
+from alpkd_pipeline.reporting.tables.published import (
     LARGER,
     NOISE,
     UNSURE,
@@ -16,8 +16,8 @@ from alpkd_pipeline.reporting.tables.audit import (
     audited,
     half_width,
     pairs,
+    published,
 )
-from alpkd_pipeline.reporting.tables.published import published
 from alpkd_pipeline.tasks.glue import DEV_ROWS
 
 COLUMNS = [*("source", "model", "layers", "method", "split", "task", "metric", "score", "rerun_of")]
