@@ -16,9 +16,8 @@ from alpkd_pipeline.reporting.report.page import report_html, warnings_of
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.average import AVERAGE
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
+from alpkd_pipeline.reporting.tables.runs import grouped_table, settings_table, students_table
 from alpkd_pipeline.reporting.tables.scores import main_frame
-from alpkd_pipeline.reporting.tables.settings import settings_table
 from alpkd_pipeline.reporting.tables.verdicts import (
     answers_in_words,
     family_text,

@@ -19,8 +19,7 @@ from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 from alpkd_pipeline.reporting.tables.published import audit_table, ours, published, theirs
-from alpkd_pipeline.reporting.tables.runs import list_tables
-from alpkd_pipeline.reporting.tables.settings import settings_table
+from alpkd_pipeline.reporting.tables.runs import list_tables, settings_table
 from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
 from alpkd_pipeline.reporting.tables.verdicts import (
     answers_in_words,

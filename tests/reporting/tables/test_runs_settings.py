@@ -6,7 +6,7 @@ from tests.reporting.studies import study
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.tables.settings import settings_table
+from alpkd_pipeline.reporting.tables.runs import settings_table
 
 
 def rows_of(store):
