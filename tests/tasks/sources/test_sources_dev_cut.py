@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tests.properties import EFFORTS, for_all
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.cuts import cut_dev, draw_rows
+from alpkd_pipeline.tasks.sources import cut_dev, draw_rows
 from alpkd_pipeline.tasks.task import Task
 
 

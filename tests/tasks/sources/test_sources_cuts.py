@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.cuts import finish
+from alpkd_pipeline.tasks.sources import finish
 from alpkd_pipeline.tasks.task import SourceSpec, Task, TrainRowsBy
 
 SPEC = SourceSpec("table", dev_fraction=0.25)
