@@ -13,7 +13,6 @@ SOURCE = Path(alpkd_pipeline.__file__).parent
 TESTS = Path(__file__).parent
 
 COVERED_ELSEWHERE = {
-    "orchestration/sweep/pipes.py": "orchestration/sweep/test_engines.py",
     "settings.py": "test_pipeline_registry.py",
     "distillation/signals.py": "distillation/test_method.py",
     "reporting/render/html.py": "reporting/report/test_page.py",
