@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.define import KNOWN, define_task
+from alpkd_pipeline.orchestration.subject import KNOWN, define_task
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.task import Task
