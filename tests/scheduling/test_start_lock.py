@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.scheduling.run_log import held
+from alpkd_pipeline.scheduling.start import held
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from alpkd_pipeline.scheduling.run_log import held
+from alpkd_pipeline.scheduling.start import held
 with held(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

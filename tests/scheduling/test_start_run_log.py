@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.scheduling.run_log import (
+from alpkd_pipeline.scheduling.settings import Masking
+from alpkd_pipeline.scheduling.start import (
     KEPT,
     LAST_LINES,
     RunLog,
@@ -13,7 +14,6 @@ from alpkd_pipeline.scheduling.run_log import (
     remember,
     utc,
 )
-from alpkd_pipeline.scheduling.settings import Masking
 
 MOMENT = datetime(2026, 11, 22, 3, 0, 1, tzinfo=UTC)
 
