@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpkd_pipeline.distillation.projection import LayerMaps, drawn_from
+from alpkd_pipeline.distillation.method import LayerMaps, drawn_from
 
 
 def weights(seed):

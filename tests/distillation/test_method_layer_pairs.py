@@ -1,7 +1,7 @@
 import torch
 
 from alpkd_pipeline.distillation.losses.layer_match import layer_match
-from alpkd_pipeline.distillation.projection import LayerPairs
+from alpkd_pipeline.distillation.method import LayerPairs
 
 
 def test_the_measure_sees_the_chosen_layers_in_order(build):
