@@ -208,7 +208,7 @@ def _track_scores(model: Path, settings: TrackingSettings) -> None:
     """Add scores to the model's run; if that did not get through, a later sync adds both."""
     from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.points import find_scores
-    from alpkd_pipeline.tracking.sync_state import read_state
+    from alpkd_pipeline.tracking.settings import read_state
 
     state = read_state(model)
     if not state.finished or state.place != settings.place:

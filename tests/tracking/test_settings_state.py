@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.tracking.sync_state import (
+from alpkd_pipeline.tracking.settings import (
     STATE_FILE,
     Ended,
     SyncState,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 
 from alpkd_pipeline.errors import kind_and_line
-from alpkd_pipeline.tracking.sync_state import store_fault
+from alpkd_pipeline.tracking.settings import store_fault
 
 
 def test_the_cause_is_told_where_it_lies_outside() -> None:
