@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison
 from alpkd_pipeline.orchestration.rerun.original import Difference
-from alpkd_pipeline.orchestration.rerun.rows import DataComparison
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
     FAILED,
     FROM_BEST,
+    DataComparison,
     Verdict,
     worst,
 )

@@ -33,13 +33,13 @@ from alpkd_pipeline.orchestration.rerun.original import (
 )
 from alpkd_pipeline.orchestration.rerun.plan import Planned, told, what_is_made
 from alpkd_pipeline.orchestration.rerun.result import CellResult, RerunResult, report_page
-from alpkd_pipeline.orchestration.rerun.rows import compare_data
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
     FAILED,
     Verdict,
     band_of,
+    compare_data,
     worst,
 )
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT

@@ -10,7 +10,7 @@ import pytest
 from tests.orchestration.rerun.conftest import write_run
 
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.rows import changed_rows, compare_data, data_digests
+from alpkd_pipeline.orchestration.rerun.verdict import changed_rows, compare_data, data_digests
 from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.tasks.encode import EncodedSplit, write_encoded
 
