@@ -24,7 +24,7 @@ from alpkd_pipeline.reporting.tables.published import (
     percent,
     published,
 )
-from alpkd_pipeline.reporting.tables.table import listed, meanings
+from alpkd_pipeline.reporting.tables.table import listed
 from alpkd_pipeline.tasks.glue import DEV_ROWS
 
 PAGE = Path(__file__).parents[1] / "docs" / "published.md"
@@ -78,7 +78,7 @@ def page() -> str:
     tasks = list(dict.fromkeys(found["task"]))
     sources = FILE.with_name("README.md").read_text("utf-8").partition("\n")[2].strip()
     parts = [INTRODUCTION, _findings(found, tasks), METHOD, "## All pairs\n"]
-    parts.append(f"Columns: {meanings(audit_table(found, tasks).columns)}\n")
+    parts.append(f"Columns: {audit_table(found, tasks).explanation}\n")
     for task in tasks:
         table = audit_table(found, [task])
         parts.append(f"### {table.bodies[0].heading}\n\n{markdown(table)}")

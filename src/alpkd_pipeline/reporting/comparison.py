@@ -7,26 +7,15 @@ averaged only where nothing but the seed differs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.render.text import latex, markdown
-from alpkd_pipeline.reporting.report.page import report_html, warnings_of
+from alpkd_pipeline.reporting.render.text import latex
+from alpkd_pipeline.reporting.report.page import report_html, report_markdown, report_sections
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.tables.average import AVERAGE
-from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.runs import grouped_table, settings_table, students_table
+from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
 from alpkd_pipeline.reporting.tables.scores import main_frame
-from alpkd_pipeline.reporting.tables.verdicts import (
-    answers_in_words,
-    family_text,
-    looks_text,
-    questions_table,
-    verdict_frame,
-    verdict_rows,
-    verdict_table,
-)
+from alpkd_pipeline.reporting.tables.verdicts import verdict_frame
 from alpkd_pipeline.reporting.terminal import PAGE
 from alpkd_pipeline.store.manifest import as_json
 
@@ -46,10 +35,10 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     evidence, keys = sources.evidence, sources.evidence.runs["key"]
-    groups = grouped_table(evidence.runs)
+    groups, made = grouped_table(evidence.runs), report_sections(sources)
     texts = {
-        PAGE: report_html(sources),
-        "comparison.md": _markdown_page(sources),
+        PAGE: report_html(sources, made),
+        "comparison.md": report_markdown(made),
         "comparison.json": as_json(
             {
                 "students": _records(students_table(evidence.runs)),
@@ -84,73 +73,3 @@ def csv_text(frame: pd.DataFrame) -> str:
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
     """Rows as JSON-ready values; what is missing is null, which plain JSON has no NaN for."""
     return list(json.loads(frame.to_json(orient="records", double_precision=15)))
-
-
-def _markdown_page(sources: Sources) -> str:
-    """The result in short, scores, verdicts and settings; notes at the end. Runs are in the CSV."""
-    return "\n".join(["# Comparison of students\n", *_parts(sources)])
-
-
-def _parts(sources: Sources) -> Iterator[str]:
-    if sources.cells.empty:
-        yield "No student has been trained and scored yet.\n"
-    else:
-        found = list(choices(sources))
-        yield "## In short\n"
-        yield from (f"{answer}\n" for answer in answers_in_words(sources.first_questions))
-        yield markdown(result_table(sources, found))
-        yield "Which to take, by its best seed:\n"
-        yield "".join(f"- {title}: {said}\n" for title, said in to_take(sources, found))
-        yield from _scores(sources)
-        if sources.verdicts:
-            yield from _verdicts(sources)
-        for task, table in sources.means_tables.items():
-            yield f"## {task}, all metrics\n\n{markdown(table)}"
-        yield f"## Settings\n\n{markdown(settings_table(sources))}"
-    if notes := "".join(f"- {note}\n" for note in _notes(sources)):
-        yield f"## Notes\n\n{notes}"
-
-
-def _scores(sources: Sources) -> Iterator[str]:
-    yield "## Scores\n"
-    for name, table in sources.score_tables:
-        yield f"### {name}\n\n{markdown(table)}"
-        if table.note:
-            yield f"{table.note}\n"
-    said = (
-        "Dev scores in percent, mean ± sample standard deviation over seeds. Bold: better than"
-        " every other method of the column by tests over seeds, corrected for all pairs of columns."
-    )
-    if any(line["task"] == AVERAGE for line in sources.lines):
-        said += (
-            " Average: over the tasks that all students of the table have; rank: mean place among"
-            " them, 1 is the best."
-        )
-    yield f"{said}{sources.on_errors}\n"
-
-
-def _verdicts(sources: Sources) -> Iterator[str]:
-    yield "## Verdicts\n"
-    if sources.first_questions:
-        yield f"### First questions\n\n{markdown(questions_table(sources.first_questions))}"
-    for name, _, rows in verdict_rows(sources):
-        yield f"### {name}\n\n{markdown(verdict_table(sources, name, rows))}"
-    looks = sources.judge.plan.looks
-    yield f"Verdicts: {family_text(sources.verdicts)}. {looks_text(looks) if looks else ''}\n"
-    yield (
-        "Difference: mean over shared seeds, in points. Interval: of the paired t, not corrected."
-        " Detectable: the true difference that these seeds show with probability 80 %, by this test"
-        " alone; in the family: at the first step of the correction.\n"
-    )
-
-
-def _notes(sources: Sources) -> Iterator[str]:
-    yield from warnings_of(sources)
-    if sources.evidence.cells["speed_up"].notna().any():
-        yield (
-            "Speed-up: the teacher's median time for one example over the student's; means only"
-            " over times of one machine and setup, that of most students of the task."
-        )
-    if others := sources.evidence.left_out.items():
-        counted = ", ".join(f"{name} {count}" for name, count in others)
-        yield f"Runs of other kinds, counted but not shown: {counted}."
