@@ -14,9 +14,17 @@ from pathlib import Path
 import pandas as pd
 
 from alpkd_pipeline.reporting.render.text import markdown, markdown_table
-from alpkd_pipeline.reporting.tables.audit import LARGER, NOISE, UNSURE, audit_table, pairs
-from alpkd_pipeline.reporting.tables.published import FILE, percent, published
-from alpkd_pipeline.reporting.tables.table import listed, meanings
+from alpkd_pipeline.reporting.tables.published import (
+    FILE,
+    LARGER,
+    NOISE,
+    UNSURE,
+    audit_table,
+    pairs,
+    percent,
+    published,
+)
+from alpkd_pipeline.reporting.tables.table import listed
 from alpkd_pipeline.tasks.glue import DEV_ROWS
 
 PAGE = Path(__file__).parents[1] / "docs" / "published.md"
@@ -70,7 +78,7 @@ def page() -> str:
     tasks = list(dict.fromkeys(found["task"]))
     sources = FILE.with_name("README.md").read_text("utf-8").partition("\n")[2].strip()
     parts = [INTRODUCTION, _findings(found, tasks), METHOD, "## All pairs\n"]
-    parts.append(f"Columns: {meanings(audit_table(found, tasks).columns)}\n")
+    parts.append(f"Columns: {audit_table(found, tasks).explanation}\n")
     for task in tasks:
         table = audit_table(found, [task])
         parts.append(f"### {table.bodies[0].heading}\n\n{markdown(table)}")

@@ -13,11 +13,9 @@ SOURCE = Path(alpkd_pipeline.__file__).parent
 TESTS = Path(__file__).parent
 
 COVERED_ELSEWHERE = {
-    "orchestration/sweep/pipes.py": "orchestration/sweep/test_engines.py",
     "settings.py": "test_pipeline_registry.py",
     "distillation/signals.py": "distillation/test_method.py",
     "reporting/render/html.py": "reporting/report/test_page.py",
-    "reporting/report/markdown_page.py": "reporting/test_comparison.py",
     "reporting/report/pictures.py": "reporting/report/test_sections.py",
     "reporting/sources.py": "reporting/report/test_sections.py",
     "reporting/tables/runs.py": "reporting/test_comparison.py",

@@ -14,8 +14,8 @@ from typing import Any
 
 from kedro.utils import find_kedro_project
 
+from alpkd_pipeline.errors import PROGRAM
 from alpkd_pipeline.garbage import collect_seldom
-from alpkd_pipeline.program import PROGRAM
 
 PACKAGE = "alpkd_pipeline"
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
+from alpkd_pipeline.errors import COMMAND_NAMES
 from alpkd_pipeline.garbage import collect_seldom
-from alpkd_pipeline.program import COMMAND_NAMES
 
 # Kedro imports this file in its own programs alone, and its own commands need it as much.
 collect_seldom()

@@ -1,4 +1,8 @@
-"""The one exception that is meant for the person at the keyboard, and words of its message."""
+"""The one exception that is meant for the person at the keyboard, and words of its message.
+
+Among them what people type before a command: `kedro` in the project, `alpkd` where the package is
+all.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,11 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-from alpkd_pipeline.program import as_typed
 
 LONGEST_LINE = 4000
 """Characters of a message's line; a cell of a data set that it quotes may hold a whole book."""
@@ -249,3 +252,31 @@ def _written(problem: Any, values: Any) -> list[str]:
     gap = problem["loc"][-1]
     # A list that is too short is a wrong value, no name that is missing.
     return [*path, gap] if problem["type"] == "missing" and isinstance(gap, str) else path
+
+
+PROGRAM = "ALPKD_PROGRAM"
+"""The environment variable that tells it to the processes that a command starts."""
+
+COMMAND_NAMES = "catalog|claim|pair|prune|rerun|run|schedule|sweep|sync|tune|verify"
+_COMMANDS = re.compile(rf"(?<![\w./-])kedro(?= (?:{COMMAND_NAMES})\b)")
+
+
+def program() -> str:
+    """The program that this process was started by, or by whom its command was started."""
+    return os.environ.get(PROGRAM, "kedro")
+
+
+def module() -> str:
+    """The same, for `python -m`."""
+    return "kedro" if program() == "kedro" else "alpkd_pipeline"
+
+
+def as_typed(text: str) -> str:
+    """A text whose commands, which are written with `kedro`, begin as people here type them."""
+    return _COMMANDS.sub(program(), text)
+
+
+def short(path: Path) -> Path:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

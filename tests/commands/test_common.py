@@ -10,7 +10,7 @@ import pytest
 
 from alpkd_pipeline.cli import COMMANDS
 from alpkd_pipeline.commands.common import command_line, read_params
-from alpkd_pipeline.program import PROGRAM
+from alpkd_pipeline.errors import PROGRAM
 
 
 def read(text: Any) -> dict[str, Any]:

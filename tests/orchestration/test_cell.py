@@ -19,11 +19,11 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration import cell as cell_module
+from alpkd_pipeline.orchestration import subject
 from alpkd_pipeline.orchestration.catalog_values import run_facts
 from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.store.code_graph import CodeFacts, CodeGraph
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT
-from alpkd_pipeline.tasks import define
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
 
@@ -117,8 +117,8 @@ def test_an_added_row_of_a_table_moves_nothing(load: Load, monkeypatch: pytest.M
     before = {name: load().cell.stage(name).key for name in STAGES}
     row = replace(method_table.METHODS["kd"], name="new")
     monkeypatch.setattr(method_table, "METHODS", {**method_table.METHODS, "new": row})
-    task = replace(define.KNOWN["demo"], name="new")
-    monkeypatch.setattr(define, "KNOWN", {**define.KNOWN, "new": task})
+    task = replace(subject.KNOWN["demo"], name="new")
+    monkeypatch.setattr(subject, "KNOWN", {**subject.KNOWN, "new": task})
     monkeypatch.setitem(METRICS, "new", METRICS["f1"])
     monkeypatch.setitem(FAMILIES, "new", FAMILIES["bert"])
     assert {name: load().cell.stage(name).key for name in STAGES} == before

@@ -6,8 +6,7 @@ import pytest
 
 from alpkd_pipeline.scheduling.crontab import crontab_block, listed
 from alpkd_pipeline.scheduling.entry import make_entry
-from alpkd_pipeline.scheduling.run_log import log_folder, remember
-from alpkd_pipeline.scheduling.start import start
+from alpkd_pipeline.scheduling.start import log_folder, remember, start
 
 
 @pytest.fixture

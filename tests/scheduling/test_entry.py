@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import PROGRAM
+from alpkd_pipeline.errors import PROGRAM, UserError
 from alpkd_pipeline.scheduling.entry import make_entry
 
 

@@ -15,13 +15,13 @@ from tests.conftest import PROJECT
 
 import alpkd_pipeline
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.scheduling.run_log import (
+from alpkd_pipeline.scheduling.start import (
     KEPT,
     STILL_RUNNING,
     last_outcome,
     log_folder,
+    start,
 )
-from alpkd_pipeline.scheduling.start import start
 
 CANARY = "canary-4711"
 

@@ -10,8 +10,7 @@ from tests.tracking.conftest import KEY, T0, Training
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking.comparison import key_of_run, tag_rerun
 from alpkd_pipeline.tracking.folder_sync import sync_folder
-from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
-from alpkd_pipeline.tracking.sync_state import STATE_FILE
+from alpkd_pipeline.tracking.settings import STATE_FILE, TrackingSettings, tracking_settings
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 DATE = "20260314-031500"

@@ -13,8 +13,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import folder_sync
 from alpkd_pipeline.tracking.folder_sync import FolderSync, sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import STATE_FILE, Ended, read_state
+from alpkd_pipeline.tracking.settings import STATE_FILE, Ended, TrackingSettings, read_state
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 Make = Callable[..., Any]

@@ -14,8 +14,7 @@ from alpkd_pipeline.tracking import live
 from alpkd_pipeline.tracking.folder_sync import FolderSync, sync_folder
 from alpkd_pipeline.tracking.live import LiveSync
 from alpkd_pipeline.tracking.mlflow_sync import load_mlflow
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import read_state
+from alpkd_pipeline.tracking.settings import TrackingSettings, read_state
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 Make = Callable[..., Any]

@@ -15,8 +15,7 @@ from alpkd_pipeline.tracking.flatten import NOTE_TAG
 from alpkd_pipeline.tracking.folder_sync import sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store
 from alpkd_pipeline.tracking.points import final_points, find_scores, results_table
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import read_state
+from alpkd_pipeline.tracking.settings import TrackingSettings, read_state
 
 Rows = Callable[..., list[tuple[Any, ...]]]
 DEV = {"accuracy": 0.75, "f1": 0.5}

@@ -9,8 +9,7 @@ from sqlalchemy.engine import URL, make_url
 from tests.names import NASTY, folder_names
 from tests.properties import for_all
 
-from alpkd_pipeline.errors import UserError, mask_credentials
-from alpkd_pipeline.program import PROGRAM
+from alpkd_pipeline.errors import PROGRAM, UserError, mask_credentials
 from alpkd_pipeline.tracking.settings import sqlite_address, tracking_settings
 
 

@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from alpkd_pipeline.commands.common import Project, project_options
-from alpkd_pipeline.errors import UserError, plural, size
-from alpkd_pipeline.program import short
+from alpkd_pipeline.errors import UserError, plural, short, size
 
 
 @click.command("claim")

@@ -18,8 +18,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from alpkd_pipeline.errors import UserError, mask_credentials, user_error
-from alpkd_pipeline.program import program
+from alpkd_pipeline.errors import UserError, mask_credentials, program, user_error
 from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpkd_pipeline.commands.common import Project, project_options
-from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import UserError, as_typed, plural
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap
@@ -99,7 +98,7 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
 
 def _examples(ours: DevAnswers, theirs: DevAnswers, count: int) -> Iterator[str]:
     """The examples on which two models differ most, each with its texts."""
-    from alpkd_pipeline.reporting.examples import most_different, texts_of
+    from alpkd_pipeline.reporting.statistics.answers import most_different, texts_of
 
     classes, names = ours.task.kind == "classification", ours.task.label_names
 

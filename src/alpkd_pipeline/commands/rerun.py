@@ -89,7 +89,7 @@ def _planned(
     from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.rerun.original import find_original
     from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
-    from alpkd_pipeline.orchestration.rerun.record import latest_green
+    from alpkd_pipeline.orchestration.rerun.run import latest_green
 
     project, store = setting.project, setting.store
     if run is not None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alpkd_pipeline.commands.common import one_line_errors
-from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.program import program
+from alpkd_pipeline.errors import UserError, did_you_mean, program
 
 if TYPE_CHECKING:
     from alpkd_pipeline.scheduling.entry import Entry

@@ -11,8 +11,7 @@ from typing import get_args
 import click
 
 from alpkd_pipeline.commands.common import Project, project_options
-from alpkd_pipeline.errors import size
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import as_typed, size
 from alpkd_pipeline.store.contents import Finding, Report, State
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
-from alpkd_pipeline.distillation.method import Method, Setup
+from alpkd_pipeline.distillation.method import Method, Setup, drawn_from
 from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue, Sizes, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
-from alpkd_pipeline.distillation.projection import drawn_from
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 

@@ -104,7 +104,7 @@ class Cell(Subject):
             "max_overlap": given.max_overlap,
             "code": self._code(
                 f"alpkd_pipeline.tasks.sources.{given.source}.load",
-                "alpkd_pipeline.tasks.sources.cuts.finish",
+                "alpkd_pipeline.tasks.sources.finish",
                 "alpkd_pipeline.tasks.validate.write_splits",
             ),
         }

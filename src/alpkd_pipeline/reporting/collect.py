@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.coordinates import PLACES, absent, matches, said
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM

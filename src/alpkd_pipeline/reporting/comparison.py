@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.reporting.render.text import latex
-from alpkd_pipeline.reporting.report.markdown_page import comparison_page
-from alpkd_pipeline.reporting.report.page import report_html
+from alpkd_pipeline.reporting.report.page import report_html, report_markdown, report_sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table
 from alpkd_pipeline.reporting.tables.scores import main_frame
@@ -36,10 +35,10 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     evidence, keys = sources.evidence, sources.evidence.runs["key"]
-    groups = grouped_table(evidence.runs)
+    groups, made = grouped_table(evidence.runs), report_sections(sources)
     texts = {
-        PAGE: report_html(sources),
-        "comparison.md": comparison_page(sources),
+        PAGE: report_html(sources, made),
+        "comparison.md": report_markdown(made),
         "comparison.json": as_json(
             {
                 "students": _records(students_table(evidence.runs)),

@@ -11,9 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.store.by_key import same_result
+from alpkd_pipeline.errors import UserError, as_typed
+from alpkd_pipeline.store.artifact import same_result
 from alpkd_pipeline.store.layout import GEOMETRY, LATENCY, SCORES, SIGNALS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
     PREDICTIONS,

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from cronsim import CronSim, CronSimError
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import as_typed
-from alpkd_pipeline.scheduling import run_log
+from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.scheduling.entry import Entry, check_name, unit_name
+from alpkd_pipeline.scheduling.start import LAST, last_words, log_folder
 
 TIMEOUT_SECONDS = 20.0
 
@@ -102,12 +101,10 @@ def listed(project: Path) -> str:
     """All schedules of a project as text: the line in the crontab, and how the last run ended."""
     lines = schedules(_if_any(), project)
     # What ran without a line was started by hand, or by a scheduler that is not asked.
-    ran = sorted(
-        path.parent.name for path in run_log.log_folder(project, "").glob(f"*/{run_log.LAST}")
-    )
+    ran = sorted(path.parent.name for path in log_folder(project, "").glob(f"*/{LAST}"))
     blocks = [
         f"{name}: {lines.get(name) or 'not in the crontab'}\n"
-        f"  last: {run_log.last_words(run_log.log_folder(project, name))}"
+        f"  last: {last_words(log_folder(project, name))}"
         for name in dict.fromkeys([*lines, *ran])
     ]
     return "\n".join(blocks) or as_typed("no schedules of this project: kedro schedule --help")

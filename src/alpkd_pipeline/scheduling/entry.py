@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpkd_pipeline.errors import UserError, mask_credentials
+from alpkd_pipeline.errors import UserError, mask_credentials, module, program
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
-from alpkd_pipeline.program import module, program
-from alpkd_pipeline.scheduling.run_log import STILL_RUNNING
+
+STILL_RUNNING = 75
+"""The exit code of a start that found another one running: EX_TEMPFAIL of sysexits.h."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SAFE = re.compile(r"[\w@+=:,./-]+", re.ASCII)

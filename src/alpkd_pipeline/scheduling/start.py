@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -11,20 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
 
-from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.program import module, program
-from alpkd_pipeline.scheduling import run_log, settings
-from alpkd_pipeline.scheduling.entry import check_name
-from alpkd_pipeline.scheduling.run_log import remember, utc
+from alpkd_pipeline.errors import UserError, module, program
+from alpkd_pipeline.scheduling import settings
+from alpkd_pipeline.scheduling.entry import STILL_RUNNING, check_name
+from alpkd_pipeline.store.manifest import read_object, write_json
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -44,22 +45,22 @@ def start(project: Path, name: str, command: Sequence[str], *, echo: bool = Fals
     settings are wrong, it raises UserError and runs nothing.
     """
     check_name(name)
-    folder = run_log.log_folder(project, name)
+    folder = log_folder(project, name)
     try:
-        with run_log.held(folder / run_log.LOCK) as lock:
+        with held(folder / LOCK) as lock:
             if lock is not None:
                 return _start(project, name, command, lock, echo)
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be used: {error.strerror}") from None
-    last = run_log.last_outcome(folder)
+    last = last_outcome(folder)
     since = f" since {last['started']}" if "started" in last else ""
     click.echo(f"{name} is still running{since}: not started again", err=True)
-    return run_log.STILL_RUNNING
+    return STILL_RUNNING
 
 
 def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bool) -> int:
     began, started = time.monotonic(), datetime.now(UTC)
-    folder = run_log.log_folder(project, name)
+    folder = log_folder(project, name)
     report: dict[str, Any] = {
         "project": str(project),
         "name": name,
@@ -84,7 +85,7 @@ def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bo
         raise
     masking = settings.Masking([*secrets, *variables.values()])
     environment = settings.child_environment(os.environ, variables)
-    with closing(run_log.RunLog(folder, started, masking, echo=echo)) as log:
+    with closing(RunLog(folder, started, masking, echo=echo)) as log:
         report["command"] = masking(report["command"])
         report["log"] = str(log.path.relative_to(project))
         log.heading(f"command  {report['command']}")
@@ -203,3 +204,107 @@ def run_child(
         code = process.wait()
         reader.join(LAST_WORDS_SECONDS)
     return 128 - code if code < 0 else code
+
+
+LOCK, LAST = ".lock", "last.json"
+
+KEPT = 30
+"""How many logs of a schedule stay."""
+
+LAST_LINES = 20
+"""How many lines of the output go into a report."""
+
+
+def log_folder(project: Path, name: str) -> Path:
+    """Where a schedule's logs, its lock and its last outcome lie."""
+    return project / "logs" / "schedule" / name
+
+
+def utc(moment: datetime) -> str:
+    """A moment as it stands in reports: `2026-11-22T03:00:01Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int | None]:
+    """Hold a lock file, and give its descriptor to be inherited; None if somebody else has it.
+
+    A plain `flock` instead of the `FileLock` used elsewhere: whoever inherits the descriptor holds
+    the lock too. So a command whose parent was killed keeps the next one away until it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        free = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        yield file.fileno() if free else None
+
+
+class RunLog:
+    """Writes masked lines to a file named after the time, prints them too if asked (`echo`), and
+    keeps the last ones of the command (`last`)."""
+
+    def __init__(
+        self, folder: Path, started: datetime, masking: settings.Masking, *, echo: bool
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = utc(started).replace(":", "-")
+        paths = (folder / f"{stem}{f'-{n}' if n else ''}.log" for n in count())
+        self.path = next(path for path in paths if not path.exists())
+        self.last: list[str] = []
+        self._masking, self._echo = masking, echo
+        self._file = self.path.open("w", encoding="utf-8")
+        for path in sorted(folder.glob("*.log"))[:-KEPT]:
+            path.unlink(missing_ok=True)
+
+    def line(self, text: str) -> None:
+        """A line of the command's output."""
+        text = self._masking(text.rstrip("\r\n"))
+        # Of a progress bar that was drawn over and over only the end counts.
+        if text.strip():
+            self.last = [*self.last, text.rsplit("\r", 1)[-1]][-LAST_LINES:]
+        self.heading(text)
+
+    def heading(self, text: str) -> None:
+        """A line of ours, around the command's output."""
+        text = self._masking(text)
+        if self._echo:
+            click.echo(text)
+        # On a full disk the command goes on, and its exit code still counts. To a closed file comes
+        # what a process says that the command left behind.
+        with suppress(OSError, ValueError):
+            self._file.write(text + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        with suppress(OSError):  # a full disk: what was written stays
+            self._file.close()
+
+
+def remember(folder: Path, outcome: dict[str, Any]) -> None:
+    """Keep the outcome of the last run, for `kedro schedule --list`."""
+    with suppress(OSError):  # as above
+        write_json(folder / LAST, outcome)
+
+
+def last_outcome(folder: Path) -> dict[str, Any]:
+    """The outcome of the last run; empty when there was none or it cannot be read."""
+    return read_object(folder / LAST)
+
+
+def last_words(folder: Path) -> str:
+    """When the last run started, what it was, and how it ended."""
+    outcome = last_outcome(folder)
+    if not outcome:
+        return "never"
+    begun = f"{outcome.get('started', '?')}, {outcome.get('command', '?')}"
+    if outcome.get("exit_code") is None:
+        ended = "has not ended, or was killed"
+    else:
+        ended = f"exit code {outcome['exit_code']} after {outcome.get('seconds', '?')} s"
+    verdict = f": {outcome['verdict']}" if outcome.get("verdict") else ""
+    log = f"\n        {outcome['log']}" if outcome.get("log") else ""
+    return f"{begun}, {ended}{verdict}{log}"

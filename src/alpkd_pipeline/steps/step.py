@@ -22,8 +22,7 @@ from kedro.pipeline import node
 from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
-from alpkd_pipeline.store.by_key import free_place
+from alpkd_pipeline.store.artifact import Artifact, Experiment, free_place, lacking
 from alpkd_pipeline.store.checkpoints import Work, drop_checkpoints
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for
@@ -209,7 +208,7 @@ def _track_scores(model: Path, settings: TrackingSettings) -> None:
     """Add scores to the model's run; if that did not get through, a later sync adds both."""
     from alpkd_pipeline.tracking.folder_sync import sync_folder
     from alpkd_pipeline.tracking.points import find_scores
-    from alpkd_pipeline.tracking.sync_state import read_state
+    from alpkd_pipeline.tracking.settings import read_state
 
     state = read_state(model)
     if not state.finished or state.place != settings.place:

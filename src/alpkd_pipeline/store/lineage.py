@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import lacking
-from alpkd_pipeline.store.by_key import same_result
+from alpkd_pipeline.store.artifact import lacking, same_result
 from alpkd_pipeline.store.contents import Finding, State, UnreadableError, read_sealed
 from alpkd_pipeline.store.diff import block
 from alpkd_pipeline.store.layout import COMPARED, COMPARISON, KINDS, Entry, entries, sweep_records

@@ -12,8 +12,7 @@ from alpkd_pipeline.store.manifest import list_files
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import faults_told, read_state
+from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told, read_state
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -20,8 +20,14 @@ from alpkd_pipeline.store.manifest import lock_file, read_json
 from alpkd_pipeline.store.run_folder import METRICS, RUN_CONFIG, RunFolder
 from alpkd_pipeline.tracking import flatten, mlflow_sync, points
 from alpkd_pipeline.tracking.group import parent_tags
-from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, faults_told, read_state, write_state
+from alpkd_pipeline.tracking.settings import (
+    SYNC_COMMAND,
+    Ended,
+    TrackingSettings,
+    faults_told,
+    read_state,
+    write_state,
+)
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
 from alpkd_pipeline.tracking.links import group_filter, view_tags
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
 from alpkd_pipeline.tracking.points import RESULT_STEP, Point
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import faults_told
+from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
 Kind = Literal["sweep", "search"]
 

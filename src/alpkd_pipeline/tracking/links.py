@@ -16,8 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.tracking.settings import SERVERS, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import SyncState, read_state
+from alpkd_pipeline.tracking.settings import SERVERS, SyncState, TrackingSettings, read_state
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `make mlflow` and `mlflow server` show a database."""

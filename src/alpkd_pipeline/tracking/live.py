@@ -8,12 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from alpkd_pipeline.errors import kind_and_line
-from alpkd_pipeline.program import as_typed
+from alpkd_pipeline.errors import as_typed, kind_and_line
 from alpkd_pipeline.tracking.folder_sync import FolderSync, Pictures
 from alpkd_pipeline.tracking.mlflow_sync import is_busy, load_mlflow, now_ms
-from alpkd_pipeline.tracking.settings import SYNC_COMMAND, TrackingSettings
-from alpkd_pipeline.tracking.sync_state import Ended, store_fault
+from alpkd_pipeline.tracking.settings import SYNC_COMMAND, Ended, TrackingSettings, store_fault
 
 log = logging.getLogger(__name__)
 

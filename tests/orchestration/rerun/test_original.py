@@ -12,7 +12,7 @@ from alpkd_pipeline.orchestration.rerun.original import StoredRun, find_original
 from alpkd_pipeline.orchestration.rerun.plan import damage
 from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.store.run_folder import DamagedError
-from alpkd_pipeline.tracking.sync_state import SyncState, write_state
+from alpkd_pipeline.tracking.settings import SyncState, write_state
 
 
 def test_a_run_by_key_name_and_path(then: StoredRun) -> None:

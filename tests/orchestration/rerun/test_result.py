@@ -8,8 +8,14 @@ from tests.orchestration.rerun.conftest import Make
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison, compare_models
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
 from alpkd_pipeline.orchestration.rerun.result import CellResult, RerunResult
-from alpkd_pipeline.orchestration.rerun.rows import DataComparison, SplitChange
-from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, FAILED, Band
+from alpkd_pipeline.orchestration.rerun.verdict import (
+    BITWISE,
+    DRIFTED,
+    FAILED,
+    Band,
+    DataComparison,
+    SplitChange,
+)
 
 BAND = Band("seeds", 5, -0.02, 0.02)
 SAME = DataComparison(known=True, changes=())

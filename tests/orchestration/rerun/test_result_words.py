@@ -47,7 +47,7 @@ def test_the_page_has_a_section_for_each_cell(then: StoredRun, now: Make) -> Non
     assert page.count("\n## ") == 2
     assert "- a note" in page
     assert "`kedro rerun x`" in page
-    assert "- Data: the same rows." in page
+    assert "  data       the same rows\n" in page
 
 
 def test_what_was_not_compared_is_said(then: StoredRun, now: Make) -> None:
@@ -59,4 +59,4 @@ def test_what_was_not_compared_is_said(then: StoredRun, now: Make) -> None:
     text = terminal_text(result, "report.md")
     assert "    losses   cannot be read\n" in text
     assert "    not compared: the original has no dev scores of the saved model" in text
-    assert "- Not compared of the student: the original has no" in report_page(result, "x")
+    assert "    not compared: the original has no" in report_page(result, "x")

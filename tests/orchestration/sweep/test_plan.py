@@ -13,7 +13,7 @@ from tests.orchestration.sweep.conftest import finish, finish_cell, finish_train
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.sweep.estimate import estimate
 from alpkd_pipeline.orchestration.sweep.plan import Plan
-from alpkd_pipeline.orchestration.sweep.record import dev_score
+from alpkd_pipeline.orchestration.sweep.run import dev_score
 from alpkd_pipeline.orchestration.sweep.worker import refuse_another_result
 from alpkd_pipeline.store.run_folder import DamagedError
 

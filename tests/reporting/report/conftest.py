@@ -20,13 +20,14 @@ from tests.reporting.studies import (
 
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.report.page import report_html
+from alpkd_pipeline.reporting.report.page import report_html, report_sections
 from alpkd_pipeline.reporting.sources import Sources
 
 
 def html_of(root: Path, sweep: str | None = None, **asked: Any) -> str:
     """The page of a store as text."""
-    return report_html(Sources(gather(root, Asked(sweep, **asked))))
+    sources = Sources(gather(root, Asked(sweep, **asked)))
+    return report_html(sources, report_sections(sources))
 
 
 def page_of(root: Path, sweep: str | None = None, **asked: Any) -> Element:

@@ -16,8 +16,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.buckets import bucket_mask, make_buckets
 from alpkd_pipeline.distillation.losses.layer_attention import Scale, layer_attention
 from alpkd_pipeline.distillation.losses.precision import Reduction
-from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.projection import Projection
+from alpkd_pipeline.distillation.method import Intermediate, Method, Projection, Setup
 
 
 class Alp(Method):

@@ -22,8 +22,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.buckets import make_buckets
 from alpkd_pipeline.distillation.losses.layer_match import concat_bucket, layer_concat
 from alpkd_pipeline.distillation.losses.precision import Reduction
-from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.projection import LayerMaps
+from alpkd_pipeline.distillation.method import Intermediate, LayerMaps, Method, Setup
 
 
 class Ckd(Method):

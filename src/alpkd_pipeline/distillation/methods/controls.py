@@ -9,8 +9,7 @@ from alpkd_pipeline.distillation.buckets import bucket_mask, make_buckets
 from alpkd_pipeline.distillation.losses.layer_attention import fuse
 from alpkd_pipeline.distillation.losses.layer_match import layer_match
 from alpkd_pipeline.distillation.losses.precision import Reduction, raised
-from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.projection import LayerPairs, Projection
+from alpkd_pipeline.distillation.method import Intermediate, LayerPairs, Method, Projection, Setup
 from alpkd_pipeline.models.student import spread
 
 

@@ -17,8 +17,7 @@ from typing import Literal
 
 from alpkd_pipeline.distillation.losses.layer_match import normalised_distance
 from alpkd_pipeline.distillation.losses.precision import Reduction
-from alpkd_pipeline.distillation.method import Setup
-from alpkd_pipeline.distillation.projection import LayerPairs
+from alpkd_pipeline.distillation.method import LayerPairs, Setup
 from alpkd_pipeline.models.student import last, spread
 
 logger = logging.getLogger(__name__)

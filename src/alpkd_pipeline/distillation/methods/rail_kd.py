@@ -31,8 +31,7 @@ from alpkd_pipeline.distillation.losses.layer_match import (
     normalised_distance,
 )
 from alpkd_pipeline.distillation.losses.precision import Reduction
-from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.projection import LayerMaps
+from alpkd_pipeline.distillation.method import Intermediate, LayerMaps, Method, Setup
 
 EPOCHS = 100_003
 """More than any training has: the draws of two seeds never come from the same number."""

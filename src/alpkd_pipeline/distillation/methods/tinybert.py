@@ -24,8 +24,7 @@ from __future__ import annotations
 
 from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.losses.token_match import attention_match, token_match
-from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
-from alpkd_pipeline.distillation.projection import PreciseLinear
+from alpkd_pipeline.distillation.method import Intermediate, Method, PreciseLinear, Setup
 from alpkd_pipeline.distillation.signals import Signal, token_pair
 from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.models.student import spread

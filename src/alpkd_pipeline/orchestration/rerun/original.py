@@ -21,8 +21,7 @@ from alpkd_pipeline.store.run_folder import (
     noted,
     results_of,
 )
-from alpkd_pipeline.tracking.settings import TrackingSettings
-from alpkd_pipeline.tracking.sync_state import read_state
+from alpkd_pipeline.tracking.settings import TrackingSettings, read_state
 
 
 @dataclass(frozen=True)

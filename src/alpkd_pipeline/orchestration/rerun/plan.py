@@ -11,7 +11,7 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
-from alpkd_pipeline.orchestration.rerun.fresh import recorded_commit, same_source
+from alpkd_pipeline.orchestration.rerun.execute import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison
 from alpkd_pipeline.orchestration.rerun.original import Difference
-from alpkd_pipeline.orchestration.rerun.rows import DataComparison
 from alpkd_pipeline.orchestration.rerun.verdict import (
-    BITWISE,
     DRIFTED,
     FAILED,
     FROM_BEST,
+    DataComparison,
     Verdict,
     worst,
 )
 from alpkd_pipeline.reporting.formats import score_text, seconds_text
-from alpkd_pipeline.reporting.render.text import markdown_table
 
 SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})
 """Where one of these differs, the rerun is a rerun of something else, whatever its score."""
@@ -78,9 +76,6 @@ class RerunResult:
         return worst(cell.verdict for cell in self.cells)
 
 
-COLUMNS = ("model", "weights", "losses", "answers", "score", "difference", "noise band")
-
-
 def terminal_text(result: RerunResult, report: str) -> str:
     """The compact account that a command ends with; its last lines say it all."""
     lines = [line for cell in result.cells for line in _cell_lines(cell)]
@@ -89,7 +84,7 @@ def terminal_text(result: RerunResult, report: str) -> str:
 
 def _cell_lines(cell: CellResult) -> Iterator[str]:
     """One cell: a line for each thing that was compared."""
-    yield _head(cell)
+    yield f"{cell.name} ({cell.task}): {cell.verdict}"
     if cell.error:
         yield f"  {cell.error}"
         return
@@ -99,7 +94,7 @@ def _cell_lines(cell: CellResult) -> Iterator[str]:
         yield f"    losses   {model.losses}"
         yield f"    answers  {_answers(model)}"
         yield f"    {_score(model)}"
-        yield from (f"    not compared: {why}" for why in _not_compared(model))
+        yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
     for name, text in _around(cell):
         yield f"  {name:<10} {text}"
 
@@ -121,45 +116,16 @@ def _why(cell: CellResult) -> str:
 
 
 def report_page(result: RerunResult, command: str) -> str:
-    """The report in Markdown: the verdict, then what moved in each cell."""
+    """The report in Markdown: the verdict, then the account of each cell."""
     parts = [
         f"# Rerun: {result.verdict}\n",
         f"{result.time} UTC, {seconds_text(result.seconds)} s, `{command}`\n",
         *(f"- {note}\n" for note in result.notes),
     ]
-    if len(result.cells) > 1:
-        rows = [[cell.name, cell.task, cell.verdict] for cell in result.cells]
-        parts.append(markdown_table(["run", "task", "verdict"], rows))
-    return "\n".join([*parts, *map(_section, result.cells)])
-
-
-def _section(cell: CellResult) -> str:
-    if cell.error:
-        return f"## {_head(cell)}\n\n{cell.error}\n"
-    rows = [
-        [
-            model.stage,
-            _weights(model),
-            str(model.losses),
-            _answers(model),
-            " ".join(_score(model).split()[:4]),
-            "-" if model.difference is None else f"{model.difference:+.4f}",
-            str(model.band or "-") if model.verdict != BITWISE else "-",
-        ]
-        for model in cell.models
-    ]
-    data, code, *differ = [f"{name.capitalize()}: {text}." for name, text in _around(cell)]
-    less = [
-        f"Not compared of the {model.stage}: {why}."
-        for model in cell.models
-        for why in _not_compared(model)
-    ]
-    listed = "".join(f"- {line}\n" for line in (data, code, *less, *differ))
-    return f"## {_head(cell)}\n\n{markdown_table(COLUMNS, rows)}\n{listed}"
-
-
-def _head(cell: CellResult) -> str:
-    return f"{cell.name} ({cell.task}): {cell.verdict}"
+    for cell in result.cells:
+        head, *lines = _cell_lines(cell)
+        parts.append("\n".join([f"## {head}\n", "```text", *lines, "```\n"]))
+    return "\n".join(parts)
 
 
 def _weights(model: ModelComparison) -> str:
@@ -182,10 +148,6 @@ def _score(model: ModelComparison) -> str:
         return text
     band = f"noise: {model.band}" if model.band else "no noise band can be made"
     return f"{text} ({model.difference:+.4f}; {band})"
-
-
-def _not_compared(model: ModelComparison) -> list[str]:
-    return [why for why in (model.missing, model.skipped) if why]
 
 
 def _around(cell: CellResult) -> Iterator[tuple[str, str]]:

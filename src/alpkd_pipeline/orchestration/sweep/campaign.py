@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine, default_workers, gpus_for
@@ -23,7 +23,6 @@ from alpkd_pipeline.orchestration.sweep.grid import CampaignSpec
 from alpkd_pipeline.orchestration.sweep.jobs import Engine
 from alpkd_pipeline.orchestration.sweep.ray_engine import RayEngine
 from alpkd_pipeline.params import RunParams
-from alpkd_pipeline.program import short
 from alpkd_pipeline.store.layout import RECORDS, SEARCHES, SWEEPS
 from alpkd_pipeline.store.manifest import lock_file, read_json, read_object, write_json
 from alpkd_pipeline.store.unfinished import taken

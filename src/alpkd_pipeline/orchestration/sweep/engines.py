@@ -15,8 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
-from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
-from alpkd_pipeline.orchestration.sweep.pipes import talking_process
+from alpkd_pipeline.orchestration.sweep.jobs import Job, answer, talking_process
 
 
 def processors() -> int:

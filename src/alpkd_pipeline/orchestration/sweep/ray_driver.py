@@ -28,8 +28,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.orchestration.sweep.engines import GRACE_SECONDS, LocalEngine, processors
-from alpkd_pipeline.orchestration.sweep.jobs import Job, answer
-from alpkd_pipeline.orchestration.sweep.pipes import lines_to_come, own_stdout
+from alpkd_pipeline.orchestration.sweep.jobs import Job, answer, lines_to_come, own_stdout
 
 PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 """Variables of this process that workers elsewhere need too. Nothing secret: Ray shows them."""

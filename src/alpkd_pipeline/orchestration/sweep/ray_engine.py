@@ -21,8 +21,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.sweep.engines import GRACE_SECONDS
-from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job, answer
-from alpkd_pipeline.orchestration.sweep.pipes import talking_process
+from alpkd_pipeline.orchestration.sweep.jobs import EngineLostError, Job, answer, talking_process
 from alpkd_pipeline.orchestration.sweep.ray_driver import RayOrder
 
 DRIVER = "alpkd_pipeline.orchestration.sweep.ray_driver"

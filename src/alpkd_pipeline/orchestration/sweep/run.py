@@ -1,28 +1,40 @@
-"""A sweep from its configuration to its table."""
+"""A sweep from its configuration to its table and its record."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import EXACT, CellConfigLoader, project_context
 from alpkd_pipeline.orchestration.parameters import merged, study_title
-from alpkd_pipeline.orchestration.sweep import record
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign
-from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, duration, estimate
-from alpkd_pipeline.orchestration.sweep.grid import CellState, SweepSpec, expand
+from alpkd_pipeline.orchestration.sweep.estimate import (
+    JobProgress,
+    duration,
+    estimate,
+    outcome_line,
+)
+from alpkd_pipeline.orchestration.sweep.grid import CellState, GridCell, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
-from alpkd_pipeline.orchestration.sweep.plan import Kind, make_plan
+from alpkd_pipeline.orchestration.sweep.plan import Kind, Plan, make_plan
+from alpkd_pipeline.reporting.formats import score_text
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.layout import COMPARISON, PAGES
 from alpkd_pipeline.store.manifest import lock_file
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.group import Status
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def comparison_job(params: Mapping[str, Any]) -> Job:
@@ -62,7 +74,7 @@ class Sweep(Campaign):
         self._plan_as(1)
 
     def _plan_as(self, number: int) -> None:
-        name, loader = record.sweep_id(self.env, self._began, number), self._loader
+        name, loader = sweep_id(self.env, self._began, number), self._loader
         on_top = merged({"run": {"group": name}}, loader.runtime_params or {})
         grid = expand(self.spec, loader.conf, self.project, self.env, on_top, self._only)
         self.plan = make_plan(grid, measure=self.spec.measure)
@@ -116,11 +128,11 @@ class Sweep(Campaign):
         return stopped
 
     def _facts(self) -> dict[str, Any]:
-        return {"spec": self.spec.plain(), **record.facts(self.plan, self._outcomes)}
+        return {"spec": self.spec.plain(), **facts(self.plan, self._outcomes)}
 
     def _students(self) -> list[Path]:
         """Those that have a score."""
-        return [p.cell.student.path for p in self.plan.cells if record.dev_score(p) is not None]
+        return [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
 
     def _metrics(self) -> dict[str, float]:
         failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
@@ -131,8 +143,8 @@ class Sweep(Campaign):
         }
 
     def _say_end(self, _status: Status) -> None:
-        self._console.print(record.sweep_table(self.plan.cells))
-        self._say(record.failure_lines(self._outcomes))
+        self._console.print(sweep_table(self.plan.cells))
+        self._say(failure_lines(self._outcomes))
 
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterator[str]:
         # What conf/ changes unasked, once for each task, method and depth.
@@ -169,8 +181,8 @@ class Sweep(Campaign):
         """How many seeds would show what, as far as earlier runs tell their noise."""
         from alpkd_pipeline.reporting.asked import Asked
         from alpkd_pipeline.reporting.collect import gather
-        from alpkd_pipeline.reporting.planner import pairs_of, seeds_needed
         from alpkd_pipeline.reporting.sources import Sources
+        from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
         columns: dict[tuple[str, int], set[str]] = {}
         for planned in self.plan.cells:
@@ -181,7 +193,8 @@ class Sweep(Campaign):
             asked = Asked.of(self._cells[0].params.compare.model_dump(mode="json"))
             tasks = sorted({task for task, _ in columns})
             asked = replace(asked, sweep=None, only={})
-            yield from seeds_needed(Sources(gather(self._cells[0].store, asked)), tasks, pairs)
+            sources = Sources(gather(self._cells[0].store, asked))
+            yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
 
 _STATES: Mapping[CellState, str] = {"done": "done", "stale": "stale", "todo": "to do"}
@@ -190,3 +203,86 @@ _OTHERS: Mapping[Kind, tuple[str, ...]] = {
     "signals": ("set of signals", "sets of signals"),
     "measurement": ("measurement",),
 }
+
+
+def sweep_id(env: str | None, began: datetime, number: int = 1) -> str:
+    """The name of a sweep: its environment, when it began, and which it is of that second."""
+    name = f"sweep-{env or 'base'}-{began:%Y%m%dT%H%M%SZ}"
+    return name if number == 1 else f"{name}-{number}"
+
+
+def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What a sweep's record says of its cells and of its jobs, as far as they have ended."""
+    known = {outcome.job.name: outcome for outcome in outcomes}
+    jobs = [
+        {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
+        for s in plan.steps
+    ]
+    cells = [
+        {
+            "coordinates": p.coordinates,
+            "key": p.cell.student.key,
+            "command": p.cell.command,
+            **_ended(
+                known.get(p.name),
+                done=p.state == "done" or p.cell.student_scores.found is not None,
+            ),
+        }
+        for p in plan.cells
+    ]
+    return {"cells": cells, "jobs": jobs}
+
+
+def _ended(outcome: Outcome | None, *, done: bool) -> dict[str, Any]:
+    if outcome is None:
+        return {"state": "done" if done else "todo", "error": None, "seconds": None}
+    seconds = round(outcome.seconds, 3)
+    return {"state": outcome.state, "error": outcome.error, "seconds": seconds}
+
+
+MOST_FAILURES = 20
+"""How many failed jobs are listed; the record of the sweep has them all."""
+
+
+def sweep_table(cells: Sequence[GridCell]) -> Table:
+    """One line for each task, depth and method: how many cells are there, and their scores."""
+    found: dict[tuple[str, int, str], list[GridCell]] = defaultdict(list)
+    for planned in cells:
+        at = planned.coordinates
+        found[at["task"], at["layers"], at["method"]].append(planned)
+    tasks, rows = [task for task, *_ in found], []
+    for task, layers, method in sorted(found, key=lambda group: (tasks.index(group[0]), -group[1])):
+        members = found[task, layers, method]
+        scores = [score for member in members if (score := dev_score(member)) is not None]
+        middle = score_text(mean(scores) if scores else None)
+        spread = score_text(stdev(scores) if len(scores) > 1 else None)
+        done, metric = f"{len(scores)}/{len(members)}", members[0].cell.task.metrics[0]
+        rows.append([task, method, str(layers), done, middle, spread, metric])
+    numbers = ("layers", "done", "score", "sd")
+    return text_table(["task", "method", *numbers, "of dev"], rows, numbers)
+
+
+def dev_score(planned: GridCell) -> float | None:
+    """The deciding score of a cell on the first dev split; None if it is not there."""
+    task = planned.cell.task
+    try:
+        scores = RunFolder(planned.cell.student_scores.path)
+        if not scores.is_there:
+            return None
+        found = scores.json("scores.json")["splits"][task.dev_splits[0]]["scores"]
+        return float(found[task.metrics[0]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """What was not done and why, one line each; jobs that were only waiting are counted."""
+    told = [o for o in outcomes if o.state in ("failed", "interrupted")]
+    waiting = sum(o.state == "not run" for o in outcomes)
+    lines = [outcome_line(outcome) for outcome in told[:MOST_FAILURES]]
+    if len(told) > MOST_FAILURES:
+        lines.append(f"and {len(told) - MOST_FAILURES} more")
+    if waiting:
+        why = next(o.error for o in outcomes if o.state == "not run")
+        lines.append(f"not run: {plural(waiting, 'job')} ({why})")
+    return lines

@@ -5,7 +5,7 @@ The template knows how each block looks; nothing on the page needs a script.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,10 @@ class Text:
 
     text: str
     tone: str
+
+
+OF_PICTURES = "pictures"
+"""The tone of what only explains the pictures below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Details:
     """Something to open."""
 
     summary: str
-    blocks: Iterable[Block]
+    blocks: Sequence[Block]
 
 
 Block = str | Table | Text | Heading | Facts | Legend | list[Plate] | Details

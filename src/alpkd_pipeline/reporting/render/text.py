@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from alpkd_pipeline.reporting.render.html import (
+    OF_PICTURES,
+    Block,
+    Details,
+    Facts,
+    Heading,
+    Section,
+    Text,
+)
 from alpkd_pipeline.reporting.tables.table import Cell, Table
 from alpkd_pipeline.reporting.tex import escape
 
@@ -53,16 +62,45 @@ def _line(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
+def page_markdown(title: str, sections: Iterable[Section]) -> str:
+    """The sections of a page without their pictures."""
+    parts = [f"# {title}\n"]
+    for _, heading, blocks in sections:
+        parts += [f"## {heading}\n", *_markdown_blocks(blocks)]
+    return "\n".join(parts)
+
+
+def _markdown_blocks(blocks: Iterable[Block]) -> Iterator[str]:
+    for block in blocks:
+        match block:
+            case Table():
+                yield f"{block.caption}:\n\n{markdown(block)}"
+                if said := block.brief().explanation:
+                    yield f"{said}\n"
+            case Heading():
+                yield f"### {block.text}\n"
+            case Details():
+                yield from (f"#### {block.summary}\n", *_markdown_blocks(block.blocks))
+            case Facts():
+                yield "".join(f"- {term}: {text}\n" for term, text in block.rows)
+            case str():
+                yield f"{block}\n"
+            case Text() if block.tone != OF_PICTURES:
+                yield f"{block.text}\n"
+
+
 def markdown(table: Table) -> str:
-    """The narrow form of a table, without its caption; what stands out is bold."""
+    """The narrow form of a table, without its caption; what stands out is bold, what stands below
+    a cell's text follows in brackets."""
     brief = table.brief()
-    rows = [
-        [f"**{cell.text}**" if cell.strong else cell.text for cell in row]
-        for body in brief.bodies
-        for row in body.rows
-    ]
+    rows = [[_markdown_cell(cell) for cell in row] for body in brief.bodies for row in body.rows]
     numbers = [column.heading for column in brief.columns if column.number]
     return markdown_table([column.heading for column in brief.columns], rows, numbers)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = f"**{cell.text}**" if cell.strong else cell.text
+    return f"{text} ({cell.small})" if cell.small else text
 
 
 def markdown_table(

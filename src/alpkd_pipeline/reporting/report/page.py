@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from alpkd_pipeline.coordinates import said
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import style
-from alpkd_pipeline.reporting.render.html import Block, Facts, Text, page_html
+from alpkd_pipeline.reporting.render.html import Block, Facts, Section, Text, page_html
+from alpkd_pipeline.reporting.render.text import page_markdown
 from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
@@ -125,14 +126,30 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Sources], Iterator[Block]]], ...] = (
 """What links to a section, its heading and its blocks, in the page's order."""
 
 
-def report_html(sources: Sources) -> str:
-    """The page as text; the same evidence gives the same text. Sections without blocks are not."""
+BRIEF = ("short", "compared", "scores", "verdicts", "settings")
+"""The sections that are in Markdown, too."""
+
+
+def report_sections(sources: Sources) -> list[Section]:
+    """The sections that have something to say; the same evidence gives the same blocks."""
     if sources.cells.empty:
-        return page_html(TITLE, "No students yet.", [(*_SUMMARY, [*summary(sources)])])
-    lead = (
-        f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
-        f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
-    )
+        return [(*_SUMMARY, [*summary(sources)])]
     with style():
         made = [(name, title, [*make(sources)]) for name, title, make in _SECTIONS]
-    return page_html(TITLE, lead, [section for section in made if section[-1]])
+    return [section for section in made if section[-1]]
+
+
+def report_html(sources: Sources, made: Sequence[Section]) -> str:
+    """The sections as a page of their own."""
+    lead = "No students yet."
+    if not sources.cells.empty:
+        lead = (
+            f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
+            f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
+        )
+    return page_html(TITLE, lead, made)
+
+
+def report_markdown(made: Sequence[Section]) -> str:
+    """The result, its scores, verdicts and settings for a terminal or a repository."""
+    return page_markdown(TITLE, [section for section in made if section[0] in BRIEF])

@@ -10,19 +10,25 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.forest import forest
-from alpkd_pipeline.reporting.render.html import Block, Details, Facts, Heading, Plate, Text
+from alpkd_pipeline.reporting.render.html import (
+    OF_PICTURES,
+    Block,
+    Details,
+    Facts,
+    Heading,
+    Plate,
+    Text,
+)
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
-from alpkd_pipeline.reporting.tables.audit import audit_table
 from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.published import ours, published, theirs
-from alpkd_pipeline.reporting.tables.runs import list_tables
-from alpkd_pipeline.reporting.tables.settings import settings_table
-from alpkd_pipeline.reporting.tables.table import Table, duration, listed, meanings
+from alpkd_pipeline.reporting.tables.published import audit_table, ours, published, theirs
+from alpkd_pipeline.reporting.tables.runs import list_tables, settings_table
+from alpkd_pipeline.reporting.tables.table import duration, listed
 from alpkd_pipeline.reporting.tables.verdicts import (
     answers_in_words,
     counts_table,
@@ -36,13 +42,6 @@ MOST_CHOICES = 8
 """More than so many are folded."""
 
 
-def _explained(table: Table) -> Iterator[Block]:
-    """A table and what its columns and marks mean."""
-    yield table
-    if said := f"{meanings(table.columns)} {table.note}".strip():
-        yield Text(said, "quiet")
-
-
 def in_short(sources: Sources) -> Iterator[Block]:
     """The result: first questions in words, what is best, what to take."""
     yield from answers_in_words(sources.first_questions)
@@ -54,7 +53,7 @@ def in_short(sources: Sources) -> Iterator[Block]:
         "quiet",
     )
     found = list(choices(sources))
-    yield from _explained(result_table(sources, found))
+    yield result_table(sources, found)
     take = Facts(list(to_take(sources, found)))
     if len(found) > MOST_CHOICES:
         yield Details("Which to take", [take])
@@ -76,7 +75,7 @@ def scores(sources: Sources) -> Iterator[Block]:
         f" runs.{sources.on_errors}"
     )
     for name, table in sources.score_tables:
-        yield from (Heading(name), *_explained(table))
+        yield from (Heading(name), table)
     for task, table in sources.means_tables.items():
         yield Details(f"{task}, all metrics", [table])
 
@@ -103,11 +102,12 @@ def verdicts(sources: Sources) -> Iterator[Block]:
         " Not distinguishable does not mean equal: the columns detectable, among all numbers, say"
         " how large a difference these seeds would have shown with a probability of 80 %."
     )
-    yield (
+    yield Text(
         "Dots are mean differences in points, lines their 95 % intervals, not corrected. Full dots"
         " and bold words stand for differences that were shown; a star: by less than the margin;"
         " n. d.: not distinguishable; ?: nothing can be said, and its note says why. An arrow: the"
-        f" interval goes on.{sources.on_errors}"
+        f" interval goes on.{sources.on_errors}",
+        OF_PICTURES,
     )
     if looks := sources.judge.plan.looks:
         yield looks_text(looks)
@@ -119,8 +119,8 @@ def verdicts(sources: Sources) -> Iterator[Block]:
             _forest(f"forest-{layers}-{i}", f"{task}, {name}", list(found))
             for i, (task, found) in enumerate(by_task)
         ]
-        numbers = _explained(verdict_table(sources, name, rows))
-        yield Details(f"{plural(len(rows), 'comparison')} of students of {name}", numbers)
+        numbers = verdict_table(sources, name, rows)
+        yield Details(f"{plural(len(rows), 'comparison')} of students of {name}", [numbers])
 
 
 def _forest(name: str, title: str, rows: list[Row]) -> Plate:
@@ -145,9 +145,8 @@ def classes(sources: Sources) -> Iterator[Block]:
             " is 0 where a class is never the answer."
         )
     for place in sources.places:
-        tables = confusion_tables(sources, place)
-        if told := [block for table in tables for block in _explained(table)]:
-            yield Details(sources.title(place), told)
+        if tables := [*confusion_tables(sources, place)]:
+            yield Details(sources.title(place), tables)
     if lacking:
         yield (
             f"{plural(lacking, 'run')} of {len(runs):,} kept no answers on dev and are left out;"
@@ -186,7 +185,7 @@ def published_numbers(sources: Sources) -> Iterator[Block]:
         " reruns are shown."
     )
     audit = audit_table(found, tasks)
-    yield Details(audit.caption, _explained(audit))
+    yield Details(audit.caption, [audit])
 
 
 def cost(sources: Sources) -> Iterator[Block]:
@@ -219,7 +218,7 @@ def searches(sources: Sources) -> Iterator[Block]:
         "Every method of a search was offered the same number of trials; one with fewer"
         " possibilities than that used them all."
     )
-    yield from _explained(table)
+    yield table
     if any(record.get("selection") == "dev" for record in found):
         yield Text(
             "Where trials were scored on dev, the dev scores of the tuned students are optimistic.",
@@ -234,8 +233,6 @@ def runs(sources: Sources) -> Iterator[Block]:
     if teachers:
         yield from (Heading("Teachers"), teachers)
     yield from (Heading("Students"), students)
-    if students.note:
-        yield Text(students.note, "quiet")
     yield Heading("Methods")
     yield Facts([(name, _source(name)) for name in sources.methods])
 

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import numpy as np
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.predictions import Predictions, read_predictions
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, no_spread
-from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
+from alpkd_pipeline.store.artifact import find_in
+from alpkd_pipeline.store.layout import SCORES, SPLITS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
     RUN_CONFIG,
     Damage,
@@ -258,3 +260,45 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
 def _difference(score: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., Any]:
     # scipy passes the axis only to statistics that are vectorised; it is always the last one.
     return lambda labels, ours, theirs, axis=-1: score(ours, labels) - score(theirs, labels)
+
+
+def most_different(ours: DevAnswers, theirs: DevAnswers) -> np.ndarray:
+    """The places of the rows that two models answer differently, the most different ones first.
+
+    Numbers are as different as their distance, classes as the total variation of the two models'
+    probabilities; where those were not kept, and among equals, the order of the rows decides.
+    """
+    numbers = ours.task.kind == "regression"
+    one, other = (
+        m.rows.answers[:, None] if numbers else m.rows.probabilities for m in (ours, theirs)
+    )
+    rows = np.flatnonzero(ours.rows.answers != theirs.rows.answers)
+    if one.shape != other.shape:
+        return rows
+    return rows[np.argsort(-np.abs(one - other)[rows].sum(axis=1), kind="stable")]
+
+
+def texts_of(model: DevAnswers, numbers: np.ndarray) -> list[dict[str, str]]:
+    """The texts of some rows of the dev split, by column, from the splits that the run was made of.
+
+    Rows are named by `idx`. They are read when somebody asks for them: no result holds a text.
+
+    Raises:
+        UserError: these splits are not in the store any more.
+        DamagedError: the file is not what was written.
+    """
+    import pandas as pd
+
+    key = str((RunFolder(model.folder).run["identity"].get("keys") or {}).get("splits"))
+    place = model.folder.parents[3] / SPLITS / model.folder.parent.name
+    found = find_in(place, key)
+    if found is None:
+        raise UserError(
+            f"the splits {key[:8]} that {model.name} was made of are not in {place}, or not all of"
+            " their files, so there are no texts to show; `kedro run --pipeline=data_prep` with its"
+            " parameters makes them again"
+        )
+    file = BytesIO(RunFolder(found).read(f"{model.split}.parquet"))
+    columns = list(model.task.text_columns)
+    frame = pd.read_parquet(file, columns=["idx", *columns]).set_index("idx")
+    return [{name: str(frame.at[number, name]) for name in columns} for number in numbers.tolist()]

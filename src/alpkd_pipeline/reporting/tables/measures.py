@@ -51,7 +51,8 @@ MEASURES = (
     Measure(
         "speed_up",
         "faster",
-        "the teacher's median time for one example over the student's",
+        "the teacher's median time for one example over the student's, both on the machine and"
+        " setup of most students of the task",
         _times,
         brief=False,
     ),

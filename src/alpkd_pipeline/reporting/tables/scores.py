@@ -268,7 +268,7 @@ def _seeds(counts: set[int]) -> str:
     if len(counts) == 1:
         (n,) = counts
         return "one seed each, no spread is known" if n == 1 else f"{n} seeds each"
-    return "the number of seeds n differs and stands below each score"
+    return "the number of seeds n differs and stands with each score"
 
 
 def _alone(layers: int, metric: dict[str, str], counts: set[int]) -> str:

@@ -88,6 +88,12 @@ class Table:
     alone: str = ""  # the caption where no text stands around the table, as in a paper
     note: str = ""  # what a mark in its cells means
 
+    @property
+    def explanation(self) -> str:
+        """What its columns and marks mean, as a line to read; empty where headings say it all."""
+        said = "; ".join(f"{c.heading}: {c.meaning}" for c in self.columns if c.meaning)
+        return f"{said}{'.' if said else ''} {self.note}".strip()
+
     def without_empty(self) -> Table:
         """The same without columns in which no cell says anything."""
         rows = [row for body in self.bodies for row in body.rows]
@@ -122,12 +128,6 @@ class Table:
 def cells(columns: Sequence[Column], rows: Iterable[Any]) -> list[list[Cell]]:
     """The cells of some rows."""
     return [[column.of(row) for column in columns] for row in rows]
-
-
-def meanings(columns: Sequence[Column]) -> str:
-    """What the columns of a table mean, as a line to read; empty where headings say it all."""
-    said = "; ".join(f"{c.heading}: {c.meaning}" for c in columns if c.meaning)
-    return f"{said}." if said else ""
 
 
 MINUS = "−"
