@@ -50,7 +50,7 @@ test-browser: $(DEV_STAMP)  ## the tests that look at pages in Chromium (Debian:
 	$(BIN)/python -m pytest -m browser
 
 profile: $(STAMP)  ## where the time of a step goes: RUN=<run folder>, or the newest student
-	$(BIN)/python -m alpkd_pipeline.training.profile $(or $(RUN),$(shell ls -dt data/06_models/students/*/*-s*[0-9a-f] | head -1))
+	$(BIN)/python scripts/profile_training.py $(or $(RUN),$(shell ls -dt data/06_models/students/*/*-s*[0-9a-f] | head -1))
 
 bench: $(DEV_STAMP)  ## time training, cache, memory and start (15 minutes; GLUE in ALPKD_GLUE_DIR)
 	$(BIN)/python benchmarks/speed/epoch.py --out $(OUT) --rows $(ROWS)

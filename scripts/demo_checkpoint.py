@@ -25,14 +25,13 @@ from pathlib import Path
 
 import torch
 import transformers
+from demo_language import generate, tagged_sentences, vocabulary
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
 from alpkd_pipeline.store.manifest import sha256_file
-from alpkd_pipeline.tasks.sources import demo
-from alpkd_pipeline.tasks.sources.demo_language import tagged_sentences, vocabulary
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, CLS, SEP = 0, 2, 3
@@ -118,7 +117,7 @@ def encoder_config(layers: int, words: int) -> BertConfig:
 
 def tagged_text(rows: int, seed: int, tokenizer: PreTrainedTokenizerFast) -> TaggedText:
     """Draw pre-training text that holds none of the task's dev and test sentences."""
-    splits = demo.generate()
+    splits = generate()
     held_out = {row.text for split in ("dev", "test") for row in splits[split]}
     drawn = [s for s in tagged_sentences(rows, seed) if " ".join(s.words) not in held_out]
     lengths = torch.tensor([len(sentence.words) + 2 for sentence in drawn])

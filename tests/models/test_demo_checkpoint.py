@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from demo_language import sentences, vocabulary
 from safetensors import safe_open
 from transformers import (
     AutoConfig,
@@ -19,7 +20,6 @@ from transformers import (
 from alpkd_pipeline import models
 from alpkd_pipeline.store.manifest import sha256_file
 from alpkd_pipeline.tasks.sources import demo
-from alpkd_pipeline.tasks.sources.demo_language import sentences, vocabulary
 
 FOLDER = Path(models.__file__).parent / "demo_checkpoint"
 MEGABYTE = 2**20
@@ -85,8 +85,8 @@ def test_only_the_head_is_new_after_loading() -> None:
 
 def test_every_demo_word_has_its_own_token(tokenizer: PreTrainedTokenizerBase) -> None:
     ids = set()
-    for rows in demo.generate().values():
-        texts = [row.text for row in rows]
+    for frame in demo.load().values():
+        texts = frame["sentence"].tolist()
         for text, encoded in zip(texts, tokenizer(texts)["input_ids"], strict=True):
             assert len(encoded) == len(text.split()) + 2
             ids.update(encoded)

@@ -14,6 +14,7 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.orchestration import cell as cell_module
 from alpkd_pipeline.store import fingerprint
 from alpkd_pipeline.store.code_graph import LOOSE, WHOLE, CodeFacts, CodeGraph
+from alpkd_pipeline.tasks.sources import demo
 
 STAGES = (
     "splits",
@@ -78,6 +79,7 @@ def moved(
 
     def keys(root: Path) -> dict[str, str]:
         monkeypatch.setattr(fingerprint, "PACKAGE_ROOT", root)
+        monkeypatch.setattr(demo, "FOLDER", root / "tasks/sources/demo_sentences")
         return {name: load().cell.stage(name).key for name in STAGES}
 
     def find(edit: Callable[[Tree], None]) -> set[str]:
@@ -200,7 +202,11 @@ CHANGES: dict[str, tuple[Callable[[Tree], None], set[str]]] = {
         {"encoded"} | OF_TEACHER,
     ),
     "the demo's sentences": (
-        replaced("tasks/sources/demo.py", "LABEL_NOISE = 0.1", "LABEL_NOISE = 0.2"),
+        replaced("tasks/sources/demo_sentences/train.tsv", "was splendid", "was lovely"),
+        ALL,
+    ),
+    "how the demo's sentences are read": (
+        replaced("tasks/sources/demo.py", '.tsv", sep="\\t")', '.tsv", sep="\\t").iloc[1:]'),
         ALL,
     ),
     "a metric": (

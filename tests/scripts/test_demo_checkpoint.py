@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import demo_checkpoint as script
 import pytest
 import torch
+from demo_language import LabelledSentence
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from alpkd_pipeline.tasks.sources import demo
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "demo_checkpoint.py"
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("demo_checkpoint_script", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
-
-
-def fresh_model(script: ModuleType, layers: int) -> torch.nn.Module:
+def fresh_model(layers: int) -> torch.nn.Module:
     torch.manual_seed(layers)
     config = script.encoder_config(layers, words=300)
     return script.BertForTokenClassification(config).eval()
 
 
 @torch.no_grad()
-def test_growing_keeps_the_function_of_a_network_with_plain_norms(script: ModuleType) -> None:
+def test_growing_keeps_the_function_of_a_network_with_plain_norms() -> None:
     """A fresh network's norms are plain, so the new layers hand on exactly what they get."""
-    small, large = fresh_model(script, 2), fresh_model(script, 6)
+    small, large = fresh_model(2), fresh_model(6)
     large.load_state_dict(script.grow(small.state_dict(), factor=3))
     input_ids = torch.tensor([[2, 17, 99, 3], [2, 40, 3, 0]])
     batch = {"input_ids": input_ids, "attention_mask": (input_ids != 0).long()}
@@ -48,7 +32,7 @@ def test_growing_keeps_the_function_of_a_network_with_plain_norms(script: Module
     torch.testing.assert_close(many.hidden_states[6], few.hidden_states[2])
 
 
-def test_growing_puts_trained_layers_at_even_distances(script: ModuleType) -> None:
+def test_growing_puts_trained_layers_at_even_distances() -> None:
     weights = {
         f"bert.encoder.layer.{i}.output.dense.weight": torch.full((1,), i + 1.0) for i in (0, 1)
     } | {"classifier.bias": torch.full((1,), 9.0)}
@@ -59,13 +43,13 @@ def test_growing_puts_trained_layers_at_even_distances(script: ModuleType) -> No
     assert len(grown) == 5
 
 
-def test_the_learning_rate_rises_stays_and_falls(script: ModuleType) -> None:
+def test_the_learning_rate_rises_stays_and_falls() -> None:
     stage = script.Stage(layers=3, steps=100, learning_rate=1.0)
     rates = [script.learning_rate(step, stage) for step in (0, 4, 50, 75, 99)]
     assert rates == pytest.approx([0.2, 1.0, 1.0, 0.5, 0.02])
 
 
-def test_an_epoch_of_batches_holds_each_row_once(script: ModuleType) -> None:
+def test_an_epoch_of_batches_holds_each_row_once() -> None:
     lengths = torch.arange(1000) % 30
     batches = script.endless_batches(lengths, torch.Generator().manual_seed(0))
     epoch = [next(batches) for _ in range(-(-1000 // script.BATCH_SIZE))]
@@ -73,21 +57,19 @@ def test_an_epoch_of_batches_holds_each_row_once(script: ModuleType) -> None:
     assert max(int(lengths[b].max() - lengths[b].min()) for b in epoch) < 10
 
 
-def test_dev_and_test_sentences_are_kept_out(
-    script: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dev_and_test_sentences_are_kept_out(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = script.build_tokenizer()
     everything = script.tagged_text(200, 0, tokenizer)
     drawn = script.tagged_sentences(200, 0)
-    secret = demo.LabelledSentence(" ".join(drawn[7].words), 1)
-    monkeypatch.setattr(demo, "generate", lambda: {"dev": [secret], "test": []})
+    secret = LabelledSentence(" ".join(drawn[7].words), 1)
+    monkeypatch.setattr(script, "generate", lambda: {"dev": [secret], "test": []})
     without = script.tagged_text(200, 0, tokenizer)
     alike = sum(sentence.words == drawn[7].words for sentence in drawn)
     assert len(everything.lengths_N) == 200
     assert len(without.lengths_N) == 200 - alike
 
 
-def test_a_row_of_text_is_framed_and_its_frame_has_no_tag(script: ModuleType) -> None:
+def test_a_row_of_text_is_framed_and_its_frame_has_no_tag() -> None:
     tokenizer = script.build_tokenizer()
     text, drawn = script.tagged_text(20, 0, tokenizer), script.tagged_sentences(20, 0)
     length = len(drawn[3].words) + 2
@@ -99,7 +81,6 @@ def test_a_row_of_text_is_framed_and_its_frame_has_no_tag(script: ModuleType) ->
 
 
 def test_the_whole_way_from_nothing_to_a_folder(
-    script: ModuleType,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

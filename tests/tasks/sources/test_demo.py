@@ -1,24 +1,17 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from demo_language import DEV_SEED, sentences
 
-from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources import demo
-from alpkd_pipeline.tasks.sources.demo_language import sentences
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 
 DIGEST = "b0e14b986fb46611b6a6597e7cbcdbffb4aae8e6e5a824677eff13ced25b032e"
-
-
-@pytest.fixture
-def fresh_digest() -> Iterator[None]:
-    demo.digest.cache_clear()
-    yield
-    demo.digest.cache_clear()
 
 
 def test_splits_have_the_promised_rows_and_columns() -> None:
@@ -42,11 +35,10 @@ def test_labels_are_known_but_in_test() -> None:
     assert 0.45 < frames["dev"]["label"].mean() < 0.55
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_no_sentence_is_in_two_splits(seed: int) -> None:
+def test_no_sentence_is_in_two_splits() -> None:
     texts = {
         split: {" ".join(text.lower().split()) for text in frame["sentence"]}
-        for split, frame in demo.load(seed).items()
+        for split, frame in demo.load().items()
     }
     assert [len(found) for found in texts.values()] == [2500, 1000, 500]
     assert len(set.union(*texts.values())) == 4000
@@ -54,7 +46,7 @@ def test_no_sentence_is_in_two_splits(seed: int) -> None:
 
 def test_a_tenth_of_the_train_labels_is_wrong_and_none_of_dev() -> None:
     clean = {row.text: row.label for row in sentences(3000, 0, short_share=0.5)}
-    clean |= {row.text: row.label for row in sentences(1000, demo.DEV_SEED)}
+    clean |= {row.text: row.label for row in sentences(1000, DEV_SEED)}
     frames = demo.load()
     wrong = {
         split: (frames[split]["sentence"].map(clean) != frames[split]["label"]).mean()
@@ -64,21 +56,8 @@ def test_a_tenth_of_the_train_labels_is_wrong_and_none_of_dev() -> None:
     assert wrong["dev"] == 0
 
 
-def test_the_seed_changes_the_training_data_alone() -> None:
-    zero, one = demo.load(0), demo.load(1)
-    assert zero["dev"].equals(one["dev"])
-    assert zero["test"].equals(one["test"])
-    shared = set(zero["train"]["sentence"]) & set(one["train"]["sentence"])
-    assert len(shared) < 100
-
-
 def test_loading_twice_gives_the_same() -> None:
     assert all(demo.load()[split].equals(frame) for split, frame in demo.load().items())
-
-
-def test_a_negative_seed_is_refused() -> None:
-    with pytest.raises(UserError, match="seed -1"):
-        demo.load(-1)
 
 
 def test_the_digest_is_pinned() -> None:
@@ -86,19 +65,19 @@ def test_the_digest_is_pinned() -> None:
     assert demo.digest() == DIGEST
 
 
-@pytest.mark.usefixtures("fresh_digest")
 @pytest.mark.parametrize(
-    ("setting", "value"), [("LABEL_NOISE", 0.11), ("TRAIN_ROWS", 2499), ("SHORT_SHARE", 0.4)]
+    ("split", "old", "new"),
+    [("train", "\n0\t", "\n1\t"), ("dev", "the ", "a "), ("test", "\n-1\t", "\n0\t")],
 )
 def test_the_digest_changes_with_the_data(
-    setting: str, value: float, monkeypatch: pytest.MonkeyPatch
+    split: str, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, setting, value)
+    shutil.copytree(demo.FOLDER, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    assert demo.digest() == DIGEST
+    path = tmp_path / f"{split}.tsv"
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
     assert demo.digest() != DIGEST
-
-
-def test_the_digest_knows_the_seed() -> None:
-    assert demo.digest(1) != demo.digest(0)
 
 
 def test_the_task_describes_the_frames() -> None:

@@ -1,4 +1,6 @@
-"""Where the time of a training step goes: `python -m alpkd_pipeline.training.profile RUN_FOLDER`.
+"""Where the time of a training step goes.
+
+    python scripts/profile_training.py RUN_FOLDER
 
 The first steps of a training are repeated in a folder of their own: some to warm up, some by the
 clock alone, some under torch's profiler. `profile.txt` has the milliseconds of a step, the shares
@@ -153,7 +155,7 @@ def _kind(name: str) -> str:
 
 def main() -> int:
     """Profile the folder named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m alpkd_pipeline.training.profile")
+    parser = argparse.ArgumentParser(description="Show where the time of a training step goes.")
     parser.add_argument("folder", type=Path, metavar="RUN_FOLDER")
     parser.add_argument("--out", type=Path, default=Path("profile"))
     parser.add_argument("--steps", type=int, default=20)
@@ -161,9 +163,9 @@ def main() -> int:
     try:
         text = profile_run(asked.folder, asked.out, asked.steps)
     except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {error}", file=sys.stderr)
         return 1
-    print(text.read_text("utf-8"))  # noqa: T201
+    print(text.read_text("utf-8"))
     return 0
 
 

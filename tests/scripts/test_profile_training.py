@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from profile_training import kinds_of_work, main, profile_run
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.training.profile import kinds_of_work, main, profile_run
 
 
 def test_steps_are_timed_and_profiled(begin, encoded, teacher, signals, tmp_path: Path) -> None:

@@ -1,5 +1,9 @@
 """A small made-up language of opinions, whose sentences are positive or negative.
 
+    python scripts/demo_language.py --out src/alpkd_pipeline/tasks/sources/demo_sentences
+
+writes the demo task's files again; with `--seed 1` they have other training sentences.
+
 The grammar, with S a sentence, C a clause, P one of `PEOPLE`, T one of `THINGS`:
 
     S -> C                        depth 0
@@ -28,15 +32,21 @@ change, so a seed gives the same sentences in every version of Python.
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
-POLARITIES = ("negative", "positive")
-"""The labels' names in label order: a polarity is 0 or 1."""
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 
 Option = TypeVar("Option")
+
+TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 2500, 1000, 500
+DEV_SEED, TEST_SEED = -1, -2
+SHORT_SHARE = 0.5
+LABEL_NOISE = 0.1
 
 PRETRAINING_DEPTH = 4
 MAX_WORDS = 35
@@ -249,3 +259,48 @@ def _happens(rng: random.Random, probability: float) -> bool:
 
 def _pick(rng: random.Random, options: Sequence[Option]) -> Option:
     return options[int(rng.random() * len(options))]
+
+
+def generate(seed: int = 0) -> dict[str, list[LabelledSentence]]:
+    """The demo task's rows, by split; labels of test are hidden.
+
+    The seed chooses the training sentences and their wrong labels; dev and test are always the
+    same. No sentence occurs twice, in one split or in two.
+
+    Raises:
+        ValueError: the seed is negative; those of dev and test are.
+    """
+    if seed < 0:
+        raise ValueError(f"the demo task has no training data of seed {seed}; give 0 or more")
+    dev = sentences(DEV_ROWS, DEV_SEED)
+    test = sentences(TEST_ROWS, TEST_SEED, exclude={row.text for row in dev})
+    train = sentences(
+        TRAIN_ROWS,
+        seed,
+        short_share=SHORT_SHARE,
+        label_noise=LABEL_NOISE,
+        exclude={row.text for row in (*dev, *test)},
+    )
+    hidden = [LabelledSentence(row.text, HIDDEN_LABEL) for row in test]
+    return {"train": train, "dev": dev, "test": hidden}
+
+
+def write(folder: Path, seed: int = 0) -> None:
+    """Write `train.tsv`, `dev.tsv` and `test.tsv`, with the columns label and sentence."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, rows in generate(seed).items():
+        lines = ["label\tsentence", *(f"{row.label}\t{row.text}" for row in rows)]
+        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def main() -> None:
+    """Read the command line, write the files."""
+    parser = argparse.ArgumentParser(description="Write the sentences of the demo task.")
+    parser.add_argument("--seed", type=int, default=0, help="of the training data; shipped: 0")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    asked = parser.parse_args()
+    write(asked.out, asked.seed)
+
+
+if __name__ == "__main__":
+    main()

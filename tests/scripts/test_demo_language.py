@@ -1,14 +1,18 @@
-"""The demo language is checked against a parser that was written for the test alone."""
+"""The demo language is checked against a parser that was written for the test alone, and what the
+package ships against the language."""
 
 from __future__ import annotations
 
 import itertools
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+import demo_language
 import pytest
+from demo_language import generate, sentences, tagged_sentences, vocabulary, write
 
-from alpkd_pipeline.tasks.sources import demo_language
-from alpkd_pipeline.tasks.sources.demo_language import sentences, tagged_sentences, vocabulary
+from alpkd_pipeline.tasks.sources import demo
 
 KEEPS = {"said", "thought", "agreed", "was sure", "knew", "clear"}
 FLIPS = {"denied", "doubted", "nobody", "few", "false", "hardly true"}
@@ -193,3 +197,68 @@ def test_no_word_belongs_to_two_classes() -> None:
 def test_nothing_asked_for_is_nothing_drawn() -> None:
     assert sentences(0, seed=0) == []
     assert tagged_sentences(0, seed=0) == []
+
+
+def test_the_shipped_files_are_what_is_written(tmp_path: Path) -> None:
+    write(tmp_path / "new")
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    assert names == sorted(path.name for path in demo.FOLDER.iterdir())
+    for name in names:
+        written = (tmp_path / "new" / name).read_bytes()
+        assert written == (demo.FOLDER / name).read_bytes(), "run: scripts/demo_language.py"
+
+
+def test_the_command_line_chooses_folder_and_training_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["demo_language", "--seed", "1", "--out", str(tmp_path)])
+    demo_language.main()
+    shipped = demo.load()
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    found = demo.load()
+    assert [row.text for row in generate(1)["train"]] == found["train"]["sentence"].tolist()
+    assert [row.label for row in generate(1)["train"]] == found["train"]["label"].tolist()
+    assert found["dev"].equals(shipped["dev"])
+    assert found["test"].equals(shipped["test"])
+
+
+def test_the_seed_changes_the_training_data_alone() -> None:
+    zero, one = generate(0), generate(1)
+    assert zero["dev"] == one["dev"]
+    assert zero["test"] == one["test"]
+    shared = {row.text for row in zero["train"]} & {row.text for row in one["train"]}
+    assert len(shared) < 100
+
+
+def test_no_sentence_is_in_two_splits_of_another_seed() -> None:
+    texts = {
+        split: {" ".join(row.text.lower().split()) for row in rows}
+        for split, rows in generate(1).items()
+    }
+    assert [len(found) for found in texts.values()] == [2500, 1000, 500]
+    assert len(set.union(*texts.values())) == 4000
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed -1"):
+        generate(-1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("LABEL_NOISE", 0.11), ("TRAIN_ROWS", 2499), ("SHORT_SHARE", 0.4)]
+)
+def test_the_digest_changes_with_the_settings(
+    setting: str, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = demo.digest()
+    monkeypatch.setattr(demo_language, setting, value)
+    write(tmp_path)
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    assert demo.digest() != shipped
+
+
+def test_the_digest_knows_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = demo.digest()
+    write(tmp_path, seed=1)
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    assert demo.digest() != shipped
