@@ -27,14 +27,18 @@ import numpy as np
 import torch
 from paired import arguments, forget, paired, print_table, record, stopwatch, summary
 from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
-from transformers import PreTrainedModel
 
 from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.manifest import is_complete, seal
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
-from alpkd_pipeline.training.devices import Accelerator, accelerator_for, resolve_hardware
+from alpkd_pipeline.training.batching import epoch_batches, sorted_batches
+from alpkd_pipeline.training.devices import (
+    Accelerator,
+    LoadedModel,
+    accelerator_for,
+    resolve_hardware,
+)
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs
 
@@ -42,24 +46,20 @@ DTYPE = "fp16"
 KEY = {"key": "signals-of-a-benchmark"}
 
 
-def record_train(
-    model: PreTrainedModel, split: EncodedSplit, on: Accelerator, given: dict[str, Any], to: Path
-) -> None:
+def record_train(teacher: LoadedModel, split: EncodedSplit, batch_size: int, to: Path) -> None:
     """The train split's part of `record_signals`."""
-    limit, pad_id = RowLimit(given["batch_size"], "evaluation"), given["pad_id"]
-    outputs = iterate_outputs(model, split, on, limit, pad_id=pad_id, pooling="cls", layers=True)
+    limit = RowLimit(batch_size, "evaluation")
+    outputs = iterate_outputs(teacher, split, limit, pooling="cls", layers=True)
     write_signals(to, "train", len(split), outputs, DTYPE)
 
 
-def bare_forward(
-    model: PreTrainedModel, split: EncodedSplit, on: Accelerator, given: dict[str, Any]
-) -> None:
+def bare_forward(teacher: LoadedModel, split: EncodedSplit, batch_size: int) -> None:
     """The teacher over the same batches; its outputs are dropped."""
-    model.train(False)
-    for rows in sorted_batches(split.lengths, given["batch_size"]):
-        batch = collate(split, rows, given["pad_id"]).to(on.device)
-        with torch.no_grad(), on.autocast():
-            model(**batch.inputs, output_hidden_states=True)
+    teacher.model.train(False)
+    for rows in sorted_batches(split.lengths, batch_size):
+        batch = teacher.batch(split, rows)
+        with torch.no_grad(), teacher.accelerator.autocast():
+            teacher.model(**batch.inputs, output_hidden_states=True)
 
 
 def wait(folder: Path, split: EncodedSplit, on: Accelerator, batch_size: int) -> None:
@@ -72,22 +72,21 @@ def wait(folder: Path, split: EncodedSplit, on: Accelerator, batch_size: int) ->
 
 def measured(data: RealRows, on: Accelerator, repeats: int) -> dict[str, Any]:
     """All measures of one task."""
-    model = load_finetuned(data.inputs["teacher"]).to(on.device)
+    source = data.inputs["teacher"]
+    model = load_finetuned(source).to(on.device)
+    teacher = LoadedModel(source, model, load_tokenizer(source), on)
     split = read_encoded(data.inputs["encoded"], "train")
-    given = {
-        "batch_size": data.params["teacher"]["training"]["eval_batch_size"],
-        "pad_id": int(load_tokenizer(data.inputs["teacher"]).pad_token_id),
-    }
+    at_once = data.params["teacher"]["training"]["eval_batch_size"]
     folder = data.inputs["signals"]
 
     def recorded() -> float:
         for path in folder.glob("*"):
             path.unlink()
-        return stopwatch(lambda: record_train(model, split, on, given, folder))
+        return stopwatch(lambda: record_train(teacher, split, at_once, folder))
 
     sides = {
         "record": recorded,
-        "forward": lambda: stopwatch(lambda: bare_forward(model, split, on, given)),
+        "forward": lambda: stopwatch(lambda: bare_forward(teacher, split, at_once)),
     }
     passes = summary(paired(sides, repeats), [("record", "forward")])
     size = sum(path.stat().st_size for path in folder.iterdir())

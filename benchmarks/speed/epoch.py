@@ -35,13 +35,12 @@ from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
 from synthetic_cell import NoJudge
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import PreTrainedModel
 
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
 from alpkd_pipeline.training.batching import collate, epoch_batches
-from alpkd_pipeline.training.devices import Accelerator, resolve_hardware
+from alpkd_pipeline.training.devices import LoadedModel, resolve_hardware
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.optim import lr_factor
 from alpkd_pipeline.training.run_config import RunConfig, Settings
@@ -61,9 +60,9 @@ def our_epoch(run: RunConfig, **instead: Any) -> float:
     """
     fit = run_module.fit
 
-    def timed(learner: Learner, _judge: Any, settings: Settings, **parts: Any) -> NoReturn:
+    def timed(learner: Learner, _judge: Any, *asked: Any, **parts: Any) -> NoReturn:
         parts |= instead
-        raise _MeasuredError(stopwatch(lambda: fit(learner, NoJudge(), settings, **parts)))
+        raise _MeasuredError(stopwatch(lambda: fit(learner, NoJudge(), *asked, **parts)))
 
     return _measured(run, run_module, "fit", timed)
 
@@ -71,11 +70,11 @@ def our_epoch(run: RunConfig, **instead: Any) -> float:
 def bare(run: RunConfig) -> float:
     """Seconds of one epoch of the bare loop, on the student that a run begins with."""
 
-    def timed(_: RunConfig, model: Any, tokenizer: Any, __: Any, on: Any, *___: Any) -> None:
+    def timed(_: RunConfig, learner: Learner, *__: Any) -> None:
         # As PyTorch starts, and not as a run of ours before has left it.
         torch.use_deterministic_algorithms(False)
         torch.manual_seed(run.seed)
-        raise _MeasuredError(_bare(run, model, int(tokenizer.pad_token_id), on))
+        raise _MeasuredError(_bare(run, learner.loaded))
 
     return _measured(run, student, "train_and_write", timed)
 
@@ -83,8 +82,8 @@ def bare(run: RunConfig) -> float:
 def bare_prepared(run: RunConfig) -> float:
     """Seconds of one epoch of the bare loop, on the student that a run gives to its own loop."""
 
-    def timed(learner: Learner, *_: Any, pad_id: int, accelerator: Any, **__: Any) -> NoReturn:
-        raise _MeasuredError(_bare(run, learner.model, pad_id, accelerator))
+    def timed(learner: Learner, *_: Any, **__: Any) -> NoReturn:
+        raise _MeasuredError(_bare(run, learner.loaded))
 
     return _measured(run, run_module, "fit", timed)
 
@@ -99,19 +98,12 @@ def _measured(run: RunConfig, module: Any, name: str, timed: Any) -> float:
     raise AssertionError("the run ended before its loop")
 
 
-def _bare(run: RunConfig, model: Any, pad_id: int, on: Accelerator) -> float:
+def _bare(run: RunConfig, student: LoadedModel) -> float:
     train = read_encoded(run.inputs["encoded"], "train")
-    return stopwatch(lambda: bare_epoch(model, train, run.training, run.seed, pad_id, on))
+    return stopwatch(lambda: bare_epoch(student, train, run.training, run.seed))
 
 
-def bare_epoch(
-    model: PreTrainedModel,
-    train: EncodedSplit,
-    settings: Settings,
-    seed: int,
-    pad_id: int,
-    on: Accelerator,
-) -> None:
+def bare_epoch(student: LoadedModel, train: EncodedSplit, settings: Settings, seed: int) -> None:
     """The same epoch in plain PyTorch, as its author would want it: nothing is read or written.
 
     The same: the batches (our `epoch_batches` and `collate` stand for its data loader), autocast,
@@ -119,6 +111,7 @@ def bare_epoch(
     deterministic kernels, the check that loss and gradient are finite, running sums, the journal,
     the progress bar. So the ratio is the price of all of these. The loss is never read.
     """
+    model, on, pad_id = student.model, student.accelerator, student.pad_id
     batches = epoch_batches(train.lengths, np.arange(len(train)), settings.batch_size, seed, 0)
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]

@@ -40,6 +40,7 @@ from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training.batching import epoch_batches
 from alpkd_pipeline.training.devices import resolve_hardware
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.student import train_student
 
@@ -57,8 +58,8 @@ class _FoundError(Exception):
 def model_of(run: RunConfig) -> nn.Module:
     """The student as the loop gets it."""
 
-    def stop(*, model: nn.Module, **_: Any) -> NoReturn:
-        raise _FoundError(model)
+    def stop(learner: Learner, *_: Any, **__: Any) -> NoReturn:
+        raise _FoundError(learner.loaded.model)
 
     with patch.object(run_module, "fit", stop):
         try:

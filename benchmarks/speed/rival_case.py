@@ -16,7 +16,7 @@ import numpy as np
 from real_rows import RealRows, real_rows
 
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
-from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.models.student import StudentSettings, build_student
 from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded, write_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches
@@ -138,15 +138,9 @@ def _first(split: EncodedSplit, rows: int) -> EncodedSplit:
 def _share(rows: RealRows, layers: int) -> None:
     """Write what the rivals read: the student at step 0, the rows, the settings."""
     folder, params = rows.folder, rows.params
-    asked, seed = params["student"], params["seed"]
+    asked, seed = StudentSettings(**{**params["student"], "layers": layers}), params["seed"]
     tokenizer = load_tokenizer(folder / "teacher")
-    student = build_student(
-        load_finetuned(folder / "teacher"),
-        layers=layers,
-        init=asked["init"],
-        head=asked["head"],
-        seed=seed,
-    )
+    student = build_student(load_finetuned(folder / "teacher"), asked, seed)
     (folder / "student").mkdir()
     save_classifier(student, tokenizer, folder / "student")
     limit = params["task"]["max_length"]

@@ -15,9 +15,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,15 +33,15 @@ from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.training.batching import epoch_batches
-from alpkd_pipeline.training.devices import Accelerator
+from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.batching import Selection, epoch_batches
+from alpkd_pipeline.training.devices import Accelerator, LoadedModel
 from alpkd_pipeline.training.distill import Learner, distill_step
 from alpkd_pipeline.training.loop import fit
-from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import BatchOutput
 from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run import seed_everything
-from alpkd_pipeline.training.run_config import Settings
+from alpkd_pipeline.training.run_config import RunConfig, Settings
 
 SEED = 0
 LABELS = 3
@@ -200,6 +201,8 @@ class Student:
         self.cell, self._on = cell, on
         model = fresh_model(BertForSequenceClassification, sizes.config(layers), SEED)
         self.model = model.to(on.device)
+        words: Any = SimpleNamespace(pad_token_id=PAD_ID)  # all that a training asks a tokenizer
+        self._loaded = LoadedModel(Path(), self.model, words, on)
         self._method = build_method(
             method,
             teacher_layers=sizes.teacher_layers,
@@ -212,7 +215,7 @@ class Student:
         if needs:
             source = CachedSignals(cell.signals, "train", on.device, layers="layers" in needs)
         keep_seen_rows(self.model, seen_tokens((cell.train,), PAD_ID))
-        self._step = distill_step(self.model, self._method, source, on, "cls")
+        self._step = distill_step(self._loaded, self._method, source, "cls")
         self._compile(compiling)
 
     def _compile(self, compiling: str) -> None:
@@ -242,26 +245,18 @@ class Student:
             weight_decay=0.01,
             max_grad_norm=1.0,
             selection="dev",
+            checkpoint_every="never",
         )
+        params = {"training": asdict(settings), "seed": SEED}
+        chosen = Selection(self.cell.train, rows, "dev", self.cell.train, rows, "none")
         hook = register_optimizer_step_post_hook(clock)
         try:
             with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
                 seed_everything(SEED)
-                learned = list(self._method.learned)
-                fit(
-                    Learner(model=self.model, step=self._step, learned=learned),
-                    NoJudge(),
-                    settings,
-                    train=self.cell.train,
-                    rows=rows,
-                    pad_id=PAD_ID,
-                    seed=SEED,
-                    accelerator=self._on,
-                    limit=RowLimit(batch_size, "training"),
-                    journal=journal,
-                    title="synthetic",
-                    score_name="none",
-                )
+                learner = Learner(self._loaded, self._step, self._method.learned)
+                task = Task("synthetic", "classification", ("text",), tuple("abc"), ("accuracy",))
+                run = RunConfig(Path(folder), "student", "synthetic", task, params, {})
+                fit(learner, NoJudge(), run, chosen, journal=journal)
         finally:
             hook.remove()
         return Span(clock.began, clock.ended)

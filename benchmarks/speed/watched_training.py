@@ -27,8 +27,8 @@ from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.run_config import read_config
 
 STAGES = {
-    "built": "models loaded, signals opened",
-    "opened": "encoded rows opened, rows chosen",
+    "built": "models loaded, signals and encoded rows opened, rows chosen",
+    "opened": "the tokens of all rows looked at",
     "ordered": "the first epoch's batches are drawn",
     "end": "after the last step",
 }

@@ -31,6 +31,7 @@ TRAINING = {
     "warmup_ratio": 0.0,
     "weight_decay": 0.0,
     "max_grad_norm": 1.0,
+    "selection": "dev",
     "eval_batch_size": 4,
     "device": "cpu",
     "precision": "fp32",

@@ -9,7 +9,7 @@ import torch
 from tests.evaluation.conftest import TASK, VOCABULARY, split
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import loaded_model
+from alpkd_pipeline.evaluation.score import check_split, loaded_model
 from alpkd_pipeline.training.devices import Hardware
 
 HERE = Hardware("cpu", "a processor", "fp32", 1)
@@ -47,10 +47,10 @@ def test_ids_that_the_model_does_not_know_are_refused(
     rows = split(np.array([0, 1]), top=top)
     with loaded_model(classifier, TASK, HERE) as loaded:
         if fits:
-            loaded.check_split(rows, "dev")
+            check_split(loaded, rows, "dev")
             return
         with pytest.raises(UserError) as caught:
-            loaded.check_split(rows, "dev")
+            check_split(loaded, rows, "dev")
     line = str(caught.value)
     assert "split 'dev' holds the token id 20" in line
     assert "knows 20 tokens" in line
@@ -58,4 +58,4 @@ def test_ids_that_the_model_does_not_know_are_refused(
 
 def test_an_empty_split_fits_any_model(classifier: Path) -> None:
     with loaded_model(classifier, TASK, HERE) as loaded:
-        loaded.check_split(split(np.array([], dtype=np.int64)), "test")
+        check_split(loaded, split(np.array([], dtype=np.int64)), "test")

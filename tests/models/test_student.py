@@ -19,7 +19,7 @@ from alpkd_pipeline.models.encoder import (
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.models.student import EncoderSizes, build_student
+from alpkd_pipeline.models.student import StudentSettings, build_student
 from alpkd_pipeline.tasks.task import Task
 
 Batch = dict[str, Tensor]
@@ -27,9 +27,10 @@ CUTS = {"first": (1, 2, 3, 4), "skip": (2, 3, 5, 6), "last": (3, 4, 5, 6)}
 """Layers of a 6-layer teacher for a 4-layer student; skip: floor(j * 6 / 4 + 1/2)."""
 
 
-def cut(teacher: PreTrainedModel, **changes: Any) -> PreTrainedModel:
-    options: dict[str, Any] = {"layers": 4, "init": "first", "head": "teacher", "seed": 3}
-    return build_student(teacher, **{**options, **changes})
+def cut(
+    teacher: PreTrainedModel, encoder: PreTrainedModel | None = None, seed: int = 3, **changes: Any
+) -> PreTrainedModel:
+    return build_student(teacher, StudentSettings(**{"layers": 4, **changes}), seed, encoder)
 
 
 def layer_list(model: PreTrainedModel) -> nn.Module:
@@ -160,8 +161,10 @@ def test_a_fresh_head_is_the_seed_s(family: str, make_model: Any, init: str) -> 
     teacher = make_model(family)
     one, same, other = (cut(teacher, init=init, head="fresh", seed=seed) for seed in (3, 3, 4))
     kept = cut(teacher, init=init, head="teacher", seed=3)
+    before_fine_tuning = cut(teacher, init=init, init_from="pretrained").state_dict()
     for key, value in one.state_dict().items():
         assert torch.equal(value, same.state_dict()[key])
+        assert torch.equal(value, before_fine_tuning[key])
         outside = not key.startswith(one.base_model_prefix + ".")
         if outside and value.dim() > 1:
             assert not torch.equal(value, other.state_dict()[key])
@@ -205,8 +208,8 @@ def test_a_random_student_with_the_teacher_s_head(family: str, make_model: Any) 
 
 def test_a_narrower_random_student(family: str, make_model: Any, batch: Batch) -> None:
     teacher = make_model(family)
-    sizes = EncoderSizes(hidden_size=24, heads=2, intermediate_size=40)
-    student = cut(teacher, init="random", layers=2, sizes=sizes)
+    sizes = {"hidden_size": 24, "heads": 2, "intermediate_size": 40}
+    student = cut(teacher, init="random", layers=2, **sizes)
     config = student.config
     assert (config.hidden_size, config.num_attention_heads, config.num_hidden_layers) == (24, 2, 2)
     assert getattr(config, FAMILIES[family].inner) == 40
@@ -227,7 +230,7 @@ def test_a_checkpoint_gives_its_first_layers_and_the_teacher_the_head(
     family: str, make_model: Any
 ) -> None:
     teacher, other = make_model(family, seed=0), make_model(family, seed=1, layers=5)
-    student = cut(teacher, init="checkpoint", checkpoint=other, layers=3)
+    student = cut(teacher, other, init="checkpoint", layers=3)
     reference = cut(other, layers=3).state_dict()
     head = teacher.state_dict()
     for key, value in student.state_dict().items():
@@ -237,7 +240,7 @@ def test_a_checkpoint_gives_its_first_layers_and_the_teacher_the_head(
 def test_a_checkpoint_of_another_width_keeps_a_fresh_head(make_model: Any, batch: Batch) -> None:
     teacher = make_model("bert")
     narrow = make_model("bert", layers=4, hidden_size=16, num_attention_heads=2)
-    student = cut(teacher, init="checkpoint", checkpoint=narrow, layers=2)
+    student = cut(teacher, narrow, init="checkpoint", layers=2)
     expected = fresh_model(type(student), student.config, 3)
     assert torch.equal(student.classifier.weight, expected.classifier.weight)
     assert torch.equal(student.classifier.bias, expected.classifier.bias)
@@ -246,9 +249,7 @@ def test_a_checkpoint_of_another_width_keeps_a_fresh_head(make_model: Any, batch
 
 
 def test_a_checkpoint_of_another_family(make_model: Any, batch: Batch) -> None:
-    student = cut(
-        make_model("bert"), init="checkpoint", checkpoint=make_model("distilbert"), layers=2
-    )
+    student = cut(make_model("bert"), make_model("distilbert"), init="checkpoint", layers=2)
     assert student.config.model_type == "distilbert"
     assert forward_signal(student, batch, pooling="cls", layers=True)[1].shape == (3, 2, 32)
 
@@ -278,9 +279,9 @@ def test_the_attention_code_is_the_teacher_s(make_model: Any) -> None:
         ({"init": "frist"}, "student.init 'frist' is unknown"),
         ({"head": "own"}, "student.head 'own' is unknown"),
         ({"init": "checkpoint"}, "needs student.checkpoint"),
-        ({"sizes": EncoderSizes(hidden_size=16)}, "student.init = random"),
-        ({"init": "random", "sizes": EncoderSizes(hidden_size=30)}, "hidden_size 30"),
-        ({"init": "random", "sizes": EncoderSizes(heads=5)}, "5 heads"),
+        ({"hidden_size": 16}, "student.init = random"),
+        ({"init": "random", "hidden_size": 30}, "hidden_size 30"),
+        ({"init": "random", "heads": 5}, "5 heads"),
     ],
 )
 def test_what_cannot_be_built_is_refused(
@@ -293,11 +294,9 @@ def test_what_cannot_be_built_is_refused(
 
 def test_a_checkpoint_with_fewer_layers_is_refused(make_model: Any) -> None:
     with pytest.raises(UserError, match="the checkpoint has 2"):
-        cut(
-            make_model("bert"), init="checkpoint", checkpoint=make_model("bert", layers=2), layers=3
-        )
+        cut(make_model("bert"), make_model("bert", layers=2), init="checkpoint", layers=3)
 
 
 def test_rotary_positions_need_even_heads(make_model: Any) -> None:
     with pytest.raises(UserError, match="hidden_size 36 must be a multiple of 8 for 4 heads"):
-        cut(make_model("modernbert"), init="random", sizes=EncoderSizes(hidden_size=36))
+        cut(make_model("modernbert"), init="random", hidden_size=36)

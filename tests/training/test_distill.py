@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from tests.training.toys import WIDTH, random_rows, tiny_bert
+from tests.training.toys import WIDTH, loaded, random_rows, tiny_bert
 from torch import Tensor
 
 from alpkd_pipeline.distillation.method import Method
@@ -69,7 +69,7 @@ def test_the_method_sees_the_student_and_its_own_rows_of_the_teacher(
     name: str, accelerator: Accelerator, batch: Batch
 ) -> None:
     student, chosen, source = tiny_bert().eval(), method(name), Told()
-    step = distill_step(student, chosen, source, accelerator, "cls")
+    step = distill_step(loaded(student, accelerator), chosen, source, "cls")
     found = step(batch)
     teacher = Signal(source.logits[[4, 0, 3]], source.layers[[4, 0, 3]])
     expected = chosen(said_by(student, batch), teacher, torch.tensor([0, 0, 1]))
@@ -82,16 +82,18 @@ def test_the_method_sees_the_student_and_its_own_rows_of_the_teacher(
 
 def test_a_method_without_a_teacher_asks_nobody(accelerator: Accelerator, batch: Batch) -> None:
     source = Told()
-    distill_step(tiny_bert(), method("no_kd"), source, accelerator, "cls")(batch)
-    distill_step(tiny_bert(), method("no_kd"), None, accelerator, "cls")(batch)
-    distill_step(tiny_bert(), method("kd"), source, accelerator, "cls")(batch)
+    distill_step(loaded(tiny_bert(), accelerator), method("no_kd"), source, "cls")(batch)
+    distill_step(loaded(tiny_bert(), accelerator), method("no_kd"), None, "cls")(batch)
+    distill_step(loaded(tiny_bert(), accelerator), method("kd"), source, "cls")(batch)
     assert source.asked == [[4, 0, 3]]
 
 
 def test_pooling_is_that_of_the_run(accelerator: Accelerator, batch: Batch) -> None:
     student = tiny_bert().eval()
     losses = [
-        distill_step(student, method("pkd"), Told(), accelerator, p)(batch).intermediate.item()
+        distill_step(loaded(student, accelerator), method("pkd"), Told(), p)(
+            batch
+        ).intermediate.item()
         for p in ("cls", "mean")
     ]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
@@ -99,7 +101,9 @@ def test_pooling_is_that_of_the_run(accelerator: Accelerator, batch: Batch) -> N
 
 @pytest.mark.parametrize("accelerator", ["bf16"], indirect=True)
 def test_losses_are_added_up_in_fp32(accelerator: Accelerator, batch: Batch) -> None:
-    terms = distill_step(tiny_bert().eval(), method("alp_kd"), Told(), accelerator, "cls")(batch)
+    terms = distill_step(loaded(tiny_bert().eval(), accelerator), method("alp_kd"), Told(), "cls")(
+        batch
+    )
     for term in (terms.hard, terms.soft, terms.intermediate, terms.total):
         assert term is not None
         assert term.dtype == torch.float32
@@ -125,7 +129,7 @@ def test_a_live_teacher_never_drops_out_and_never_learns(
     assert torch.equal(one.logits, two.logits)
     assert not model.training
     assert not any(p.requires_grad for p in model.parameters())
-    step = distill_step(tiny_bert().eval(), method("alp_kd"), teacher, accelerator, "cls")
+    step = distill_step(loaded(tiny_bert().eval(), accelerator), method("alp_kd"), teacher, "cls")
     step(batch).total.backward()
     assert all(p.grad is None for p in model.parameters())
 
@@ -139,7 +143,7 @@ def test_methods_on_tokens_see_the_same_tokens_of_both_sides(
     teacher = LiveTeacher(
         teacher_model, accelerator, "cls", layers=False, tokens=chosen.teacher_tokens
     )
-    step = distill_step(student, chosen, teacher, accelerator, "cls")
+    step = distill_step(loaded(student, accelerator), chosen, teacher, "cls")
     terms = step(batch)
 
     def heard(model: torch.nn.Module, tokens: TokenLayers | None) -> Signal:
@@ -163,7 +167,7 @@ def test_other_padding_changes_no_loss_on_tokens(name: str, accelerator: Acceler
     teacher = LiveTeacher(
         tiny_bert(TEACHER_LAYERS, seed=1), accelerator, "cls", False, chosen.teacher_tokens
     )
-    step = distill_step(student, chosen, teacher, accelerator, "cls")
+    step = distill_step(loaded(student, accelerator), chosen, teacher, "cls")
     rows = np.array([4, 0, 3])
     together = step(collate(split, rows, pad_id=0)).intermediate
     alone = [step(collate(split, rows[[i]], pad_id=0)).intermediate for i in range(3)]
@@ -181,7 +185,7 @@ def test_losses_on_tokens_are_in_fp32_too(
     teacher = LiveTeacher(
         tiny_bert(TEACHER_LAYERS), accelerator, "cls", False, chosen.teacher_tokens
     )
-    step = distill_step(tiny_bert().eval(), chosen, teacher, accelerator, "cls")
+    step = distill_step(loaded(tiny_bert().eval(), accelerator), chosen, teacher, "cls")
     terms = step(batch)
     assert terms.total.dtype == torch.float32
     terms.total.backward()

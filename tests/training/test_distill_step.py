@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.training.toys import random_rows, tiny_bert
+from tests.training.toys import loaded, random_rows, tiny_bert
 
 from alpkd_pipeline.training.batching import collate
 from alpkd_pipeline.training.devices import Hardware, accelerator_for
@@ -19,7 +19,7 @@ def test_fine_tuning_is_the_loss_against_the_labels(precision: str) -> None:
     model = tiny_bert().eval()
     batch = collate(random_rows(3), ROWS, pad_id=0)
     with accelerator_for(Hardware("cpu", "", precision, 1)) as accelerator:
-        terms = finetune_step(model, accelerator, "classification")(batch)
+        terms = finetune_step(loaded(model, accelerator), "classification")(batch)
     with torch.no_grad():
         logits = model(**batch.inputs).logits
     by_hand = [
@@ -36,7 +36,7 @@ def test_fine_tuning_is_the_loss_against_the_labels(precision: str) -> None:
 def test_every_weight_gets_a_gradient() -> None:
     model = tiny_bert().eval()
     with accelerator_for(Hardware("cpu", "", "fp32", 1)) as accelerator:
-        step = finetune_step(model, accelerator, "classification")
+        step = finetune_step(loaded(model, accelerator), "classification")
         step(collate(random_rows(3), ROWS, pad_id=0)).total.backward()
     without = {name for name, p in model.named_parameters() if p.grad is None}
     assert without == set()
@@ -45,5 +45,5 @@ def test_every_weight_gets_a_gradient() -> None:
 def test_dropout_is_the_model_s_own_affair() -> None:
     batch = collate(random_rows(3), ROWS, pad_id=0)
     with accelerator_for(Hardware("cpu", "", "fp32", 1)) as accelerator:
-        step = finetune_step(tiny_bert().train(), accelerator, "classification")
+        step = finetune_step(loaded(tiny_bert().train(), accelerator), "classification")
         assert step(batch).total.item() != step(batch).total.item()

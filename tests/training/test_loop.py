@@ -5,26 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.training.toys import loaded
 from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.training.batching import Batch
+from alpkd_pipeline.tasks.sources.demo import TASK
+from alpkd_pipeline.training.batching import Batch, Selection
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
-from alpkd_pipeline.training.memory import journalled_limit
 from alpkd_pipeline.training.progress import Evaluation, FitResult
-from alpkd_pipeline.training.run_config import Settings
+from alpkd_pipeline.training.run_config import RunConfig, Settings
 from alpkd_pipeline.training.update import DivergedError
 
 WIDTH = 3
@@ -35,7 +36,9 @@ SETTINGS = Settings(
     warmup_ratio=0.0,
     weight_decay=0.0,
     max_grad_norm=1e9,
+    selection="dev",
     log_every=1,
+    checkpoint_every="never",
 )
 
 
@@ -120,26 +123,17 @@ class World:
                 world.left.append(left)
 
         learner = Learner(
-            model=self.model,
-            step=step or self.squares,
+            loaded(self.model, self.accelerator),
+            step or self.squares,
             term_weights=more.get("term_weights", {}),
-            begin_epoch=more.get("begin_epoch"),
+            begin_epoch=more.get("begin_epoch", lambda epoch: None),
         )
+        params = {"training": asdict(settings), "seed": more.get("seed", 0)}
+        run = RunConfig(self.folder, "student", "toy", TASK, params, {})
+        rows = more.get("rows", np.arange(len(self.train)))
+        chosen = Selection(self.train, rows, "dev", self.train, rows, "dev")
         with Journal(self.folder) as journal:
-            return fit(
-                learner,
-                Judge(),
-                settings,
-                train=self.train,
-                rows=more.get("rows", np.arange(len(self.train))),
-                pad_id=0,
-                seed=more.get("seed", 0),
-                accelerator=self.accelerator,
-                limit=journalled_limit(settings.batch_size, "training", journal, []),
-                journal=journal,
-                title="toy",
-                score_name="dev",
-            )
+            return fit(learner, Judge(), run, chosen, journal=journal)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in read_journal(self.folder)[0] if event["event"] == kind]

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.models.conftest import NLI, tiny_config, word_tokenizer
 from tests.training.conftest import copied
+from tests.training.toys import loaded
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
@@ -60,7 +61,11 @@ def rows_of(words: dict[str, list[int]], folder: Path, family: str = "bert", las
 
 
 def fits(model: PreTrainedModel, tokenizer: Any, folder: Path, cpu: Accelerator) -> None:
-    check_fits(model, tokenizer, folder, Path("the-model"), cpu)
+    check_fits(loaded(model, cpu, tokenizer), folder)
+
+
+def saves(model: PreTrainedModel, tokenizer: Any, room: Path, cpu: Accelerator) -> None:
+    check_saves(loaded(model, cpu, tokenizer), room)
 
 
 def refused(check: Callable[..., None], *args: Any) -> str:
@@ -168,7 +173,7 @@ def test_nothing_is_changed_by_looking(training: bool, cpu: Accelerator, tmp_pat
     np.random.seed(3)
     states = torch.get_rng_state(), np.random.get_state()[1].tolist()
     fits(model, tokenizer, tmp_path, cpu)
-    check_saves(model, tokenizer, Path("the-model"), tmp_path)
+    saves(model, tokenizer, tmp_path, cpu)
     assert model.training is training
     assert all(torch.equal(before[k], weight) for k, weight in model.state_dict().items())
     assert all(weight.grad is None for weight in model.parameters())
@@ -178,28 +183,30 @@ def test_nothing_is_changed_by_looking(training: bool, cpu: Accelerator, tmp_pat
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_a_model_of_each_family_comes_back_from_a_file(family: str, tmp_path: Path) -> None:
-    check_saves(model_of(family), word_tokenizer(family), Path("the-model"), tmp_path)
+def test_a_model_of_each_family_comes_back_from_a_file(
+    family: str, cpu: Accelerator, tmp_path: Path
+) -> None:
+    saves(model_of(family), word_tokenizer(family), tmp_path, cpu)
 
 
-def test_a_model_that_its_library_refuses_to_save(tmp_path: Path) -> None:
+def test_a_model_that_its_library_refuses_to_save(cpu: Accelerator, tmp_path: Path) -> None:
     model = model_of("bert")
     model.config._output_attentions = True
-    said = refused(check_saves, model, word_tokenizer(), Path("the-model"), tmp_path)
+    said = refused(saves, model, word_tokenizer(), tmp_path, cpu)
     assert "the-model/config.json" in said
     assert "output_attentions" in said
     assert not list(tmp_path.iterdir())
 
 
-def test_a_weight_that_does_not_come_back(tmp_path: Path) -> None:
+def test_a_weight_that_does_not_come_back(cpu: Accelerator, tmp_path: Path) -> None:
     """A table of some rows only: what is saved is not the whole model."""
     model = model_of("bert")
     keep_seen_rows(model, np.arange(7))
-    said = refused(check_saves, model, word_tokenizer(), Path("the-model"), tmp_path)
+    said = refused(saves, model, word_tokenizer(), tmp_path, cpu)
     assert "cannot be saved and loaded again" in said
     tied = model_of("bert")
     tied.bert.register_buffer("more", torch.zeros(2))
-    assert "more" in refused(check_saves, tied, word_tokenizer(), Path("the-model"), tmp_path)
+    assert "more" in refused(saves, tied, word_tokenizer(), tmp_path, cpu)
 
 
 def without_positions(folder: Path, rows: int) -> None:
@@ -251,5 +258,5 @@ def test_the_demo_fits(cpu: Accelerator, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(DEMO_FOLDER)
     encode_splits(load(), TASK, tokenizer, 64, tmp_path)
     model = load_classifier(DEMO_FOLDER, TASK, 0)
-    check_fits(model, tokenizer, tmp_path, DEMO_FOLDER, cpu)
-    check_saves(model, tokenizer, DEMO_FOLDER, tmp_path)
+    fits(model, tokenizer, tmp_path, cpu)
+    saves(model, tokenizer, tmp_path, cpu)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import MISSING, FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from tests.training.conftest import PARAMS, TRAINING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.models.student import StudentSettings
+from alpkd_pipeline.params import StudentParams, TrainingParams
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.run_config import RunConfig, Settings, read_config
 
@@ -84,8 +86,19 @@ def test_the_loop_gets_its_part_of_the_block(tmp_path: Path) -> None:
     assert (settings.eval_every, settings.patience, settings.log_every) == ("epoch", None, 2)
 
 
-def test_every_parameter_of_a_training_has_its_place() -> None:
-    assert {field.name for field in fields(Settings)} == set(TrainingParams.model_fields)
+@pytest.mark.parametrize(
+    ("settings", "block"), [(Settings, TrainingParams), (StudentSettings, StudentParams)]
+)
+def test_every_parameter_has_its_place_and_its_default(
+    settings: Any, block: type[BaseModel]
+) -> None:
+    """Declared twice: where a training runs there is no pydantic."""
+    ours = {f.name: (f.default is MISSING, f.default) for f in fields(settings)}
+    theirs = {
+        name: (field.is_required(), MISSING if field.is_required() else field.default)
+        for name, field in block.model_fields.items()
+    }
+    assert ours == theirs
 
 
 def test_a_change_of_the_block_does_not_reach_the_run(tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.training.toys import random_rows
+from tests.training.toys import loaded, random_rows
 from torch import Tensor
 
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal
+from alpkd_pipeline.training.devices import Accelerator, Hardware
 from alpkd_pipeline.training.predict import BatchOutput
+from alpkd_pipeline.training.run import Observer
 from alpkd_pipeline.training.student import attention_observer
 
 ROWS, STUDENT, TEACHER, WIDTH = 5, 2, 4, 3
@@ -51,8 +53,13 @@ class Teacher:
         return Signal(THEIRS.logits[rows], THEIRS.layers[rows])
 
 
+def observer(chosen: Method) -> Observer:
+    on = Accelerator(torch.device("cpu"), Hardware("cpu", "toy", "fp32", 1))
+    return attention_observer(chosen, Teacher(), SPLIT, loaded(None, on))
+
+
 def look(chosen: Method, *groups: list[int]) -> dict:
-    return attention_observer(chosen, Teacher(), SPLIT, pad_id=0)(outputs(*groups))["attention"]
+    return observer(chosen)(outputs(*groups))["attention"]
 
 
 def test_weights_are_the_mean_over_all_rows() -> None:
@@ -93,7 +100,7 @@ def test_it_is_ready_for_the_journal() -> None:
 
 
 def test_looking_again_starts_again() -> None:
-    observe = attention_observer(method("alp_kd"), Teacher(), SPLIT, pad_id=0)
+    observe = observer(method("alp_kd"))
     first, second = observe(outputs([0, 1])), observe(outputs([0, 1]))
     assert first == second
 

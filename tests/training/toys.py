@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import BertConfig, BertForSequenceClassification
 
 from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.devices import Accelerator, LoadedModel
 
 VOCABULARY, WIDTH = 20, 8
 
@@ -34,6 +37,12 @@ def tiny_bert(layers: int = 2, seed: int = 0) -> BertForSequenceClassification:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return BertForSequenceClassification(config)
+
+
+def loaded(model: Any, accelerator: Accelerator, tokenizer: Any = None) -> LoadedModel:
+    """A model of a folder that is not there; without a tokenizer the padding id is 0."""
+    words = tokenizer or SimpleNamespace(pad_token_id=0)
+    return LoadedModel(Path("the-model"), model, words, accelerator)
 
 
 def random_rows(count: int, lengths: tuple[int, ...] = (4, 7, 3, 9, 5)) -> EncodedSplit:

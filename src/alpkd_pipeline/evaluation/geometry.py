@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import LoadedModel, first_dev, loaded_model
+from alpkd_pipeline.evaluation.score import check_split, first_dev, loaded_model
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.devices import Hardware
+from alpkd_pipeline.training.devices import Hardware, LoadedModel
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import iterate_outputs
 
@@ -56,7 +56,7 @@ def measure_geometry(
     states = []
     for folder in (student, teacher):
         with loaded_model(folder, task, hardware) as loaded:
-            loaded.check_split(split, name)
+            check_split(loaded, split, name)
             states.append(layer_states(loaded, split, rows, pooling))
     student_EmD, teacher_EnD = states  # noqa: N806
     found: dict[str, Any] = {
@@ -87,16 +87,8 @@ def layer_states(
     """
     place = {int(row): number for number, row in enumerate(rows)}
     states: np.ndarray | None = None
-    for out in iterate_outputs(
-        loaded.model,
-        split,
-        loaded.accelerator,
-        RowLimit(BATCH_SIZE, "evaluation"),
-        pad_id=loaded.pad_id,
-        pooling=pooling,
-        layers=True,
-        only=rows,
-    ):
+    limit = RowLimit(BATCH_SIZE, "evaluation")
+    for out in iterate_outputs(loaded, split, limit, pooling=pooling, layers=True, only=rows):
         assert out.layers is not None
         layers_BLD = out.layers.cpu().numpy()  # noqa: N806
         if states is None:

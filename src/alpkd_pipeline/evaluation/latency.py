@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import LoadedModel, first_dev, loaded_model
+from alpkd_pipeline.evaluation.score import check_split, first_dev, loaded_model
 from alpkd_pipeline.models.model_files import read_header, weight_files
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.devices import Hardware, environment
+from alpkd_pipeline.training.devices import Hardware, LoadedModel, environment
 
 MEASURED = "from padded token ids in memory to logits in memory; tokenising is not included"
 
@@ -58,7 +58,7 @@ def measure_latency(
     singles = draw.integers(len(split), size=(warmup + repeats, 1))
     batches = draw.integers(len(split), size=(warmup + repeats, batch_size))
     with loaded_model(model_folder, task, hardware) as loaded:
-        loaded.check_split(split, name)
+        check_split(loaded, split, name)
         answer = partial(_seconds, loaded, split)
         one = time_calls(answer, singles, warmup, budget_seconds / 2)
         many = time_calls(answer, batches, warmup, budget_seconds / 2)

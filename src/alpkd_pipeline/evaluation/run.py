@@ -23,7 +23,7 @@ from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 from alpkd_pipeline.tasks.metrics import Judge, score_answers
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, resolve_hardware
-from alpkd_pipeline.training.run_config import RunConfig, read_config
+from alpkd_pipeline.training.run_config import RunConfig, Settings, read_config
 
 log = logging.getLogger(__name__)
 
@@ -77,16 +77,15 @@ def time_run(model: Path, encoded: Path, folder: Path) -> None:
     """Latency and throughput on this machine."""
     run = read_config(folder)
     # Teacher and student under the same conditions: those of the student's training.
-    asked = run.params["training"]
-    hardware = resolve_hardware(asked["device"], asked["precision"], asked["threads"])
+    asked = Settings(**run.params["training"])
+    hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
     write_json(folder / "latency.json", measure_latency(model, encoded, run.task, hardware))
 
 
 def geometry_run(student: Path, teacher: Path, encoded: Path, folder: Path) -> None:
     """Distances and a common plane of the layers of student and teacher."""
     run = read_config(folder)
-    pooling = run.params["method"]["pooling"]
-    found = measure_geometry(student, teacher, encoded, run.task, _hardware(run), pooling)
+    found = measure_geometry(student, teacher, encoded, run.task, _hardware(run), run.pooling)
     write_json(folder / "geometry.json", found)
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
@@ -20,7 +18,12 @@ from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import hidden_label
 from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for, environment
+from alpkd_pipeline.training.devices import (
+    Hardware,
+    LoadedModel,
+    accelerator_for,
+    environment,
+)
 from alpkd_pipeline.training.memory import RowLimit, memory_faults
 from alpkd_pipeline.training.predict import predict, write_predictions
 
@@ -29,27 +32,18 @@ log = logging.getLogger(__name__)
 SCORES = "scores.json"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """A model in evaluation mode on its device, and what is needed to feed it."""
+def check_split(loaded: LoadedModel, split: EncodedSplit, name: str) -> None:
+    """Refuse token ids that the model has no embedding for.
 
-    folder: Path
-    model: PreTrainedModel
-    pad_id: int
-    accelerator: Accelerator
-
-    def check_split(self, split: EncodedSplit, name: str) -> None:
-        """Refuse token ids that the model has no embedding for.
-
-        Raises:
-            UserError: the split was encoded with another tokenizer.
-        """
-        most, known = int(split.input_ids.max(initial=0)), int(self.model.config.vocab_size)
-        if most >= known:
-            raise UserError(
-                f"split '{name}' holds the token id {most}, but {self.folder} knows {known} tokens:"
-                " the split was encoded with another model's tokenizer"
-            )
+    Raises:
+        UserError: the split was encoded with another tokenizer.
+    """
+    most, known = int(split.input_ids.max(initial=0)), int(loaded.model.config.vocab_size)
+    if most >= known:
+        raise UserError(
+            f"split '{name}' holds the token id {most}, but {loaded.folder} knows {known} tokens:"
+            " the split was encoded with another model's tokenizer"
+        )
 
 
 def first_dev(encoded: Path, task: Task, missing: str) -> tuple[str, EncodedSplit]:
@@ -76,8 +70,8 @@ def loaded_model(folder: Path, task: Task, hardware: Hardware) -> Iterator[Loade
                 f"{folder} has {model.config.num_labels} outputs, but task '{task.name}' needs"
                 f" {task.num_labels}: it was fine-tuned for another task"
             )
-        pad_id = int(load_tokenizer(folder).pad_token_id)
-        yield LoadedModel(folder, model.to(accelerator.device), pad_id, accelerator)
+        model = model.to(accelerator.device)
+        yield LoadedModel(folder, model, load_tokenizer(folder), accelerator)
 
 
 def score_splits(
@@ -134,8 +128,8 @@ def score_splits(
 
 
 def _answers(loaded: LoadedModel, split: EncodedSplit, name: str, limit: RowLimit) -> np.ndarray:
-    loaded.check_split(split, name)
-    logits = predict(loaded.model, split, loaded.accelerator, limit, pad_id=loaded.pad_id)
+    check_split(loaded, split, name)
+    logits = predict(loaded, split, limit)
     if not np.isfinite(logits).all():
         raise UserError(
             f"the answers of {loaded.folder} on split '{name}' are not finite: its weights are"

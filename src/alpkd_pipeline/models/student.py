@@ -46,36 +46,39 @@ CHOICES = {"first": first, "skip": spread, "last": last}
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderSizes:
-    """The size of a student with random weights; None keeps the teacher's."""
+class StudentSettings:
+    """The student that is asked for, as the parameter block `student` says it.
 
-    hidden_size: int | None = None
+    `first`, `skip` and `last` copy everything but the other layers; `random` draws a new encoder
+    and keeps the teacher's embeddings where their shapes allow; `checkpoint` takes the first layers
+    of another encoder with the same tokenizer.
+    """
+
+    layers: int  # m, at most the teacher's n
+    init: Init = "first"
+    init_from: Literal["teacher", "pretrained"] = "teacher"  # fine-tuned, or as it was before
+    # `teacher` copies the classification head when it fits as a whole, `fresh` draws it; a pooler
+    # inside the backbone (BERT) is copied with its layers either way
+    head: Head = "teacher"
+    hidden_size: int | None = None  # the sizes are for `random`; None keeps the teacher's
     heads: int | None = None
     intermediate_size: int | None = None
+    checkpoint: str | None = None
+    checkpoint_revision: str | None = None
 
 
 def build_student(
     start_from: PreTrainedModel,
-    *,
-    layers: int,
-    init: Init,
-    head: Head,
+    asked: StudentSettings,
     seed: int,
-    sizes: EncoderSizes | None = None,
     checkpoint: PreTrainedModel | None = None,
 ) -> PreTrainedModel:
     """A student of m layers with its weights at step 0.
 
     Args:
         start_from: the teacher with n layers, fine-tuned or freshly loaded from its backbone.
-        layers: m, at most n.
-        init: `first`, `skip` or `last` copy everything but the other layers; `random` draws a new
-            encoder and keeps the teacher's embeddings where their shapes allow; `checkpoint` takes
-            the first m layers of another encoder with the same tokenizer.
-        head: `teacher` copies the classification head when it fits as a whole, `fresh` draws it.
-            A pooler inside the backbone (BERT) is copied with its layers either way.
+        asked: what it is made of.
         seed: what fresh weights are drawn from; the global random state is left as it was.
-        sizes: the encoder's size for `random`.
         checkpoint: the encoder for `checkpoint`, as `load_classifier` returns it.
 
     Returns:
@@ -85,10 +88,11 @@ def build_student(
         UserError: more layers than the source or the teacher has, sizes without `random` or that
             do not fit together, no checkpoint for `checkpoint`, unknown `init` or `head`.
     """
+    layers, init = asked.layers, asked.init
     if init not in get_args(Init):
         raise UserError(f"student.init {init!r} is unknown; choose from {get_args(Init)}")
-    if head not in get_args(Head):
-        raise UserError(f"student.head {head!r} is unknown; choose from {get_args(Head)}")
+    if asked.head not in get_args(Head):
+        raise UserError(f"student.head {asked.head!r} is unknown; choose from {get_args(Head)}")
     source = checkpoint if init == "checkpoint" else start_from
     if source is None:
         raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
@@ -98,23 +102,24 @@ def build_student(
             raise UserError(
                 f"student.layers = {layers}, but the {what} has {has}; choose 1 to {has}"
             )
-    if sizes not in (None, EncoderSizes()) and init != "random":
+    if init != "random" and {asked.hidden_size, asked.heads, asked.intermediate_size} != {None}:
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
     choose = CHOICES.get(init, first)
     chosen = choose(layers, source.config.num_hidden_layers)
-    config = _cut_config(source.config, chosen, sizes or EncoderSizes())
+    config = _cut_config(source.config, chosen, asked)
     student = fresh_model(type(source), config, seed)
     if init == "random":
         _keep_embeddings(student, source)
     else:
         _keep_layers(student, _cut_weights(source, chosen))
-    if head == "teacher":
+    # An encoder before fine-tuning has no head worth copying.
+    if (asked.head, asked.init_from) == ("teacher", "teacher"):
         _keep_head(student, start_from)
     return student
 
 
 def _cut_config(
-    config: PretrainedConfig, chosen: Sequence[int], sizes: EncoderSizes
+    config: PretrainedConfig, chosen: Sequence[int], asked: StudentSettings
 ) -> PretrainedConfig:
     """The configuration of an encoder with some layers only, numbered from 1, and other sizes."""
     config = copy.deepcopy(config)
@@ -123,16 +128,13 @@ def _cut_config(
         values = getattr(config, name)
         setattr(config, name, [values[k - 1] for k in chosen])
     setattr(config, family.layers, len(chosen))
-    if sizes == EncoderSizes():
+    names = (family.width, family.heads, family.inner)
+    sizes = zip(names, (asked.hidden_size, asked.heads, asked.intermediate_size), strict=True)
+    given = {name: size for name, size in sizes if size is not None}
+    if not given:
         return config
-    asked = {
-        family.width: sizes.hidden_size,
-        family.heads: sizes.heads,
-        family.inner: sizes.intermediate_size,
-    }
-    for name, value in asked.items():
-        if value is not None:
-            setattr(config, name, value)
+    for name, size in given.items():
+        setattr(config, name, size)
     width, heads = config.hidden_size, config.num_attention_heads
     # Rotary positions turn the channels of a head in pairs.
     parts = 2 * heads if hasattr(config, "rope_parameters") else heads

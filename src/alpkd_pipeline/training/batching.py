@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.training.run_config import RunConfig
 
 MEGA_BATCH = 16
 """Batches that are sorted by length together: little padding, and still a random order."""
@@ -101,26 +101,31 @@ def _pad(values: np.ndarray, filled: np.ndarray, fill: int) -> Tensor:
 class Selection:
     """The rows that train, and the split and rows that select."""
 
-    train_rows: np.ndarray  # rows of the train split to train on
-    split: str  # `dev`, or `train` for a holdout
-    rows: np.ndarray  # the selecting rows of that split
+    train: EncodedSplit
+    train_rows: np.ndarray  # its rows to train on
+    split: str  # the name of the selecting split: `dev`, or `train` for a holdout
+    selecting: EncodedSplit
+    rows: np.ndarray  # its rows that select
     name: str  # what the scores are called: `dev` or `holdout`
 
 
-def choose_rows(
-    train: EncodedSplit, dev: EncodedSplit, task: Task, how: str, fraction: float, seed: int
-) -> Selection:
+def choose_rows(run: RunConfig) -> Selection:
     """Select on dev, as the papers do, or on a part cut from train, which keeps dev untouched.
 
-    A `holdout` takes a `fraction` of train that the seed fixes; classes are stratified, a
-    regression is not.
+    A `holdout` takes a fraction of train that the seed fixes; classes are stratified, a regression
+    is not.
     """
+    task, asked, encoded = run.task, run.training, run.inputs["encoded"]
+    train = read_encoded(encoded, "train")
     everything = np.arange(len(train))
-    if how == "dev":
-        return Selection(everything, task.dev_splits[0], np.arange(len(dev)), "dev")
-    draw = np.random.Generator(np.random.PCG64([seed, 0x401D]))
+    if asked.selection == "dev":
+        split = task.dev_splits[0]
+        dev = read_encoded(encoded, split)
+        return Selection(train, everything, split, dev, np.arange(len(dev)), "dev")
+    draw = np.random.Generator(np.random.PCG64([run.seed, 0x401D]))
     strata = train.labels if task.kind == "classification" else np.zeros(len(train), dtype=np.int64)
     classes = [np.flatnonzero(strata == label) for label in np.unique(strata)]
-    held = [draw.permutation(rows)[: max(1, round(fraction * len(rows)))] for rows in classes]
+    share = asked.holdout_fraction
+    held = [draw.permutation(rows)[: max(1, round(share * len(rows)))] for rows in classes]
     rows = np.sort(np.concatenate(held))
-    return Selection(np.setdiff1d(everything, rows), "train", rows, "holdout")
+    return Selection(train, np.setdiff1d(everything, rows), "train", train, rows, "holdout")

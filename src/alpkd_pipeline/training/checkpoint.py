@@ -154,7 +154,7 @@ class Saver:
     """Publishes a training's checkpoints; each remembers how long the journal is.
 
     `every` is the steps between two of them, beside those at each epoch's end; `auto` goes by the
-    clock, so that saving takes no more than `SHARE` of the time.
+    clock, so that saving takes no more than `SHARE` of the time; `never` publishes none.
     """
 
     def __init__(self, work: Path, every: int | str, journal: Journal) -> None:
@@ -164,6 +164,8 @@ class Saver:
 
     def due(self, step: int, *, epoch_ends: bool) -> bool:
         """Whether a checkpoint is wanted after this step."""
+        if self._every == "never":
+            return False
         if self._every != "auto":
             return epoch_ends or step % int(self._every) == 0
         waited = time.perf_counter() - self._saved_at
@@ -175,6 +177,8 @@ class Saver:
 
         `write` writes the tensors; of the `facts` beside them `best_step` names the best model.
         """
+        if self._every == "never":
+            return
         started = time.perf_counter()
 
         def both(folder: Path) -> None:

@@ -17,13 +17,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store import diff
+from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training.batching import Batch, collate
 from alpkd_pipeline.training.run_config import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +57,25 @@ class Accelerator:
         """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
         wanted = self.hardware.precision == "bf16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model on its device, and what is needed to feed it."""
+
+    folder: Path  # where it came from; messages name it
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    accelerator: Accelerator
+
+    @property
+    def pad_id(self) -> int:
+        """The tokenizer's padding id."""
+        return int(self.tokenizer.pad_token_id)
+
+    def batch(self, split: EncodedSplit, rows: np.ndarray) -> Batch:
+        """Some rows (B,) of a split on the model's device."""
+        return collate(split, rows, self.pad_id).to(self.accelerator.device)
 
 
 def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardware:

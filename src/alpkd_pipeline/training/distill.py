@@ -17,36 +17,36 @@ from alpkd_pipeline.models.shape import TokenLayers
 from alpkd_pipeline.models.states import forward_signal, forward_tokens
 from alpkd_pipeline.tasks.task import TaskKind
 from alpkd_pipeline.training.batching import Batch
-from alpkd_pipeline.training.devices import Accelerator
+from alpkd_pipeline.training.devices import Accelerator, LoadedModel
 
 Step = Callable[[Batch], LossTerms]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Learner:
     """What is trained, and how a batch becomes its losses."""
 
-    model: nn.Module  # the model in training, on its device
+    loaded: LoadedModel  # the model in training
     step: Step  # turns a batch into its losses
     # what the method trains beside the model; it is not saved with it
     learned: Sequence[nn.Parameter] = ()
     # the weight of each loss term, for the weighted values in the journal
     term_weights: Mapping[str, float] = field(default_factory=dict)
     # called with the number of each epoch, from 0, before its first step
-    begin_epoch: Callable[[int], None] | None = None
+    begin_epoch: Callable[[int], None] = lambda epoch: None
 
     @cached_property
     def parameters(self) -> list[nn.Parameter]:
         """All that is trained, in a fixed order."""
-        return [*self.model.parameters(), *self.learned]
+        return [*self.loaded.model.parameters(), *self.learned]
 
 
-def finetune_step(model: PreTrainedModel, accelerator: Accelerator, task_kind: TaskKind) -> Step:
+def finetune_step(loaded: LoadedModel, task_kind: TaskKind) -> Step:
     """Plain fine-tuning: the loss against the labels."""
 
     def step(batch: Batch) -> LossTerms:
-        with accelerator.autocast():
-            logits, _ = forward_signal(model, batch.inputs, pooling="cls", layers=False)
+        with loaded.accelerator.autocast():
+            logits, _ = forward_signal(loaded.model, batch.inputs, pooling="cls", layers=False)
         hard = hard_loss(logits, batch.labels, task_kind)
         return LossTerms(hard=hard, soft=None, intermediate=None, total=hard)
 
@@ -54,16 +54,13 @@ def finetune_step(model: PreTrainedModel, accelerator: Accelerator, task_kind: T
 
 
 def distill_step(
-    model: PreTrainedModel,
-    method: Method,
-    teacher: SignalSource | None,
-    accelerator: Accelerator,
-    pooling: str,
+    loaded: LoadedModel, method: Method, teacher: SignalSource | None, pooling: str
 ) -> Step:
     """Distillation: the student's outputs and the teacher's signals, compared by the method."""
+    model = loaded.model
 
     def step(batch: Batch) -> LossTerms:
-        with accelerator.autocast():
+        with loaded.accelerator.autocast():
             layers, tokens = "layers" in method.needs, method.student_tokens
             heard = model_signal(model, batch.inputs, pooling=pooling, layers=layers, tokens=tokens)
         said = teacher.signals(batch.rows, batch.inputs) if teacher and method.needs else None

@@ -9,19 +9,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
-
-from alpkd_pipeline.store.journal import Journal
-from alpkd_pipeline.tasks.encode import EncodedSplit
-from alpkd_pipeline.training.batching import collate, epoch_batches
+from alpkd_pipeline.store.journal import Journal, read_journal
+from alpkd_pipeline.training.batching import Selection, epoch_batches
 from alpkd_pipeline.training.checkpoint import Saver, read_tensors, write_tensors
-from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import journalled_limit
 from alpkd_pipeline.training.optim import make_adamw
-from alpkd_pipeline.training.pace import Usage
 from alpkd_pipeline.training.progress import FitResult, Judge, Progress
-from alpkd_pipeline.training.run_config import Settings
+from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.update import Update, require_finite_weights
 
 log = logging.getLogger(__name__)
@@ -86,36 +81,20 @@ class Stopping:
 def fit(
     learner: Learner,
     judge: Judge,
-    settings: Settings,
+    run: RunConfig,
+    chosen: Selection,
     *,
-    train: EncodedSplit,
-    rows: np.ndarray,
-    pad_id: int,
-    seed: int,
-    accelerator: Accelerator,
-    limit: RowLimit,
     journal: Journal,
-    title: str,
-    score_name: str,
-    saver: Saver | None = None,
     go_on: tuple[Path, dict[str, Any]] | None = None,
 ) -> FitResult:
     """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
 
     Args:
-        learner: what is trained, on the accelerator's device.
+        learner: what is trained.
         judge: scores the model, and keeps it with each evaluation that beats all before it.
-        settings: the numbers.
-        train: the encoded train split.
-        rows: which of its rows to train on.
-        pad_id: the tokenizer's padding id.
-        seed: fixes the order of the batches.
-        accelerator: device and precision.
-        limit: how many rows go through the model at once, where memory is short.
-        journal: where every logged step and evaluation goes.
-        title: shown beside the progress bar.
-        score_name: what the selecting rows are called, `dev` or `holdout`.
-        saver: publishes checkpoints; without it there are none.
+        run: its numbers, its seed, and the folder that gets the checkpoints.
+        chosen: the rows.
+        journal: that of the folder, where every logged step and evaluation goes.
         go_on: a checkpoint's folder and facts, where a training goes on.
 
     Raises:
@@ -123,55 +102,49 @@ def fit(
             that are not finite would be kept.
         UserError: the device's memory is too short for a single row.
     """
-    model, parameters = learner.model, learner.parameters
-    usage = Usage(accelerator.device)
-    run = Progress(settings, len(rows), learner.term_weights, journal, usage, score_name)
+    settings, train = run.training, chosen.train
+    model, parameters = learner.loaded.model, learner.parameters
+    progress = Progress(settings, learner, chosen, journal)
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
-    update = Update(
-        learner=learner,
-        batch_of=lambda members: collate(train, members, pad_id).to(accelerator.device),
-        optimiser=optimiser,
-        max_grad_norm=settings.max_grad_norm,
-        device=accelerator.device,
-        limit=limit,
-    )
+    before = read_journal(run.folder)[0]
+    limit = journalled_limit(settings.batch_size, "training", journal, before)
+    update = Update(learner, train, optimiser, settings.max_grad_norm, limit)
+    saver = Saver(run.folder, settings.checkpoint_every, journal)
     if go_on is not None:
-        run.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))
+        progress.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))
 
     def write(folder: Path) -> None:
-        require_finite_weights(parameters, run.steps)
-        write_tensors(folder, model, parameters, optimiser, run.sums())
+        require_finite_weights(parameters, progress.steps)
+        write_tensors(folder, model, parameters, optimiser, progress.sums())
 
     def pause(epoch: int, place: int, *, due: bool) -> None:
-        if saver is not None and (stop.asked or due):
-            saver.save(run.steps, run.facts(epoch, place), write)
+        if stop.asked or due:
+            saver.save(progress.steps, progress.facts(epoch, place), write)
         if stop.asked:
             stop.stop()
 
     model.train()
-    with run.bar(title), Stopping() as stop:
-        for epoch in range(run.counts.begin_at[0], settings.epochs):
-            if learner.begin_epoch is not None:
-                learner.begin_epoch(epoch)
-            batches = epoch_batches(train.lengths, rows, settings.batch_size, seed, epoch)
+    with progress.bar(run.name), Stopping() as stop:
+        for epoch in range(progress.counts.begin_at[0], settings.epochs):
+            learner.begin_epoch(epoch)
+            batches = epoch_batches(
+                train.lengths, chosen.train_rows, settings.batch_size, run.seed, epoch
+            )
             size = settings.accumulation
             groups = [batches[i : i + size] for i in range(0, len(batches), size)]
-            for place in range(run.first_place(epoch), len(groups)):
-                if run.out_of_patience:
+            for place in range(progress.first_place(epoch), len(groups)):
+                if progress.out_of_patience:
                     break
-                group = groups[place]
-                norm = update(group, run, epoch, train.idx[np.concatenate(group)])
-                run.log_step(norm, epoch)
-                if run.evaluation_due:
-                    run.consider(judge, epoch)
+                progress.log_step(update(groups[place], progress, epoch), epoch)
+                if progress.evaluation_due:
+                    progress.consider(judge, epoch)
                 ends = place + 1 == len(groups)
-                due = saver is not None and saver.due(run.steps, epoch_ends=ends)
-                pause(epoch, place + 1, due=due)
+                pause(epoch, place + 1, due=saver.due(progress.steps, epoch_ends=ends))
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
-                run.consider(judge, epoch)
+                progress.consider(judge, epoch)
                 pause(epoch, len(groups), due=False)
-            log.info("%s: %s", title, run.end_epoch(epoch))
-            if run.out_of_patience:
+            log.info("%s: %s", run.name, progress.end_epoch(epoch))
+            if progress.out_of_patience:
                 break
-        run.log_rest()
-    return run.result(epoch + 1)
+        progress.log_rest()
+    return progress.result(epoch + 1)

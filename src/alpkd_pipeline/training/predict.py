@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from alpkd_pipeline.models.states import forward_signal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.metrics import predictions_frame
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.training.batching import collate, sorted_batches
-from alpkd_pipeline.training.devices import Accelerator
+from alpkd_pipeline.training.batching import sorted_batches
+from alpkd_pipeline.training.devices import LoadedModel
 from alpkd_pipeline.training.memory import RowLimit
 
 
@@ -30,12 +29,10 @@ class BatchOutput:
 
 
 def iterate_outputs(
-    model: PreTrainedModel,
+    loaded: LoadedModel,
     split: EncodedSplit,
-    accelerator: Accelerator,
     limit: RowLimit,
     *,
-    pad_id: int,
     pooling: str = "cls",
     layers: bool = False,
     only: np.ndarray | None = None,
@@ -43,21 +40,19 @@ def iterate_outputs(
     """Outputs batch by batch in evaluation mode, in fp32; the model's mode is restored after.
 
     Args:
-        model: the model, on the accelerator's device.
+        loaded: the model.
         split: the encoded rows.
-        accelerator: device and precision.
         limit: rows in a batch, and how many of them go through the model at once where memory is
             short; one that is handed from call to call spares finding it out again.
-        pad_id: the tokenizer's padding id.
         pooling: how a layer's states become one vector, `cls` or `mean`.
         layers: whether the pooled states of every layer are wanted.
         only: the rows to look at; all of them by default.
     """
-    chosen = np.arange(len(split)) if only is None else only
+    model, chosen = loaded.model, np.arange(len(split)) if only is None else only
 
     def output(rows: np.ndarray) -> BatchOutput:
-        batch = collate(split, rows, pad_id).to(accelerator.device)
-        with torch.no_grad(), accelerator.autocast():
+        batch = loaded.batch(split, rows)
+        with torch.no_grad(), loaded.accelerator.autocast():
             logits, states = forward_signal(model, batch.inputs, pooling=pooling, layers=layers)
         return BatchOutput(rows, logits.float(), None if states is None else states.float())
 
@@ -70,17 +65,10 @@ def iterate_outputs(
         model.train(was_training)
 
 
-def predict(
-    model: PreTrainedModel,
-    split: EncodedSplit,
-    accelerator: Accelerator,
-    limit: RowLimit,
-    *,
-    pad_id: int,
-) -> np.ndarray:
+def predict(loaded: LoadedModel, split: EncodedSplit, limit: RowLimit) -> np.ndarray:
     """The logits of every row, (N, C) float32, in the order of the split."""
     logits: np.ndarray | None = None
-    for out in iterate_outputs(model, split, accelerator, limit, pad_id=pad_id):
+    for out in iterate_outputs(loaded, split, limit):
         values = out.logits.cpu().numpy()
         if logits is None:
             logits = np.empty((len(split), values.shape[1]), dtype=np.float32)

@@ -14,29 +14,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.errors import UserError, no_room
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
 from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.seen_rows import AT_ONCE
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.training.devices import Accelerator
+from alpkd_pipeline.training.devices import LoadedModel
 from alpkd_pipeline.training.memory import RowLimit, is_out_of_memory
 from alpkd_pipeline.training.predict import iterate_outputs
 
 
-def check_fits(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    encoded: Path,
-    source: Path,
-    accelerator: Accelerator,
-) -> None:
+def check_fits(loaded: LoadedModel, encoded: Path) -> None:
     """Refuse a model that cannot read some row of some split; its longest rows are tried.
 
     The model is that with which the training begins, with its whole embedding; its weights, its
-    mode and the random state stay as they are. Its tables came from the folder `source`.
+    mode and the random state stay as they are. Its tables came from its folder.
 
     Raises:
         UserError: a token without embedding, a row longer than the positions, a forward pass that
@@ -46,16 +39,14 @@ def check_fits(
     splits = {name: split for name in names if len(split := read_encoded(encoded, name))}
     for name, split in splits.items():
         # Numbers first: on a GPU a row of a table that is not there would end the process.
-        _check_ids(name, split, model, tokenizer, source)
-        _check_length(name, split, model, source)
-    one, pad_id = RowLimit(1, "evaluation"), int(tokenizer.pad_token_id)
+        _check_ids(name, split, loaded)
+        _check_length(name, split, loaded)
+    one, source = RowLimit(1, "evaluation"), loaded.folder
     for name, split in splits.items():
         what = f"{source}: the model cannot read the longest row of split {name}"
         with _told(what, let_through=UserError):
             row = np.array([split.lengths.argmax()])
-            for out in iterate_outputs(
-                model, split, accelerator, one, pad_id=pad_id, layers=True, only=row
-            ):
+            for out in iterate_outputs(loaded, split, one, layers=True, only=row):
                 if not out.logits.isfinite().all():
                     raise UserError(
                         f"{source}: the model's answer to the longest row of split {name} is"
@@ -63,36 +54,29 @@ def check_fits(
                     )
 
 
-def check_saves(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, source: Path, room: Path
-) -> None:
+def check_saves(loaded: LoadedModel, room: Path) -> None:
     """Refuse a model that does not come back from a file as it was, which is tried in `room`.
 
     Raises:
         UserError: it cannot be saved, not be loaded again, or is another one then.
     """
-    what = f"{source / CONFIG}: the model made with it cannot be saved and loaded again"
+    what = f"{loaded.folder / CONFIG}: the model made with it cannot be saved and loaded again"
     # Nothing is let through: it would speak of a folder that is gone.
     with tempfile.TemporaryDirectory(dir=room, prefix=".preflight-") as place, _told(what):
-        save_classifier(model, tokenizer, Path(place))
+        save_classifier(loaded.model, loaded.tokenizer, Path(place))
         load_tokenizer(Path(place))
         again = load_finetuned(Path(place)).state_dict()
-        for name, weight in model.state_dict().items():
+        for name, weight in loaded.model.state_dict().items():
             if not torch.allclose(weight.cpu(), again[name], rtol=0, atol=0, equal_nan=True):
                 raise ValueError(f"its weight {name} is another one then")
 
 
-def _check_ids(
-    name: str,
-    split: EncodedSplit,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    source: Path,
-) -> None:
+def _check_ids(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
+    model, source = loaded.model, loaded.folder
     rows = _rows(model.get_input_embeddings())
     highest = _highest(split, split.input_ids)
     if rows is not None and highest >= rows:
-        token = tokenizer.convert_ids_to_tokens(highest)
+        token = loaded.tokenizer.convert_ids_to_tokens(highest)
         raise UserError(
             f"split {name}: the token {token!r} has the id {highest}, but the model in {source} has"
             f" embeddings for {rows} tokens only, 0 to {rows - 1}: tokens were added to its"
@@ -113,8 +97,8 @@ def _check_ids(
         )
 
 
-def _check_length(name: str, split: EncodedSplit, model: PreTrainedModel, source: Path) -> None:
-    table = getattr(model.base_model.embeddings, "position_embeddings", None)
+def _check_length(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
+    table = getattr(loaded.model.base_model.embeddings, "position_embeddings", None)
     rows = _rows(table)
     if rows is None:
         return
@@ -124,9 +108,9 @@ def _check_length(name: str, split: EncodedSplit, model: PreTrainedModel, source
     longest = int(split.lengths.max())
     if longest > reads:
         raise UserError(
-            f"split {name}: its longest row has {longest} tokens, but the model in {source} reads"
-            f" {reads} ({rows} positions in its {CONFIG}): set task.max_length to {reads} or less,"
-            f' and "model_max_length": {reads} in its tokenizer_config.json'
+            f"split {name}: its longest row has {longest} tokens, but the model in {loaded.folder}"
+            f" reads {reads} ({rows} positions in its {CONFIG}): set task.max_length to {reads} or"
+            f' less, and "model_max_length": {reads} in its tokenizer_config.json'
         )
 
 

@@ -13,7 +13,8 @@ from tqdm import tqdm
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.metrics import sign
-from alpkd_pipeline.training.batching import Batch, steps_per_epoch
+from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
+from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
 from alpkd_pipeline.training.pace import Pace, Usage
 from alpkd_pipeline.training.run_config import Settings
@@ -90,20 +91,16 @@ class Progress:
     _bar: tqdm[Any]
 
     def __init__(
-        self,
-        settings: Settings,
-        rows: int,
-        term_weights: Mapping[str, float],
-        journal: Journal,
-        usage: Usage,
-        score_name: str,
+        self, settings: Settings, learner: Learner, chosen: Selection, journal: Journal
     ) -> None:
+        rows = len(chosen.train_rows)
         self._per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
         self.total_steps = settings.epochs * self._per_epoch
         self.warmup = warmup_steps(self.total_steps, settings.warmup_ratio)
         self.counts = Counts()
-        self._settings, self._term_weights = settings, term_weights
-        self._journal, self._usage, self._score_name = journal, usage, score_name
+        self._settings, self._term_weights = settings, learner.term_weights
+        self._journal, self._score_name = journal, chosen.name
+        self._usage = Usage(learner.loaded.accelerator.device)
         self._started = time.perf_counter()
         self._since_line, self._this_epoch = Pace(), Pace()
         self._sums: dict[str, Tensor] = {}

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
@@ -20,13 +19,12 @@ from alpkd_pipeline.models.student import count_parameters
 from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
 from alpkd_pipeline.store.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.store.manifest import write_json
-from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.metrics import score
-from alpkd_pipeline.training.batching import Selection, choose_rows
-from alpkd_pipeline.training.checkpoint import Saver, latest
+from alpkd_pipeline.training.batching import Selection
+from alpkd_pipeline.training.checkpoint import latest
 from alpkd_pipeline.training.devices import (
     RESUME,
-    Accelerator,
+    LoadedModel,
     differences,
     environment,
     last_environment,
@@ -56,45 +54,36 @@ class Scorer:
 
     run: RunConfig
     chosen: Selection
-    split: EncodedSplit
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    accelerator: Accelerator
+    loaded: LoadedModel
     observer: Observer | None
     seen: SeenRows | None
     limit: RowLimit
     _logits: np.ndarray = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._logits = np.empty((len(self.split), self.run.task.num_labels), dtype=np.float32)
-
     def evaluate(self) -> Evaluation:
         """The scores of the model as it is now."""
-        rows, outputs = self.chosen.rows, []
-        for out in iterate_outputs(
-            self.model,
-            self.split,
-            self.accelerator,
-            self.limit,
-            pad_id=int(self.tokenizer.pad_token_id),
-            pooling=self.run.params["method"]["pooling"],
-            layers=self.observer is not None,
-            only=rows,
-        ):
+        task, split, rows = self.run.task, self.chosen.selecting, self.chosen.rows
+        pooling, layers = self.run.pooling, self.observer is not None
+        outputs = list(
+            iterate_outputs(
+                self.loaded, split, self.limit, pooling=pooling, layers=layers, only=rows
+            )
+        )
+        self._logits = np.empty((len(split), task.num_labels), dtype=np.float32)
+        for out in outputs:
             self._logits[out.rows] = out.logits.cpu().numpy()
-            if self.observer is not None:
-                outputs.append(out)
-        scores = score(self.run.task, self._logits[rows], self.split.labels[rows])
+        scores = score(task, self._logits[rows], split.labels[rows])
         return Evaluation(scores, self.observer(outputs) if self.observer else {})
 
     def keep_best(self, found: Evaluation, step: int, left: float) -> None:
         """Write the weights and the answers of the last evaluation; earlier ones stay for now."""
 
         def write(folder: Path) -> None:
-            with whole_embedding(self.model, self.seen, left):
-                save_classifier(self.model, self.tokenizer, folder)
-            task, name, rows = self.run.task, self.chosen.name, self.chosen.rows
-            write_predictions(folder, task, name, self.split, rows, self._logits)
+            model, chosen = self.loaded.model, self.chosen
+            with whole_embedding(model, self.seen, left):
+                save_classifier(model, self.loaded.tokenizer, folder)
+            name, split, rows = chosen.name, chosen.selecting, chosen.rows
+            write_predictions(folder, self.run.task, name, split, rows, self._logits)
 
         publish_step(self.run.folder / BEST, step, write)
         drop_beaten(self.run.folder, step)
@@ -115,29 +104,19 @@ def seed_everything(seed: int) -> None:
 
 
 def train_and_write(
-    run: RunConfig,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    learner: Learner,
-    accelerator: Accelerator,
-    observer: Callable[[Selection], Observer] | None = None,
+    run: RunConfig, learner: Learner, chosen: Selection, observer: Observer | None = None
 ) -> None:
     """Train a model and write all of its run folder but the manifest.
 
-    The observer is made once for the selecting rows, and sees the layers at each evaluation.
+    An observer sees the layers of the selecting rows at each evaluation.
     """
-    asked, pad_id = run.training, int(tokenizer.pad_token_id)
-    train = read_encoded(run.inputs["encoded"], "train")
-    dev = read_encoded(run.inputs["encoded"], run.task.dev_splits[0])
-    chosen = choose_rows(train, dev, run.task, asked.selection, asked.holdout_fraction, run.seed)
-    selecting = train if chosen.split == "train" else dev
-    watch = observer(chosen) if observer else None
+    asked, loaded, model = run.training, learner.loaded, learner.loaded.model
     if asked.freeze_embeddings:
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
-    seen = keep_seen_rows(model, seen_tokens((train, selecting), pad_id))
+    seen = keep_seen_rows(model, seen_tokens((chosen.train, chosen.selecting), loaded.pad_id))
     attention = {"attention": str(model.config._attn_implementation)}
-    environ = environment(accelerator.hardware) | attention
+    environ = environment(loaded.accelerator.hardware) | attention
     go_on = latest(run.folder)
     if go_on is None:
         (run.folder / JOURNAL).unlink(missing_ok=True)
@@ -146,28 +125,11 @@ def train_and_write(
     with Journal(run.folder) as journal:
         before = read_journal(run.folder)[0]
         _write_begin(journal, run, environ, before, go_on and int(go_on[1]["steps"]))
-        limit = journalled_limit(asked.batch_size, "training", journal, before)
-        wider = journalled_limit(asked.eval_batch_size, "evaluation", journal, before)
-        scorer = Scorer(run, chosen, selecting, model, tokenizer, accelerator, watch, seen, wider)
-        saves = asked.checkpoint_every
+        limit = journalled_limit(asked.eval_batch_size, "evaluation", journal, before)
+        scorer = Scorer(run, chosen, loaded, observer, seen, limit)
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
-        result = fit(
-            learner,
-            scorer,
-            asked,
-            train=train,
-            rows=chosen.train_rows,
-            pad_id=pad_id,
-            seed=run.seed,
-            accelerator=accelerator,
-            limit=limit,
-            journal=journal,
-            title=run.name,
-            score_name=chosen.name,
-            saver=None if saves == "never" else Saver(run.folder, saves, journal),
-            go_on=go_on,
-        )
+        result = fit(learner, scorer, run, chosen, journal=journal, go_on=go_on)
         copy_best(run.folder, result.best_step)
         metrics = training_metrics(result, chosen.name, parameters, environ)
         write_json(run.folder / METRICS, metrics | deviations(read_journal(run.folder)[0]))

@@ -26,10 +26,10 @@ class Settings:
     warmup_ratio: float
     weight_decay: float
     max_grad_norm: float
+    selection: str
     accumulation: int = 1
     eval_batch_size: int = 64
     eval_every: int | str = "epoch"
-    selection: str = "dev"
     holdout_fraction: float = 0.1
     patience: int | None = None
     precision: str = "auto"
@@ -65,6 +65,11 @@ class RunConfig:
     def teaching(self) -> Settings:
         """The numbers of the teacher's training, which hold for the recording of its signals."""
         return Settings(**self.params["teacher"]["training"])
+
+    @property
+    def pooling(self) -> str:
+        """How a layer's states become one vector, `cls` or `mean`."""
+        return str(self.params["method"]["pooling"])
 
     @property
     def _block(self) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,18 @@ from alpkd_pipeline.models.encoder import (
     name_outputs,
 )
 from alpkd_pipeline.models.shape import Shape, shape_of
-from alpkd_pipeline.models.student import EncoderSizes, Head, build_student
+from alpkd_pipeline.models.student import StudentSettings, build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.training.batching import Selection, collate
-from alpkd_pipeline.training.devices import Accelerator, environment, training_hardware
+from alpkd_pipeline.training.batching import choose_rows
+from alpkd_pipeline.training.devices import (
+    Accelerator,
+    LoadedModel,
+    environment,
+    training_hardware,
+)
 from alpkd_pipeline.training.distill import Learner, LiveTeacher, distill_step
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
@@ -51,13 +56,11 @@ def record_signals(run: RunConfig, folder: Path) -> None:
     with training_hardware(run.teaching) as accelerator:
         source = run.inputs["teacher"]
         model = load_finetuned(source).to(accelerator.device)
-        pad_id = int(load_tokenizer(source).pad_token_id)
+        teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
         limit = RowLimit(run.teaching.eval_batch_size, "evaluation")
         for name in ("train", run.task.dev_splits[0]):
             split = read_encoded(run.inputs["encoded"], name)
-            outputs = iterate_outputs(
-                model, split, accelerator, limit, pad_id=pad_id, pooling=_pooling(run), layers=True
-            )
+            outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
             write_signals(folder, name, len(split), outputs, run.params["signals"]["dtype"])
             rows += len(split)
     seconds = round(time.perf_counter() - started, 3)
@@ -67,7 +70,7 @@ def record_signals(run: RunConfig, folder: Path) -> None:
 
 
 def attention_observer(
-    method: Method, source: SignalSource, split: EncodedSplit, pad_id: int
+    method: Method, source: SignalSource, split: EncodedSplit, student: LoadedModel
 ) -> Observer:
     """An observer of a method with attention: what it learns may change between two looks.
 
@@ -77,7 +80,7 @@ def attention_observer(
     def look(outputs: list[BatchOutput]) -> dict[str, Any]:
         stats = AttentionStats(method.buckets, method.setup.sizes.teacher_layers)
         for out in outputs:
-            batch = collate(split, out.rows, pad_id).to(out.logits.device)
+            batch = student.batch(split, out.rows)
             with torch.no_grad():
                 said = source.signals(batch.rows, batch.inputs)
                 terms = method(Signal(out.logits, out.layers), said, batch.labels)
@@ -94,74 +97,48 @@ def train_student(run: RunConfig) -> None:
         record_signals(run, run.inputs["signals"])
     with training_hardware(run.training) as accelerator:
         teacher = load_finetuned(run.inputs["teacher"])
-        student = _build(run, teacher).to(accelerator.device)
-        method = _method(run, shape_of(teacher.config.to_dict()), student).to(accelerator.device)
-        tokenizer = load_tokenizer(run.inputs["teacher"])
-        encoded, own = run.inputs["encoded"], run.inputs.get("checkpoint")
-        source = own or run.inputs.get("model") or run.inputs["teacher"]
-        check_fits(student, tokenizer, encoded, source, accelerator)
+        model = _build(run, teacher).to(accelerator.device)
+        method = _method(run, shape_of(teacher.config.to_dict()), model).to(accelerator.device)
+        own, tokenizer = run.inputs.get("checkpoint"), load_tokenizer(run.inputs["teacher"])
+        folder = own or run.inputs.get("model") or run.inputs["teacher"]
+        student = LoadedModel(folder, model, tokenizer, accelerator)
+        check_fits(student, run.inputs["encoded"])
         if own is not None:  # Other students are saved as their teacher was.
-            check_saves(student, tokenizer, own, run.folder)
-        source_of = _sources(run, teacher, method, accelerator)
+            check_saves(student, run.folder)
+        source, chosen = partial(_source, run, teacher, method, accelerator), choose_rows(run)
         learner = Learner(
-            model=student,
-            step=distill_step(student, method, source_of("train"), accelerator, _pooling(run)),
-            learned=list(method.learned),
+            student,
+            distill_step(student, method, source("train") if method.needs else None, run.pooling),
+            learned=method.learned,
             term_weights=_term_weights(method),
             begin_epoch=method.begin_epoch,
         )
-
-        def watch(chosen: Selection) -> Observer:
-            split, signals = read_encoded(encoded, chosen.split), source_of(chosen.split)
-            assert signals is not None
-            return attention_observer(method, signals, split, int(tokenizer.pad_token_id))
-
-        observer = watch if method.setup.row.attention else None
-        train_and_write(run, student, tokenizer, learner, accelerator, observer)
+        observer = None
+        if method.setup.row.attention:
+            observer = attention_observer(method, source(chosen.split), chosen.selecting, student)
+        train_and_write(run, learner, chosen, observer)
 
 
-def _sources(
-    run: RunConfig, teacher: PreTrainedModel, method: Method, accelerator: Accelerator
-) -> Callable[[str], SignalSource | None]:
-    """Where the teacher's signals for any split come from; None for a method without.
-
-    From the cache, or live if run or method say so.
-    """
-    cache = None if method.setup.row.live else run.inputs.get("signals")
-    layers = "layers" in method.needs
-    if not method.needs:
-        return lambda _: None
-    if cache is not None:
-        return lambda split: CachedSignals(cache, split, accelerator.device, layers=layers)
+def _source(
+    run: RunConfig, teacher: PreTrainedModel, method: Method, accelerator: Accelerator, split: str
+) -> SignalSource:
+    """The teacher's signals for a split: from the cache, or live if run or method say so."""
+    cache, layers = run.inputs.get("signals"), "layers" in method.needs
+    if cache is not None and not method.setup.row.live:
+        return CachedSignals(cache, split, accelerator.device, layers=layers)
     moved, tokens = teacher.to(accelerator.device), method.teacher_tokens
-    live = LiveTeacher(moved, accelerator, _pooling(run), layers, tokens)
-    return lambda _: live
-
-
-def _pooling(run: RunConfig) -> str:
-    return str(run.params["method"]["pooling"])
+    return LiveTeacher(moved, accelerator, run.pooling, layers, tokens)
 
 
 def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
-    asked = run.params["student"]
-    start = teacher
-    if asked["init_from"] == "pretrained":
+    asked = StudentSettings(**run.params["student"])
+    start, checkpoint = teacher, None
+    if asked.init_from == "pretrained":
         start = load_classifier(run.inputs["model"], run.task, run.seed)
-    checkpoint = None
-    if asked["init"] == "checkpoint":
+    if asked.init == "checkpoint":
         check_same_tokenizer(run.inputs["teacher"], run.inputs["checkpoint"])
         checkpoint = load_classifier(run.inputs["checkpoint"], run.task, run.seed)
-    # An encoder before fine-tuning has no head worth copying.
-    head: Head = "fresh" if asked["init_from"] == "pretrained" else asked["head"]
-    student = build_student(
-        start,
-        layers=asked["layers"],
-        init=asked["init"],
-        head=head,
-        seed=run.seed,
-        sizes=EncoderSizes(asked["hidden_size"], asked["heads"], asked["intermediate_size"]),
-        checkpoint=checkpoint,
-    )
+    student = build_student(start, asked, run.seed, checkpoint)
     # Label names travel with the model, wherever its layers come from.
     name_outputs(student.config, run.task)
     return student

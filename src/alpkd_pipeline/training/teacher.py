@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 import numpy as np
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from alpkd_pipeline.models.encoder import (
     adopt_task,
@@ -28,7 +27,8 @@ from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
-from alpkd_pipeline.training.devices import environment, training_hardware
+from alpkd_pipeline.training.batching import choose_rows
+from alpkd_pipeline.training.devices import LoadedModel, environment, training_hardware
 from alpkd_pipeline.training.distill import Learner, finetune_step
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import predict, write_predictions
@@ -57,31 +57,25 @@ def adopt_teacher(run: RunConfig) -> None:
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
     model = load_finetuned(source)
     adopt_task(model, task, order)
-    _check_and_write(run, model, tokenizer, named)
-
-
-def _check_and_write(
-    run: RunConfig,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    named: tuple[int, ...] | None,
-) -> None:
-    source, encoded = run.inputs["model"], run.inputs["encoded"]
-    dev = read_encoded(encoded, run.task.dev_splits[0])
     with training_hardware(run.training) as accelerator:
         model.to(accelerator.device)
-        check_fits(model, tokenizer, encoded, source, accelerator)
-        check_saves(model, tokenizer, source, run.folder)
-        limit = RowLimit(run.training.eval_batch_size, "evaluation")
-        logits = predict(model, dev, accelerator, limit, pad_id=int(tokenizer.pad_token_id))
+        _check_and_write(run, LoadedModel(source, model, tokenizer, accelerator), named)
+
+
+def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...] | None) -> None:
+    encoded = run.inputs["encoded"]
+    dev = read_encoded(encoded, run.task.dev_splits[0])
+    check_fits(teacher, encoded)
+    check_saves(teacher, run.folder)
+    logits = predict(teacher, dev, RowLimit(run.training.eval_batch_size, "evaluation"))
     check_answers(run.task, logits, dev.labels, named)
     scores = score(run.task, logits, dev.labels)
-    environ = environment(accelerator.hardware)
+    environ = environment(teacher.accelerator.hardware)
     with Journal(run.folder) as journal:
         journal.write("start", name=run.name, stage=run.stage, **environ)
         journal.write("eval", step=0, epoch=0, scores=scores, best=True)
         journal.write("end", seconds=0.0, steps=0)
-    save_classifier(model, tokenizer, run.folder)
+    save_classifier(teacher.model, teacher.tokenizer, run.folder)
     write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
     metrics = {
         "selection": "dev",
@@ -89,7 +83,7 @@ def _check_and_write(
         "steps": 0,
         "epochs": 0,
         "seconds": None,
-        "parameters": count_parameters(model),
+        "parameters": count_parameters(teacher.model),
         "environment": environ,
     }
     write_json(run.folder / METRICS, metrics)
@@ -100,8 +94,8 @@ def train_teacher(run: RunConfig) -> None:
     source = run.inputs["model"]
     with training_hardware(run.training) as accelerator:
         model = load_classifier(source, run.task, run.seed).to(accelerator.device)
-        tokenizer = load_tokenizer(source)
-        check_fits(model, tokenizer, run.inputs["encoded"], source, accelerator)
-        check_saves(model, tokenizer, source, run.folder)
-        learner = Learner(model=model, step=finetune_step(model, accelerator, run.task.kind))
-        train_and_write(run, model, tokenizer, learner, accelerator)
+        teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
+        check_fits(teacher, run.inputs["encoded"])
+        check_saves(teacher, run.folder)
+        step = finetune_step(teacher, run.task.kind)
+        train_and_write(run, Learner(teacher, step), choose_rows(run))

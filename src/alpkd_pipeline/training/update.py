@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
 from alpkd_pipeline.training.distill import Learner
@@ -30,40 +31,38 @@ class DivergedError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Turns groups of batches into changed weights; `batch_of` gathers rows on the device."""
+    """Turns groups of batches of the train split into changed weights."""
 
     learner: Learner
-    batch_of: Callable[[np.ndarray], Batch]
+    train: EncodedSplit
     optimiser: torch.optim.Optimizer
     max_grad_norm: float
-    device: torch.device
     limit: RowLimit
 
-    def __call__(
-        self, group: list[np.ndarray], run: Progress, epoch: int, ids: np.ndarray
-    ) -> Tensor:
+    def __call__(self, group: list[np.ndarray], progress: Progress, epoch: int) -> Tensor:
         """Make one step with the rows of some batches; the gradient's norm before it was clipped.
 
         Raises:
             DivergedError: the loss or the gradient is not finite; the weights are as before.
             UserError: not even a single row fits into the device's memory.
         """
-        set_lr(self.optimiser, run.lr)
-        heard = self._fitting(group, run)
+        set_lr(self.optimiser, progress.lr)
+        heard = self._fitting(group, progress)
         for terms, batches in heard:
-            run.add(terms, batches)
+            progress.add(terms, batches)
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters, self.max_grad_norm)
-        where = f"step {run.steps + 1} (epoch {epoch + 1})"
+        where = f"step {progress.steps + 1} (epoch {epoch + 1})"
+        ids = self.train.idx[np.concatenate(group)]
         _require_finite([terms.total for terms, _ in heard], norm, where, ids)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
 
-    def _fitting(self, group: list[np.ndarray], run: Progress) -> Heard:
+    def _fitting(self, group: list[np.ndarray], progress: Progress) -> Heard:
         """The gradients, with as many rows at a time as fit."""
-        put_back = remember_draws(self.device)
+        put_back = remember_draws(self.learner.loaded.accelerator.device)
         while True:
-            heard, fault = attempt(self._gradients, group, run)
+            heard, fault = attempt(self._gradients, group, progress)
             if fault is None:
                 assert heard is not None
                 return heard
@@ -71,15 +70,15 @@ class Update:
             self.optimiser.zero_grad(set_to_none=True)
             put_back()
             tried = min(self.limit.rows, max(map(len, group)))
-            self.limit.halve(tried, fault, step=run.steps + 1)
+            self.limit.halve(tried, fault, step=progress.steps + 1)
 
-    def _gradients(self, group: list[np.ndarray], run: Progress) -> Heard:
+    def _gradients(self, group: list[np.ndarray], progress: Progress) -> Heard:
         heard, size = [], sum(map(len, group))
         for members in group:
             said = []
             for part in self.limit.parts(members):
-                with waiting(*run.paces):
-                    batch = self.batch_of(part)
+                with waiting(*progress.paces):
+                    batch = self.learner.loaded.batch(self.train, part)
                 terms = self.learner.step(batch)
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))

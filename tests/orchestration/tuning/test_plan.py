@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.tuning.plan import score_of, seconds_of, shared
 from alpkd_pipeline.tasks.encode import EncodedSplit
+from alpkd_pipeline.training import batching
 from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.run_config import RunConfig
 
@@ -61,8 +63,9 @@ def test_every_seed_has_a_cell_and_a_teacher(maker: Maker) -> None:
 
 def rows_of(cell: Cell, stage: str) -> Selection:
     """The rows that a training of a cell takes."""
-    run = RunConfig(Path(), stage, "x", cell.task, cell.params.plain(), {})
-    how, labels = run.training, np.arange(200) % 3 % 2
+    encoded = {"encoded": Path()}
+    run = RunConfig(Path(), stage, "x", cell.task, cell.params.plain(), encoded)
+    labels = np.arange(200) % 3 % 2
     split = EncodedSplit(
         offsets=np.arange(201),
         input_ids=np.zeros(200, dtype=np.int32),
@@ -72,7 +75,8 @@ def rows_of(cell: Cell, stage: str) -> Selection:
         max_length=8,
         cut_rows=0,
     )
-    return choose_rows(split, split, cell.task, how.selection, how.holdout_fraction, run.seed)
+    with patch.object(batching, "read_encoded", lambda *_: split):
+        return choose_rows(run)
 
 
 def test_the_teacher_has_never_seen_the_rows_that_judge(maker: Maker) -> None:
