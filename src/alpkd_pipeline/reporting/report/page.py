@@ -41,8 +41,19 @@ def summary(sources: Sources) -> Iterator[Block]:
         ("Runs", plural(len(cells), "student")),
     ]
     yield Facts([*rows, *_others(sources), *_history(sources)])
-    for warning in warnings_of(sources):
-        yield Text(warning, "warning")
+    if (cells["selection"] == "dev").any():
+        yield Text(OPTIMISTIC, "warning")
+    if few := sum(arm["n"] < ENOUGH_SEEDS for arm in sources.arms):
+        yield Text(
+            f"{few} of {plural(len(sources.arms), 'mean')} rest on fewer than {ENOUGH_SEEDS} seeds:"
+            " nothing can be said about their differences.",
+            "warning",
+        )
+    if (cells["tuned"] == "dev").any():
+        yield Text(
+            "Some students run with numbers that were searched for on dev: they are optimistic.",
+            "warning",
+        )
 
 
 def _teachers(sources: Sources) -> str:
@@ -88,21 +99,6 @@ def _history(sources: Sources) -> Iterator[tuple[str, str]]:
     times = [(record.path / "manifest.json").stat().st_mtime for record in records]
     days = [f"{datetime.fromtimestamp(t, UTC):%Y-%m-%d}" for t in (min(times), max(times))]
     yield "Finished", " to ".join(dict.fromkeys(days))
-
-
-def warnings_of(sources: Sources) -> Iterator[str]:
-    """What belongs to every number, a sentence each."""
-    cells = sources.cells
-    if (cells["selection"] == "dev").any():
-        yield OPTIMISTIC
-    few = sum(arm["n"] < ENOUGH_SEEDS for arm in sources.arms)
-    if few:
-        yield (
-            f"{few} of {plural(len(sources.arms), 'mean')} rest on fewer than {ENOUGH_SEEDS} seeds:"
-            " nothing can be said about their differences."
-        )
-    if (cells["tuned"] == "dev").any():
-        yield "Some students run with numbers that were searched for on dev: they are optimistic."
 
 
 _SUMMARY = ("compared", "What was compared")

@@ -187,22 +187,17 @@ def counts_table(name: str, rows: list[Row]) -> Table:
         Column("method", lambda found: Cell(found[0]["label"], mark=found[0]["method"])),
         *(Column(f"against {base}", partial(_counted, base)) for base in BASELINES if base in held),
     ]
+    family = "no pair could be tested"
+    if pairs := int(rows[0]["family_size"]):
+        family = f"corrected over the {plural(pairs, 'pair')} of the report, all depths together"
     of_label: dict[str, list[Row]] = {}
     for row in rows:
         of_label.setdefault(row["label"], []).append(row)
     return Table(
-        f"Verdicts over the tasks, students of {name}; {family_text(rows)}",
+        f"Verdicts over the tasks, students of {name}; {family}",
         columns,
         [Body(cells(columns, of_label.values()))],
     )
-
-
-def family_text(rows: Sequence[Row]) -> str:
-    """How many pairs are corrected together."""
-    pairs = int(rows[0]["family_size"])
-    if not pairs:
-        return "no pair could be tested"
-    return f"corrected over the {plural(pairs, 'pair')} of the report, all depths together"
 
 
 def _counted(baseline: str, rows: list[Row]) -> Cell:
