@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, first_line
-from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
+from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION, HUB_SPLITS
 from alpkd_pipeline.tasks.sources.frames import (
     read_label_columns,
     split_frame,
@@ -30,7 +30,6 @@ PROBE_SECONDS = 5.0
 """How long the hub may take to answer the first request; its own client would wait for minutes."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_OWN_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +48,10 @@ class HubRef:
 
 def resolve(spec: SourceSpec, task: Task) -> HubRef:
     """Fill in what GLUE tasks know about themselves."""
-    dataset = spec.dataset or (HUB_DATASET if task.name in GLUE else None)
-    if dataset is None:
+    is_glue = task.name in GLUE and (spec.dataset or HUB_DATASET) == HUB_DATASET
+    dataset = HUB_DATASET if is_glue else spec.dataset
+    if not dataset:
         raise UserError("task.dataset is missing: name the Hugging Face data set, owner/name")
-    is_glue = dataset == HUB_DATASET and task.name in GLUE
     revision = spec.revision or (HUB_REVISION if is_glue else "")
     if not COMMIT.fullmatch(revision):
         raise UserError(
@@ -61,12 +60,10 @@ def resolve(spec: SourceSpec, task: Task) -> HubRef:
             " data set's page ('Files and versions')"
         )
     if is_glue:
-        glue = GLUE[task.name]
-        required = ("train", *task.dev_splits)
-        return HubRef(dataset, revision, task.name, glue.hub_splits, required)
-    splits = {**_OWN_SPLITS, **spec.files}
-    required = tuple(dict.fromkeys(("train", *spec.files)))
-    return HubRef(dataset, revision, spec.config, splits, required)
+        needed = ("train", *task.dev_splits)
+        return HubRef(dataset, revision, task.name, GLUE[task.name].hub_splits, needed)
+    needed = tuple(dict.fromkeys(("train", *spec.files)))
+    return HubRef(dataset, revision, spec.config, {**HUB_SPLITS, **spec.files}, needed)
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
