@@ -4,7 +4,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -186,16 +185,6 @@ def test_no_rows(mood: Task, tmp_path: Path) -> None:
 def test_impossible_limits(pair: Task, pairs: pd.DataFrame, max_length: int, message: str) -> None:
     with pytest.raises(UserError, match=message):
         encode_split(pairs, pair, tokenizer(), max_length)
-
-
-def test_slow_tokenizer(pair: Task, pairs: pd.DataFrame) -> None:
-    slow = tokenizer()
-    slow.name_or_path = "models/old"
-    with (
-        patch.object(type(slow), "is_fast", False),
-        pytest.raises(UserError, match="the tokenizer models/old is not a fast one"),
-    ):
-        encode_split(pairs, pair, slow, 9)
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import sys
 from pathlib import Path
 
@@ -7,9 +8,14 @@ import numpy as np
 import pytest
 from tests.disks import small_disk
 
-from alpkd_pipeline.tasks.mapped_file import map_file, release_pages, reserve
+from alpkd_pipeline.tasks.mapped_file import release_pages, reserve
 
 MEGABYTE = 1_000_000
+
+
+def map_file(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def mapped_megabytes() -> float:
@@ -19,20 +25,12 @@ def mapped_megabytes() -> float:
     return int(kilobytes) * 1024 / MEGABYTE
 
 
-def test_its_bytes(tmp_path: Path) -> None:
+def test_its_bytes_stay_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"some bytes")
     pages = map_file(tmp_path / "file")
     assert bytes(pages[5:]) == b"bytes"
     release_pages(pages)
     assert bytes(pages[5:]) == b"bytes"
-    with pytest.raises(TypeError):
-        pages[0] = 1
-
-
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="empty"):
-        map_file(tmp_path / "file")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

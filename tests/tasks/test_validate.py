@@ -219,3 +219,5 @@ def test_five_planted_rows_are_refused_over_the_limit(mood: Task) -> None:
 def test_repeated_rows_of_train(mood: Task) -> None:
     train = frame(mood, 3, sentence=["a", "A ", "b"])
     assert check_splits({"train": train}, mood, 0.0)["train"]["repeated"] == 1
+    train = frame(mood, 4, sentence=["a", "b", "a", "a"])
+    assert check_splits({"train": train}, mood, 0.0)["train"]["repeated"] == 2

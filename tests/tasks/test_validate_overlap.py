@@ -1,7 +1,7 @@
 import pandas as pd
 
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import count_repeated, count_shared, text_keys
+from alpkd_pipeline.tasks.validate import count_shared, text_keys
 
 
 def test_both_texts_of_a_pair_must_agree(pair: Task) -> None:
@@ -18,7 +18,3 @@ def test_texts_do_not_run_together(pair: Task) -> None:
 def test_missing_texts_are_not_shared(mood: Task) -> None:
     frame = pd.DataFrame({"sentence": [None, "", "None"]})
     assert count_shared(text_keys(frame, mood), set(text_keys(frame, mood))) == 1
-
-
-def test_repeated_rows_beyond_the_first() -> None:
-    assert count_repeated([("a",), ("b",), ("a",), ("a",)]) == 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as library_logging
 
-from alpkd_pipeline.errors import UserError, first_line
+from alpkd_pipeline.errors import UserError, first_line, some
 from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.models.source import check_folder
@@ -78,7 +78,9 @@ def load_classifier(folder: Path, task: Task, seed: int) -> PreTrainedModel:
     model = fresh_model(type(pretrained), pretrained.config, seed)
     lost = [key for key in missing if not is_head(model, key)]
     if lost:
-        raise UserError(f"{folder} is not a whole encoder: {_some(lost)} missing in its weights")
+        raise UserError(
+            f"{folder} is not a whole encoder: {some(sorted(lost))} missing in its weights"
+        )
     kept = {
         key: value
         for key, value in pretrained.state_dict().items()
@@ -97,8 +99,8 @@ def load_finetuned(folder: Path) -> PreTrainedModel:
     model, missing = _load(folder, _load_config(folder))
     if missing:
         raise UserError(
-            f"{folder} is not a fine-tuned classifier: {_some(missing)} missing in its weights and"
-            " would be random; fine-tune it first"
+            f"{folder} is not a fine-tuned classifier: {some(sorted(missing))} missing in its"
+            " weights and would be random; fine-tune it first"
         )
     return model
 
@@ -210,12 +212,6 @@ def _quiet() -> Iterator[None]:
         logger.removeFilter(_no_report)
         if bars:
             library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _some(keys: Iterable[Any]) -> str:
-    names = sorted(keys)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
 
 
 def encode_folder(

@@ -124,14 +124,17 @@ def forward_tokens(
     """
     if wanted.scores:
         check_plain_scores(model.config.model_type)
-    hidden = bool(wanted.states)
     with attention_projections(model, {*wanted.scores, *wanted.qkv}) as seen:
         fed = model_inputs(model, inputs)
-        outputs = model(**fed, output_hidden_states=hidden, return_dict=True)
+        outputs = model(**fed, output_hidden_states=bool(wanted.states), return_dict=True)
     heads = int(model.config.num_attention_heads)
     found = {"logits": outputs.logits}
-    if hidden:
-        found["states"] = _states(model, outputs.hidden_states, wanted.states)
+    if wanted.states:
+        norm, hidden = final_norm(model), outputs.hidden_states
+        # As for pooled states: the layers in between get the norm that the last one has passed.
+        between = range(1, len(hidden) - 1)
+        states = [norm(hidden[k]) if k in between else hidden[k] for k in wanted.states]
+        found["states"] = torch.stack(states, dim=1)
     if wanted.scores:
         scores = [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores]
         found["scores"] = torch.stack(scores, dim=1)
@@ -189,9 +192,3 @@ def attention_scores(query: Tensor, key: Tensor, heads: int) -> Tensor:
     # Autocast would lower the product to half precision again.
     with torch.autocast(device_type=query.device.type, enabled=False):
         return ours @ theirs.mT / math.sqrt(ours.shape[-1])
-
-
-def _states(model: PreTrainedModel, hidden: Sequence[Tensor], layers: Sequence[int]) -> Tensor:
-    norm, last = final_norm(model), len(hidden) - 1
-    # As for pooled states: the layers in between get the norm that the last one has passed.
-    return torch.stack([norm(hidden[k]) if 0 < k < last else hidden[k] for k in layers], dim=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -104,14 +104,16 @@ def build_student(
             )
     if init != "random" and {asked.hidden_size, asked.heads, asked.intermediate_size} != {None}:
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
-    choose = CHOICES.get(init, first)
-    chosen = choose(layers, source.config.num_hidden_layers)
+    chosen = CHOICES.get(init, first)(layers, source.config.num_hidden_layers)
     config = _cut_config(source.config, chosen, asked)
     student = fresh_model(type(source), config, seed)
     if init == "random":
         _keep_embeddings(student, source)
     else:
-        _keep_layers(student, _cut_weights(source, chosen))
+        report = student.load_state_dict(_cut_weights(source, chosen), strict=False)
+        lost = [key for key in report.missing_keys if not is_head(student, key)]
+        if wrong := [*lost, *report.unexpected_keys]:
+            raise UserError(f"layers do not fit their new place: {wrong}")
     # An encoder before fine-tuning has no head worth copying.
     if (asked.head, asked.init_from) == ("teacher", "teacher"):
         _keep_head(student, start_from)
@@ -148,16 +150,16 @@ def _cut_config(
 def _cut_weights(source: PreTrainedModel, chosen: Sequence[int]) -> dict[str, Tensor]:
     """The backbone's weights with the chosen layers renumbered and the others left out."""
     family = family_of(source.config.model_type)
-    layers = f"{source.base_model_prefix}.{family.layers_path}."
-    place = {k - 1: j for j, k in enumerate(chosen)}
+    backbone = f"{source.base_model_prefix}."
+    layers = f"{backbone}{family.layers_path}."
+    place = {str(k - 1): j for j, k in enumerate(chosen)}
     cut = {}
-    for key, value in _backbone(source):
-        if not key.startswith(layers):
+    for key, value in source.state_dict().items():
+        number, _, rest = key.removeprefix(layers).partition(".")
+        if key.startswith(layers) and number in place:
+            cut[f"{layers}{place[number]}.{rest}"] = value
+        elif key.startswith(backbone) and not key.startswith(layers):
             cut[key] = value
-            continue
-        number, rest = key.removeprefix(layers).split(".", 1)
-        if int(number) in place:
-            cut[f"{layers}{place[int(number)]}.{rest}"] = value
     return _fold_first_norm(cut, family, layers)
 
 
@@ -178,40 +180,27 @@ def _fold_first_norm(weights: dict[str, Tensor], family: Family, layers: str) ->
     return {**kept, attention: weights[attention] * factor}
 
 
-def _keep_layers(student: PreTrainedModel, weights: dict[str, Tensor]) -> None:
-    report = student.load_state_dict(weights, strict=False)
-    lost = [key for key in report.missing_keys if not is_head(student, key)]
-    if lost or report.unexpected_keys:
-        raise UserError(f"layers do not fit their new place: {[*lost, *report.unexpected_keys]}")
-
-
 def _keep_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     for part in ("embeddings", "embeddings_project"):
         start = f"{teacher.base_model_prefix}.{part}."
-        theirs = {key: value for key, value in _backbone(teacher) if key.startswith(start)}
-        if _fits(student, theirs):
-            student.load_state_dict(theirs, strict=False)
+        weights = teacher.state_dict().items()
+        _take_over(student, {key: value for key, value in weights if key.startswith(start)})
 
 
 def _keep_head(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     own = {key for key in student.state_dict() if is_head(student, key)}
     theirs = {key: value for key, value in teacher.state_dict().items() if is_head(teacher, key)}
-    if own == set(theirs) and _fits(student, theirs):
-        student.load_state_dict(theirs, strict=False)
-    else:
+    if own != set(theirs) or not _take_over(student, theirs):
         log.info("the teacher's head does not fit the student; it starts with a fresh one")
 
 
-def _fits(model: PreTrainedModel, weights: dict[str, Tensor]) -> bool:
-    own = model.state_dict()
-    return all(key in own and own[key].shape == value.shape for key, value in weights.items())
-
-
-def _backbone(source: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
-    prefix = source.base_model_prefix + "."
-    for key, value in source.state_dict().items():
-        if key.startswith(prefix):
-            yield key, value
+def _take_over(student: PreTrainedModel, weights: dict[str, Tensor]) -> bool:
+    """Whether weights fit a student as a whole; then it has them."""
+    own = student.state_dict()
+    fits = all(key in own and own[key].shape == value.shape for key, value in weights.items())
+    if fits:
+        student.load_state_dict(weights, strict=False)
+    return fits
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

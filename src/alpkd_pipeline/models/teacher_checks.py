@@ -16,7 +16,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.tasks.metrics import score, score_answers, sign
+from alpkd_pipeline.tasks.metrics import answers, score_answers, sign
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
@@ -111,13 +111,9 @@ def check_answers(
         _check_scale(task, logits[:, 0], labels)
     else:
         _check_order(task, logits, labels, order)
-    name = task.deciding_metric
-    found = score(task, logits, labels)[name]
-    constant = best_constant(task, labels)
-    if sign(name) * found <= sign(name) * constant:
+    if said := _no_better(task, "dev", answers(task, logits), labels):
         raise UserError(
-            f"the teacher's {name} on {task.name} dev is {found:.4f}, a constant answer has"
-            f" {constant:.4f}: it is not fine-tuned for this task and would have taught noise"
+            f"the teacher's {said}: it is not fine-tuned for this task and would have taught noise"
         )
 
 
@@ -134,27 +130,30 @@ def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: 
     Raises:
         UserError: it is no better.
     """
-    metric = task.deciding_metric
-    found, constant = score_answers(task, given, labels)[metric], best_constant(task, labels)
-    if sign(metric) * found <= sign(metric) * constant:
+    if said := _no_better(task, split, given, labels):
         raise UserError(
-            f"the teacher {name} learned nothing: its {metric} on {task.name} {split} is"
-            f" {found:.4f}, a constant answer has {constant:.4f}, and it would teach noise; train"
-            " it longer (teacher.training.epochs) or with another learning rate"
-            " (teacher.training.lr), or for a test or a demonstration set"
-            " teacher.allow_constant=true"
+            f"the teacher {name} learned nothing: its {said}, and it would teach noise; train it"
+            " longer (teacher.training.epochs) or with another learning rate (teacher.training.lr),"
+            " or for a test or a demonstration set teacher.allow_constant=true"
         )
 
 
 def best_constant(task: Task, labels: np.ndarray) -> float:
     """The best value of the deciding metric that always giving the same answer can reach."""
     name = task.deciding_metric
-    rows = np.eye(task.num_labels)
+    constants = np.arange(task.num_labels)
     if task.kind == "regression":  # the least squared error, the least absolute one
-        rows = np.array([[labels.mean()], [np.median(labels)]])
-    answers = (np.tile(row, (len(labels), 1)) for row in rows)
-    found = (float(score(task, logits, labels)[name]) for logits in answers)
+        constants = np.array([labels.mean(), np.median(labels)])
+    found = (score_answers(task, np.full(len(labels), k), labels)[name] for k in constants)
     return max(found, key=lambda value: sign(name) * value)
+
+
+def _no_better(task: Task, split: str, given: np.ndarray, labels: np.ndarray) -> str:
+    """What to say of (N,) answers that are no better than a constant one; nothing if they are."""
+    name = task.deciding_metric
+    found, constant = score_answers(task, given, labels)[name], best_constant(task, labels)
+    said = f"{name} on {task.name} {split} is {found:.4f}, a constant answer has {constant:.4f}"
+    return said if sign(name) * found <= sign(name) * constant else ""
 
 
 def _check_order(

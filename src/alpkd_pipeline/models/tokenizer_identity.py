@@ -1,4 +1,4 @@
-"""Whether two checkpoints turn text into the same ids. Standard library only.
+"""Whether two checkpoints turn text into the same ids.
 
 The digest is taken over what a tokenizer does, not over its files: padding and truncation, the
 layout of the JSON and the library version that wrote it do not count. Vocabulary, merges,
@@ -18,7 +18,6 @@ from alpkd_pipeline.models.model_files import TOKENIZER_FILES, read_json_object
 from alpkd_pipeline.models.source import ModelRef, hub_snapshot, kind_of, locate
 from alpkd_pipeline.store.manifest import sha256_file
 
-_BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _OVERRIDES = {
     "BertNormalizer": {
         "do_lower_case": "lowercase",
@@ -128,29 +127,13 @@ def _around(part: Any) -> Iterator[tuple[str, int]]:
         yield from _around(part.get("processors"))
 
 
-def _bert_definition(vocab: Path) -> dict[str, Any]:
+def _bert_definition(vocab: Path) -> Any:
     """The tokenizer.json that the library makes of a BERT vocab.txt, one token a line."""
+    from tokenizers.implementations import BertWordPieceTokenizer
+
     tokens = vocab.read_text("utf-8").split("\n")
     ids = {token: i for i, token in enumerate(tokens) if token}
-    specials = [(ids[token], token) for token in _BERT_SPECIALS if token in ids]
-    return {
-        "normalizer": {
-            "type": "BertNormalizer",
-            "clean_text": True,
-            "handle_chinese_chars": True,
-            "lowercase": True,
-        },
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "model": {
-            "type": "WordPiece",
-            "unk_token": "[UNK]",
-            "continuing_subword_prefix": "##",
-            "max_input_chars_per_word": 100,
-            "vocab": ids,
-        },
-        "added_tokens": [{"id": number, "content": token} for number, token in specials],
-        "post_processor": {"sep": ["[SEP]", ids.get("[SEP]")], "cls": ["[CLS]", ids.get("[CLS]")]},
-    }
+    return json.loads(BertWordPieceTokenizer(ids).to_str())
 
 
 def _digest(value: Any) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError, first_line
-from alpkd_pipeline.tasks.mapped_file import FilePieces, map_file, release_pages
+from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     path = folder / f"{name}.arrow"
     # from_dlpack and not to_numpy, which imports pandas on the way.
     try:
-        pages = map_file(path)
+        with path.open("rb") as file:
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         reader = pa.ipc.open_file(pa.py_buffer(pages))
         batch = reader.get_batch(0)
         facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
@@ -211,10 +212,6 @@ def _pieces(path: Path, pages: mmap.mmap, values: pa.Array) -> FilePieces:
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int) -> None:
     name = tokenizer.name_or_path or type(tokenizer).__name__
-    if not tokenizer.is_fast:
-        raise UserError(
-            f"the tokenizer {name} is not a fast one; add its tokenizer.json to the model's folder"
-        )
     special = tokenizer.num_special_tokens_to_add(pair=len(task.text_columns) > 1)
     if max_length <= special:
         raise UserError(

@@ -55,7 +55,7 @@ class GlueTask:
 
 _PAIR = ("sentence1", "sentence2")
 _ENTAILMENT = ("entailment", "not_entailment")
-_HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 _MNLI_SPLITS = {
     "train": "train",
     "dev": "validation_matched",
@@ -70,34 +70,26 @@ def _glue(
     folder: str,
     *test_rows: int,
     columns: Mapping[str, str] | None = None,
-    tsv: Mapping[str, TsvFile] | None = None,
-    hub_splits: Mapping[str, str] | None = None,
-    submission: Mapping[str, str] | None = None,
-    words: tuple[str, ...] | None = None,
-    broken_rows: bool = False,
+    hub_splits: Mapping[str, str] = HUB_SPLITS,
+    **others: Any,
 ) -> GlueTask:
-    """Fill in what most tasks have in common.
+    """A row of the table, with the most common values where nothing else is said.
 
-    `columns` is our column -> name in the header, where the two differ. The files are train.tsv,
-    dev.tsv and test.tsv with a header, the splits the usual three, the submission one file named
-    like the folder that writes class ids, where nothing else is said.
+    `columns` maps our columns to those of the TSV files. Files are called train.tsv, dev.tsv and
+    test.tsv with a header, the splits the usual three, the submission one file named like the
+    folder that writes class ids.
     """
-    splits = hub_splits or _HUB_SPLITS
     names = {name: (columns or {}).get(name, name) for name in (*task.text_columns, "label")}
-    return GlueTask(
-        task=task,
-        folder=folder,
-        tsv=tsv
-        or {
+    usual = {
+        "tsv": {
             ours: TsvFile(f"{theirs.replace('validation', 'dev')}.tsv", names)
-            for ours, theirs in splits.items()
+            for ours, theirs in hub_splits.items()
         },
-        hub_splits=splits,
-        test_rows=dict(zip(task.test_splits, test_rows, strict=True)),
-        submission=submission or {"test": f"{folder}.tsv"},
-        submission_words=words or tuple(str(i) for i in range(len(task.label_names))),
-        broken_rows=broken_rows,
-    )
+        "submission": {"test": f"{folder}.tsv"},
+        "submission_words": tuple(str(i) for i in range(len(task.label_names))),
+    }
+    rows = dict(zip(task.test_splits, test_rows, strict=True))
+    return GlueTask(task, folder, hub_splits=hub_splits, test_rows=rows, **{**usual, **others})
 
 
 def _classes(
@@ -153,12 +145,15 @@ GLUE: dict[str, GlueTask] = {
         columns={"premise": "sentence1", "hypothesis": "sentence2", "label": "gold_label"},
         hub_splits=_MNLI_SPLITS,
         submission={"test": "MNLI-m.tsv", "test_mismatched": "MNLI-mm.tsv"},
-        words=_MNLI_LABELS,
+        submission_words=_MNLI_LABELS,
     ),
     "qnli": _glue(
-        _classes("qnli", ("question", "sentence"), _ENTAILMENT), "QNLI", 5_463, words=_ENTAILMENT
+        _classes("qnli", ("question", "sentence"), _ENTAILMENT),
+        "QNLI",
+        5_463,
+        submission_words=_ENTAILMENT,
     ),
-    "rte": _glue(_classes("rte", _PAIR, _ENTAILMENT), "RTE", 3_000, words=_ENTAILMENT),
+    "rte": _glue(_classes("rte", _PAIR, _ENTAILMENT), "RTE", 3_000, submission_words=_ENTAILMENT),
     "wnli": _glue(_classes("wnli", _PAIR, ("not_entailment", "entailment")), "WNLI", 146),
 }
 """The nine tasks by the names that users give them."""

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, some
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
 
 SHOWN_VALUES = 5
@@ -126,9 +126,8 @@ def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[s
         if numbered
         else f"they are neither all class names ({known}) nor all ids (0 to {last})"
     )
-    shown = ", ".join(_with_places(label, places) for label in blamed[:SHOWN_VALUES])
-    more = f" and {len(blamed) - SHOWN_VALUES} more" if len(blamed) > SHOWN_VALUES else ""
-    raise UserError(f"task '{task.name}', labels: {rule}: {shown}{more}; {_advice(blamed, last)}")
+    shown = some([_with_places(label, places) for label in blamed], SHOWN_VALUES)
+    raise UserError(f"task '{task.name}', labels: {rule}: {shown}; {_advice(blamed, last)}")
 
 
 def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:

@@ -20,17 +20,6 @@ import numpy as np
 from alpkd_pipeline.errors import NO_ROOM, UserError
 
 
-def map_file(path: Path) -> mmap.mmap:
-    """A whole file as bytes, read-only.
-
-    Raises:
-        OSError: it cannot be opened.
-        ValueError: it is empty.
-    """
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 def release_pages(pages: mmap.mmap) -> None:
     """Give the pages of a mapped file back; what was read and what will be read is the same."""
     if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows

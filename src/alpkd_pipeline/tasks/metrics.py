@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Class probabilities (N, C) of logits (N, C), in float64."""
-    from scipy.special import softmax as scipy_softmax
-
-    return np.asarray(scipy_softmax(logits.astype(np.float64), axis=1))
-
-
 def answers(task: Task, logits: np.ndarray) -> np.ndarray:
     """What a model says, (N,): class ids, or numbers in float64, from logits (N, C).
 
@@ -54,13 +47,14 @@ def predictions_frame(
 
     Returns:
         Columns idx, label, prediction (class id, or the predicted value), and for
-        classification one column `p_<label name>` a class with its probability.
+        classification one column `p_<label name>` a class with its probability, in float64.
     """
     import pandas as pd
+    from scipy.special import softmax
 
     columns = {"idx": idx, "label": labels, "prediction": answers(task, logits)}
     if task.kind == "classification":
-        probabilities = softmax(logits)
+        probabilities = softmax(logits.astype(np.float64), axis=1)
         columns |= {f"p_{name}": probabilities[:, c] for c, name in enumerate(task.label_names)}
     return pd.DataFrame(columns)
 
@@ -266,14 +260,9 @@ def own_metrics(names: Sequence[str], project: Path) -> dict[Path, str]:
 
 def folder_digest(folder: Path) -> str:
     """The hash of a folder's files, but for Python's caches and what begins with a dot."""
-    files = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
-    return key_of(
-        {
-            name.as_posix(): sha256_file(path)
-            for name, path in files
-            if not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-        }
-    )
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    kept = (n for n in names if not any(p[0] == "." or p == "__pycache__" for p in n.parts))
+    return key_of({name.as_posix(): sha256_file(folder / name) for name in kept})
 
 
 def own_scores(result: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -83,11 +83,6 @@ def count_shared(keys: Sequence[tuple[str, ...]], known: set[tuple[str, ...]]) -
     return sum(all(key) and key in known for key in keys)
 
 
-def count_repeated(keys: Sequence[tuple[str, ...]]) -> int:
-    """How many rows repeat an earlier one."""
-    return len(keys) - len(set(keys))
-
-
 def check_splits(
     splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: float
 ) -> dict[str, dict[str, Any]]:
@@ -119,7 +114,13 @@ def check_splits(
     known = set(keys.get("train", ()))
     shared = {split: count_shared(keys[split], known) for split in keys if split != "train"}
     for split, count in shared.items():
-        faults += _overlap_faults(split, splits[split], task, count, max_overlap)
+        rows, file = len(splits[split]), str(splits[split].attrs.get("file", ""))
+        said = f"{count} of {rows} rows ({count / max(rows, 1):.2%}) are also in train"
+        if count:
+            log.warning("%s, %s: %s", task.name, split, said)
+        if split in task.dev_splits and count > max_overlap * rows:
+            allowed = f"more than task.max_overlap allows ({max_overlap:.2%})"
+            faults.append(Fault(split, file, f"{said}, {allowed}; take them out of train"))
     if faults:
         raise DataFaults(task.name, faults)
     return {
@@ -127,7 +128,7 @@ def check_splits(
             "rows": len(frame),
             "labels": _label_counts(frame["label"], task),
             "overlap": shared.get(split, 0),
-            "repeated": count_repeated(keys[split]),
+            "repeated": len(keys[split]) - len(set(keys[split])),
         }
         for split, frame in splits.items()
     }
@@ -239,20 +240,6 @@ def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]
         for where, names in said.items()
         if names
     ]
-
-
-def _overlap_faults(
-    split: str, frame: pd.DataFrame, task: Task, count: int, max_overlap: float
-) -> list[Fault]:
-    """Log rows of train inside another split; a fault where a dev split has too many."""
-    if not count:
-        return []
-    said = f"{count} of {len(frame)} rows ({count / len(frame):.2%}) are also in train"
-    log.warning("%s, %s: %s", task.name, split, said)
-    if split not in task.dev_splits or count <= max_overlap * len(frame):
-        return []
-    rule = f"{said}, more than task.max_overlap allows ({max_overlap:.2%}); take them out of train"
-    return [Fault(split, str(frame.attrs.get("file", "")), rule)]
 
 
 def _label_counts(labels: pd.Series, task: Task) -> dict[str, float]:

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 from hypothesis import strategies as st
 from tests.properties import EFFORTS, for_all
 
@@ -326,8 +327,14 @@ COMMIT = "0123456789abcdef" * 2 + "01234567"
     ],
 )
 def test_labels_of_a_hub_data_set(
-    tmp_path: Path, mood: Task, names: tuple[str, ...], rows: Rows, ids: list[int] | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mood: Task,
+    names: tuple[str, ...],
+    rows: Rows,
+    ids: list[int] | None,
 ) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     folder = tmp_path / "datasets--me--moods" / "snapshots" / COMMIT
     folder.mkdir(parents=True)
     for split in ("train", "validation"):
@@ -335,9 +342,9 @@ def test_labels_of_a_hub_data_set(
     spec, task = SourceSpec("hub", "me/moods", None, COMMIT), replace(mood, label_names=names)
     if ids is None:
         with pytest.raises(UserError, match="labels: "):
-            hub.load(spec, task, Path(), cache_dir=tmp_path)
+            hub.load(spec, task, Path())
     else:
-        frames = hub.load(spec, task, Path(), cache_dir=tmp_path)
+        frames = hub.load(spec, task, Path())
         assert [frames[split]["label"].tolist() for split in ("train", "dev")] == [ids, ids]
 
 

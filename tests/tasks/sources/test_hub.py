@@ -115,15 +115,21 @@ def moods(**changes: Any) -> SourceSpec:
     return SourceSpec("hub", **options | changes)
 
 
+def load(spec: SourceSpec, task: Task, cache: Path) -> dict[str, pd.DataFrame]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        return hub.load(spec, task, Path())
+
+
 def refusal(spec: SourceSpec, task: Task, cache: Path) -> str:
     with pytest.raises(UserError) as caught:
-        hub.load(spec, task, Path(), cache_dir=cache)
+        load(spec, task, cache)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_glue_from_the_cache(glue_cache: Path) -> None:
-    frames = hub.load(SourceSpec("hub"), RTE, Path(), cache_dir=glue_cache)
+    frames = load(SourceSpec("hub"), RTE, glue_cache)
     assert list(frames) == ["train", "dev", "test"]
     assert frames["dev"].to_dict("list") == {
         "sentence1": ['"NA', "validation"],
@@ -151,7 +157,7 @@ def test_glue_needs_its_dev_split(glue_cache: Path) -> None:
 
 def test_class_labels_are_mapped_by_name(own_cache: Path, mood: Task) -> None:
     """The task says negative, positive; the data set positive, negative."""
-    frames = hub.load(moods(), mood, Path(), cache_dir=own_cache)
+    frames = load(moods(), mood, own_cache)
     assert frames["train"].to_dict("list") == {
         "sentence": ["good", "bad"],
         "label": [1, 0],
@@ -171,7 +177,7 @@ def test_classes_for_a_regression_are_refused(own_cache: Path, mood: Task) -> No
 
 
 def test_splits_by_their_names(own_cache: Path, mood: Task) -> None:
-    frames = hub.load(moods(files={"dev": "test"}), mood, Path(), cache_dir=own_cache)
+    frames = load(moods(files={"dev": "test"}), mood, own_cache)
     assert list(frames) == ["train", "dev", "test"]
     message = refusal(moods(files={"dev": "valid"}), mood, own_cache)
     assert "has no split 'valid' for 'dev'; it has train, test" in message
@@ -190,7 +196,7 @@ def test_unknown_configuration(own_cache: Path, mood: Task) -> None:
 def test_data_set_without_a_card(tmp_path: Path, mood: Task) -> None:
     folder = commit_folder(tmp_path, "me/moods", COMMIT)
     (folder / "train.csv").write_text("text,label\ngood,positive\nbad,negative\n")
-    frames = hub.load(moods(), mood, Path(), cache_dir=tmp_path)
+    frames = load(moods(), mood, tmp_path)
     assert frames["train"]["label"].tolist() == [1, 0]
 
 
@@ -205,7 +211,7 @@ def test_labels_are_read_alike_in_all_splits(tmp_path: Path, mood: Task) -> None
 def test_hidden_labels_of_a_hub_data_set(own_cache: Path, mood: Task) -> None:
     (file,) = own_cache.rglob("test.parquet")
     pd.DataFrame({"text": ["good", "bad", "so"], "label": [0, -1, 1]}).to_parquet(file)
-    frames = hub.load(moods(), mood, Path(), cache_dir=own_cache)
+    frames = load(moods(), mood, own_cache)
     assert frames["test"]["label"].tolist() == [1, -1, 0]
 
 
@@ -262,6 +268,11 @@ def test_own_task_needs_a_data_set(mood: Task) -> None:
         hub.resolve(SourceSpec("hub", revision=COMMIT), mood)
 
 
+def own_config(card: dict[str, Any], config: str | None = None) -> tuple[Any, Any]:
+    """The configuration and files that are read of a data set with that card."""
+    return hub._config_and_files(hub.HubRef("me/moods", COMMIT, config, {}), card)
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -274,7 +285,8 @@ def test_own_task_needs_a_data_set(mood: Task) -> None:
     ],
 )
 def test_every_form_of_data_files(files: Any, expected: dict[str, list[str]]) -> None:
-    assert hub._files_by_split(files) == expected
+    card = {"configs": [{"config_name": "only", "data_files": files}]}
+    assert own_config(card) == ("only", expected)
 
 
 @pytest.mark.parametrize(
@@ -287,4 +299,15 @@ def test_every_form_of_data_files(files: Any, expected: dict[str, list[str]]) ->
     ],
 )
 def test_default_configuration(entries: dict[str, dict[str, Any]], expected: str | None) -> None:
-    assert hub._default_config(entries) == expected
+    card = {"configs": [{"config_name": name, **entry} for name, entry in entries.items()]}
+    if expected is None:
+        with pytest.raises(UserError, match=r"no configuration None; .* to one of a, b"):
+            own_config(card)
+    else:
+        assert own_config(card) == (expected, None)
+
+
+def test_a_card_that_makes_no_sense_is_a_refusal(own_cache: Path, mood: Task) -> None:
+    (card,) = own_cache.rglob("README.md")
+    card.write_text("---\nconfigs:\n- data_files: a.csv\n---\n")
+    assert "cannot be read (ValueError: Each config must" in refusal(moods(), mood, own_cache)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.fingerprint import sha256_cached
+from alpkd_pipeline.tasks.sources import demo, folder, hub, table
+from alpkd_pipeline.tasks.sources.file_faults import every_fault
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.validate import text_keys
 
@@ -34,14 +37,10 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
         UserError: the source is not there or does not fit the task. Where its files are to blame,
             every fault of every file is named.
     """
-    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
-
     loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
     try:
         frames = demo.load() if spec.kind == "demo" else loaders[spec.kind](spec, task, project)
     except UserError as error:
-        from alpkd_pipeline.tasks.sources.file_faults import every_fault
-
         raise every_fault(spec, task, project, error) from None
     return finish(frames, spec, task)
 
@@ -61,20 +60,10 @@ def source_digest(
     Raises:
         UserError: a file is missing, or the revision is no commit.
     """
-    from alpkd_pipeline.tasks.sources import demo, folder, hub, table
-
     if spec.kind == "demo":
         return {"kind": "demo", "sha256": demo.digest()}
     if spec.kind == "hub":
-        ref = hub.resolve(spec, task)
-        return {
-            "kind": "hub",
-            "dataset": ref.dataset,
-            "revision": ref.revision,
-            "config": ref.config,
-            "splits": dict(ref.splits),
-            "columns": dict(spec.columns),
-        }
+        return {"kind": "hub", "columns": dict(spec.columns), **asdict(hub.resolve(spec, task))}
     files = (folder if spec.kind == "folder" else table).find_files(spec, task, project)
     return {
         "kind": spec.kind,
@@ -109,23 +98,23 @@ def finish(
 
 
 def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
+    if rows > len(train):
+        said = "%s has %d train rows, fewer than train_rows %d"
+        log.warning(said, task.name, len(train), rows)
     if rows >= len(train):
-        if rows > len(train):
-            said = "%s has %d train rows, fewer than train_rows %d"
-            log.warning(said, task.name, len(train), rows)
         return train
     if spec.train_rows_by == "stratified":
         return draw_rows(train, task, rows, spec.seed)
     kept = train.head(rows)
-    if task.kind == "classification":
-        lost = (set(range(task.num_labels)) & set(train["label"])) - set(kept["label"])
-        if lost:
-            names = ", ".join(task.label_names[at] for at in sorted(lost))
-            raise UserError(
-                f"task.train_rows: the first {rows:,} of {len(train):,} train rows of task"
-                f" '{task.name}' have none of the class {names}, as in a sorted file; set"
-                " task.train_rows_by=stratified, which draws rows of every class"
-            )
+    classes = range(len(task.label_names))  # a regression has none
+    lost = (set(classes) & set(train["label"])) - set(kept["label"])
+    if lost:
+        names = ", ".join(task.label_names[at] for at in sorted(lost))
+        raise UserError(
+            f"task.train_rows: the first {rows:,} of {len(train):,} train rows of task"
+            f" '{task.name}' have none of the class {names}, as in a sorted file; set"
+            " task.train_rows_by=stratified, which draws rows of every class"
+        )
     return kept
 
 

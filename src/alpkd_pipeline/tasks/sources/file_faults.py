@@ -7,7 +7,7 @@ and each as far as it goes. Nothing that was read here is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from alpkd_pipeline.tasks.sources import folder, table
 from alpkd_pipeline.tasks.sources.frames import (
     SplitFile,
     missing_columns,
-    no_such_column,
     read_label_columns,
     several_labels,
     split_frame,
@@ -43,39 +42,30 @@ def every_fault(spec: SourceSpec, task: Task, project: Path, first: UserError) -
         return first
     faults: dict[str, list[Fault]] = {split: [] for split in files}
     frames: dict[str, pd.DataFrame] = {}
-    several: dict[str, list[int]] = {}
     for split, file in files.items():
         try:
-            frames[split], several[split] = _completed(file, task, split, faults[split])
+            frames[split] = _completed(file, task, split, faults[split])
         except UserError as error:
             said = str(error).removeprefix(str(file.path)).lstrip(", ")
             faults[split].append(Fault(split, str(file.path), said))
     frames, labels = _label_faults(frames, task, spec)
     for split, frame in frames.items():
-        frame = _with_some_label(frame, task, several[split])
-        faults[split] += [
-            fault
-            for fault in row_faults(split, frame, task)
-            if fault.rule not in frame.attrs["told"]
-        ]
+        found = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
+        faults[split] += [fault for fault in found if fault.rule not in frame.attrs["told"]]
     others = [fault for of_split in faults.values() for fault in of_split]
     return DataFaults(task.name, [*others, *labels]) if others else first
 
 
-def _completed(
-    file: SplitFile, task: Task, split: str, faults: list[Fault]
-) -> tuple[pd.DataFrame, list[int]]:
+def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
     """A file's frame, with nothing in place of what keeps it from becoming one.
 
-    Returns:
-        The frame, the rules that speak of what is missing in `attrs["told"]`; and the numbers of
-        the rows with several labels. What had to give way is added to the faults.
+    What had to give way is added to the faults. In the frame's `attrs` are the rules that speak of
+    what is missing, `told`, and the numbers of the rows with several labels, `several`.
     """
     raw, columns = file.read(), dict(file.columns)
     missing = missing_columns(raw, columns, split in task.test_splits)
-    faults += [Fault(split, raw.place, no_such_column(raw, o, columns[o])) for o in missing]
-    cells: dict[str, Sequence[object]] = dict(raw.cells)
-    cells |= {columns[ours]: [None] * len(raw.numbers) for ours in missing}
+    faults += [Fault(split, raw.place, said) for said in missing.values()]
+    cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
     several = several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
@@ -85,8 +75,9 @@ def _completed(
         cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
     frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
-    frame.attrs["told"] = {f"{ours} is missing" for ours in missing}
-    return frame, several
+    told = {f"{ours} is missing" for ours in missing}
+    frame.attrs |= {"told": told, "several": several}
+    return frame
 
 
 def _label_faults(
@@ -97,15 +88,10 @@ def _label_faults(
         return read_label_columns(frames, task, minus_one_hides=spec.kind == "folder"), []
     except UserError as error:
         fault = Fault("labels", "", str(error).partition("labels: ")[2])
-    everywhere = {
-        split: _with_some_label(
-            frame,
-            task,
-            frame.index if split in task.test_splits else frame.index[frame["label"].notna()],
-        )
-        for split, frame in frames.items()
-    }
-    return everywhere, [fault]
+    for split, frame in frames.items():
+        given = frame["label"].notna() | (split in task.test_splits)
+        frames[split] = _with_some_label(frame, task, frame.index[given])
+    return frames, [fault]
 
 
 def _with_some_label(frame: pd.DataFrame, task: Task, rows: Iterable[int]) -> pd.DataFrame:

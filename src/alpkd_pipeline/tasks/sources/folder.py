@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.glue import GLUE, GlueTask
+from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources.frames import (
     SplitFile,
     read_label_columns,
@@ -38,8 +38,12 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
         UserError: not a GLUE task, no such folder, or a file that is not there. Only test files may
             be missing.
     """
-    glue = _glue_task(task)
-    root = spec.folder(project)
+    if task.name not in GLUE:
+        raise UserError(
+            f"task.source 'folder' holds GLUE tasks ({', '.join(GLUE)}) and not '{task.name}';"
+            " for files of your own use task.source: table"
+        )
+    glue, root = GLUE[task.name], spec.folder(project)
     tsv = {split: file.name for split, file in glue.tsv.items()}
     expected = (
         f"{task.name}/train.parquet or {glue.folder}/"
@@ -91,43 +95,33 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
 
     `idx` counts the rows of a TSV file from 0, as the hub's data set does.
     """
+    files = split_files(spec, task, project)
     frames = {}
-    for split, file in split_files(spec, task, project).items():
+    for split, file in files.items():
         frames[split] = split_frame(file.read(), task, split, file.columns)
         if GLUE[task.name].broken_rows:
             frames[split] = without_broken_rows(frames[split], task, split)
-    dev_ids = find_files(spec, task, project).get(DEV_IDS)
-    if dev_ids:
-        frames = _part_mrpc(frames, dev_ids)
+    if files["train"].path.name == MRPC_TRAIN:
+        frames |= _part_mrpc(frames, files["train"].path)
     return read_label_columns(frames, task, minus_one_hides=True)
 
 
-def _part_mrpc(frames: dict[str, pd.DataFrame], dev_ids: Path) -> dict[str, pd.DataFrame]:
+def _part_mrpc(frames: dict[str, pd.DataFrame], train: Path) -> dict[str, pd.DataFrame]:
     """Split the original MRPC's training file into train and dev by the list of dev pairs."""
+    dev_ids = train.with_name(MRPC_DEV_IDS)
     ids = {tuple(line.split("\t")[:2]) for line in read_lines(dev_ids)}
-    raw = read_tsv(Path(frames["train"].attrs["file"]), MRPC_IDS, strict=False)
+    raw = read_tsv(train, MRPC_IDS, strict=False)
     for name in MRPC_IDS:
         if name not in raw.cells:
             raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
-    kept = [not dev for dev in in_dev]
-    return {**frames, "train": frames["train"][kept], "dev": frames["dev"][in_dev]}
-
-
-def _glue_task(task: Task) -> GlueTask:
-    if task.name not in GLUE:
-        raise UserError(
-            f"task.source 'folder' holds GLUE tasks ({', '.join(GLUE)}) and not '{task.name}';"
-            " for files of your own use task.source: table"
-        )
-    return GLUE[task.name]
+    return {"train": frames["train"][[not dev for dev in in_dev]], "dev": frames["dev"][in_dev]}
 
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:
     """The files that exist; only those of test splits may be missing."""
     paths = {split: folder / name for split, name in names.items()}
-    there = {split: path for split, path in paths.items() if path.is_file()}
     for split, path in paths.items():
-        if split not in task.test_splits and split not in there:
+        if split not in task.test_splits and not path.is_file():
             raise UserError(f"{path} does not exist; it holds the split '{split}'")
-    return there
+    return {split: path for split, path in paths.items() if path.is_file()}

@@ -6,7 +6,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,8 +75,8 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     """
     import pandas as pd
 
-    for ours in missing_columns(raw, columns, split in task.test_splits):
-        raise UserError(f"{raw.place} {no_such_column(raw, ours, columns[ours])}")
+    for said in missing_columns(raw, columns, split in task.test_splits).values():
+        raise UserError(f"{raw.place} {said}")
     data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
     data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
@@ -94,9 +93,7 @@ def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataF
         return frame
     log.warning(
         "%s, %s: %d published rows lack a text and are left out (%s)",
-        task.name,
-        split,
-        int(broken.sum()),
+        *(task.name, split, int(broken.sum())),
         ", ".join(f"{frame.index.name} {number}" for number in frame.index[broken][:5]),
     )
     return frame[~broken]
@@ -139,19 +136,19 @@ def _whole_number(value: object) -> object:
     return value if isinstance(value, Hashable) else repr(value)
 
 
-def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> list[str]:
-    """Our columns that a split needs and its file lacks; with `may_hide` it needs no labels."""
+def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> dict[str, str]:
+    """Our columns that a split needs and its file lacks; with `may_hide` it needs no labels.
+
+    Each with what to say about it, as the end of a sentence about the file.
+    """
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
-    return [o for o, theirs in columns.items() if theirs not in raw.names and o not in optional]
-
-
-def no_such_column(raw: RawTable, ours: str, theirs: str) -> str:
-    """What to say about a column that is not there, as the end of a sentence about the file."""
-    return (
-        f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has {', '.join(raw.names)};"
-        f" name the right one in task.columns.{ours}"
-    )
+    return {
+        ours: f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
+        f" {', '.join(raw.names)}; name the right one in task.columns.{ours}"
+        for ours, theirs in columns.items()
+        if theirs not in raw.names and ours not in optional
+    }
 
 
 def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
@@ -176,12 +173,8 @@ def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
 
 def several_labels(raw: RawTable, column: str, task: Task) -> list[int]:
     """The numbers of the rows with more than one label."""
-    several = cache(partial(holds_several, names=task.label_names))
-    return [
-        number
-        for number, cell in zip(raw.numbers, raw.cells.get(column, ()), strict=False)
-        if (several(cell) if isinstance(cell, str) else isinstance(cell, list | dict))
-    ]
+    cells = zip(raw.numbers, raw.cells.get(column, ()), strict=False)
+    return [number for number, cell in cells if holds_several(cell, task.label_names)]
 
 
 def read_label_columns(
@@ -228,16 +221,16 @@ def _by_own_names(
             f"{raw.place}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
             f" {listed(task.label_names) or 'numbers'}; correct task.labels"
         )
-    names = {str(at): name for at, name in enumerate(own)}
+    names: dict[str | None, str | None] = {str(at): name for at, name in enumerate(own)}
     # As an id, -1 is no class; where one is named so, only a missing label can say that.
-    names |= {HIDDEN_TEXT: None if HIDDEN_TEXT in own else HIDDEN_TEXT}
+    names |= {None: None, HIDDEN_TEXT: None if HIDDEN_TEXT in own else HIDDEN_TEXT}
     for text in texts.values():
-        if text is not None and text not in names:
+        if text not in names:
             raise UserError(
                 f"{raw.place}: the label {text} has no name; the file names the labels 0 to"
                 f" {len(own) - 1} ({listed(raw.classes[column])})"
             )
-    return {key: None if text is None else names[text] for key, text in texts.items()}
+    return {key: names[text] for key, text in texts.items()}
 
 
 def _typed(

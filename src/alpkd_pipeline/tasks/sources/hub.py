@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, first_line
-from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
+from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION, HUB_SPLITS
 from alpkd_pipeline.tasks.sources.frames import (
     read_label_columns,
     split_frame,
@@ -28,7 +30,6 @@ PROBE_SECONDS = 5.0
 """How long the hub may take to answer the first request; its own client would wait for minutes."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-_OWN_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,10 @@ class HubRef:
 
 def resolve(spec: SourceSpec, task: Task) -> HubRef:
     """Fill in what GLUE tasks know about themselves."""
-    dataset = spec.dataset or (HUB_DATASET if task.name in GLUE else None)
-    if dataset is None:
+    is_glue = task.name in GLUE and (spec.dataset or HUB_DATASET) == HUB_DATASET
+    dataset = HUB_DATASET if is_glue else spec.dataset
+    if not dataset:
         raise UserError("task.dataset is missing: name the Hugging Face data set, owner/name")
-    is_glue = dataset == HUB_DATASET and task.name in GLUE
     revision = spec.revision or (HUB_REVISION if is_glue else "")
     if not COMMIT.fullmatch(revision):
         raise UserError(
@@ -59,27 +60,23 @@ def resolve(spec: SourceSpec, task: Task) -> HubRef:
             " data set's page ('Files and versions')"
         )
     if is_glue:
-        glue = GLUE[task.name]
-        required = ("train", *task.dev_splits)
-        return HubRef(dataset, revision, task.name, glue.hub_splits, required)
-    splits = {**_OWN_SPLITS, **spec.files}
-    required = tuple(dict.fromkeys(("train", *spec.files)))
-    return HubRef(dataset, revision, spec.config, splits, required)
+        needed = ("train", *task.dev_splits)
+        return HubRef(dataset, revision, task.name, GLUE[task.name].hub_splits, needed)
+    needed = tuple(dict.fromkeys(("train", *spec.files)))
+    return HubRef(dataset, revision, spec.config, {**HUB_SPLITS, **spec.files}, needed)
 
 
-def load(
-    spec: SourceSpec, task: Task, project: Path, *, cache_dir: Path | None = None
-) -> dict[str, pd.DataFrame]:
+def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
     """Fetch (or find in the cache) and read the splits of a hub data set.
 
-    Only data files are read; code in a repository is never run. The hub's cache (by default the one
-    of HF_HUB_CACHE or HF_HOME) is shared between projects.
+    Only data files are read; code in a repository is never run. The hub's cache (that of
+    HF_HUB_CACHE or HF_HOME) is shared between projects.
     """
     ref = resolve(spec, task)
     columns = wanted_columns(task, spec.columns)
     broken = ref.dataset == HUB_DATASET and task.name in GLUE and GLUE[task.name].broken_rows
     with tempfile.TemporaryDirectory(prefix="alpkd-hub-") as scratch:
-        found = _read(ref, cache_dir, scratch)
+        found = _read(ref, scratch)
         for ours in ref.required:
             if ref.splits[ours] not in found:
                 raise UserError(
@@ -95,51 +92,51 @@ def load(
     return read_label_columns(frames, task, minus_one_hides=True)
 
 
-def snapshot(ref: HubRef, patterns: Sequence[str] | None, cache_dir: Path | None = None) -> Path:
+def snapshot(ref: HubRef, patterns: Sequence[str] | None) -> Path:
     """The folder that holds a commit's files, or those of some patterns, from cache or hub."""
     from huggingface_hub import HfApi, constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    arguments: dict[str, Any] = {
-        "repo_id": ref.dataset,
-        "repo_type": "dataset",
-        "revision": ref.revision,
-        "allow_patterns": patterns,
-        "cache_dir": cache_dir,
-    }
-    try:
-        return Path(snapshot_download(**arguments, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass
+    options: dict[str, Any] = {"revision": ref.revision, "allow_patterns": patterns}
+    fetch = partial(snapshot_download, ref.dataset, repo_type="dataset", **options)
+    with suppress(LocalEntryNotFoundError):
+        return Path(fetch(local_files_only=True))
     try:
         # Without this probe a machine without network waits through the client's retries.
         HfApi().dataset_info(ref.dataset, revision=ref.revision, timeout=PROBE_SECONDS)
-        return Path(snapshot_download(**arguments))
+        return Path(fetch())
     # The HTTP library under the hub's client, and so its error types, changes between versions.
     except Exception as error:
         raise UserError(
             f"the data set {ref.dataset} at revision {ref.revision} is not in the cache"
-            f" {cache_dir or constants.HF_HUB_CACHE} (set by HF_HOME or HF_HUB_CACHE) and could not"
-            f" be fetched ({type(error).__name__}: {first_line(error)}); connect once, copy that"
-            " cache here, or use another task.source: demo, folder or table"
+            f" {constants.HF_HUB_CACHE} (set by HF_HOME or HF_HUB_CACHE) and could not be fetched"
+            f" ({type(error).__name__}: {first_line(error)}); connect once, copy that cache here,"
+            " or use another task.source: demo, folder or table"
         ) from None
 
 
-def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
+def _read(ref: HubRef, scratch: str) -> DatasetDict:
     """Read the configuration's files into Arrow files below `scratch`."""
     import datasets
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import metadata_load
 
-    card = snapshot(ref, ["README.md"], cache_dir) / "README.md"
-    config, data_files = _card_config(ref, card)
-    patterns = ["README.md", *(one for many in (data_files or {}).values() for one in many)]
-    folder = snapshot(ref, patterns if data_files else None, cache_dir)
-    features = _card_features(card, config) if data_files else None
+    config, folder = ref.config, snapshot(ref, ["README.md"])
+    card = folder / "README.md"
     quiet = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
-        found = datasets.load_dataset(
-            str(folder), config, data_files=data_files, features=features, cache_dir=scratch
+        about = (metadata_load(card) if card.is_file() else None) or {}
+        config, files = _config_and_files(ref, about)
+        patterns = ["README.md", *(one for many in (files or {}).values() for one in many)]
+        folder = snapshot(ref, patterns if files else None)
+        infos = DatasetInfosDict.from_dataset_card_data(about) if files else {}
+        features = infos[config].features if config in infos else None
+        return datasets.load_dataset(
+            str(folder), config, data_files=files, features=features, cache_dir=scratch
         )
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"the data set {ref.dataset} at revision {ref.revision}, configuration {config}, in"
@@ -148,57 +145,29 @@ def _read(ref: HubRef, cache_dir: Path | None, scratch: str) -> DatasetDict:
     finally:
         if quiet:
             datasets.enable_progress_bars()
-    return found
 
 
-def _card_config(ref: HubRef, card: Path) -> tuple[str | None, dict[str, list[str]] | None]:
+def _config_and_files(
+    ref: HubRef, about: dict[str, Any]
+) -> tuple[str | None, dict[str, list[str]] | None]:
     """The configuration to read and, where the data set's card lists them, its files by split.
 
     Naming the files avoids fetching (and looking for) those of every other configuration.
     """
-    from huggingface_hub import metadata_load
+    from datasets.data_files import sanitize_patterns
+    from datasets.utils.metadata import MetadataConfigs
 
-    metadata = metadata_load(card) if card.is_file() else None
-    entries = {entry["config_name"]: entry for entry in (metadata or {}).get("configs", [])}
-    if not entries:
+    configs = MetadataConfigs.from_dataset_card_data(about)
+    if not configs:
         return ref.config, None
-    name = ref.config or _default_config(entries)
-    if name not in entries:
+    name = ref.config or configs.get_default_config_name()
+    if name not in configs:
         raise UserError(
             f"the data set {ref.dataset} has no configuration {name!r}; set task.config to one of"
-            f" {', '.join(sorted(entries))}"
+            f" {', '.join(sorted(configs))}"
         )
-    files = entries[name].get("data_files")
-    if files is None or "data_dir" in entries[name]:
-        return name, None
-    return name, _files_by_split(files)
-
-
-def _default_config(entries: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The configuration that is meant when none is named; None when that is open."""
-    if len(entries) == 1:
-        return next(iter(entries))
-    flagged = [name for name, entry in entries.items() if entry.get("default")]
-    return flagged[0] if flagged else ("default" if "default" in entries else None)
-
-
-def _files_by_split(files: str | Sequence[Any]) -> dict[str, list[str]]:
-    """A card's `data_files` in its one full form: split -> patterns."""
-    found: dict[str, list[str]] = {}
-    for entry in [files] if isinstance(files, str) else files:
-        whole = {"split": "train", "path": entry} if isinstance(entry, str) else entry
-        paths = [whole["path"]] if isinstance(whole["path"], str) else whole["path"]
-        found.setdefault(whole["split"], []).extend(paths)
-    return found
-
-
-def _card_features(card: Path, config: str | None) -> Any:
-    """The column types that the card states for a configuration; None when it states none."""
-    from datasets.info import DatasetInfosDict
-    from huggingface_hub import DatasetCard
-
-    infos = DatasetInfosDict.from_dataset_card_data(DatasetCard.load(card).data)
-    return infos[config].features if config in infos else None
+    files = configs[name].get("data_files")
+    return name, None if files is None or "data_dir" in configs[name] else sanitize_patterns(files)
 
 
 def _raw_table(ref: HubRef, data: Dataset, split: str, columns: Mapping[str, str]) -> RawTable:

@@ -93,12 +93,21 @@ def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
     numbers: list[int] = []
     wrong: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
-        if line.strip():
-            try:
-                rows.append(_json_object(line))
-                numbers.append(number)
-            except ValueError as error:
-                wrong[number] = str(error)
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            wrong[number] = f"not JSON ({error}); give one object per line"
+            continue
+        if not isinstance(row, dict):
+            wrong[number] = (
+                f"a JSON {type(row).__name__} where an object is expected;"
+                ' write {"column": value, ...} on each line'
+            )
+            continue
+        rows.append(row)
+        numbers.append(number)
     _refuse_malformed(path, wrong)
     if not rows:
         raise UserError(f"{path} is empty")
@@ -197,20 +206,6 @@ def _from_rows(
         if name in wanted
     }
     return RawTable(str(path), tuple(names), cells, numbers, "line")
-
-
-def _json_object(line: str) -> dict[str, object]:
-    """The object of a line; a ValueError says why there is none."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error}); give one object per line") from None
-    if not isinstance(value, dict):
-        raise ValueError(
-            f"a JSON {type(value).__name__} where an object is expected;"
-            ' write {"column": value, ...} on each line'
-        )
-    return value
 
 
 def _read_utf8(path: Path) -> bytes:
