@@ -115,7 +115,7 @@ def test_the_tracked_steps_are_those_of_the_journal(demo: Demo) -> None:
     found = query(
         demo.database,
         "select step from metrics join runs using (run_uuid)"
-        " where key = 'weighted.soft' and name like '%alp_kd%' order by step",
+        " where key = 'loss/soft' and name like '%alp_kd%' order by step",
     )
     assert [step for (step,) in found] == steps
 

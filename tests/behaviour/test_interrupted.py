@@ -56,7 +56,7 @@ def statuses(root: Path) -> list[tuple[str, str]]:
 
 
 def tracked_steps(root: Path, name: str) -> int:
-    sql = "select count(*) from metrics join runs using (run_uuid) where key='loss.total'"
+    sql = "select count(*) from metrics join runs using (run_uuid) where key='loss/total'"
     return query(root, f"{sql} and name like '{name}-%' and status='RUNNING'")[0][0]
 
 
@@ -86,7 +86,7 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
     assert statuses(tmp_path) == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")], said
     (folder,) = (tmp_path / "store").glob("06_models/students/demo/*/manifest.json")
     logged = (folder.parent / "events.jsonl").read_text().count('"event": "step"')
-    sql = "select count(*) from metrics join runs using (run_uuid) where key='loss.total'"
+    sql = "select count(*) from metrics join runs using (run_uuid) where key='loss/total'"
     resumes = [event for event in read_journal(folder.parent)[0] if event["event"] == "resume"]
     (after,) = [event["after_step"] for event in resumes]
     if number == signal.SIGKILL:

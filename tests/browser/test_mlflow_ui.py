@@ -156,14 +156,14 @@ def test_students_side_by_side(world: World, seen: Open) -> None:
     for name, score in GROUPED.items():
         assert name in page
         assert f"{score:.3f}" in page
-    for value in ("method.name", "student.layers", "best.dev.accuracy", "final.dev.accuracy"):
+    for value in ("method.name", "student.layers", "best.epoch", "final.dev.accuracy"):
         assert value in page
 
 
 def test_curves_of_students(world: World, seen: Open) -> None:
     page = seen(group_lines(world.settings, GROUP, world.students)[1], seconds=90)
     assert "Model metrics" in page
-    for metric in ("dev.accuracy", "attention.entropy.1"):
+    for metric in ("dev/accuracy", "watch.attention_entropy.1"):
         for name in GROUPED:
             assert f"{name} ({metric})" in page
 

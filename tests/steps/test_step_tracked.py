@@ -32,7 +32,7 @@ def world(tmp_path: Path, database: Path) -> World:
 def test_n_trainings_are_n_runs(world: World) -> None:
     world.run(world.pipeline())
     assert world.runs() == [(STUDENT, "FINISHED"), (TEACHER, "FINISHED")]
-    steps = world.rows("select step from metrics where key = 'loss.total' order by step")
+    steps = world.rows("select step from metrics where key = 'loss/total' order by step")
     assert steps == [(1,), (1,), (2,), (2,)]
     tags = "select value from tags where key = 'stage' order by value"
     assert world.rows(tags) == [("student",), ("teacher",)]
@@ -64,7 +64,7 @@ def test_a_training_that_fails_is_failed_with_its_reason(world: World) -> None:
     ((reason,),) = world.rows("select value from tags where key = 'error'")
     assert "the loss became nan at step 3" in reason
     # What it told until then is kept.
-    assert world.rows("select max(step) from metrics where key = 'loss.total'") == [(2,)]
+    assert world.rows("select max(step) from metrics where key = 'loss/total'") == [(2,)]
 
 
 def test_a_training_that_works_at_last_is_finished(world: World) -> None:
@@ -94,7 +94,7 @@ def test_what_an_interrupted_training_left_is_not_tracked_as_part_of_the_next(
 
     world.run(world.pipeline(teacher=begin_late).only_nodes("teach"))
     assert world.runs() == [(TEACHER, "FINISHED")]
-    assert world.rows("select max(step) from metrics where key = 'loss.total'") == [(2,)]
+    assert world.rows("select max(step) from metrics where key = 'loss/total'") == [(2,)]
 
 
 def test_a_result_that_cannot_be_saved_is_failed(

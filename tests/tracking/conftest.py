@@ -84,7 +84,14 @@ def step_event(step: int, time: float | None = None) -> dict[str, Any]:
     }
 
 
-STEP_METRICS = ("epoch", "loss.hard", "loss.total", "weighted.hard", "lr", "grad_norm", "memory_mb")
+STEP_METRICS = (
+    "loss/hard",
+    "loss/total",
+    "train/epoch",
+    "train/lr",
+    "train/grad_norm",
+    "system/memory_mb",
+)
 
 
 def eval_event(step: int, time: float | None = None) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def eval_event(step: int, time: float | None = None) -> dict[str, Any]:
     }
 
 
-EVAL_METRICS = ("dev.accuracy", "dev.f1", "dev.epoch", "attention.entropy.1")
+EVAL_METRICS = ("dev/accuracy", "dev/f1", "watch.attention_entropy.1")
 
 METRICS = {
     "scores": {"dev": {"accuracy": 0.7, "f1": 0.25}},
@@ -117,18 +124,10 @@ METRICS = {
 }
 
 CLOSING_METRICS = (
-    "best.dev.accuracy",
-    "best.dev.f1",
-    "best.step",
     "best.epoch",
-    "mean.examples_per_second",
     "parameters.total",
     "parameters.without_embeddings",
-    "steps",
-    "epochs",
-    "examples",
     "seconds",
-    "evaluation_seconds",
 )
 
 

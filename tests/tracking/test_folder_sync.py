@@ -13,6 +13,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tracking import folder_sync
 from alpkd_pipeline.tracking.folder_sync import FolderSync, sync_folder
 from alpkd_pipeline.tracking.mlflow_sync import MlflowStore, prepare_store
+from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import STATE_FILE, Ended, TrackingSettings, read_state
 
 Rows = Callable[..., list[tuple[Any, ...]]]
@@ -39,17 +40,16 @@ def test_a_finished_folder(
         (run_id, "mrpc-6to3-alp_kd-s1", "FINISHED", 1700000000250, 1700000100250)
     ]
     assert rows("select count(*) from metrics") == [(made.whole_points,)]
-    steps = rows("select step from metrics where key = 'loss.total' order by step")
+    steps = rows("select step from metrics where key = 'loss/total' order by step")
     assert steps == [(step,) for step in range(1, 21)]
-    scores = rows("select step, value from metrics where key = 'dev.accuracy' order by step")
+    scores = rows("select step, value from metrics where key = 'dev/accuracy' order by step")
     assert scores == [(10, 0.6), (20, 0.7)]
-    assert rows("select value from metrics where key = 'best.dev.accuracy'") == [(0.7,)]
+    assert rows("select value from metrics where key = 'best.epoch'") == [(2,)]
     assert rows("select value from params where key = 'method.scale'") == [("sqrt_d",)]
     tags = dict(rows("select key, value from tags"))
     assert tags["stage"] == "student"
-    assert tags["device"] == "cpu"
-    assert (tags["lib.torch"], tags["lib.numpy"]) == ("2.13.0", "2.4")
-    assert tags["model_path"] == "students/mrpc/alp_kd-3L-s1-a1a1a1a1"
+    assert tags["hardware"] == "cpu, x86, fp32, 1 thread"
+    assert "Folder: `students/mrpc/alp_kd-3L-s1-a1a1a1a1`" in tags["mlflow.note.content"]
     manifest = json.loads((folder / "manifest.json").read_text())
     assert tags["model_sha256"] == manifest["files"]["model.safetensors"]["sha256"]
     assert sorted(rows("select name from datasets")) == [("mrpc-dev",), ("mrpc-train",)]
@@ -217,7 +217,7 @@ def test_a_resumed_training_keeps_its_run(
     sync.catch_up()
     assert sync_folder(made.publish(), settings) is not None
     assert rows("select count(*) from metrics") == [(made.whole_points,)]
-    assert dict(rows("select key, value from tags"))["device"] == "cuda"
+    assert dict(rows("select key, value from tags"))["hardware"] == "cuda"
     assert status(rows) == ["FINISHED"]
 
 
@@ -303,6 +303,29 @@ def test_a_parameter_that_changed_on_resuming_keeps_its_first_value(
     made.steps(3, 20)
     sync_folder(made.publish(), settings)
     assert dict(rows("select key, value from params"))["training.epochs"] == "2"
+    assert status(rows) == ["FINISHED"]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["state", "no-state"])
+def test_what_an_older_version_wrote_stays(
+    settings: TrackingSettings, training: Make, rows: Rows, lost: bool
+) -> None:
+    """Other parameters, with a dash for what is not set, and other names of tags and metrics."""
+    made = training().begin().steps(1, 20)
+    run_id = sync_folder(made.work, settings)
+    assert run_id is not None
+    store = prepare_store(settings)
+    store.log_params(run_id, {"student.heads": "-", "training.threads": "1"})
+    store.set_tags(run_id, {"lib.torch": "2.12"})
+    store.log_points(run_id, [Point("loss.total", 0.5, 1, 1)])
+    folder = made.publish()
+    if lost:
+        (folder / STATE_FILE).unlink()
+    assert sync_folder(folder, settings) == run_id
+    params, tags = (dict(rows(f"select key, value from {table}")) for table in ("params", "tags"))
+    assert (params["student.heads"], params["training.threads"]) == ("-", "1")
+    assert (params["seed"], tags["lib.torch"]) == ("1", "2.12")
+    assert rows("select count(*) from metrics") == [(made.whole_points + 1,)]
     assert status(rows) == ["FINISHED"]
 
 

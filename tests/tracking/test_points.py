@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
+
+import pytest
+from tests.tracking.conftest import METRICS, Training, eval_event
 
 from alpkd_pipeline.tracking.points import (
     Point,
@@ -23,13 +27,18 @@ def test_a_step_gives_one_point_per_number() -> None:
         "step": 7,
         "epoch": 0.5,
         "loss": {"hard": 0.25, "soft": None},
+        "weighted": {"hard": 0.1},
         "lr": 1e-4,
+        "data_percent": 1.5,
+        "memory_mb": 300,
     }
     at = 1700000000123
     assert event_points(event, "dev") == [
-        Point("epoch", 0.5, at, 7),
-        Point("loss.hard", 0.25, at, 7),
-        Point("lr", 1e-4, at, 7),
+        Point("loss/hard", 0.25, at, 7),
+        Point("system/memory_mb", 300, at, 7),
+        Point("system/data_percent", 1.5, at, 7),
+        Point("train/epoch", 0.5, at, 7),
+        Point("train/lr", 1e-4, at, 7),
     ]
 
 
@@ -44,10 +53,9 @@ def test_an_evaluation_leads_its_scores_with_the_name_of_the_selecting_rows() ->
         "attention": {"weights": [[1.0]], "entropy": [0.1, 0.2], "max_entropy": [1, 1]},
     }
     assert event_points(event, "holdout") == [
-        Point("holdout.f1", 0.5, 2000, 9),
-        Point("holdout.epoch", 1.0, 2000, 9),
-        Point("attention.entropy.1", 0.1, 2000, 9),
-        Point("attention.entropy.2", 0.2, 2000, 9),
+        Point("holdout/f1", 0.5, 2000, 9),
+        Point("watch.attention_entropy.1", 0.1, 2000, 9),
+        Point("watch.attention_entropy.2", 0.2, 2000, 9),
     ]
 
 
@@ -70,12 +78,34 @@ def test_text_and_truth_values_are_no_metrics() -> None:
 
 
 def test_odd_characters_leave_names() -> None:
-    (point,) = event_points({"event": "step", "time": 0, "step": 1, "a(b)": 1}, "dev")
-    assert point.name == "a_b_"
+    scores = {"a(b)": 1, "c/d": 2}
+    found = event_points({"event": "eval", "time": 0, "step": 1, "scores": scores}, "dev")
+    assert [point.name for point in found] == ["dev/a_b_", "dev/c_d"]
 
 
-def test_start_and_end_have_no_points() -> None:
-    for kind in ("start", "end"):
+@pytest.mark.parametrize("selection", ["dev", "holdout"])
+def test_charts_begin_with_the_score_and_end_with_what_is_watched(
+    training: Callable[..., Training], selection: str
+) -> None:
+    """MLflow sorts the sections, then the names without one, and shows `system/` elsewhere."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    prefix = SystemMetricsMonitor("run")._metrics_prefix
+    journal = [
+        step(1, memory_mb=1, watch={"variance": 1}, lr=1),
+        eval_event(1),
+        {"event": "epoch", "time": 1, "step": 1, "seconds": 2.0, "padding_percent": 1.5},
+    ]
+    points = [point for event in journal for point in event_points(event, selection)]
+    names = {point.name for point in [*points, *closing_points(METRICS, 1)]} | {"score"}
+    assert {name for name in names if name.startswith(prefix)} == {"system/memory_mb"}
+    drawn = sorted(names - {"system/memory_mb"}, key=lambda name: ("/" not in name, name))
+    assert drawn[0] == f"{selection}/accuracy"
+    assert drawn[-2:] == ["watch.attention_entropy.1", "watch.variance"]
+
+
+def test_other_lines_have_no_points() -> None:
+    for kind in ("start", "epoch", "end"):
         assert event_points({"event": kind, "time": 0, "seconds": 3, "steps": 2}, "dev") == []
 
 
@@ -91,10 +121,7 @@ def test_the_close_of_a_training() -> None:
     }
     found = {(p.name, p.value) for p in closing_points(metrics, 5)}
     assert found == {
-        ("best.dev.accuracy", 0.75),
-        ("best.step", 6.0),
         ("best.epoch", 2.0),
-        ("steps", 9.0),
         ("seconds", 3.5),
         ("parameters.total", 1000.0),
     }
@@ -115,7 +142,7 @@ def test_batches_keep_events_whole_and_stay_below_the_limit() -> None:
 def test_what_is_pushed_stays_pushed() -> None:
     evaluation = {"event": "eval", "time": 1, "step": 2, "epoch": 1, "scores": {"f1": 0.5}}
     ((found, pushed),) = new_batches([step(1), step(2), evaluation], "dev", {"step": 2})
-    assert {point.name for point in found} == {"dev.f1", "dev.epoch"}
+    assert {point.name for point in found} == {"dev/f1"}
     assert pushed == {"step": 2, "eval": 2}
 
 

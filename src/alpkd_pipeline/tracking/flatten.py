@@ -8,16 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.store.diff import flat
+from alpkd_pipeline.errors import mask_credentials, plural
+from alpkd_pipeline.store.diff import PATHS_WITHOUT_EFFECT, flat
 from alpkd_pipeline.store.journal import MEMORY
-
-NOTHING = "-"
-"""The value of a parameter that is not set or does not apply."""
 
 MAX_PARAM = 6000
 MAX_TAG = 8000
@@ -29,14 +26,13 @@ TEACHER_BLOCKS = ("task", "teacher")
 NOTE_TAG = "mlflow.note.content"
 """The tag that MLflow shows as a run's description, in Markdown."""
 
-PROVENANCE = ("git_commit", "git_dirty", "lock", "python")
-"""What of the provenance becomes a tag as it is."""
-
-ENVIRONMENT = ("device", "device_name", "precision", "threads", "python", "platform")
-"""What of a journal's `start` line becomes a tag as it is."""
-
 UNTRACKED_BLOCKS = ("run", "compare")
 """Where results go and what is compared changes no result; an address may hold credentials."""
+
+WHOLE = ("task.columns", "task.files")
+"""Dictionaries that are one parameter: their names are a user's, which MLflow may not take."""
+
+HARDWARE = ("device", "device_name", "precision")
 
 
 def training_id(key: str, first_event: Mapping[str, Any]) -> str:
@@ -54,29 +50,31 @@ def selection_name(run: Mapping[str, Any]) -> str:
 
 
 def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
-    """Every parameter under its dotted name, the same names for all trainings."""
-    blocks = TEACHER_BLOCKS if run["stage"] == "teacher" else tuple(run["params"])
-    known = set(_known_names())
-    own = {name: block for name, block in run["params"].items() if name in blocks}
-    found = flat_values(own, known)
-    names = {name for name in known | set(found) if name.partition(".")[0] not in UNTRACKED_BLOCKS}
-    return {name: found.get(name, NOTHING) for name in sorted(names)}
+    """The parameters that are set and that a result depends on, under their dotted names.
 
-
-def flat_values(values: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, str]:
-    """Nested values under dotted names, as MLflow's parameters.
-
-    A known name is one parameter even where its value is a dictionary (task.columns).
+    How a teacher was trained stands in its own run, not in those of its students.
     """
-    named = flat(values, whole=known)
-    return {name: _cut(_text(value) or NOTHING, MAX_PARAM) for name, value in named.items()}
+    params = _own_params(run)
+    if run["stage"] == "student":
+        params["teacher"] = {k: v for k, v in params["teacher"].items() if k != "training"}
+    return {n: value for n, value in flat_values(params).items() if n not in PATHS_WITHOUT_EFFECT}
+
+
+def flat_values(values: Mapping[str, Any]) -> dict[str, str]:
+    """Nested values under dotted names, as MLflow's parameters; none for what is not set."""
+    return _texts(flat(values, whole=WHOLE), MAX_PARAM)
+
+
+def _own_params(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks of parameters that a training depends on."""
+    params = run["params"]
+    names = TEACHER_BLOCKS if run["stage"] == "teacher" else params.keys() - set(UNTRACKED_BLOCKS)
+    return {name: params[name] for name in params if name in names}
 
 
 def setup_id(run: Mapping[str, Any]) -> str:
     """What the runs share that differ in nothing but their seeds: 8 digits to group runs by."""
-    params = {name: block for name, block in run["params"].items() if name not in UNTRACKED_BLOCKS}
-    if run["stage"] == "teacher":
-        params = {name: params[name] for name in TEACHER_BLOCKS if name in params}
+    params = _own_params(run)
     params["teacher"] = {k: v for k, v in params["teacher"].items() if k != "seed"}
     params.pop("seed", None)
     text = json.dumps([run["stage"], params], sort_keys=True)
@@ -96,17 +94,14 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
             "layers": params["student"]["layers"] if student else identity.get("teacher_layers"),
             "teacher_layers": identity.get("teacher_layers"),
             "seed": (params if student else params["teacher"]).get("seed"),
-            "teacher_seed": params["teacher"].get("seed"),
             "setup": setup_id(run),
             "key": identity["key"],
             "parent_key": keys.get("teacher") if student else None,
             "data_key": keys.get("splits"),
             "generation": identity.get("generation"),
-            **{name: provenance.get(name) for name in PROVENANCE},
-            **_libraries(provenance),
+            "git_dirty": provenance.get("git_dirty") or None,
             NOTE_TAG: note(run),
             "mlflow.source.name": "alpkd_pipeline",
-            "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": provenance.get("git_commit"),
         }
     )
@@ -115,14 +110,16 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
 def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What lines of the journal say of where and how a training ran.
 
-    Hardware and library versions of its `start` line; `rows_at_once.<training or evaluation>`,
+    The `hardware` of its `start` line; `rows_at_once.<training or evaluation>`,
     where memory was too short for a whole batch; `resumed_on`, where the training went on with
     something else than before.
     """
     tags: dict[str, str] = {}
     for event in events:
         if event["event"] == "start":
-            tags |= _texts({name: event.get(name) for name in ENVIRONMENT} | _libraries(event))
+            facts = [event[name] for name in HARDWARE if event.get(name)]
+            threads = [plural(event["threads"], "thread")] if event.get("threads") else []
+            tags["hardware"] = ", ".join(facts + threads)
         elif event["event"] == MEMORY:
             tags[f"rows_at_once.{event['doing']}"] = f"{event['rows']} of {event['instead_of']}"
         elif event["event"] == "resume" and (differs := event.get("differs")):
@@ -131,13 +128,11 @@ def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return _texts(tags)
 
 
-def model_tags(folder: Path, manifest: Mapping[str, Any], project: Path) -> dict[str, str]:
-    """Where the model lies, relative to the project, and the sha256 of its weights."""
-    weights = manifest["files"].get("model.safetensors", {})
+def folder_name(folder: Path, project: Path) -> str:
+    """Where a folder lies, relative to the project."""
     # Not resolved: a folder of the store may be a link to another disk.
     place = Path(os.path.abspath(folder))
-    path = place.relative_to(project).as_posix() if place.is_relative_to(project) else place.name
-    return _texts({"model_path": path, "model_sha256": weights.get("sha256")})
+    return place.relative_to(project).as_posix() if place.is_relative_to(project) else place.name
 
 
 def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
@@ -155,24 +150,9 @@ def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
     return _cut("\n\n".join(part for part in parts if part), MAX_TAG)
 
 
-def _known_names() -> Iterator[str]:
-    from alpkd_pipeline.distillation.method_table import METHODS
-    from alpkd_pipeline.params import known_names
-
-    names = known_names()
-    parents = {name.rpartition(".")[0] for name in names}
-    yield from (name for name in names if name not in parents)
-    for row in METHODS.values():
-        yield from (f"method.{option}" for option in row.options)
-
-
-def _libraries(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"lib.{name}": version for name, version in facts.get("libraries", {}).items()}
-
-
-def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
-    texts = {name: _text(value) for name, value in tags.items()}
-    return {name: _cut(text, MAX_TAG) for name, text in texts.items() if text}
+def _texts(values: Mapping[str, Any], limit: int = MAX_TAG) -> dict[str, str]:
+    texts = {name: _text(value) for name, value in values.items()}
+    return {name: _cut(text, limit) for name, text in texts.items() if text}
 
 
 def _text(value: Any) -> str:

@@ -151,9 +151,12 @@ class FolderSync:
         return mlflow_sync.prepare_store(self._settings)
 
     def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
-        tags = flatten.model_tags(self.folder, self._sealed.manifest, self._settings.project)
-        text = flatten.note(run, points.results_table(self.folder, run), tags["model_path"])
-        return {**tags, flatten.NOTE_TAG: text}
+        """The description with its results, and what tells the weights from all others."""
+        weights = self._sealed.manifest["files"].get("model.safetensors")
+        place = flatten.folder_name(self.folder, self._settings.project)
+        text = flatten.note(run, points.results_table(self.folder, run), place)
+        digest = {"model_sha256": weights["sha256"]} if weights else {}
+        return {flatten.NOTE_TAG: text, **digest}
 
     def _held(self) -> FileLock:
         name = self.folder.name.removesuffix(WORK_SUFFIX)
@@ -195,8 +198,9 @@ class FolderSync:
             return
         run_id, pushed = store.find(training) if training else None, {}
         if run_id:
-            score = f"{flatten.selection_name(self._json(RUN_CONFIG))}.epoch"
-            shown = {"step": "loss.total", "eval": score, "epoch": "per_epoch.seconds"}
+            run = self._json(RUN_CONFIG)
+            score = f"{flatten.selection_name(run)}/{run['task']['metrics'][0]}"
+            shown = {"step": "loss/total", "eval": score}
             pushed = {kind: store.last_step(run_id, metric) for kind, metric in shown.items()}
         self._remember(
             store=store.token,

@@ -27,8 +27,8 @@ RESULT_STEP = 0
 """The step of what is known once, at the end. MLflow draws bars of metrics that have step 0 alone,
 and a lonely dot at the end of an axis for any other step."""
 
-CLOSING = ("parameters", "steps", "epochs", "examples", "seconds", "evaluation_seconds")
-"""What of a metrics.json becomes metrics as it is."""
+SYSTEM = ("memory_mb", "cpu_percent", "gpu_memory_mb", "gpu_percent", "data_percent")
+"""What of a step belongs on MLflow's page of system metrics."""
 
 _ODD_CHARACTERS = re.compile(r"[^\w.\- ]")
 _NOT_FINITE = ("nan", "inf", "-inf")
@@ -50,32 +50,30 @@ def time_ms(event: Mapping[str, Any]) -> int:
 
 
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
-    """The points of one journal line; lines other than `step`, `eval` and `epoch` have none.
+    """The points of one journal line; lines other than `step` and `eval` have none.
 
-    `selection`, what the selecting rows are called, leads the names of the scores.
+    What stands before a `/` is a section of MLflow's charts. Sections are sorted by name, so that
+    `selection`, what the selecting rows are called, comes first; names without one follow them.
     """
-    values = {k: v for k, v in event.items() if k not in {"event", "time", "step", "best"}}
     if event["event"] == "eval":
-        scores = {**values.pop("scores", {}), "epoch": values.pop("epoch", None)}
-        attention = values.pop("attention", None) or {}
-        values |= {selection: scores, "attention": {"entropy": attention.get("entropy")}}
-    elif event["event"] == "epoch":
-        values = {"per_epoch": {k: v for k, v in values.items() if k != "epoch"}}
-    elif event["event"] != "step":
+        attention = event.get("attention") or {}
+        watched = {"attention_entropy": attention.get("entropy")}
+        sections = {f"{selection}/": event.get("scores"), "watch.": watched}
+    elif event["event"] == "step":
+        values = {k: v for k, v in event.items() if k not in {"event", "time", "step", "weighted"}}
+        sections = {"loss/": values.pop("loss", None), "watch.": values.pop("watch", None)}
+        sections["system/"] = {name: values.pop(name) for name in SYSTEM if name in values}
+        sections["train/"] = values
+    else:
         return []
-    return points_of(values, time_ms(event), int(event["step"]))
+    at = time_ms(event), int(event["step"])
+    return [point for name, found in sections.items() for point in points_of(found, *at, name)]
 
 
 def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:
     """What a finished training came to, from its metrics.json, as points at `RESULT_STEP`."""
-    found = {name: metrics.get(name) for name in CLOSING}
-    best = {name: metrics.get(f"best_{name}") for name in ("step", "epoch")}
-    values = {
-        "best": {**metrics.get("scores", {}), **best},
-        "mean": {"examples_per_second": metrics.get("examples_per_second")},
-        **found,
-    }
-    return points_of(values, at_ms, RESULT_STEP)
+    values = {name: metrics.get(name) for name in ("parameters", "seconds")}
+    return points_of({**values, "best.epoch": metrics.get("best_epoch")}, at_ms, RESULT_STEP)
 
 
 def new_batches(
@@ -103,19 +101,19 @@ def new_batches(
         yield points, dict(done)
 
 
-def points_of(values: Mapping[str, Any], at_ms: int, step: int) -> list[Point]:
-    """The numbers of a structure as points of one moment."""
-    return [Point(name, value, at_ms, step) for name, value in numbers(values)]
+def points_of(values: Any, at_ms: int, step: int, section: str = "") -> list[Point]:
+    """The numbers of a structure as points of one moment; `section` stands before their names."""
+    return [Point(f"{section}{name}", value, at_ms, step) for name, value in _numbers(values)]
 
 
-def numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of a structure under dotted names that MLflow takes; lists count from 1."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from numbers(inner, f"{name}.{key}" if name else str(key))
+            yield from _numbers(inner, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list):
         for place, inner in enumerate(value, start=1):
-            yield from numbers(inner, f"{name}.{place}")
+            yield from _numbers(inner, f"{name}.{place}")
     elif _is_number(value):
         yield _ODD_CHARACTERS.sub("_", name), float(value)
 
