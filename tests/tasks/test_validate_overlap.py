@@ -1,13 +1,16 @@
 import pandas as pd
+import pytest
 
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import count_shared, text_keys
+from alpkd_pipeline.tasks.validate import DataFaults, check_splits, text_keys
 
 
 def test_both_texts_of_a_pair_must_agree(pair: Task) -> None:
-    train = pd.DataFrame({"first": ["A b", "c"], "second": ["D", "e"]})
-    other = pd.DataFrame({"first": ["a  B", "a b", "d"], "second": ["d", "e", "a b"]})
-    assert count_shared(text_keys(other, pair), set(text_keys(train, pair))) == 1
+    rows = {"label": [0, 1, 0], "idx": [0, 1, 2]}
+    train = pd.DataFrame({"first": ["A b", "c", "f"], "second": ["D", "e", "g"], **rows})
+    other = pd.DataFrame({"first": ["a  B", "a b", "d"], "second": ["d", "e", "a b"], **rows})
+    report = check_splits({"train": train, "dev": other}, pair, 1.0)
+    assert [report[split]["overlap"] for split in report] == [0, 1]
 
 
 def test_texts_do_not_run_together(pair: Task) -> None:
@@ -16,5 +19,6 @@ def test_texts_do_not_run_together(pair: Task) -> None:
 
 
 def test_missing_texts_are_not_shared(mood: Task) -> None:
-    frame = pd.DataFrame({"sentence": [None, "", "None"]})
-    assert count_shared(text_keys(frame, mood), set(text_keys(frame, mood))) == 1
+    frame = pd.DataFrame({"sentence": [None, "", "None"], "label": [0, 1, 0], "idx": [0, 1, 2]})
+    with pytest.raises(DataFaults, match=r"dev: 1 of 3 rows \(33.33%\) are also in train"):
+        check_splits({"train": frame, "dev": frame}, mood, 0.0)

@@ -34,8 +34,7 @@ def forward_signal(
 
     See `pooled_layers` for the pooling; without the layers less memory is held.
     """
-    fed = model_inputs(model, inputs)
-    outputs = model(**fed, output_hidden_states=layers, return_dict=True)
+    outputs = model(**model_inputs(model, inputs), output_hidden_states=layers, return_dict=True)
     if not layers:
         return outputs.logits, None
     pooled = pooled_layers(model, outputs.hidden_states, inputs.get("attention_mask"), pooling)

@@ -86,7 +86,7 @@ def _behaviour(definition: Mapping[str, Any], settings: Mapping[str, Any]) -> di
         kind = "Unigram"
     else:
         kind = "WordPiece" if "continuing_subword_prefix" in model else "WordLevel"
-    known = definition.get("added_tokens") or []
+    added = ((token["id"], token["content"]) for token in definition.get("added_tokens") or [])
     return {
         "normalizer": _with_overrides(definition.get("normalizer"), settings),
         "pre_tokenizer": _with_overrides(definition.get("pre_tokenizer"), settings),
@@ -96,7 +96,7 @@ def _behaviour(definition: Mapping[str, Any], settings: Mapping[str, Any]) -> di
             "type": model.get("type") or kind,
             "merges": [m if isinstance(m, str) else " ".join(m) for m in model.get("merges") or []],
         },
-        "added": sorted((token["id"], token["content"]) for token in known),
+        "added": sorted(added),
         "around": sorted(set(_around(definition.get("post_processor")))),
     }
 

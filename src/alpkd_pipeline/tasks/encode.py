@@ -21,7 +21,6 @@ from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
@@ -176,20 +175,21 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
         reader = pa.ipc.open_file(pa.py_buffer(pages))
         batch = reader.get_batch(0)
         facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
-        ids = batch.column("input_ids")
-        types = batch.column("token_type_ids") if "token_type_ids" in reader.schema.names else None
+        has_types = "token_type_ids" in reader.schema.names
+        ids = np.from_dlpack(batch.column("input_ids").values)
+        types = np.from_dlpack(batch.column("token_type_ids").values) if has_types else None
         return EncodedSplit(
-            offsets=np.from_dlpack(ids.offsets),
-            input_ids=np.from_dlpack(ids.values),
-            token_type_ids=None if types is None else np.from_dlpack(types.values),
+            offsets=np.from_dlpack(batch.column("input_ids").offsets),
+            input_ids=ids,
+            token_type_ids=types,
             labels=np.from_dlpack(batch.column("label")),
             idx=np.from_dlpack(batch.column("idx")),
             max_length=facts["max_length"],
             cut_rows=facts["cut_rows"],
             pages=pages,
             pieces=(
-                _pieces(path, pages, ids.values),
-                None if types is None else _pieces(path, pages, types.values),
+                _pieces(path, pages, ids),
+                None if types is None else _pieces(path, pages, types),
             ),
         )
     except FileNotFoundError:
@@ -201,23 +201,20 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
         ) from None
 
 
-def _pieces(path: Path, pages: mmap.mmap, values: pa.Array) -> FilePieces:
-    """Numbers of a mapped Arrow file, found by where they lie in the map."""
-    import pyarrow as pa
-
-    array = np.from_dlpack(values)
-    offset = array.__array_interface__["data"][0] - pa.py_buffer(pages).address
-    return FilePieces(path, offset, array.dtype)
+def _pieces(path: Path, pages: mmap.mmap, values: np.ndarray) -> FilePieces:
+    """Numbers of a mapped file, found by where they lie in the map."""
+    offset = values.ctypes.data - np.frombuffer(pages, np.uint8).ctypes.data
+    return FilePieces(path, offset, values.dtype)
 
 
 def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int) -> None:
-    name = tokenizer.name_or_path or type(tokenizer).__name__
     special = tokenizer.num_special_tokens_to_add(pair=len(task.text_columns) > 1)
     if max_length <= special:
         raise UserError(
             f"task.max_length {max_length} leaves no room for text: {special} tokens are special"
         )
     if max_length > tokenizer.model_max_length:
+        name = tokenizer.name_or_path or type(tokenizer).__name__
         raise UserError(
             f"task.max_length {max_length} is more than the {tokenizer.model_max_length} tokens"
             f" that the model of {name} reads; set it to {tokenizer.model_max_length} or less"

@@ -78,11 +78,6 @@ def text_keys(frame: pd.DataFrame, task: Task) -> list[tuple[str, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def count_shared(keys: Sequence[tuple[str, ...]], known: set[tuple[str, ...]]) -> int:
-    """How many rows are among the known ones; rows that lack a text are not compared."""
-    return sum(all(key) and key in known for key in keys)
-
-
 def check_splits(
     splits: Mapping[str, pd.DataFrame], task: Task, max_overlap: float
 ) -> dict[str, dict[str, Any]]:
@@ -112,9 +107,14 @@ def check_splits(
         if set(task.text_columns) <= set(frame.columns)
     }
     known = set(keys.get("train", ()))
-    shared = {split: count_shared(keys[split], known) for split in keys if split != "train"}
+    # Rows that lack a text are not compared.
+    shared = {
+        split: sum(all(row) and row in known for row in rows)
+        for split, rows in keys.items()
+        if split != "train"
+    }
     for split, count in shared.items():
-        rows, file = len(splits[split]), str(splits[split].attrs.get("file", ""))
+        rows, file = len(keys[split]), str(splits[split].attrs.get("file", ""))
         said = f"{count} of {rows} rows ({count / max(rows, 1):.2%}) are also in train"
         if count:
             log.warning("%s, %s: %s", task.name, split, said)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.fingerprint import sha256_cached
 from alpkd_pipeline.tasks.sources import demo, folder, hub, table
-from alpkd_pipeline.tasks.sources.file_faults import every_fault
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.validate import text_keys
 
@@ -38,10 +37,7 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
             every fault of every file is named.
     """
     loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
-    try:
-        frames = demo.load() if spec.kind == "demo" else loaders[spec.kind](spec, task, project)
-    except UserError as error:
-        raise every_fault(spec, task, project, error) from None
+    frames = demo.load() if spec.kind == "demo" else loaders[spec.kind](spec, task, project)
     return finish(frames, spec, task)
 
 

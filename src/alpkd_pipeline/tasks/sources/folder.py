@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE
-from alpkd_pipeline.tasks.sources.frames import (
-    SplitFile,
-    read_label_columns,
-    split_frame,
-    wanted_columns,
-    without_broken_rows,
-)
+from alpkd_pipeline.tasks.sources.files import read_files
+from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns, without_broken_rows
 from alpkd_pipeline.tasks.sources.raw import read_lines, read_parquet, read_tsv
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
@@ -72,12 +67,15 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     raise UserError(f"task.path: {root} has no data of task '{task.name}': no {expected}")
 
 
-def split_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, SplitFile]:
-    """The files of a GLUE task's splits; in TSV files quotes are ordinary characters."""
-    found = {}
-    for split, path in find_files(spec, task, project).items():
-        if split == DEV_IDS:
-            continue
+def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
+    """Read every split of a GLUE task; in TSV files quotes are ordinary characters.
+
+    `idx` counts the rows of a TSV file from 0, as the hub's data set does.
+    """
+    paths = find_files(spec, task, project)
+    dev_ids = paths.pop(DEV_IDS, None)
+    files = {}
+    for split, path in paths.items():
         if path.suffix == ".parquet":
             columns = wanted_columns(task, {})
             read = partial(read_parquet, path, columns.values())
@@ -86,36 +84,28 @@ def split_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, SplitF
             columns = {ours: str(theirs) for ours, theirs in file.columns.items()}
             header = file.has_header
             read = partial(read_tsv, path, columns.values(), header=header, strict=False)
-        found[split] = SplitFile(path, columns, read)
-    return found
+        files[split] = SplitFile(path, columns, read)
 
-
-def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split of a GLUE task; see `sources.load_splits` for what a frame holds.
-
-    `idx` counts the rows of a TSV file from 0, as the hub's data set does.
-    """
-    files = split_files(spec, task, project)
-    frames = {}
-    for split, file in files.items():
-        frames[split] = split_frame(file.read(), task, split, file.columns)
+    def arrange(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if GLUE[task.name].broken_rows:
-            frames[split] = without_broken_rows(frames[split], task, split)
-    if files["train"].path.name == MRPC_TRAIN:
-        frames |= _part_mrpc(frames, files["train"].path)
-    return read_label_columns(frames, task, minus_one_hides=True)
+            return {split: without_broken_rows(f, task, split) for split, f in frames.items()}
+        return _part_mrpc(frames, paths["train"], dev_ids) if dev_ids else frames
+
+    return read_files(files, task, minus_one_hides=True, arrange=arrange)
 
 
-def _part_mrpc(frames: dict[str, pd.DataFrame], train: Path) -> dict[str, pd.DataFrame]:
+def _part_mrpc(
+    frames: dict[str, pd.DataFrame], train: Path, dev_ids: Path
+) -> dict[str, pd.DataFrame]:
     """Split the original MRPC's training file into train and dev by the list of dev pairs."""
-    dev_ids = train.with_name(MRPC_DEV_IDS)
     ids = {tuple(line.split("\t")[:2]) for line in read_lines(dev_ids)}
     raw = read_tsv(train, MRPC_IDS, strict=False)
     for name in MRPC_IDS:
         if name not in raw.cells:
             raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
-    return {"train": frames["train"][[not dev for dev in in_dev]], "dev": frames["dev"][in_dev]}
+    kept = [not dev for dev in in_dev]
+    return {**frames, "train": frames["train"][kept], "dev": frames["dev"][in_dev]}
 
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:

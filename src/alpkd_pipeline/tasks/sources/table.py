@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.frames import (
-    SplitFile,
-    read_label_columns,
-    split_frame,
-    wanted_columns,
-)
+from alpkd_pipeline.tasks.sources.files import read_files
+from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
@@ -38,23 +34,14 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     return files
 
 
-def split_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, SplitFile]:
-    """The files of the splits; quotes are special in .csv only."""
-    files = find_files(spec, task, project)
-    columns = wanted_columns(task, spec.columns)
-    return {
-        split: SplitFile(path, columns, partial(read_table, path, columns.values()))
-        for split, path in files.items()
-    }
-
-
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split's file; see `sources.load_splits` for what a frame holds.
+    """Read every split's file; labels are class names, class ids, or numbers for a regression.
 
-    Labels are class names, class ids, or numbers for a regression.
+    Quotes are special in .csv only.
     """
-    frames = {
-        split: split_frame(file.read(), task, split, file.columns)
-        for split, file in split_files(spec, task, project).items()
+    columns = wanted_columns(task, spec.columns)
+    files = {
+        split: SplitFile(path, columns, partial(read_table, path, columns.values()))
+        for split, path in find_files(spec, task, project).items()
     }
-    return read_label_columns(frames, task, minus_one_hides=False)
+    return read_files(files, task, minus_one_hides=False)

@@ -1,19 +1,16 @@
-"""Everything that is wrong with a task's files, once one of them could not be read.
+"""Reading a task's files: the frames of all of them, or everything that is wrong with them.
 
 A reader stops at the first thing that it cannot make sense of. A person who puts that right does
-not want to hear of the next one only then, so here the files are read once more, each on its own
-and each as far as it goes. Nothing that was read here is kept.
+not want to hear of the next one only then, so each file is read on its own and as far as it goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources import folder, table
 from alpkd_pipeline.tasks.sources.frames import (
     SplitFile,
     missing_columns,
@@ -21,25 +18,29 @@ from alpkd_pipeline.tasks.sources.frames import (
     several_labels,
     split_frame,
 )
-from alpkd_pipeline.tasks.task import SourceSpec, Task
+from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.tasks.validate import SHOWN_ROWS, DataFaults, Fault, row_faults
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def every_fault(spec: SourceSpec, task: Task, project: Path, first: UserError) -> UserError:
-    """What to say instead of a reader's first complaint.
+def read_files(
+    files: Mapping[str, SplitFile],
+    task: Task,
+    *,
+    minus_one_hides: bool,
+    arrange: Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]] = dict,
+) -> dict[str, pd.DataFrame]:
+    """Read the file of every split; see `sources.load_splits` for what a frame holds.
 
-    Returns:
-        All faults of all files; the first complaint alone where it is not about what is in files,
-        or where the files do not lie on this machine.
+    `minus_one_hides` is explained at `read_label_columns`. Before labels are read, `arrange` may
+    move or drop rows.
+
+    Raises:
+        UserError: all faults of all files, or what cannot be arranged or read as labels where
+            nothing else is wrong.
     """
-    sources = {"folder": folder, "table": table}
-    try:
-        files = sources[spec.kind].split_files(spec, task, project) if spec.kind in sources else {}
-    except UserError:
-        return first
     faults: dict[str, list[Fault]] = {split: [] for split in files}
     frames: dict[str, pd.DataFrame] = {}
     for split, file in files.items():
@@ -48,12 +49,27 @@ def every_fault(spec: SourceSpec, task: Task, project: Path, first: UserError) -
         except UserError as error:
             said = str(error).removeprefix(str(file.path)).lstrip(", ")
             faults[split].append(Fault(split, str(file.path), said))
-    frames, labels = _label_faults(frames, task, spec)
+    first = None
+    if not any(faults.values()):
+        try:
+            return read_label_columns(arrange(frames), task, minus_one_hides=minus_one_hides)
+        except UserError as error:
+            first = error
+    labels = []
+    try:
+        frames = read_label_columns(frames, task, minus_one_hides=minus_one_hides)
+    except UserError as error:
+        labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
+        for split, frame in frames.items():
+            given = frame["label"].notna() | (split in task.test_splits)
+            frames[split] = _with_some_label(frame, task, frame.index[given])
     for split, frame in frames.items():
         found = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
         faults[split] += [fault for fault in found if fault.rule not in frame.attrs["told"]]
     others = [fault for of_split in faults.values() for fault in of_split]
-    return DataFaults(task.name, [*others, *labels]) if others else first
+    if first is not None and not others:
+        raise first
+    raise DataFaults(task.name, [*others, *labels])
 
 
 def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
@@ -75,23 +91,9 @@ def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> 
         cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
     frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
-    told = {f"{ours} is missing" for ours in missing}
+    told = [f"{ours} is missing" for ours in missing]
     frame.attrs |= {"told": told, "several": several}
     return frame
-
-
-def _label_faults(
-    frames: dict[str, pd.DataFrame], task: Task, spec: SourceSpec
-) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
-    """The frames with their labels read; with some label in each row where they cannot be."""
-    try:
-        return read_label_columns(frames, task, minus_one_hides=spec.kind == "folder"), []
-    except UserError as error:
-        fault = Fault("labels", "", str(error).partition("labels: ")[2])
-    for split, frame in frames.items():
-        given = frame["label"].notna() | (split in task.test_splits)
-        frames[split] = _with_some_label(frame, task, frame.index[given])
-    return frames, [fault]
 
 
 def _with_some_label(frame: pd.DataFrame, task: Task, rows: Iterable[int]) -> pd.DataFrame:
