@@ -9,10 +9,9 @@ import pandas as pd
 
 from alpkd_pipeline.reporting.settings import add_settings
 from alpkd_pipeline.reporting.statistics import arms as statistics_arms
-from alpkd_pipeline.reporting.statistics.best import best
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.power import add_detectable
-from alpkd_pipeline.reporting.statistics.verdict import verdicts
+from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.tables.scores import main_frame, main_lines
 from alpkd_pipeline.reporting.tables.verdicts import verdict_frame

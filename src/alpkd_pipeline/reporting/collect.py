@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.coordinates import PLACES, absent, matches, said
 from alpkd_pipeline.errors import UserError, as_typed
-from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.asked import Asked, Looks, looks_of
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
-from alpkd_pipeline.reporting.looks import Looks, looks_of
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
 from alpkd_pipeline.store.diff import flat

@@ -12,14 +12,12 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.curves import RunCurves, run_curves
 from alpkd_pipeline.reporting.predictions import read_answers
-from alpkd_pipeline.reporting.statistics.arms import NEEDED, arms
-from alpkd_pipeline.reporting.statistics.best import best
+from alpkd_pipeline.reporting.statistics.arms import NEEDED, Place, Row, arms, by_place
 from alpkd_pipeline.reporting.statistics.first_questions import first_questions
 from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
-from alpkd_pipeline.reporting.statistics.pairing import Place, Row, by_place
 from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.scores import constant_score
-from alpkd_pipeline.reporting.statistics.verdict import verdicts
+from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.reporting.cell_frames import frame, judge_of, seeds
 
-from alpkd_pipeline.reporting.statistics.family import step_down
 from alpkd_pipeline.reporting.statistics.first_questions import (
     TaskAnswer,
     average_test,
     first_questions,
 )
+from alpkd_pipeline.reporting.statistics.words import step_down
 
 NO, KD, ALP = [0.70, 0.72, 0.71], [0.73, 0.74, 0.75], [0.75, 0.75, 0.78]
 

@@ -8,7 +8,6 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from tests.reporting.cell_frames import frame, seeds, verdicts_of
 
-from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.power import (
     detectable,
     sd_range,
@@ -16,6 +15,7 @@ from alpkd_pipeline.reporting.statistics.power import (
     seeds_to_see,
     upper_sd,
 )
+from alpkd_pipeline.reporting.statistics.words import planned_share
 
 
 @pytest.mark.parametrize("n", [3, 4, 10, 30])

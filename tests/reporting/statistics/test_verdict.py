@@ -9,7 +9,6 @@ import pytest
 from tests.reporting.cell_frames import frame, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
-from alpkd_pipeline.reporting.statistics.family import step_down
 from alpkd_pipeline.reporting.statistics.verdict import COLUMNS, SEEN
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
@@ -17,6 +16,7 @@ from alpkd_pipeline.reporting.statistics.words import (
     NOT_DISTINGUISHABLE,
     NOTHING,
     WORSE,
+    step_down,
 )
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]

@@ -30,10 +30,9 @@ def compare_students(
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
     from alpkd_pipeline.garbage import collected_seldom
-    from alpkd_pipeline.reporting.asked import Asked
+    from alpkd_pipeline.reporting.asked import Asked, add_looks
     from alpkd_pipeline.reporting.collect import gather
     from alpkd_pipeline.reporting.comparison import write_comparison
-    from alpkd_pipeline.reporting.looks import add_looks
     from alpkd_pipeline.reporting.sources import Sources
 
     # Before anything is read: what other processes add from here on may be missing in the tables.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.reporting.formats import scale
 from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, PAPER, SMALL, mark_of, row_panel
 from alpkd_pipeline.reporting.statistics import words
-from alpkd_pipeline.reporting.statistics.pairing import Row
+from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from alpkd_pipeline.reporting.render.html import Block, Facts, Section, Text, pa
 from alpkd_pipeline.reporting.render.text import page_markdown
 from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.table import listed, seeds_text
 
 TITLE = "Comparison of students"

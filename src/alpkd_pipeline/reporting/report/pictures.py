@@ -16,8 +16,8 @@ from alpkd_pipeline.reporting.plots import layers, scores
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.render.html import Block, Heading, Legend, Plate
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.best import best_of
-from alpkd_pipeline.reporting.statistics.pairing import Place, Row
+from alpkd_pipeline.reporting.statistics.arms import Place, Row
+from alpkd_pipeline.reporting.statistics.verdict import best_of
 from alpkd_pipeline.reporting.tables.measures import timed_alike
 from alpkd_pipeline.reporting.tables.table import depth, known, listed, points
 

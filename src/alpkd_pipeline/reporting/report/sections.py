@@ -20,7 +20,7 @@ from alpkd_pipeline.reporting.render.html import (
     Text,
 )
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.pairing import Row
+from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
 from alpkd_pipeline.reporting.statistics.words import KINDS
 from alpkd_pipeline.reporting.tables.confusion import confusion_tables

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from alpkd_pipeline.reporting.statistics.borrowed import ROUNDING, TTest
-from alpkd_pipeline.reporting.statistics.distributions import t_quantile
-from alpkd_pipeline.reporting.statistics.family import LEVEL, corrected
+from alpkd_pipeline.reporting.statistics.arms import Row, pair
+from alpkd_pipeline.reporting.statistics.borrowed import ROUNDING, TTest, t_quantile
 from alpkd_pipeline.reporting.statistics.judge import Judge
-from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS
-from alpkd_pipeline.reporting.statistics.pairing import Row, pair
-from alpkd_pipeline.reporting.statistics.words import NOTHING, in_words, kind_of
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS
+from alpkd_pipeline.reporting.statistics.words import LEVEL, NOTHING, corrected, in_words, kind_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.borrowed import residual
-from alpkd_pipeline.reporting.statistics.family import LEVEL, planned_share
-from alpkd_pipeline.reporting.statistics.pairing import Row
 from alpkd_pipeline.reporting.statistics.verdict import SEEN, held_against
-from alpkd_pipeline.reporting.statistics.words import Plan, margin_text
+from alpkd_pipeline.reporting.statistics.words import LEVEL, Plan, margin_text, planned_share
 
 POWER = 0.8
 """What can be seen is found with this probability."""

@@ -1,4 +1,4 @@
-"""Every method against the baselines: what the seeds allow to be said.
+"""Every method against the baselines, and the best of each column: what the seeds allow to be said.
 
 All pairs of a report are one family: all tasks, depths, methods and baselines, each pair of methods
 once. Two questions are asked of each: do they differ, are they equal within the margin.
@@ -6,14 +6,25 @@ once. Two questions are asked of each: do they differ, are they equal within the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 
-from alpkd_pipeline.reporting.statistics.family import corrected
+from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Place, Row, pair
+from alpkd_pipeline.reporting.statistics.borrowed import TTest
 from alpkd_pipeline.reporting.statistics.judge import Judge
-from alpkd_pipeline.reporting.statistics.paired import ENOUGH_SEEDS, PairedTest, paired_test
-from alpkd_pipeline.reporting.statistics.pairing import MIXED, Pairing, Row, pair
-from alpkd_pipeline.reporting.statistics.words import in_words, kind_of, margin_text
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, PairedTest, paired_test
+from alpkd_pipeline.reporting.statistics.words import (
+    KINDS,
+    LEVEL,
+    NOTHING,
+    WORSE,
+    WORSE_WITHIN,
+    corrected,
+    in_words,
+    kind_of,
+    margin_text,
+)
 
 BASELINES = ("no_kd", "kd", "pkd")
 """What every method is held against."""
@@ -139,3 +150,56 @@ def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | N
                 " right for them"
             )
     return "; ".join(notes)
+
+
+def best(judge: Judge) -> list[Row]:
+    """The arm with the best mean of each task and depth, and what the others are beside it.
+
+    `rivals`: label -> kind of verdict on the rival against the best (`worse`, `equal`, ...). All
+    pairs of all columns are one family, since which one is best shows only afterwards. `bold` is
+    true only where all others are worse; otherwise `note` says why not.
+    """
+    pairs: dict[tuple[Place, int, int], tuple[TTest, float | None, float]] = {}
+    for place, column in judge.places.items():
+        margin = judge.plan.margin_of(column[0]["metric"], column[0]["sign"])
+        for i, j in combinations(range(len(column)), 2):
+            ours, theirs = column[i], column[j]
+            shared = pair(ours["units"], theirs["units"])
+            share = judge.share(len(shared.ours))
+            if ours["setting"] == theirs["setting"] and share is not None:
+                pairs[place, i, j] = judge.test(ours, theirs, shared), margin, share
+    said = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
+    found = []
+    for place, column in judge.places.items():
+        first = best_of(column)
+        at = next(i for i, row in enumerate(column) if row is first)
+        rivals: dict[str, str] = {}
+        for i, row in enumerate(column):
+            key = (place, min(i, at), max(i, at))
+            if key in pairs:
+                gain = pairs[key][0].mean * first["sign"] * (1 if i < at else -1)
+                rivals[row["label"]] = kind_of(gain, *said[key], LEVEL)
+            elif i != at:
+                rivals[row["label"]] = NOTHING
+        note = _why_not(first, column, rivals)
+        found.append({**first, "rivals": rivals, "bold": not note, "note": note})
+    return found
+
+
+def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> str:
+    """Why the best is not shown to be better than all others; empty if it is."""
+    if not rivals:
+        return "there is nothing else in the column"
+    for other in column:
+        if other["setting"] != first["setting"]:
+            return f"{other['label']} was run in another setting"
+    by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in KINDS}
+    if by_kind[NOTHING]:
+        return f"too few seeds, or no planned look, shared with {', '.join(by_kind[NOTHING])}"
+    same = [label for label, kind in rivals.items() if kind not in (WORSE, WORSE_WITHIN)]
+    return f"not shown to be better than {', '.join(same)}" if same else ""
+
+
+def best_of(column: Sequence[Row]) -> Row:
+    """The arm with the best mean, of arms of one task: the highest one, the lowest error."""
+    return max(column, key=lambda row: row["sign"] * row["mean"])

@@ -12,8 +12,8 @@ from alpkd_pipeline.reporting.tables.table import Body, Column, Table, cells, nu
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.sources import Sources
+    from alpkd_pipeline.reporting.statistics.arms import Place
     from alpkd_pipeline.reporting.statistics.judge import Answers
-    from alpkd_pipeline.reporting.statistics.pairing import Place
 
 MOST_CLASSES = 12
 """With more of them the counts, their number squared, are left out."""

@@ -24,7 +24,7 @@ from alpkd_pipeline.reporting.tables.table import (
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.pairing import Row
+    from alpkd_pipeline.reporting.statistics.arms import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
 _UNSHOWN = (words.NOT_DISTINGUISHABLE, words.BETTER, words.BETTER_WITHIN)

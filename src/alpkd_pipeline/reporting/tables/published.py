@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.pairing import Row
+    from alpkd_pipeline.reporting.statistics.arms import Row
 
 FILE = Path(__file__).parents[1] / "published" / "published.csv"
 """README.md beside it says where its numbers come from."""

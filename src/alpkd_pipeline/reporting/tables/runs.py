@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.pairing import Row
+    from alpkd_pipeline.reporting.statistics.arms import Row
     from alpkd_pipeline.reporting.store import RunRecord
 
 _SHARED = (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.pairing import Row as Arm
+from alpkd_pipeline.reporting.statistics.arms import Row as Arm
 from alpkd_pipeline.reporting.tables.average import (
     AVERAGE,
     CONSTANT,

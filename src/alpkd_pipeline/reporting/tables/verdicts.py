@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.reporting.statistics.family import planned_share
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
@@ -18,6 +17,7 @@ from alpkd_pipeline.reporting.statistics.words import (
     NOTHING,
     WORSE,
     WORSE_WITHIN,
+    planned_share,
 )
 from alpkd_pipeline.reporting.tables.table import (
     MINUS,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.pairing import Row
+    from alpkd_pipeline.reporting.statistics.arms import Row
 
 TONES = {
     BETTER: "better",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
-from alpkd_pipeline.reporting.statistics.new_texts import Contributions, on_new_texts
+from alpkd_pipeline.reporting.statistics.judge import Contributions, on_new_texts
 
 
 def test_the_variance_is_that_of_two_factors():

@@ -7,9 +7,8 @@ import json
 import pytest
 from tests.reporting.studies import study
 
-from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.asked import FILE, Asked, add_looks, looks_of
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.looks import FILE, add_looks, looks_of
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.layout import COMPARISONS

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 
-from alpkd_pipeline.reporting.statistics.family import planned_share, step_down
+from alpkd_pipeline.reporting.statistics.words import planned_share, step_down
 
 
 def holm(p):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alpkd_pipeline.reporting.statistics.paired import PairedTest, paired_test
+from alpkd_pipeline.reporting.statistics.summary import PairedTest, paired_test
 
 OURS = {0: 0.84, 1: 0.86, 2: 0.83, 3: 0.88}
 THEIRS = {0: 0.82, 1: 0.83, 2: 0.82, 3: 0.84}

@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import special, stats
 
-from alpkd_pipeline.reporting.statistics.distributions import (
+from alpkd_pipeline.reporting.statistics.borrowed import (
     incomplete_beta,
     t_quantile,
     t_tail,

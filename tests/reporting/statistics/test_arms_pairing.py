@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from alpkd_pipeline.reporting.statistics.pairing import pair, per_seed, spread_of
+from alpkd_pipeline.reporting.statistics.arms import pair, per_seed, spread_of
 
 
 @pytest.mark.parametrize(
