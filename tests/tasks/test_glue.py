@@ -115,7 +115,7 @@ def test_only_colas_labelled_files_lack_a_header() -> None:
         (row.task.name, split)
         for row in GLUE.values()
         for split, file in row.tsv.items()
-        if not file.has_header
+        if int in map(type, file.columns.values())
     }
     assert bare == {("cola", "train"), ("cola", "dev")}
 

@@ -250,10 +250,8 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
         value = shape.width if name == family.width else _size(path, config, name)
         sizes = _find(shapes, weight)
         # DeBERTa may do without a table of positions.
-        unbiased = (
-            name == "max_position_embeddings" and config.get("position_biased_input") is False
-        )
-        if sizes is None and value and not unbiased:
+        biased = config.get("position_biased_input") is not False
+        if sizes is None and value and (biased or name != "max_position_embeddings"):
             raise UserError(
                 f"{folder} is not a whole encoder: {weight} missing in its weights, though"
                 f" {CONFIG} says {name} = {value}; copy all files of the model again"

@@ -129,7 +129,7 @@ def _around(part: Any) -> Iterator[tuple[str, int]]:
 
 def _bert_definition(vocab: Path) -> Any:
     """The tokenizer.json that the library makes of a BERT vocab.txt, one token a line."""
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
     tokens = vocab.read_text("utf-8").split("\n")
     ids = {token: i for i, token in enumerate(tokens) if token}

@@ -27,11 +27,6 @@ class TsvFile:
     name: str
     columns: Mapping[str, str | int]
 
-    @property
-    def has_header(self) -> bool:
-        """Whether the first line holds column names."""
-        return all(isinstance(column, str) for column in self.columns.values())
-
 
 @dataclass(frozen=True, slots=True)
 class GlueTask:

@@ -160,17 +160,15 @@ def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None
         for name, metric in METRICS.items()
         if metric.kind == kind and (num_labels == 2 or not metric.binary)
     ]
+    choose = f"choose from {', '.join(fitting)}"
     if not names:
-        raise UserError(f"task.metrics is empty; choose from {', '.join(fitting)}")
+        raise UserError(f"task.metrics is empty; {choose}")
     for name in names:
         if name not in METRICS:
-            hint = did_you_mean(name, METRICS)
-            raise UserError(f"unknown metric '{name}'{hint}; choose from {', '.join(fitting)}")
+            raise UserError(f"unknown metric '{name}'{did_you_mean(name, METRICS)}; {choose}")
         if name not in fitting:
             shape = kind if kind == "regression" else f"{kind} with {num_labels} classes"
-            raise UserError(
-                f"the metric '{name}' does not fit a {shape}; choose from {', '.join(fitting)}"
-            )
+            raise UserError(f"the metric '{name}' does not fit a {shape}; {choose}")
 
 
 def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:

@@ -27,8 +27,6 @@ SHOWN_ROWS = 5
 SHOWN_VALUES = 3
 """How many of the faulty labels a fault quotes."""
 
-_ADD_ROWS = "add such rows, or leave the class out of task.labels and its rows out of the files"
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -235,8 +233,9 @@ def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]
     other = [name for name in lacking.values() if name not in nowhere]
     file = str(train.attrs.get("file", ""))
     said = {"train": other, "any split": nowhere}
+    advice = "add such rows, or leave the class out of task.labels and its rows out of the files"
     return [
-        Fault("train", file, f"no row of {where} has the class {', '.join(names)}; {_ADD_ROWS}")
+        Fault("train", file, f"no row of {where} has the class {', '.join(names)}; {advice}")
         for where, names in said.items()
         if names
     ]

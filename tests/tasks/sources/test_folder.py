@@ -110,6 +110,15 @@ def write_mrpc(root: Path) -> None:
     write(root / "MRPC" / "dev_ids.tsv", "12\t13")
 
 
+def test_an_original_mrpc_without_rows_is_empty_and_no_crash(root: Path) -> None:
+    write_mrpc(root)
+    write(root / "MRPC" / "msr_paraphrase_train.txt", MRPC_HEADER)
+    frames = read(root, MRPC)
+    assert [len(frames[split]) for split in ("train", "dev", "test")] == [0, 0, 1]
+    with pytest.raises(DataFaults, match="it has no rows"):
+        check_splits(frames, MRPC, 0.0)
+
+
 def test_original_mrpc_is_parted_by_the_list_of_dev_rows(root: Path) -> None:
     write_mrpc(root)
     frames = read(root, MRPC)

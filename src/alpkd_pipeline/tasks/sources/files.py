@@ -78,7 +78,8 @@ def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> 
     What had to give way is added to the faults. In the frame's `attrs` are the rules that speak of
     what is missing, `told`, and the numbers of the rows with several labels, `several`.
     """
-    raw, columns = file.read(), dict(file.columns)
+    columns = file.columns
+    raw = file.reader(file.path, columns.values())
     missing = missing_columns(raw, columns, split in task.test_splits)
     faults += [Fault(split, raw.place, said) for said in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}

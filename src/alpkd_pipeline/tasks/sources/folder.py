@@ -77,14 +77,12 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     files = {}
     for split, path in paths.items():
         if path.suffix == ".parquet":
-            columns = wanted_columns(task, {})
-            read = partial(read_parquet, path, columns.values())
+            files[split] = SplitFile(path, wanted_columns(task, {}), read_parquet)
         else:
-            file = GLUE[task.name].tsv[split]
-            columns = {ours: str(theirs) for ours, theirs in file.columns.items()}
-            header = file.has_header
-            read = partial(read_tsv, path, columns.values(), header=header, strict=False)
-        files[split] = SplitFile(path, columns, read)
+            columns = GLUE[task.name].tsv[split].columns
+            header = int not in map(type, columns.values())
+            names = {ours: str(theirs) for ours, theirs in columns.items()}
+            files[split] = SplitFile(path, names, partial(read_tsv, header=header, strict=False))
 
     def arrange(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if GLUE[task.name].broken_rows:
@@ -105,7 +103,7 @@ def _part_mrpc(
             raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
     kept = [not dev for dev in in_dev]
-    return {**frames, "train": frames["train"][kept], "dev": frames["dev"][in_dev]}
+    return {**frames, "train": frames["train"].loc[kept], "dev": frames["dev"].loc[in_dev]}
 
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,11 +37,11 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 
 
 class SplitFile(NamedTuple):
-    """The file of a split, the names of its columns (ours -> theirs), and how it is read."""
+    """The file of a split, the names of its columns (ours -> theirs), and how these are read."""
 
     path: Path
     columns: Mapping[str, str]
-    read: Callable[[], RawTable]
+    reader: Callable[[Path, Collection[str]], RawTable]
 
 
 def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:

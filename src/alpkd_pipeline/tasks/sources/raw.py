@@ -196,9 +196,8 @@ def _from_rows(
             " quoted (.csv) or replaced (.tsv)"
         )
         lines = zip(numbers, rows, strict=True)
-        _refuse_malformed(
-            path, {at: f"{len(row)} {why}" for at, row in lines if len(row) != len(names)}
-        )
+        wrong = {at: f"{len(row)} {why}" for at, row in lines if len(row) != len(names)}
+        _refuse_malformed(path, wrong)
     _refuse_doubled(path, names, wanted)
     cells = {
         name: [row[at] if at < len(row) else None for row in rows]

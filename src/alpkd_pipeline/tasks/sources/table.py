@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +39,6 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     Quotes are special in .csv only.
     """
     columns = wanted_columns(task, spec.columns)
-    files = {
-        split: SplitFile(path, columns, partial(read_table, path, columns.values()))
-        for split, path in find_files(spec, task, project).items()
-    }
+    paths = find_files(spec, task, project)
+    files = {split: SplitFile(path, columns, read_table) for split, path in paths.items()}
     return read_files(files, task, minus_one_hides=False)
