@@ -33,7 +33,6 @@ def test_a_sweep_is_a_run_from_beginning_to_end(
     assert dict(rows("select key, value from params")) == {
         "tasks": '["demo"]',
         "params.training.lr": "0.0001",
-        "none": "-",
     }
     (tmp_path / "record.json").write_text("{}")
     close_group(

@@ -207,6 +207,8 @@ def test_a_store_that_hangs_is_not_waited_for(
     sync.finish(folder, seconds=0.2)
     assert time.monotonic() - started < 2.0
     assert "does not have all of alp_kd-3L-s1-a1a1a1a1.work yet" in caplog.text
+    assert sync._thread is not None
+    sync._thread.join()  # it works on, and would meet what later tests put in its way
 
 
 def test_a_broken_mlflow_does_not_stop_a_training(

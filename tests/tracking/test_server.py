@@ -68,7 +68,7 @@ def test_a_server_that_is_killed_and_comes_back(
     assert count(server) == made.whole_points
     assert (made.final / ".mlflow.json").is_file()
     names = {path.name for path in (server.database.parent / "artifacts").rglob("*.json*")}
-    assert names == {"run.json", "metrics.json", "events.jsonl", "attention.json"}
+    assert names == {"run.json", "metrics.json", "events.jsonl"}
     assert server.rows("select count(*) from inputs") == [(2,)]
 
 

@@ -12,7 +12,7 @@ from alpkd_pipeline.store.manifest import list_files
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, training_id
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
-from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told, read_state
+from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,7 +81,7 @@ def tag_rerun(
     """
     with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
-        of, by = (_run_of(folder, store, settings) for folder in (original, rerun))
+        of, by = (_run_of(RunFolder(folder), store) for folder in (original, rerun))
         if of and by:
             tags = {VERDICT: verdict, DATE: date}
             store.set_tags(by, {**tags, OF: of})
@@ -89,17 +89,10 @@ def tag_rerun(
     return of, by
 
 
-def _run_of(folder: Path, store: MlflowStore, settings: TrackingSettings) -> str | None:
-    """The run of a folder: as its state says, or found by what the files say."""
-    state = read_state(folder)
-    run_id = state.run_id if state.place == settings.place else None
-    if run_id is None:
-        finished = RunFolder(folder)
-        first = next(iter(sealed_events(finished)), None)
-        key = finished.run["identity"]["key"]
-        run_id = store.find(training_id(key, first)) if first else None
-    # A person may have deleted it.
-    return run_id if run_id and store.facts(run_id) is not None else None
+def _run_of(folder: RunFolder, store: MlflowStore) -> str | None:
+    """The run of a folder; None where there is none, or a person has deleted it."""
+    first = next(iter(sealed_events(folder)), None)
+    return store.find(training_id(folder.run["identity"]["key"], first)) if first else None
 
 
 def key_of_run(run_id: str, settings: TrackingSettings) -> str | None:

@@ -32,8 +32,6 @@ UNTRACKED_BLOCKS = ("run", "compare")
 WHOLE = ("task.columns", "task.files")
 """Dictionaries that are one parameter: their names are a user's, which MLflow may not take."""
 
-HARDWARE = ("device", "device_name", "precision")
-
 
 def training_id(key: str, first_event: Mapping[str, Any]) -> str:
     """What tells a training from every other: its key and when it began.
@@ -110,16 +108,15 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
 def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What lines of the journal say of where and how a training ran.
 
-    The `hardware` of its `start` line; `rows_at_once.<training or evaluation>`,
-    where memory was too short for a whole batch; `resumed_on`, where the training went on with
-    something else than before.
+    The `hardware` of its `start` line; `rows_at_once.<training or evaluation>`, where memory was
+    too short for a whole batch; `resumed_on`, where it went on with something else than before.
     """
     tags: dict[str, str] = {}
     for event in events:
         if event["event"] == "start":
-            facts = [event[name] for name in HARDWARE if event.get(name)]
-            threads = [plural(event["threads"], "thread")] if event.get("threads") else []
-            tags["hardware"] = ", ".join(facts + threads)
+            facts = [event.get(name) for name in ("device", "device_name", "precision")]
+            facts += [plural(event["threads"], "thread")] if "threads" in event else []
+            tags["hardware"] = ", ".join(filter(None, facts))
         elif event["event"] == MEMORY:
             tags[f"rows_at_once.{event['doing']}"] = f"{event['rows']} of {event['instead_of']}"
         elif event["event"] == "resume" and (differs := event.get("differs")):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,6 @@ from alpkd_pipeline.tracking.settings import (
 )
 
 log = logging.getLogger(__name__)
-
-BESIDE = (METRICS, JOURNAL)
-WORK_SUFFIX = ".work"
 
 LOCK_TIMEOUT = 15.0
 """Seconds to wait for another process that is pushing the same folder."""
@@ -61,16 +58,12 @@ class FolderSync:
         *,
         live: bool = False,
     ) -> None:
-        self.folder = folder
+        self.folder, self._name = folder, folder.name.removesuffix(".work")
         self._settings, self._pictures, self._live = settings, pictures, live
         self._state, self._state_lock = read_state(folder), threading.Lock()
         self._finished: RunFolder | None = None
-        self._attached, self._read, self._last_ms = False, START, 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether the training is known to have stopped before its end."""
-        return self._state.ended is not None
+        self._run: Mapping[str, Any] = {}  # what its run.json says, once there is a run in MLflow
+        self._read, self._last_ms = START, 0
 
     def note_end(self, ended: Ended | None) -> None:
         """Remember in the folder how the training stopped, or that it goes on."""
@@ -78,13 +71,12 @@ class FolderSync:
             self._remember(ended=ended)
 
     def catch_up(self) -> str | None:
-        """Push the journal's new lines; the run's id, None as long as nothing has begun."""
-        # A folder that is gone has not begun, or was published a moment ago.
-        return self._with_run(self._push_events) if self.folder.is_dir() else None
+        """Push the journal's new lines, and how the training stopped if `note_end` was told.
 
-    def end(self) -> str | None:
-        """Push what is there and give the run the status that `note_end` was told."""
-        return self._with_run(self._end) if self.ended else None
+        Gives the run's id; None as long as nothing has begun.
+        """
+        # A folder that is gone has not begun, or was published a moment ago.
+        return self._with_run(self._catch_up) if self.folder.is_dir() else None
 
     def close(self, final: Path) -> str | None:
         """Push everything of a folder that was published as `final`, whose run is FINISHED then.
@@ -92,49 +84,48 @@ class FolderSync:
         Gives the run's id; None when the folder holds no training.
         """
         self.folder, self._finished = final, RunFolder(final)
-        return self._with_run(self._close)
+        return self._with_run(partial(self._close, self._finished))
 
     def _with_run(self, push: Callable[[str], None]) -> str | None:
         """Do something with the folder's run, alone of all processes; None if it has none yet."""
-        with self._held():
+        where = lock_file(self.folder.with_name(f"{self._name}.mlflow"))
+        where.parent.mkdir(exist_ok=True)
+        with FileLock(where, timeout=LOCK_TIMEOUT):
             run_id = self._attach()
             if run_id is not None:
                 push(run_id)
         return run_id
 
-    def _end(self, run_id: str) -> None:
+    def _catch_up(self, run_id: str) -> None:
         self._push_events(run_id)
         if (ended := self._state.ended) is not None:
             self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
             self._store.end(run_id, ended.status, ended.time_ms)
 
-    def _close(self, run_id: str) -> None:
-        run = self._json(RUN_CONFIG)
+    def _close(self, done: RunFolder, run_id: str) -> None:
         if not self._state.finished:
-            self._finish(run_id, run)
+            self._finish(done, run_id)
         # The saved model's scores are made after the training, so maybe after its run.
         scored = points.find_scores(self.folder)
         if scored is not None and scored.key != self._state.scored:
             if self._store.facts(run_id) is not None:  # else a person has deleted it
-                self._store.log_points(run_id, points.final_points(self.folder, run, scored))
-                self._store.set_tags(run_id, self._closing_tags(run))
+                self._store.log_points(run_id, points.final_points(self.folder, self._run, scored))
+                self._store.set_tags(run_id, self._closing_tags(done))
             self._remember(scored=scored.key)
 
-    def _finish(self, run_id: str, run: Mapping[str, Any]) -> None:
+    def _finish(self, done: RunFolder, run_id: str) -> None:
         self._push_events(run_id)
-        metrics = self._sealed.json(METRICS) if self._sealed.has(METRICS) else {}
+        metrics = done.metrics if done.has(METRICS) else {}
         self._store.log_points(run_id, points.closing_points(metrics, self._last_ms))
-        self._store.set_tags(run_id, self._closing_tags(run))
-        digests = data_digests(self.folder / run.get("inputs", {}).get("encoded", "nowhere"))
-        self._store.log_datasets(run_id, points.dataset_facts(run, digests))
-        self._push_files(run_id, metrics)
+        self._store.set_tags(run_id, self._closing_tags(done))
+        digests = data_digests(self.folder / self._run.get("inputs", {}).get("encoded", "nowhere"))
+        self._store.log_datasets(run_id, points.dataset_facts(self._run, digests))
+        files = {name: done.read(name) for name in filter(done.has, (METRICS, JOURNAL))}
+        files[RUN_CONFIG] = mask_credentials(done.read(RUN_CONFIG).decode()).encode()
+        self._store.log_files(run_id, files | self._draw())
         self._store.delete_doubles(self._state.training, run_id)
         self._store.end(run_id, "FINISHED", self._last_ms)
         self._remember(finished=True, ended=None)
-
-    def _json(self, name: str) -> Any:
-        done = self._finished
-        return read_json(self.folder / name) if done is None else done.json(name)
 
     def _events(self, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
         """The journal's new lines, all of them when it is finished, and the place after them."""
@@ -142,27 +133,16 @@ class FolderSync:
         return read_journal(self.folder, after) if done is None else (sealed_events(done), after)
 
     @property
-    def _sealed(self) -> RunFolder:
-        assert self._finished is not None
-        return self._finished
-
-    @property
     def _store(self) -> mlflow_sync.MlflowStore:
         return mlflow_sync.prepare_store(self._settings)
 
-    def _closing_tags(self, run: Mapping[str, Any]) -> dict[str, str]:
+    def _closing_tags(self, done: RunFolder) -> dict[str, str]:
         """The description with its results, and what tells the weights from all others."""
-        weights = self._sealed.manifest["files"].get("model.safetensors")
+        weights = done.manifest["files"].get("model.safetensors")
         place = flatten.folder_name(self.folder, self._settings.project)
-        text = flatten.note(run, points.results_table(self.folder, run), place)
+        text = flatten.note(self._run, points.results_table(self.folder, self._run), place)
         digest = {"model_sha256": weights["sha256"]} if weights else {}
         return {flatten.NOTE_TAG: text, **digest}
-
-    def _held(self) -> FileLock:
-        name = self.folder.name.removesuffix(WORK_SUFFIX)
-        where = lock_file(self.folder.with_name(f"{name}.mlflow"))
-        where.parent.mkdir(exist_ok=True)
-        return FileLock(where, timeout=LOCK_TIMEOUT)
 
     def _remember(self, **changes: Any) -> None:
         # The training's own thread and the pushing one both come here.
@@ -172,22 +152,27 @@ class FolderSync:
 
     def _attach(self) -> str | None:
         """The folder's run: the known one, one found in MLflow, or a new one."""
-        if self._attached:
+        if self._run:
             return self._state.run_id
-        if self._finished is None and not (self.folder / RUN_CONFIG).is_file():
+        done = self._finished
+        if done is None and not (self.folder / RUN_CONFIG).is_file():
             return None
         first = next(iter(self._events()[0]), None)
-        if first is None and not self.ended:
+        if first is None and self._state.ended is None:
             return None
-        run = self._json(RUN_CONFIG)
+        run = read_json(self.folder / RUN_CONFIG) if done is None else done.run
         training = flatten.training_id(run["identity"]["key"], first) if first else ""
-        self._choose_run(training)
+        self._choose_run(training, run)
         run_id = self._state.run_id or self._create(run, training, first)
-        self._complete(run_id, run)
-        self._attached = True
+        facts = None if self._state.finished else self._store.facts(run_id)
+        if facts is not None:  # it may have been cut off while it was made, or go on after a stop
+            self._store.log_params(run_id, flatten.flat_params(run), facts)
+            if self._live:
+                self._store.resume(run_id, facts)
+        self._run = run
         return run_id
 
-    def _choose_run(self, training: str) -> None:
+    def _choose_run(self, training: str, run: Mapping[str, Any]) -> None:
         state, store = self._state, self._store
         # A training that failed before its first line got its run before its id.
         same = state.store == store.token and state.training in {training, ""}
@@ -198,7 +183,6 @@ class FolderSync:
             return
         run_id, pushed = store.find(training) if training else None, {}
         if run_id:
-            run = self._json(RUN_CONFIG)
             score = f"{flatten.selection_name(run)}/{run['task']['metrics'][0]}"
             shown = {"step": "loss/total", "eval": score}
             pushed = {kind: store.last_step(run_id, metric) for kind, metric in shown.items()}
@@ -219,41 +203,22 @@ class FolderSync:
         store = self._store
         start_ms = points.time_ms(first) if first else mlflow_sync.now_ms()
         store.end_abandoned(run["identity"]["key"], run["identity"].get("generation"), start_ms)
-        folder = self.folder.name.removesuffix(WORK_SUFFIX)
-        tags = {**flatten.run_tags(run), "folder": folder, mlflow_sync.IDENTITY_TAG: training}
+        tags = {**flatten.run_tags(run), "folder": self._name, mlflow_sync.IDENTITY_TAG: training}
         tags |= parent_tags(store, run, start_ms)
         run_id = store.create(run["name"], start_ms, {k: v for k, v in tags.items() if v})
         self._remember(run_id=run_id)
         return run_id
 
-    def _complete(self, run_id: str, run: Mapping[str, Any]) -> None:
-        """Add what a run lacks: one that was cut off while it was made, or goes on after a stop."""
-        store = self._store
-        facts = store.facts(run_id) if not self._state.finished else None
-        if facts is None:
-            return
-        store.log_params(run_id, flatten.flat_params(run), facts)
-        if self._live:
-            store.resume(run_id, facts)
-
     def _push_events(self, run_id: str) -> None:
         events, read = self._events(self._read)
         if tags := flatten.event_tags(events):
             self._store.set_tags(run_id, tags)
-        selection = flatten.selection_name(self._json(RUN_CONFIG)) if events else ""
+        selection = flatten.selection_name(self._run)
         for batch, pushed in points.new_batches(events, selection, self._state.pushed):
             self._store.log_points(run_id, batch)
             self._remember(pushed=pushed)
         self._read = read
         self._last_ms = max([self._last_ms, *map(points.time_ms, events)])
-
-    def _push_files(self, run_id: str, metrics: Mapping[str, Any]) -> None:
-        text = self._sealed.read(RUN_CONFIG).decode()
-        files = {RUN_CONFIG: mask_credentials(text).encode()}
-        files |= {name: self._sealed.read(name) for name in filter(self._sealed.has, BESIDE)}
-        if metrics.get("attention"):
-            files["attention.json"] = json.dumps(metrics["attention"], indent=1).encode()
-        self._store.log_files(run_id, files | self._draw())
 
     def _draw(self) -> dict[str, bytes]:
         try:
@@ -281,19 +246,15 @@ def sync_folder(
             finished.verify(filter(finished.has, (RUN_CONFIG, JOURNAL, METRICS)))
             points.find_scores(folder)
             return sync.close(folder)
-        return sync.end() if sync.ended else sync.catch_up()
+        return sync.catch_up()
 
     remedy = f"nothing is lost, run `{SYNC_COMMAND}` again when it works"
     with faults_told(settings, folder.name, remedy):
-        return _patiently(push)
-
-
-def _patiently(push: Callable[[], str | None]) -> str | None:
-    for _ in range(BUSY_ATTEMPTS - 1):
-        try:
-            return push()
-        except Exception as error:
-            if not mlflow_sync.is_busy(error):
-                raise
-        time.sleep(BUSY_PAUSE)
-    return push()
+        for _ in range(BUSY_ATTEMPTS - 1):
+            try:
+                return push()
+            except Exception as error:
+                if not mlflow_sync.is_busy(error):
+                    raise
+            time.sleep(BUSY_PAUSE)
+        return push()

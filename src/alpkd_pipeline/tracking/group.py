@@ -11,7 +11,7 @@ from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.tracking.flatten import NOTE_TAG, flat_values
 from alpkd_pipeline.tracking.links import group_filter, view_tags
 from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_ms, prepare_store
-from alpkd_pipeline.tracking.points import RESULT_STEP, Point
+from alpkd_pipeline.tracking.points import RESULT_STEP, points_of
 from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
 Kind = Literal["sweep", "search"]
@@ -100,9 +100,7 @@ def close_group(
         if run_id is None:
             return
         at_ms = now_ms()
-        numbers = (metrics or {}).items()
-        points = [Point(name, float(value), at_ms, RESULT_STEP) for name, value in numbers]
-        store.log_points(run_id, points)
+        store.log_points(run_id, points_of(metrics or {}, at_ms, RESULT_STEP))
         store.log_files(run_id, {f.name: f.read_bytes() for f in files if f.is_file()})
         store.delete_doubles(group_id, keep=run_id)
         store.end(run_id, status, at_ms)
@@ -111,7 +109,7 @@ def close_group(
 def running_groups(settings: TrackingSettings) -> frozenset[str]:
     """The sweeps and searches that MLflow calls running."""
     with _opened(settings, "killed sweeps") as store:
-        return frozenset(name for kind in get_args(Kind) for name in store.running(kind))
+        return frozenset(store.running(get_args(Kind)))
 
 
 def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
@@ -120,7 +118,8 @@ def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -
     Gives whether it was open.
     """
     with _opened(settings, group_id) as store:
-        found = [run for kind in get_args(Kind) if (run := store.running(kind).get(group_id))]
-        for run_id, start_ms in found:
+        found = store.running(get_args(Kind)).get(group_id)
+        if found is not None:
+            run_id, start_ms = found
             store.end(run_id, status, max(start_ms, store.last_end(GROUP_TAG, group_id)))
-        return bool(found)
+        return found is not None

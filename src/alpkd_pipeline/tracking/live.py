@@ -51,8 +51,7 @@ class LiveSync:
     def start(self) -> None:
         """Begin to push. Imports MLflow first, which takes a second or two once per process."""
         try:
-            if self._sync.ended:
-                self._sync.note_end(None)
+            self._sync.note_end(None)
             load_mlflow(self._settings)
         except Exception as error:
             self._fault = kind_and_line(error)
@@ -74,7 +73,7 @@ class LiveSync:
             self._sync.note_end(ended)
         except OSError as error:
             log.warning("%s: its failure could not be noted: %s", self._name, kind_and_line(error))
-        self._close(self._sync.end, FAIL_SECONDS)
+        self._close(self._sync.catch_up, FAIL_SECONDS)
 
     def _close(self, action: Callable[[], object], seconds: float) -> None:
         if self._thread is not None:

@@ -13,7 +13,7 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
@@ -46,8 +46,8 @@ IDENTITY_TAG = "identity"
 
 RUNNING = "attributes.status = 'RUNNING'"
 
-MAX_PER_BATCH = 100
-"""MLflow's limit for parameters, and for tags, in one request."""
+MAX_PARAMS = 100
+"""MLflow's limit for parameters in one request."""
 
 SETUP_TIMEOUT = 120.0
 """Seconds to wait for another process that sets the database up."""
@@ -91,12 +91,11 @@ def prepare_store(settings: TrackingSettings) -> MlflowStore:
 
 def _setup_lock(settings: TrackingSettings) -> AbstractContextManager[object]:
     """What keeps processes of this machine from making the tables of one database at once."""
-    if settings.database is not None:
-        return FileLock(f"{settings.database}.lock", timeout=SETUP_TIMEOUT)
     if settings.artifact_root is None:
         return nullcontext()  # a server makes its own
     address = hashlib.sha256(settings.shown.encode()).hexdigest()[:8]
-    return FileLock(settings.project / f"mlflow.db.{address}.lock", timeout=SETUP_TIMEOUT)
+    database = settings.database or settings.project / f"mlflow.db.{address}"
+    return FileLock(f"{database}.lock", timeout=SETUP_TIMEOUT)
 
 
 def is_busy(error: Exception) -> bool:
@@ -158,15 +157,16 @@ class MlflowStore:
         from mlflow.entities import Param
 
         known = facts.params if facts else {}
-        for part in _parts(Param, {n: v for n, v in params.items() if n not in known}):
-            self._client.log_batch(run_id, params=part, synchronous=True)
+        new = [Param(name, value) for name, value in params.items() if name not in known]
+        for i in range(0, len(new), MAX_PARAMS):
+            self._client.log_batch(run_id, params=new[i : i + MAX_PARAMS], synchronous=True)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags, replacing those of the same names."""
         from mlflow.entities import RunTag
 
-        for part in _parts(RunTag, tags):
-            self._client.log_batch(run_id, tags=part, synchronous=True)
+        made = [RunTag(name, value) for name, value in tags.items()]
+        self._client.log_batch(run_id, tags=made, synchronous=True)
 
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment, replacing those of the same names."""
@@ -220,10 +220,11 @@ class MlflowStore:
             if run.data.tags.get("generation") == generation:
                 self.end(str(run.info.run_id), "KILLED", at_ms)
 
-    def running(self, stage: str) -> dict[str, tuple[str, int]]:
-        """Identity -> id and start, in ms since 1970, of the RUNNING runs of a stage."""
+    def running(self, stages: Iterable[str]) -> dict[str, tuple[str, int]]:
+        """Identity -> id and start, in ms since 1970, of the RUNNING runs of some stages."""
         return {
             str(run.data.tags.get(IDENTITY_TAG)): (str(run.info.run_id), run.info.start_time)
+            for stage in stages
             for run in self._runs(f"tags.stage = '{stage}' and {RUNNING}")
         }
 
@@ -291,12 +292,11 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     from mlflow.exceptions import MlflowException
 
     name, root = settings.experiment, settings.artifact_root
-    view = view_tags(STUDENTS, CELLS_FILTER)
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
             place = root.as_uri() if root else None
-            client.create_experiment(name, artifact_location=place, tags=view)
+            client.create_experiment(name, artifact_location=place)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
                 raise
@@ -306,20 +306,13 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
             " --params=run.experiment=..."
         )
-    for tag, value in view.items():
-        if found.tags.get(tag) != value:  # it was made without the view that our links name
+    for tag, value in view_tags(STUDENTS, CELLS_FILTER).items():
+        if found.tags.get(tag) != value:  # it has not the view that our links name
             with suppress(MlflowException):  # columns of a table; not worth a training's tracking
                 client.set_experiment_tag(found.experiment_id, tag, value)
     return found
 
 
 def _token(settings: TrackingSettings, experiment: Experiment) -> str:
-    experiment_facts = f"{experiment.experiment_id} {experiment.creation_time}"
-    text = f"{settings.shown} {settings.experiment} {experiment_facts}"
+    text = f"{settings.place} {experiment.experiment_id} {experiment.creation_time}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _parts(entity: Callable[[str, str], Any], values: Mapping[str, str]) -> list[Any]:
-    """Entities of MLflow for names and values, as many together as one request takes."""
-    made = [entity(name, value) for name, value in values.items()]
-    return [made[i : i + MAX_PER_BATCH] for i in range(0, len(made), MAX_PER_BATCH)]

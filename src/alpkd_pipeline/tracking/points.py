@@ -16,9 +16,10 @@ from typing import Any
 from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
-from alpkd_pipeline.store.run_folder import RunFolder, input_place, results_of, written_ns
+from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, results_of, written_ns
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.metrics import own_scores
+from alpkd_pipeline.tracking.flatten import run_tags
 
 MAX_POINTS = 1000
 """MLflow refuses larger batches of metrics."""
@@ -230,32 +231,25 @@ def results_table(folder: Path, run: Mapping[str, Any]) -> str:
 
 
 def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    student = run["stage"] == "student"
-    if student:
+    if run["stage"] == "student":
         path = input_place(folder, run.get("inputs", {}).get("teacher", "nowhere"))
         teacher = RunFolder(path)
         if teacher.is_there:
             yield from _rows(path, teacher.run)
-    finished = RunFolder(folder)
-    metrics = finished.metrics if finished.has("metrics.json") else {}
-    own = run["params"]["student"] if student else {"layers": run["identity"].get("teacher_layers")}
-    layers, seconds = own["layers"], metrics.get("seconds")
-    total = metrics.get("parameters", {}).get("total")
+    finished, scored = RunFolder(folder), find_scores(folder)
+    metrics = finished.metrics if finished.has(METRICS) else {}
+    total, seconds = metrics.get("parameters", {}).get("total"), metrics.get("seconds")
+    # Of the saved model, or else of the best epoch.
+    splits = scored.splits if scored else metrics.get("scores", {})
+    deciding = {split: scores.get(run["task"]["metrics"][0]) for split, scores in splits.items()}
     yield {
         "model": run["stage"],
-        "layers": "-" if layers is None else str(layers),
+        "layers": run_tags(run).get("layers", "-"),
         "parameters": "-" if total is None else f"{total / 1e6:.2f} M",
-        **_scores(folder, run, metrics),
+        **{
+            f"{split} {run['task']['metrics'][0]}": f"{score:.4f}"
+            for split, score in deciding.items()
+            if isinstance(score, int | float)
+        },
         "training": "-" if seconds is None else f"{seconds:.0f} s",
-    }
-
-
-def _scores(folder: Path, run: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, str]:
-    """The deciding metric by split: of the saved model, or else of the best epoch."""
-    scored, deciding = find_scores(folder), run["task"]["metrics"][0]
-    splits = scored.splits if scored else metrics.get("scores", {})
-    return {
-        f"{split} {deciding}": f"{values[deciding]:.4f}"
-        for split, values in splits.items()
-        if isinstance(values.get(deciding), int | float)
     }
