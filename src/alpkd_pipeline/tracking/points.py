@@ -16,7 +16,7 @@ from typing import Any
 from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
-from alpkd_pipeline.store.run_folder import RunFolder, input_place, written_ns
+from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, written_ns
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.metrics import own_scores
 
@@ -237,7 +237,7 @@ def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if teacher.is_there:
             yield from _rows(path, teacher.run)
     finished = RunFolder(folder)
-    metrics = finished.metrics if finished.has("metrics.json") else {}
+    metrics = finished.metrics if finished.has(METRICS) else {}
     own = run["params"]["student"] if student else {"layers": run["identity"].get("teacher_layers")}
     layers, seconds = own["layers"], metrics.get("seconds")
     total = metrics.get("parameters", {}).get("total")
