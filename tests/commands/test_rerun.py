@@ -66,7 +66,7 @@ def test_a_dry_run_of_a_damaged_original_ends_with_1(
     monkeypatch.setattr(module, "_planned", lambda *_: ([planned], "x", "x", ()))
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
     assert done.exit_code == 0, done.output
-    (original.folder / "model.safetensors").write_text("b")
+    (original.path / "model.safetensors").write_text("b")
     planned = replace(planned, differences=tuple(damage(original)))
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))
     assert done.exit_code == 1, done.output

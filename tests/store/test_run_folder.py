@@ -15,7 +15,6 @@ from alpkd_pipeline.store.run_folder import (
     DamagedError,
     RunFolder,
     finished_below,
-    results_of,
     verify,
 )
 
@@ -171,20 +170,24 @@ def result(place: Path, name: str, of: str) -> Path:
 def test_the_results_of_a_model_are_found_by_its_key(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, model = tmp_path / "scores", RunFolder(folder)
-    assert results_of(place, model) == []
+    (tmp_path / "models" / "students" / "mrpc").mkdir(parents=True)
+    model = RunFolder(folder.rename(tmp_path / "models" / "students" / "mrpc" / folder.name))
+    place = model.beside("scores/dev")
+    assert place == tmp_path / "scores" / "dev" / "mrpc"
+    assert model.results("scores/dev") == []
+    assert model.newest("scores/dev") is None
     named, other = result(place, "result-1", "k"), result(place, "result-2", "another")
     renamed = result(place, "mine", "k")
     times = {named: 1, renamed: 2, other: 3}
     monkeypatch.setattr(run_folder, "written_ns", times.__getitem__)
-    assert [f.path for f in results_of(place, model)] == [renamed, named]
+    assert [f.path for f in model.results("scores/dev")] == [renamed, named]
     # A damaged manifest: of a folder that is called after the model, or where nothing else is.
     (other / MANIFEST).write_text("{")
     with pytest.raises(DamagedError, match="result-2"):
-        results_of(place, model)
+        model.results("scores/dev")
     strange = other.rename(place / "other-2")
-    assert len(results_of(place, model)) == 2
+    assert len(model.results("scores/dev")) == 2
     for path in (named, renamed):
         shutil.rmtree(path)
     with pytest.raises(DamagedError, match=strange.name):
-        results_of(place, model)
+        model.results("scores/dev")

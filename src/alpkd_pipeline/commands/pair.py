@@ -48,8 +48,9 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
 def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str]:
     """What two models have in common and what not, in lines, with so many examples."""
     from alpkd_pipeline.reporting.statistics import answers
+    from alpkd_pipeline.store.artifact import find_run
 
-    folders = [answers.find_run(store, text) for text in (run_a, run_b)]
+    folders = [find_run(store, text) for text in (run_a, run_b)]
     if folders[0] == folders[1]:
         raise UserError(f"'{run_a}' and '{run_b}' are one run, {folders[0].name}: name two")
     ours, theirs = map(answers.dev_answers, folders)

@@ -95,7 +95,7 @@ def _planned(
     if run is not None:
         original = find_original(store, run, setting.tracking)
         planned = plan_rerun(original, project, store, here)
-        return [planned], original.folder.name, original.key, ()
+        return [planned], original.path.name, original.key, ()
     try:
         where = parse_only(",".join(filters))
     except UserError as error:

@@ -13,7 +13,7 @@ from alpkd_pipeline.store.artifact import Experiment
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.lineage import with_commands
-from alpkd_pipeline.store.manifest import MANIFEST, listed, read_json
+from alpkd_pipeline.store.manifest import listed, read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, DamagedError, RunFolder
 
 
@@ -61,18 +61,15 @@ def training_folders(store: Path) -> list[Path]:
     places = [path for kind in (TEACHERS, STUDENTS) for path in listed(store / kind)]
     folders = [folder for place in places for folder in listed(place)]
     # A name that starts with a dot: what stepped aside for a newer result.
-    found = [f for f in folders if f.name[0] != "." and _is_run(f)]
-    return [folder for folder in found if _trains(folder / RUN_CONFIG)]
+    return [folder for folder in folders if folder.name[0] != "." and _trains(folder)]
 
 
-def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (RUN_CONFIG, MANIFEST))
-
-
-def _trains(run: Path) -> bool:
-    folder = RunFolder(run.parent)
+def _trains(folder: Path) -> bool:
+    sealed, run = RunFolder(folder), folder / RUN_CONFIG
+    if not sealed.is_there and not run.is_file():
+        return False
     try:
-        return Work(run.parent, folder.json(run.name) if folder.is_there else read_json(run)).trains
+        return Work(folder, sealed.run if sealed.is_there else read_json(run)).trains
     except DamagedError:
         return True  # which it may be: whoever reads it says what is wrong
     except (OSError, ValueError) as error:

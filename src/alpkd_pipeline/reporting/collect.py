@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,7 @@ def with_versions(records: list[RunRecord]) -> list[RunRecord]:
         version = f"@{record.own_metrics[metric][:8]}" if versions[metric] > 1 else ""
         return ".".join([split, f"{metric}{version}", *key])
 
-    return [replace(r, scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
+    return [r.but(scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
 
 
 def as_cell(record: RunRecord) -> RunRecord:
@@ -166,4 +166,4 @@ def as_cell(record: RunRecord) -> RunRecord:
     if generation(record) != TRIAL:
         return record
     identity = {**record.run["identity"], "generation": CELL}
-    return replace(record, run={**record.run, "identity": identity})
+    return record.but(run={**record.run, "identity": identity})

@@ -22,7 +22,6 @@ from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
 from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed
-from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import is_error
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Sources:
     def of_claim(self, key: str) -> bool:
         """Whether a student or a teacher is known from a claim alone."""
         run = self.evidence.students.get(key) or self.evidence.teachers[key]
-        return run.path.parents[3] != self.evidence.store
+        return run.store != self.evidence.store
 
     @cached_property
     def judge(self) -> Judge:
@@ -258,8 +257,8 @@ def _answers_of(run: RunRecord, seen: list[list[float]]) -> Answers | None:
 
     Runs of the same rows share one list of `seen` labels: then they need not be compared again.
     """
-    for folder in (*run.scored, run.path):
-        file = RunFolder(folder).predictions(run.dev_split)
+    for folder in (*run.scored, run):
+        file = folder.predictions(run.dev_split)
         if file is not None:
             with suppress(ValueError):
                 labels, answers = read_answers(file)

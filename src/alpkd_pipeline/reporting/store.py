@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from copy import copy
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -41,36 +41,32 @@ READ = {
 """What a comparison is made from, and what it reads of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(RunFolder):
     """What a finished training and its evaluation left behind."""
 
-    path: Path  # the run folder
-    key: str  # the key of the run
-    run: Mapping[str, Any]  # its run.json
-    metrics: Mapping[str, Any]  # its metrics.json
     # dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the run was
     # neither evaluated nor measured on dev while it trained
     scores: Mapping[str, float]
     # what each latency.json of the run says, the newest first
     latencies: tuple[Mapping[str, Any], ...]
     # the folders of its scores, the one whose answers count first
-    scored: tuple[Path, ...] = ()
+    scored: Sequence[RunFolder]
     # the newest geometry.json of a student, None if its layers were not looked at
-    geometry: Mapping[str, Any] | None = None
-    rows: int | None = None  # rows of the first dev split, where it was scored
+    geometry: Mapping[str, Any] | None
+    rows: int | None  # rows of the first dev split, where it was scored
     # the user's own metrics among the scores -> the digests of their folders
-    own_metrics: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """The keys of everything that the run was made from, and its own."""
-        return self.run["identity"].get("keys") or {}
+    own_metrics: Mapping[str, str]
 
     @property
     def folder(self) -> str:
         """Where it lies in its store, or lay in the store of who claims it."""
-        return self.path.relative_to(self.path.parents[3]).as_posix()
+        return self.path.relative_to(self.store).as_posix()
+
+    def but(self, **changes: Any) -> RunRecord:
+        """The same with another value of some attributes."""
+        found = copy(self)
+        vars(found).update(changes)
+        return found
 
     @property
     def dev_split(self) -> str:
@@ -137,21 +133,23 @@ def _finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
     places = (*SCORES, LATENCY, *([GEOMETRY] if kind == STUDENTS else []))
     made = {place: _results(store, place) for place in places}
     seen: dict[str, Path] = {}
-    for folder in finished_below(store / kind, "*/*"):
+    for path in (folder.path for folder in finished_below(store / kind, "*/*")):
+        record = RunRecord(path)
         try:
-            folder.check_sizes()
-            record = _read(folder, kind == STUDENTS, made)
+            record.check_sizes()
+            _read(record, made)
+            _check(record, kind == STUDENTS)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             results = (some for found in made.values() for some in found.values())
-            _check_there(folder, *chain.from_iterable(results))
-            log.warning("%s is left out, its files cannot be read: %r", folder.path, error)
+            _check_there(record, *chain.from_iterable(results))
+            log.warning("%s is left out, its files cannot be read: %r", path, error)
             continue
-        first = seen.setdefault(record.key, folder.path)
-        if first == folder.path:
+        first = seen.setdefault(record.key, path)
+        if first == path:
             yield record
-        elif not same_result(folder.path, first):
+        elif not same_result(path, first):
             told = "%s is left out: it has the key of %s and other contents, see `%s`"
-            log.warning(told, folder.path, first, as_typed("kedro verify"))
+            log.warning(told, path, first, as_typed("kedro verify"))
 
 
 def _results(store: Path, place: str) -> dict[str, list[RunFolder]]:
@@ -170,30 +168,19 @@ def _results(store: Path, place: str) -> dict[str, list[RunFolder]]:
     return found
 
 
-def _read(
-    folder: RunFolder, student: bool, made: Mapping[str, Mapping[str, list[RunFolder]]]
-) -> RunRecord:
-    run, key = folder.run, folder.run["identity"]["key"]
+def _read(record: RunRecord, made: Mapping[str, Mapping[str, list[RunFolder]]]) -> None:
+    key, task = record.run["identity"]["key"], record.run["task"]
 
     def newest(*places: str) -> list[RunFolder]:
         return [found for place in places for found in made.get(place, {}).get(key, [])[:1]]
 
-    results, seen = newest(*SCORES), newest(GEOMETRY)
-    scored = [found.json("scores.json") for found in results]
-    record = RunRecord(
-        path=folder.path,
-        key=key,
-        run=run,
-        metrics=folder.metrics,
-        scores=_dev_scores(run["task"], folder.metrics, scored),
-        rows=_dev_rows(run["task"], scored),
-        scored=tuple(found.path for found in results),
-        latencies=tuple(_latencies(made[LATENCY].get(key, []))),
-        geometry=seen[0].json("geometry.json") if seen else None,
-        own_metrics=dict(scored[-1].get("metrics") or {}) if scored else {},
-    )
-    _check(record, student)
-    return record
+    record.scored, seen = newest(*SCORES), newest(GEOMETRY)
+    scored = [found.json("scores.json") for found in record.scored]
+    record.scores = _dev_scores(task, record.metrics, scored)
+    record.rows = _dev_rows(task, scored)
+    record.latencies = tuple(_latencies(made[LATENCY].get(key, [])))
+    record.geometry = seen[0].json("geometry.json") if seen else None
+    record.own_metrics = dict(scored[-1].get("metrics") or {}) if scored else {}
 
 
 def _check(record: RunRecord, student: bool) -> None:

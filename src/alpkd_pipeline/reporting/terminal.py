@@ -106,7 +106,7 @@ def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[Model
 
 
 def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
-    metrics, task = folder.json("metrics.json"), folder.json("run.json")["task"]
+    metrics, task = folder.metrics, folder.run["task"]
     splits, deciding = scored.json("scores.json")["splits"], task["metrics"][0]
     scores = {
         f"{split} {metric}": splits[split]["scores"][metric]

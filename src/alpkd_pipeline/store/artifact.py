@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +18,16 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.journal import JOURNAL
-from alpkd_pipeline.store.layout import FILES
+from alpkd_pipeline.store.layout import FILES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import MANIFEST, is_complete, read_manifest, read_object
-from alpkd_pipeline.store.run_folder import RUN_CONFIG, RunFolder, may_be_result
+from alpkd_pipeline.store.run_folder import (
+    RUN_CONFIG,
+    DamagedError,
+    RunFolder,
+    finished_below,
+    may_be_result,
+    with_key,
+)
 
 ORDER = "order"
 """Entry of a manifest: the time of the order by which the result was made again."""
@@ -153,6 +161,51 @@ def find_in(place: Path, key: str) -> Path | None:
     """The folder of a finished result in a place; None if there is none."""
     folders = _PLACES.setdefault(place, _Place(place)).candidates(key)
     return next((folder for folder in folders if is_complete(folder, key)), None)
+
+
+_KEY = re.compile(r"[0-9a-f]{8,64}")
+
+
+def find_run(store: Path, text: str) -> Path:
+    """The run folder that a user means by the first 8 or more digits of a run's key, the name of
+    its folder, or a path to it.
+
+    Raises:
+        UserError: there is none, there are several, it is not finished, or it is damaged.
+    """
+    path = Path(text).expanduser()
+    found = (
+        [Path(os.path.abspath(path))] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
+    )
+    if not found:
+        raise UserError(
+            f"no run '{text}' in {store}: give 8 or more digits of its key, the name of its folder"
+            " or the path to it"
+        )
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found)
+        raise UserError(f"'{text}' may mean {names}: give more digits of the key, or the path")
+    folder = RunFolder(found[0])
+    if not folder.is_there:
+        raise UserError(f"{folder.path} is not finished: `kedro run` with its parameters goes on")
+    folder.check_sizes()
+    return folder.path
+
+
+def _in_store(store: Path, text: str) -> list[Path]:
+    places = [store / STUDENTS, store / TEACHERS]
+    if _KEY.fullmatch(text):
+        folders = (f for place in places for f in finished_below(place, "*/*"))
+        found, damages = with_key(folders, text)
+        if damages:
+            raise DamagedError(damages)
+        by_key: dict[str, Path] = {}
+        for folder in found:
+            by_key.setdefault(folder.key, folder.path)
+        return [*by_key.values()]
+    if "/" in text or text.startswith("."):
+        return []
+    return sorted(f for place in places for f in place.glob("*/*") if f.name == text)
 
 
 def free_place(expected: Path, key: str) -> Path:

@@ -86,6 +86,11 @@ class RunFolder(os.PathLike[str]):
         return str(self.manifest.get("key", ""))
 
     @property
+    def store(self) -> Path:
+        """The store that a model lies in, or what was measured of one."""
+        return self.path.parents[3]
+
+    @property
     def made_from(self) -> Mapping[str, str]:
         """The keys of what it was made from, by stage."""
         return self.manifest.get("made_from") or {}
@@ -104,6 +109,43 @@ class RunFolder(os.PathLike[str]):
     def metrics(self) -> dict[str, Any]:
         """What was measured while it was trained: metrics.json."""
         return self.json(METRICS)
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of everything that it was made from, and its own, as run.json has them."""
+        return self.run["identity"].get("keys") or {}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Hardware, precision, threads and libraries of its training."""
+        return dict(self.metrics.get("environment") or {})
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Commit, lock file, Python and libraries of the process that made it."""
+        return dict(self.run.get("provenance") or {})
+
+    def beside(self, place: str) -> Path:
+        """The folder of another kind of results for the same task."""
+        return self.store / place / self.path.parent.name
+
+    def results(self, place: str) -> list[RunFolder]:
+        """The finished results of a model, of one kind, the newest first.
+
+        Raises:
+            DamagedError: a manifest does not say any more what it was made from, and the folder is
+                called after the model, or nothing else was made from it.
+        """
+        folders = finished_below(self.beside(place))
+        found, damages = fitting(folders, lambda folder: self.key in folder.made_from.values())
+        own = [d for d in damages if d.folder.name.startswith(f"{self.path.name}-")]
+        if own or (damages and not found):
+            raise DamagedError(own or damages)
+        return newest_first(found)
+
+    def newest(self, place: str) -> RunFolder | None:
+        """The newest one of `results`, with the same errors; None if there is none."""
+        return next(iter(self.results(place)), None)
 
     def predictions(self, split: str) -> bytes | None:
         """The CSV file of a model's answers on a split; None if there are none of it."""
@@ -216,23 +258,24 @@ def verify(folder: Path) -> None:
         ) from None
 
 
-def results_of(place: Path, model: RunFolder) -> list[RunFolder]:
-    """The finished results of a model in a folder of one kind and task, the newest first.
-
-    Raises:
-        DamagedError: a manifest does not say any more what it was made from, and the folder is
-            called after the model, or nothing else was made from it.
-    """
-    found: list[RunFolder] = []
+def fitting(
+    folders: Iterable[RunFolder], fits: Callable[[RunFolder], bool]
+) -> tuple[list[RunFolder], list[Damage]]:
+    """The folders that fit, and what is wrong with those that do not tell any more."""
     damages: list[Damage] = []
-    for folder in finished_below(place):
+    found: list[RunFolder] = []
+    for folder in folders:
         with noted(damages):
-            if model.key in folder.made_from.values():
+            if fits(folder):
                 found.append(folder)
-    own = [d for d in damages if d.folder.name.startswith(f"{model.path.name}-")]
-    if own or (damages and not found):
-        raise DamagedError(own or damages)
-    return newest_first(found)
+    return found, damages
+
+
+def with_key(folders: Iterable[RunFolder], digits: str) -> tuple[list[RunFolder], list[Damage]]:
+    """The folders whose keys begin so, whatever they are called, and what is wrong with those that
+    are called so and do not tell any more."""
+    found, damages = fitting(folders, lambda folder: folder.key.startswith(digits))
+    return found, [d for d in damages if d.folder.name.endswith(f"-{digits[:8]}")]
 
 
 def finished_below(place: Path, depth: Literal["*", "*/*"] = "*") -> list[RunFolder]:

@@ -16,7 +16,7 @@ from typing import Any
 from alpkd_pipeline.errors import mask_credentials
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
-from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, results_of, written_ns
+from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, written_ns
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.metrics import own_scores
 from alpkd_pipeline.tracking.flatten import run_tags
@@ -190,9 +190,7 @@ def find_scores(folder: Path) -> Scored | None:
     """The newest scores of a finished run folder, by own metrics too; or raises DamagedError."""
     if len(folder.parents) < 4:
         return None
-    places = (folder.parents[3] / place / folder.parent.name for place in SCORES)
-    results = (results_of(place, RunFolder(folder)) for place in places)
-    newest, evaluation = (next(iter(found), None) for found in results)
+    newest, evaluation = map(RunFolder(folder).newest, SCORES)
     if newest is None:
         return None
     splits = newest.json("scores.json")["splits"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.reporting.conftest import ENVIRONMENT, PARAMS, TASK, Store
 
-from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.manifest import seal, write_json
 
@@ -69,12 +69,12 @@ def write_run(
     rows = "".join(f"{n},1,{p},0.5\n" for n, p in enumerate(predictions))
     (folder / "predictions" / "dev.csv").write_text(f"idx,label,prediction,p_yes\n{rows}")
     seal(folder, {"key": key, "stage": stage})
-    return read_model(folder)
+    return StoredRun(folder)
 
 
 def write_scores(run: StoredRun, **splits: dict[str, float]) -> Path:
     """Write dev scores of the saved model, by split."""
-    folder = run.store / SCORES[0] / run.task / f"{run.folder.name}-{'9' * 8}"
+    folder = run.store / SCORES[0] / run.task / f"{run.path.name}-{'9' * 8}"
     write_json(folder / "scores.json", {"splits": {n: {"scores": s} for n, s in splits.items()}})
     seal(folder, {"key": "9" * 64, "made_from": {run.stage: run.key}})
     return folder

@@ -26,7 +26,7 @@ def test_other_weights_alone_are_no_longer_equal(then: StoredRun, now: Make) -> 
 
 
 def test_a_damaged_journal_is_told_and_not_equal(then: StoredRun, now: Make) -> None:
-    path = then.folder / "events.jsonl"
+    path = then.path / "events.jsonl"
     path.write_bytes(b"\x00" + path.read_bytes()[1:])
     found = compare_models(then, now())
     assert not found.losses.readable

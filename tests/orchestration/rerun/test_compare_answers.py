@@ -15,9 +15,9 @@ def test_answers_are_counted(then: StoredRun, now: Make) -> None:
 
 def test_probabilities_count_though_the_answers_are_the_same(then: StoredRun, now: Make) -> None:
     made = now()
-    table = made.folder / "predictions" / "dev.csv"
+    table = made.path / "predictions" / "dev.csv"
     table.write_text(table.read_text().replace("0.5", "0.50001", 1))
-    seal(made.folder, {"key": made.key, "stage": made.stage})
+    seal(made.path, {"key": made.key, "stage": made.stage})
     (answer,) = compare_models(then, made).answers
     assert (answer.differing, answer.unequal) == (0, 1)
     assert not answer.equal
@@ -31,7 +31,7 @@ def test_answers_to_other_examples_are_not_counted(then: StoredRun, now: Make) -
 
 def test_answers_that_are_gone_are_not_equal(then: StoredRun, now: Make) -> None:
     made = now()
-    (made.folder / "predictions" / "dev.csv").unlink()
+    (made.path / "predictions" / "dev.csv").unlink()
     (answer,) = compare_models(then, made).answers
     assert answer.rows is None
     assert not answer.equal

@@ -61,7 +61,7 @@ def test_what_was_made_is_found_by_its_parameters(tmp_path: Path) -> None:
     params = {**PARAMS, "run": {"store": "elsewhere"}}
     found = made_run(tmp_path, "student", params)
     assert found is not None
-    assert found.folder == made.folder
+    assert found.path == made.path
     assert made_run(tmp_path, "student", {**params, "seed": 5}) is None
     assert made_run(tmp_path, "teacher", params) is None
 
@@ -71,7 +71,7 @@ def test_of_several_the_newest_counts(tmp_path: Path, newest: str) -> None:
     for digit in ("1", "2"):
         made = write_run(tmp_path, key=digit * 64)
         seconds = 2_000_000_000 if digit == newest else 1_000_000_000
-        os.utime(made.folder / "manifest.json", (seconds, seconds))
+        os.utime(made.path / "manifest.json", (seconds, seconds))
     found = made_run(tmp_path, "student", PARAMS)
     assert found is not None
     assert found.key == newest * 64
@@ -79,9 +79,11 @@ def test_of_several_the_newest_counts(tmp_path: Path, newest: str) -> None:
 
 def test_a_brought_teacher_in_the_store_is_in_nobodys_way(tmp_path: Path) -> None:
     brought = write_run(tmp_path, stage="teacher", key="1" * 64, run=BROUGHT)
-    os.utime(brought.folder / "manifest.json", (2_000_000_000, 2_000_000_000))
+    os.utime(brought.path / "manifest.json", (2_000_000_000, 2_000_000_000))
     made = write_run(tmp_path, stage="teacher", key="2" * 64)
-    assert made_run(tmp_path, "teacher", PARAMS) == made
+    found = made_run(tmp_path, "teacher", PARAMS)
+    assert found is not None
+    assert (found.path, found.run, found.metrics) == (made.path, made.run, made.metrics)
 
 
 def test_newer_code_may_know_more_parameters(tmp_path: Path) -> None:

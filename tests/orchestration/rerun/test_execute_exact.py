@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +80,8 @@ def test_relative_places_stay_those_of_the_original_project(
     (tmp_path / "encoder").mkdir()
     params["teacher"] = {**params["teacher"], "model": "encoder"}
     params["task"] = {**params["task"], "source": "table", "path": None}
-    moved = replace(original, run={**original.run, "params": params}, environment={})
+    moved = StoredRun(original.path)
+    moved.run, moved.metrics = {**original.run, "params": params}, {}
     found = exact_parameters(moved, tmp_path, tmp_path / "fresh", None)
     assert found["teacher"]["model"] == str(tmp_path / "encoder")
     assert found["task"]["path"] == str(tmp_path)

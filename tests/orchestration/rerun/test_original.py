@@ -16,17 +16,17 @@ from alpkd_pipeline.tracking.settings import SyncState, write_state
 
 
 def test_a_run_by_key_name_and_path(then: StoredRun) -> None:
-    for text in ("1" * 8, "1" * 40, then.folder.name, str(then.folder)):
-        assert find_original(then.store, text, None).folder == then.folder
+    for text in ("1" * 8, "1" * 40, then.path.name, str(then.path)):
+        assert find_original(then.store, text, None).path == then.path
 
 
 def test_32_digits_may_be_those_of_a_key(then: StoredRun) -> None:
-    assert find_original(then.store, "1" * 32, None).folder == then.folder
+    assert find_original(then.store, "1" * 32, None).path == then.path
 
 
 def test_the_id_of_an_mlflow_run_is_known_from_the_folder(then: StoredRun) -> None:
-    write_state(then.folder, SyncState(run_id="ab" * 16))
-    assert find_original(then.store, "ab" * 16, None).folder == then.folder
+    write_state(then.path, SyncState(run_id="ab" * 16))
+    assert find_original(then.store, "ab" * 16, None).path == then.path
 
 
 def test_an_unknown_id_is_one_line(then: StoredRun) -> None:
@@ -40,25 +40,27 @@ def test_the_teacher_of_a_student(tmp_path: Path) -> None:
     assert student.teacher is None
     teacher = write_run(tmp_path, stage="teacher", key="a" * 64)
     assert student.teacher is not None
-    assert student.teacher.folder == teacher.folder
+    assert student.teacher.path == teacher.path
     assert teacher.teacher is None
 
 
 def test_a_model_that_was_brought_has_nothing_to_repeat(tmp_path: Path) -> None:
     brought = write_run(tmp_path, stage="teacher", run=BROUGHT)
     with pytest.raises(UserError, match="not trained here"):
-        read_run(brought.folder)
+        read_run(brought.path)
 
 
 def test_a_teacher_that_was_brought_is_the_teacher_of_its_students(tmp_path: Path) -> None:
     student = write_run(tmp_path, run=BROUGHT)
     teacher = write_run(tmp_path, stage="teacher", key="a" * 64, run=BROUGHT)
-    assert read_run(student.folder).teacher == teacher
+    found = read_run(student.path).teacher
+    assert found is not None
+    assert (found.path, found.run, found.metrics) == (teacher.path, teacher.run, teacher.metrics)
 
 
 def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
     student = write_run(tmp_path)
-    folder = write_run(tmp_path, stage="teacher", key="a" * 64).folder
+    folder = write_run(tmp_path, stage="teacher", key="a" * 64).path
     (folder / "model.safetensors").write_bytes(b"of another size")
     (folder / "events.jsonl").unlink()
     assert student.teacher is not None
@@ -73,7 +75,7 @@ def test_a_damaged_teacher_is_still_the_teacher(tmp_path: Path) -> None:
 
 def test_a_teacher_is_found_by_its_key(tmp_path: Path) -> None:
     student = write_run(tmp_path)
-    folder = write_run(tmp_path, stage="teacher", key="a" * 64).folder
+    folder = write_run(tmp_path, stage="teacher", key="a" * 64).path
     assert student.teacher_folder == folder
     moved = folder.rename(folder.with_name("mine"))
     assert student.teacher_folder == moved
@@ -83,7 +85,7 @@ def test_a_teacher_is_found_by_its_key(tmp_path: Path) -> None:
 def test_a_copy_outside_of_a_store_is_one_line(then: StoredRun, depth: str) -> None:
     shallow = Path(tempfile.mkdtemp()) if depth == "/" else then.store / "copies" / depth
     try:
-        shutil.copytree(then.folder, shallow, dirs_exist_ok=True)
+        shutil.copytree(then.path, shallow, dirs_exist_ok=True)
         with pytest.raises(UserError, match="lies in no store") as caught:
             find_original(then.store, str(shallow), None)
     finally:
@@ -93,17 +95,17 @@ def test_a_copy_outside_of_a_store_is_one_line(then: StoredRun, depth: str) -> N
 
 @pytest.mark.parametrize("content", ["[]", '{"environment": 1}', '{"seconds": "long"}'])
 def test_metrics_that_cannot_be_read(then: StoredRun, content: str) -> None:
-    (then.folder / "metrics.json").write_text(content)
-    seal(then.folder, {"key": then.key})
+    (then.path / "metrics.json").write_text(content)
+    seal(then.path, {"key": then.key})
     with pytest.raises(UserError, match="cannot be read"):
-        read_run(then.folder)
+        read_run(then.path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"stage": "student"}'])
 def test_a_run_that_cannot_be_read(then: StoredRun, content: str) -> None:
-    (then.folder / "run.json").write_text(content)
+    (then.path / "run.json").write_text(content)
     with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
-        read_run(then.folder)
-    seal(then.folder, {"key": then.key})
+        read_run(then.path)
+    seal(then.path, {"key": then.key})
     with pytest.raises(UserError, match="cannot be read"):
-        read_run(then.folder)
+        read_run(then.path)

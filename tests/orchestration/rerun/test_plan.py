@@ -35,7 +35,7 @@ def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unchanged_code_is_simply_run(then: StoredRun, tmp_path: Path) -> None:
     planned = plan_rerun(then, tmp_path, tmp_path, here=False)
     assert planned == Planned(then)
-    assert plan_lines(planned) == [f"{then.folder.name} (mrpc): made again with today's code"]
+    assert plan_lines(planned) == [f"{then.path.name} (mrpc): made again with today's code"]
 
 
 @pytest.mark.usefixtures("other_code")

@@ -80,8 +80,8 @@ def test_code_of_the_student(load: Load, tmp_path: Path) -> None:
 
     original = student(load().cell, other)
     # The folder's own key is that of its manifest.
-    seal(original.folder, {**original.manifest, "key": "0" * 64})
-    other_key = read_run(original.folder)
+    seal(original.path, {**original.manifest, "key": "0" * 64})
+    other_key = read_run(original.path)
     seen, _ = conditions(other_key, PROJECT, tmp_path / "store")
     assert moved(other_key, tmp_path) == ["student"]
     assert [d.what for d in seen] == ["code of the student"]
@@ -118,16 +118,16 @@ def test_parameters_that_are_not_those_of_the_key(load: Load, tmp_path: Path) ->
 
 def test_a_run_json_that_was_edited(load: Load, tmp_path: Path) -> None:
     original = student(load().cell)
-    path = original.folder / "run.json"
+    path = original.path / "run.json"
     write_json(path, {**read_json(path), "description": "mine"})
     with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
-        read_run(original.folder)
+        read_run(original.path)
 
 
 def test_a_damaged_file(load: Load, tmp_path: Path) -> None:
     original = student(load().cell)
-    (original.folder / "tokenizer.json").write_text("[]")
-    seen, _ = conditions(read_run(original.folder), PROJECT, tmp_path / "store")
+    (original.path / "tokenizer.json").write_text("[]")
+    seen, _ = conditions(read_run(original.path), PROJECT, tmp_path / "store")
     assert [(d.kind, d.what) for d in seen] == [("damage", "tokenizer.json of the student")]
 
 

@@ -30,7 +30,7 @@ def test_what_is_as_it_was_sealed(student: StoredRun) -> None:
 
 def test_the_student(student: StoredRun) -> None:
     for name in ("run.json", "events.jsonl"):
-        path = student.folder / name
+        path = student.path / name
         path.write_text(path.read_text() + "\n")
     assert found(student) == [
         ("damage", "events.jsonl of the student"),
@@ -38,7 +38,7 @@ def test_the_student(student: StoredRun) -> None:
     ]
     journal = damage(student)[0]
     assert journal.then == f"sha256 {student.manifest['files']['events.jsonl']['sha256']}"
-    assert journal.now == sha256_file(student.folder / "events.jsonl")
+    assert journal.now == sha256_file(student.path / "events.jsonl")
 
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])

@@ -53,7 +53,7 @@ def test_the_page_has_a_section_for_each_cell(then: StoredRun, now: Make) -> Non
 def test_what_was_not_compared_is_said(then: StoredRun, now: Make) -> None:
     rerun = now()
     write_scores(rerun, dev={"accuracy": 0.75})
-    (then.folder / "events.jsonl").write_text("{\n")
+    (then.path / "events.jsonl").write_text("{\n")
     one = cell(compare_models(then, rerun))
     result = RerunResult(TIME, "1" * 64, [one], 3.0)
     text = terminal_text(result, "report.md")

@@ -95,10 +95,10 @@ def test_an_interrupted_one_of_other_libraries_begins_again(
 
 def test_a_noise_band_of_damaged_runs_is_none_and_told(setting: Setting) -> None:
     then, other = original(setting.store, 0), original(setting.store, 2)
-    (other.folder / "metrics.json").write_text("{}")
+    (other.path / "metrics.json").write_text("{}")
     now = write_run(setting.store / "09_reruns" / "x", key="4" * 64, weights=b"others")
     result = run_module.compared(Planned(then), [(then, now)], setting.store)
     told = [d for d in result.differences if d.kind == "damage"]
-    assert [d.what for d in told] == [f"metrics.json of the noise band, {other.folder.name}"]
+    assert [d.what for d in told] == [f"metrics.json of the noise band, {other.path.name}"]
     assert result.models[0].band is None
     assert result.verdict == DRIFTED

@@ -44,7 +44,7 @@ def drifted(store: Store, folder: Path, verdict: str = "drifted", when: str = "1
 
 
 def names(store: Store, **where: object) -> list[str]:
-    return [run.folder.name[:8] for run in latest_green(store.root, where).runs]
+    return [run.path.name[:8] for run in latest_green(store.root, where).runs]
 
 
 def test_the_newest_one(store: Store) -> None:
@@ -53,7 +53,7 @@ def test_the_newest_one(store: Store) -> None:
     comparison(store, "bbbbbbbb", students)
     green = latest_green(store.root, {})
     assert green.folder.name == "bbbbbbbb"
-    assert [run.folder for run in green.runs] == students
+    assert [run.path for run in green.runs] == students
     assert green.passed_over == []
 
 

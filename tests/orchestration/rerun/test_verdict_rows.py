@@ -82,7 +82,7 @@ def test_rows_that_are_gone_are_known_by_their_hash(tmp_path: Path) -> None:
 
 def test_other_bytes_with_the_same_rows_are_the_same(tmp_path: Path) -> None:
     then, now = (stored(tmp_path / name, frame()) for name in ("then", "now"))
-    folder = now.folder / now.run["inputs"]["encoded"]
+    folder = now.path / now.run["inputs"]["encoded"]
     rows = pa.ipc.open_file((folder / "train.arrow").read_bytes()).read_all()
     # As another version of the library might write them.
     packed = pa.ipc.IpcWriteOptions(compression="zstd")

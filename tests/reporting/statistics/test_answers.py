@@ -10,7 +10,8 @@ from tests.reporting.stored_answers import RIGHT, with_answers
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers, find_run
+from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
+from alpkd_pipeline.store.artifact import find_run
 from alpkd_pipeline.store.manifest import MANIFEST, read_manifest, seal
 from alpkd_pipeline.store.run_folder import DamagedError
 

@@ -20,7 +20,7 @@ from alpkd_pipeline.reporting.statistics.answers import (
     most_different,
     texts_of,
 )
-from alpkd_pipeline.store.run_folder import DamagedError
+from alpkd_pipeline.store.run_folder import DamagedError, RunFolder
 from alpkd_pipeline.tasks.task import Task
 
 MOOD = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
@@ -31,7 +31,7 @@ def model(task: Task, answers: list[float], shares: list[list[float]] | None = N
     given, idx = np.array(answers), np.arange(len(answers))
     empty = np.empty((len(idx), 0))
     rows = Predictions(idx, given, given, empty if shares is None else np.array(shares))
-    return DevAnswers(Path("x"), task, "dev", rows)
+    return DevAnswers(RunFolder(Path("x")), task, "dev", rows)
 
 
 def test_classes_by_the_distance_of_their_probabilities() -> None:

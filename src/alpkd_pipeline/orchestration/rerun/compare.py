@@ -13,6 +13,7 @@ from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder
 
 UNREADABLE = (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -197,13 +198,12 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
 
     Hashes of the original are those that it was sealed with. What cannot be read is not equal.
     """
-    folders = [RunFolder(run.folder) for run in (then, now)]
     try:
-        losses = compare_losses(*map(sealed_events, folders))
+        losses = compare_losses(sealed_events(then), sealed_events(now))
     except UNREADABLE:
         losses = LossComparison(0, readable=False)
     scored = _readable_scores(then), _readable_scores(now)
-    answers = (*_answers("training", *folders), *_answers("scores", *scored))
+    answers = (*_answers("training", then, now), *_answers("scores", *scored))
     weights = _weights(then), _weights(now)
     scores = _compare_scores(then, now, *scored)
     return ModelComparison(then.stage, weights, losses, answers, *scores)
@@ -218,7 +218,7 @@ def _weights(run: StoredRun) -> str:
 def _readable_scores(run: StoredRun) -> RunFolder | None:
     """A model's dev scores; None if it has none or damage hides them, which `plan.damage` tells."""
     with suppress(DamagedError):
-        return run.scores
+        return run.newest(SCORES[0])
     return None
 
 

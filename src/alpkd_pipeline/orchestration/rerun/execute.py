@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.rerun.original import StoredRun, read_model
+from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
 from alpkd_pipeline.orchestration.sweep.jobs import Job
 from alpkd_pipeline.store.fingerprint import git, provenance
@@ -73,7 +73,7 @@ def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | 
     wanted = {name: params[name] for name in blocks or params if name != "run"}
     for folder in newest_first(finished_below(store / kind, "*/*")):
         if is_complete(folder.path):
-            run = read_model(folder.path)
+            run = StoredRun(folder.path)
             if _holds(run.run["params"], wanted):
                 return run
     return None
@@ -220,7 +220,7 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
         why = f"and this repository does not know its commit {commit[:8]}: fetch it; or"
     else:
         return commit
-    name = original.folder.name
+    name = original.path.name
     raise UserError(f"the code has changed since {name}, {why} --here runs it with today's code")
 
 

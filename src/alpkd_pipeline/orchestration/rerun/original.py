@@ -9,42 +9,52 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.answers import find_run
+from alpkd_pipeline.store.artifact import find_run
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.diff import differences
-from alpkd_pipeline.store.layout import SCORES, STUDENTS, TEACHERS
+from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete, read_manifest
-from alpkd_pipeline.store.run_folder import (
-    Damage,
-    RunFolder,
-    finished_below,
-    noted,
-    results_of,
-)
+from alpkd_pipeline.store.run_folder import RunFolder, finished_below, with_key
 from alpkd_pipeline.tracking.settings import TrackingSettings, read_state
 
 
-@dataclass(frozen=True)
-class StoredRun:
-    """A finished model: an original, what its rerun made, or the teacher of one of these."""
+class StoredRun(RunFolder):
+    """A finished model, trained here or brought: an original, what its rerun made, or the teacher
+    of one of these. Making one is a UserError if it cannot be read, is damaged, or lies in no
+    store."""
 
-    folder: Path
-    run: Mapping[str, Any]  # its run.json
-    metrics: Mapping[str, Any]  # its metrics.json
-    manifest: Mapping[str, Any]
-    stage: str  # `teacher` or `student`
-    key: str  # that the result was sealed with
-    keys: Mapping[str, str]  # of everything that it was made from, and its own
-    task: str  # the task's name
-    environment: Mapping[str, Any]  # hardware, precision, threads and libraries of the training
-    # commit, lock file, Python and libraries of the process that made it
-    provenance: Mapping[str, Any]
-    seconds: float  # how long it was trained
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            # All that is asked for later: damage had better show now.
+            needed = [self.run, self.metrics, self.stage, self.manifest["key"]]
+            needed += [dict(self.run["params"]["teacher"]), dict(self.keys), self.task]
+            needed += [self.environment, self.provenance, self.seconds]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
+            ) from None
+        # A copy elsewhere would be compared without its teacher, its scores and its siblings.
+        if "/".join(part.name for part in path.parents[2:0:-1]) not in (STUDENTS, TEACHERS):
+            raise UserError(
+                f"{path} lies in no store (<store>/{STUDENTS}/<task>/): name the run in its store,"
+                " or copy the whole store"
+            )
 
     @property
-    def store(self) -> Path:
-        """The store that it lies in."""
-        return self.folder.parents[3]
+    def stage(self) -> str:
+        """`teacher` or `student`."""
+        return str(self.run["stage"])
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return str(self.run["task"]["name"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it was trained."""
+        return float(self.metrics.get("seconds") or 0.0)
 
     @property
     def teacher_folder(self) -> Path | None:
@@ -52,70 +62,23 @@ class StoredRun:
         key = self.keys.get("teacher", "")
         if self.stage != "student" or not key:
             return None
-        sound, damages = list[Path](), list[Damage]()
-        for folder in finished_below(self.store / TEACHERS / self.task):
-            with noted(damages):
-                if folder.key == key:
-                    sound.append(folder.path)
-        damaged = [d.folder for d in damages if d.folder.name.endswith(f"-{key[:8]}")]
-        return next(iter([*sound, *damaged]), None)
+        sound, damages = with_key(finished_below(self.beside(TEACHERS)), key)
+        return next(iter([*(f.path for f in sound), *(d.folder for d in damages)]), None)
 
     @property
     def teacher(self) -> StoredRun | None:
         """The teacher of a student, trained or brought, if the store has it with its manifest."""
         folder = self.teacher_folder
-        return None if folder is None or read_manifest(folder) is None else read_model(folder)
-
-    @property
-    def scores(self) -> RunFolder | None:
-        """The newest dev scores that were made of it; DamagedError where a manifest does not say
-        any more what it was made from."""
-        found = results_of(self.store / SCORES[0] / self.task, RunFolder(self.folder))
-        return next(iter(found), None)
+        return None if folder is None or read_manifest(folder) is None else StoredRun(folder)
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a finished training's folder; a UserError as in `read_model`, or if it was brought."""
-    found = read_model(folder)
+    """Read a finished training's folder; a UserError as for `StoredRun`, or if it was brought."""
+    found = StoredRun(folder)
     if not Work(folder, found.run).trains:
         raise UserError(
             f"{folder.name} was brought and not trained here, so there is nothing to repeat: name a"
             " student, or a teacher that was fine-tuned here"
-        )
-    return found
-
-
-def read_model(folder: Path) -> StoredRun:
-    """Read the folder of a model, whether it was trained here or brought; a UserError if it cannot
-    be read, is damaged, or lies in no store."""
-    sealed = RunFolder(folder)
-    try:
-        run, metrics, manifest = sealed.run, sealed.metrics, sealed.manifest
-        stage, key = str(run["stage"]), str(manifest["key"])
-        dict(run["params"]["teacher"])  # asked for later: damage had better show now
-        found = StoredRun(
-            folder,
-            run,
-            metrics,
-            manifest,
-            stage,
-            key,
-            keys={**run["identity"].get("keys", {}), stage: key},
-            task=str(run["task"]["name"]),
-            environment=dict(metrics.get("environment") or {}),
-            provenance=dict(run.get("provenance") or {}),
-            seconds=float(metrics.get("seconds") or 0.0),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{folder} cannot be read ({error!r}): `kedro run` with its parameters makes it again"
-        ) from None
-    # A copy elsewhere would be compared without its teacher, its scores and its siblings.
-    above = "/".join(part.name for part in reversed(list(folder.parents)[1:3]))
-    if above not in (STUDENTS, TEACHERS):
-        raise UserError(
-            f"{folder} lies in no store (<store>/{STUDENTS}/<task>/): name the run in its store, or"
-            " copy the whole store"
         )
     return found
 

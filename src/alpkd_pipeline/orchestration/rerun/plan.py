@@ -14,6 +14,7 @@ from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.rerun.execute import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
 from alpkd_pipeline.store.fingerprint import provenance
+from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
 MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
@@ -48,9 +49,9 @@ def damage(original: StoredRun) -> list[Difference]:
     teacher, found = original.teacher, list[Difference]()
     for run in filter(None, (original, teacher)):
         with noted(own := list[Damage]()):
-            RunFolder(run.folder).verify()
+            run.verify()
         with noted(scored := list[Damage]()):
-            if (scores := run.scores) is not None:
+            if (scores := run.newest(SCORES[0])) is not None:
                 scores.verify()
         found += [told(one, run.stage) for one in own]
         found += [told(one, f"{run.stage}'s scores") for one in scored]
@@ -211,14 +212,14 @@ def _device(original: StoredRun, here: bool) -> str | None:
     if here:
         return "auto"
     raise UserError(
-        f"{original.folder.name} was trained on {lacking[0]}, which this machine does not have:"
+        f"{original.path.name} was trained on {lacking[0]}, which this machine does not have:"
         " run it where there is one; --here takes what there is"
     )
 
 
 def plan_lines(planned: Planned) -> list[str]:
     """What will be done, in words."""
-    name = f"{planned.original.folder.name} ({planned.original.task})"
+    name = f"{planned.original.path.name} ({planned.original.task})"
     if planned.error:
         return [f"{name}: cannot be made again: {planned.error}"]
     how = "today's code"

@@ -102,7 +102,7 @@ def run_again(
 
 def _cell(planned: Planned, differences: Iterable[Difference], **more: Any) -> CellResult:
     original = planned.original
-    names = original.key, original.folder.name, original.task
+    names = original.key, original.path.name, original.task
     return CellResult(*names, planned.commit, tuple(differences), **more)
 
 
@@ -143,9 +143,9 @@ def _make(
 ) -> CellResult:
     original, commit, teacher = planned.original, planned.commit, planned.original.teacher
     seconds = original.seconds + (teacher.seconds if teacher else 0.0)
-    setting.say(f"making {original.folder.name} again (trained for {seconds:.0f} s then)")
+    setting.say(f"making {original.path.name} again (trained for {seconds:.0f} s then)")
     params = exact_parameters(original, setting.project, store, setting.tracking, planned.device)
-    error = shop.make(original.stage, params, original.folder.name)
+    error = shop.make(original.stage, params, original.path.name)
     if error is not None:
         if commit is not None:
             error = f"with the code of commit {commit[:8]}: {error}; --here runs today's code"
@@ -165,7 +165,7 @@ def _make(
     try:
         for (then, now), model in zip(pairs, result.models, strict=True):
             verdict = result.verdict_of(model)
-            ids = tag_rerun(then.folder, now.folder, verdict, utc_now(), setting.tracking)
+            ids = tag_rerun(then.path, now.path, verdict, utc_now(), setting.tracking)
     except UserError as error:  # a server that is away costs a warning and no more
         warnings.append(f"warning: {error}")
         return result
@@ -199,7 +199,7 @@ def compared(
         data=compare_data(then, now),
         models=tuple(models),
         rerun=now.key,
-        folder=now.folder.relative_to(store).as_posix(),
+        folder=now.path.relative_to(store).as_posix(),
     )
 
 

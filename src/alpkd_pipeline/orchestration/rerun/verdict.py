@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -54,12 +55,9 @@ class Band:
         return self.low - 1e-12 <= difference <= self.high + 1e-12
 
     def __str__(self) -> str:
-        if self.source == "seeds":
-            return f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} seeds"
-        return (
-            f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} dev examples:"
-            f" fewer than {ENOUGH_SEEDS} seeds are in the store"
-        )
+        few = f"dev examples: fewer than {ENOUGH_SEEDS} seeds are in the store"
+        of = "seeds" if self.source == "seeds" else few
+        return f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} {of}"
 
 
 def seed_band(scores: Sequence[float]) -> Band | None:
@@ -112,7 +110,7 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
     from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
     try:
-        found = compare_answers(dev_answers(now.folder), dev_answers(then.folder))
+        found = compare_answers(dev_answers(now.path), dev_answers(then.path))
     except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
         return None
     difference = found.difference
@@ -176,7 +174,7 @@ def data_digests(run: StoredRun) -> dict[str, str]:
 
 
 def _encoded(run: StoredRun) -> Path:
-    return run.folder / run.run.get("inputs", {}).get("encoded", "nowhere")
+    return run.path / run.run.get("inputs", {}).get("encoded", "nowhere")
 
 
 def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange:
@@ -203,12 +201,11 @@ def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
     import pandas as pd
 
     key = run.keys.get("splits", "")
-    for folder in finished_below(run.store / SPLITS / run.task):
-        try:
+    for folder in finished_below(run.beside(SPLITS)):
+        # Gone or damaged: the hash alone tells that the rows are others.
+        with suppress(DamagedError, OSError, ValueError):
             if folder.key == key:
                 return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
-        except (DamagedError, OSError, ValueError):
-            continue  # gone or damaged: the hash alone tells that the rows are others
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +14,7 @@ from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
-from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below
+from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below, noted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,12 +101,8 @@ def finished_trainings(place: Path, made: Collection[Path] | None = None) -> lis
     for folder in finished_below(place):
         if (made is None or folder.path in made) and not is_complete(folder.path):
             continue
-        try:
+        with noted(damages), suppress(OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
             found.append(_finished(folder.run, folder.metrics))
-        except DamagedError as error:
-            damages += error.damages
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-            continue
     if damages:
         raise DamagedError(damages)
     return found

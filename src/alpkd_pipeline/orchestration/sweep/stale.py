@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +24,28 @@ class EarlierStudents:
     """The finished students of a store, by the part of their names that is not a key."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, list[RunFolder]] = {}
-        self._studies: dict[Path, Mapping[Place, Sequence[Found]]] = {}
+        self._folders = cache(lambda place: newest_first(finished_below(place)))
+        self._studies = cache(_studies)
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
         """The run.json of each finished student with the coordinates of a cell, newest first."""
         place, name = cell.student.expected.parent, _without_key(cell.student.expected)
-        if place not in self._folders:
-            self._folders[place] = newest_first(finished_below(place))
-        same = [folder for folder in self._folders[place] if _without_key(folder.path) == name]
+        same = [folder for folder in self._folders(place) if _without_key(folder.path) == name]
         seed = cell.params.teacher.seed
         runs = filter(None, map(_run_of, same))
         return [run for run in runs if run["params"]["teacher"].get("seed") == seed]
 
     def search_of(self, run: Mapping[str, Any], store: Path) -> str | None:
         """The search that found a student's numbers."""
-        if store not in self._studies:
-            try:
-                self._studies[store] = findings(search_records(store))
-            except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record
-                self._studies[store] = {}
-        found = study_of(run, self._studies[store])
+        found = study_of(run, self._studies(store))
         return found.search if found else None
+
+
+def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
+    try:
+        return findings(search_records(store))
+    except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record
+        return {}
 
 
 def _without_key(folder: Path) -> str:

@@ -37,7 +37,7 @@ from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.journal import JOURNAL
 from alpkd_pipeline.store.layout import LATENCY
 from alpkd_pipeline.store.manifest import room_for, seal, sha256_file, write_json
-from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder, results_of
+from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
 
 EVALUATION = b'{"event": "eval"'
 
@@ -120,24 +120,24 @@ def _makes_them(silent: Sequence[RunRecord]) -> str:
 
 def _answered(run: RunRecord) -> bool:
     """Whether the answers behind the score that counts were kept."""
-    return bool(run.scored) and RunFolder(run.scored[0]).has(f"{PREDICTIONS}{run.dev_split}.csv")
+    return bool(run.scored) and run.scored[0].has(f"{PREDICTIONS}{run.dev_split}.csv")
 
 
 def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     """Copy what the claim needs of a run and of its results, and give what it says of it."""
-    folder, store, answers = RunFolder(run.path), run.path.parents[3], RunFolder(run.scored[0])
-    lines = folder.read(JOURNAL).splitlines(keepends=True) if folder.has(JOURNAL) else []
+    store, answers = run.store, run.scored[0]
+    lines = run.read(JOURNAL).splitlines(keepends=True) if run.has(JOURNAL) else []
     journal = b"".join(line for line in lines if line.startswith(EVALUATION))
-    _folder(folder, store, work, ("run.json", "metrics.json"), {JOURNAL: journal} if lines else {})
+    _folder(run, store, work, ("run.json", "metrics.json"), {JOURNAL: journal} if lines else {})
     csv = f"{PREDICTIONS}{run.dev_split}.csv"
     said = read_predictions(answers.read(csv))
     columns = (said.idx.tolist(), said.labels.tolist(), said.answers.tolist())
     rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
     text = "\n".join(["idx,label,prediction", *rows, ""])
     _folder(answers, store, work, ("scores.json",), {csv: text.encode()})
-    for other in map(RunFolder, run.scored[1:]):
+    for other in run.scored[1:]:
         _folder(other, store, work, ("scores.json",))
-    for timed in results_of(store / LATENCY / run.path.parent.name, folder):
+    for timed in run.results(LATENCY):
         _folder(timed, store, work, ("latency.json",))
     return {
         "folder": run.folder,

@@ -85,10 +85,10 @@ def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
 def run_pictures(folder: Path) -> dict[str, bytes]:
     """PNG files of a training by name: the map of a student that has attention, or nothing."""
     finished = RunFolder(folder)
-    attention = finished.json("metrics.json").get("attention")
+    attention = finished.metrics.get("attention")
     if attention is None:
         return {}
-    mean = mean_attention(str(finished.json("run.json")["name"]), [attention])
+    mean = mean_attention(str(finished.run["name"]), [attention])
     with style():
         return {"attention.png": png(attention_maps([mean]))}
 

@@ -89,7 +89,7 @@ def _others(sources: Sources) -> Iterator[tuple[str, str]]:
 
 def _history(sources: Sources) -> Iterator[tuple[str, str]]:
     records = [sources.evidence.students[key] for key in sources.cells["key"]]
-    made = [record.run.get("provenance") or {} for record in records]
+    made = [record.provenance for record in records]
     commits = {
         str(code.get("git_commit") or "unknown")[:8]
         + (" with changes" if code.get("git_dirty") else "")

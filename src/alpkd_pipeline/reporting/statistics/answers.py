@@ -7,8 +7,6 @@ it says nothing about the methods that made them.
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,27 +20,17 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.predictions import Predictions, read_predictions
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, no_spread
 from alpkd_pipeline.store.artifact import find_in
-from alpkd_pipeline.store.layout import SCORES, SPLITS, STUDENTS, TEACHERS
-from alpkd_pipeline.store.run_folder import (
-    RUN_CONFIG,
-    Damage,
-    DamagedError,
-    RunFolder,
-    finished_below,
-    noted,
-    results_of,
-)
+from alpkd_pipeline.store.layout import SCORES, SPLITS
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
-
-_KEY = re.compile(r"[0-9a-f]{8,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class DevAnswers:
     """One model's answers."""
 
-    folder: Path  # the run folder
+    folder: RunFolder
     task: Task  # the task
     split: str  # the dev split that decides
     rows: Predictions
@@ -50,59 +38,10 @@ class DevAnswers:
     @property
     def name(self) -> str:
         """What people call the model."""
-        return self.folder.name
+        return self.folder.path.name
 
 
-def find_run(store: Path, text: str) -> Path:
-    """The run folder that a user means by the first 8 or more digits of a run's key, the name of
-    its folder, or a path to it.
-
-    Raises:
-        UserError: there is none, there are several, it is not finished, or it is damaged.
-    """
-    path = Path(text).expanduser()
-    found = (
-        [Path(os.path.abspath(path))] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
-    )
-    if not found:
-        raise UserError(
-            f"no run '{text}' in {store}: give 8 or more digits of its key, the name of its folder"
-            " or the path to it"
-        )
-    if len(found) > 1:
-        names = ", ".join(folder.name for folder in found)
-        raise UserError(f"'{text}' may mean {names}: give more digits of the key, or the path")
-    folder = RunFolder(found[0])
-    if not folder.is_there:
-        raise UserError(f"{folder.path} is not finished: `kedro run` with its parameters goes on")
-    folder.check_sizes()
-    return folder.path
-
-
-def _in_store(store: Path, text: str) -> list[Path]:
-    places = [store / STUDENTS, store / TEACHERS]
-    if _KEY.fullmatch(text):
-        return _with_key([f for place in places for f in finished_below(place, "*/*")], text)
-    if "/" in text or text.startswith("."):
-        return []
-    return sorted(f for place in places for f in place.glob("*/*") if f.name == text)
-
-
-def _with_key(folders: list[RunFolder], digits: str) -> list[Path]:
-    """One folder for each key that begins so, whatever the folder is called."""
-    found: dict[str, Path] = {}
-    damages: list[Damage] = []
-    for folder in folders:
-        with noted(damages):
-            if folder.key.startswith(digits):
-                found.setdefault(folder.key, folder.path)
-    own = [damage for damage in damages if damage.folder.name.endswith(f"-{digits[:8]}")]
-    if own:
-        raise DamagedError(own)
-    return list(found.values())
-
-
-def dev_answers(folder: Path) -> DevAnswers:
+def dev_answers(path: Path) -> DevAnswers:
     """A model's answers on the first dev split of its task, by its finished run folder.
 
     Those of its evaluation, else those that its training kept.
@@ -110,27 +49,21 @@ def dev_answers(folder: Path) -> DevAnswers:
     Raises:
         UserError: it was not scored on dev, its files are damaged, or cannot be read.
     """
+    folder = RunFolder(path)
     try:
-        task = Task.from_dict(RunFolder(folder).run["task"])
+        task = Task.from_dict(folder.run["task"])
         split = task.dev_splits[0]
-        file = _predictions(folder, split)
-        rows = None if file is None else read_predictions(file)
+        holders = [*(result for place in SCORES for result in folder.results(place)), folder]
+        found = (holder.predictions(split) for holder in holders)
+        rows = next((read_predictions(file) for file in found if file is not None), None)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder} cannot be read ({error}); make it again") from None
+        raise UserError(f"{path} cannot be read ({error}); make it again") from None
     if rows is None:
         raise UserError(
-            f"{folder.name} has no answers on {split}; `kedro run --pipeline=evaluate` with its"
+            f"{path.name} has no answers on {split}; `kedro run --pipeline=evaluate` with its"
             " parameters makes them"
         )
     return DevAnswers(folder, task, split, rows)
-
-
-def _predictions(folder: Path, split: str) -> bytes | None:
-    model, store = RunFolder(folder), folder.parents[3]
-    places = [store / place / folder.parent.name for place in SCORES]
-    results = [result for place in places for result in results_of(place, model)]
-    found = (folder.predictions(split) for folder in (*results, model))
-    return next((file for file in found if file is not None), None)
 
 
 def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
@@ -289,8 +222,7 @@ def texts_of(model: DevAnswers, numbers: np.ndarray) -> list[dict[str, str]]:
     """
     import pandas as pd
 
-    key = str((RunFolder(model.folder).run["identity"].get("keys") or {}).get("splits"))
-    place = model.folder.parents[3] / SPLITS / model.folder.parent.name
+    key, place = str(model.folder.keys.get("splits")), model.folder.beside(SPLITS)
     found = find_in(place, key)
     if found is None:
         raise UserError(

@@ -174,7 +174,7 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         return points(run.deciding_score, 2, run.deciding_metric) + mark
 
     def commit(run: RunRecord) -> Cell:
-        found = str((run.run.get("provenance") or {}).get("git_commit") or "unknown")
+        found = str(run.provenance.get("git_commit") or "unknown")
         return Cell(found[:8], tone="code", title=found)
 
     def folder(run: RunRecord) -> Cell:
@@ -219,7 +219,7 @@ def settings_table(sources: Sources) -> Table:
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for arm in sources.arms:
         run = sources.students(arm)[0]
-        environment = run.metrics.get("environment") or {}
+        environment = run.environment
         libraries = environment.get("libraries") or {}
         versions = [
             f"{name} {libraries[name]}" for name in ("torch", "transformers") if name in libraries
