@@ -19,6 +19,7 @@ from tests.reporting.claimed import (
     answers,
     claimed,
     described,
+    hash_anew,
     scores_of,
     study,
     teacher_key,
@@ -257,6 +258,20 @@ def test_with_the_code_of_the_installed_package(small: Path, tmp_path: Path) -> 
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert "NOT EQUAL  file verify.py" in done.stdout
+
+
+def test_an_installed_package_only_names_files_of_another_release(
+    small: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(small, tmp_path / "copy")
+    (copy / "alpkd_pipeline" / "reporting" / "statistics" / "older.py").write_text("")
+    hash_anew(copy)
+    words = [sys.executable, "-m", "alpkd_pipeline.reporting.claim.verify", str(copy)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = "file alpkd_pipeline/reporting/statistics/older.py (of another release, or none)"
+    assert f"to know    {told}\n" in done.stdout
+    assert f"NOT EQUAL  {told}\n" in verified(copy).stdout
 
 
 def test_compiled_code_in_a_claim_is_never_run(small: Path, tmp_path: Path) -> None:
