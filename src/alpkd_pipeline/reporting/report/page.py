@@ -96,9 +96,12 @@ def _history(sources: Sources) -> Iterator[tuple[str, str]]:
         for code in made
     }
     yield "Commits", listed(sorted(commits))
-    times = [(record.path / "manifest.json").stat().st_mtime for record in records]
-    days = [f"{datetime.fromtimestamp(t, UTC):%Y-%m-%d}" for t in (min(times), max(times))]
-    yield "Finished", " to ".join(dict.fromkeys(days))
+    # The files of a claim are as old as its unpacking.
+    own = [record for record in records if not sources.of_claim(record.key)]
+    times = [(record.path / "manifest.json").stat().st_mtime for record in own]
+    if times:
+        days = [f"{datetime.fromtimestamp(t, UTC):%Y-%m-%d}" for t in (min(times), max(times))]
+        yield "Finished", " to ".join(dict.fromkeys(days))
 
 
 _SUMMARY = ("compared", "What was compared")
