@@ -17,8 +17,16 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.code_graph import CodeFacts
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT, code_digest, key_of
-from alpkd_pipeline.store.layout import COMPARED, SEARCHES, cell_keys, chosen_sweep, sweep_records
+from alpkd_pipeline.store.layout import (
+    CACHE,
+    COMPARED,
+    SEARCHES,
+    cell_keys,
+    chosen_sweep,
+    sweep_records,
+)
 from alpkd_pipeline.store.manifest import MANIFEST, is_complete, sha256_file
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, noted
 
@@ -108,7 +116,7 @@ def comparison_key(store: Path, asked: Asked) -> str:
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
-    return key_of({"of": found, **_asked_for(store, asked), "code": _code()})
+    return key_of({"of": found, **_asked_for(store, asked), "code": _code(store)})
 
 
 def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
@@ -129,9 +137,11 @@ def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
 
 
 @cache
-def _code() -> str:
+def _code(store: Path) -> str:
     """The hash of the code that writes a comparison, its template and its other files too."""
     folder = PACKAGE_ROOT / "reporting"
     files = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
     data = {path.relative_to(folder).as_posix(): sha256_file(path) for path in sorted(files)}
-    return key_of([code_digest(["alpkd_pipeline.reporting.comparison.write_comparison"]), data])
+    facts = CodeFacts(store / CACHE / "code.json")
+    entries = ["alpkd_pipeline.reporting.comparison.write_comparison"]
+    return key_of([code_digest(entries, facts=facts), data])
