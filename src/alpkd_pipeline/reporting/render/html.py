@@ -26,8 +26,8 @@ class Text:
     tone: str
 
 
-OF_PICTURES = "pictures"
-"""The tone of what only explains the pictures below it."""
+ON_PAGE = "on-page"
+"""The tone of what is said of the page alone, of its pictures and links."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from alpkd_pipeline.reporting.render.html import (
-    OF_PICTURES,
+    ON_PAGE,
     Block,
     Details,
     Facts,
@@ -85,7 +85,7 @@ def _markdown_blocks(blocks: Iterable[Block]) -> Iterator[str]:
                 yield "".join(f"- {term}: {text}\n" for term, text in block.rows)
             case str():
                 yield f"{block}\n"
-            case Text() if block.tone != OF_PICTURES:
+            case Text() if block.tone != ON_PAGE:
                 yield f"{block.text}\n"
 
 

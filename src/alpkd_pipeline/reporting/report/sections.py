@@ -11,7 +11,7 @@ from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.forest import forest
 from alpkd_pipeline.reporting.render.html import (
-    OF_PICTURES,
+    ON_PAGE,
     Block,
     Details,
     Facts,
@@ -71,9 +71,9 @@ def scores(sources: Sources) -> Iterator[Block]:
     yield (
         "Dev scores in percent, mean ± sample standard deviation over seeds. A score is bold only"
         " where it is the best of its column and shown to be better than every other method there,"
-        " by tests over the seeds corrected for all pairs of all columns. Every score leads to its"
-        f" runs.{sources.on_errors}"
+        f" by tests over the seeds corrected for all pairs of all columns.{sources.on_errors}"
     )
+    yield Text("Every score leads to its runs.", ON_PAGE)
     for name, table in sources.score_tables:
         yield from (Heading(name), table)
     for task, table in sources.means_tables.items():
@@ -107,7 +107,7 @@ def verdicts(sources: Sources) -> Iterator[Block]:
         " and bold words stand for differences that were shown; a star: by less than the margin;"
         " n. d.: not distinguishable; ?: nothing can be said, and its note says why. An arrow: the"
         f" interval goes on.{sources.on_errors}",
-        OF_PICTURES,
+        ON_PAGE,
     )
     if looks := sources.judge.plan.looks:
         yield looks_text(looks)
