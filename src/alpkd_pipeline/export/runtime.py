@@ -1,0 +1,150 @@
+"""A published model, answered by onnxruntime. This file lies in its folder too, and works alone.
+
+It needs numpy, tokenizers and onnxruntime. Gate, benchmark and service all answer through it, one
+text at a time: the scale of dynamic int8 activations is that of a whole batch, so that in a batch
+an answer would depend on its neighbours. Without neighbours nothing is padded either.
+
+    from runtime import Published
+    Published("folder")(["a text", "another"])
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+SETTINGS = "export.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one text, or pair of texts."""
+
+    label: str  # the class; `value` for a regression
+    score: float  # the probability of that class; the number itself for a regression
+    probabilities: dict[str, float]  # of each class; empty for a regression
+    truncated: bool  # whether the text was longer than the model reads, and lost its end
+
+
+class Published:
+    """The model of a folder.
+
+    Raises:
+        ValueError: a file is not what was published, or a text is no text.
+    """
+
+    def __init__(
+        self, folder: str | Path, form: str | None = None, *, threads: int = 1, check: bool = True
+    ) -> None:
+        """Load a form, `fp32` or `int8`; by default the one that the folder says.
+
+        `check`: whether the files are compared with their hashes first.
+        """
+        folder = Path(folder)
+        self.settings = read_settings(folder, check=check)
+        self.form = form or self.settings["serve"]
+        if self.form not in self.settings["forms"]:
+            there = ", ".join(self.settings["forms"])
+            raise ValueError(f"{folder} holds no form '{self.form}' (there are: {there})")
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self.settings["max_length"], strategy="longest_first")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        self._session = onnxruntime.InferenceSession(
+            str(folder / self.settings["forms"][self.form]),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+
+    def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Answer]:
+        """The answers to some texts, or pairs of texts, in their order."""
+        return [self._answer(*row) for row in self._rows(texts, pairs)]
+
+    def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+        """What the model computes for N texts, (N, C) float32, before temperature and threshold."""
+        found = [self.run(self.encode(*row)[0]) for row in self._rows(texts, pairs)]
+        return np.array(found, dtype=np.float32).reshape(len(found), -1)
+
+    def encode(self, text: str, pair: str | None = None) -> tuple[dict[str, np.ndarray], bool]:
+        """What the model is fed, each (1, tokens) int64, and whether the text was cut."""
+        found = self._tokenizer.encode(text, pair)
+        have = {
+            "input_ids": found.ids,
+            "attention_mask": found.attention_mask,
+            "token_type_ids": found.type_ids,
+        }
+        feed = {name: np.array([have[name]], np.int64) for name in self.settings["inputs"]}
+        return feed, bool(found.overflowing)
+
+    def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
+        """The logits (C,) of one encoded text."""
+        found: np.ndarray = self._session.run(None, feed)[0][0]
+        return found
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (N, C) of logits (N, C), in float64."""
+        scaled = logits.astype(np.float64) / self.settings["temperature"]
+        exps = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        found: np.ndarray = exps / exps.sum(axis=-1, keepdims=True)
+        return found
+
+    def classes(self, probabilities: np.ndarray) -> np.ndarray:
+        """The class (N,) that is answered: the likeliest, or by the threshold where one is set."""
+        threshold = self.settings["threshold"]
+        if threshold is None:
+            return np.asarray(probabilities.argmax(axis=-1))
+        return (probabilities[:, 1] >= threshold).astype(np.int64)
+
+    def _answer(self, text: str, pair: str | None) -> Answer:
+        feed, cut = self.encode(text, pair)
+        logits, names = self.run(feed)[None], self.settings["labels"]
+        if self.settings["kind"] == "regression":
+            return Answer("value", float(logits[0, 0]), {}, cut)
+        chances = self.probabilities(logits)
+        chosen = int(self.classes(chances)[0])
+        by_name = {name: float(p) for name, p in zip(names, chances[0], strict=True)}
+        return Answer(names[chosen], by_name[names[chosen]], by_name, cut)
+
+    def _rows(
+        self, texts: Sequence[str], pairs: Sequence[str] | None
+    ) -> list[tuple[str, str | None]]:
+        columns = self.settings["text_columns"]
+        if (pairs is not None) != (len(columns) == 2):
+            raise ValueError(f"the model reads {' and '.join(columns)}, nothing else")
+        rows = list(zip(texts, [None] * len(texts) if pairs is None else pairs, strict=True))
+        for text in (one for row in rows for one in row[: len(columns)]):
+            if not isinstance(text, str):
+                raise ValueError(f"a text is needed, not {text!r:.40}")
+        return rows
+
+
+def read_settings(folder: Path, *, check: bool = True) -> dict[str, Any]:
+    """The settings of a folder.
+
+    Raises:
+        ValueError: they, or a file that they name, are not what was published.
+    """
+    path = folder / SETTINGS
+    settings: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if check:
+        if settings.get("digest") != digest_of(settings):
+            raise ValueError(f"{path} was changed after it was published")
+        for name, digest in settings["files"].items():
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                raise ValueError(f"{folder / name} is not what was published: export it again")
+    return settings
+
+
+def digest_of(settings: dict[str, Any]) -> str:
+    """The sha256 of settings but for their own digest."""
+    rest = {name: value for name, value in settings.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
