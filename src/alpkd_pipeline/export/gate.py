@@ -1,0 +1,216 @@
+"""The gate: whether a published form answers as the model in torch does, on every dev row.
+
+Three outcomes. What was seen is within the bounds and the 95 % limit too: it passes. What was seen
+is not: it fails. Only the limit is not: it cannot be shown with so few rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.export.calibrate import Calibration
+from alpkd_pipeline.reporting.statistics.answers import one_pair
+from alpkd_pipeline.tasks.metrics import METRICS, sign
+from alpkd_pipeline.tasks.task import Task
+
+Outcome = Literal["passes", "fails", "cannot be shown"]
+
+LEVEL = 0.95
+"""Of each one-sided limit."""
+
+NAMED_ROWS = 20
+"""So many rows whose answers changed are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a form may be from torch; None: not asked."""
+
+    logits: float | None = None  # largest difference of any logit
+    changed: float | None = None  # answers that are others, in percent of the rows
+    loss: float | None = None  # what the first metric may lose: points of a score, % of an error
+    # of a regression: largest and mean difference, in standard deviations of torch's answers
+    largest: float | None = None
+    mean: float | None = None
+    pearson: float | None = None  # of a regression: correlation with torch's answers, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The dev rows: what torch says of them, and what is right."""
+
+    task: Task
+    names: list[str]  # N numbers of the rows, with the split where there are several
+    labels: np.ndarray  # (N,)
+    logits: np.ndarray  # (N, C) of torch in fp32
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is asked of a form, beside its bound."""
+
+    what: str  # in words: `changed answers`
+    seen: float
+    limit: float | None  # the 95 % limit of what is so in general; None where there is none
+    bound: float
+    unit: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The answer to this one question. Without a limit what was seen decides, and with a bound
+        of 0, which no number of rows would show."""
+        if not self.seen <= self.bound:  # NaN too
+            return "fails"
+        shown = self.limit is None or self.bound == 0 or self.limit <= self.bound
+        return "passes" if shown else "cannot be shown"
+
+    def __str__(self) -> str:
+        limit = "" if self.limit is None else f", 95 % limit {self.limit:.3g}{self.unit}"
+        return f"{self.what} {self.seen:.3g}{self.unit} (allowed {self.bound:g}{self.unit}{limit})"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the gate says of one form."""
+
+    form: str
+    rows: int
+    found: tuple[Found, ...]
+    changed: tuple[str, ...]  # the names of the rows whose answers are others
+    score: float  # of the task's first metric
+    torch_score: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst answer."""
+        order: tuple[Outcome, ...] = ("passes", "cannot be shown", "fails")
+        return max((found.outcome for found in self.found), key=order.index, default="passes")
+
+    def passes(self, require_bound: bool) -> bool:
+        """Whether the form may be published; `require_bound`: only what was shown."""
+        return self.outcome == "passes" or (self.outcome != "fails" and not require_bound)
+
+    def line(self) -> str:
+        """The outcome in one line, with what decided it and the rows that changed."""
+        of = f" with {plural(self.rows, 'row')}" if self.outcome == "cannot be shown" else ""
+        deciding = [str(f) for f in self.found if f.outcome == self.outcome]
+        shown = ", ".join(self.changed[:NAMED_ROWS])
+        more = ", ..." if len(self.changed) > NAMED_ROWS else ""
+        rows = f"; rows {shown}{more} changed" if self.changed else ""
+        return f"{self.form} {self.outcome}{of}: {'; '.join(deciding)}{rows}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "form": self.form,
+            "outcome": self.outcome,
+            "rows": self.rows,
+            "found": [{**asdict(found), "outcome": found.outcome} for found in self.found],
+            "changed_rows": list(self.changed),
+            "score": self.score,
+            "torch_score": self.torch_score,
+        }
+
+
+def judge(
+    form: str, rows: Rows, given: Mapping[str, np.ndarray], how: Calibration, bounds: Bounds
+) -> Judgement:
+    """Hold what a published form gave for the rows against torch.
+
+    Args:
+        form: its name.
+        rows: the dev rows, with torch's logits.
+        given: what the form gave, in the order of the rows: `logits` (N, C), and for a
+            classification `probabilities` (N, C) and `classes` (N,).
+        how: temperature and threshold as they were found.
+        bounds: what is allowed.
+    """
+    if rows.task.kind == "regression":
+        ours, theirs = given["logits"][:, 0].astype(float), rows.logits[:, 0].astype(float)
+        found = _numbers(theirs, ours, bounds)
+        changed = np.zeros(len(ours), bool)
+    else:
+        ours, theirs = given["classes"], how.classes(rows.logits)
+        changed = ours != theirs
+        found = _answers(changed, bounds)
+    metric, asked = rows.task.deciding_metric, [*found]
+    if bounds.logits is not None:
+        largest = float(np.abs(given["logits"] - rows.logits).max())
+        asked.append(Found("largest difference of logits", largest, None, bounds.logits))
+        if rows.task.kind == "classification":
+            gap = float(np.abs(given["probabilities"] - how.probabilities(rows.logits)).max())
+            asked.append(Found("largest difference of probabilities", gap, None, bounds.logits))
+    if bounds.loss is not None:
+        seen, limit = loss_of(metric, rows.labels, theirs, ours)
+        error = METRICS[metric].is_error
+        unit = 100 / METRICS[metric](theirs, rows.labels) if error else 100
+        words = " %" if error else " points"
+        asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
+    return Judgement(
+        form,
+        len(rows.names),
+        tuple(asked),
+        tuple(rows.names[i] for i in np.flatnonzero(changed)),
+        METRICS[metric](ours, rows.labels),
+        METRICS[metric](theirs, rows.labels),
+    )
+
+
+def _answers(changed: np.ndarray, bounds: Bounds) -> list[Found]:
+    if bounds.changed is None:
+        return []
+    count, rows = int(changed.sum()), len(changed)
+    seen, limit = 100 * count / rows, 100 * share_limits(count, rows)[1]
+    return [Found("changed answers", seen, limit, bounds.changed, " %")]
+
+
+def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found]:
+    from scipy.stats import pearsonr
+
+    gaps, spread = np.abs(ours - theirs), float(theirs.std()) or 1.0
+    found = []
+    if bounds.largest is not None:
+        found.append(Found("largest difference", gaps.max() / spread, None, bounds.largest, " sd"))
+    if bounds.mean is not None:
+        found.append(Found("mean difference", gaps.mean() / spread, None, bounds.mean, " sd"))
+    if bounds.pearson is not None:
+        gap = 1 - float(pearsonr(theirs, ours).statistic)
+        found.append(Found("1 - Pearson correlation", gap, None, 1 - bounds.pearson))
+    return found
+
+
+def share_limits(count: int, rows: int, level: float = LEVEL) -> tuple[float, float]:
+    """Below and above which a share lies of which `count` of `rows` were seen.
+
+    Clopper and Pearson (1934): exact, each end at the level.
+    """
+    from scipy.stats import beta
+
+    low = 0.0 if count == 0 else float(beta.ppf(1 - level, count, rows - count + 1))
+    high = 1.0 if count == rows else float(beta.ppf(level, count + 1, rows - count))
+    return low, high
+
+
+def loss_of(
+    metric: str, labels: np.ndarray, before: np.ndarray, after: np.ndarray
+) -> tuple[float, float]:
+    """How much a score lost from some answers (N,) to others, and the 95 % limit of that.
+
+    For accuracy the limit is exact: the share of rows that were lost is at most its upper limit,
+    that of those won at least its lower one, each at half the error. For other metrics it is the
+    upper end of a bootstrap's 95 % interval over rows, which is one-sided 97.5 %.
+    """
+    pair = one_pair(metric, labels, after, before)
+    if metric != "accuracy":
+        low = pair.low if sign(metric) > 0 else -pair.high
+        return -sign(metric) * pair.difference, -low
+    right_before, right_after = before == labels, after == labels
+    lost, won = int((right_before & ~right_after).sum()), int((~right_before & right_after).sum())
+    level = 1 - (1 - LEVEL) / 2
+    high, low = share_limits(lost, len(labels), level)[1], share_limits(won, len(labels), level)[0]
+    return (lost - won) / len(labels), high - low
