@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from alpkd_pipeline.export.limits import loss_of
 from alpkd_pipeline.tasks.metrics import METRICS
 
 FOLDS, SEED = 5, 0
@@ -63,7 +64,8 @@ def decided(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibration:
-    """Fit both; each is kept only where it helped rows that it was not fitted on.
+    """Fit both; each is kept only where it helped rows that it was not fitted on, the threshold
+    only where that is shown at 95 %: it makes answers others than the likeliest.
 
     Args:
         logits: (N, C) of rows that train did not see.
@@ -86,8 +88,9 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
     before, threshold, after = METRICS[metric](decided(soft, None), labels), None, None
     if logits.shape[1] == 2:
         cuts = _cross_fitted(lambda r: fit_threshold(soft[r, 1], labels[r], metric), len(labels))
-        after = METRICS[metric]((soft[:, 1] >= cuts).astype(np.int64), labels)
-        if after > before:
+        moved = (soft[:, 1] >= cuts).astype(np.int64)
+        after = METRICS[metric](moved, labels)
+        if loss_of(metric, labels, decided(soft, None), moved)[1] < 0:
             final = softened(logits, temperature)
             threshold = fit_threshold(final[:, 1], labels, metric)
     null = ece_of_calibrated(soft)

@@ -277,7 +277,7 @@ class Cell(Subject):
     def _export(self, name: str, of: Artifact, onnx: Artifact) -> Artifact:
         made_from = (of, onnx, self.encoded, self.splits, self.teacher)
         facts = {
-            "settings": self.params.export.model_dump(mode="json", exclude={"register", "opset"}),
+            "settings": self.params.export.model_dump(mode="json", exclude={"register_", "opset"}),
             # Answers of int8 depend on the processor, speeds on the machine.
             "processor": processor(),
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
