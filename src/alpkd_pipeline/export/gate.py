@@ -6,7 +6,7 @@ is not: it fails. Only the limit is not: it cannot be shown with so few rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.limits import loss_of, share_limits
+from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
@@ -115,47 +116,56 @@ class Judgement:
 
 
 def judge(
-    form: str, rows: Rows, given: Mapping[str, np.ndarray], how: Calibration, bounds: Bounds
+    form: str,
+    rows: Rows,
+    given: tuple[np.ndarray, Sequence[Answer]],
+    how: Calibration,
+    bounds: Bounds,
 ) -> Judgement:
-    """Hold what a published form gave for the rows against torch.
+    """Hold what a published form says of the rows against torch.
 
     Args:
         form: its name.
         rows: the dev rows, with torch's logits.
-        given: what the form gave, in the order of the rows: `logits` (N, C), and for a
-            classification `probabilities` (N, C) and `classes` (N,).
+        given: its logits (N, C) and answers, in the order of the rows.
         how: temperature and threshold as they were found.
         bounds: what is allowed.
     """
+    logits, answers = given
+    metric, asked = rows.task.deciding_metric, list[Found]()
     if rows.task.kind == "regression":
-        ours, theirs = given["logits"][:, 0].astype(float), rows.logits[:, 0].astype(float)
-        found = _numbers(theirs, ours, bounds)
+        ours = np.array([answer.score for answer in answers])
+        theirs = rows.logits[:, 0].astype(float)
         changed = np.zeros(len(ours), bool)
+        asked += _numbers(theirs, ours, bounds)
+        asked += _if("largest difference of answers", np.abs(ours - theirs).max(), bounds.logits)
     else:
-        ours, theirs = given["classes"], how.classes(rows.logits)
+        names = rows.task.label_names
+        ours = np.array([_class(answer.label, names) for answer in answers])
+        theirs = how.classes(rows.logits)
         changed = ours != theirs
-        found = _answers(changed, bounds)
-    metric, asked = rows.task.deciding_metric, [*found]
-    if bounds.logits is not None:
-        largest = float(np.abs(given["logits"] - rows.logits).max())
-        asked.append(Found("largest difference of logits", largest, None, bounds.logits))
-        if rows.task.kind == "classification":
-            gap = float(np.abs(given["probabilities"] - how.probabilities(rows.logits)).max())
-            asked.append(Found("largest difference of probabilities", gap, None, bounds.logits))
+        asked += _answers(changed, bounds)
+        said = np.array([[a.probabilities.get(name, np.nan) for name in names] for a in answers])
+        gap = np.abs(said - how.probabilities(rows.logits)).max()
+        asked += _if("largest difference of probabilities", gap, bounds.logits)
+    asked += _if("largest difference of logits", np.abs(logits - rows.logits).max(), bounds.logits)
+    scores = [METRICS[metric](found, rows.labels) for found in (ours, theirs)]
     if bounds.loss is not None:
         seen, limit = loss_of(metric, rows.labels, theirs, ours)
         error = METRICS[metric].is_error
-        unit = 100 / METRICS[metric](theirs, rows.labels) if error else 100
-        words = " %" if error else " points"
+        unit, words = (100 / scores[1], " %") if error else (100, " points")
         asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
-    return Judgement(
-        form,
-        len(rows.names),
-        tuple(asked),
-        tuple(rows.names[i] for i in np.flatnonzero(changed)),
-        METRICS[metric](ours, rows.labels),
-        METRICS[metric](theirs, rows.labels),
-    )
+    at = tuple(rows.names[i] for i in np.flatnonzero(changed))
+    return Judgement(form, len(rows.names), tuple(asked), at, *scores)
+
+
+def _class(label: str, names: Sequence[str]) -> int:
+    """-1 for a label that the task does not have."""
+    return names.index(label) if label in names else -1
+
+
+def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Found]:
+    return [] if bound is None else [Found(what, float(seen), None, bound, unit)]
 
 
 def _answers(changed: np.ndarray, bounds: Bounds) -> list[Found]:
@@ -170,12 +180,10 @@ def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found
     from scipy.stats import pearsonr
 
     gaps, spread = np.abs(ours - theirs), float(theirs.std()) or 1.0
-    found = []
-    if bounds.largest is not None:
-        found.append(Found("largest difference", gaps.max() / spread, None, bounds.largest, " sd"))
-    if bounds.mean is not None:
-        found.append(Found("mean difference", gaps.mean() / spread, None, bounds.mean, " sd"))
-    if bounds.pearson is not None:
-        gap = 1 - float(pearsonr(theirs, ours).statistic)
-        found.append(Found("1 - Pearson correlation", gap, None, 1 - bounds.pearson))
-    return found
+    apart = 1 - float(pearsonr(theirs, ours).statistic)
+    least = None if bounds.pearson is None else 1 - bounds.pearson
+    return [
+        *_if("largest difference", gaps.max() / spread, bounds.largest, " sd"),
+        *_if("mean difference", gaps.mean() / spread, bounds.mean, " sd"),
+        *_if("1 - Pearson correlation", apart, least),
+    ]

@@ -13,12 +13,13 @@ import pandas as pd
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import Calibration, calibrate
-from alpkd_pipeline.export.dev_rows import Dev, answers_of, read_dev
+from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
 from alpkd_pipeline.export.gate import Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
 from alpkd_pipeline.export.speed import Form, measure
 from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
 from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.run_config import read_config
 
@@ -58,6 +59,8 @@ def publish_run(
     facts = read_json(onnx / FACTS)
     settings = settings_of(task, run.params["task"]["max_length"], how, facts, asked["serve"])
     write_settings(folder, settings)
+    check_copies(folder, RunFolder(model), RunFolder(onnx))
+    check_tokenizer(folder, dev, settings["max_length"])
     judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
     for form, verdict in judged.items():
         if not verdict.passes(asked["require_bound"]):
@@ -78,6 +81,19 @@ def assemble(folder: Path, model: Path, onnx: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(onnx / name, folder / name)
     shutil.copy(runtime.__file__, folder / RUNTIME)
+
+
+def check_copies(folder: Path, model: RunFolder, onnx: RunFolder) -> None:
+    """Refuse a file that is not the one that was sealed with the model, or with its conversion.
+
+    Raises:
+        UserError: it names the file.
+    """
+    for name, digest in runtime.read_settings(folder)["files"].items():
+        source = onnx if name in FORMS.values() else model
+        sealed = source.manifest["files"].get(name, {}).get("sha256")
+        if name != RUNTIME and digest != sealed:
+            raise UserError(f"{folder / name} is not that of {source.path}: make the export again")
 
 
 def settings_of(
@@ -143,14 +159,14 @@ def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgem
 
 def _write_predictions(folder: Path, task: Task, dev: Dev) -> None:
     """The answers of the served form on the dev rows, `predictions/dev.csv`."""
-    given = answers_of(folder, None, dev, 1)
+    _, answers = answers_of(folder, None, dev, 1)
     frame = pd.DataFrame({"row": dev.rows.names, "label": dev.rows.labels})
     if task.kind == "regression":
-        frame["prediction"] = given["logits"][:, 0].astype(float)
+        frame["prediction"] = [answer.score for answer in answers]
     else:
-        frame["prediction"] = given["classes"]
-        for c, name in enumerate(task.label_names):
-            frame[f"p_{name}"] = given["probabilities"][:, c]
+        frame["prediction"] = [task.label_names.index(answer.label) for answer in answers]
+        for name in task.label_names:
+            frame[f"p_{name}"] = [answer.probabilities[name] for answer in answers]
     (folder / "predictions").mkdir()
     frame.to_csv(folder / "predictions" / "dev.csv", index=False, lineterminator="\n")
 
