@@ -256,18 +256,20 @@ def planted(encoder: str, name: str, world: MakeWorld, folder: Path) -> World:
 
 def caught(world: World, folder: Path) -> dict[str, str]:
     """What refuses a folder, `digest` or `answers`, and its words."""
-    dev, how = world.dev(), Calibration()
-    checks: list[tuple[str, Callable[[], object]]] = [
-        ("digest", lambda: check_copies(folder, RunFolder(world.model), RunFolder(world.onnx))),
-        ("answers", lambda: check_tokenizer(folder, dev, MAX_LENGTH)),
-        *(("answers", lambda form=form: _judged(world, folder, form, dev, how)) for form in FORMS),
-    ]
-    found: dict[str, str] = {}
-    for name, check in checks:
+    dev, how, found = world.dev(), Calibration(), dict[str, str]()
+
+    def note(name: str, check: Callable[[], object]) -> None:
         try:
             check()
         except UserError as error:
             found.setdefault(name, str(error))
+
+    note("digest", lambda: check_copies(folder, RunFolder(world.model), RunFolder(world.onnx)))
+    # As if the fault had been there before the hashes were taken.
+    write_settings(folder, json.loads((folder / "export.json").read_text()))
+    note("answers", lambda: check_tokenizer(folder, dev, MAX_LENGTH))
+    for form in FORMS:
+        note("answers", lambda form=form: _judged(world, folder, form, dev, how))
     return found
 
 
