@@ -46,6 +46,9 @@ class RunHooks:
         if made & {"teacher_scores", COMPARISON}:
             experiment: Experiment = catalog.load("experiment")
             _sum_up(catalog, settings_of(experiment), made, experiment.title)
+        for name in sorted(made & {"teacher_export", "student_export"}):
+            for line in told_export(catalog.load("experiment"), name):
+                print(line)  # noqa: T201
 
 
 def _sum_up(
