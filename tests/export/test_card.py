@@ -48,6 +48,7 @@ def test_a_student(store: Store) -> None:
     )
     assert "| this model | 7.0 | x86_64 (cpu) | 1 | fp32 |\n| its teacher | 12.0 |" in text
     assert "Of 8 dev rows 1 were cut." in text
+    assert "- Rows: 3,000 train rows, and 8 dev rows (dev).\n" in text
     assert "Of these rows 2 stand in train too." in text
     assert "\nkedro run --pipeline=distill\n" in text
     assert f"| student_export | {'9' * 64} | {'f' * 40} |\n" in text
@@ -94,6 +95,7 @@ def test_a_teacher_that_came_fine_tuned(store: Store) -> None:
     assert "came already fine-tuned; here its outputs were checked" in text
     assert "was not used, and how it was trained is not known here" in text
     assert "the best epoch was chosen" not in text
+    assert "What the training of the model cost elsewhere is not known" in text
 
 
 def test_a_regression(store: Store) -> None:
@@ -169,7 +171,8 @@ def test_calibration_in_words(store: Store) -> None:
     text = section(card_of(publish(store)), "Calibration")
     assert "divided by a temperature of 0.669" in text
     assert "This model shows more: its probabilities are not calibrated." in text
-    assert "There is no threshold, the likeliest class is answered" in text
+    assert "a threshold gave accuracy 62.50, against 75.00 without one, and no gain" in text
+    assert "All of this is of the logits in torch, fp32." in text
     assert "reliability.png" not in text
 
 

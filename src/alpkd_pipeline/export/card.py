@@ -67,6 +67,7 @@ def text(facts: Facts) -> str:
         data=hub_data(facts),
         language=language(facts),
         licence=licence(facts),
+        train_rows=encoded["train"]["rows"],
         rows=sum(split["rows"] for split in dev),
         cut=sum(split["cut_rows"] for split in dev),
         seeds=seeds_text(facts.seeds),
