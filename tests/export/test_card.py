@@ -86,6 +86,7 @@ def test_a_teacher(store: Store) -> None:
     assert "| `epochs` | 3 |\n" in text
     assert "| dev, accuracy | 8 | 75.00 | 34.91 to 96.81 | 90.00 |\n" in text
     assert "There is no interval over seeds." in text
+    assert "with `--pipeline=export_teacher` publishes it" in text
 
 
 def test_a_teacher_that_came_fine_tuned(store: Store) -> None:
