@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.models.conftest import tiny_config, word_tokenizer
+from tests.reporting.conftest import store  # noqa: F401 - a fixture
 from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.export.calibrate import Calibration
