@@ -8,6 +8,7 @@ from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as compare
 from alpkd_pipeline.pipelines.data_prep.pipeline import create_pipeline as data_prep
 from alpkd_pipeline.pipelines.distill.pipeline import create_pipeline as distill
 from alpkd_pipeline.pipelines.evaluate.pipeline import create_pipeline as evaluate
+from alpkd_pipeline.pipelines.export.pipeline import create_pipeline as export
 from alpkd_pipeline.pipelines.finetune_teacher.pipeline import create_pipeline as finetune_teacher
 
 
@@ -26,5 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "finetune_teacher": taught,
         "distill": distilled,
         "evaluate": evaluated,
+        "export": distilled + export(),
+        "export_teacher": taught + export("teacher"),
         "compare": compare(),
     }

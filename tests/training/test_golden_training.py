@@ -20,7 +20,7 @@ from tests.training.conftest import Make
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.manifest import write_json
-from alpkd_pipeline.training.devices import _cpu_name
+from alpkd_pipeline.store.fingerprint import processor
 from alpkd_pipeline.training.dispatch import run_stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "training.json"
@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "training.json"
 def machine() -> str:
     """What equal bytes depend on, beside one thread."""
     kernels = torch.backends.cpu.get_cpu_capability()
-    return f"{_cpu_name()}, {kernels}, torch {torch.__version__.partition('+')[0]}"
+    return f"{processor()[0]}, {kernels}, torch {torch.__version__.partition('+')[0]}"
 
 
 def losses(folder: Path) -> list[dict[str, float]]:

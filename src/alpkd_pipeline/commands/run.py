@@ -24,7 +24,7 @@ RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
 RUNNERS = ("StageRunner", "SequentialRunner", "ThreadRunner", "ParallelRunner")
 FORCE_HELP = (
     "Make these stages and what follows again, although they are there: data_prep,"
-    " finetune_teacher, signals, distill, evaluate, compare; several joined by +, or all."
+    " finetune_teacher, signals, distill, evaluate, export, compare; several joined by +, or all."
 )
 
 

@@ -67,7 +67,8 @@ class Published:
 
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Answer]:
         """The answers to some texts, or pairs of texts, in their order."""
-        return [self._answer(*row) for row in self._rows(texts, pairs)]
+        found = (self.encode(*row) for row in self._rows(texts, pairs))
+        return [self.answer(self.run(feed), cut) for feed, cut in found]
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """What the model computes for N texts, (N, C) float32, before temperature and threshold."""
@@ -90,29 +91,19 @@ class Published:
         found: np.ndarray = self._session.run(None, feed)[0][0]
         return found
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (N, C) of logits (N, C), in float64."""
-        scaled = logits.astype(np.float64) / self.settings["temperature"]
-        exps = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        found: np.ndarray = exps / exps.sum(axis=-1, keepdims=True)
-        return found
-
-    def classes(self, probabilities: np.ndarray) -> np.ndarray:
-        """The class (N,) that is answered: the likeliest, or by the threshold where one is set."""
-        threshold = self.settings["threshold"]
-        if threshold is None:
-            return np.asarray(probabilities.argmax(axis=-1))
-        return (probabilities[:, 1] >= threshold).astype(np.int64)
-
-    def _answer(self, text: str, pair: str | None) -> Answer:
-        feed, cut = self.encode(text, pair)
-        logits, names = self.run(feed)[None], self.settings["labels"]
+    def answer(self, logits: np.ndarray, truncated: bool = False) -> Answer:
+        """What logits (C,) mean: calibrated probabilities in float64, and the class they answer."""
         if self.settings["kind"] == "regression":
-            return Answer("value", float(logits[0, 0]), {}, cut)
-        chances = self.probabilities(logits)
-        chosen = int(self.classes(chances)[0])
-        by_name = {name: float(p) for name, p in zip(names, chances[0], strict=True)}
-        return Answer(names[chosen], by_name[names[chosen]], by_name, cut)
+            return Answer("value", float(logits[0]), {}, truncated)
+        scaled = logits.astype(np.float64) / self.settings["temperature"]
+        exps = np.exp(scaled - scaled.max())
+        chances = dict(zip(self.settings["labels"], (exps / exps.sum()).tolist(), strict=True))
+        threshold = self.settings["threshold"]
+        label = max(chances, key=lambda name: chances[name])
+        if threshold is not None:
+            first, second = chances
+            label = second if chances[second] >= threshold else first
+        return Answer(label, chances[label], chances, truncated)
 
     def _rows(
         self, texts: Sequence[str], pairs: Sequence[str] | None

@@ -31,6 +31,10 @@ RESULTS = {
     "teacher_latency": "evaluate",
     "student_latency": "evaluate",
     "student_geometry": "evaluate",
+    "teacher_onnx": "export",
+    "student_onnx": "export",
+    "teacher_export": "export",
+    "student_export": "export",
 }
 """The results of an experiment in an order in which they can be made, each with the stage by which
 `--force` names it."""
@@ -108,7 +112,8 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
     """What run.json says about how a result is made."""
     stage = cell.stage(name)
     about_student = name.startswith("student")
-    params = {k: v for k, v in cell.params.plain().items() if k not in ("run", "compare")}
+    untold = {"run", "compare"} if RESULTS[name] == "export" else {"run", "compare", "export"}
+    params = {k: v for k, v in cell.params.plain().items() if k not in untold}
     if cell.params.task.metrics is not None:
         # The user's own metrics are part of evaluations alone, which list them themselves.
         params["task"]["metrics"] = list(cell.task.metrics)

@@ -23,7 +23,7 @@ from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
 from alpkd_pipeline.store.diff import NO_EFFECT
-from alpkd_pipeline.store.fingerprint import code_digest, key_of, library_versions
+from alpkd_pipeline.store.fingerprint import code_digest, key_of, library_versions, processor
 from alpkd_pipeline.store.layout import CACHE, COMPARISONS, PLACES, store_folder
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
@@ -243,6 +243,49 @@ class Cell(Subject):
             "libraries": library_versions((*TRAINING_LIBRARIES, "scikit-learn")),
         }
         return self._stage("student_geometry", facts, upstream, self.student.expected.name)
+
+    @cached_property
+    def teacher_onnx(self) -> Artifact:
+        """The teacher as ONNX files."""
+        return self._onnx("teacher_onnx", self.teacher)
+
+    @cached_property
+    def student_onnx(self) -> Artifact:
+        """The student as ONNX files."""
+        return self._onnx("student_onnx", self.student)
+
+    @cached_property
+    def teacher_export(self) -> Artifact:
+        """The teacher's folder that is published."""
+        return self._export("teacher_export", self.teacher, self.teacher_onnx)
+
+    @cached_property
+    def student_export(self) -> Artifact:
+        """The student's folder that is published."""
+        return self._export("student_export", self.student, self.student_onnx)
+
+    def _onnx(self, name: str, of: Artifact) -> Artifact:
+        facts = {
+            "opset": self.params.export.opset,
+            "code": self._code("alpkd_pipeline.export.graph.convert"),
+            "libraries": library_versions(
+                (*TRAINING_LIBRARIES, "onnx", "onnxruntime", "onnxscript")
+            ),
+        }
+        return self._stage(name, facts, {of.name: of.key}, of.expected.name)
+
+    def _export(self, name: str, of: Artifact, onnx: Artifact) -> Artifact:
+        made_from = (of, onnx, self.encoded, self.splits, self.teacher)
+        facts = {
+            "settings": self.params.export.model_dump(mode="json", exclude={"register_", "opset"}),
+            # Answers of int8 depend on the processor, speeds on the machine.
+            "processor": processor(),
+            "machine": os.uname().nodename if hasattr(os, "uname") else "",
+            "metrics": self._metrics,
+            "code": self._code("alpkd_pipeline.export.publish.publish_run"),
+            "libraries": library_versions((*TRAINING_LIBRARIES, "onnxruntime", "scipy")),
+        }
+        return self._stage(name, facts, {a.name: a.key for a in made_from}, of.expected.name)
 
     @cached_property
     def _score_facts(self) -> dict[str, Any]:

@@ -25,7 +25,15 @@ from alpkd_pipeline.tasks.task import SourceSpec, Task, TaskKind
 FORCE = "force"
 """The runtime parameter by which an order to make stages again reaches the steps."""
 
-FORCE_NAMES = ("data_prep", "finetune_teacher", "signals", "distill", "evaluate", "compare")
+FORCE_NAMES = (
+    "data_prep",
+    "finetune_teacher",
+    "signals",
+    "distill",
+    "evaluate",
+    "export",
+    "compare",
+)
 """The stages as users name them for `--force`; nodes carry them as tags."""
 
 

@@ -105,13 +105,23 @@ def git(project: Path, *command: str, seconds: float = 10) -> str | None:
 
 def _instructions() -> str:
     """The widest vector instructions of this processor; its family where it does not tell."""
+    _, flags = processor()
+    return next((name for name in INSTRUCTIONS if name in flags), platform.machine())
+
+
+@cache
+def processor() -> tuple[str, tuple[str, ...]]:
+    """The name of this machine's processor and what it can do, in the kernel's words."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
     except OSError:
-        lines = []
-    told = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Feat")))
-    flags = next(told, [])
-    return next((name for name in INSTRUCTIONS if name in flags), platform.machine())
+        return platform.processor() or platform.machine(), ()
+    told = {
+        name.strip(): value.strip()
+        for name, _, value in (line.partition(":") for line in reversed(lines))
+    }
+    flags = told.get("flags") or told.get("Features") or ""
+    return told.get("model name") or platform.machine(), tuple(flags.split())
 
 
 def sha256_cached(path: Path, cache_file: Path | None) -> str:

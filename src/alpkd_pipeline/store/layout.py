@@ -30,6 +30,7 @@ TEACHERS = "06_models/teachers"
 STUDENTS = "06_models/students"
 SCORES = ("07_model_output/scores", "07_model_output/evaluation")
 """Folders with scores.json; both hold the same dev scores, the second all splits and metrics."""
+ONNX, EXPORTS = "06_models/onnx", "06_models/exports"
 LATENCY = "07_model_output/latency"
 GEOMETRY = "07_model_output/geometry"
 COMPARISONS = "08_reporting/comparison"
@@ -88,6 +89,8 @@ KINDS = (
     _measured("scores", SCORES[0], "scores.json"),
     _measured("evaluation", SCORES[1], "scores.json", "size.json"),
     _measured("latency", LATENCY, "latency.json"),
+    _measured("onnx", ONNX, "onnx.json", "onnx/model.onnx"),
+    _measured("export", EXPORTS, "export.json", "gate.json", "speed.json"),
     Kind("geometry", GEOMETRY, ("student_geometry",), ("run.json", "geometry.json")),
     Kind(COMPARISON, COMPARISONS, ("comparison",), ("run.json", "report.html", "comparison.json")),
 )
@@ -100,7 +103,7 @@ FILES = {stage: kind.files for kind in KINDS for stage in kind.stages}
 
 DATA = ("splits", "encoded", "signals")
 MODELS = ("teacher", "student")
-MEASURED = ("scores", "evaluation", "latency", "geometry")
+MEASURED = ("scores", "evaluation", "latency", "onnx", "export", "geometry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import torch
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store import diff
+from alpkd_pipeline.store.fingerprint import processor
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch, collate
 from alpkd_pipeline.training.run_config import Settings
@@ -93,7 +94,7 @@ def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardwar
     on_gpu = chosen.startswith("cuda")
     return Hardware(
         device=chosen,
-        device_name=torch.cuda.get_device_name(torch.device(chosen)) if on_gpu else _cpu_name(),
+        device_name=torch.cuda.get_device_name(torch.device(chosen)) if on_gpu else processor()[0],
         precision=_precision(precision, chosen),
         threads=int(threads) if threads != "auto" else _threads(),
     )
@@ -121,15 +122,6 @@ def _device(asked: str) -> str:
             f" (torch {torch.__version__}); use auto or cpu"
         )
     return asked
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 def _precision(asked: str, device: str) -> str:

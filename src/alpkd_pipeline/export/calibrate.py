@@ -1,0 +1,189 @@
+"""Temperature and threshold of a classifier, fitted and judged on dev rows that train never saw.
+
+Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. What is
+said of its effect is cross-fitted: each fifth of the rows is judged by what the others gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alpkd_pipeline.export.limits import loss_of
+from alpkd_pipeline.tasks.metrics import METRICS
+
+FOLDS, SEED = 5, 0
+BINS = 15
+"""Of equal width, as in the paper."""
+NULL_DRAWS = 300
+"""How often labels are drawn that the probabilities are right about."""
+LOW, HIGH = 0.05, 20.0
+"""Between these a temperature is looked for."""
+CUTS = 100
+"""A threshold is looked for among so many quantiles of the probabilities."""
+FEWEST = 50
+"""With fewer rows nothing is fitted."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns logits into probabilities and answers, and what it was worth."""
+
+    temperature: float = 1.0
+    threshold: float | None = None  # of the second of two classes; None: the likeliest is answered
+    facts: dict[str, Any] | None = None  # JSON-ready, see `calibrate`; None: nothing was fitted
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Of each class, (N, C) float64, from logits (N, C)."""
+        return softened(logits, self.temperature)
+
+    def classes(self, logits: np.ndarray) -> np.ndarray:
+        """The class ids (N,) that logits (N, C) answer."""
+        return decided(self.probabilities(logits), self.threshold)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"temperature": self.temperature, "threshold": self.threshold, **(self.facts or {})}
+
+
+def softened(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, C) float64 of logits (N, C) divided by a temperature."""
+    from scipy.special import softmax
+
+    return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1))
+
+
+def decided(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
+    """The class ids (N,) of probabilities (N, C)."""
+    if threshold is None:
+        return np.asarray(probabilities.argmax(axis=1))
+    return (probabilities[:, 1] >= threshold).astype(np.int64)
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibration:
+    """Fit both; each is kept only where it helped rows that it was not fitted on, the threshold
+    only where that is shown at 95 %: it makes answers others than the likeliest.
+
+    Args:
+        logits: (N, C) of rows that train did not see.
+        labels: (N,) their class ids.
+        metric: the task's first; a threshold is for two classes, and for this.
+
+    Returns:
+        With `facts`: `rows`, `folds`; `nll` and `ece` with `before`, `after` (cross-fitted) and
+        for `ece` also `calibrated_median` and `calibrated_95`, what a perfectly calibrated model
+        with these probabilities shows on so many rows; `score` with `metric`, `before`, `after`;
+        `bins`, see `reliability`. Without facts where there are fewer than `FEWEST` rows.
+    """
+    if len(labels) < FEWEST:
+        return Calibration()
+    plain = softened(logits, 1.0)
+    fitted = _cross_fitted(lambda rows: fit_temperature(logits[rows], labels[rows]), len(labels))
+    soft = softened(logits / fitted[:, None], 1.0)
+    warm = nll(soft, labels) < nll(plain, labels)
+    temperature, soft = (fit_temperature(logits, labels), soft) if warm else (1.0, plain)
+    before, threshold, after = METRICS[metric](decided(soft, None), labels), None, None
+    if logits.shape[1] == 2:
+        cuts = _cross_fitted(lambda r: fit_threshold(soft[r, 1], labels[r], metric), len(labels))
+        moved = (soft[:, 1] >= cuts).astype(np.int64)
+        after = METRICS[metric](moved, labels)
+        if loss_of(metric, labels, decided(soft, None), moved)[1] < 0:
+            final = softened(logits, temperature)
+            threshold = fit_threshold(final[:, 1], labels, metric)
+    null = ece_of_calibrated(soft)
+    facts = {
+        "rows": len(labels),
+        "folds": FOLDS,
+        "nll": {"before": nll(plain, labels), "after": nll(soft, labels)},
+        "ece": {
+            "before": ece(plain, labels),
+            "after": ece(soft, labels),
+            "calibrated_median": float(np.median(null)),
+            "calibrated_95": float(np.quantile(null, 0.95)),
+        },
+        "score": {"metric": metric, "before": before, "after": after},
+        "bins": {"before": reliability(plain, labels), "after": reliability(soft, labels)},
+    }
+    return Calibration(temperature, threshold, facts)
+
+
+def _cross_fitted(fit: Callable[[np.ndarray], float], count: int) -> np.ndarray:
+    """For each of the rows what was fitted on the folds that it is not in."""
+    folds = np.array_split(np.random.default_rng(SEED).permutation(count), FOLDS)
+    found = np.empty(count)
+    for fold in folds:
+        rest = np.ones(count, bool)
+        rest[fold] = False
+        found[fold] = fit(np.flatnonzero(rest))
+    return found
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """What gives logits (N, C) the least negative log-likelihood of labels (N,)."""
+    from scipy.optimize import minimize_scalar
+
+    bounds = (float(np.log(LOW)), float(np.log(HIGH)))
+    found = minimize_scalar(
+        lambda log: nll(softened(logits, float(np.exp(log))), labels),
+        bounds=bounds,
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def fit_threshold(second: np.ndarray, labels: np.ndarray, metric: str) -> float:
+    """From which probability (N,) of the second class on it is answered, for the best score.
+
+    Of equally good ones the nearest to one half.
+    """
+    cuts = np.unique([0.5, *np.quantile(second, np.linspace(0, 1, CUTS))])
+    scores = [METRICS[metric]((second >= cut).astype(np.int64), labels) for cut in cuts]
+    best = cuts[np.isclose(scores, max(scores), atol=1e-12)]
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+def nll(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The mean negative log-likelihood, in nats, of labels (N,) under probabilities (N, C)."""
+    own = probabilities[np.arange(len(labels)), labels.astype(np.int64)]
+    return float(-np.log(np.maximum(own, 1e-300)).mean())
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
+    """The bins that have rows: `rows`, mean `confidence` in the likeliest class, `accuracy`."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = _bins(confidence)
+    return [
+        {
+            "rows": int(chosen.sum()),
+            "confidence": float(confidence[chosen].mean()),
+            "accuracy": float(right[chosen].mean()),
+        }
+        for place in range(BINS)
+        if (chosen := places == place).any()
+    ]
+
+
+def ece(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Expected calibration error, 0 to 1, of probabilities (N, C) and labels (N,)."""
+    confidence = probabilities.max(axis=1)
+    return _ece(confidence, probabilities.argmax(axis=1) == labels, _bins(confidence))
+
+
+def ece_of_calibrated(probabilities: np.ndarray) -> np.ndarray:
+    """What that error is by chance alone, (NULL_DRAWS,), where the probabilities (N, C) hold."""
+    confidence = probabilities.max(axis=1)
+    places, draw = _bins(confidence), np.random.default_rng(SEED)
+    drawn = (draw.random(len(confidence)) < confidence for _ in range(NULL_DRAWS))
+    return np.array([_ece(confidence, right, places) for right in drawn])
+
+
+def _bins(confidence: np.ndarray) -> np.ndarray:
+    return np.minimum((confidence * BINS).astype(int), BINS - 1)
+
+
+def _ece(confidence: np.ndarray, right: np.ndarray, places: np.ndarray) -> float:
+    gaps = np.bincount(places, confidence - right, BINS)
+    return float(np.abs(gaps).sum() / len(confidence))

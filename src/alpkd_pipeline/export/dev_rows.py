@@ -1,0 +1,152 @@
+"""The dev rows by which an export is judged: what torch says of them, and what a folder says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.evaluation.score import check_split, loaded_model
+from alpkd_pipeline.export.gate import Rows
+from alpkd_pipeline.export.runtime import Answer, Published
+from alpkd_pipeline.models.encoder import load_tokenizer
+from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.validate import text_keys
+from alpkd_pipeline.training.devices import resolve_hardware
+from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.predict import predict
+from alpkd_pipeline.training.run_config import RunConfig
+
+Row = tuple[str, ...]
+"""One text, or two."""
+
+
+@dataclass(frozen=True)
+class Dev:
+    """The dev rows of a task, all of its splits one after the other."""
+
+    rows: Rows
+    texts: list[Row]
+    unseen: np.ndarray  # (N,) whether train has no such row
+    digest: str  # the sha256 of names, texts and labels
+    splits: tuple[EncodedSplit, ...]  # what torch was given
+
+    def encoded(self) -> Iterator[tuple[list[int], list[int] | None]]:
+        """The token ids that torch was given for each row, and its token types if it has such."""
+        for split in self.splits:
+            ends, types = split.offsets[1:-1], split.token_type_ids
+            ids = [part.tolist() for part in np.split(split.input_ids, ends)]
+            kinds = [None] * len(ids) if types is None else np.split(types, ends)
+            for row, kind in zip(ids, kinds, strict=True):
+                yield row, None if kind is None else kind.tolist()
+
+
+def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
+    """The dev rows with torch's logits in fp32.
+
+    Raises:
+        UserError: there are none, or they do not fit the model.
+    """
+    task = run.task
+    frames = {name: pd.read_parquet(splits / f"{name}.parquet") for name in task.dev_splits}
+    given = {name: read_encoded(encoded, name) for name in frames}
+    hardware = resolve_hardware(run.training.device, "fp32", run.training.threads)
+    limit = RowLimit(run.training.eval_batch_size, "evaluation")
+    with loaded_model(model, task, hardware) as loaded:
+        for name, split in given.items():
+            check_split(loaded, split, name)
+        logits = [predict(loaded, split, limit) for split in given.values()]
+    names, texts, keys = [], [], []
+    for name, frame in frames.items():
+        prefix = f"{name} " if len(frames) > 1 else ""
+        names += [f"{prefix}{idx}" for idx in frame["idx"]]
+        texts += list(zip(*(frame[column] for column in task.text_columns), strict=True))
+        keys += text_keys(frame, task)
+    if not texts:
+        raise UserError(f"{splits} has no dev rows, so an export cannot be judged")
+    seen = {*text_keys(pd.read_parquet(splits / "train.parquet"), task)}
+    labels = np.concatenate([frame["label"].to_numpy() for frame in frames.values()])
+    told = json.dumps([names, texts, labels.tolist()], ensure_ascii=False)
+    return Dev(
+        Rows(task, names, labels, np.concatenate(logits)),
+        texts,
+        np.array([key not in seen for key in keys]),
+        hashlib.sha256(told.encode()).hexdigest(),
+        tuple(given.values()),
+    )
+
+
+def answers_of(
+    folder: Path, form: str | None, dev: Dev, threads: int
+) -> tuple[np.ndarray, list[Answer]]:
+    """What a published folder, loaded anew, says of the dev rows: logits (N, C) and answers.
+
+    Args:
+        folder: where it lies.
+        form: `fp32` or `int8`; None is the one that is served.
+        dev: the rows.
+        threads: of the runtime.
+
+    Raises:
+        UserError: a file of the folder is not what was published, it cannot be loaded, or it reads
+            texts otherwise than torch did.
+    """
+    logits, answers = [], []
+    try:
+        model = Published(folder, form, threads=threads)
+        shown = tqdm(dev.texts, f"gate {model.form}", unit="row", disable=None, leave=False)
+        for row, given in zip(shown, dev.encoded(), strict=True):
+            feed, cut = model.encode(*row)
+            _check_read(folder, row, given, feed)
+            logits.append(model.run(feed))
+            answers.append(model.answer(logits[-1], cut))
+    except UserError:
+        raise
+    except Exception as error:  # onnxruntime and tokenizers have errors of their own
+        said = " ".join(str(error).split())
+        raise UserError(f"{folder} does not answer as a published model: {said}") from None
+    return np.array(logits, np.float32), answers
+
+
+def check_tokenizer(folder: Path, dev: Dev, max_length: int) -> None:
+    """Refuse a folder whose tokenizer, as transformers loads it, reads a dev row otherwise than
+    torch was given it in training: answers would be others, and nothing else would say so.
+    """
+    tokenizer = load_tokenizer(folder)
+    for row, given in zip(dev.texts, dev.encoded(), strict=True):
+        found = tokenizer(*row, truncation="longest_first", max_length=max_length)
+        _check_read(folder, row, given, {name: np.array([found[name]]) for name in found})
+
+
+def _check_read(
+    folder: Path,
+    row: Row,
+    given: tuple[list[int], list[int] | None],
+    feed: Mapping[str, np.ndarray],
+) -> None:
+    ids, types = given
+    for name, wanted in (("input_ids", ids), ("token_type_ids", types)):
+        found = feed[name][0].tolist() if name in feed else None
+        if found != wanted:
+            raise UserError(
+                f"{folder} reads {' / '.join(row)!r:.80} otherwise than the model did in training"
+                f" ({name} {_first_difference(found, wanted)}): its tokenizer is another one"
+            )
+
+
+def _first_difference(found: list[int] | None, wanted: list[int] | None) -> str:
+    if found is None or wanted is None:
+        return "are missing" if found is None else "are too many"
+    at = next(
+        (i for i, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]), -1
+    )
+    if at < 0:
+        return f"are {len(found)} instead of {len(wanted)}"
+    return f"have {found[at]} instead of {wanted[at]} at token {at}"

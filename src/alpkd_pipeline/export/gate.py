@@ -1,0 +1,189 @@
+"""The gate: whether a published form answers as the model in torch does, on every dev row.
+
+Three outcomes. What was seen is within the bounds and the 95 % limit too: it passes. What was seen
+is not: it fails. Only the limit is not: it cannot be shown with so few rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.export.calibrate import Calibration
+from alpkd_pipeline.export.limits import loss_of, share_limits
+from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.tasks.metrics import METRICS
+from alpkd_pipeline.tasks.task import Task
+
+Outcome = Literal["passes", "fails", "cannot be shown"]
+
+NAMED_ROWS = 20
+"""So many rows whose answers changed are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a form may be from torch; None: not asked."""
+
+    logits: float | None = None  # largest difference of any logit
+    changed: float | None = None  # answers that are others, in percent of the rows
+    loss: float | None = None  # what the first metric may lose: points of a score, % of an error
+    # of a regression: largest and mean difference, in standard deviations of torch's answers
+    largest: float | None = None
+    mean: float | None = None
+    pearson: float | None = None  # of a regression: correlation with torch's answers, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The dev rows: what torch says of them, and what is right."""
+
+    task: Task
+    names: list[str]  # N numbers of the rows, with the split where there are several
+    labels: np.ndarray  # (N,)
+    logits: np.ndarray  # (N, C) of torch in fp32
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is asked of a form, beside its bound."""
+
+    what: str  # in words: `changed answers`
+    seen: float
+    limit: float | None  # the 95 % limit of what is so in general; None where there is none
+    bound: float
+    unit: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The answer to this one question. Without a limit what was seen decides, and with a bound
+        of 0, which no number of rows would show."""
+        if not self.seen <= self.bound:  # NaN too
+            return "fails"
+        shown = self.limit is None or self.bound == 0 or self.limit <= self.bound
+        return "passes" if shown else "cannot be shown"
+
+    def __str__(self) -> str:
+        limit = "" if self.limit is None else f", 95 % limit {self.limit:.3g}{self.unit}"
+        return f"{self.what} {self.seen:.3g}{self.unit} (allowed {self.bound:g}{self.unit}{limit})"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the gate says of one form."""
+
+    form: str
+    rows: int
+    found: tuple[Found, ...]
+    changed: tuple[str, ...]  # the names of the rows whose answers are others
+    score: float  # of the task's first metric
+    torch_score: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst answer."""
+        order: tuple[Outcome, ...] = ("passes", "cannot be shown", "fails")
+        return max((found.outcome for found in self.found), key=order.index, default="passes")
+
+    def passes(self, require_bound: bool) -> bool:
+        """Whether the form may be published; `require_bound`: only what was shown."""
+        return self.outcome == "passes" or (self.outcome != "fails" and not require_bound)
+
+    def line(self) -> str:
+        """The outcome in one line, with what decided it and the rows that changed."""
+        of = f" with {plural(self.rows, 'row')}" if self.outcome == "cannot be shown" else ""
+        deciding = [str(f) for f in self.found if f.outcome == self.outcome]
+        shown = ", ".join(self.changed[:NAMED_ROWS])
+        more = ", ..." if len(self.changed) > NAMED_ROWS else ""
+        rows = f"; rows {shown}{more} changed" if self.changed else ""
+        return f"{self.form} {self.outcome}{of}: {'; '.join(deciding)}{rows}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "form": self.form,
+            "outcome": self.outcome,
+            "rows": self.rows,
+            "found": [{**asdict(found), "outcome": found.outcome} for found in self.found],
+            "changed_rows": list(self.changed),
+            "score": self.score,
+            "torch_score": self.torch_score,
+        }
+
+
+def judge(
+    form: str,
+    rows: Rows,
+    given: tuple[np.ndarray, Sequence[Answer]],
+    how: Calibration,
+    bounds: Bounds,
+) -> Judgement:
+    """Hold what a published form says of the rows against torch.
+
+    Args:
+        form: its name.
+        rows: the dev rows, with torch's logits.
+        given: its logits (N, C) and answers, in the order of the rows.
+        how: temperature and threshold as they were found.
+        bounds: what is allowed.
+    """
+    logits, answers = given
+    metric, asked = rows.task.deciding_metric, list[Found]()
+    if rows.task.kind == "regression":
+        ours = np.array([answer.score for answer in answers])
+        theirs = rows.logits[:, 0].astype(float)
+        changed = np.zeros(len(ours), bool)
+        asked += _numbers(theirs, ours, bounds)
+        asked += _if("largest difference of answers", np.abs(ours - theirs).max(), bounds.logits)
+    else:
+        names = rows.task.label_names
+        ours = np.array([_class(answer.label, names) for answer in answers])
+        theirs = how.classes(rows.logits)
+        changed = ours != theirs
+        asked += _answers(changed, bounds)
+        said = np.array([[a.probabilities.get(name, np.nan) for name in names] for a in answers])
+        gap = np.abs(said - how.probabilities(rows.logits)).max()
+        asked += _if("largest difference of probabilities", gap, bounds.logits)
+    asked += _if("largest difference of logits", np.abs(logits - rows.logits).max(), bounds.logits)
+    scores = [METRICS[metric](found, rows.labels) for found in (ours, theirs)]
+    if bounds.loss is not None:
+        seen, limit = loss_of(metric, rows.labels, theirs, ours)
+        error = METRICS[metric].is_error
+        unit, words = (100 / scores[1], " %") if error else (100, " points")
+        asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
+    at = tuple(rows.names[i] for i in np.flatnonzero(changed))
+    return Judgement(form, len(rows.names), tuple(asked), at, *scores)
+
+
+def _class(label: str, names: Sequence[str]) -> int:
+    """-1 for a label that the task does not have."""
+    return names.index(label) if label in names else -1
+
+
+def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Found]:
+    return [] if bound is None else [Found(what, float(seen), None, bound, unit)]
+
+
+def _answers(changed: np.ndarray, bounds: Bounds) -> list[Found]:
+    if bounds.changed is None:
+        return []
+    count, rows = int(changed.sum()), len(changed)
+    seen, limit = 100 * count / rows, 100 * share_limits(count, rows)[1]
+    return [Found("changed answers", seen, limit, bounds.changed, " %")]
+
+
+def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found]:
+    from scipy.stats import pearsonr
+
+    gaps, spread = np.abs(ours - theirs), float(theirs.std()) or 1.0
+    apart = 1 - float(pearsonr(theirs, ours).statistic)
+    least = None if bounds.pearson is None else 1 - bounds.pearson
+    return [
+        *_if("largest difference", gaps.max() / spread, bounds.largest, " sd"),
+        *_if("mean difference", gaps.mean() / spread, bounds.mean, " sd"),
+        *_if("1 - Pearson correlation", apart, least),
+    ]

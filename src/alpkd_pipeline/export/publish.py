@@ -1,0 +1,194 @@
+"""The folder that is published: all that a model needs, behind the gate, told in a card."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.export import runtime
+from alpkd_pipeline.export.calibrate import Calibration, calibrate
+from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
+from alpkd_pipeline.export.gate import Bounds, Judgement, judge
+from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
+from alpkd_pipeline.export.speed import Form, measure
+from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
+from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
+from alpkd_pipeline.store.run_folder import RunFolder
+from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.training.run_config import read_config
+
+log = logging.getLogger(__name__)
+
+RUNTIME, GATE, SPEED, CALIBRATION = "runtime.py", "gate.json", "speed.json", "calibration.json"
+TOKENIZER = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json")
+PRECISIONS = ("fp32", "bf16")
+"""In which torch is timed: on processors of today bf16 is twice as fast."""
+
+
+def publish_run(
+    folder: Path, *, model: Path, teacher: Path | None, onnx: Path, encoded: Path, splits: Path
+) -> None:
+    """Fill the folder of an export, as its run.json says.
+
+    Args:
+        folder: the run folder.
+        model: the fine-tuned model.
+        teacher: that of a student, to be timed beside it.
+        onnx: what `graph.convert` made of the model.
+        encoded: the splits as token ids, which torch is given.
+        splits: the splits as texts, which the published model is given.
+
+    Raises:
+        UserError: the gate refuses the fp32 form; nothing is published then.
+    """
+    check_libraries()
+    run = read_config(folder)
+    asked, task = run.params["export"], run.task
+    dev = read_dev(run, model, encoded, splits)
+    how = Calibration()
+    if asked["calibrate"] == "temperature" and task.kind == "classification":
+        known = dev.unseen
+        how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.deciding_metric)
+    assemble(folder, model, onnx)
+    facts = read_json(onnx / FACTS)
+    settings = settings_of(task, run.params["task"]["max_length"], how, facts, asked["serve"])
+    write_settings(folder, settings)
+    check_copies(folder, RunFolder(model), RunFolder(onnx))
+    check_tokenizer(folder, dev, settings["max_length"])
+    judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
+    for form, verdict in judged.items():
+        if not verdict.passes(asked["require_bound"]):
+            _withdraw(folder, settings, form, verdict)
+    write_json(folder / CALIBRATION, {"seen_in_train": int((~dev.unseen).sum()), **how.to_dict()})
+    forms = [verdict.to_dict() for verdict in judged.values()]
+    write_json(folder / GATE, {"dev": dev.digest, "serve": settings["serve"], "forms": forms})
+    _write_predictions(folder, task, dev)
+    _time(folder, model, teacher, settings, dev, asked)
+
+
+def assemble(folder: Path, model: Path, onnx: Path) -> None:
+    """Copy what the folder of a model for transformers holds, its ONNX files, and the runtime."""
+    named = [model / name for name in (CONFIG, *TOKENIZER)]
+    for path in (*filter(Path.is_file, named), *weight_files(model)):
+        shutil.copy(path, folder / path.name)
+    for name in FORMS.values():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(onnx / name, folder / name)
+    shutil.copy(runtime.__file__, folder / RUNTIME)
+
+
+def check_copies(folder: Path, model: RunFolder, onnx: RunFolder) -> None:
+    """Refuse a file that is not the one that was sealed with the model, or with its conversion.
+
+    Raises:
+        UserError: it names the file.
+    """
+    for name, digest in runtime.read_settings(folder)["files"].items():
+        source = onnx if name in FORMS.values() else model
+        sealed = source.manifest["files"].get(name, {}).get("sha256")
+        if name != RUNTIME and digest != sealed:
+            raise UserError(f"{folder / name} is not that of {source.path}: make the export again")
+
+
+def settings_of(
+    task: Task, max_length: int, how: Calibration, onnx: Mapping[str, Any], serve: str
+) -> dict[str, Any]:
+    """What `runtime.Published` reads beside the files: how texts become answers."""
+    return {
+        "format": 1,
+        "task": task.name,
+        "kind": task.kind,
+        "labels": list(task.label_names),
+        "text_columns": list(task.text_columns),
+        "max_length": max_length,
+        "inputs": onnx["inputs"],
+        "temperature": how.temperature,
+        "threshold": how.threshold,
+        "forms": dict(FORMS),
+        "serve": serve,
+        "opset": onnx["opset"],
+        "libraries": onnx["libraries"],
+    }
+
+
+def write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """Write them with the hashes of all files that are there, and with their own."""
+    there = (p for p in folder.rglob("*") if p.is_file())
+    names = sorted(path.relative_to(folder).as_posix() for path in there)
+    given = {*TOKENIZER, *settings["forms"].values(), CONFIG, RUNTIME}
+    files = [name for name in names if name in given or name.endswith(".safetensors")]
+    settings["files"] = {name: sha256_file(folder / name) for name in files}
+    settings["digest"] = runtime.digest_of(settings)
+    (folder / runtime.SETTINGS).write_text(as_json(settings), "utf-8")
+
+
+def pass_gate(
+    folder: Path, form: str, dev: Dev, how: Calibration, asked: Mapping[str, Any]
+) -> Judgement:
+    """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
+
+    Raises:
+        UserError: the folder is not what was published.
+    """
+    given = answers_of(folder, form, dev, asked["threads"])
+    kind = "regression" if dev.rows.task.kind == "regression" else "classification"
+    found = judge(form, dev.rows, given, how, Bounds(**asked["gate"][form][kind]))
+    log.info("gate: %s", found.line())
+    return found
+
+
+def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgement) -> None:
+    """Take a form out that the gate refuses; without fp32 there is nothing to publish."""
+    if form == "fp32":
+        raise UserError(
+            f"the gate refuses the export, nothing is published: {verdict.line()}; what was"
+            " converted is kept, the bounds are in conf/base/parameters/export.yml"
+        )
+    log.warning("published without %s, which the gate refuses: %s", form, verdict.line())
+    (folder / FORMS[form]).unlink()
+    del settings["forms"][form]
+    settings["serve"] = "fp32"
+    write_settings(folder, settings)
+
+
+def _write_predictions(folder: Path, task: Task, dev: Dev) -> None:
+    """The answers of the served form on the dev rows, `predictions/dev.csv`."""
+    _, answers = answers_of(folder, None, dev, 1)
+    frame = pd.DataFrame({"row": dev.rows.names, "label": dev.rows.labels})
+    if task.kind == "regression":
+        frame["prediction"] = [answer.score for answer in answers]
+    else:
+        frame["prediction"] = [task.label_names.index(answer.label) for answer in answers]
+        for name in task.label_names:
+            frame[f"p_{name}"] = [answer.probabilities[name] for answer in answers]
+    (folder / "predictions").mkdir()
+    frame.to_csv(folder / "predictions" / "dev.csv", index=False, lineterminator="\n")
+
+
+def _time(
+    folder: Path,
+    model: Path,
+    teacher: Path | None,
+    settings: Mapping[str, Any],
+    dev: Dev,
+    asked: Mapping[str, Any],
+) -> None:
+    who = "student" if teacher else "teacher"
+    torch = [(who, model), *([("teacher", teacher)] if teacher else [])]
+    forms = [
+        Form(who, "onnx", form, folder, (file, "tokenizer.json"))
+        for form, file in settings["forms"].items()
+    ]
+    for name, place in torch:
+        files = (*(path.name for path in weight_files(place)), "tokenizer.json")
+        forms += [Form(name, "torch", precision, place, files) for precision in PRECISIONS]
+    log.info("timing %d forms in turn", len(forms))
+    given = {name: asked[name] for name in ("threads", "repeats", "batches")}
+    found = measure(forms, dev.texts, max_length=settings["max_length"], **given)
+    write_json(folder / SPEED, {**found, "price_per_hour": asked["price_per_hour"]})

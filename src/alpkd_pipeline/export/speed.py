@@ -1,0 +1,219 @@
+"""How fast and how large each form of a model is, as it is used: from a text to its logits.
+
+Every form has a process of its own, so that one's threads and memory are not another's. They are
+timed in turn, block by block over the same real dev rows: what slows the machine down for a while
+slows down all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+
+from alpkd_pipeline.export.dev_rows import Row
+from alpkd_pipeline.store.fingerprint import processor
+
+WARMUP = 20
+"""Rows of each form before the first that counts."""
+BLOCKS = 20
+"""So often each form has its turn."""
+BATCH = 32
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Something to be timed."""
+
+    model: str  # `student` or `teacher`
+    engine: str  # `torch` or `onnx`
+    precision: str  # `fp32`, `bf16`, `int8`
+    folder: Path  # the published folder, or the model's for torch
+    files: tuple[str, ...]  # what it needs of it on disk, beside the tokenizer
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{self.model}, {'ONNX' if self.engine == 'onnx' else 'torch'} {self.precision}"
+
+
+class Model(Protocol):
+    """A loaded form."""
+
+    def encode(self, rows: Sequence[Row]) -> Any:
+        """Rows as the model takes them."""
+
+    def run(self, encoded: Any) -> object:
+        """Their logits, on the processor."""
+
+
+def measure(
+    forms: Sequence[Form],
+    rows: Sequence[Row],
+    *,
+    max_length: int,
+    threads: int,
+    repeats: int,
+    batches: int,
+) -> dict[str, Any]:
+    """Time all forms on texts.
+
+    Args:
+        forms: what to time.
+        rows: the texts of the dev split; which of them are timed is drawn, the same for all forms.
+        max_length: the most tokens of a row.
+        threads: of each form.
+        repeats: rows that are timed one by one.
+        batches: of `BATCH` rows, timed as a whole; ONNX takes their rows one by one.
+
+    Returns:
+        JSON-ready: `forms`, each with `name`, `model`, `engine`, `precision`; `one` (`p50_ms` and
+        `p95_ms` with the tokenizer, `tokenizer_p50_ms`, `repeats`); `batch` (`rows`, `p50_ms`,
+        `repeats`, `rows_per_second`); `disk_mb`; `memory_mb`, what its process held more after
+        loading and answering than before. And `threads`, `processor`, `features`, `seed`.
+    """
+    draw = np.random.default_rng(SEED)
+    single = [[rows[i]] for i in draw.integers(len(rows), size=repeats)]
+    many = [[rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(batches)]
+    warm = [[rows[i]] for i in draw.integers(len(rows), size=WARMUP)]
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            for _ in forms
+        ]
+        loading = [
+            worker.submit(_load, form, max_length, threads, [*warm, many[0]])
+            for worker, form in zip(workers, forms, strict=True)
+        ]
+        memory = [found.result() for found in loading]
+        ones, manys = (_in_turn(workers, calls) for calls in (single, many))
+    told = [
+        {
+            "name": form.name,
+            "model": form.model,
+            "engine": form.engine,
+            "precision": form.precision,
+            "one": {
+                "p50_ms": _ms(one.sum(axis=1), 50),
+                "p95_ms": _ms(one.sum(axis=1), 95),
+                "tokenizer_p50_ms": _ms(one[:, 0], 50),
+                "repeats": repeats,
+            },
+            "batch": {
+                "rows": BATCH,
+                "p50_ms": _ms(batch.sum(axis=1), 50),
+                "repeats": batches,
+                "rows_per_second": float(BATCH / np.median(batch.sum(axis=1))),
+            },
+            "disk_mb": sum((form.folder / f).stat().st_size for f in form.files) / 1e6,
+            "memory_mb": held / 1e6,
+        }
+        for form, held, one, batch in zip(forms, memory, ones, manys, strict=True)
+    ]
+    return {"forms": told, "threads": threads, "seed": SEED, **told_processor()}
+
+
+def _ms(seconds: np.ndarray, share: float) -> float:
+    return float(np.percentile(seconds, share) * 1e3)
+
+
+def _in_turn(
+    workers: Sequence[ProcessPoolExecutor], calls: Sequence[Sequence[Row]]
+) -> list[np.ndarray]:
+    """For each worker the seconds of each call, (calls, 2): tokenizer, model."""
+    found: list[list[np.ndarray]] = [[] for _ in workers]
+    for block in np.array_split(np.arange(len(calls)), min(BLOCKS, len(calls))):
+        for worker, times in zip(workers, found, strict=True):
+            times.append(worker.submit(_time, [calls[i] for i in block]).result())
+    return [np.concatenate(times) for times in found]
+
+
+_LOADED: dict[str, Model] = {}
+"""The one form of this process."""
+
+
+def _load(form: Form, max_length: int, threads: int, warm: Sequence[Sequence[Row]]) -> int:
+    """Load a form, answer some rows; how many bytes the process holds more than before."""
+    open_form = _open_onnx if form.engine == "onnx" else _open_torch
+    process = psutil.Process()
+    loaded = open_form(form, max_length, threads)
+    before, model = process.memory_info().rss, loaded()
+    _LOADED["form"] = model
+    _time(warm)
+    return max(0, process.memory_info().rss - before)
+
+
+def _time(calls: Sequence[Sequence[Row]]) -> np.ndarray:
+    model, found = _LOADED["form"], np.empty((len(calls), 2))
+    for i, rows in enumerate(calls):
+        started = time.perf_counter()
+        encoded = model.encode(rows)
+        between = time.perf_counter()
+        model.run(encoded)
+        found[i] = between - started, time.perf_counter() - between
+    return found
+
+
+def _open_onnx(form: Form, max_length: int, threads: int) -> Any:
+    from alpkd_pipeline.export.runtime import Published
+
+    class Onnx:
+        def __init__(self) -> None:
+            self.model = Published(form.folder, form.precision, threads=threads, check=False)
+
+        def encode(self, rows: Sequence[Row]) -> Any:
+            return [self.model.encode(*row)[0] for row in rows]
+
+        def run(self, encoded: Any) -> object:
+            return [self.model.run(feed) for feed in encoded]
+
+    return Onnx
+
+
+def _open_torch(form: Form, max_length: int, threads: int) -> Any:
+    import torch
+
+    from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
+
+    torch.set_num_threads(threads)
+
+    class Torch:
+        def __init__(self) -> None:
+            bf16 = form.precision == "bf16"
+            self.model = load_finetuned(form.folder).to(torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
+            self.tokenizer = load_tokenizer(form.folder)
+
+        def encode(self, rows: Sequence[Row]) -> Any:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            how: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
+            return self.tokenizer(*columns, padding=True, return_tensors="pt", **how)
+
+        def run(self, encoded: Any) -> object:
+            with torch.inference_mode():
+                return self.model(**encoded).logits.float().numpy()
+
+    return Torch
+
+
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+"""Of a processor, what int8 and bf16 answers and speeds depend on."""
+
+
+def told_processor() -> dict[str, Any]:
+    """The `processor` and those of `FEATURES` that it has."""
+    name, flags = processor()
+    return {"processor": name, "features": [one for one in FEATURES if one in flags]}
+
+
+def cost_per_million(form: Mapping[str, Any], price_per_hour: float) -> float:
+    """What a million rows cost one after the other, in the price's currency."""
+    return price_per_hour * float(form["one"]["p50_ms"]) / 3.6

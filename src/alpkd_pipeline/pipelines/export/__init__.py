@@ -1,0 +1,1 @@
+"""A finished model as a folder that is published, behind a gate."""

@@ -1,0 +1,75 @@
+"""Steps of publishing: a model as ONNX files, and the folder that holds all it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.store.artifact import Artifact
+
+
+@step("teacher_onnx", opset="export.opset")
+def convert_teacher(folder: Path, model: Artifact, opset: int) -> None:
+    """The teacher as ONNX, in fp32 and int8."""
+    _convert(folder, model, opset)
+
+
+@step("student_onnx", opset="export.opset")
+def convert_student(folder: Path, model: Artifact, opset: int) -> None:
+    """The student as ONNX, in fp32 and int8."""
+    _convert(folder, model, opset)
+
+
+@step("teacher_export", export="export")
+def publish_teacher(
+    folder: Path,
+    model: Artifact,
+    onnx: Artifact,
+    encoded: Artifact,
+    splits: Artifact,
+    export: Mapping[str, Any],
+) -> None:
+    """The teacher calibrated, held against torch, timed, and told in a card."""
+    _publish(folder, model, None, onnx, encoded, splits)
+
+
+@step("student_export", export="export")
+def publish_student(
+    folder: Path,
+    model: Artifact,
+    teacher: Artifact,
+    onnx: Artifact,
+    encoded: Artifact,
+    splits: Artifact,
+    export: Mapping[str, Any],
+) -> None:
+    """The student calibrated, held against torch, timed beside its teacher, and told in a card."""
+    _publish(folder, model, teacher, onnx, encoded, splits)
+
+
+def _convert(folder: Path, model: Artifact, opset: int) -> None:
+    from alpkd_pipeline.export.graph import convert
+
+    convert(model.path, folder, opset=opset)
+
+
+def _publish(
+    folder: Path,
+    model: Artifact,
+    teacher: Artifact | None,
+    onnx: Artifact,
+    encoded: Artifact,
+    splits: Artifact,
+) -> None:
+    from alpkd_pipeline.export.publish import publish_run
+
+    publish_run(
+        folder,
+        model=model.path,
+        teacher=None if teacher is None else teacher.path,
+        onnx=onnx.path,
+        encoded=encoded.path,
+        splits=splits.path,
+    )
