@@ -19,6 +19,7 @@ from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.graph import FACTS, FORMS, convert
+from alpkd_pipeline.store.layout import EXPORTS
 from alpkd_pipeline.store.manifest import publish, sha256_file, write_json
 
 MAX_LENGTH = 12
@@ -81,10 +82,13 @@ def make_folder(
     return place
 
 
-def speed(p50_ms: float, *, processor: str = "x86", form: str = "int8") -> dict[str, Any]:
+def speed(p50_ms: float, *, mb: float = 20.0, processor: str = "x86", form: str = "int8") -> Any:
     """What was measured of a form."""
-    told = {"model": "student", "engine": "onnx", "precision": form, "one": {"p50_ms": p50_ms}}
-    return {"forms": [told], "threads": 1, "processor": processor, "features": ["avx2"]}
+    told = {"model": "student", "engine": "onnx", "precision": form}
+    told |= {"one": {"p50_ms": p50_ms}, "disk_mb": mb}
+    torch = {**told, "engine": "torch", "precision": "fp32", "disk_mb": 400.0}
+    facts = {"threads": 1, "processor": processor, "features": ["avx2"]}
+    return {"forms": [torch, told], **facts}
 
 
 def make_export(
@@ -96,15 +100,14 @@ def make_export(
     serve: str = "int8",
     labels: np.ndarray | None = None,
     answers: np.ndarray | None = None,
-    p50_ms: float = 4.0,
     metrics: Sequence[str] = ("accuracy",),
-    more_bytes: int = 0,
-    processor: str = "x86",
+    dev: str = "d1",
+    **measured: Any,
 ) -> tuple[Path, Path]:
     """A published folder with the evidence of its dev rows, and the finished student's folder.
 
-    `digit`: two hex digits, of which the keys are made. `more_bytes` at the end of the form that
-    is served make it larger; onnxruntime does not load it then.
+    `digit`: two hex digits, of which the keys are made; `dev` tells dev rows apart; `measured` is
+    what `speed` takes.
     """
     task = {
         **run_json()["task"],
@@ -115,17 +118,15 @@ def make_export(
     }
     student = Training(store / "06_models/students/tiny", f"kd-{digit}", key=digit * 32, task=task)
     key = digit[::-1] * 31 + "ff"
-    work, final = store / f"{digit}.work", store / "09_published/tiny" / f"kd-{digit}-{key[:8]}"
+    work, final = store / f"{digit}.work", store / EXPORTS / "tiny" / f"kd-{digit}-{key[:8]}"
     make_folder(model, work, columns=columns, serve=serve)
-    if more_bytes:
-        with (work / FORMS[serve]).open("ab") as file:
-            file.write(b"\0" * more_bytes)
     labels = np.arange(40) % 2 if labels is None else labels
     answers = labels if answers is None else answers
     rows = (f"{i},{a},{b},0.5,0.5\n" for i, (a, b) in enumerate(zip(labels, answers, strict=True)))
     (work / "predictions").mkdir()
-    (work / "predictions/dev.csv").write_text("idx,label,prediction,p_no,p_yes\n" + "".join(rows))
-    write_json(work / "speed.json", speed(p50_ms, processor=processor, form=serve))
-    write_json(work / "run.json", run_json(stage="export", key=key, task=task))
+    (work / "predictions/dev.csv").write_text("row,label,prediction,p_no,p_yes\n" + "".join(rows))
+    write_json(work / "gate.json", {"dev": dev, "serve": serve, "forms": []})
+    write_json(work / "speed.json", speed(**{"p50_ms": 4.0, "form": serve, **measured}))
+    write_json(work / "run.json", run_json(stage="student_export", key=key, task=task))
     publish(work, final, {"key": key})
     return final, student.whole()

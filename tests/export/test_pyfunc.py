@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import scoring_server
-from tests.published import PAIR, SINGLE, make_folder
+from tests.published import PAIR, SINGLE, make_folder, shared_model
 
 from alpkd_pipeline.export import pyfunc
 from alpkd_pipeline.export.pyfunc import ANSWER, PART
@@ -31,6 +31,11 @@ def packed(folder: Path, place: Path) -> Path:
         pip_requirements=["mlflow"],
     )
     return place
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_model(tmp_path_factory)
 
 
 @pytest.fixture(scope="session", params=["single", "pair"])

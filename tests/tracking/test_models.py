@@ -244,7 +244,7 @@ print(publish_model(Path({str(exported[0])!r}), Path({str(exported[1])!r}), sett
 # Errors ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a:b", "it's", "-x", "a b"])
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "it's"])
 def test_names_that_cannot_be(
     exported: tuple[Path, Path], settings: TrackingSettings, rows: Query, name: str
 ) -> None:

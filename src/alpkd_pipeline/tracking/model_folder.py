@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import warnings
+from collections.abc import Mapping
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.store.artifact import find_in
-from alpkd_pipeline.store.layout import SPLITS
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
-from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -29,7 +25,7 @@ LIBRARIES = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 """All that the code and the runtime import."""
 
 EVIDENCE, FACTS, ANSWERS = "evidence", "evidence.json", "predictions.csv"
-"""The folder in a model of what it is judged by: facts, and its answers on the dev split."""
+"""The folder in a model of what it is judged by: facts, and its answers on the dev rows."""
 
 
 def write_model(
@@ -88,31 +84,16 @@ def _signature() -> ModelSignature:
     )
 
 
-def write_evidence(folder: RunFolder, student: Path, place: Path) -> None:
-    """Write what a model is judged by: task, answers on the first dev split, size and speed."""
-    run, settings = RunFolder(student).run, folder.json("export.json")
-    task = Task.from_dict(run["task"])
-    split = task.dev_splits[0]
+def write_evidence(folder: RunFolder, task: Mapping[str, Any], place: Path) -> None:
+    """Write what a model is judged by: task, dev rows, the answers of its form, size and speed.
+
+    `task` is what a run.json says of it.
+    """
     facts = {
-        "task": task.to_dict(),
-        "split": split,
-        "texts": _texts_digest(student, task, split),
-        "form": settings["serve"],
-        "bytes": (folder.path / settings["forms"][settings["serve"]]).stat().st_size,
+        "task": task,
+        "form": folder.json("export.json")["serve"],
+        "dev": folder.json("gate.json")["dev"],
         "speed": folder.json("speed.json"),
     }
     write_json(place / FACTS, facts)
-    (place / ANSWERS).write_bytes(folder.read(f"{PREDICTIONS}{split}.csv"))
-
-
-def _texts_digest(student: Path, task: Task, split: str) -> str | None:
-    """The hash of a split's texts, in their order; None if the splits are not here any more."""
-    import pandas as pd
-
-    sealed = RunFolder(student)
-    found = find_in(sealed.beside(SPLITS), str(sealed.keys.get("splits")))
-    if found is None:
-        return None
-    data = BytesIO(RunFolder(found).read(f"{split}.parquet"))
-    texts = pd.read_parquet(data, columns=["idx", *task.text_columns])
-    return hashlib.sha256(texts.to_json(orient="values").encode()).hexdigest()
+    (place / ANSWERS).write_bytes(folder.read(f"{PREDICTIONS}dev.csv"))

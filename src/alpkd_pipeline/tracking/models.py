@@ -45,7 +45,7 @@ DECISION = "decision"
 LOCK_TIMEOUT = 600.0
 """Seconds to wait for another process that publishes or judges."""
 
-_NAME = re.compile(r"\w[\w.-]*")
+_NAME = re.compile(r"[^/:'\"]+")
 
 
 def publish_model(
@@ -77,7 +77,7 @@ def publish_model(
     """
     if register is not None and not _NAME.fullmatch(register):
         raise UserError(
-            f"parameter 'export.register' = {register!r}: should be letters, digits, _, - and ."
+            f"parameter 'export.register' = {register!r}: should hold no / : and quotes"
         )
     remedy = "its folder is complete, run the same command again when it works"
     with faults_told(settings, f"the model {folder.name}", remedy), registry_lock(settings):
@@ -139,7 +139,7 @@ class Models:
         with TemporaryDirectory() as place:
             path = Path(place) / "model"
             write_model(folder, path, model, example)
-            write_evidence(folder, student, path / EVIDENCE)
+            write_evidence(folder, run["task"], path / EVIDENCE)
             self._client.log_model_artifacts(model.model_id, str(path))
         if run_id is not None:
             self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
