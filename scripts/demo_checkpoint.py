@@ -31,6 +31,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
+from alpkd_pipeline.models.portable import make_portable
 from alpkd_pipeline.store.manifest import sha256_file
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -256,6 +257,7 @@ def export(
     config.dtype = "float32"
     config.architectures = ["BertModel"]
     config.save_pretrained(out)
+    make_portable(out, tokenizer)
     weights = {f"bert.{k}": v.half().contiguous() for k, v in model.bert.state_dict().items()}
     weights_file = out / "model.safetensors"
     save_file(weights, weights_file, metadata={"format": "pt"})

@@ -12,14 +12,17 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
+    CamembertConfig,
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
+    MPNetConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 from alpkd_pipeline.models.shape import FAMILIES
@@ -95,6 +98,9 @@ def tiny_config(family: str, layers: int, **changes: Any) -> PretrainedConfig:
     made: dict[str, tuple[type[PretrainedConfig], dict[str, Any]]] = {
         "bert": (BertConfig, plain),
         "roberta": (RobertaConfig, plain),
+        "xlm-roberta": (XLMRobertaConfig, plain),
+        "camembert": (CamembertConfig, plain),
+        "mpnet": (MPNetConfig, plain),
         "distilbert": (DistilBertConfig, {**common, **sizes, "max_position_embeddings": 64}),
         "electra": (ElectraConfig, {**plain, "embedding_size": 16}),
         "deberta-v2": (DebertaV2Config, {**plain, **relative}),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
@@ -262,55 +260,3 @@ def test_the_head_of_each_family(family: str, make_model: Any) -> None:
     assert f"{known.classifier}.weight" in head
     assert not any(known.layers_path + "." in key or "embeddings" in key for key in head)
     assert any("pooler" in key for key in head) == (family in ("bert", "deberta-v2"))
-
-
-def test_a_tokenizer_pads_on_the_right(make_model: Any, save_folder: Save) -> None:
-    folder = save_folder(make_model("bert"))
-    path = folder / "tokenizer_config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "padding_side": "left"}))
-    padded = load_tokenizer(folder)(["w1", "w1 w2 w3"], padding=True)["input_ids"]
-    assert padded[0] == [2, 6, 3, 0, 0]
-
-
-def test_a_tokenizer_that_is_a_sentencepiece_model_alone(
-    make_model: Any, save_folder: Save
-) -> None:
-    """As DeBERTa-v2 and v3 were published, without a tokenizer.json."""
-    folder = save_folder(make_model("deberta-v2"))
-    (folder / "tokenizer.json").unlink()
-    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false, "vocab_type": "spm"}')
-    pieces = io.BytesIO()
-    SentencePieceTrainer.train(
-        sentence_iterator=iter(["a good film", "a bad film", "all is well that ends well"] * 9),
-        model_writer=pieces,
-        vocab_size=22,
-        minloglevel=2,
-        pad_id=0,
-        bos_id=1,
-        eos_id=2,
-        unk_id=3,
-        pad_piece="[PAD]",
-        bos_piece="[CLS]",
-        eos_piece="[SEP]",
-        unk_piece="[UNK]",
-    )
-    (folder / "spm.model").write_bytes(pieces.getvalue())
-    own = SentencePieceProcessor(model_proto=pieces.getvalue()).encode("a well ended film")
-    assert load_tokenizer(folder)("a well ended film").input_ids == [1, *own, 2]
-
-
-def test_a_tokenizer_without_padding_is_refused(
-    tmp_path: Path, make_model: Any, make_tokenizer: Any
-) -> None:
-    tokenizer = make_tokenizer()
-    tokenizer.pad_token = None
-    save_classifier(make_model("bert"), tokenizer, tmp_path)
-    with pytest.raises(UserError, match="padding token"):
-        load_tokenizer(tmp_path)
-
-
-def test_a_broken_tokenizer_is_refused(make_model: Any, save_folder: Save) -> None:
-    folder = save_folder(make_model("bert"))
-    (folder / "tokenizer.json").write_text('{"model": 3}')
-    with pytest.raises(UserError, match="tokenizer cannot be loaded"):
-        load_tokenizer(folder)

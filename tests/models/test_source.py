@@ -137,6 +137,15 @@ def test_an_adapter_is_refused(tmp_path: Path) -> None:
     assert "adapter" in refusal(ModelRef("./m"), tmp_path)
 
 
+def test_albert_is_refused_with_the_reason(tmp_path: Path) -> None:
+    ref = ModelRef(str(make_folder(tmp_path / "m", **{"config.json": '{"model_type": "albert"}'})))
+    said = refusal(ref, tmp_path)
+    assert "'albert' cannot be distilled here: its layers share weights, nothing can be cut" in said
+    with pytest.raises(UserError) as caught:
+        peek_config(ref, tmp_path)
+    assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "3"])
 def test_a_broken_config_is_named(tmp_path: Path, text: str) -> None:
     make_folder(tmp_path / "m", **{"config.json": text})

@@ -77,10 +77,19 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """96 train and 48 dev rows of the demo task."""
-    folder = tmp_path_factory.mktemp("encoded")
+    return _encode(tmp_path_factory.mktemp("encoded"), 64)
+
+
+@pytest.fixture(scope="session")
+def encoded_short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same rows, cut at 12 tokens."""
+    return _encode(tmp_path_factory.mktemp("encoded_short"), 12)
+
+
+def _encode(folder: Path, max_length: int) -> Path:
     rows = {"train": 96, "dev": 48, "test": 8}
     frames = {name: frame.head(rows[name]) for name, frame in load().items()}
-    encode_splits(frames, TASK, load_tokenizer(DEMO_FOLDER), 64, folder)
+    encode_splits(frames, TASK, load_tokenizer(DEMO_FOLDER), max_length, folder)
     return folder
 
 

@@ -76,7 +76,16 @@ def refused(check: Callable[..., None], *args: Any) -> str:
     return str(caught.value)
 
 
-LIMITS = {"bert": 16, "distilbert": 16, "electra": 16, "roberta": 15, "roberta of the library": 14}
+LIMITS = {
+    "bert": 16,
+    "distilbert": 16,
+    "electra": 16,
+    "roberta": 15,
+    "roberta of the library": 14,
+    "xlm-roberta of the library": 14,
+    "camembert of the library": 14,
+    "mpnet": 14,
+}
 """Tokens that models with a table of 16 positions read."""
 
 

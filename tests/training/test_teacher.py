@@ -49,6 +49,12 @@ def swap_outputs(folder: Path) -> None:
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def test_a_teacher_cuts_texts_where_the_task_does(begin, encoded_short, brought) -> None:
+    assert read_json(brought / "tokenizer_config.json")["model_max_length"] == 64
+    folder = adopt(begin, encoded_short, brought)
+    assert read_json(folder / "tokenizer_config.json")["model_max_length"] == 12
+
+
 def test_a_good_teacher_is_taken_over(begin, encoded, brought) -> None:
     folder = adopt(begin, encoded, brought)
     ours, theirs = (read_json(f / "metrics.json")["scores"]["dev"] for f in (folder, brought))

@@ -44,6 +44,14 @@ def test_a_teacher_leaves_a_whole_folder(teacher: Path) -> None:
     assert AutoTokenizer.from_pretrained(teacher)("the film was good")["input_ids"][0] == 2
 
 
+def test_a_model_cuts_texts_where_its_training_cut_them(begin, encoded, encoded_short) -> None:
+    """A student of another length than its teacher, too."""
+    teacher = run_stage(begin("t", "teacher", {"encoded": encoded_short, "model": DEMO_FOLDER}))
+    assert AutoTokenizer.from_pretrained(teacher).model_max_length == 12
+    student = run_stage(begin("s", "student", {"encoded": encoded, "teacher": teacher}))
+    assert AutoTokenizer.from_pretrained(student).model_max_length == 64
+
+
 def test_the_journal_tells_every_logged_step(teacher: Path) -> None:
     logged = steps(teacher)
     assert [event["step"] for event in logged] == [1, 2, 4, 6]

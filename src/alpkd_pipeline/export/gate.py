@@ -68,8 +68,8 @@ class Found:
         return "passes" if shown else "cannot be shown"
 
     def __str__(self) -> str:
-        limit = "" if self.limit is None else f", 95 % limit {self.limit:.3g}{self.unit}"
-        return f"{self.what} {self.seen:.3g}{self.unit} (allowed {self.bound:g}{self.unit}{limit})"
+        limit = "" if self.limit is None else f", 95 % limit {self.limit:.3g}"
+        return f"{self.what} {self.seen:.3g}{self.unit} (at most {self.bound:g}{limit})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,11 @@ def check_copies(folder: Path, model: RunFolder, onnx: RunFolder) -> None:
     Raises:
         UserError: it names the file.
     """
-    for name, digest in runtime.read_settings(folder)["files"].items():
+    try:
+        files = runtime.read_settings(folder)["files"]
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    for name, digest in files.items():
         source = onnx if name in FORMS.values() else model
         sealed = source.manifest["files"].get(name, {}).get("sha256")
         if name != RUNTIME and digest != sealed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,6 +29,9 @@ COLUMNS = ("text", "text_pair")
 
 ANSWER = ("label", "score", "probabilities", "truncated")
 """The columns of an answer."""
+
+HALF = re.compile("[\ud800-\udfff]")
+"""What no text holds that can be written down."""
 
 FORM = '{"dataframe_split": {"columns": %s, "data": [[...], ...]}}'
 
@@ -84,17 +88,9 @@ def _texts(frame: Any, names: Sequence[str]) -> list[list[str]]:
         for row, value in enumerate(values):
             if not isinstance(value, str):
                 raise _refusal(f"row {row}, column {name!r}: a text is needed, not {value!a:.40}")
-            if not _is_utf8(value):
+            if HALF.search(value):
                 raise _refusal(f"row {row}, column {name!r}: half a character (a lone surrogate)")
     return columns
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refusal(message: str) -> MlflowException:

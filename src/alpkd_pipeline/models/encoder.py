@@ -26,6 +26,7 @@ from transformers.utils import logging as library_logging
 
 from alpkd_pipeline.errors import UserError, first_line, some
 from alpkd_pipeline.models.model_files import CONFIG
+from alpkd_pipeline.models.portable import make_portable
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.models.source import check_folder
 from alpkd_pipeline.store.manifest import write_json
@@ -57,8 +58,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise UserError(f"{folder / 'tokenizer_config.json'} says {said}: a number is needed")
     # Position 0 is what `cls` pooling reads: it must never be padding.
     tokenizer.padding_side = "right"
-    # How it was loaded here would be saved with it.
-    tokenizer.init_kwargs.pop("local_files_only", None)
     return tokenizer
 
 
@@ -106,15 +105,21 @@ def load_finetuned(folder: Path) -> PreTrainedModel:
 
 
 def save_classifier(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    max_length: int | None = None,
 ) -> None:
     """Write config.json, model.safetensors and the tokenizer.
 
-    `from_pretrained` and `pipeline("text-classification")` load what is written.
+    `from_pretrained` and `pipeline("text-classification")` of transformers 4.57 and 5 load what is
+    written. `max_length` is the most tokens that the model was trained on, where the tokenizer
+    cuts; None leaves its own.
     """
     with _quiet():
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    make_portable(folder, tokenizer, max_length)
 
 
 def fresh_model(

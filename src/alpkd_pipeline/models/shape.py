@@ -61,6 +61,12 @@ _FACTORED = {**_BERT, "embedding_size": (_WORDS, 1)}
 FAMILIES: dict[str, Family] = {
     "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522), weights=_BERT),
     "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265), weights=_BERT),
+    "xlm-roberta": Family(
+        "encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT
+    ),
+    "camembert": Family(
+        "encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT
+    ),
     "distilbert": Family(
         "transformer.layer",
         "classifier",
@@ -82,6 +88,20 @@ FAMILIES: dict[str, Family] = {
         (12, 256, 4, 30522),
         weights=_FACTORED,
         embedding=128,
+    ),
+    "mpnet": Family(
+        "encoder.layer",
+        "classifier.out_proj",
+        (12, 768, 12, 30527),
+        projections=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        plain_scores=False,
+        weights={
+            **_TABLES,
+            "hidden_size": (_FEED, 0),
+            "intermediate_size": (_FEED, 1),
+            # One table for all layers; it stands beside them and stays in a cut.
+            "relative_attention_num_buckets": ("encoder.relative_attention_bias.weight", 0),
+        },
     ),
     "deberta-v2": Family(
         "encoder.layer",
@@ -148,8 +168,8 @@ def family_of(model_type: str | None) -> Family:
 def check_plain_scores(model_type: str) -> None:
     """Refuse a family whose attention scores are not the plain product of queries and keys.
 
-    DeBERTa adds terms of relative positions; ModernBERT turns queries and keys by their positions
-    and most of its layers see a window only.
+    DeBERTa and MPNet add terms of relative positions; ModernBERT turns queries and keys by their
+    positions and most of its layers see a window only.
     """
     if not family_of(model_type).plain_scores:
         plain = ", ".join(name for name, family in FAMILIES.items() if family.plain_scores)

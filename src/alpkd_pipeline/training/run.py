@@ -80,9 +80,9 @@ class Scorer:
 
         def write(folder: Path) -> None:
             model, chosen = self.loaded.model, self.chosen
-            with whole_embedding(model, self.seen, left):
-                save_classifier(model, self.loaded.tokenizer, folder)
             name, split, rows = chosen.name, chosen.selecting, chosen.rows
+            with whole_embedding(model, self.seen, left):
+                save_classifier(model, self.loaded.tokenizer, folder, split.max_length)
             write_predictions(folder, self.run.task, name, split, rows, self._logits)
 
         publish_step(self.run.folder / BEST, step, write)

@@ -75,7 +75,7 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
         journal.write("start", name=run.name, stage=run.stage, **environ)
         journal.write("eval", step=0, epoch=0, scores=scores, best=True)
         journal.write("end", seconds=0.0, steps=0)
-    save_classifier(teacher.model, teacher.tokenizer, run.folder)
+    save_classifier(teacher.model, teacher.tokenizer, run.folder, dev.max_length)
     write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
     metrics = {
         "selection": "dev",

@@ -13,7 +13,7 @@ base-size teacher, an upper-middle one of a large teacher, equal weights of the 
 Choices of this project: the paper distils in pre-training, from the relations alone and on any
 text; here the term stands beside the hard and the soft one in the fine-tuning of a task. The paper
 uses more relation heads than attention heads (48 for 12), here the default is the teacher's number.
-Vectors are those before rotary positions (ModernBERT) and the contents alone (DeBERTa).
+Vectors are those before rotary positions (ModernBERT) and the contents alone (DeBERTa, MPNet).
 
 The teacher runs beside the student: its vectors are too large to be kept. The journal shows the
 three parts as `watch.queries`, `watch.keys` and `watch.values`.

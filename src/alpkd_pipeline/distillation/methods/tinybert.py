@@ -8,7 +8,8 @@
 
 MSE is a mean over width (or columns), over an example's real tokens and over the batch; padding
 does not count. W_h and W_e are always learned, so the widths may differ; the numbers of attention
-heads must agree. Families whose scores hold more than q k^T (DeBERTa, ModernBERT) are refused.
+heads must agree. Families whose scores hold more than q k^T are refused (DeBERTa, MPNet,
+ModernBERT).
 Source: TinyBERT (Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351), all parts with weight 1.
 Its prediction-layer loss is the soft term here. Choices of this project: the paper first distils
 in pre-training, then the layers and only then the predictions of a task, on augmented data; here

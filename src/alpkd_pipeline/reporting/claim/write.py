@@ -6,18 +6,15 @@ it as it reads runs. It holds row numbers, labels and answers, and never a text.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import alpkd_pipeline
-from alpkd_pipeline.errors import UserError, plural, some, user_error
+from alpkd_pipeline.errors import UserError, plural, some
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.claim.verify import (
     CLAIM,
@@ -36,8 +33,9 @@ from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.journal import JOURNAL
 from alpkd_pipeline.store.layout import LATENCY
-from alpkd_pipeline.store.manifest import room_for, seal, sha256_file, write_json
+from alpkd_pipeline.store.manifest import seal, sha256_file, write_json
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
+from alpkd_pipeline.store.zipped import write_zip
 
 EVALUATION = b'{"event": "eval"'
 
@@ -105,7 +103,8 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
         raise UserError(
             f"the claim would not hold: {some(wrong)}; `kedro verify` looks at the store"
         )
-    _zip(work, out)
+    names = sorted([*listed, SUMS], key=Path)
+    write_zip(out, ((name, (work / name).read_bytes()) for name in names))
     return out
 
 
@@ -171,23 +170,3 @@ def cited(tex: str) -> Iterator[tuple[int, str]]:
     said = "\n".join(_BEFORE_COMMENT.findall(line)[0] for line in tex.splitlines())
     for macro in _MACRO.finditer(said):
         yield said.count("\n", 0, macro.start()) + 1, " ".join(macro[1].splitlines())
-
-
-def _zip(work: Path, out: Path) -> None:
-    """All files in their order, with one and the same time; put in place when it is whole."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with room_for(out), ZipFile(temporary, "w", ZIP_DEFLATED, compresslevel=9) as file:
-            for path in sorted(p for p in work.rglob("*") if p.is_file()):
-                name = path.relative_to(work).as_posix()
-                file.writestr(ZipInfo(name), path.read_bytes(), ZIP_DEFLATED)
-        temporary.replace(out)
-    except OSError as error:
-        error.filename = str(out)
-        if user_error(error) is None:
-            told = f"{out} cannot be written: {error.strerror}; choose another place"
-            raise UserError(told) from error
-        raise
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
