@@ -128,9 +128,9 @@ class Models:
         from mlflow.entities import LoggedModelOutput
 
         form, run = folder.json("export.json")["serve"], RunFolder(student).run
-        known = run_tags(run)
-        tags = {name: known[name] for name in ("task", "method", "layers", "seed") if name in known}
-        tags |= {"key": folder.key, "student_key": run["identity"]["key"], "form": form}
+        tags = {"key": folder.key, "student_key": run["identity"]["key"], "form": form}
+        kept = ("task", "method", "layers", "seed")
+        tags |= {name: text for name, text in run_tags(run).items() if name in kept}
         name = re.sub(r"[^\w-]", "_", f"{run['name']}-{form}")
         model = self._client.create_logged_model(
             self._store.experiment_id, name, source_run_id=run_id, tags=tags
