@@ -10,9 +10,11 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.orchestration.runner import check_devices, needed
-from alpkd_pipeline.steps.step import COMPARISON, settings_of
+from alpkd_pipeline.steps.step import COMPARISON, run_pictures_of, settings_of
 from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from alpkd_pipeline.tracking.settings import TrackingSettings
@@ -46,6 +48,8 @@ class RunHooks:
         if made & {"teacher_scores", COMPARISON}:
             experiment: Experiment = catalog.load("experiment")
             _sum_up(catalog, settings_of(experiment), made, experiment.title)
+        for name in sorted(made & {"teacher_export", "student_export"}):
+            _tell_export(catalog.load("experiment"), name)
 
 
 def _sum_up(
@@ -69,6 +73,46 @@ def _sum_up(
         lines += _links(settings, student, comparison, _path(catalog, "store"))
     for line in lines:
         print(line)  # noqa: T201
+
+
+def _tell_export(experiment: Experiment, name: str) -> None:
+    """What is published of a model, how fast it is, and where MLflow has it.
+
+    Told each time, as the export itself may have been made when MLflow was away, or without a name
+    to be registered by.
+
+    Raises:
+        UserError: it could not be registered as `export.register` asks.
+    """
+    from rich.console import Console
+
+    from alpkd_pipeline.export.summary import outcome_line, speed_table
+    from alpkd_pipeline.tracking.models import publish_model
+
+    folder, settings = experiment[name].path, settings_of(experiment)
+    if not folder.is_dir():
+        return
+    Console(highlight=False).print(speed_table(folder))
+    print(outcome_line(folder))  # noqa: T201
+    print(f"export: {short(folder)}")  # noqa: T201
+    register = experiment.params["export"]["register"]
+    if settings is None:
+        if register is not None:
+            raise UserError(
+                f"parameter 'export.register' = '{register}' needs run.tracking, which is off"
+            )
+        return
+    model = experiment[name.removesuffix("_export")].path
+    example = ("a text", "a second text")[: len(RunFolder(folder).run["task"]["text_columns"])]
+    try:
+        where = publish_model(
+            folder, model, settings, register=register, example=example, pictures=run_pictures_of
+        )
+        print(f"model: {where}")  # noqa: T201
+    except UserError as error:
+        if register is not None:
+            raise
+        log.warning("%s", error)
 
 
 def _links(

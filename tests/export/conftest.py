@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from tests.models.conftest import tiny_config, word_tokenizer
+from tests.reporting.conftest import store  # noqa: F401 - a fixture
 from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.export.calibrate import Calibration
@@ -99,7 +100,7 @@ def texts(draw: np.random.Generator, rows: int, longest: int = 20) -> list[list[
 def frame(task: Task, rows: int, seed: int) -> pd.DataFrame:
     """Texts of made-up words; the mean number of their words decides the label."""
     draw = np.random.default_rng(seed)
-    columns = {name: texts(draw, rows, 7) for name in task.text_columns}
+    columns = {name: texts(draw, rows, 10) for name in task.text_columns}
     means = np.array([[np.mean(ids) for ids in column] for column in columns.values()]) / WORDS
     if task is PAIRS:
         labels: np.ndarray = (means[0] > means[1]).astype(np.int64)

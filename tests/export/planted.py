@@ -131,6 +131,9 @@ def turned(model: torch.nn.Module) -> None:
         "transformer.layer" if model.config.model_type == "distilbert" else "encoder.layer"
     )
     del layers[-1]
+    for name in ("num_hidden_layers", "n_layers"):
+        if hasattr(model.config, name):
+            setattr(model.config, name, len(layers))
 
 
 def head(seed: int) -> Callable[[torch.nn.Module], None]:

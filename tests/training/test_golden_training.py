@@ -19,8 +19,8 @@ import torch
 from tests.training.conftest import Make
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.store.fingerprint import processor
+from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.training.dispatch import run_stage
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "training.json"

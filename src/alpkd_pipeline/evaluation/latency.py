@@ -46,7 +46,7 @@ def measure_latency(
     used up the repeats done so far count, at least one of each kind.
 
     Returns:
-        JSON-ready: `batch_1` (`p50_ms`, `p95_ms`, `repeats`), `batched` (`batch_size`,
+        JSON-ready: `batch_1` (`p50_ms`, `repeats`), `batched` (`batch_size`,
         `examples_per_second` as the median over the repeats, `repeats`), `mean_tokens` of the rows
         at batch 1, how it was measured, and the `environment`.
 
@@ -65,7 +65,6 @@ def measure_latency(
     return {
         "batch_1": {
             "p50_ms": float(np.percentile(one, 50) * 1e3),
-            "p95_ms": float(np.percentile(one, 95) * 1e3),
             "repeats": len(one),
         },
         "batched": {

@@ -101,7 +101,9 @@ def answers_of(
     logits, answers = [], []
     try:
         model = Published(folder, form, threads=threads)
-        shown = tqdm(dev.texts, f"gate {model.form}", unit="row", disable=None, leave=False)
+        texts, pairs = [row[0] for row in dev.texts], [row[1] for row in dev.texts if len(row) > 1]
+        rows = model.rows(texts, pairs or None)
+        shown = tqdm(rows, f"gate {model.form}", unit="row", disable=None, leave=False)
         for row, given in zip(shown, dev.encoded(), strict=True):
             feed, cut = model.encode(*row)
             _check_read(folder, row, given, feed)
@@ -127,7 +129,7 @@ def check_tokenizer(folder: Path, dev: Dev, max_length: int) -> None:
 
 def _check_read(
     folder: Path,
-    row: Row,
+    row: tuple[str | None, ...],
     given: tuple[list[int], list[int] | None],
     feed: Mapping[str, np.ndarray],
 ) -> None:
@@ -135,8 +137,9 @@ def _check_read(
     for name, wanted in (("input_ids", ids), ("token_type_ids", types)):
         found = feed[name][0].tolist() if name in feed else None
         if found != wanted:
+            text = " / ".join(filter(None, row))
             raise UserError(
-                f"{folder} reads {' / '.join(row)!r:.80} otherwise than the model did in training"
+                f"{folder} reads {text!r:.80} otherwise than the model did in training"
                 f" ({name} {_first_difference(found, wanted)}): its tokenizer is another one"
             )
 

@@ -16,6 +16,7 @@ from alpkd_pipeline.export.calibrate import Calibration, calibrate
 from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
 from alpkd_pipeline.export.gate import Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
+from alpkd_pipeline.export.reliability import PICTURE, reliability_picture
 from alpkd_pipeline.export.speed import Form, measure
 from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
 from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
@@ -70,6 +71,8 @@ def publish_run(
     write_json(folder / GATE, {"dev": dev.digest, "serve": settings["serve"], "forms": forms})
     _write_predictions(folder, task, dev)
     _time(folder, model, teacher, settings, dev, asked)
+    if how.facts:
+        (folder / PICTURE).write_bytes(reliability_picture(how.facts))
 
 
 def assemble(folder: Path, model: Path, onnx: Path) -> None:

@@ -67,12 +67,12 @@ class Published:
 
     def __call__(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Answer]:
         """The answers to some texts, or pairs of texts, in their order."""
-        found = (self.encode(*row) for row in self._rows(texts, pairs))
+        found = (self.encode(*row) for row in self.rows(texts, pairs))
         return [self.answer(self.run(feed), cut) for feed, cut in found]
 
     def logits(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
         """What the model computes for N texts, (N, C) float32, before temperature and threshold."""
-        found = [self.run(self.encode(*row)[0]) for row in self._rows(texts, pairs)]
+        found = [self.run(self.encode(*row)[0]) for row in self.rows(texts, pairs)]
         return np.array(found, dtype=np.float32).reshape(len(found), -1)
 
     def encode(self, text: str, pair: str | None = None) -> tuple[dict[str, np.ndarray], bool]:
@@ -105,9 +105,10 @@ class Published:
             label = second if chances[second] >= threshold else first
         return Answer(label, chances[label], chances, truncated)
 
-    def _rows(
+    def rows(
         self, texts: Sequence[str], pairs: Sequence[str] | None
     ) -> list[tuple[str, str | None]]:
+        """Texts, or pairs of texts, row by row, as `encode` takes them."""
         columns = self.settings["text_columns"]
         if (pairs is not None) != (len(columns) == 2):
             raise ValueError(f"the model reads {' and '.join(columns)}, nothing else")

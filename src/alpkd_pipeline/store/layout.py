@@ -90,7 +90,7 @@ KINDS = (
     _measured("evaluation", SCORES[1], "scores.json", "size.json"),
     _measured("latency", LATENCY, "latency.json"),
     _measured("onnx", ONNX, "onnx.json", "onnx/model.onnx"),
-    _measured("export", EXPORTS, "export.json", "gate.json", "speed.json"),
+    _measured("export", EXPORTS, "export.json", "gate.json", "speed.json", "README.md"),
     Kind("geometry", GEOMETRY, ("student_geometry",), ("run.json", "geometry.json")),
     Kind(COMPARISON, COMPARISONS, ("comparison",), ("run.json", "report.html", "comparison.json")),
 )

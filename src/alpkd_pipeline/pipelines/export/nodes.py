@@ -63,6 +63,7 @@ def _publish(
     encoded: Artifact,
     splits: Artifact,
 ) -> None:
+    from alpkd_pipeline.export.card import write_card
     from alpkd_pipeline.export.publish import publish_run
 
     publish_run(
@@ -73,3 +74,4 @@ def _publish(
         encoded=encoded.path,
         splits=splits.path,
     )
+    write_card(folder)
