@@ -1,13 +1,15 @@
-"""A real tracking server to kill, freeze and start again."""
+"""Real servers: of tracking, to kill, freeze and start again; of a model."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -80,3 +82,56 @@ class Server:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+class Service:
+    """`mlflow models serve` of a model, in a process group of its own.
+
+    Attributes:
+        address: where it answers.
+    """
+
+    def __init__(self, uri: str, tracking: str, port: int, log: Path) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        programs = Path(sys.executable).parent  # it calls uvicorn by its name
+        place = {"MLFLOW_TRACKING_URI": tracking, "PATH": f"{programs}:{os.environ['PATH']}"}
+        program = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", uri]
+        with log.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*program, "--port", str(port), "--env-manager", "local"],
+                env={**os.environ, **place},
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 180
+        while self.get("/ping") != 200:
+            assert time.monotonic() < deadline, log.read_text()
+            assert self._process.poll() is None, log.read_text()
+            time.sleep(0.2)
+
+    def get(self, path: str) -> int:
+        """The status of a page; 0 while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.address}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return int(error.code)
+        except OSError:
+            return 0
+
+    def post(self, body: bytes, content: str = "application/json") -> tuple[int, Any]:
+        """Status and answer of a request for predictions."""
+        request = urllib.request.Request(
+            f"{self.address}/invocations", body, {"Content-Type": content}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return int(answer.status), json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return int(error.code), error.read().decode()
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()

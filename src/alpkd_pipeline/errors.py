@@ -257,7 +257,7 @@ def _written(problem: Any, values: Any) -> list[str]:
 PROGRAM = "ALPKD_PROGRAM"
 """The environment variable that tells it to the processes that a command starts."""
 
-COMMAND_NAMES = "catalog|claim|pair|prune|rerun|run|schedule|submit|sweep|sync|tune|verify"
+COMMAND_NAMES = "catalog|champion|claim|pair|prune|rerun|run|schedule|submit|sweep|sync|tune|verify"
 _COMMANDS = re.compile(rf"(?<![\w./-])kedro(?= (?:{COMMAND_NAMES})\b)")
 
 

@@ -1,4 +1,4 @@
-"""The one file that talks to MLflow: a tracking store, reduced to what run folders need.
+"""MLflow's runs: a tracking store, reduced to what run folders need; `models` has its models.
 
 Always explicit run ids: MLflow's fluent interface keeps the active run per thread, and Kedro may
 run nodes in threads of its own. MLflow is imported inside functions, since that takes over a
@@ -37,6 +37,9 @@ CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A lock file of the working directory says nothing of what a model needs.
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 """How MLflow's client behaves here, unless the user's environment says otherwise. Its own defaults
 would wait four minutes for a server that is down."""

@@ -1,0 +1,230 @@
+"""Published models in MLflow: logged as models of their students' runs, registered, called by name.
+
+What a version is judged by lies in the model itself, so that any machine which sees the tracking
+store can judge. Beside `tracking.mlflow_sync` this file talks to MLflow; always through a client,
+never through an active run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from alpkd_pipeline.errors import UserError, did_you_mean
+from alpkd_pipeline.store.run_folder import RunFolder
+from alpkd_pipeline.tracking.flatten import run_tags
+from alpkd_pipeline.tracking.folder_sync import Pictures, sync_folder
+from alpkd_pipeline.tracking.mlflow_sync import prepare_store
+from alpkd_pipeline.tracking.model_folder import (
+    ANSWERS,
+    EVIDENCE,
+    FACTS,
+    write_evidence,
+    write_model,
+)
+from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told, read_state
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+DECISION = "decision"
+"""The tag of a version that says why it stands where it stands."""
+
+LOCK_TIMEOUT = 600.0
+"""Seconds to wait for another process that publishes or judges."""
+
+_NAME = re.compile(r"[^/:'\"]+")
+
+
+def publish_model(
+    folder: Path,
+    student: Path,
+    settings: TrackingSettings,
+    *,
+    register: str | None,
+    example: tuple[str, ...],
+    pictures: Pictures | None = None,
+) -> str:
+    """Log a published folder as a model of its student's run, and register it if that is asked.
+
+    The same folder again finds the model and the version that are there.
+
+    Args:
+        folder: a finished result of the stage `export`.
+        student: the finished folder that it was made from.
+        settings: where models are tracked.
+        register: the name of the registered model.
+        example: a text, or a pair of texts, for whoever wants to see a request.
+        pictures: for the student's run, if that is not in MLflow yet.
+
+    Returns:
+        A line that says where it is.
+
+    Raises:
+        UserError: the name cannot be one, a file is damaged, or MLflow cannot be reached.
+    """
+    if register is not None and not _NAME.fullmatch(register):
+        raise UserError(
+            f"parameter 'export.register' = {register!r}: should hold no / : and quotes"
+        )
+    remedy = "its folder is complete, run the same command again when it works"
+    with faults_told(settings, f"the model {folder.name}", remedy), registry_lock(settings):
+        models = Models(settings)
+        model = models.find(RunFolder(folder).key) or models.log(
+            RunFolder(folder), student, _run_of(student, settings, pictures), example
+        )
+        if register is None:
+            return f"models:/{model.model_id} in MLflow at {settings.shown}"
+        number, alias = models.register(register, model)
+        called = f" ({alias})" if alias else ""
+        return f"models:/{register}/{number}{called} in MLflow at {settings.shown}"
+
+
+def registry_lock(settings: TrackingSettings) -> FileLock:
+    """What keeps processes of this machine from publishing and judging at once."""
+    address = hashlib.sha256(settings.shown.encode()).hexdigest()[:8]
+    beside = settings.database or settings.project / f"mlflow.db.{address}"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{beside}.models.lock", timeout=LOCK_TIMEOUT)
+
+
+class Models:
+    """The logged and the registered models of a tracking store.
+
+    Every method raises what MLflow raises.
+    """
+
+    def __init__(self, settings: TrackingSettings) -> None:
+        self._settings, self._store = settings, prepare_store(settings)
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(settings.uri, registry_uri=settings.uri)
+
+    def find(self, key: str) -> LoggedModel | None:
+        """The logged model of an export's key; what a killed process left of one is removed."""
+        experiment = self._store.experiment_id
+        for model in self._client.search_logged_models([experiment], f"tags.key = '{key}'"):
+            if model.status == "READY":
+                return model
+            self._client.delete_logged_model(model.model_id)
+        return None
+
+    def log(
+        self, folder: RunFolder, student: Path, run_id: str | None, example: tuple[str, ...]
+    ) -> LoggedModel:
+        """Log the form that a folder serves, and the evidence; the run stays as it ended."""
+        from mlflow.entities import LoggedModelOutput
+
+        form, run = folder.json("export.json")["serve"], RunFolder(student).run
+        tags = {"key": folder.key, "student_key": run["identity"]["key"], "form": form}
+        kept = ("task", "method", "layers", "seed")
+        tags |= {name: text for name, text in run_tags(run).items() if name in kept}
+        name = re.sub(r"[^\w-]", "_", f"{run['name']}-{form}")
+        model = self._client.create_logged_model(
+            self._store.experiment_id, name, source_run_id=run_id, tags=tags
+        )
+        with TemporaryDirectory() as place:
+            path = Path(place) / "model"
+            write_model(folder, path, model, example)
+            write_evidence(folder, run["task"], path / EVIDENCE)
+            self._client.log_model_artifacts(model.model_id, str(path))
+        if run_id is not None:
+            self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+        return self._client.finalize_logged_model(model.model_id, "READY")
+
+    def register(self, name: str, model: LoggedModel) -> tuple[str, str]:
+        """The version of a model under a name, and its alias, if it has one.
+
+        The newest version is the candidate until it is judged.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        same = (v for v in self.versions(name) if v.tags.get("key") == model.tags["key"])
+        found = next(same, None) or self._client.create_model_version(
+            name,
+            model.artifact_location,
+            run_id=model.source_run_id,
+            tags=dict(model.tags),
+            # Without a run a database would look for the model where MLflow's own settings say.
+            model_id=model.model_id if model.source_run_id else None,
+        )
+        newest = self.versions(name)[-1]
+        if newest.version == found.version and DECISION not in newest.tags:
+            self.point(name, CANDIDATE, found.version)
+        aliases = {version: alias for alias, version in self.aliases(name).items()}
+        return str(found.version), aliases.get(str(found.version), "")
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """The versions of a registered model, the newest last."""
+        found = self._client.search_model_versions(f"name = '{name}'")
+        return sorted(found, key=lambda version: int(version.version))
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """Alias -> version of a registered model; UserError if there is none of that name."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client.get_registered_model(name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            names = [model.name for model in self._client.search_registered_models()]
+            raise UserError(
+                f"no model '{name}' is registered at {self._settings.shown}"
+                f"{did_you_mean(name, names)}; `kedro run --pipeline=export"
+                f" --params=export.register={name}` registers one"
+            ) from None
+        return {alias: str(version) for alias, version in found.items()}
+
+    def point(self, name: str, alias: str, version: str | int | None) -> None:
+        """Let an alias mean a version, or none."""
+        if version is None:
+            self._client.delete_registered_model_alias(name, alias)
+        else:
+            self._client.set_registered_model_alias(name, alias, str(version))
+
+    def decide(self, name: str, version: str, decision: str) -> None:
+        """Keep with a version why it stands where it stands."""
+        self._client.set_model_version_tag(name, version, DECISION, decision)
+
+    def evidence(self, version: ModelVersion) -> tuple[Mapping[str, Any], bytes] | None:
+        """Facts and dev answers by which a version is judged; None if it is not one of ours."""
+        import mlflow.artifacts
+
+        if "student_key" not in version.tags:
+            return None
+        with TemporaryDirectory() as place:
+            found = mlflow.artifacts.download_artifacts(
+                f"{version.source}/{EVIDENCE}", dst_path=place, tracking_uri=self._settings.uri
+            )
+            facts, answers = (Path(found, name).read_bytes() for name in (FACTS, ANSWERS))
+        return json.loads(facts), answers
+
+
+def _run_of(student: Path, settings: TrackingSettings, pictures: Pictures | None) -> str | None:
+    """The MLflow run of a student, brought there first where it is not; None if it is deleted."""
+    state = read_state(student)
+    if state.place != settings.place or not state.finished:
+        log.info("%s is brought into MLflow first, for its model to hang on", student.name)
+    run_id = sync_folder(student, settings, pictures)
+    if run_id is None or prepare_store(settings).facts(run_id) is None:
+        log.warning("%s has no run in MLflow: its model is logged without one", student.name)
+        return None
+    return run_id
