@@ -32,8 +32,8 @@ def loss_of(
     that of those won at least its lower one, each at half the error. For other metrics it is the
     upper end of a bootstrap's 95 % interval over rows, which is one-sided 97.5 %.
     """
-    pair = one_pair(metric, labels, after, before)
     if metric != "accuracy":
+        pair = one_pair(metric, labels, after, before)
         low = pair.low if sign(metric) > 0 else -pair.high
         return -sign(metric) * pair.difference, -low
     right_before, right_after = before == labels, after == labels
