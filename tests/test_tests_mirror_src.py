@@ -31,6 +31,8 @@ COVERED_ELSEWHERE = {
     "pipelines/distill/pipeline.py": "test_pipeline_registry.py",
     "pipelines/evaluate/nodes.py": "behaviour/test_demo_chain.py",
     "pipelines/evaluate/pipeline.py": "test_pipeline_registry.py",
+    "pipelines/export/nodes.py": "behaviour/test_export.py",
+    "pipelines/export/pipeline.py": "test_pipeline_registry.py",
     "pipelines/finetune_teacher/nodes.py": "behaviour/test_demo_chain.py",
     "pipelines/finetune_teacher/pipeline.py": "test_pipeline_registry.py",
 }

@@ -12,13 +12,13 @@ from alpkd_pipeline.store.run_folder import RunFolder
 if TYPE_CHECKING:
     from rich.table import Table
 
-NUMBERS = ("ms", "p95", "rows a second", "MB", "MB in memory", "as fast")
-"""Milliseconds of one text, tokenizer included; rows in batches; how often as fast as the last."""
+NUMBERS = ("ms", "p95", "rows/s", "disk MB", "RAM MB", "faster")
+"""Milliseconds of one text (median, 95th percentile), rows in batches, sizes, and how many times
+as fast as the teacher, or the model itself, in torch fp32."""
 
 
 def speed_rows(speed: dict[str, Any]) -> list[list[str]]:
-    """One line a form: its name and `NUMBERS`, held against the teacher (or the model itself) in
-    torch fp32."""
+    """One line a form: its name and `NUMBERS`."""
     forms = speed["forms"]
     plain = [form for form in forms if (form["engine"], form["precision"]) == ("torch", "fp32")]
     base = plain[-1]["one"]["p50_ms"]
