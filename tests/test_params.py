@@ -203,7 +203,10 @@ def test_a_value_of_two_kinds_is_told_both(path: str, value: Any, both: tuple[st
         ("sede", "unknown parameter 'sede'; did you mean 'seed'?"),
         ("teacher.training.lrate", "unknown parameter 'teacher.training.lrate'; did you mean"),
         ("run.zzzzzzzz", "unknown parameter 'run.zzzzzzzz'; known: run.experiment, run.group"),
-        ("zzzzzzzzzzzz", "; known: compare, method, run, seed, signals, student, task, teacher"),
+        (
+            "zzzzzzzzzzzz",
+            "; known: compare, export, method, run, seed, signals, student, task, teacher",
+        ),
         ("student:layers", "write --params=student.layers=..., not student:layers"),
     ],
 )

@@ -26,7 +26,8 @@ from alpkd_pipeline.pipeline_registry import register_pipelines
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
 
 PIPELINES = register_pipelines()
-EVERYTHING = PIPELINES["__default__"]
+DEFAULT = PIPELINES["__default__"]
+EVERYTHING = DEFAULT + PIPELINES["export"] + PIPELINES["export_teacher"]
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,8 @@ def test_names() -> None:
         "finetune_teacher",
         "distill",
         "evaluate",
+        "export",
+        "export_teacher",
         "compare",
     ]
 
@@ -84,11 +87,13 @@ def test_each_pipeline_makes_everything_up_to_its_own_results() -> None:
     assert names(PIPELINES["distill"]) == distilled
     assert names(PIPELINES["evaluate"]) == evaluated
     assert names(PIPELINES["compare"]) == {"compare_students"}
-    assert names(EVERYTHING) == evaluated | {"compare_students"}
+    assert names(PIPELINES["export"]) == distilled | {"convert_student", "publish_student"}
+    assert names(PIPELINES["export_teacher"]) == taught | {"convert_teacher", "publish_teacher"}
+    assert names(DEFAULT) == evaluated | {"compare_students"}
 
 
 def test_without_a_name_the_comparison_waits_for_all_results() -> None:
-    (node,) = (n for n in EVERYTHING.nodes if n.name == "compare_students")
+    (node,) = (n for n in DEFAULT.nodes if n.name == "compare_students")
     assert set(node.inputs) == {
         "store",
         "experiment",
@@ -100,7 +105,7 @@ def test_without_a_name_the_comparison_waits_for_all_results() -> None:
         "student_latency",
         "student_geometry",
     }
-    assert EVERYTHING.nodes[-1].name == "compare_students"
+    assert DEFAULT.nodes[-1].name == "compare_students"
 
 
 def test_alone_the_comparison_takes_what_is_stored() -> None:
@@ -153,7 +158,7 @@ def test_a_step_makes_what_its_node_says(catalog: DataCatalog) -> None:
 def test_results_lie_in_folders_of_their_own(catalog: DataCatalog) -> None:
     outputs = [name for node in EVERYTHING.nodes for name in node.outputs]
     paths = [Path(str(catalog.get(name).path)) for name in outputs]  # type: ignore[union-attr]
-    assert len(set(paths)) == len(paths) == 13
+    assert len(set(paths)) == len(paths) == 17
     assert not any(one in other.parents for one in paths for other in paths)
 
 

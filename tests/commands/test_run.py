@@ -123,7 +123,7 @@ def test_an_unknown_pipeline_is_one_line(option: str) -> None:
     assert done.exit_code == 1
     (line,) = done.output.splitlines()
     assert "unknown pipeline 'distil'; did you mean 'distill'?" in line
-    assert "(there are: data_prep, finetune_teacher, distill, evaluate, compare)" in line
+    assert "(there are: data_prep, finetune_teacher, distill, evaluate, export," in line
 
 
 def test_one_unknown_pipeline_among_several() -> None:

@@ -18,6 +18,7 @@ from alpkd_pipeline.tasks.metrics import folder_digest
 from alpkd_pipeline.tasks.sources import demo
 
 OF_STUDENT = ("student_evaluation", "student_latency", "student_geometry")
+PUBLISHED = ("student_onnx", "student_export")
 OF_TEACHER = ("teacher_evaluation", "teacher_latency")
 
 
@@ -70,8 +71,12 @@ def test_signals_that_nobody_reads_are_not_used(load: Load) -> None:
     [
         ("", set()),
         ("compare", {"comparison"}),
-        ("distill", {"student", "student_scores", *OF_STUDENT, "comparison"}),
-        ("signals", {"signals", "student", "student_scores", *OF_STUDENT, "comparison"}),
+        ("distill", {"student", "student_scores", *OF_STUDENT, *PUBLISHED, "comparison"}),
+        (
+            "signals",
+            {"signals", "student", "student_scores", *OF_STUDENT, *PUBLISHED, "comparison"},
+        ),
+        ("export", {*PUBLISHED, "teacher_onnx", "teacher_export"}),
         ("evaluate", {*OF_STUDENT, *OF_TEACHER, "comparison"}),
         ("all", {*RESULTS, "comparison"}),
         ("data_prep", {*RESULTS, "comparison"}),

@@ -10,5 +10,6 @@ def test_stages_to_force_are_named_in_the_order_in_which_they_run() -> None:
         "signals",
         "distill",
         "evaluate",
+        "export",
         "compare",
     )

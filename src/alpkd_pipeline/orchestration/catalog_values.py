@@ -98,12 +98,13 @@ class CatalogValues:
                 "order": cell.ordered if name in again else None,
             }
         compare = cell.params.compare.model_dump(mode="json")
+        compared = {name for name in again if RESULTS[name] != "export"}
         found["comparison"] = {
             "name": "comparison",
             "key": "",  # known only when the step begins
             "expected": str(cell.comparison_path),
             "run": {"stage": "compare", "params": {"compare": compare}},
-            "order": cell.ordered if again or "compare" in cell.force else None,
+            "order": cell.ordered if compared or "compare" in cell.force else None,
         }
         return found
 
