@@ -37,6 +37,10 @@ class RunHooks:
         if not todo:
             log.info("nothing to do: all that was asked for is there")
         check_devices(todo, experiment)
+        if any(name.endswith("_onnx") for name in todo):
+            from alpkd_pipeline.export.graph import check_libraries  # and with it torch
+
+            check_libraries()
         dataset.handle = experiment.wanting(todo)
         if experiment.preset and "student" in pipeline.all_outputs():
             log.info("%s", experiment.preset)

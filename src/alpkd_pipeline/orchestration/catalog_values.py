@@ -17,6 +17,7 @@ from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.presets import PresetInUse
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.layout import MODELS
+from alpkd_pipeline.store.lineage import with_pipeline
 
 RESULTS = {
     "splits": "data_prep",
@@ -135,6 +136,9 @@ def run_facts(cell: Cell, name: str) -> dict[str, Any]:
     }
     if name.endswith("_evaluation") and (own := cell.own_metrics):
         facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
+    if RESULTS[name] == "export":
+        pipeline = "export" if about_student else "export_teacher"
+        facts["command"] = with_pipeline(cell.command, pipeline)
     if name in MODELS:  # each a training, and a tracked run of its own
         facts |= {
             # Equal for equal results, and for no others: people meet the same digits in the folder.

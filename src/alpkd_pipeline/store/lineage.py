@@ -185,8 +185,14 @@ def read_index(store: Path) -> Index:
     return Index(store, tuple(results), tuple(others), tuple(unreadable))
 
 
-PIPELINES = {"evaluation": "evaluate", "latency": "evaluate", "geometry": "evaluate"}
-"""Kinds that pipeline `distill`, which the commands of trainings name, does not make."""
+PIPELINES = {"evaluation": "evaluate", "latency": "evaluate", "geometry": "evaluate"} | {
+    "onnx": "export",
+    "export": "export",
+    "teacher_onnx": "export_teacher",
+    "teacher_export": "export_teacher",
+}
+"""Kinds that pipeline `distill`, which the commands of trainings name, does not make; and stages,
+where those of the teacher have a pipeline of their own."""
 
 _DIGITS = re.compile(r"(?<=-)[0-9a-f]{8}(?=-|$)")
 
@@ -226,7 +232,8 @@ class Repairs:
         for stage in (result.stage, "student", "teacher"):
             found = self._commands.get(keys.get(stage, ""))
             if found:
-                return self.placed(with_pipeline(found, PIPELINES.get(kind)))
+                pipeline = PIPELINES.get(result.stage) or PIPELINES.get(kind)
+                return self.placed(with_pipeline(found, pipeline))
         return UNKNOWN
 
     def placed(self, command: str) -> str:
