@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from tests.behaviour.conftest import Demo
+from tests.conftest import Kedro
 
 from alpkd_pipeline.export.runtime import Published
 from alpkd_pipeline.store.manifest import read_json
@@ -19,16 +20,19 @@ EXPORTS = "06_models/exports/demo"
 QUICK = "student.layers=2,export.repeats=40,export.batches=2"
 
 
-def export_of(demo: Demo) -> Path:
-    (found,) = (m.parent for m in demo.store.glob(f"{EXPORTS}/kd*/manifest.json"))
-    return found
+@pytest.fixture(scope="module")
+def own(demo: Demo, kedro: Kedro, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A copy of the demo's store, without its database."""
+    made = Demo(tmp_path_factory.mktemp("exports"), kedro)
+    shutil.copytree(demo.store, made.store)
+    return made
 
 
 @pytest.fixture(scope="module")
-def exported(demo: Demo) -> tuple[Demo, str]:
-    done = demo.run(f"{QUICK},export.register=demo-model", pipeline="export")
+def exported(own: Demo) -> tuple[Demo, str]:
+    done = own.run(f"{QUICK},export.register=demo-model", pipeline="export")
     assert done.returncode == 0, done.stderr
-    return demo, done.stdout + done.stderr
+    return own, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -93,20 +97,20 @@ def test_other_bounds_make_another_export_of_the_same_conversion(
 
 
 @pytest.mark.slow
-def test_a_gate_that_nothing_passes_publishes_nothing(demo: Demo) -> None:
+def test_a_gate_that_nothing_passes_publishes_nothing(own: Demo) -> None:
     given = f"{QUICK},run.tracking=off,export.gate.fp32.classification.logits=1.0e-12"
-    done = demo.run(given, pipeline="export")
+    done = own.run(given, pipeline="export")
     assert done.returncode == 1
     (line,) = (one for one in done.stderr.splitlines() if one.startswith("Error: "))
     assert "the gate refuses the export, nothing is published: fp32 fails: largest diff" in line
-    assert not [*demo.store.glob(f"{EXPORTS}/*.work/README.md")]
+    assert not [*own.store.glob(f"{EXPORTS}/*.work/README.md")]
 
 
 @pytest.mark.slow
-def test_a_teacher_is_published_too(demo: Demo) -> None:
-    done = demo.run(f"{QUICK},run.tracking=off", pipeline="export_teacher")
+def test_a_teacher_is_published_too(own: Demo) -> None:
+    done = own.run(f"{QUICK},run.tracking=off", pipeline="export_teacher")
     assert done.returncode == 0, done.stderr
-    (folder,) = (m.parent for m in demo.store.glob(f"{EXPORTS}/demo-s0-*/manifest.json"))
+    (folder,) = (m.parent for m in own.store.glob(f"{EXPORTS}/demo-s0-*/manifest.json"))
     names = {one["name"] for one in read_json(folder / "speed.json")["forms"]}
     assert names == {
         f"teacher, {form}" for form in ("ONNX fp32", "ONNX int8", "torch fp32", "torch bf16")
@@ -115,7 +119,22 @@ def test_a_teacher_is_published_too(demo: Demo) -> None:
 
 
 @pytest.mark.slow
-def test_a_name_to_register_needs_tracking(demo: Demo) -> None:
-    done = demo.run(f"{QUICK},run.tracking=off,export.register=x", pipeline="export")
+def test_a_damaged_export_is_named_with_what_makes_it_again(
+    exported: tuple[Demo, str], kedro: Kedro
+) -> None:
+    demo, _ = exported
+    folder = next(f.parent for f in demo.store.glob(f"{EXPORTS}/alp_kd*/manifest.json"))
+    (folder / "runtime.py").write_text("raise SystemExit")
+    done = kedro("verify", f"--params=run.store={demo.store}")
+    assert done.returncode != 0
+    (line,) = (one for one in done.stdout.splitlines() if "rm -r" in one)
+    assert folder.name in line
+    assert "kedro run --pipeline=export " in line
+    assert "student.layers=2" in line
+
+
+@pytest.mark.slow
+def test_a_name_to_register_needs_tracking(own: Demo) -> None:
+    done = own.run(f"{QUICK},run.tracking=off,export.register=x", pipeline="export")
     assert done.returncode == 1
     assert "'export.register' = 'x' needs run.tracking, which is off" in done.stderr
