@@ -263,41 +263,44 @@ class CompareParams(_Block):
     """A claim of `kedro claim`, or a folder with several, whose runs count too."""
 
 
-class ClassificationBounds(_Block):
-    """How far an exported classifier may be from torch; what is null is not asked."""
+class Bounds(_Block):
+    """How far a form may be from torch; what is null is not asked."""
 
     logits: Annotated[Number, Field(gt=0)] | None = None
-    changed: Annotated[Number, Field(ge=0, le=100)] | None = None
     loss: Annotated[Number, Field(ge=0)] | None = None
 
 
-class RegressionBounds(_Block):
-    """How far an exported regression may be from torch; what is null is not asked."""
+class ClassBounds(Bounds):
+    """Of a classification."""
 
-    logits: Annotated[Number, Field(gt=0)] | None = None
+    changed: Annotated[Number, Field(ge=0, le=100)] | None = None
+
+
+class NumberBounds(Bounds):
+    """Of a regression."""
+
     largest: Annotated[Number, Field(gt=0)] | None = None
     mean: Annotated[Number, Field(gt=0)] | None = None
     pearson: Annotated[Number, Field(gt=0, le=1)] | None = None
-    loss: Annotated[Number, Field(ge=0)] | None = None
 
 
 class FormBounds(_Block):
     """What the gate allows to one form, by the kind of task."""
 
-    classification: ClassificationBounds
-    regression: RegressionBounds
+    classification: ClassBounds
+    regression: NumberBounds
 
 
 class GateParams(_Block):
     """What the gate allows to each form."""
 
     fp32: FormBounds = FormBounds(
-        classification=ClassificationBounds(logits=1e-4, changed=0),
-        regression=RegressionBounds(logits=1e-4),
+        classification=ClassBounds(logits=1e-4, changed=0),
+        regression=NumberBounds(logits=1e-4),
     )
     int8: FormBounds = FormBounds(
-        classification=ClassificationBounds(changed=2, loss=1),
-        regression=RegressionBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1),
+        classification=ClassBounds(changed=2, loss=1),
+        regression=NumberBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1),
     )
 
 

@@ -278,6 +278,6 @@ def caught(world: World, folder: Path) -> dict[str, str]:
 
 def _judged(world: World, folder: Path, form: str, dev: Dev, how: Calibration) -> None:
     asked = world.config.params["export"]
-    verdict = pass_gate(folder, form, dev, how, asked)
+    verdict, _ = pass_gate(folder, form, dev, how, asked)
     if not verdict.passes(asked["require_bound"]):
         raise UserError(verdict.line())

@@ -83,14 +83,12 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
     )
 
 
-def answers_of(
-    folder: Path, form: str | None, dev: Dev, threads: int
-) -> tuple[np.ndarray, list[Answer]]:
+def answers_of(folder: Path, form: str, dev: Dev, threads: int) -> tuple[np.ndarray, list[Answer]]:
     """What a published folder, loaded anew, says of the dev rows: logits (N, C) and answers.
 
     Args:
         folder: where it lies.
-        form: `fp32` or `int8`; None is the one that is served.
+        form: `fp32` or `int8`.
         dev: the rows.
         threads: of the runtime.
 

@@ -17,6 +17,7 @@ from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, rea
 from alpkd_pipeline.export.gate import Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
 from alpkd_pipeline.export.reliability import PICTURE, reliability_picture
+from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.export.speed import Form, measure
 from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
 from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
@@ -63,13 +64,13 @@ def publish_run(
     check_copies(folder, RunFolder(model), RunFolder(onnx))
     check_tokenizer(folder, dev, settings["max_length"])
     judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
-    for form, verdict in judged.items():
+    for form, (verdict, _) in judged.items():
         if not verdict.passes(asked["require_bound"]):
             _withdraw(folder, settings, form, verdict)
     write_json(folder / CALIBRATION, {"seen_in_train": int((~dev.unseen).sum()), **how.to_dict()})
-    forms = [verdict.to_dict() for verdict in judged.values()]
+    forms = [verdict.to_dict() for verdict, _ in judged.values()]
     write_json(folder / GATE, {"dev": dev.digest, "serve": settings["serve"], "forms": forms})
-    _write_predictions(folder, task, dev)
+    _write_predictions(folder, task, dev, judged[settings["serve"]][1])
     _time(folder, model, teacher, settings, dev, asked)
     if how.facts:
         (folder / PICTURE).write_bytes(reliability_picture(how.facts))
@@ -137,7 +138,7 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 def pass_gate(
     folder: Path, form: str, dev: Dev, how: Calibration, asked: Mapping[str, Any]
-) -> Judgement:
+) -> tuple[Judgement, list[Answer]]:
     """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
 
     Raises:
@@ -147,7 +148,7 @@ def pass_gate(
     kind = "regression" if dev.rows.task.kind == "regression" else "classification"
     found = judge(form, dev.rows, given, how, Bounds(**asked["gate"][form][kind]))
     log.info("gate: %s", found.line())
-    return found
+    return found, given[1]
 
 
 def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgement) -> None:
@@ -164,9 +165,8 @@ def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgem
     write_settings(folder, settings)
 
 
-def _write_predictions(folder: Path, task: Task, dev: Dev) -> None:
+def _write_predictions(folder: Path, task: Task, dev: Dev, answers: list[Answer]) -> None:
     """The answers of the served form on the dev rows, `predictions/dev.csv`."""
-    _, answers = answers_of(folder, None, dev, 1)
     frame = pd.DataFrame({"row": dev.rows.names, "label": dev.rows.labels})
     if task.kind == "regression":
         frame["prediction"] = [answer.score for answer in answers]
