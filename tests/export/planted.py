@@ -230,8 +230,8 @@ PAIR: Mapping[str, Fault] = {
     "token types unknown to transformers": lambda p: p.words(
         "model_input_names", ["input_ids", "attention_mask"]
     ),
-    "a threshold of 0.6": lambda p: p.settings(threshold=0.6),
-    "a threshold of 0.4": lambda p: p.settings(threshold=0.4),
+    "a threshold of 0.8": lambda p: p.settings(threshold=0.8),
+    "a threshold of 0.2": lambda p: p.settings(threshold=0.2),
 }
 
 
