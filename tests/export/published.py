@@ -162,6 +162,7 @@ def publish(
             "price_per_hour": None,
             "processor": "A Processor",
             "features": ["avx2"],
+            "load": 0.4,
             "threads": 1,
         },
     }

@@ -58,6 +58,16 @@ def test_each_form_answers_the_same_rows_block_by_block(monkeypatch: pytest.Monk
     assert [time[:, 0].tolist() for time in times] == [[0, 1, 2, 3]] * 2
 
 
+@pytest.mark.parametrize(("load", "told"), [(0.4, False), (3.0, True)])
+def test_a_busy_machine_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, load: float, told: bool
+) -> None:
+    monkeypatch.setattr(speed.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    found = measure([], [("w1",)], max_length=4, threads=1, repeats=1, batches=1)
+    assert found["load"] == load
+    assert ("the machine is busy (load 3.0)" in caplog.text) is told
+
+
 def test_a_million_rows_cost_what_their_hours_do() -> None:
     # 3.6 ms a row: a million take an hour.
     assert cost_per_million({"one": {"p50_ms": 3.6}}, 0.5) == pytest.approx(0.5)

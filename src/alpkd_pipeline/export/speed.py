@@ -7,6 +7,8 @@ slows down all of them.
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,12 +24,16 @@ import psutil
 from alpkd_pipeline.export.dev_rows import Row
 from alpkd_pipeline.store.fingerprint import processor
 
+log = logging.getLogger(__name__)
+
 WARMUP = 20
 """Rows of each form before the first that counts."""
 BLOCKS = 20
 """So often each form has its turn."""
 BATCH = 32
 SEED = 0
+BUSY = 1.5
+"""From this load on times are those of others too; this process itself has just been busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,12 @@ def measure(
         JSON-ready: `forms`, each with `name`, `model`, `engine`, `precision`; `one` (`p50_ms` and
         `p95_ms` with the tokenizer, `tokenizer_p50_ms`, `repeats`); `batch` (`rows`, `p50_ms`,
         `repeats`, `rows_per_second`); `disk_mb`; `memory_mb`, what its process held more after
-        loading and answering than before. And `threads`, `processor`, `features`, `seed`.
+        loading and answering than before. And `threads`, `processor`, `features`, `seed`; `load`,
+        how many processes were running or waiting in the minute before.
     """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    if load is not None and load > BUSY:
+        log.warning("the machine is busy (load %.1f): times are those of a busy machine", load)
     draw = np.random.default_rng(SEED)
     single = [[rows[i]] for i in draw.integers(len(rows), size=repeats)]
     many = [[rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(batches)]
@@ -119,7 +129,7 @@ def measure(
         }
         for form, held, one, batch in zip(forms, memory, ones, manys, strict=True)
     ]
-    return {"forms": told, "threads": threads, "seed": SEED, **told_processor()}
+    return {"forms": told, "threads": threads, "load": load, "seed": SEED, **told_processor()}
 
 
 def _ms(seconds: np.ndarray, share: float) -> float:
