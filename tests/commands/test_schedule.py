@@ -167,9 +167,10 @@ def test_options_that_do_not_go_together(
     ("arguments", "said"),
     [
         (("--cron", "0 25 * * *", *DISTILL), "cron '0 25 * * *': bad hour; write"),
-        ((*WEEKLY, "--", "rnu"), "'rnu' is no command that can be scheduled; did you mean 'run'?"),
-        ((*WEEKLY, "--", "schedule", "--list"), "'schedule' is no command"),
-        ((*WEEKLY, "--", "rubbish"), "'rubbish' is no command that can be scheduled: see kedro -"),
+        ((*WEEKLY, "--", "rnu"), "unknown command 'rnu' to schedule; did you mean 'run'?"),
+        ((*WEEKLY, "--", "schedule", "--list"), "unknown command 'schedule' to schedule"),
+        ((*WEEKLY, "--", "rubbish"), "unknown command 'rubbish' to schedule (there are: "),
+        ((*WEEKLY, "--", "rubbish"), ", prune, registry, rerun, run, "),
         ((*WEEKLY, "--", "run", "--pipelin=x"), "kedro run: No such option"),
         ((*WEEKLY, "--", "sweep", "--workers=0"), "kedro sweep: "),
         (("--cron", "@daily", "--name", "a/b", *DISTILL), "schedule name 'a/b'"),

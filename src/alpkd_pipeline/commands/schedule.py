@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from alpkd_pipeline.commands.common import one_line_errors
-from alpkd_pipeline.errors import UserError, did_you_mean, program
+from alpkd_pipeline.commands.common import one_line_errors, unknown
+from alpkd_pipeline.errors import UserError, program
 
 DEFAULT_COMMAND = ("rerun", "--latest-green")
 
@@ -110,12 +110,11 @@ def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     root, name = context.find_root(), command[0]
     group = root.command
     assert isinstance(group, click.Group)
+    known = sorted({*group.list_commands(root)} - {"schedule"})
+    if name not in known:
+        raise unknown("command", name, known, " to schedule")
     found = group.get_command(root, name)
-    if found is None or name == "schedule":
-        hint = did_you_mean(name, group.list_commands(root), "; {}")
-        raise UserError(
-            f"'{name}' is no command that can be scheduled{hint or f': see {program()} --help'}"
-        )
+    assert found is not None
     try:
         found.make_context(name, list(command[1:]), parent=root).close()
     except click.ClickException as error:

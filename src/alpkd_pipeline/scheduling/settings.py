@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, said_of
 
@@ -60,21 +60,17 @@ def child_environment(given: Mapping[str, str], own: Mapping[str, str]) -> dict[
     return environment
 
 
-class Notify(BaseModel):
+class Notify(BaseModel, extra="forbid", frozen=True):
     """Whom to tell: a shell command that gets the report as JSON.
 
     Of good runs only if `when` is `always`, else of those whose exit code is not 0.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     command: str = ""
     when: Literal["failure", "always"] = "failure"
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _File(BaseModel, extra="forbid"):
     notify: Notify | None = None
 
 
