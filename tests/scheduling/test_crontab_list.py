@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.scheduling.crontab import crontab_block, listed
-from alpkd_pipeline.scheduling.entry import make_entry
-from alpkd_pipeline.scheduling.start import log_folder, remember, start
+from alpkd_pipeline.scheduling.start import log_folder, start
+from alpkd_pipeline.store.manifest import write_json
 
 
 @pytest.fixture
 def line(project: Path, table: Path) -> str:
     """A crontab with one schedule, and its text."""
-    made = crontab_block(make_entry(project, "weekly", ["rerun", "--latest-green"]), "0 3 * * 0")
+    made = crontab_block(project, "weekly", ["kedro", "rerun"], "0 3 * * 0")
     table.write_text(made)
     return made
 
@@ -29,18 +29,16 @@ def test_one_that_never_ran(project: Path, line: str) -> None:
 
 def test_how_the_last_run_ended_and_where_its_log_is(project: Path, line: str) -> None:
     start(project, "weekly", ["fail", "1"])
-    lines = listed(project).splitlines()
-    assert ", kedro fail 1, exit code 1 after" in lines[1]
-    assert lines[1].endswith(": moved by 0.1")
-    assert (project / lines[2].strip()).is_file()
+    said = listed(project).splitlines()[1]
+    assert ": kedro fail 1 ended with exit code 1 after" in said
+    verdict, log = said.removesuffix(")").split(" (")
+    assert verdict.endswith(": moved by 0.1")
+    assert (project / log).is_file()
 
 
-def test_one_that_runs_or_did_not_end(project: Path, line: str) -> None:
-    found = {"started": "2026-11-21T17:00:00Z", "command": "kedro run", "log": "logs/x"}
-    remember(log_folder(project, "weekly"), {**found, "exit_code": None})
-    said = listed(project)
-    assert "2026-11-21T17:00:00Z, kedro run, has not ended, or was killed\n" in said
-    assert said.endswith("logs/x")
+def test_a_report_of_an_earlier_version_says_when(project: Path, line: str) -> None:
+    write_json(log_folder(project, "weekly") / "last.json", {"started": "2026-11-21T17:00:00Z"})
+    assert listed(project).endswith("\n  last: 2026-11-21T17:00:00Z")
 
 
 def test_a_line_that_was_changed_or_switched_off_is_shown_as_it_is(
@@ -56,6 +54,6 @@ def test_a_line_that_was_changed_or_switched_off_is_shown_as_it_is(
 def test_what_was_started_by_hand_or_by_another_scheduler(project: Path, table: Path) -> None:
     start(project, "weekly", ["say", "x"])
     assert listed(project).startswith("weekly: not in the crontab\n  last: ")
-    assert ", kedro say x, exit code 0 after" in listed(project)
-    table.write_text(crontab_block(make_entry(project, "weekly", ["say"]), "@daily"))
+    assert ": kedro say x ended with exit code 0 after" in listed(project)
+    table.write_text(crontab_block(project, "weekly", ["say"], "@daily"))
     assert "not in the crontab" not in listed(project)

@@ -20,13 +20,15 @@ def write(project: Path, text: str) -> Path:
 
 
 def test_lines_are_names_and_values(tmp_path: Path) -> None:
-    text = "# a comment\n\nA=1\nexport B='two words'\nC = \"x=y\" \nD=\nE=$A\n"
+    text = "# a comment\n\nA=1\nexport B='two words'\nC = \"x=y\" \nD=\nE=$A\nF=a #b\nG='\n"
     assert read_env_file(write(tmp_path, text)) == {
         "A": "1",
         "B": "two words",
         "C": "x=y",
         "D": "",
         "E": "$A",
+        "F": "a #b",
+        "G": "'",
     }
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import pytest
 from tests.conftest import PROJECT
 
 import alpkd_pipeline
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, user_error
 from alpkd_pipeline.scheduling.start import (
     KEPT,
+    LAST,
     STILL_RUNNING,
-    last_outcome,
+    last_words,
     log_folder,
     start,
 )
+from alpkd_pipeline.store.manifest import read_object
 
 CANARY = "canary-4711"
 
@@ -34,7 +37,7 @@ sys.exit(start(Path(sys.argv[1]), "weekly", sys.argv[2:]))
 
 
 def last(project: Path) -> dict[str, Any]:
-    return last_outcome(log_folder(project, "weekly"))
+    return read_object(log_folder(project, "weekly") / LAST)
 
 
 def logged(project: Path) -> str:
@@ -47,7 +50,8 @@ def starter(project: Path, *command: str) -> subprocess.Popen[str]:
     But with the package that is tested here, whichever one is installed.
     """
     return subprocess.Popen(
-        [sys.executable, "-c", STARTER, str(project), *command],
+        # A command has settings.py silence this.
+        [sys.executable, "-Wignore:register_new_resolver", "-c", STARTER, str(project), *command],
         env={"PYTHONPATH": str(Path(alpkd_pipeline.__file__).parents[1])},
         cwd="/",
         stdout=subprocess.PIPE,
@@ -73,6 +77,9 @@ def test_a_good_run_is_logged_and_says_nothing(
     assert start(project, "weekly", ["say", "one", "two words"]) == 0
     assert capfd.readouterr() == ("", "")
     found = last(project)
+    since = datetime.now(UTC) - datetime.fromisoformat(found["started"])
+    assert timedelta() < since < timedelta(minutes=1)
+    assert found["log"].endswith(f"/{found['started'].replace(':', '-')}.log")
     assert found["command"] == "kedro say one 'two words'"
     assert (found["exit_code"], found["verdict"]) == (0, "two words")
     assert found["last_lines"] == ["one", "two words"]
@@ -91,9 +98,11 @@ def test_a_failure_passes_its_code_on_and_is_told_to_cron(
     assert out == ""
     (line,) = err.splitlines()
     assert re.fullmatch(
-        r"weekly: kedro fail 3 ended with exit code 3 after .* s: moved by 0\.1 \(logs/.*\.log\)",
+        r"weekly on \S+: kedro fail 3 ended with exit code 3 after .* s: moved by 0\.1"
+        r" \(logs/.*\.log\)",
         line,
     )
+    assert line == last(project)["text"]
     assert last(project)["last_lines"] == ["first line", "moved by 0.1"]
 
 
@@ -205,6 +214,8 @@ def test_settings_that_are_wrong_stop_it_and_are_remembered(
     assert file in last(project)["verdict"]
     assert "canary" not in str(last(project))
     assert list(log_folder(project, "weekly").glob("*.log")) == []
+    (project / "conf/local" / file).unlink()
+    assert start(project, "weekly", ["say", "x"]) == 0  # the lock is free again
 
 
 def test_wrong_variables_are_told_too(project: Path) -> None:
@@ -222,8 +233,16 @@ def test_a_name_that_is_none_is_refused(project: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(project: Path) -> None:
     (project / "logs").write_text("a file")
-    with pytest.raises(UserError, match="cannot be used: Not a directory"):
+    with pytest.raises(OSError, match="Not a directory") as refused:
         start(project, "weekly", ["say", "x"])
+    said = f"{log_folder(project, 'weekly')} cannot be used: Not a directory; choose another place"
+    assert str(user_error(refused.value)).startswith(said)
+
+
+def test_a_report_that_cannot_be_kept_changes_no_exit_code(project: Path) -> None:
+    log_folder(project, "weekly").mkdir(parents=True)
+    (log_folder(project, "weekly") / LAST).mkdir()
+    assert start(project, "weekly", ["fail", "3"]) == 3
 
 
 def test_old_logs_go(project: Path) -> None:
@@ -232,7 +251,9 @@ def test_old_logs_go(project: Path) -> None:
     for number in range(KEPT + 3):
         (folder / f"2020-01-01T00-00-{number:02}Z.log").touch()
     start(project, "weekly", ["say", "x"])
-    assert len(list(folder.glob("*.log"))) == KEPT
+    left = sorted(path.name for path in folder.glob("*.log"))
+    assert len(left) == KEPT
+    assert left[0] == "2020-01-01T00-00-04Z.log"
     assert "\nx\n" in logged(project)
 
 
@@ -243,6 +264,7 @@ def test_a_second_start_leaves_the_first_alone(project: Path) -> None:
     first = starter(project, "wait", str(project / "go"))
     wait_until_waiting(project)
     assert last(project)["exit_code"] is None
+    assert " has not ended, or was killed (logs/" in last_words(log_folder(project, "weekly"))
     second = starter(project, "say", "x")
     _, said = second.communicate(timeout=30)
     assert second.returncode == STILL_RUNNING == 75

@@ -15,7 +15,8 @@ from alpkd_pipeline.scheduling.start import run_child
 
 def run(program: str, folder: Path, **environment: str) -> tuple[int, list[str]]:
     lines: list[str] = []
-    return run_child([sys.executable, "-c", program], folder, environment, lines.append), lines
+    words = [sys.executable, "-c", program]
+    return run_child(words, lines.append, cwd=folder, env=environment), lines
 
 
 def test_lines_of_both_streams_and_the_exit_code(tmp_path: Path) -> None:
@@ -55,8 +56,20 @@ print(came)
         if line == "ready\n":
             threading.Thread(target=os.kill, args=(os.getpid(), number)).start()
 
-    assert run_child([sys.executable, "-c", program], tmp_path, {}, tell) == 0
+    assert run_child([sys.executable, "-c", program], tell) == 0
     assert lines == ["ready\n", f"[{int(number)}]\n"]
+
+
+def test_a_signal_before_the_command_is_there_is_passed_on_too() -> None:
+    """It comes while the process is made, out of a hook of Popen's that runs in the child."""
+    parent = os.getpid()
+
+    def early() -> None:
+        os.kill(parent, signal.SIGTERM)
+        time.sleep(0.2)
+
+    code = run_child(["sleep", "20"], print, preexec_fn=early)
+    assert code == 128 + signal.SIGTERM
 
 
 def test_signals_mean_afterwards_what_they_meant_before(tmp_path: Path) -> None:
@@ -79,11 +92,11 @@ def test_a_process_that_was_left_behind_does_not_hold_up(
     os.kill(int(left), signal.SIGKILL)
 
 
-def test_an_inherited_descriptor_stays_open(tmp_path: Path) -> None:
+def test_an_inherited_descriptor_stays_open() -> None:
     reading, writing = os.pipe()
     try:
         program = f"import os; os.write({writing}, b'x')"
-        assert run_child([sys.executable, "-c", program], tmp_path, {}, print, [writing]) == 0
+        assert run_child([sys.executable, "-c", program], print, pass_fds=[writing]) == 0
         assert os.read(reading, 1) == b"x"
     finally:
         os.close(reading)
@@ -93,6 +106,6 @@ def test_an_inherited_descriptor_stays_open(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(FileNotFoundError):
-        run_child([str(tmp_path / "none")], tmp_path, {}, print)
+        run_child([str(tmp_path / "none")], print)
     assert signal.getsignal(signal.SIGTERM) == before
     assert subprocess.run(["true"]).returncode == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial, wraps
@@ -18,7 +18,7 @@ from kedro.utils import find_kedro_project
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from alpkd_pipeline.errors import UserError, mask_credentials, program, user_error
+from alpkd_pipeline.errors import UserError, did_you_mean, mask_credentials, program, user_error
 from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:
@@ -161,6 +161,14 @@ def read_params(context: click.Context, option: click.Parameter, value: Any) -> 
             " meaning (@ * & ! % ` { [ \" ' and $ before {); write it in conf/, or inside double"
             f" quotes: --params='{name}=\"...\"'"
         ) from None
+
+
+def unknown(kind: str, name: str, known: Sequence[str], where: str = "") -> click.ClickException:
+    """What to raise for a name that is not among the known ones."""
+    there = f"(there are: {', '.join(known) or 'none'})"
+    return click.ClickException(
+        f"unknown {kind} '{name}'{where}{did_you_mean(name, known, '; {}')} {there}"
+    )
 
 
 def command_line() -> str:

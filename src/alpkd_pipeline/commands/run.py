@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from kedro.pipeline import Pipeline
 from kedro.runner import AbstractRunner
 from kedro.utils import find_kedro_project, load_obj
 
-from alpkd_pipeline.commands.common import Project, one_line_errors, read_params
+from alpkd_pipeline.commands.common import Project, one_line_errors, read_params, unknown
 from alpkd_pipeline.errors import did_you_mean
 from alpkd_pipeline.orchestration.subject import FORCE
 from alpkd_pipeline.params import possible_path
@@ -93,7 +93,7 @@ def _check_slice(options: Mapping[str, Any]) -> None:
 
     for name in options["pipelines"]:
         if name not in pipelines:
-            raise _unknown("pipeline", name, [n for n in pipelines if not n.startswith("_")])
+            raise unknown("pipeline", name, [n for n in pipelines if not n.startswith("_")])
     names = options["pipelines"] or ["__default__"]
     chosen = sum((pipelines[name] for name in names), Pipeline([]))
     within = f" in {', '.join(options['pipelines'])}" if options["pipelines"] else ""
@@ -110,7 +110,7 @@ def _check_slice(options: Mapping[str, Any]) -> None:
     for option, (kind, there) in known.items():
         for name in options[option]:
             if name not in there:
-                raise _unknown(kind, name, there, within)
+                raise unknown(kind, name, there, within)
     slices = {name: options[name] for name in known if name != "namespaces"}
     try:
         chosen.filter(**slices, node_namespaces=options["namespaces"])
@@ -129,15 +129,8 @@ def _checked_runner(given: str) -> str:
     except (ImportError, AttributeError, ValueError):
         found = None
     if not (isinstance(found, type) and issubclass(found, AbstractRunner)):
-        raise _unknown("runner", name, RUNNERS, f" in {module}")
+        raise unknown("runner", name, RUNNERS, f" in {module}")
     return f"{module}.{name}"
-
-
-def _unknown(kind: str, name: str, known: Sequence[str], where: str = "") -> click.ClickException:
-    there = f"(there are: {', '.join(known) or 'none'})"
-    return click.ClickException(
-        f"unknown {kind} '{name}'{where}{did_you_mean(name, known, '; {}')} {there}"
-    )
 
 
 run = click.Command("run", params=_options(), callback=run_callback, help=run_callback.__doc__)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from alpkd_pipeline.commands.common import one_line_errors
-from alpkd_pipeline.errors import UserError, did_you_mean, program
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.scheduling.entry import Entry
+from alpkd_pipeline.commands.common import one_line_errors, unknown
+from alpkd_pipeline.errors import UserError, program
 
 DEFAULT_COMMAND = ("rerun", "--latest-green")
 
@@ -48,8 +45,8 @@ def schedule(
     asked = [each for each in (cron, on_calendar, remove, start) if each is not None]
     if len(asked) + listing != 1:
         raise click.UsageError("give one of --cron, --on-calendar, --list, --remove and --start")
-    if (install or name) and cron is None and on_calendar is None:
-        raise click.UsageError("--install and --name go with --cron or --on-calendar")
+    if (install and cron is None) or (name and cron is None and on_calendar is None):
+        raise click.UsageError("--install goes with --cron, --name also with --on-calendar")
     if command and (listing or remove is not None):
         raise click.UsageError(f"--list and --remove take no command (given: {command[0]})")
     command = command or DEFAULT_COMMAND
@@ -73,41 +70,29 @@ def schedule(
         settings.read_env_file(project)
         settings.read_notify(project)
         settings.credential_values(project)
-        made = entry.make_entry(project, name or command[0], command)
-        if cron is not None:
-            _by_cron(made, " ".join(cron.split()), install)
-        else:
-            _by_systemd(made, on_calendar or "", install)
-
-
-def _by_cron(made: Entry, when: str, install: bool) -> None:
-    from alpkd_pipeline.scheduling import crontab
-
-    coming = f"{crontab.next_start(when, datetime.now()).astimezone():%a %Y-%m-%d %H:%M %Z}"
-    block = crontab.crontab_block(made, when)
-    if install:
-        crontab.install(made, block)
-        click.echo(f"{made.name} is in the crontab: {made.shown}, next {coming}")
-        return
-    click.echo(block, nl=False)
-    click.echo(
-        "cron goes by this machine's local time. To install: the same command with --install,"
-        f" or add these lines by crontab -e. It would come next: {coming}",
-        err=True,
-    )
-
-
-def _by_systemd(made: Entry, when: str, install: bool) -> None:
-    from alpkd_pipeline.scheduling.entry import unit_files
-
-    files = unit_files(made, when)
-    *_, timer = files
-    if install:
-        raise UserError(
-            "--install goes with --cron: for systemd, write the two files that the same command"
-            " prints without it, then systemctl --user daemon-reload and systemctl --user enable"
-            f" --now {timer}"
+        name = name or command[0]
+        words = entry.start_words(project, name, command)
+        if on_calendar is not None:
+            _print_units(entry.unit_files(project, name, words, on_calendar), on_calendar)
+            return
+        when = " ".join((cron or "").split())
+        coming = f"{crontab.next_start(when, datetime.now()).astimezone():%a %Y-%m-%d %H:%M %Z}"
+        block = crontab.crontab_block(project, name, words, when)
+        if install:
+            crontab.install(project, name, block)
+            typed = shlex.join([program(), *command])
+            click.echo(f"{name} is in the crontab: {typed}, next {coming}")
+            return
+        click.echo(block, nl=False)
+        click.echo(
+            "cron goes by this machine's local time. To install: the same command with --install,"
+            f" or add these lines by crontab -e. It would come next: {coming}",
+            err=True,
         )
+
+
+def _print_units(files: Mapping[str, str], when: str) -> None:
+    *_, timer = files
     for file, text in files.items():
         click.echo(f"# ~/.config/systemd/user/{file}\n{text}")
     click.echo(
@@ -122,15 +107,12 @@ def _by_systemd(made: Entry, when: str, install: bool) -> None:
 
 def _check_command(context: click.Context, command: tuple[str, ...]) -> None:
     """Refuse what Kedro would refuse: a mistake would otherwise show at night."""
-    root = context.find_root()
+    root, name = context.find_root(), command[0]
     group = root.command
-    name = command[0]
-    if not isinstance(group, click.Group):
-        return
+    assert isinstance(group, click.Group)
     known = sorted({*group.list_commands(root)} - {"schedule"})
     if name not in known:
-        hint = did_you_mean(name, known, "; {}") or f"; there are {', '.join(known)}"
-        raise UserError(f"'{name}' is no command that can be scheduled{hint}")
+        raise unknown("command", name, known, " to schedule")
     found = group.get_command(root, name)
     assert found is not None
     try:

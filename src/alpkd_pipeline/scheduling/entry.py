@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from alpkd_pipeline.errors import UserError, mask_credentials, module, program
+from alpkd_pipeline.errors import UserError, mask_credentials, module
 from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
 
 STILL_RUNNING = 75
@@ -20,42 +18,22 @@ STILL_RUNNING = 75
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _SAFE = re.compile(r"[\w@+=:,./-]+", re.ASCII)
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One schedule of a project: what to run (without `kedro`), where and with which interpreter.
-
-    Log folder and units are named after it. Its environment is what schedulers would not pass on;
-    nothing secret.
-    """
-
-    name: str
-    project: Path
-    python: str
-    environment: Mapping[str, str]
-    command: tuple[str, ...]
-
-    @property
-    def start(self) -> list[str]:
-        """The command that a scheduler runs, word by word."""
-        return [self.python, "-m", module(), "schedule", "--start", self.name, "--", *self.command]
-
-    @property
-    def shown(self) -> str:
-        """The command as people type it."""
-        return shlex.join([program(), *self.command])
+# `%` starts a specifier, and `$` a variable.
+_ESCAPED = str.maketrans({"%": "%%", "$": "$$", '"': r"\""})
 
 
-def make_entry(project: Path, name: str, command: Sequence[str]) -> Entry:
-    """An entry for this interpreter, with those variables of this shell that results depend on.
+def start_words(project: Path, name: str, command: Sequence[str]) -> list[str]:
+    """What a scheduler is to start in the project's folder for a command without `kedro`, with this
+    interpreter and those variables of this shell that results depend on.
 
     Raises:
         UserError: a name, a command or a path that a scheduler's file cannot carry.
     """
     check_name(name)
-    environment = {key: os.environ[key] for key in PASSED_ON if os.environ.get(key)}
-    entry = Entry(name, project.resolve(), sys.executable, environment, tuple(command))
-    for word in (str(entry.project), *entry.start, *environment.values()):
+    variables = [f"{key}={os.environ[key]}" for key in PASSED_ON if os.environ.get(key)]
+    words = [*(["/usr/bin/env"] if variables else []), *variables, sys.executable, "-m", module()]
+    words += ["schedule", "--start", name, "--", *command]
+    for word in (str(project), *words):
         if not word.isprintable() or "\\" in word:
             raise UserError(
                 f"{word!r} has a backslash, a line break or a control character, which crontab and"
@@ -66,7 +44,7 @@ def make_entry(project: Path, name: str, command: Sequence[str]) -> Entry:
                 f"'{mask_credentials(word)}': a schedule's file would show these credentials; put"
                 " them into conf/local/ instead"
             )
-    return entry
+    return words
 
 
 def check_name(name: str) -> None:
@@ -77,53 +55,31 @@ def check_name(name: str) -> None:
         )
 
 
-def unit_files(entry: Entry, when: str) -> dict[str, str]:
-    """The texts of an entry's service and timer for systemd, by file name.
+def unit_files(project: Path, name: str, start: Sequence[str], when: str) -> dict[str, str]:
+    """The texts of a schedule's service and timer for systemd, which judges `when`, by file name.
 
-    Raises:
-        UserError: an expression that would break the timer's file; systemd judges the rest.
+    No other project has units of the same names.
     """
-    if not when.strip() or not when.isprintable():
-        raise UserError("--on-calendar is empty or has control characters: give 'Sun 03:00'")
-    what = f"alpkd_pipeline: {entry.name} ({entry.project})".replace("%", "%%")
-    environment = "".join(
-        f"Environment={_quoted(f'{k}={v}')}\n" for k, v in entry.environment.items()
-    )
+    place = str(project).replace("%", "%%")
+    words = (w if _SAFE.fullmatch(w) else f'"{w.translate(_ESCAPED)}"' for w in start)
     # The command gets SIGTERM from its parent alone: a second one would stop it at once.
     service = f"""[Unit]
-Description={what}
+Description=alpkd_pipeline: {name} ({place})
 
 [Service]
 Type=oneshot
-WorkingDirectory={str(entry.project).replace("%", "%%")}
-{environment}ExecStart={" ".join(_quoted(word, shell=True) for word in entry.start)}
+WorkingDirectory={place}
+ExecStart={" ".join(words)}
 KillMode=mixed
 SuccessExitStatus={STILL_RUNNING}
 """
     # What was missed while the machine was off is made up for.
-    timer = f"""[Unit]
-Description={what}
-
-[Timer]
-OnCalendar={when.replace("%", "%%")}
+    timer = f"""[Timer]
+OnCalendar={when}
 Persistent=true
 
 [Install]
 WantedBy=timers.target
 """
-    unit = unit_name(entry.project, entry.name)
+    unit = f"alpkd-{name}-{hashlib.sha256(os.fsencode(project)).hexdigest()[:8]}"
     return {f"{unit}.service": service, f"{unit}.timer": timer}
-
-
-def unit_name(project: Path, name: str) -> str:
-    """What a schedule's units are called: as those of no other project are."""
-    digest = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:8]
-    return f"alpkd-{name}-{digest}"
-
-
-def _quoted(word: str, *, shell: bool = False) -> str:
-    """A word of a unit file: `%` starts a specifier, and `$` a variable in commands."""
-    escaped = word.replace("%", "%%").replace('"', r"\"")
-    if shell:
-        escaped = escaped.replace("$", "$$")
-    return escaped if _SAFE.fullmatch(word) else f'"{escaped}"'
