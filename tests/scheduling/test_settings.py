@@ -73,3 +73,12 @@ def test_mistakes_in_the_credentials_do_not_show_them(value: str, project: Path)
         credential_values(project)
     assert "canary" not in str(refused.value).lower()
     assert "credentials" in str(refused.value)
+
+
+def test_a_webhook_of_earlier_versions_is_refused_and_not_shown(project: Path) -> None:
+    local(project, "credentials.yml", f"schedule_webhook: {ADDRESS}")
+    with pytest.raises(UserError) as refused:
+        credential_values(project)
+    assert "'schedule_webhook' is read no more: have notify.command" in str(refused.value)
+    assert "docs/schedules.md" in str(refused.value)
+    assert "canary" not in str(refused.value)

@@ -87,8 +87,17 @@ def read_notify(project: Path) -> Notify:
 
 
 def credential_values(project: Path) -> list[str]:
-    """Every text and number among the project's credentials, so that it can be masked."""
-    return list(_texts(_section(project, "credentials")))
+    """Every text and number among the project's credentials, so that it can be masked.
+
+    A UserError refuses a webhook, of which earlier versions read the address there.
+    """
+    found = _section(project, "credentials")
+    if "schedule_webhook" in found:
+        raise UserError(
+            "credentials: 'schedule_webhook' is read no more: have notify.command of"
+            " conf/local/schedule.yml call curl as docs/schedules.md shows, and remove this entry"
+        )
+    return list(_texts(found))
 
 
 def _section(project: Path, kind: str) -> dict[str, Any]:
