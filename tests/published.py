@@ -127,6 +127,7 @@ def make_export(
     (work / "predictions/dev.csv").write_text("row,label,prediction,p_no,p_yes\n" + "".join(rows))
     write_json(work / "gate.json", {"dev": dev, "serve": serve, "forms": []})
     write_json(work / "speed.json", speed(**{"p50_ms": 4.0, "form": serve, **measured}))
+    (work / "README.md").write_text("# A card\n")
     write_json(work / "run.json", run_json(stage="student_export", key=key, task=task))
     publish(work, final, {"key": key})
     return final, student.whole()

@@ -124,6 +124,9 @@ def test_what_cannot_be_shown_does_not_move_it(world: World) -> None:
     assert "is refused: cannot be shown with 277 rows" in refused(world.say("tiny", "--promote"))
     assert world.aliases == {"champion": "1", "candidate": "2"}
     assert world.lines()[2][-1].startswith("refused: cannot be shown with 277 rows")
+    said = world.say("tiny", "--set", "2").output
+    assert "set by hand, though refused" in said
+    assert "cannot be shown with 277 rows" in said
 
 
 def test_a_version_of_others_is_set_by_hand_alone(world: World) -> None:

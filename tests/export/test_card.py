@@ -55,6 +55,13 @@ def test_a_student(store: Store) -> None:
     assert text.endswith("Versions: Python 3.11.7, torch 2.13.0+cpu, onnx 1.23.2.\n")
 
 
+def test_a_model_that_says_one_thing_is_told_to(store: Store) -> None:
+    hot = {**CALIBRATION, "temperature": 19.99}
+    text = card_of(publish(store, answers=[1.0] * 8, calibration=hot))
+    assert "**It says the same of all 8 dev rows**: its scores are those of a model that" in text
+    assert "The temperature is the highest that is looked for" in section(text, "Calibration")
+
+
 def test_scores_over_seeds(store: Store) -> None:
     text = card_of(publish(store, seeds={3: 0.8, 1: 0.82, 2: 0.84}))
     over = seed_summary([0.8, 0.82, 0.84])

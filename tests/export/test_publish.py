@@ -151,7 +151,8 @@ def test_fp32_that_fails_publishes_nothing_and_says_which_rows(
     said = str(caught.value)
     assert "fp32 fails: changed answers" in said
     assert "rows " in said
-    assert "conf/base/parameters/export.yml" in said
+    assert "the bounds are the parameters export.gate.fp32" in said
+    assert not [*stale.run.rglob("*.onnx"), *stale.run.glob("*.safetensors")]
     assert (world(seed=1).onnx / FORMS["fp32"]).is_file()
 
 

@@ -92,9 +92,11 @@ def test_what_is_no_text_or_no_pair_is_refused(world: MakeWorld, tmp_path: Path)
     model = Published(folder_of(world, tmp_path))
     with pytest.raises(ValueError, match="the model reads one and two, nothing else"):
         model(["w1"])
-    for wrong in (None, 5, True, ["w1"]):
+    for wrong in (None, 5, True, ["w1"], "half \ud83d"):
         with pytest.raises(ValueError, match="a text is needed, not"):
             model([wrong], ["w1"])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="give a list of texts, also for a single one"):
+        model("w1", "w2")
 
 
 def test_its_file_works_alone(world: MakeWorld, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_it_hangs_on_the_student_s_run_which_stays_as_it_ended(
         "key": "1a" * 31 + "ff",
         "student_key": "a1" * 32,
         "form": "int8",
+        "description": "A student of 3 layers. Published as ONNX int8.",
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.export.calibrate import HIGH
 from alpkd_pipeline.export.card_facts import Facts, read_facts
 from alpkd_pipeline.export.card_metadata import hub_data, language, licence, metadata
 from alpkd_pipeline.export.gate import NAMED_ROWS
@@ -17,6 +18,7 @@ from alpkd_pipeline.export.reliability import PICTURE
 from alpkd_pipeline.export.speed import cost_per_million
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.formats import seconds_text
+from alpkd_pipeline.reporting.statistics.scores import collapsed
 from alpkd_pipeline.reporting.tables.table import MISSING, listed, number, points, seeds_text
 from alpkd_pipeline.store.manifest import read_json, write_text
 
@@ -73,6 +75,8 @@ def text(facts: Facts) -> str:
         seeds=seeds_text(facts.seeds),
         picture=PICTURE if (run.folder / PICTURE).is_file() else None,
         named_rows=NAMED_ROWS,
+        hottest=0.99 * HIGH,
+        same=collapsed(*facts.answers, run.task.deciding_metric),
         cost=cost_per_million,
         plural=plural,
     )

@@ -58,6 +58,7 @@ class Facts:
     teacher: RunRecord | None  # of a student; None: the model is a teacher
     seeds: tuple[int, ...]  # of the finished models that differ in nothing but the seed, with its
     scores: tuple[Score, ...]
+    answers: tuple[list[float], list[float]]  # of the served form on all dev rows, and the labels
     bases: tuple[Base, ...]  # first that in which its weights began, then the teacher's
     search: Found | None  # the search that found its numbers
     provenance: Mapping[str, Mapping[str, Any]]  # of the models and of the export, by stage
@@ -81,6 +82,7 @@ def read_facts(folder: Path) -> Facts:
     own = model or teacher
     # The facts of a teacher hold the student that it was first trained for, so it stands alone.
     same = [r for r in students.values() if model and facts_but_seed(r) == facts_but_seed(model)]
+    frame = pd.read_csv(folder / "predictions" / "dev.csv", dtype={"row": str})
     names = ("export", "gate", "speed", "calibration", "config")
     seeds = tuple(sorted(record.run["params"]["seed"] for record in same)) or (run.seed,)
     return Facts(
@@ -90,7 +92,8 @@ def read_facts(folder: Path) -> Facts:
         model=own,
         teacher=teacher if model else None,
         seeds=seeds,
-        scores=tuple(_scores(run, own, same, teacher if model else None)),
+        scores=tuple(_scores(run, frame, own, same, teacher if model else None)),
+        answers=(frame["prediction"].tolist(), frame["label"].tolist()),
         bases=tuple(_bases(run, own, teacher)),
         search=study_of(own.run, findings(search_records(store))) if model else None,
         provenance={own.run["stage"]: own.provenance, "teacher": teacher.provenance}
@@ -108,10 +111,13 @@ def _of(records: Mapping[str, RunRecord], key: str, store: Path) -> RunRecord:
 
 
 def _scores(
-    run: RunConfig, model: RunRecord, same: list[RunRecord], teacher: RunRecord | None
+    run: RunConfig,
+    frame: pd.DataFrame,
+    model: RunRecord,
+    same: list[RunRecord],
+    teacher: RunRecord | None,
 ) -> list[Score]:
     task, found = run.task, list[Score]()
-    frame = pd.read_csv(run.folder / "predictions" / "dev.csv", dtype={"row": str})
     for split in task.dev_splits:
         one = len(task.dev_splits) == 1
         here = frame if one else frame[frame["row"].str.rpartition(" ")[0] == split]

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.score import check_split, loaded_model
 from alpkd_pipeline.export.gate import Rows
-from alpkd_pipeline.export.runtime import Answer, Published
+from alpkd_pipeline.export.runtime import Answer, Published, Row
 from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.validate import text_keys
@@ -23,9 +23,6 @@ from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.memory import RowLimit
 from alpkd_pipeline.training.predict import predict
 from alpkd_pipeline.training.run_config import RunConfig
-
-Row = tuple[str, ...]
-"""One text, or two."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
+GATE = "gate.json"
+
 Outcome = Literal["passes", "fails", "cannot be shown"]
 
 NAMED_ROWS = 20

@@ -14,11 +14,11 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import Calibration, calibrate
 from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
-from alpkd_pipeline.export.gate import Bounds, Judgement, judge
+from alpkd_pipeline.export.gate import GATE, Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
 from alpkd_pipeline.export.reliability import PICTURE, reliability_picture
 from alpkd_pipeline.export.runtime import Answer
-from alpkd_pipeline.export.speed import Form, measure
+from alpkd_pipeline.export.speed import SPEED, Form, measure
 from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
 from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -27,7 +27,7 @@ from alpkd_pipeline.training.run_config import read_config
 
 log = logging.getLogger(__name__)
 
-RUNTIME, GATE, SPEED, CALIBRATION = "runtime.py", "gate.json", "speed.json", "calibration.json"
+RUNTIME, CALIBRATION = "runtime.py", "calibration.json"
 TOKENIZER = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json")
 PRECISIONS = ("fp32", "bf16")
 """In which torch is timed: on processors of today bf16 is twice as fast."""
@@ -154,9 +154,11 @@ def pass_gate(
 def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgement) -> None:
     """Take a form out that the gate refuses; without fp32 there is nothing to publish."""
     if form == "fp32":
+        for name in settings["files"]:  # copies, which nobody needs
+            (folder / name).unlink()
         raise UserError(
             f"the gate refuses the export, nothing is published: {verdict.line()}; what was"
-            " converted is kept, the bounds are in conf/base/parameters/export.yml"
+            " converted is kept, the bounds are the parameters export.gate.fp32"
         )
     log.warning("published without %s, which the gate refuses: %s", form, verdict.line())
     (folder / FORMS[form]).unlink()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 SETTINGS = "export.json"
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, which no text holds that can be written down."""
+
+Row = tuple[str, ...]
+"""One text, or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,14 @@ class Published:
     ) -> list[tuple[str, str | None]]:
         """Texts, or pairs of texts, row by row, as `encode` takes them."""
         columns = self.settings["text_columns"]
+        if isinstance(texts, str) or isinstance(pairs, str):
+            raise ValueError("give a list of texts, also for a single one")
         if (pairs is not None) != (len(columns) == 2):
             raise ValueError(f"the model reads {' and '.join(columns)}, nothing else")
         rows = list(zip(texts, [None] * len(texts) if pairs is None else pairs, strict=True))
         for text in (one for row in rows for one in row[: len(columns)]):
-            if not isinstance(text, str):
-                raise ValueError(f"a text is needed, not {text!r:.40}")
+            if not isinstance(text, str) or _HALF.search(text):
+                raise ValueError(f"a text is needed, not {text!a:.40}")
         return rows
 
 

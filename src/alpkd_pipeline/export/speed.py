@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,10 +22,12 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from alpkd_pipeline.export.dev_rows import Row
+from alpkd_pipeline.export.runtime import Row
 from alpkd_pipeline.store.fingerprint import processor
 
 log = logging.getLogger(__name__)
+
+SPEED = "speed.json"
 
 WARMUP = 20
 """Rows of each form before the first that counts."""
@@ -97,7 +100,7 @@ def measure(
     warm = [[rows[i]] for i in draw.integers(len(rows), size=WARMUP)]
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), _leave_stopping))
             for _ in forms
         ]
         loading = [
@@ -145,6 +148,11 @@ def _in_turn(
         for worker, times in zip(workers, found, strict=True):
             times.append(worker.submit(_time, [calls[i] for i in block]).result())
     return [np.concatenate(times) for times in found]
+
+
+def _leave_stopping() -> None:
+    """Ctrl-C reaches a worker too; the process that has asked for it ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _LOADED: dict[str, Model] = {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.export.publish import GATE, SPEED
+from alpkd_pipeline.export.gate import GATE
+from alpkd_pipeline.export.speed import SPEED
 from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.run_folder import RunFolder
 

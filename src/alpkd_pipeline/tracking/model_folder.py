@@ -38,7 +38,8 @@ def write_model(
 
     settings = folder.json("export.json")
     names = ("text", "text_pair")[: len(settings["text_columns"])]
-    files = ("export.json", "runtime.py", "tokenizer.json", settings["forms"][settings["serve"]])
+    files = ["export.json", "runtime.py", "tokenizer.json", "README.md"]
+    files.append(settings["forms"][settings["serve"]])
     folder.verify(files)
     with TemporaryDirectory() as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -131,6 +131,9 @@ class Models:
         tags = {"key": folder.key, "student_key": run["identity"]["key"], "form": form}
         kept = ("task", "method", "layers", "seed")
         tags |= {name: text for name, text in run_tags(run).items() if name in kept}
+        tags["description"] = (
+            f"{run['description']} Published as ONNX {form}."
+        )
         name = re.sub(r"[^\w-]", "_", f"{run['name']}-{form}")
         model = self._client.create_logged_model(
             self._store.experiment_id, name, source_run_id=run_id, tags=tags
@@ -162,6 +165,7 @@ class Models:
             model.artifact_location,
             run_id=model.source_run_id,
             tags=dict(model.tags),
+            description=model.tags.get("description"),
             # Without a run a database would look for the model where MLflow's own settings say.
             model_id=model.model_id if model.source_run_id else None,
         )
