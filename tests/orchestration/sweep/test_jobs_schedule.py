@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import _thread
 import errno
+import os
+import signal
 import threading
+import time
 
 import pytest
 from tests.orchestration.sweep.conftest import ToyEngine, job
@@ -137,6 +140,22 @@ def test_ctrl_c_stops_what_runs_and_starts_nothing_more() -> None:
     assert outcomes[2].error == STOPPED
     assert stopped
     assert engine.stopped.is_set()
+
+
+def test_ctrl_c_waits_for_what_is_still_being_closed() -> None:
+    engine = ToyEngine(slots=1)
+    told = answer("interrupted", "the worker was stopped")
+
+    def closes_slowly(_name: str) -> dict[str, str]:
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+        engine.stopped.wait(10)
+        time.sleep(0.5)
+        return told
+
+    engine._answer = closes_slowly  # type: ignore[method-assign]
+    (a,), stopped = run_jobs([job("a")], engine, silent)
+    assert (a.state, a.error, stopped) == ("interrupted", told["error"], True)
 
 
 def test_needs_in_a_circle_end_and_needs_from_elsewhere_are_met() -> None:

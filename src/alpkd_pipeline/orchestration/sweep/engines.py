@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import threading
@@ -29,8 +28,6 @@ def visible_gpus() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
-    if shutil.which("nvidia-smi") is None:
-        return []
     try:
         done = subprocess.run(
             ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=30
@@ -139,7 +136,7 @@ class LocalEngine:
             process = self._processes.get(slot)
             if process is None or process.poll() is not None:
                 words, env = [str(self._project), self._env or ""], self._environment(slot)
-                process = talking_process(WORKER, words, self.log_of(slot), self._project, env)
+                process = talking_process(WORKER, words, self.log_of(slot), self._project, **env)
                 self._processes[slot] = process
             return process
 
@@ -160,11 +157,9 @@ def _ask(process: subprocess.Popen[str], job: Job) -> dict[str, str] | None:
 
     The end is looked for, too: a child of the process may outlive it and keep its pipe open.
     """
-    assert process.stdin is not None
     assert process.stdout is not None
     try:
-        process.stdin.write(json.dumps(asdict(job)) + "\n")
-        process.stdin.flush()
+        print(json.dumps(asdict(job)), file=process.stdin, flush=True)
         ended = False
         while not select.select([process.stdout], [], [], 0 if ended else LOOK_SECONDS)[0]:
             if ended:

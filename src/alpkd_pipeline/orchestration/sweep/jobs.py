@@ -128,131 +128,104 @@ def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
         EngineLostError: the engine has no workers any more; what had ended was told.
     """
     board = _Board(jobs, engine, on_event)
-    threads = [
-        threading.Thread(target=board.work, args=(slot,), name=f"slot-{slot}", daemon=True)
-        for slot in range(min(engine.slots, len(jobs)))
-    ]
+    thread = threading.Thread(target=board.run, name="schedule", daemon=True)
     stopped = False
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        thread.start()
+        # No `join`: Python 3.11 takes a thread for ended where Ctrl-C has ended the wait for it.
+        while not board.over.wait(0.5):  # what another thread gets told ends no wait
+            pass
     except KeyboardInterrupt:
-        stopped = True
-        board.stop()
+        stopped = board.stopping = True
         engine.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+        if thread.ident is not None:
+            board.over.wait()
     if board.lost is not None and not stopped:
         raise board.lost
-    return Ran(board.outcomes(), stopped)
+    never = (Outcome(job, "not run", error=STOPPED) for job in jobs)
+    return Ran([board.ended.get(outcome.job.name, outcome) for outcome in never], stopped)
 
 
 class _Board:
-    """The state of a schedule, shared by the threads of its slots."""
+    """A schedule. Its own thread decides and tells; each job that runs has one that waits."""
 
     def __init__(self, jobs: Sequence[Job], engine: Engine, on_event: Listener) -> None:
-        self._jobs, self._engine, self._on_event = list(jobs), engine, on_event
-        self._waiting = list(jobs)
-        self._running: list[Job] = []
-        self._ended: dict[str, Outcome] = {}
-        self._names = {job.name for job in jobs}
-        self._stopping = False
+        self._engine, self._on_event = engine, on_event
+        self._waiting = {job.name: job for job in jobs}
+        self._running: dict[int, Job] = {}
+        self._answers: queue.SimpleQueue[tuple[int, Mapping[str, str], float]] = queue.SimpleQueue()
+        self.ended: dict[str, Outcome] = {}
+        self.stopping = False  # whether nothing more is started
         self.lost: EngineLostError | None = None
-        self._changed = threading.Condition(threading.RLock())
+        self.over = threading.Event()
 
-    def work(self, slot: int) -> None:
-        """Take jobs until none is left for this slot."""
-        while (job := self._take(slot)) is not None:
-            began = time.monotonic()
-            try:
-                found = self._call(slot, job)
-            except EngineLostError as error:
-                self.lost = error
-                self.stop()
-                return
-            self._end(slot, job, found, time.monotonic() - began)
+    def run(self) -> None:
+        """Start jobs and tell how they end, until none runs and none may start."""
+        try:
+            while self._start_what_may():
+                self._take_an_answer()
+        finally:
+            self.over.set()
 
-    def stop(self) -> None:
-        """Start nothing more."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+    def _start_what_may(self) -> bool:
+        """Start jobs; whether any runs: there may be needs that go round in a circle."""
+        while len(self._running) < self._engine.slots and (job := self._next()):
+            slot = min(set(range(self._engine.slots)) - self._running.keys())
+            self._running[slot] = self._waiting.pop(job.name)
+            self._tell(Event(job, slot))
+            threading.Thread(target=self._work, args=(slot, job), daemon=True).start()
+        return bool(self._running)
 
-    def outcomes(self) -> list[Outcome]:
-        """How all jobs ended; those that had no turn were stopped."""
-        return [
-            self._ended.get(job.name, Outcome(job, "not run", error=STOPPED)) for job in self._jobs
-        ]
-
-    def _take(self, slot: int) -> Job | None:
-        with self._changed:
-            while True:
-                self._give_up_hopeless(slot)
-                if self._stopping or not self._waiting:
-                    return None
-                job = next((job for job in self._waiting if self._may_start(job)), None)
-                if job is not None:
-                    self._waiting.remove(job)
-                    self._running.append(job)
-                    self._tell(Event(job, slot))
-                    return job
-                if not self._running:  # needs that go round in a circle
-                    return None
-                self._changed.wait()
-
-    def _may_start(self, job: Job) -> bool:
-        if any(need in self._names and need not in self._ended for need in job.needs):
-            return False
-        if any(other.exclusive for other in self._running):
-            return False
-        return not (job.exclusive and self._running)
-
-    def _give_up_hopeless(self, slot: int) -> None:
-        """Jobs that need something that was not done are not run; others may need these in turn."""
-        if self._stopping:
+    def _take_an_answer(self) -> None:
+        slot, found, seconds = self._answers.get()
+        job, told = self._running.pop(slot), found["state"]
+        if told == "lost":
             return
-        while hopeless := [(job, need) for job in self._waiting if (need := self._broken(job))]:
-            for job, need in hopeless:
-                self._waiting.remove(job)
-                root = self._ended[need]
-                first = root.error if root.state == "not run" and root.error else f"{need} failed"
-                self._ended[job.name] = Outcome(job, "not run", error=first)
-                self._tell(Event(job, slot, self._ended[job.name]))
+        state: State = "done" if told == "done" else "failed"
+        if told == "interrupted" or (told == "died" and self.stopping):
+            state = "interrupted"
+        error = None if state == "done" else found.get("error") or "no reason was given"
+        self._end(slot, Outcome(job, state, seconds, error, told == "diverged"))
 
-    def _broken(self, job: Job) -> str | None:
-        ended = (need for need in job.needs if need in self._ended)
-        return next((need for need in ended if self._ended[need].state != "done"), None)
+    def _next(self) -> Job | None:
+        """The first job that may start now."""
+        busy = self._running.values()
+        if self.stopping or any(job.exclusive for job in busy):
+            return None
+        to_come = self._waiting.keys() | {job.name for job in busy}
+        for job in self._waiting.values():
+            if to_come.isdisjoint(job.needs) and not (job.exclusive and busy):
+                return job
+        return None
 
-    def _call(self, slot: int, job: Job) -> Mapping[str, str]:
+    def _work(self, slot: int, job: Job) -> None:
+        """Have a job run, once more if its worker dies."""
+        began = time.monotonic()
         for _ in range(ATTEMPTS):
             try:
                 found = self._engine.call(slot, job)
-            except EngineLostError:
-                raise
+            except EngineLostError as error:
+                self.lost, self.stopping, found = error, True, {"state": "lost"}
             except Exception as error:  # a bug of the engine must not lose the slot
                 cause = user_error(error)  # such as a full disk under the worker's log
                 if cause is None:
                     log.exception("%s", job.name)
-                return answer("failed", str(cause or f"{type(error).__name__}: {error}"))
-            if self._stopping or found["state"] not in ("died", "interrupted"):
-                return found
-        return found
+                found = answer("failed", str(cause or f"{type(error).__name__}: {error}"))
+            if self.stopping or found["state"] not in ("died", "interrupted"):
+                break
+        self._answers.put((slot, found, time.monotonic() - began))
 
-    def _end(self, slot: int, job: Job, found: Mapping[str, str], seconds: float) -> None:
-        with self._changed:
-            told = found["state"]
-            state: State = "done" if told == "done" else "failed"
-            if told == "interrupted" or (told == "died" and self._stopping):
-                state = "interrupted"
-            error = None if state == "done" else found.get("error") or "no reason was given"
-            outcome = Outcome(job, state, seconds, error, told == "diverged")
-            self._running.remove(job)
-            self._ended[job.name] = outcome
-            self._tell(Event(job, slot, outcome))
-            self._changed.notify_all()
+    def _end(self, slot: int, outcome: Outcome) -> None:
+        """Tell how a job ended; what needs one that was not done is not run, all the way up."""
+        name = outcome.job.name
+        self.ended[name] = outcome
+        self._tell(Event(outcome.job, slot, outcome))
+        if outcome.state == "done" or self.stopping:
+            return
+        first = (outcome.state == "not run" and outcome.error) or f"{name} failed"
+        for job in [job for job in self._waiting.values() if name in job.needs]:
+            if self._waiting.pop(job.name, None):
+                self._end(slot, Outcome(job, "not run", error=first))
 
     def _tell(self, event: Event) -> None:
         try:
@@ -263,7 +236,7 @@ class _Board:
 
 
 def talking_process(
-    module: str, words: Sequence[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None
+    module: str, words: Sequence[str], log: Path, cwd: Path, **env: str
 ) -> subprocess.Popen[str]:
     """A Python process that reads lines, answers with lines, and logs all else it has to say.
 
@@ -277,8 +250,7 @@ def talking_process(
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
-            text=True,
+            env={**os.environ, **env},
             encoding="utf-8",
             start_new_session=True,
         )
@@ -302,9 +274,4 @@ def own_stdout() -> Callable[[Mapping[str, Any]], None]:
     """Writes lines of JSON to standard output, which prints reach no more: they are for the log."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-
-    def tell(message: Mapping[str, Any]) -> None:
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
-
-    return tell
+    return lambda message: print(json.dumps(message), file=answers, flush=True)

@@ -36,8 +36,8 @@ PASSED_ON = ("ALPKD_GLUE_DIR", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 LOOK_SECONDS = 0.2
 """How long Ray is listened to before it is looked whether there are new jobs."""
 
-LONGEST_PAUSE_SECONDS = 60.0
-"""Between two tries to start an actor, where one after the other dies at once."""
+PAUSE_SECONDS = 20.0
+"""How long no actor is made after one was not alive before it had a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,116 +56,90 @@ class Pool:
 
     def __init__(self, order: RayOrder, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self._order, self._tell = order, tell
-        self._waiting: deque[tuple[int, Any]] = deque()
-        self._numbers: dict[Any, int] = {}
-        self._free: list[Any] = []
-        # By Ray's promise of an answer: new actors, free ones that must show that they are alive
-        # still, and jobs at work, with their slots.
-        self._placed: dict[Any, Any] = {}
-        self._asked: dict[Any, Any] = {}
-        self._calls: dict[Any, tuple[int, Any]] = {}
-        self._start_after, self._pause = 0.0, 1.0
+        self._waiting: deque[tuple[int, Job]] = deque()
+        self._unmade = list(range(order.workers, 0, -1))  # the numbers of actors
+        self._free: list[tuple[int, Any]] = []
+        # By Ray's promise of an answer: who must show that it is alive, and jobs with their slots.
+        self._asked: dict[Any, tuple[int, Any]] = {}
+        self._calls: dict[Any, tuple[int, tuple[int, Any]]] = {}
+        self._make_after = 0.0
 
     def serve(self, jobs: queue.SimpleQueue[str | None]) -> None:
-        """Do jobs until there is a None among them."""
+        """Do jobs until there is a None among them; then stop those at work and tell of it."""
         while True:
             try:
                 line = jobs.get(timeout=0 if self._calls or self._waiting else None)
-                if line is None:
-                    return
-                job = json.loads(line)
-                self._waiting.append((job["slot"], job["job"]))
             except queue.Empty:
                 self._look_for_actors()
-                self._listen(LOOK_SECONDS)
-
-    def stop(self) -> None:
-        """Stop what is at work and tell of it; what still waits has no turn any more."""
+                self._listen()
+                continue
+            if line is None:
+                break
+            given = json.loads(line)
+            self._waiting.append((given["slot"], Job.from_dict(given["job"])))
         self._waiting.clear()
-        for _, actor in self._calls.values():
+        for _, (_, actor) in self._calls.values():
             actor.stop.remote()
         until = time.monotonic() + GRACE_SECONDS + 5
         while self._calls and time.monotonic() < until:
-            self._listen(LOOK_SECONDS)
+            self._listen()
 
     def _look_for_actors(self) -> None:
-        while self._free and len(self._asked) < len(self._waiting):
-            actor = self._free.pop()
-            self._asked[actor.__ray_ready__.remote()] = actor
-        if time.monotonic() < self._start_after:
+        while self._free and self._waiting:  # a machine may be lost while its actor is free
+            self._ask(*self._free.pop())
+        if time.monotonic() < self._make_after:
             return
-        wanted = len(self._waiting) - len(self._asked) - len(self._placed)
-        for _ in range(min(wanted, self._order.workers - len(self._numbers))):
-            self._add()
-
-    def _add(self) -> None:
-        number = min(set(range(1, self._order.workers + 1)) - set(self._numbers.values()))
-        # While it does a job it can be stopped.
-        needs = {"num_cpus": 1, "num_gpus": self._order.gpus, "max_concurrency": 2}
         project = Path(self._order.project)
-        actor = (
-            _ray()
-            .remote(LocalEngine)
-            .options(**needs)
-            .remote(project, self._order.env, 1, logs=project / "logs" / f"ray-{number}")
-        )
-        self._numbers[actor] = number
-        self._placed[actor.__ray_ready__.remote()] = actor
+        # While an actor does a job it can be stopped.
+        needs = {"num_cpus": 1, "num_gpus": self._order.gpus, "max_concurrency": 2}
+        make = _ray().remote(LocalEngine).options(**needs).remote
+        while self._unmade and len(self._asked) < len(self._waiting):
+            number = self._unmade.pop()
+            logs = project / "logs" / f"ray-{number}"
+            self._ask(number, make(project, self._order.env, 1, logs=logs))
 
-    def _listen(self, seconds: float) -> None:
-        there = [*self._placed, *self._asked, *self._calls]
+    def _ask(self, number: int, actor: Any) -> None:
+        self._asked[actor.__ray_ready__.remote()] = number, actor
+
+    def _listen(self) -> None:
+        there = [*self._asked, *self._calls]
         if not there:
-            time.sleep(seconds)
+            time.sleep(LOOK_SECONDS)
             return
-        for promise in _ray().wait(there, num_returns=1, timeout=seconds)[0]:
-            if promise in self._calls:
-                self._end(promise, *self._calls.pop(promise))
+        ray = _ray()
+        for promise in ray.wait(there, timeout=LOOK_SECONDS)[0]:
+            slot, worker = self._calls.pop(promise, None) or (None, self._asked.pop(promise))
+            try:
+                found = ray.get(promise)
+            except ray.exceptions.RayTaskError as error:
+                why = " ".join(str(error.cause).split())
+                found = answer("failed", f"{type(error.cause).__name__}: {why}")
+            except ray.exceptions.RayError as error:
+                # Its memory, its machine or the way to it: another one may fare better.
+                self._unmade.append(worker[0])
+                ray.kill(worker[1])
+                if slot is None:  # which costs a job no attempt
+                    self._was_not_alive(error)
+                else:
+                    self._tell({"slot": slot, "answer": _died(error)})
+                continue
+            if slot is not None:
+                self._tell({"slot": slot, "answer": found})
+            if slot is None and self._waiting:
+                slot, job = self._waiting.popleft()
+                self._calls[worker[1].call.remote(0, job)] = slot, worker
+                self._tell({"slot": slot, "begun": True})
             else:
-                new = promise in self._placed
-                self._begin(promise, (self._placed if new else self._asked).pop(promise), new)
+                self._free.append(worker)
 
-    def _begin(self, promise: Any, actor: Any, new: bool) -> None:
-        """Give a job to an actor that is alive. One that dies before costs the job no attempt."""
-        ray = _ray()
-        try:
-            ray.get(promise)
-        except ray.exceptions.RayError as error:
-            self._give_up(actor)
-            # It can start nowhere where a package or a folder is missing, for instance.
-            setup = isinstance(error, ray.exceptions.RuntimeEnvSetupError)
-            if new and self._waiting and (setup or getattr(error, "actor_init_failed", False)):
-                self._tell({"slot": self._waiting.popleft()[0], "answer": _died(error)})
-            elif new:  # a machine that is short of memory would try it without end
-                self._start_after = time.monotonic() + self._pause
-                self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
-                self._tell({"trouble": _cause(error)})
-            return
-        self._pause = 1.0
-        if not self._waiting:
-            self._free.append(actor)
-            return
-        slot, job = self._waiting.popleft()
-        self._calls[actor.call.remote(0, Job.from_dict(job))] = (slot, actor)
-        self._tell({"slot": slot, "begun": True})
-
-    def _end(self, promise: Any, slot: int, actor: Any) -> None:
-        ray = _ray()
-        try:
-            found = ray.get(promise)
-        except ray.exceptions.RayTaskError as error:
-            why = " ".join(str(error.cause).split())
-            found = answer("failed", f"{type(error.cause).__name__}: {why}")
-        except ray.exceptions.RayError as error:
-            # Its memory, its machine or the way to it: another one may fare better.
-            self._give_up(actor)
-            found = _died(error)
-        if actor in self._numbers:
-            self._free.append(actor)
-        self._tell({"slot": slot, "answer": found})
-
-    def _give_up(self, actor: Any) -> None:
-        del self._numbers[actor]
-        _ray().kill(actor)
+    def _was_not_alive(self, error: Exception) -> None:
+        # It can start nowhere where a package or a folder is missing, for instance.
+        setup = isinstance(error, _ray().exceptions.RuntimeEnvSetupError)
+        if self._waiting and (setup or getattr(error, "actor_init_failed", False)):
+            self._tell({"slot": self._waiting.popleft()[0], "answer": _died(error)})
+        else:  # a machine that is short of memory would try it without end
+            self._make_after = time.monotonic() + PAUSE_SECONDS
+            self._tell({"trouble": _cause(error)})
 
 
 def _died(error: Exception) -> dict[str, str]:
@@ -182,41 +156,32 @@ def _cause(error: Exception) -> str:
 
 
 def join(order: RayOrder) -> None:
-    """Join a cluster or start Ray here, and see that there is room."""
+    """Join a cluster or start Ray here, and see that there is room: actors would wait for ever."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    path = [str(Path(order.project) / "src"), os.environ.get("PYTHONPATH", "")]
+    passed["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     local: dict[str, Any] = {}
     if order.address is None:
         # Ray asks nobody for a password, so one of this machine's own listens on 127.0.0.1 alone.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         local = {"include_dashboard": False, "num_cpus": max(order.workers, processors())}
+        passed.setdefault("OMP_NUM_THREADS", str(max(1, processors() // order.workers)))
     try:
         _knock(order.address)
         _ray().init(
             address=order.address or "local",
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": _environment(order)},
+            runtime_env={"env_vars": passed},
             **local,
         )
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         where = order.address or "on this machine"
         raise UserError(
             f"--engine ray: Ray {where} cannot be reached ({first_line(error)})"
         ) from None
-    _check_room(order)
-
-
-def _environment(order: RayOrder) -> dict[str, str]:
-    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    if order.address is None:
-        found.setdefault("OMP_NUM_THREADS", str(max(1, processors() // order.workers)))
-    path = [str(Path(order.project) / "src"), os.environ.get("PYTHONPATH", "")]
-    return {**found, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
-
-
-def _check_room(order: RayOrder) -> None:
-    """Refuse what would wait for ever: actors that no machine has room for."""
     there = _ray().cluster_resources()
     for name, each in (("CPU", 1.0), ("GPU", order.gpus)):
         if each and there.get(name, 0.0) < each * order.workers - 1e-6:
@@ -257,9 +222,7 @@ def main() -> None:
         tell({"lost": str(error)})
     else:
         tell({"joined": True})
-        pool = Pool(order, tell)
-        pool.serve(jobs)
-        pool.stop()
+        Pool(order, tell).serve(jobs)
     finally:
         _ray().shutdown()
 

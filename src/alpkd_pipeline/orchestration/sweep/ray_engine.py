@@ -34,6 +34,8 @@ SAY_SECONDS = 30.0
 PATIENCE_SECONDS = 300.0
 """How long jobs wait for a machine while none is at work."""
 
+KEPT = "what is finished is kept: see to the cluster and run the same command again"
+
 
 class RayEngine:
     """Slots that are served by Ray actors; which actor serves which slot is left open.
@@ -61,8 +63,7 @@ class RayEngine:
         self._order = RayOrder(str(project), env, workers, gpus_per_cell, address)
         self._driver: subprocess.Popen[str] | None = None
         self._joined = self._stopped = False
-        self._lost: str | None = None
-        self._trouble = ""
+        self._lost = self._trouble = ""
         self._answers: dict[int, Mapping[str, str]] = {}
         self._at_work: set[int] = set()
         self._waiting: dict[int, float] = {}
@@ -77,32 +78,32 @@ class RayEngine:
             EngineLostError: no machine was at work for 5 minutes, or Ray is gone, for good.
         """
         with self._changed:
-            if self._stopped:
-                return answer("interrupted", "stopped")
-            self._send({"slot": slot, "job": asdict(job)})
-            self._waiting[slot] = time.monotonic()
-            try:
-                while slot not in self._answers:
-                    if self._lost and self._stopped:
-                        return answer("interrupted", "stopped")
-                    if self._lost:
-                        raise EngineLostError(self._lost)
+            if not self._stopped:
+                driver = self._driver or self._start()
+                with contextlib.suppress(OSError):  # it has ended: `_read` notices and knows why
+                    message = {"slot": slot, "job": asdict(job)}
+                    print(json.dumps(message), file=driver.stdin, flush=True)
+                self._waiting[slot] = time.monotonic()
+                while not (slot in self._answers or self._lost):
                     self._changed.wait(min(1.0, SAY_SECONDS))
                     self._watch_the_clock()
-                return self._answers.pop(slot)
-            finally:
                 self._waiting.pop(slot, None)
+            if slot in self._answers:
+                return self._answers.pop(slot)
+            if self._stopped:
+                return answer("interrupted", "stopped")
+            raise EngineLostError(self._lost)
 
     def stop(self) -> None:
         """Stop all workers, wait for what is under way to be closed, and leave Ray."""
         with self._changed:
             self._stopped = True
-            driver, joined = self._driver, self._joined
+            driver = self._driver
         if driver is None:
             return
         assert driver.stdin is not None
         try:
-            if joined:
+            if self._joined:
                 with contextlib.suppress(OSError):
                     driver.stdin.close()
                 self._reader.join(GRACE_SECONDS + 10)
@@ -110,16 +111,12 @@ class RayEngine:
             driver.kill()
             self._reader.join()
 
-    def _send(self, message: Mapping[str, Any]) -> None:
-        if self._driver is None:
-            words, log = [json.dumps(asdict(self._order))], self._project / LOG
-            self._driver = talking_process(DRIVER, words, log, self._project)
-            self._reader = threading.Thread(target=self._read, args=(self._driver,), daemon=True)
-            self._reader.start()
-        assert self._driver.stdin is not None
-        with contextlib.suppress(OSError):  # it has ended: `_read` notices and knows why
-            self._driver.stdin.write(json.dumps(message) + "\n")
-            self._driver.stdin.flush()
+    def _start(self) -> subprocess.Popen[str]:
+        words, log = [json.dumps(asdict(self._order))], self._project / LOG
+        self._driver = talking_process(DRIVER, words, log, self._project)
+        self._reader = threading.Thread(target=self._read, args=(self._driver,), daemon=True)
+        self._reader.start()
+        return self._driver
 
     def _read(self, driver: subprocess.Popen[str]) -> None:
         assert driver.stdout is not None
@@ -132,26 +129,21 @@ class RayEngine:
             os.killpg(driver.pid, signal.SIGKILL)  # what a Ray of this machine's own may leave
         with self._changed:
             # Most often the head: Ray ends whoever has lost it.
-            self._lost = self._lost or (
-                f"--engine ray: Ray {self._where} is lost (its driver ended with exit code"
-                f" {code}); what is finished is kept: see to the cluster and run the same"
-                f" command again [log: {LOG}]"
-            )
-            self._changed.notify_all()
+            why = f"Ray {self._where} is lost (its driver ended with exit code {code})"
+            self._lose(f"{why}; {KEPT} [log: {LOG}]")
 
     def _hear(self, message: Mapping[str, Any]) -> None:
+        self._joined |= "joined" in message
+        self._lost = self._lost or message.get("lost", "")
+        self._trouble = message.get("trouble", self._trouble)
         if "slot" not in message:
-            self._joined = self._joined or "joined" in message
-            self._lost = self._lost or message.get("lost")
-            self._trouble = message.get("trouble", self._trouble)
             return
-        slot = message["slot"]
-        self._last_work = time.monotonic()
+        slot, self._last_work = message["slot"], time.monotonic()
+        self._waiting.pop(slot, None)
         if "answer" in message:
             self._at_work.discard(slot)
             self._answers[slot] = message["answer"]
         else:
-            self._waiting.pop(slot, None)
             self._at_work.add(slot)
             self._enough = max(self._enough, len(self._at_work))
 
@@ -166,7 +158,13 @@ class RayEngine:
             self._enough = busy
             self._say(f"--engine ray: goes on with {busy} of {self.slots} workers")
         elif waited >= PATIENCE_SECONDS:
-            self._give_up(f"{waited / 60:.0f} minutes" if waited >= 120 else f"{waited:.0f} s")
+            took = f"{waited / 60:.0f} minutes" if waited >= 120 else f"{waited:.0f} s"
+            why = f"{took} ({self._trouble})" if self._trouble else took
+            room = f"no machine has had room for a worker for {why}; {KEPT}"
+            away = f"Ray {self._where} cannot be reached (no answer in {took})"
+            self._lose(room if self._joined else away)
+            assert self._driver is not None
+            self._driver.kill()
         elif now - max(self._said, began) >= SAY_SECONDS:
             self._said = now
             jobs = plural(len(self._waiting), "job waits", "jobs wait")
@@ -174,17 +172,6 @@ class RayEngine:
             what = room if self._joined else f"waiting for Ray {self._where}"
             self._say(f"--engine ray: {what} ({waited:.0f} s)")
 
-    def _give_up(self, waited: str) -> None:
-        if self._joined:
-            trouble = f" ({self._trouble})" if self._trouble else ""
-            self._lost = (
-                f"--engine ray: no machine has had room for a worker for {waited}{trouble};"
-                " what is finished is kept: see to the cluster and run the same command again"
-            )
-        else:
-            self._lost = (
-                f"--engine ray: Ray {self._where} cannot be reached (no answer in {waited})"
-            )
-        assert self._driver is not None
-        self._driver.kill()
+    def _lose(self, why: str) -> None:
+        self._lost = self._lost or f"--engine ray: {why}"
         self._changed.notify_all()

@@ -53,9 +53,16 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
     except Exception as error:
         traceback.print_exc()
         told = one_line(error, partial(conf_store, project))
-        return answer("diverged" if has_diverged(error) else "failed", told)
+        # What was not imported was not raised; torch is too heavy to be imported for a question.
+        update = sys.modules.get("alpkd_pipeline.training.update")
+        diverged = update is not None and isinstance(user_error(error), update.DivergedError)
+        return answer("diverged" if diverged else "failed", told)
     finally:
-        _free_memory()
+        # Nothing of a job is left on the GPU, which another worker may share.
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
     return DONE
 
 
@@ -73,13 +80,6 @@ def refuse_another_result(project: Path, job: Job) -> None:
             )
 
 
-def has_diverged(error: BaseException) -> bool:
-    """Whether a training left the finite numbers: a fault of its settings and of nothing else."""
-    # What was not imported was not raised, and torch is too heavy to be imported for a question.
-    update = sys.modules.get("alpkd_pipeline.training.update")
-    return update is not None and isinstance(user_error(error), update.DivergedError)
-
-
 def one_line(error: BaseException, home: Home | None = None) -> str:
     """An error for a table: the user's own line, or the first line of any other."""
     cause = user_error(error)
@@ -88,14 +88,6 @@ def one_line(error: BaseException, home: Home | None = None) -> str:
     while error.__cause__ is not None:  # Kedro wraps what datasets raise
         error = error.__cause__
     return kind_and_line(error)
-
-
-def _free_memory() -> None:
-    """Leave nothing of a job on the GPU, which another worker may share."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
