@@ -6,23 +6,30 @@ import copy
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
 from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.fingerprint import git, provenance
 from alpkd_pipeline.store.layout import GLUE_FOLDER, RERUNS, STUDENTS, TEACHERS
-from alpkd_pipeline.store.manifest import LOCKS, is_complete, lock_file, read_object, write_json
+from alpkd_pipeline.store.manifest import (
+    LOCKS,
+    is_complete,
+    listed,
+    lock_file,
+    read_object,
+    write_json,
+)
 from alpkd_pipeline.store.run_folder import finished_below, newest_first
+from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 LONGEST_LOG = 300
@@ -55,9 +62,9 @@ class Workshop(LocalEngine):
 
         Gives None, or one line that says why it failed.
         """
-        made = {"teacher": ("finetune_teacher", ("teacher_scores",))}
-        pipeline, outputs = made.get(stage, ("distill", ("teacher_scores", "student_scores")))
-        found = self.call(0, Job(name, pipeline, outputs, params, f"kedro rerun {name}"))
+        pipeline = "finetune_teacher" if stage == "teacher" else "distill"
+        scores = ("teacher_scores", "student_scores")[: 1 if stage == "teacher" else 2]
+        found = self.call(0, Job(name, pipeline, scores, params, f"kedro rerun {name}"))
         if found["state"] != "died":
             return found.get("error")
         said = self._log.read_text("utf-8", errors="replace").strip().splitlines()
@@ -70,20 +77,13 @@ def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | 
     Of several, as a changed library leaves them in a store that is gone on with, the newest.
     """
     kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
-    wanted = {name: params[name] for name in blocks or params if name != "run"}
+    wanted = flat({name: params[name] for name in blocks or params if name != "run"})
     for folder in newest_first(finished_below(store / kind, "*/*")):
         if is_complete(folder.path):
             run = StoredRun(folder.path)
-            if _holds(run.run["params"], wanted):
+            if wanted.items() <= flat(run.run["params"]).items():  # newer code may know more names
                 return run
     return None
-
-
-def _holds(found: Any, wanted: Any) -> bool:
-    """Whether all values are the wanted ones; newer code may know more names."""
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
-        return all(name in found and _holds(found[name], wanted[name]) for name in wanted)
-    return bool(found == wanted)
 
 
 RECORDED = ("device", "precision", "threads")
@@ -102,23 +102,15 @@ def exact_parameters(
     Relative paths start in the project in which it was made; the rerun may happen elsewhere. A
     device takes the place of the recorded one.
     """
-    params: dict[str, Any] = copy.deepcopy(dict(original.run["params"]))
+    params: dict[str, Any] = copy.deepcopy(original.run["params"])
     blocks = ((params, original), (params["teacher"], original.teacher or original))
     for block, recorded in blocks:
         known = {n: v for n in RECORDED if (v := recorded.environment.get(n)) is not None}
         block["training"] |= known | ({"device": device} if device else {})
-    _make_absolute(params, project)
     # Only what every version knows, so that older commits accept it.
-    params["run"] = {
-        "store": str(store),
-        "tracking": settings.uri if settings else "off",
-        "experiment": settings.experiment if settings else "alpkd",
-        "kind": "rerun",
-    }
-    return params
-
-
-def _make_absolute(params: dict[str, Any], project: Path) -> None:
+    tracking, experiment = (settings.uri, settings.experiment) if settings else ("off", "alpkd")
+    where = {"store": str(store), "tracking": tracking, "experiment": experiment}
+    params["run"] = {**where, "kind": "rerun"}
     task = params["task"]
     if task["source"] == "folder" and task.get("path") is None:
         task["path"] = os.environ.get("ALPKD_GLUE_DIR") or GLUE_FOLDER
@@ -128,6 +120,7 @@ def _make_absolute(params: dict[str, Any], project: Path) -> None:
         folder = project / Path(block.get(name) or "no model").expanduser()
         if folder.is_dir():
             block[name] = str(folder)
+    return params
 
 
 PLAN = "plan.json"
@@ -149,51 +142,35 @@ def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Pat
     Unfinished ones whose process is gone are looked at first: the newest one with the same plan is
     gone on with, so that its trainings resume; all others are removed.
     """
-    base = store / RERUNS
+    base, begun = store / RERUNS, f"{name}-{utc_now()}"
     (base / LOCKS).mkdir(parents=True, exist_ok=True)
-    lock, folder = _leftover(base, plan) or _new(base, name)
-    try:
+    with ExitStack() as held:
+
+        def free(folder: Path) -> bool:
+            lock_file(folder).touch()  # raises where nobody may write
+            return held.enter_context(taken(lock_file(folder)))
+
+        # All others are kept, or at work.
+        there = (path for path in reversed(listed(base)) if path.name != LOCKS)
+        left = [path for path in there if not (path / VERDICT).is_file() and free(path)]
+        same = (path for path in left if read_object(path / PLAN) == plan)
+        names = chain([begun], (f"{begun}-{number}" for number in count(2)))
+        new = (base / name for name in names if free(base / name) and not (base / name).exists())
+        folder = next(chain(same, new))
+        for path in left:
+            if path != folder:
+                _drop(path)
         write_json(folder / PLAN, plan)
-        yield folder
-    finally:
-        lock.release()
-        if not folder.exists():
-            Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _new(base: Path, name: str) -> tuple[FileLock, Path]:
-    begun = f"{name}-{utc_now()}"
-    for number in count(1):
-        folder = base / (begun if number == 1 else f"{begun}-{number}")
-        if (lock := _taken(folder)) is not None:
+        try:
+            yield folder
+        finally:
             if not folder.exists():
-                folder.mkdir()
-                return lock, folder
-            lock.release()
-    raise AssertionError
+                _drop(folder)
 
 
-def _leftover(base: Path, plan: Mapping[str, Any]) -> tuple[FileLock, Path] | None:
-    found = None
-    for folder in sorted((p for p in base.iterdir() if p.name != LOCKS), reverse=True):
-        if (folder / VERDICT).is_file() or (lock := _taken(folder)) is None:
-            continue  # it is kept, or at work
-        if found is None and read_object(folder / PLAN) == plan:
-            found = lock, folder
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
-    return found
-
-
-def _taken(folder: Path) -> FileLock | None:
-    lock = FileLock(lock_file(folder))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return None
-    return lock
+def _drop(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock_file(folder).unlink(missing_ok=True)
 
 
 _git = partial(git, seconds=120)  # to check out a large tree takes its time

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.rerun.execute import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
+from alpkd_pipeline.orchestration.rerun.result import Rerun
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
@@ -46,19 +46,19 @@ def damage(original: StoredRun) -> list[Difference]:
     All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
     which say how it was made.
     """
-    teacher, found = original.teacher, list[Difference]()
-    for run in filter(None, (original, teacher)):
+    folders: dict[str, RunFolder] = {original.stage: original}
+    if original.teacher_folder is not None:
+        folders["teacher"] = original.teacher or RunFolder(original.teacher_folder)
+    found: list[Difference] = []
+    for stage, folder in folders.items():
         with noted(own := list[Damage]()):
-            run.verify()
+            folder.verify()
         with noted(scored := list[Damage]()):
-            if (scores := run.newest(SCORES[0])) is not None:
+            # Without its manifest nobody knows which scores are its own.
+            if isinstance(folder, StoredRun) and (scores := folder.newest(SCORES[0])) is not None:
                 scores.verify()
-        found += [told(one, run.stage) for one in own]
-        found += [told(one, f"{run.stage}'s scores") for one in scored]
-    if teacher is None and original.teacher_folder is not None:
-        with noted(lost := list[Damage]()):
-            RunFolder(original.teacher_folder).verify()
-        found += [told(one, "teacher") for one in lost]
+        found += [told(one, stage) for one in own]
+        found += [told(one, f"{stage}'s scores") for one in scored]
     return found
 
 
@@ -87,7 +87,7 @@ def _causes(
 ) -> list[Difference]:
     """Why keys have moved; what follows from a key before it needs no cause of its own."""
     causes = _code(original, cell, moved)
-    kinds = {difference.kind for difference in found}
+    python = any(difference.kind == "python" for difference in found)
     for name in moved:
         if any(upstream in moved for upstream in cell.stage(name).made_from):
             continue
@@ -97,13 +97,14 @@ def _causes(
         known = {difference.what for difference in (*causes, *found)}
         reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}
         libraries = reads.get(name, TRAINING_LIBRARIES)
-        if "python" in kinds or known & {f"code of the {name}", *libraries}:
+        code = f"code of the {name}"
+        if python or known & {code, *libraries}:
             continue
         if name in ("teacher", "student") or same_source(original, project):
             what = f"parameters or input files of the {name}"
             causes.append(Difference("parameters", what, "those of its key", "others"))
         else:
-            causes.append(Difference("code", f"code of the {name}", "that of its key", "another"))
+            causes.append(Difference("code", code, "that of its key", "another"))
     return causes
 
 
@@ -143,20 +144,7 @@ def _digits(value: Any) -> str:
     return str(value)[:8] if value else "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One original and how it is made again."""
-
-    original: StoredRun
-    differences: tuple[Difference, ...] = ()  # what has changed since, as far as it shows before
-    commit: str | None = None  # the commit whose code is run; None: today's
-    device: str | None = None  # takes the place of the recorded device, which is not here
-    error: str | None = None  # why it cannot be made again, one line
-    # what tells its results from those of another day's code or data
-    today: Mapping[str, Any] = field(default_factory=dict)
-
-
-def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
+def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Rerun:
     """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
     not say that today's code and today's device will do. Hashes of code and data are remembered in
     the `store`."""
@@ -166,36 +154,27 @@ def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> P
         commit = recorded_commit(original, project)
         # Keys have hashes of today's code in them, which is not what is run.
         today = {name: value for name, value in today.items() if name == "source"}
-    return Planned(original, tuple(differences), commit, _device(original, here), today=today)
+    return Rerun(original, tuple(differences), commit, _device(original, here), today=today)
 
 
-def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
+def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Rerun:
     """The same for one of many: an original that cannot be made again stops no other."""
     try:
         return plan_rerun(original, project, store, here)
     except UserError as error:
-        return Planned(original, error=str(error))
+        return Rerun(original, error=str(error))
 
 
-def what_is_made(planned: Sequence[Planned], project: Path) -> dict[str, Any]:
+def what_is_made(planned: Sequence[Rerun], project: Path) -> dict[str, Any]:
     """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same."""
+    cells = [
+        [one.original.key, one.commit, one.device, one.original.run["params"], dict(one.today)]
+        for one in planned
+        if not one.error
+    ]
+    # Without libraries, results of another day might be taken for what is made now.
     here = provenance(project)
-    return {
-        # Without these, results of another day might be taken for what is made now.
-        "libraries": here["libraries"],
-        "python": here["python"],
-        "cells": [
-            {
-                "key": one.original.key,
-                "commit": one.commit,
-                "device": one.device,
-                "params": dict(one.original.run["params"]),
-                "today": dict(one.today),
-            }
-            for one in planned
-            if not one.error
-        ],
-    }
+    return {"libraries": here["libraries"], "python": here["python"], "cells": cells}
 
 
 def _device(original: StoredRun, here: bool) -> str | None:
@@ -217,22 +196,20 @@ def _device(original: StoredRun, here: bool) -> str | None:
     )
 
 
-def plan_lines(planned: Planned) -> list[str]:
+def plan_lines(planned: Rerun) -> list[str]:
     """What will be done, in words."""
-    name = f"{planned.original.path.name} ({planned.original.task})"
     if planned.error:
-        return [f"{name}: cannot be made again: {planned.error}"]
+        return [f"{planned.name}: cannot be made again: {planned.error}"]
     how = "today's code"
     if planned.commit:
         how = f"the code of commit {planned.commit[:8]}, in a temporary work tree"
-    lines = [f"{name}: made again with {how}"]
+    lines = [f"{planned.name}: made again with {how}"]
     if planned.device:
         lines.append("  on another device: the recorded one is not here")
-    lines += [f"  differs today: {difference}" for difference in planned.differences]
-    return lines
+    return [*lines, *(f"  differs today: {difference}" for difference in planned.differences)]
 
 
-def environment_lines(planned: Planned) -> list[str]:
+def environment_lines(planned: Rerun) -> list[str]:
     """The commands that recreate the recorded environment, if libraries or Python differ."""
     if not {"libraries", "python"} & {difference.kind for difference in planned.differences}:
         return []

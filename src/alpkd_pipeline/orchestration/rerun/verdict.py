@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.reporting.statistics.summary import seed_summary, t_interval
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, seed_summary, t_interval
 from alpkd_pipeline.store.checkpoints import data_digests as recorded_digests
 from alpkd_pipeline.store.layout import SPLITS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, finished_below
@@ -23,21 +23,13 @@ if TYPE_CHECKING:
 
 Verdict = Literal["bitwise equal", "equal within the seed spread", "drifted", "failed"]
 
-BITWISE: Verdict = "bitwise equal"
-WITHIN: Verdict = "equal within the seed spread"
-DRIFTED: Verdict = "drifted"
-FAILED: Verdict = "failed"
-
-FROM_BEST: tuple[Verdict, ...] = (BITWISE, WITHIN, DRIFTED, FAILED)
+FROM_BEST: tuple[Verdict, ...] = get_args(Verdict)
+BITWISE, WITHIN, DRIFTED, FAILED = FROM_BEST
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of some verdicts; of none, the best."""
     return max(verdicts, key=FROM_BEST.index, default=BITWISE)
-
-
-ENOUGH_SEEDS = 3
-"""Fewer scores say next to nothing about how far seeds lie apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ class Band:
 
     def __str__(self) -> str:
         few = f"dev examples: fewer than {ENOUGH_SEEDS} seeds are in the store"
-        of = "seeds" if self.source == "seeds" else few
+        of = few if self.source == "examples" else self.source
         return f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} {of}"
 
 
@@ -89,16 +81,15 @@ def seed_scores(original: StoredRun) -> list[float]:
     from alpkd_pipeline.reporting.store import finished_runs
 
     student = original.stage == "student"
-    facts = facts_but_seed if student else teacher_facts
-    records = list(finished_runs(original.store, STUDENTS if student else TEACHERS))
-    own = [record for record in records if record.key == original.key]
-    group, found = {group_id(facts(record)) for record in own}, dict[int, float]()
+    facts, kind = (facts_but_seed, STUDENTS) if student else (teacher_facts, TEACHERS)
     # The original first: its own score stands for its seed.
-    for record in (*own, *records):
+    records = sorted(finished_runs(original.store, kind), key=lambda r: r.key != original.key)
+    group = {group_id(facts(record)) for record in records[:1] if record.key == original.key}
+    found = dict[int, float]()
+    for record in records:
         if record.deciding_score is not None and group_id(facts(record)) in group:
-            params = record.run["params"]
-            seed = params["seed"] if student else params["teacher"]["seed"]
-            found.setdefault(int(seed), record.deciding_score)
+            params = record.run["params"] if student else record.run["params"]["teacher"]
+            found.setdefault(int(params["seed"]), record.deciding_score)
     return list(found.values())
 
 
@@ -109,12 +100,11 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
     """
     from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
-    try:
+    with suppress(UserError, ValueError, TypeError):  # answers that are missing, or damaged
         found = compare_answers(dev_answers(now.path), dev_answers(then.path))
-    except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
-        return None
-    difference = found.difference
-    return Band("examples", found.rows, difference - found.high, difference - found.low)
+        difference = found.difference
+        return Band("examples", found.rows, difference - found.high, difference - found.low)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +147,14 @@ def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
     The hashes are those in run.json; older runs have none, so their splits' manifest is asked.
     """
     theirs, ours = data_digests(then), data_digests(now)
-    if not theirs or not ours:
-        return DataComparison(known=False, changes=())
-    changes = [
+    changes = (
         _change(then, now, split)
         for split in sorted({*theirs, *ours})
         # Other bytes alone come from another version of the library that writes the files.
         if theirs.get(split) != ours.get(split) and not _same_table(then, now, split)
-    ]
-    return DataComparison(known=True, changes=tuple(changes))
+    )
+    known = bool(theirs and ours)
+    return DataComparison(known, tuple(changes) if known else ())
 
 
 def data_digests(run: StoredRun) -> dict[str, str]:
@@ -188,33 +177,29 @@ def _same_table(then: StoredRun, now: StoredRun, split: str) -> bool:
     """Whether both files of token ids and labels hold the same, however it was written down."""
     import pyarrow as pa
 
-    try:
-        files = [RunFolder(_encoded(run)).read(f"{split}.arrow") for run in (then, now)]
+    with suppress(DamagedError, OSError, ValueError):
+        files = (RunFolder(_encoded(run)).read(f"{split}.arrow") for run in (then, now))
         before, after = (pa.ipc.open_file(file).read_all() for file in files)
-    except (DamagedError, OSError, ValueError):
-        return False
-    return bool(before.equals(after))
+        return bool(before.equals(after))
+    return False
 
 
 def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
     """The checked rows of a split, from the store that the run lies in."""
     import pandas as pd
 
-    key = run.keys.get("splits", "")
     for folder in finished_below(run.beside(SPLITS)):
         # Gone or damaged: the hash alone tells that the rows are others.
         with suppress(DamagedError, OSError, ValueError):
-            if folder.key == key:
+            if folder.key == run.keys.get("splits", ""):
                 return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
     return None
 
 
 def changed_rows(then: pd.DataFrame, now: pd.DataFrame) -> int:
     """How many rows are not in both, wherever they stand; their numbers do not count."""
-    before, after = _counted(then), _counted(now)
+    before, after = (
+        Counter[Any](frame[sorted({*frame} - {"idx"})].itertuples(index=False, name=None))
+        for frame in (then, now)
+    )
     return max((before - after).total(), (after - before).total())
-
-
-def _counted(frame: pd.DataFrame) -> Counter[tuple[Any, ...]]:
-    names = sorted(name for name in frame.columns if name != "idx")
-    return Counter(frame[names].itertuples(index=False, name=None))
