@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
@@ -217,15 +218,12 @@ def _readable_scores(run: StoredRun) -> RunFolder | None:
 def _compare_scores(
     then: StoredRun, now: StoredRun, scored: tuple[RunFolder | None, RunFolder | None]
 ) -> tuple[Pairs, str | None, str | None]:
-    """Compare the saved models' dev scores; those that chose them, where one model has no others.
-
-    Gives the scores; why less was compared than could be, if so; and what makes the two unequal,
-    whatever these scores are.
-    """
-    before, after = map(_saved, scored)
+    """Scores, `skipped` and `missing` of a comparison: the saved models' dev scores, or those that
+    chose them, where one model has no others."""
+    before, after = (_numbers(partial(_saved, one)) if one else None for one in scored)
     skipped = missing = None
     if before is None or after is None:
-        before, after = _chosen(then), _chosen(now)
+        before, after = (_numbers(partial(run.metrics.get, "scores")) or {} for run in (then, now))
         less = "the scores that chose the models are compared"
         none = f"has no dev scores of the saved model: {less}"
         if all(scored):
@@ -244,21 +242,13 @@ def _compare_scores(
     return {name: (before.get(name), after.get(name)) for name in names}, skipped, missing
 
 
-def _saved(folder: RunFolder | None) -> dict[str, float] | None:
-    """The saved model's dev scores; None if it was not scored or they cannot be read."""
+def _saved(folder: RunFolder) -> Mapping[str, Any]:
+    splits = folder.json("scores.json")["splits"]
+    return {name: facts["scores"] or {} for name, facts in splits.items()}
+
+
+def _numbers(splits: Callable[[], Any]) -> dict[str, float] | None:
+    """Scores of splits as in `Pairs`; None if there are none, or they cannot be read."""
     with suppress(*UNREADABLE):
-        if folder is not None:
-            splits = folder.json("scores.json")["splits"]
-            return _flat({name: facts["scores"] or {} for name, facts in splits.items()})
+        return {name: float(score) for name, score in flat(splits()).items()}
     return None
-
-
-def _chosen(run: StoredRun) -> dict[str, float]:
-    """The scores that chose the model, as its training wrote them; none if they are damaged."""
-    with suppress(*UNREADABLE):
-        return _flat(run.metrics.get("scores") or {})
-    return {}
-
-
-def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {name: float(score) for name, score in flat(splits).items()}

@@ -86,10 +86,6 @@ def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | 
     return None
 
 
-RECORDED = ("device", "precision", "threads")
-"""What results depend on to the last digit and what the parameters may have left open."""
-
-
 def exact_parameters(
     original: StoredRun,
     project: Path,
@@ -103,14 +99,16 @@ def exact_parameters(
     device takes the place of the recorded one.
     """
     params: dict[str, Any] = copy.deepcopy(original.run["params"])
+    # Results depend on these to the last digit, and the parameters may have left them open.
+    names = ("device", "precision", "threads")
     blocks = ((params, original), (params["teacher"], original.teacher or original))
     for block, recorded in blocks:
-        known = {n: v for n in RECORDED if (v := recorded.environment.get(n)) is not None}
+        known = {n: v for n in names if (v := recorded.environment.get(n)) is not None}
         block["training"] |= known | ({"device": device} if device else {})
     # Only what every version knows, so that older commits accept it.
     tracking, experiment = (settings.uri, settings.experiment) if settings else ("off", "alpkd")
-    where = {"store": str(store), "tracking": tracking, "experiment": experiment}
-    params["run"] = {**where, "kind": "rerun"}
+    params["run"] = {"store": str(store), "tracking": tracking, "experiment": experiment}
+    params["run"]["kind"] = "rerun"
     task = params["task"]
     if task["source"] == "folder" and task.get("path") is None:
         task["path"] = os.environ.get("ALPKD_GLUE_DIR") or GLUE_FOLDER

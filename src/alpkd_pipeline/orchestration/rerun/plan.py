@@ -94,11 +94,9 @@ def _causes(
         if name == "splits" and (change := _source(original, cell)) is not None:
             causes.append(change)
             continue
-        known = {difference.what for difference in (*causes, *found)}
         reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}
-        libraries = reads.get(name, TRAINING_LIBRARIES)
-        code = f"code of the {name}"
-        if python or known & {code, *libraries}:
+        code, libraries = f"code of the {name}", reads.get(name, TRAINING_LIBRARIES)
+        if python or {d.what for d in (*causes, *found)} & {code, *libraries}:
             continue
         if name in ("teacher", "student") or same_source(original, project):
             what = f"parameters or input files of the {name}"
@@ -110,19 +108,18 @@ def _causes(
 
 def _code(original: StoredRun, cell: Cell, moved: list[str]) -> list[Difference]:
     found = []
-    python = platform.python_version().split(".")[:2]
-    for run in (original.teacher, original):
+    for run in filter(None, (original.teacher, original)):
+        then = run.run["identity"].get("code")
+        now = cell.student_code if run.stage == "student" else cell.teacher_code
         # Hashes of code cannot be compared across Pythons: they write syntax trees differently.
-        if (
-            run is not None
-            and run.stage in moved
-            and str(run.provenance.get("python") or "").split(".")[:2] == python
-        ):
-            then = run.run["identity"].get("code")
-            now = cell.student_code if run.stage == "student" else cell.teacher_code
-            if then != now:
-                found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
+        comparable = _minor(run.provenance.get("python")) == _minor(platform.python_version())
+        if run.stage in moved and comparable and then != now:
+            found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
     return found
+
+
+def _minor(python: Any) -> str:
+    return ".".join(str(python).split(".")[:2])
 
 
 def _source(original: StoredRun, cell: Cell) -> Difference | None:
@@ -180,16 +177,13 @@ def what_is_made(planned: Sequence[Rerun], project: Path) -> dict[str, Any]:
 def _device(original: StoredRun, here: bool) -> str | None:
     teacher = original.teacher
     wanted = [run.environment.get("device") for run in (original, teacher) if run is not None]
-    if all(device in (None, "cpu") for device in wanted):
-        return None
-    import torch
+    if lacking := [device for device in wanted if device not in (None, "cpu")]:
+        import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    lacking = [d for d in wanted if d and not there.get(str(d).partition(":")[0], d == "cpu")]
-    if not lacking:
-        return None
-    if here:
-        return "auto"
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        lacking = [device for device in lacking if not there.get(str(device).partition(":")[0])]
+    if not lacking or here:
+        return "auto" if lacking else None
     raise UserError(
         f"{original.path.name} was trained on {lacking[0]}, which this machine does not have:"
         " run it where there is one; --here takes what there is"
@@ -203,10 +197,9 @@ def plan_lines(planned: Rerun) -> list[str]:
     how = "today's code"
     if planned.commit:
         how = f"the code of commit {planned.commit[:8]}, in a temporary work tree"
-    lines = [f"{planned.name}: made again with {how}"]
-    if planned.device:
-        lines.append("  on another device: the recorded one is not here")
-    return [*lines, *(f"  differs today: {difference}" for difference in planned.differences)]
+    device = ["  on another device: the recorded one is not here"] if planned.device else []
+    differs = (f"  differs today: {difference}" for difference in planned.differences)
+    return [f"{planned.name}: made again with {how}", *device, *differs]
 
 
 def environment_lines(planned: Rerun) -> list[str]:
@@ -214,7 +207,7 @@ def environment_lines(planned: Rerun) -> list[str]:
     if not {"libraries", "python"} & {difference.kind for difference in planned.differences}:
         return []
     made = planned.original.provenance
-    commit, python = made.get("git_commit"), ".".join(str(made.get("python")).split(".")[:2])
+    commit, python = made.get("git_commit"), _minor(made.get("python"))
     if not commit:
         pins = " ".join(f"{n}=={v}" for n, v in (made.get("libraries") or {}).items())
         return ["the recorded libraries:", f"  python{python} -m pip install {pins}"]

@@ -19,9 +19,6 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
 )
 from alpkd_pipeline.reporting.formats import score_text, seconds_text
 
-SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})
-"""Where one of these differs, the rerun is a rerun of something else, whatever its score."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
@@ -49,8 +46,9 @@ class Rerun:
 
     @property
     def something_else(self) -> tuple[str, ...]:
-        """Why this is no rerun of the same thing."""
-        found = [str(d) for d in self.differences if d.kind in SOMETHING_ELSE]
+        """Why this is no rerun of the same thing, whatever its score."""
+        kinds = ("data", "parameters", "damage")
+        found = (str(difference) for difference in self.differences if difference.kind in kinds)
         changes = self.data.changes if self.data else ()
         return (*found, *(f"data changed, {change}" for change in changes))
 
@@ -151,17 +149,12 @@ def _cell_lines(cell: Rerun) -> Iterator[str]:
         yield f"    answers  {_answers(model)}"
         yield f"    {_score(model)}"
         yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
-    if cell.data is None or not cell.data.known:
-        data = "not known what the original read"
-    else:
-        data = "; ".join(map(str, cell.data.changes))
-        data = f"changed: {data}" if data else "the same rows"
     code = "unchanged"
     if cell.commit:
         code = f"commit {cell.commit[:8]}, as recorded; today's is another"
     elif any(difference.kind == "code" for difference in cell.differences):
         code = "today's, which is another than the recorded one"
-    yield f"  data       {data}"
+    yield f"  data       {cell.data}"
     yield f"  code       {code}"
     yield from (f"  differs    {difference}" for difference in cell.differences)
 

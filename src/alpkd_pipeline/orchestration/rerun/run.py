@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,9 +54,6 @@ from alpkd_pipeline.store.run_folder import (
     verify,
 )
 from alpkd_pipeline.tracking.settings import TrackingSettings
-
-LOG = "rerun.log"
-PAGE = "report.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def _make_group(
     try:
         with tree as project:
             source = project / "src" if commit else PACKAGE_ROOT.parent
-            with Workshop(project, source, fresh / LOG, env) as shop:
+            with Workshop(project, source, fresh / "rerun.log", env) as shop:
                 for one in group:
                     try:
                         cells.append(_make(setting, shop, one, store, warnings))
@@ -191,7 +188,7 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
     """Write `rerun.json` and `report.md` into a folder of their own; gives the report."""
     folder = store / RERUN_REPORTS / f"{result.time}-{result.of[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / PAGE
+    page = folder / "report.md"
     page.write_text(report_page(result, command), encoding="utf-8", newline="\n")
     # Last: a record that can be read is a whole one.
     write_json(folder / VERDICT, {**result.plain, "command": command})
@@ -205,11 +202,9 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     """
     found: dict[str, Verdict] = {}
     for path in sorted((store / RERUN_REPORTS).glob(f"*/{VERDICT}")):
-        try:
+        with suppress(OSError, ValueError, KeyError, TypeError):  # such a record says nothing
             cells = {cell["original"]: cell["verdict"] for cell in read_json(path)["cells"]}
             found |= {key: verdict for key, verdict in cells.items() if verdict != FAILED}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a record that cannot be read says nothing
     return found
 
 
@@ -223,26 +218,21 @@ class Green(NamedTuple):
 
 
 def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
-    """The newest green comparison that has cells of the wanted kind.
+    """The newest green comparison that has cells of the wanted kind, `where` as for `matches`.
 
-    Green is a comparison whose files are what was sealed, whose students' and their teachers' files
-    are too, and none of whose students drifted the last time that it could be made again. `where`
-    says which cells, as for `matches`; an empty one: all of them. A UserError says that there is no
-    comparison, none with such cells, or none that is green.
+    Green is one whose files are what was sealed, its students' and their teachers' too, and none of
+    whose students drifted the last time that it could be made again. A UserError says that there
+    is none, none with such cells, or none that is green.
     """
-    passed_over: list[str] = []
-    verdicts = last_verdicts(store)
+    passed_over, verdicts = list[str](), last_verdicts(store)
     for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
             runs = _green_runs(comparison, store, where, verdicts)
             return Green(comparison.path, comparison.key, runs, passed_over)
         except UserError as error:
             passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
-    if not passed_over:
-        raise UserError(
-            f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
-        )
-    raise UserError(f"no green comparison: {'; '.join(passed_over)}")
+    none = f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
+    raise UserError(f"no green comparison: {'; '.join(passed_over)}" if passed_over else none)
 
 
 def _green_runs(
@@ -265,7 +255,6 @@ def _green_runs(
             )
     runs = [read_run(store / row["path"]) for row in rows]
     # Students share teachers, which are large: each is read once.
-    for teacher in dict.fromkeys(run.teacher_folder for run in runs):
-        if teacher is not None:
-            verify(teacher)
+    for teacher in filter(None, dict.fromkeys(run.teacher_folder for run in runs)):
+        verify(teacher)
     return runs

@@ -140,6 +140,11 @@ class DataComparison:
         """Whether the rows are known to be the same."""
         return self.known and not self.changes
 
+    def __str__(self) -> str:
+        if not self.known:
+            return "not known what the original read"
+        return "the same rows" if self.same else f"changed: {'; '.join(map(str, self.changes))}"
+
 
 def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
     """Compare the encoded splits of two trainings by their hashes, and by rows where these differ.
