@@ -186,10 +186,7 @@ class ModelComparison:
 
 
 def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
-    """Compare all that two finished trainings have left.
-
-    Hashes of the original are those that it was sealed with. What cannot be read is not equal.
-    """
+    """Compare all that two finished trainings have left; what cannot be read is not equal."""
     try:
         losses = compare_losses(sealed_events(then), sealed_events(now))
     except UNREADABLE:
@@ -233,12 +230,9 @@ def _compare_scores(
         elif scored[1]:
             skipped = f"the original {none}"
     split, metric = then.run["task"]["dev_splits"][0], then.run["task"]["metrics"][0]
-
-    def order(name: str) -> tuple[bool, bool, str]:
-        # The scores that chose a model may be of a split with a name of its own.
-        return name != f"{split}.{metric}", not name.endswith(f".{metric}"), name
-
-    names = sorted({*before, *after}, key=order)
+    names = sorted({*before, *after})
+    # The scores that chose a model may be of a split with a name of its own.
+    names.sort(key=lambda name: (name != f"{split}.{metric}", not name.endswith(f".{metric}")))
     return {name: (before.get(name), after.get(name)) for name in names}, skipped, missing
 
 

@@ -38,8 +38,7 @@ LONGEST_LOG = 300
 class Workshop(LocalEngine):
     """One worker process on one version of the code: a project, and the folder of its package.
 
-    Its protocol is that of `sweep.worker`, of which older commits have the same one. All that the
-    process has to say goes into the log. Use it in a `with` block.
+    Older commits have a `sweep.worker` of the same protocol. Use it in a `with` block.
     """
 
     def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
@@ -58,10 +57,8 @@ class Workshop(LocalEngine):
         return {"PYTHONPATH": os.pathsep.join(path)}
 
     def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
-        """Make a teacher, or a student with all that it needs, and its scores.
-
-        Gives None, or one line that says why it failed.
-        """
+        """Make a teacher, or a student with all that it needs, and its scores; gives None, or one
+        line that says why it failed."""
         pipeline = "finetune_teacher" if stage == "teacher" else "distill"
         scores = ("teacher_scores", "student_scores")[: 1 if stage == "teacher" else 2]
         found = self.call(0, Job(name, pipeline, scores, params, f"kedro rerun {name}"))
@@ -93,10 +90,9 @@ def exact_parameters(
     settings: TrackingSettings | None,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that the rerun of a run is started with, in a fresh store.
+    """Everything that the rerun of a run is started with, in a fresh store, from any place.
 
-    Relative paths start in the project in which it was made; the rerun may happen elsewhere. A
-    device takes the place of the recorded one.
+    Relative paths start in the project; a device takes the place of the recorded one.
     """
     params: dict[str, Any] = copy.deepcopy(original.run["params"])
     # Results depend on these to the last digit, and the parameters may have left them open.
@@ -135,11 +131,8 @@ def utc_now() -> str:
 
 @contextmanager
 def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Path]:
-    """A store of its own for one rerun, held by a lock.
-
-    Unfinished ones whose process is gone are looked at first: the newest one with the same plan is
-    gone on with, so that its trainings resume; all others are removed.
-    """
+    """A store of its own for one rerun, held by a lock: the newest unfinished one with the same
+    plan, so that its trainings resume, or a new one. All others that nobody holds are removed."""
     base, begun = store / RERUNS, f"{name}-{utc_now()}"
     (base / LOCKS).mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
@@ -148,7 +141,6 @@ def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Pat
             lock_file(folder).touch()  # raises where nobody may write
             return held.enter_context(taken(lock_file(folder)))
 
-        # All others are kept, or at work.
         there = (path for path in reversed(listed(base)) if path.name != LOCKS)
         left = [path for path in there if not (path / VERDICT).is_file() and free(path)]
         same = (path for path in left if read_object(path / PLAN) == plan)
@@ -201,13 +193,12 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
 
 @contextmanager
 def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """A temporary work tree of a commit; gives the project's root inside the tree.
+    """A temporary work tree of a commit, removed in the end; gives the project's root inside.
 
-    The tree is removed in the end, and before if a killed process left it. It is a UserError that
-    git refuses, or that the commit does not hold the project.
+    It is a UserError that git refuses, or that the commit does not hold the project.
     """
     inside = _git(project, "rev-parse", "--show-prefix") or ""
-    _remove(project, folder)
+    _remove(project, folder)  # if a killed process left it
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         if _git(project, "worktree", "add", "--detach", "--force", str(folder), commit) is None:

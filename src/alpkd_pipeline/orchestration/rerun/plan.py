@@ -23,11 +23,10 @@ MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 def conditions(
     original: StoredRun, project: Path, store: Path
 ) -> tuple[list[Difference], dict[str, Any]]:
-    """Compare the time of a run with today; hashes of code and data are remembered in the store.
+    """What has changed since a run, and what today's results would be known by: their keys, and the
+    raw data as `source`; nothing if today's code refuses the parameters.
 
-    Gives what has changed; and what today's results would be known by: their keys, and the raw data
-    as `source`; nothing if today's code refuses the parameters. It is a UserError that the data or
-    the encoder is not there any more.
+    Hashes are remembered in the store. It is a UserError that data or encoder are gone.
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
@@ -129,12 +128,12 @@ def _source(original: StoredRun, cell: Cell) -> Difference | None:
     before, after = then.get("files") or {}, now.get("files") or {}
     files = sorted(n for n in {*before, *after} if before.get(n, {}) != after.get(n, {}))
     what = f"raw data ({', '.join(files)})" if files else "raw data"
-    return Difference("data", what, *(_sha(facts, files) for facts in (then, now)))
-
-
-def _sha(source: Mapping[str, Any], files: list[str]) -> str:
-    hashes = [str(source["files"].get(name, {}).get("sha256", "none"))[:8] for name in files]
-    return ", ".join(hashes) or _digits(source.get("sha256") or source.get("revision"))
+    hashes = (
+        ", ".join(_digits(there.get(name, {}).get("sha256", "none")) for name in files)
+        or _digits(facts.get("sha256") or facts.get("revision"))
+        for facts, there in ((then, before), (now, after))
+    )
+    return Difference("data", what, *hashes)
 
 
 def _digits(value: Any) -> str:
@@ -143,8 +142,7 @@ def _digits(value: Any) -> str:
 
 def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Rerun:
     """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
-    not say that today's code and today's device will do. Hashes of code and data are remembered in
-    the `store`."""
+    not say that today's code and device will do. Hashes are remembered in the `store`."""
     differences, today = conditions(original, project, store)
     commit = None
     if not here and any(difference.kind == "code" for difference in differences):

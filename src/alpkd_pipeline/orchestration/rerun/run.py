@@ -1,7 +1,4 @@
-"""Makes originals again in one fresh store, compares them, and keeps the records.
-
-Records lie below the store: for programs, for people, and for the next rerun.
-"""
+"""Makes originals again in one fresh store, compares them, and keeps records below the store."""
 
 from __future__ import annotations
 
@@ -99,10 +96,7 @@ def run_again(
 def _make_group(
     setting: Setting, group: Sequence[Rerun], commit: str | None, fresh: Path, warnings: list[str]
 ) -> list[Rerun]:
-    """Originals of one version of the code; if it cannot be had, none of them is made.
-
-    What is wrong with one of them fails no other.
-    """
+    """Originals of one version of the code; what is wrong with one of them fails no other."""
     store, env = fresh, setting.env
     tree: AbstractContextManager[Path] = nullcontext(setting.project)
     if commit is not None:
@@ -196,10 +190,7 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
 
 
 def last_verdicts(store: Path) -> dict[str, Verdict]:
-    """The key of each original that was made again -> the verdict of the last time.
-
-    A rerun that failed says nothing about the original, so that it takes no verdict back.
-    """
+    """Key of an original -> the verdict of the last time that it could be made again."""
     found: dict[str, Verdict] = {}
     for path in sorted((store / RERUN_REPORTS).glob(f"*/{VERDICT}")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # such a record says nothing

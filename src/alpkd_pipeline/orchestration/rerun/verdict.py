@@ -53,12 +53,8 @@ class Band:
 
 
 def seed_band(scores: Sequence[float]) -> Band | None:
-    """How far two runs lie apart that differ in nothing but the seed.
-
-    The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
-    theirs; t quantiles allow for s being an estimate. There is one score for each seed, the
-    original's among them; with fewer than `ENOUGH_SEEDS` there is no band.
-    """
+    """How far two runs lie apart that differ in nothing but the seed, by a score of each seed: the
+    difference of two has their standard deviation times sqrt(2). None if they are too few."""
     if len(scores) < ENOUGH_SEEDS:
         return None
     seen = seed_summary(scores)
@@ -73,10 +69,8 @@ def band_of(then: StoredRun, now: StoredRun) -> Band | None:
 
 
 def seed_scores(original: StoredRun) -> list[float]:
-    """The deciding scores of all runs of the store that differ from one in nothing but the seed.
-
-    One score for each seed, the original's own among them.
-    """
+    """The deciding scores of all runs of the store that differ from one in nothing but the seed,
+    one for each seed, the original's own among them."""
     from alpkd_pipeline.reporting.grouping import facts_but_seed, group_id, teacher_facts
     from alpkd_pipeline.reporting.store import finished_runs
 
@@ -94,10 +88,8 @@ def seed_scores(original: StoredRun) -> list[float]:
 
 
 def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
-    """How far the choice of dev examples alone moves the difference of these two models.
-
-    The bootstrap interval, moved so that it holds the difference just when the interval holds 0.
-    """
+    """How far the choice of dev examples alone moves the difference of these two models: the
+    bootstrap interval, moved so that it holds the difference just when the interval holds 0."""
     from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
     with suppress(UserError, ValueError, TypeError):  # answers that are missing, or damaged
@@ -109,10 +101,8 @@ def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
 
 @dataclass(frozen=True, slots=True)
 class SplitChange:
-    """A split that is not what it was: `changed` of so many `rows`, where there are `now` so many.
-
-    None of these is known where rows are gone, and only their hash tells.
-    """
+    """A split that is not what it was: `changed` of so many `rows`, where there are `now` so many;
+    None where rows are gone, and only their hash tells."""
 
     split: str
     changed: int | None
@@ -147,10 +137,7 @@ class DataComparison:
 
 
 def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
-    """Compare the encoded splits of two trainings by their hashes, and by rows where these differ.
-
-    The hashes are those in run.json; older runs have none, so their splits' manifest is asked.
-    """
+    """Compare the encoded splits of two trainings: their hashes, and rows where these differ."""
     theirs, ours = data_digests(then), data_digests(now)
     changes = (
         _change(then, now, split)
@@ -164,6 +151,7 @@ def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
 
 def data_digests(run: StoredRun) -> dict[str, str]:
     """Split -> sha256 of its token ids and labels; empty where nothing is known."""
+    # Older runs have none in run.json, so their splits' manifest is asked.
     return dict(run.run.get("data") or recorded_digests(_encoded(run)))
 
 
