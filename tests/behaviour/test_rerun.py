@@ -17,7 +17,7 @@ from tests.projects import copied_project
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.orchestration.rerun.original import read_run
 from alpkd_pipeline.orchestration.rerun.plan import plan_rerun
-from alpkd_pipeline.orchestration.rerun.result import CellResult
+from alpkd_pipeline.orchestration.rerun.result import Rerun
 from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
@@ -136,9 +136,7 @@ PLANTS: dict[str, Plant] = {
 
 
 @pytest.fixture(scope="module")
-def planted_results(
-    finished: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, CellResult]:
+def planted_results(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rerun]:
     """One rerun of four originals with one planted change each."""
     root = tmp_path_factory.mktemp("planted")
     store = root / "store"
@@ -150,7 +148,7 @@ def planted_results(
     return dict(zip(PLANTS, result.cells, strict=True))
 
 
-def test_a_planted_learning_rate_is_named(planted_results: dict[str, CellResult]) -> None:
+def test_a_planted_learning_rate_is_named(planted_results: dict[str, Rerun]) -> None:
     cell = planted_results["learning rate"]
     assert cell.verdict == DRIFTED
     assert [difference.kind for difference in cell.differences] == ["parameters"]
@@ -161,7 +159,7 @@ def test_a_planted_learning_rate_is_named(planted_results: dict[str, CellResult]
 
 
 def test_a_planted_library_is_named_and_changes_nothing(
-    planted_results: dict[str, CellResult],
+    planted_results: dict[str, Rerun],
 ) -> None:
     cell = planted_results["library"]
     assert cell.verdict == BITWISE
@@ -169,7 +167,7 @@ def test_a_planted_library_is_named_and_changes_nothing(
     assert (difference.kind, difference.what, difference.then) == ("libraries", "torch", "2.12.0")
 
 
-def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, CellResult]) -> None:
+def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, Rerun]) -> None:
     cell = planted_results["row"]
     assert cell.verdict == DRIFTED
     assert [difference.what for difference in cell.differences] == ["raw data (train)"]
@@ -179,7 +177,7 @@ def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, CellResul
 
 
 def test_damaged_files_are_named_and_all_else_is_compared(
-    planted_results: dict[str, CellResult],
+    planted_results: dict[str, Rerun],
 ) -> None:
     cell = planted_results["damage"]
     assert cell.verdict == DRIFTED

@@ -13,7 +13,8 @@ from tests.projects import copied_project
 
 from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
-from alpkd_pipeline.orchestration.rerun.plan import Planned, damage
+from alpkd_pipeline.orchestration.rerun.plan import damage
+from alpkd_pipeline.orchestration.rerun.result import Rerun
 
 
 class Metadata:
@@ -61,7 +62,7 @@ def test_a_dry_run_of_a_damaged_original_ends_with_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     original = write_run(tmp_path / "store", weights=b"a")
-    planned = Planned(original, tuple(damage(original)))
+    planned = Rerun(original, tuple(damage(original)))
     monkeypatch.setattr(module, "_setting", lambda *_: None)
     monkeypatch.setattr(module, "_planned", lambda *_: ([planned], "x", "x", ()))
     done = CliRunner().invoke(rerun, ["x", "--dry-run"], obj=Metadata(tmp_path))

@@ -11,7 +11,7 @@ from alpkd_pipeline.commands.common import Project, command_line, project_option
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.rerun.plan import Planned
+    from alpkd_pipeline.orchestration.rerun.result import Rerun
     from alpkd_pipeline.orchestration.rerun.run import Setting
 
 FILTER_HELP = (
@@ -84,7 +84,7 @@ def _setting(project: Project, keep: bool) -> Setting:
 
 def _planned(
     setting: Setting, run: str | None, filters: Sequence[str], here: bool
-) -> tuple[list[Planned], str, str, Sequence[str]]:
+) -> tuple[list[Rerun], str, str, Sequence[str]]:
     """What to do, what to call it, the key that it is about, and what to tell beside."""
     from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.orchestration.rerun.original import find_original

@@ -10,12 +10,12 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun import plan as plan_module
 from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.plan import (
-    Planned,
     environment_lines,
     plan_lines,
     plan_or_error,
     plan_rerun,
 )
+from alpkd_pipeline.orchestration.rerun.result import Rerun
 
 CODE = Difference("code", "code of the student", "1", "2")
 TORCH = Difference("libraries", "torch", "2.12.0", "2.13.0")
@@ -34,7 +34,7 @@ def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("same_code")
 def test_unchanged_code_is_simply_run(then: StoredRun, tmp_path: Path) -> None:
     planned = plan_rerun(then, tmp_path, tmp_path, here=False)
-    assert planned == Planned(then)
+    assert planned == Rerun(then)
     assert plan_lines(planned) == [f"{then.path.name} (mrpc): made again with today's code"]
 
 
@@ -95,7 +95,7 @@ def test_the_commands_that_recreate_the_environment(
     tmp_path: Path, provenance: dict[str, Any], lines: list[str]
 ) -> None:
     made = write_run(tmp_path, run={"provenance": {"python": "3.11.7", **provenance}})
-    said = "\n".join(environment_lines(Planned(made, (TORCH,))))
+    said = "\n".join(environment_lines(Rerun(made, (TORCH,))))
     assert "python3.11 -m" in said
     assert all(line in said for line in lines)
-    assert environment_lines(Planned(made, (CODE,))) == []
+    assert environment_lines(Rerun(made, (CODE,))) == []

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from tests.orchestration.rerun.conftest import Make
+from tests.orchestration.rerun.conftest import Make, write_run
 
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison, compare_models
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
-from alpkd_pipeline.orchestration.rerun.result import CellResult, RerunResult
+from alpkd_pipeline.orchestration.rerun.result import Rerun, RerunResult
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
@@ -26,9 +28,12 @@ def cell(
     data: DataComparison = SAME,
     differs: tuple[Kind, ...] = (),
     error: str | None = None,
-) -> CellResult:
+) -> Rerun:
     differences = tuple(Difference(kind, "x", "1", "2") for kind in differs)
-    return CellResult("1" * 64, "kd-4L-s0", "mrpc", None, differences, data, models, error=error)
+    with TemporaryDirectory() as store:
+        folder = write_run(Path(store)).path
+        original = StoredRun(folder.rename(folder.with_name("kd-4L-s0")))
+    return Rerun(original, differences, data=data, models=models, error=error)
 
 
 @pytest.mark.parametrize("kind", ["parameters", "damage", "data"])

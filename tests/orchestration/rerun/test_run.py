@@ -13,8 +13,7 @@ from alpkd_pipeline.orchestration.rerun import plan as plan_module
 from alpkd_pipeline.orchestration.rerun import run as run_module
 from alpkd_pipeline.orchestration.rerun.execute import Workshop
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.orchestration.rerun.plan import Planned
-from alpkd_pipeline.orchestration.rerun.result import RerunResult
+from alpkd_pipeline.orchestration.rerun.result import Rerun, RerunResult
 from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
 from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, FAILED
 
@@ -44,7 +43,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
     return Setting(tmp_path, None, tmp_path / "store", None, True, "kedro rerun", lambda _: None)
 
 
-def made(setting: Setting, planned: list[Planned]) -> RerunResult:
+def made(setting: Setting, planned: list[Rerun]) -> RerunResult:
     result, _ = run_again(setting, planned, "kd", "0" * 64)
     return result
 
@@ -54,7 +53,7 @@ def fresh_stores(setting: Setting) -> list[str]:
 
 
 def test_what_is_wrong_with_one_fails_no_other(setting: Setting) -> None:
-    planned = [Planned(original(setting.store, seed)) for seed in (0, 1, 3)]
+    planned = [Rerun(original(setting.store, seed)) for seed in (0, 1, 3)]
     cells = made(setting, planned).cells
     assert [cell.verdict for cell in cells] == [BITWISE, FAILED, BITWISE]
     assert cells[1].error == "its folder cannot be read"
@@ -67,12 +66,12 @@ def test_an_interrupted_one_goes_on_only_with_the_same_data_and_code(
     one = original(setting.store, 2)
     monkeypatch.setattr(ToyWorkshop, "interrupt", True)
     with pytest.raises(KeyboardInterrupt):
-        made(setting, [Planned(one, today={"source": "1"})])
+        made(setting, [Rerun(one, today={"source": "1"})])
     (left,) = fresh_stores(setting)
     half = setting.store / "09_reruns" / left / "half"
     half.touch()
     monkeypatch.setattr(ToyWorkshop, "interrupt", False)
-    assert made(setting, [Planned(one, today={"source": later})]).verdict == BITWISE
+    assert made(setting, [Rerun(one, today={"source": later})]).verdict == BITWISE
     assert half.exists() == goes_on
 
 
@@ -82,14 +81,14 @@ def test_an_interrupted_one_of_other_libraries_begins_again(
     one = original(setting.store, 2)
     monkeypatch.setattr(ToyWorkshop, "interrupt", True)
     with pytest.raises(KeyboardInterrupt):
-        made(setting, [Planned(one)])
+        made(setting, [Rerun(one)])
     (left,) = fresh_stores(setting)
     half = setting.store / "09_reruns" / left / "half"
     half.touch()
     monkeypatch.setattr(ToyWorkshop, "interrupt", False)
     other = {"python": "3.11.7", "libraries": {"torch": "2.12.0"}}
     monkeypatch.setattr(plan_module, "provenance", lambda _: other)
-    made(setting, [Planned(one)])
+    made(setting, [Rerun(one)])
     assert not half.exists()
 
 
@@ -97,7 +96,7 @@ def test_a_noise_band_of_damaged_runs_is_none_and_told(setting: Setting) -> None
     then, other = original(setting.store, 0), original(setting.store, 2)
     (other.path / "metrics.json").write_text("{}")
     now = write_run(setting.store / "09_reruns" / "x", key="4" * 64, weights=b"others")
-    result = run_module.compared(Planned(then), [(then, now)], setting.store)
+    result = run_module.compared(Rerun(then), [(then, now)], setting.store)
     told = [d for d in result.differences if d.kind == "damage"]
     assert [d.what for d in told] == [f"metrics.json of the noise band, {other.path.name}"]
     assert result.models[0].band is None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +16,7 @@ from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED, WITHIN,
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.journal import sealed_events
 from alpkd_pipeline.store.layout import SCORES
-from alpkd_pipeline.store.run_folder import DamagedError, RunFolder
+from alpkd_pipeline.store.run_folder import PREDICTIONS, DamagedError, RunFolder
 
 UNREADABLE = (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeError)
 """What reading a file raises that is damaged, or that another version wrote otherwise."""
@@ -53,12 +55,11 @@ class LossComparison:
         if self.equal:
             return f"all {self.steps} recorded steps equal"
         then, now = ("none" if v is None else f"{v:.6g}" for v in (self.then, self.now))
-        text = (
+        rate = f"; the learning rate differs from step {self.rate_from} on"
+        return (
             f"differ from step {self.first} on: {then} -> {now}, at most {self.largest:.2g} apart"
+            f"{'' if self.rate_from is None else rate}"
         )
-        if self.rate_from is not None:
-            text += f"; the learning rate differs from step {self.rate_from} on"
-        return text
 
 
 def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> LossComparison:
@@ -67,22 +68,21 @@ def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> Los
         {int(event["step"]): event for event in events if event["event"] == "step"}
         for events in (then, now)
     )
-    shared = sorted(theirs.keys() & ours.keys())
-    kinds = ("loss", "weighted")
-    other = {n for n in shared if any(theirs[n].get(k) != ours[n].get(k) for k in kinds)}
-    differ = sorted(other | (theirs.keys() ^ ours.keys()))
-    totals = {n: (_total(theirs.get(n)), _total(ours.get(n))) for n in differ}
-    first = next(iter(totals), None)
-    before, after = (None, None) if first is None else totals[first]
-    apart = [abs(n - t) for t, n in totals.values() if t is not None and n is not None]
-    rates = (n for n in shared if theirs[n].get("lr") != ours[n].get("lr"))
-    return LossComparison(
-        len(theirs), first, before, after, max(apart, default=0.0), next(rates, None)
-    )
+    steps = sorted(theirs.keys() | ours.keys())
+    both = {step: (theirs.get(step, {}), ours.get(step, {})) for step in steps}
+    totals = {
+        step: (_total(t), _total(o))
+        for step, (t, o) in both.items()
+        if not (t and o) or any(t.get(kind) != o.get(kind) for kind in ("loss", "weighted"))
+    }
+    first, pair = next(iter(totals.items()), (None, (None, None)))
+    apart = (abs(o - t) for t, o in totals.values() if t is not None and o is not None)
+    rates = (step for step, (t, o) in both.items() if t and o and t.get("lr") != o.get("lr"))
+    return LossComparison(len(theirs), first, *pair, max(apart, default=0.0), next(rates, None))
 
 
-def _total(event: Mapping[str, Any] | None) -> float | None:
-    value = (event or {}).get("loss", {}).get("total")
+def _total(event: Mapping[str, Any]) -> float | None:
+    value = event.get("loss", {}).get("total")
     return None if value is None else float(value)
 
 
@@ -116,31 +116,23 @@ class AnswerComparison:
         )
 
 
-def _answers(
-    where: str, then: RunFolder | None, now: RunFolder | None
-) -> Iterator[AnswerComparison]:
+def _answers(where: str, then: RunFolder, now: RunFolder) -> Iterator[AnswerComparison]:
     """Compare every table of answers that the original has with that of the rerun."""
-    if then is None or now is None:
-        return
-    for file in sorted(then.manifest["files"]):
-        if PurePath(file).match("predictions/*.csv"):
-            yield _compare_answers(f"{where}/{PurePath(file).stem}", then, now, file)
-
-
-def _compare_answers(name: str, then: RunFolder, now: RunFolder, file: str) -> AnswerComparison:
     import pandas as pd
 
-    try:
-        # As texts: the same number may be written otherwise.
-        before, after = (pd.read_csv(BytesIO(one.read(file)), dtype=str) for one in (then, now))
-        examples = ["idx", "label"]
-        if list(before) != list(after) or not before[examples].equals(after[examples]):
-            return AnswerComparison(name, len(before), same_examples=False)
-        differing = int((before["prediction"] != after["prediction"]).sum())
-        unequal = int((before != after).any(axis=1).sum())
-        return AnswerComparison(name, len(before), differing, unequal)
-    except UNREADABLE:
-        return AnswerComparison(name, None)
+    for file in fnmatch.filter(sorted(then.manifest["files"]), f"{PREDICTIONS}*.csv"):
+        name = f"{where}/{PurePath(file).stem}"
+        found = AnswerComparison(name, None)
+        with suppress(*UNREADABLE):
+            # As texts: the same number may be written otherwise.
+            before, after = (pd.read_csv(BytesIO(one.read(file)), dtype=str) for one in (then, now))
+            examples = ["idx", "label"]
+            found = AnswerComparison(name, len(before), same_examples=False)
+            if list(before) == list(after) and before[examples].equals(after[examples]):
+                other = before != after
+                counts = int(other["prediction"].sum()), int(other.any(axis=1).sum())
+                found = AnswerComparison(name, len(before), *counts)
+        yield found
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +186,17 @@ class ModelComparison:
 
 
 def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
-    """Compare all that two finished trainings have left.
-
-    Hashes of the original are those that it was sealed with. What cannot be read is not equal.
-    """
+    """Compare all that two finished trainings have left; what cannot be read is not equal."""
     try:
         losses = compare_losses(sealed_events(then), sealed_events(now))
     except UNREADABLE:
         losses = LossComparison(0, readable=False)
-    scored = _readable_scores(then), _readable_scores(now)
-    answers = (*_answers("training", then, now), *_answers("scores", *scored))
-    weights = _weights(then), _weights(now)
-    scores = _compare_scores(then, now, *scored)
-    return ModelComparison(then.stage, weights, losses, answers, *scores)
+    before, after = scored = _readable_scores(then), _readable_scores(now)
+    answers = [*_answers("training", then, now)]
+    if before is not None and after is not None:
+        answers += _answers("scores", before, after)
+    weights, scores = (_weights(then), _weights(now)), _compare_scores(then, now, scored)
+    return ModelComparison(then.stage, weights, losses, tuple(answers), *scores)
 
 
 def _weights(run: StoredRun) -> str:
@@ -223,50 +213,36 @@ def _readable_scores(run: StoredRun) -> RunFolder | None:
 
 
 def _compare_scores(
-    then: StoredRun, now: StoredRun, then_scored: RunFolder | None, now_scored: RunFolder | None
+    then: StoredRun, now: StoredRun, scored: tuple[RunFolder | None, RunFolder | None]
 ) -> tuple[Pairs, str | None, str | None]:
-    """Compare the saved models' dev scores; those that chose them, where one model has no others.
-
-    Gives the scores; why less was compared than could be, if so; and what makes the two unequal,
-    whatever these scores are.
-    """
-    before, after = _saved(then_scored), _saved(now_scored)
+    """Scores, `skipped` and `missing` of a comparison: the saved models' dev scores, or those that
+    chose them, where one model has no others."""
+    before, after = (_numbers(partial(_saved, one)) if one else None for one in scored)
     skipped = missing = None
     if before is None or after is None:
-        before, after = _chosen(then), _chosen(now)
+        before, after = (_numbers(partial(run.metrics.get, "scores")) or {} for run in (then, now))
         less = "the scores that chose the models are compared"
         none = f"has no dev scores of the saved model: {less}"
-        if then_scored and now_scored:
+        if all(scored):
             missing = f"dev scores of the saved model cannot be read: {less}"
-        elif then_scored:
+        elif scored[0]:
             missing = f"the rerun {none}"
-        elif now_scored:
+        elif scored[1]:
             skipped = f"the original {none}"
     split, metric = then.run["task"]["dev_splits"][0], then.run["task"]["metrics"][0]
-
-    def order(name: str) -> tuple[bool, bool, str]:
-        # The scores that chose a model may be of a split with a name of its own.
-        return name != f"{split}.{metric}", not name.endswith(f".{metric}"), name
-
-    names = sorted({*before, *after}, key=order)
+    names = sorted({*before, *after})
+    # The scores that chose a model may be of a split with a name of its own.
+    names.sort(key=lambda name: (name != f"{split}.{metric}", not name.endswith(f".{metric}")))
     return {name: (before.get(name), after.get(name)) for name in names}, skipped, missing
 
 
-def _saved(folder: RunFolder | None) -> dict[str, float] | None:
-    """The saved model's dev scores; None if it was not scored or they cannot be read."""
+def _saved(folder: RunFolder) -> Mapping[str, Any]:
+    splits = folder.json("scores.json")["splits"]
+    return {name: facts["scores"] or {} for name, facts in splits.items()}
+
+
+def _numbers(splits: Callable[[], Any]) -> dict[str, float] | None:
+    """Scores of splits as in `Pairs`; None if there are none, or they cannot be read."""
     with suppress(*UNREADABLE):
-        if folder is not None:
-            found = folder.json("scores.json")["splits"]
-            return _flat({name: facts["scores"] or {} for name, facts in found.items()})
+        return {name: float(score) for name, score in flat(splits()).items()}
     return None
-
-
-def _chosen(run: StoredRun) -> dict[str, float]:
-    """The scores that chose the model, as its training wrote them; none if they are damaged."""
-    with suppress(*UNREADABLE):
-        return _flat(run.metrics.get("scores") or {})
-    return {}
-
-
-def _flat(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {name: float(score) for name, score in flat(splits).items()}

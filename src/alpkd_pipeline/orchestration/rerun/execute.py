@@ -6,23 +6,30 @@ import copy
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
 from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
 from alpkd_pipeline.orchestration.sweep.jobs import Job
+from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.fingerprint import git, provenance
 from alpkd_pipeline.store.layout import GLUE_FOLDER, RERUNS, STUDENTS, TEACHERS
-from alpkd_pipeline.store.manifest import LOCKS, is_complete, lock_file, read_object, write_json
+from alpkd_pipeline.store.manifest import (
+    LOCKS,
+    is_complete,
+    listed,
+    lock_file,
+    read_object,
+    write_json,
+)
 from alpkd_pipeline.store.run_folder import finished_below, newest_first
+from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
 LONGEST_LOG = 300
@@ -31,8 +38,7 @@ LONGEST_LOG = 300
 class Workshop(LocalEngine):
     """One worker process on one version of the code: a project, and the folder of its package.
 
-    Its protocol is that of `sweep.worker`, of which older commits have the same one. All that the
-    process has to say goes into the log. Use it in a `with` block.
+    Older commits have a `sweep.worker` of the same protocol. Use it in a `with` block.
     """
 
     def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
@@ -51,13 +57,11 @@ class Workshop(LocalEngine):
         return {"PYTHONPATH": os.pathsep.join(path)}
 
     def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
-        """Make a teacher, or a student with all that it needs, and its scores.
-
-        Gives None, or one line that says why it failed.
-        """
-        made = {"teacher": ("finetune_teacher", ("teacher_scores",))}
-        pipeline, outputs = made.get(stage, ("distill", ("teacher_scores", "student_scores")))
-        found = self.call(0, Job(name, pipeline, outputs, params, f"kedro rerun {name}"))
+        """Make a teacher, or a student with all that it needs, and its scores; gives None, or one
+        line that says why it failed."""
+        pipeline = "finetune_teacher" if stage == "teacher" else "distill"
+        scores = ("teacher_scores", "student_scores")[: 1 if stage == "teacher" else 2]
+        found = self.call(0, Job(name, pipeline, scores, params, f"kedro rerun {name}"))
         if found["state"] != "died":
             return found.get("error")
         said = self._log.read_text("utf-8", errors="replace").strip().splitlines()
@@ -70,24 +74,13 @@ def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | 
     Of several, as a changed library leaves them in a store that is gone on with, the newest.
     """
     kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
-    wanted = {name: params[name] for name in blocks or params if name != "run"}
+    wanted = flat({name: params[name] for name in blocks or params if name != "run"})
     for folder in newest_first(finished_below(store / kind, "*/*")):
         if is_complete(folder.path):
             run = StoredRun(folder.path)
-            if _holds(run.run["params"], wanted):
+            if wanted.items() <= flat(run.run["params"]).items():  # newer code may know more names
                 return run
     return None
-
-
-def _holds(found: Any, wanted: Any) -> bool:
-    """Whether all values are the wanted ones; newer code may know more names."""
-    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
-        return all(name in found and _holds(found[name], wanted[name]) for name in wanted)
-    return bool(found == wanted)
-
-
-RECORDED = ("device", "precision", "threads")
-"""What results depend on to the last digit and what the parameters may have left open."""
 
 
 def exact_parameters(
@@ -97,28 +90,21 @@ def exact_parameters(
     settings: TrackingSettings | None,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Everything that the rerun of a run is started with, in a fresh store.
+    """Everything that the rerun of a run is started with, in a fresh store, from any place.
 
-    Relative paths start in the project in which it was made; the rerun may happen elsewhere. A
-    device takes the place of the recorded one.
+    Relative paths start in the project; a device takes the place of the recorded one.
     """
-    params: dict[str, Any] = copy.deepcopy(dict(original.run["params"]))
+    params: dict[str, Any] = copy.deepcopy(original.run["params"])
+    # Results depend on these to the last digit, and the parameters may have left them open.
+    names = ("device", "precision", "threads")
     blocks = ((params, original), (params["teacher"], original.teacher or original))
     for block, recorded in blocks:
-        known = {n: v for n in RECORDED if (v := recorded.environment.get(n)) is not None}
+        known = {n: v for n in names if (v := recorded.environment.get(n)) is not None}
         block["training"] |= known | ({"device": device} if device else {})
-    _make_absolute(params, project)
     # Only what every version knows, so that older commits accept it.
-    params["run"] = {
-        "store": str(store),
-        "tracking": settings.uri if settings else "off",
-        "experiment": settings.experiment if settings else "alpkd",
-        "kind": "rerun",
-    }
-    return params
-
-
-def _make_absolute(params: dict[str, Any], project: Path) -> None:
+    tracking, experiment = (settings.uri, settings.experiment) if settings else ("off", "alpkd")
+    params["run"] = {"store": str(store), "tracking": tracking, "experiment": experiment}
+    params["run"]["kind"] = "rerun"
     task = params["task"]
     if task["source"] == "folder" and task.get("path") is None:
         task["path"] = os.environ.get("ALPKD_GLUE_DIR") or GLUE_FOLDER
@@ -128,6 +114,7 @@ def _make_absolute(params: dict[str, Any], project: Path) -> None:
         folder = project / Path(block.get(name) or "no model").expanduser()
         if folder.is_dir():
             block[name] = str(folder)
+    return params
 
 
 PLAN = "plan.json"
@@ -144,56 +131,36 @@ def utc_now() -> str:
 
 @contextmanager
 def fresh_store(store: Path, name: str, plan: Mapping[str, Any]) -> Iterator[Path]:
-    """A store of its own for one rerun, held by a lock.
-
-    Unfinished ones whose process is gone are looked at first: the newest one with the same plan is
-    gone on with, so that its trainings resume; all others are removed.
-    """
-    base = store / RERUNS
+    """A store of its own for one rerun, held by a lock: the newest unfinished one with the same
+    plan, so that its trainings resume, or a new one. All others that nobody holds are removed."""
+    base, begun = store / RERUNS, f"{name}-{utc_now()}"
     (base / LOCKS).mkdir(parents=True, exist_ok=True)
-    lock, folder = _leftover(base, plan) or _new(base, name)
-    try:
+    with ExitStack() as held:
+
+        def free(folder: Path) -> bool:
+            lock_file(folder).touch()  # raises where nobody may write
+            return held.enter_context(taken(lock_file(folder)))
+
+        there = (path for path in reversed(listed(base)) if path.name != LOCKS)
+        left = [path for path in there if not (path / VERDICT).is_file() and free(path)]
+        same = (path for path in left if read_object(path / PLAN) == plan)
+        names = chain([begun], (f"{begun}-{number}" for number in count(2)))
+        new = (base / name for name in names if free(base / name) and not (base / name).exists())
+        folder = next(chain(same, new))
+        for path in left:
+            if path != folder:
+                _drop(path)
         write_json(folder / PLAN, plan)
-        yield folder
-    finally:
-        lock.release()
-        if not folder.exists():
-            Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _new(base: Path, name: str) -> tuple[FileLock, Path]:
-    begun = f"{name}-{utc_now()}"
-    for number in count(1):
-        folder = base / (begun if number == 1 else f"{begun}-{number}")
-        if (lock := _taken(folder)) is not None:
+        try:
+            yield folder
+        finally:
             if not folder.exists():
-                folder.mkdir()
-                return lock, folder
-            lock.release()
-    raise AssertionError
+                _drop(folder)
 
 
-def _leftover(base: Path, plan: Mapping[str, Any]) -> tuple[FileLock, Path] | None:
-    found = None
-    for folder in sorted((p for p in base.iterdir() if p.name != LOCKS), reverse=True):
-        if (folder / VERDICT).is_file() or (lock := _taken(folder)) is None:
-            continue  # it is kept, or at work
-        if found is None and read_object(folder / PLAN) == plan:
-            found = lock, folder
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
-    return found
-
-
-def _taken(folder: Path) -> FileLock | None:
-    lock = FileLock(lock_file(folder))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return None
-    return lock
+def _drop(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock_file(folder).unlink(missing_ok=True)
 
 
 _git = partial(git, seconds=120)  # to check out a large tree takes its time
@@ -226,13 +193,12 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
 
 @contextmanager
 def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """A temporary work tree of a commit; gives the project's root inside the tree.
+    """A temporary work tree of a commit, removed in the end; gives the project's root inside.
 
-    The tree is removed in the end, and before if a killed process left it. It is a UserError that
-    git refuses, or that the commit does not hold the project.
+    It is a UserError that git refuses, or that the commit does not hold the project.
     """
     inside = _git(project, "rev-parse", "--show-prefix") or ""
-    _remove(project, folder)
+    _remove(project, folder)  # if a killed process left it
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         if _git(project, "worktree", "add", "--detach", "--force", str(folder), commit) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,18 +90,15 @@ def find_original(store: Path, text: str, settings: TrackingSettings | None) -> 
     such run, or it is not finished."""
     if not re.fullmatch("[0-9a-f]{32}", text):  # which the id of an MLflow run is
         return read_run(find_run(store, text))
-    for kind in (STUDENTS, TEACHERS):
-        for folder in sorted((store / kind).glob("*/*")):
-            if read_state(folder).run_id == text and is_complete(folder):
-                return read_run(folder)
-    key = None
+    for folder in chain(*(finished_below(store / kind, "*/*") for kind in (STUDENTS, TEACHERS))):
+        if read_state(folder.path).run_id == text and is_complete(folder.path):
+            return read_run(folder.path)
     try:
         return read_run(find_run(store, text))  # 32 digits of a key look the same
     except UserError:
-        if settings is not None:
-            from alpkd_pipeline.tracking.comparison import key_of_run
+        from alpkd_pipeline.tracking.comparison import key_of_run
 
-            key = key_of_run(text, settings)
+        key = None if settings is None else key_of_run(text, settings)
     if key is None:
         raise UserError(
             f"no run '{text}': it is no key in {store}, and no MLflow run"
@@ -131,43 +129,36 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
 
     The machine, builds of libraries, batches that were split and trainings that went on elsewhere.
     """
-    changed = differences(then.environment, now.environment)
-    names: list[tuple[Kind, str, str]] = [
-        ("device", "device", "device"),
-        ("device", "processor", "device_name"),
-        ("device", "precision", "precision"),
-        ("threads", "threads", "threads"),
-        ("device", "attention kernel", "attention"),
-    ]
-    found = [
-        Difference(kind, f"{what} of the {then.stage}", *map(str, changed[name]))
-        for kind, what, name in names
-        # The attention kernel is not in the records of older versions.
-        if name in changed and (name in then.environment or name != "attention")
-    ]
-    found += [  # known reasons why not every bit can be the same, each once for each model
-        Difference("device", f"{what} of the {then.stage}", tell(then), tell(now))
-        for what, tell in (("batches", _split_batches), ("training", _places))
-        if tell(then) != tell(now)
-    ]
-    return found + [
-        Difference("libraries", name.removeprefix("libraries."), str(before), str(after))
-        for name, (before, after) in changed.items()
-        if name.startswith("libraries.") and before is not None
-    ]
+    found = []
+    for what, (before, after) in differences(_conditions(then), _conditions(now)).items():
+        library = what.startswith("libraries.")
+        # Not everything is in the records of older versions.
+        if before is not None or not (library or what.startswith("attention")):
+            kind: Kind = "threads" if what.startswith("threads") else "device"
+            name = what.removeprefix("libraries.")
+            found.append(
+                Difference("libraries" if library else kind, name, str(before), str(after))
+            )
+    return found
 
 
-def _split_batches(run: StoredRun) -> str:
-    short = run.metrics.get("memory") or ()
-    told = [f"{e.get('rows')} of {e.get('instead_of')} rows ({e.get('doing')})" for e in short]
-    return f"split for lack of memory, {', '.join(told)} at once" if told else "whole"
+def _conditions(run: StoredRun) -> dict[str, Any]:
+    """What may keep a training from being the same to the bit, each under its name for people."""
+    names = ("device", "device_name", "precision", "threads", "attention")
+    short, moves = (run.metrics.get(name) or () for name in ("memory", "resumed_on"))
+    parts = [f"{e.get('rows')} of {e.get('instead_of')} rows ({e.get('doing')})" for e in short]
+    split, moved = ", ".join(parts), "; ".join(map(_move, moves))
+    told = {
+        **{name: run.environment.get(name) for name in names},
+        "batches": f"split for lack of memory, {split} at once" if split else "whole",
+        "training": f"gone on with elsewhere: {moved}" if moved else "in one place",
+    }
+    called = {"device_name": "processor", "attention": "attention kernel"}
+    found = {f"{called.get(name, name)} of the {run.stage}": value for name, value in told.items()}
+    return {**found, "libraries": run.environment.get("libraries") or {}}
 
 
-def _places(run: StoredRun) -> str:
-    moves = run.metrics.get("resumed_on") or ()
-    told = [f"after step {m.get('after_step')} with {_changes(m.get('differs'))}" for m in moves]
-    return f"gone on with elsewhere: {'; '.join(told)}" if told else "in one place"
-
-
-def _changes(differs: Mapping[str, Any] | None) -> str:
-    return ", ".join(f"{name} {now}, was {old}" for name, (old, now) in (differs or {}).items())
+def _move(move: Mapping[str, Any]) -> str:
+    differs = (move.get("differs") or {}).items()
+    told = ", ".join(f"{name} {now}, was {old}" for name, (old, now) in differs)
+    return f"after step {move.get('after_step')} with {told}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from alpkd_pipeline.orchestration.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.orchestration.check import check
 from alpkd_pipeline.orchestration.rerun.execute import recorded_commit, same_source
 from alpkd_pipeline.orchestration.rerun.original import Difference, Kind, StoredRun
+from alpkd_pipeline.orchestration.rerun.result import Rerun
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
@@ -23,11 +23,10 @@ MADE_IN_ORDER = ("splits", "encoded", "teacher", "signals", "student")
 def conditions(
     original: StoredRun, project: Path, store: Path
 ) -> tuple[list[Difference], dict[str, Any]]:
-    """Compare the time of a run with today; hashes of code and data are remembered in the store.
+    """What has changed since a run, and what today's results would be known by: their keys, and the
+    raw data as `source`; nothing if today's code refuses the parameters.
 
-    Gives what has changed; and what today's results would be known by: their keys, and the raw data
-    as `source`; nothing if today's code refuses the parameters. It is a UserError that the data or
-    the encoder is not there any more.
+    Hashes are remembered in the store. It is a UserError that data or encoder are gone.
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
@@ -46,19 +45,19 @@ def damage(original: StoredRun) -> list[Difference]:
     All these files are read. DamagedError is raised for the teacher's run.json and metrics.json,
     which say how it was made.
     """
-    teacher, found = original.teacher, list[Difference]()
-    for run in filter(None, (original, teacher)):
+    folders: dict[str, RunFolder] = {original.stage: original}
+    if original.teacher_folder is not None:
+        folders["teacher"] = original.teacher or RunFolder(original.teacher_folder)
+    found: list[Difference] = []
+    for stage, folder in folders.items():
         with noted(own := list[Damage]()):
-            run.verify()
+            folder.verify()
         with noted(scored := list[Damage]()):
-            if (scores := run.newest(SCORES[0])) is not None:
+            # Without its manifest nobody knows which scores are its own.
+            if isinstance(folder, StoredRun) and (scores := folder.newest(SCORES[0])) is not None:
                 scores.verify()
-        found += [told(one, run.stage) for one in own]
-        found += [told(one, f"{run.stage}'s scores") for one in scored]
-    if teacher is None and original.teacher_folder is not None:
-        with noted(lost := list[Damage]()):
-            RunFolder(original.teacher_folder).verify()
-        found += [told(one, "teacher") for one in lost]
+        found += [told(one, stage) for one in own]
+        found += [told(one, f"{stage}'s scores") for one in scored]
     return found
 
 
@@ -87,41 +86,39 @@ def _causes(
 ) -> list[Difference]:
     """Why keys have moved; what follows from a key before it needs no cause of its own."""
     causes = _code(original, cell, moved)
-    kinds = {difference.kind for difference in found}
+    python = any(difference.kind == "python" for difference in found)
     for name in moved:
         if any(upstream in moved for upstream in cell.stage(name).made_from):
             continue
         if name == "splits" and (change := _source(original, cell)) is not None:
             causes.append(change)
             continue
-        known = {difference.what for difference in (*causes, *found)}
         reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}
-        libraries = reads.get(name, TRAINING_LIBRARIES)
-        if "python" in kinds or known & {f"code of the {name}", *libraries}:
+        code, libraries = f"code of the {name}", reads.get(name, TRAINING_LIBRARIES)
+        if python or {d.what for d in (*causes, *found)} & {code, *libraries}:
             continue
         if name in ("teacher", "student") or same_source(original, project):
             what = f"parameters or input files of the {name}"
             causes.append(Difference("parameters", what, "those of its key", "others"))
         else:
-            causes.append(Difference("code", f"code of the {name}", "that of its key", "another"))
+            causes.append(Difference("code", code, "that of its key", "another"))
     return causes
 
 
 def _code(original: StoredRun, cell: Cell, moved: list[str]) -> list[Difference]:
     found = []
-    python = platform.python_version().split(".")[:2]
-    for run in (original.teacher, original):
+    for run in filter(None, (original.teacher, original)):
+        then = run.run["identity"].get("code")
+        now = cell.student_code if run.stage == "student" else cell.teacher_code
         # Hashes of code cannot be compared across Pythons: they write syntax trees differently.
-        if (
-            run is not None
-            and run.stage in moved
-            and str(run.provenance.get("python") or "").split(".")[:2] == python
-        ):
-            then = run.run["identity"].get("code")
-            now = cell.student_code if run.stage == "student" else cell.teacher_code
-            if then != now:
-                found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
+        comparable = _minor(run.provenance.get("python")) == _minor(platform.python_version())
+        if run.stage in moved and comparable and then != now:
+            found.append(Difference("code", f"code of the {run.stage}", _digits(then), now[:8]))
     return found
+
+
+def _minor(python: Any) -> str:
+    return ".".join(str(python).split(".")[:2])
 
 
 def _source(original: StoredRun, cell: Cell) -> Difference | None:
@@ -131,113 +128,84 @@ def _source(original: StoredRun, cell: Cell) -> Difference | None:
     before, after = then.get("files") or {}, now.get("files") or {}
     files = sorted(n for n in {*before, *after} if before.get(n, {}) != after.get(n, {}))
     what = f"raw data ({', '.join(files)})" if files else "raw data"
-    return Difference("data", what, *(_sha(facts, files) for facts in (then, now)))
-
-
-def _sha(source: Mapping[str, Any], files: list[str]) -> str:
-    hashes = [str(source["files"].get(name, {}).get("sha256", "none"))[:8] for name in files]
-    return ", ".join(hashes) or _digits(source.get("sha256") or source.get("revision"))
+    hashes = (
+        ", ".join(_digits(there.get(name, {}).get("sha256", "none")) for name in files)
+        or _digits(facts.get("sha256") or facts.get("revision"))
+        for facts, there in ((then, before), (now, after))
+    )
+    return Difference("data", what, *hashes)
 
 
 def _digits(value: Any) -> str:
     return str(value)[:8] if value else "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One original and how it is made again."""
-
-    original: StoredRun
-    differences: tuple[Difference, ...] = ()  # what has changed since, as far as it shows before
-    commit: str | None = None  # the commit whose code is run; None: today's
-    device: str | None = None  # takes the place of the recorded device, which is not here
-    error: str | None = None  # why it cannot be made again, one line
-    # what tells its results from those of another day's code or data
-    today: Mapping[str, Any] = field(default_factory=dict)
-
-
-def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
+def plan_rerun(original: StoredRun, project: Path, store: Path, here: bool) -> Rerun:
     """Decide how an original is made again; a UserError if it cannot be as it was, and `here` does
-    not say that today's code and today's device will do. Hashes of code and data are remembered in
-    the `store`."""
+    not say that today's code and device will do. Hashes are remembered in the `store`."""
     differences, today = conditions(original, project, store)
     commit = None
     if not here and any(difference.kind == "code" for difference in differences):
         commit = recorded_commit(original, project)
         # Keys have hashes of today's code in them, which is not what is run.
         today = {name: value for name, value in today.items() if name == "source"}
-    return Planned(original, tuple(differences), commit, _device(original, here), today=today)
+    return Rerun(original, tuple(differences), commit, _device(original, here), today=today)
 
 
-def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Planned:
+def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -> Rerun:
     """The same for one of many: an original that cannot be made again stops no other."""
     try:
         return plan_rerun(original, project, store, here)
     except UserError as error:
-        return Planned(original, error=str(error))
+        return Rerun(original, error=str(error))
 
 
-def what_is_made(planned: Sequence[Planned], project: Path) -> dict[str, Any]:
+def what_is_made(planned: Sequence[Rerun], project: Path) -> dict[str, Any]:
     """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same."""
+    cells = [
+        [one.original.key, one.commit, one.device, one.original.run["params"], dict(one.today)]
+        for one in planned
+        if not one.error
+    ]
+    # Without libraries, results of another day might be taken for what is made now.
     here = provenance(project)
-    return {
-        # Without these, results of another day might be taken for what is made now.
-        "libraries": here["libraries"],
-        "python": here["python"],
-        "cells": [
-            {
-                "key": one.original.key,
-                "commit": one.commit,
-                "device": one.device,
-                "params": dict(one.original.run["params"]),
-                "today": dict(one.today),
-            }
-            for one in planned
-            if not one.error
-        ],
-    }
+    return {"libraries": here["libraries"], "python": here["python"], "cells": cells}
 
 
 def _device(original: StoredRun, here: bool) -> str | None:
     teacher = original.teacher
     wanted = [run.environment.get("device") for run in (original, teacher) if run is not None]
-    if all(device in (None, "cpu") for device in wanted):
-        return None
-    import torch
+    if lacking := [device for device in wanted if device not in (None, "cpu")]:
+        import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    lacking = [d for d in wanted if d and not there.get(str(d).partition(":")[0], d == "cpu")]
-    if not lacking:
-        return None
-    if here:
-        return "auto"
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        lacking = [device for device in lacking if not there.get(str(device).partition(":")[0])]
+    if not lacking or here:
+        return "auto" if lacking else None
     raise UserError(
         f"{original.path.name} was trained on {lacking[0]}, which this machine does not have:"
         " run it where there is one; --here takes what there is"
     )
 
 
-def plan_lines(planned: Planned) -> list[str]:
+def plan_lines(planned: Rerun) -> list[str]:
     """What will be done, in words."""
-    name = f"{planned.original.path.name} ({planned.original.task})"
     if planned.error:
-        return [f"{name}: cannot be made again: {planned.error}"]
+        return [f"{planned.name}: cannot be made again: {planned.error}"]
     how = "today's code"
     if planned.commit:
         how = f"the code of commit {planned.commit[:8]}, in a temporary work tree"
-    lines = [f"{name}: made again with {how}"]
-    if planned.device:
-        lines.append("  on another device: the recorded one is not here")
-    lines += [f"  differs today: {difference}" for difference in planned.differences]
-    return lines
+    device = ["  on another device: the recorded one is not here"] if planned.device else []
+    differs = (f"  differs today: {difference}" for difference in planned.differences)
+    return [f"{planned.name}: made again with {how}", *device, *differs]
 
 
-def environment_lines(planned: Planned) -> list[str]:
+def environment_lines(planned: Rerun) -> list[str]:
     """The commands that recreate the recorded environment, if libraries or Python differ."""
     if not {"libraries", "python"} & {difference.kind for difference in planned.differences}:
         return []
     made = planned.original.provenance
-    commit, python = made.get("git_commit"), ".".join(str(made.get("python")).split(".")[:2])
+    commit, python = made.get("git_commit"), _minor(made.get("python"))
     if not commit:
         pins = " ".join(f"{n}=={v}" for n, v in (made.get("libraries") or {}).items())
         return ["the recorded libraries:", f"  python{python} -m pip install {pins}"]

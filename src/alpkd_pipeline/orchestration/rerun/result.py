@@ -1,13 +1,14 @@
-"""What a rerun came to, one cell for each original; and the same in words, for both readers."""
+"""One original and its rerun, from its plan to its verdict; and what came of it, in words."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from alpkd_pipeline.orchestration.rerun.compare import ModelComparison
-from alpkd_pipeline.orchestration.rerun.original import Difference
+from alpkd_pipeline.orchestration.rerun.original import Difference, StoredRun
 from alpkd_pipeline.orchestration.rerun.verdict import (
     DRIFTED,
     FAILED,
@@ -18,32 +19,36 @@ from alpkd_pipeline.orchestration.rerun.verdict import (
 )
 from alpkd_pipeline.reporting.formats import score_text, seconds_text
 
-SOMETHING_ELSE = frozenset({"data", "parameters", "damage"})
-"""Where one of these differs, the rerun is a rerun of something else, whatever its score."""
-
 
 @dataclass(frozen=True, slots=True)
-class CellResult:
-    """One original (its key) and its rerun (key and folder in the store, if it was made)."""
+class Rerun:
+    """One original, how it is made again, and what came of it."""
 
-    original: str
-    name: str
-    task: str
-    commit: str | None  # the commit whose code was run; None: today's code
-    differences: tuple[Difference, ...]  # what was otherwise than it had been
+    original: StoredRun
+    differences: tuple[Difference, ...] = ()  # what is otherwise than it was, as far as it shows
+    commit: str | None = None  # the commit whose code is run; None: today's code
+    device: str | None = None  # takes the place of the recorded device, which is not here
+    error: str | None = None  # why it cannot be made again, or failed; one line
+    # what tells its results from those of another day's code or data
+    today: Mapping[str, Any] = field(default_factory=dict)
     data: DataComparison | None = None
     # the teacher, if the original's is still there, and the student
     models: tuple[ModelComparison, ...] = ()
-    rerun: str | None = None
-    folder: str | None = None
+    rerun: str | None = None  # the key of what was made
+    folder: str | None = None  # its folder in the store
     # the MLflow runs of the original and of the rerun, where they are known
     tracked: tuple[str | None, str | None] = (None, None)
-    error: str | None = None  # why it failed, one line
+
+    @property
+    def name(self) -> str:
+        """What people call the original, and its task."""
+        return f"{self.original.path.name} ({self.original.task})"
 
     @property
     def something_else(self) -> tuple[str, ...]:
-        """Why this is no rerun of the same thing."""
-        found = [str(d) for d in self.differences if d.kind in SOMETHING_ELSE]
+        """Why this is no rerun of the same thing, whatever its score."""
+        kinds = ("data", "parameters", "damage")
+        found = (str(difference) for difference in self.differences if difference.kind in kinds)
         changes = self.data.changes if self.data else ()
         return (*found, *(f"data changed, {change}" for change in changes))
 
@@ -58,6 +63,24 @@ class CellResult:
         """What is to be said of one of its models."""
         return worst([model.verdict, DRIFTED]) if self.something_else else model.verdict
 
+    @property
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready, with what follows from it: readers need not compute it."""
+        original, data = self.original, self.data
+        own = ("commit", "error", "rerun", "folder", "tracked", "verdict", "something_else")
+        return {
+            **{name: getattr(self, name) for name in own},
+            "original": original.key,
+            "name": original.path.name,
+            "task": original.task,
+            "differences": [asdict(difference) for difference in self.differences],
+            "data": data and asdict(data),
+            "models": [
+                {**asdict(model), "difference": model.difference, "verdict": model.verdict}
+                for model in self.models
+            ],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RerunResult:
@@ -65,7 +88,7 @@ class RerunResult:
 
     time: str  # when it ended, `20260314-031500` in UTC
     of: str  # the key of the one original, or of the comparison
-    cells: Sequence[CellResult]
+    cells: Sequence[Rerun]
     seconds: float
     kept: bool = True  # whether the fresh store stays
     notes: Sequence[str] = ()  # lines for people: what was passed over, what could not be tracked
@@ -75,44 +98,27 @@ class RerunResult:
         """The worst of all cells."""
         return worst(cell.verdict for cell in self.cells)
 
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The same as JSON-ready values."""
+        own = {name: getattr(self, name) for name in ("time", "of", "kept", "notes", "verdict")}
+        cells = [cell.plain for cell in self.cells]
+        return {"schema": 1, **own, "seconds": round(self.seconds, 1), "cells": cells}
+
 
 def terminal_text(result: RerunResult, report: str) -> str:
     """The compact account that a command ends with; its last lines say it all."""
-    lines = [line for cell in result.cells for line in _cell_lines(cell)]
-    return "\n".join([*lines, *result.notes, "", *_closing_lines(result, report)])
-
-
-def _cell_lines(cell: CellResult) -> Iterator[str]:
-    """One cell: a line for each thing that was compared."""
-    yield f"{cell.name} ({cell.task}): {cell.verdict}"
-    if cell.error:
-        yield f"  {cell.error}"
-        return
-    for model in cell.models:
-        yield f"  {model.stage}"
-        yield f"    weights  {_weights(model)}"
-        yield f"    losses   {model.losses}"
-        yield f"    answers  {_answers(model)}"
-        yield f"    {_score(model)}"
-        yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
-    for name, text in _around(cell):
-        yield f"  {name:<10} {text}"
-
-
-def _closing_lines(result: RerunResult, report: str) -> list[str]:
-    """The verdict over all, the cells that are not well, and where to read on."""
-    bad = [cell for cell in result.cells if cell.verdict not in FROM_BEST[:2]]
-    lines = [f"not reproduced: {cell.name} ({cell.task}): {_why(cell)}" for cell in bad]
-    counts = Counter(cell.verdict for cell in result.cells)
+    cells = result.cells
+    lines = [*(line for cell in cells for line in _cell_lines(cell)), *result.notes, ""]
+    for cell in cells:
+        if cell.verdict not in FROM_BEST[:2]:
+            scores = [f"{model.stage} {_score(model)}" for model in cell.models]
+            why = cell.error or "; ".join(cell.something_else or scores)
+            lines.append(f"not reproduced: {cell.name}: {why}")
+    counts = Counter(cell.verdict for cell in cells)
     told = ", ".join(f"{counts[name]} {name}" for name in FROM_BEST if counts[name])
-    one = len(result.cells) == 1
-    of = result.cells[0].name if one else f"of {counts.total()} reruns {told}"
-    return [*lines, f"report: {report}", f"{result.verdict}: {of}"]
-
-
-def _why(cell: CellResult) -> str:
-    scores = [f"{model.stage} {_score(model)}" for model in cell.models]
-    return cell.error or "; ".join(cell.something_else or scores)
+    of = cells[0].original.path.name if len(cells) == 1 else f"of {len(cells)} reruns {told}"
+    return "\n".join([*lines, f"report: {report}", f"{result.verdict}: {of}"])
 
 
 def report_page(result: RerunResult, command: str) -> str:
@@ -128,9 +134,29 @@ def report_page(result: RerunResult, command: str) -> str:
     return "\n".join(parts)
 
 
-def _weights(model: ModelComparison) -> str:
-    then, now = model.weights
-    return f"equal ({then[:8]})" if then == now else f"differ ({then[:8]} -> {now[:8]})"
+def _cell_lines(cell: Rerun) -> Iterator[str]:
+    """One cell: a line for each thing that was compared, and for what it was made from."""
+    yield f"{cell.name}: {cell.verdict}"
+    if cell.error:
+        yield f"  {cell.error}"
+        return
+    for model in cell.models:
+        then, now = (digest[:8] for digest in model.weights)
+        same = model.weights[0] == model.weights[1]
+        yield f"  {model.stage}"
+        yield f"    weights  {f'equal ({then})' if same else f'differ ({then} -> {now})'}"
+        yield f"    losses   {model.losses}"
+        yield f"    answers  {_answers(model)}"
+        yield f"    {_score(model)}"
+        yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
+    code = "unchanged"
+    if cell.commit:
+        code = f"commit {cell.commit[:8]}, as recorded; today's is another"
+    elif any(difference.kind == "code" for difference in cell.differences):
+        code = "today's, which is another than the recorded one"
+    yield f"  data       {cell.data}"
+    yield f"  code       {code}"
+    yield from (f"  differs    {difference}" for difference in cell.differences)
 
 
 def _answers(model: ModelComparison) -> str:
@@ -148,20 +174,3 @@ def _score(model: ModelComparison) -> str:
         return text
     band = f"noise: {model.band}" if model.band else "no noise band can be made"
     return f"{text} ({model.difference:+.4f}; {band})"
-
-
-def _around(cell: CellResult) -> Iterator[tuple[str, str]]:
-    """What a cell was made from: its rows, its code, and whatever else differs."""
-    if cell.data is None or not cell.data.known:
-        yield "data", "not known what the original read"
-    elif cell.data.same:
-        yield "data", "the same rows"
-    else:
-        yield "data", "changed: " + "; ".join(map(str, cell.data.changes))
-    if cell.commit:
-        yield "code", f"commit {cell.commit[:8]}, as recorded; today's is another"
-    elif any(difference.kind == "code" for difference in cell.differences):
-        yield "code", "today's, which is another than the recorded one"
-    else:
-        yield "code", "unchanged"
-    yield from (("differs", str(difference)) for difference in cell.differences)

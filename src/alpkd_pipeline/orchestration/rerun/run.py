@@ -1,15 +1,12 @@
-"""Makes originals again in one fresh store, compares them, and keeps the records.
-
-Records lie below the store: for programs, for people, and for the next rerun.
-"""
+"""Makes originals again in one fresh store, compares them, and keeps records below the store."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +28,8 @@ from alpkd_pipeline.orchestration.rerun.original import (
     after_running,
     read_run,
 )
-from alpkd_pipeline.orchestration.rerun.plan import Planned, told, what_is_made
-from alpkd_pipeline.orchestration.rerun.result import CellResult, RerunResult, report_page
+from alpkd_pipeline.orchestration.rerun.plan import told, what_is_made
+from alpkd_pipeline.orchestration.rerun.result import Rerun, RerunResult, report_page
 from alpkd_pipeline.orchestration.rerun.verdict import (
     BITWISE,
     DRIFTED,
@@ -55,10 +52,6 @@ from alpkd_pipeline.store.run_folder import (
 )
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
-LOG = "rerun.log"
-DATA = "rerun.json"
-PAGE = "report.md"
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -74,7 +67,7 @@ class Setting:
 
 
 def run_again(
-    setting: Setting, planned: Sequence[Planned], name: str, key: str, notes: Sequence[str] = ()
+    setting: Setting, planned: Sequence[Rerun], name: str, key: str, notes: Sequence[str] = ()
 ) -> tuple[RerunResult, Path]:
     """Make all that was planned, one after the other, and compare; gives the report's path too.
 
@@ -83,7 +76,7 @@ def run_again(
     """
     begun, warnings = time.monotonic(), list(notes)
     with fresh_store(setting.store, name, what_is_made(planned, setting.project)) as fresh:
-        cells = [_failed(p, p.error) for p in planned if p.error]
+        cells = [p for p in planned if p.error]
         # By their code, so that a process and the teachers that it made serve many.
         for commit in dict.fromkeys(p.commit for p in planned if not p.error):
             group = [p for p in planned if p.commit == commit and not p.error]
@@ -93,66 +86,51 @@ def run_again(
         result = RerunResult(utc_now(), key, cells, seconds, kept, warnings)
         report = write_record(setting.store, result, setting.command)
         if kept:
-            write_json(fresh / VERDICT, plain(result))
+            shutil.copyfile(report.with_name(VERDICT), fresh / VERDICT)
             setting.say(f"kept for a look: {fresh}")
         else:
             shutil.rmtree(fresh, ignore_errors=True)
     return result, report
 
 
-def _cell(planned: Planned, differences: Iterable[Difference], **more: Any) -> CellResult:
-    original = planned.original
-    names = original.key, original.path.name, original.task
-    return CellResult(*names, planned.commit, tuple(differences), **more)
-
-
-def _failed(planned: Planned, error: object) -> CellResult:
-    return _cell(planned, planned.differences, error=str(error))
-
-
 def _make_group(
-    setting: Setting, group: Sequence[Planned], commit: str | None, fresh: Path, warnings: list[str]
-) -> list[CellResult]:
-    """Originals of one version of the code; if it cannot be had, none of them is made.
-
-    What is wrong with one of them fails no other.
-    """
-    # Two versions may make different results from equal parameters: a store for each.
-    store = fresh if commit is None else fresh / f"{COMMIT}{commit[:8]}"
-    cells: list[CellResult] = []
+    setting: Setting, group: Sequence[Rerun], commit: str | None, fresh: Path, warnings: list[str]
+) -> list[Rerun]:
+    """Originals of one version of the code; what is wrong with one of them fails no other."""
+    store, env = fresh, setting.env
+    tree: AbstractContextManager[Path] = nullcontext(setting.project)
+    if commit is not None:
+        # Two versions may make different results from equal parameters: a store for each.
+        store, env = fresh / f"{COMMIT}{commit[:8]}", None
+        tree = checked_out(setting.project, commit, fresh / f"code-{commit[:8]}")
+    cells: list[Rerun] = []
     try:
-        with ExitStack() as stack:
-            project, source, env = setting.project, PACKAGE_ROOT.parent, setting.env
-            if commit is not None:
-                tree = checked_out(project, commit, fresh / f"code-{commit[:8]}")
-                project = stack.enter_context(tree)
-                source, env = project / "src", None
-            shop = stack.enter_context(Workshop(project, source, fresh / LOG, env))
-            for one in group:
-                try:
-                    cells.append(_make(setting, shop, one, store, warnings))
-                except UserError as error:
-                    cells.append(_failed(one, error))
+        with tree as project:
+            source = project / "src" if commit else PACKAGE_ROOT.parent
+            with Workshop(project, source, fresh / "rerun.log", env) as shop:
+                for one in group:
+                    try:
+                        cells.append(_make(setting, shop, one, store, warnings))
+                    except UserError as error:
+                        cells.append(replace(one, error=str(error)))
+        return cells
     except UserError as error:
-        cells += [_failed(one, error) for one in group[len(cells) :]]
-    return cells
+        return [replace(one, error=str(error)) for one in group]
 
 
 def _make(
-    setting: Setting, shop: Workshop, planned: Planned, store: Path, warnings: list[str]
-) -> CellResult:
+    setting: Setting, shop: Workshop, planned: Rerun, store: Path, warnings: list[str]
+) -> Rerun:
     original, commit, teacher = planned.original, planned.commit, planned.original.teacher
     seconds = original.seconds + (teacher.seconds if teacher else 0.0)
     setting.say(f"making {original.path.name} again (trained for {seconds:.0f} s then)")
     params = exact_parameters(original, setting.project, store, setting.tracking, planned.device)
     error = shop.make(original.stage, params, original.path.name)
-    if error is not None:
-        if commit is not None:
-            error = f"with the code of commit {commit[:8]}: {error}; --here runs today's code"
-        return _failed(planned, error)
-    made = made_run(store, original.stage, params)
+    if error and commit:
+        error = f"with the code of commit {commit[:8]}: {error}; --here runs today's code"
+    made = None if error else made_run(store, original.stage, params)
     if made is None:
-        return _failed(planned, f"nothing with its parameters is in {store}")
+        raise UserError(error or f"nothing with its parameters is in {store}")
     pairs = [(original, made)]
     if teacher is not None and made.teacher is not None:
         pairs.insert(0, (teacher, made.teacher))
@@ -161,41 +139,38 @@ def _make(
         return result
     from alpkd_pipeline.tracking.comparison import tag_rerun
 
-    ids: tuple[str | None, str | None] = (None, None)
     try:
         for (then, now), model in zip(pairs, result.models, strict=True):
             verdict = result.verdict_of(model)
             ids = tag_rerun(then.path, now.path, verdict, utc_now(), setting.tracking)
+        return replace(result, tracked=ids)
     except UserError as error:  # a server that is away costs a warning and no more
         warnings.append(f"warning: {error}")
         return result
-    return replace(result, tracked=ids)
 
 
-def compared(
-    planned: Planned, pairs: Sequence[tuple[StoredRun, StoredRun]], store: Path
-) -> CellResult:
+def compared(planned: Rerun, pairs: Sequence[tuple[StoredRun, StoredRun]], store: Path) -> Rerun:
     """What came of an original: it and its rerun are the last pair, their teachers the first."""
     models, seen = [], list(planned.differences)
+    named = {difference.now for difference in seen}
     for then, now in pairs:
         model = compare_models(then, now)
         if not model.bitwise:
             with noted(damages := list[Damage]()):
                 model = replace(model, band=band_of(then, now))
-            band = [told(one, f"noise band, {one.folder.name}") for one in damages]
-            named = {d.now for d in planned.differences}
-            seen += [d for d in band if d.now not in named]
+            band = (told(one, f"noise band, {one.folder.name}") for one in damages)
+            seen += (difference for difference in band if difference.now not in named)
         models.append(model)
-    seen += [d for pair in pairs for d in after_running(*pair)]
+    seen += (difference for pair in pairs for difference in after_running(*pair))
     known: dict[tuple[str, str], Difference] = {}
     for d in seen:
         # The recorded code was run where its commit was.
         if not (planned.commit and d.kind == "code"):
             known.setdefault((d.kind, d.what), d)
     then, now = pairs[-1]
-    return _cell(
+    return replace(
         planned,
-        known.values(),
+        differences=tuple(known.values()),
         data=compare_data(then, now),
         models=tuple(models),
         rerun=now.key,
@@ -207,47 +182,20 @@ def write_record(store: Path, result: RerunResult, command: str) -> Path:
     """Write `rerun.json` and `report.md` into a folder of their own; gives the report."""
     folder = store / RERUN_REPORTS / f"{result.time}-{result.of[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / PAGE
+    page = folder / "report.md"
     page.write_text(report_page(result, command), encoding="utf-8", newline="\n")
     # Last: a record that can be read is a whole one.
-    write_json(folder / DATA, {**plain(result), "command": command})
+    write_json(folder / VERDICT, {**result.plain, "command": command})
     return page
 
 
-def plain(result: RerunResult) -> dict[str, Any]:
-    """A result as JSON-ready values, with what follows from them: readers need not compute it."""
-    return {
-        **asdict(result),
-        "schema": 1,
-        "verdict": result.verdict,
-        "seconds": round(result.seconds, 1),
-        "cells": [
-            {
-                **asdict(cell),
-                "models": [
-                    {**asdict(model), "difference": model.difference, "verdict": model.verdict}
-                    for model in cell.models
-                ],
-                "verdict": cell.verdict,
-                "something_else": list(cell.something_else),
-            }
-            for cell in result.cells
-        ],
-    }
-
-
 def last_verdicts(store: Path) -> dict[str, Verdict]:
-    """The key of each original that was made again -> the verdict of the last time.
-
-    A rerun that failed says nothing about the original, so that it takes no verdict back.
-    """
+    """Key of an original -> the verdict of the last time that it could be made again."""
     found: dict[str, Verdict] = {}
-    for path in sorted((store / RERUN_REPORTS).glob(f"*/{DATA}")):
-        try:
+    for path in sorted((store / RERUN_REPORTS).glob(f"*/{VERDICT}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # such a record says nothing
             cells = {cell["original"]: cell["verdict"] for cell in read_json(path)["cells"]}
             found |= {key: verdict for key, verdict in cells.items() if verdict != FAILED}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # a record that cannot be read says nothing
     return found
 
 
@@ -261,26 +209,21 @@ class Green(NamedTuple):
 
 
 def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
-    """The newest green comparison that has cells of the wanted kind.
+    """The newest green comparison that has cells of the wanted kind, `where` as for `matches`.
 
-    Green is a comparison whose files are what was sealed, whose students' and their teachers' files
-    are too, and none of whose students drifted the last time that it could be made again. `where`
-    says which cells, as for `matches`; an empty one: all of them. A UserError says that there is no
-    comparison, none with such cells, or none that is green.
+    Green is one whose files are what was sealed, its students' and their teachers' too, and none of
+    whose students drifted the last time that it could be made again. A UserError says that there
+    is none, none with such cells, or none that is green.
     """
-    passed_over: list[str] = []
-    verdicts = last_verdicts(store)
+    passed_over, verdicts = list[str](), last_verdicts(store)
     for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
             runs = _green_runs(comparison, store, where, verdicts)
             return Green(comparison.path, comparison.key, runs, passed_over)
         except UserError as error:
             passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
-    if not passed_over:
-        raise UserError(
-            f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
-        )
-    raise UserError(f"no green comparison: {'; '.join(passed_over)}")
+    none = f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"
+    raise UserError(f"no green comparison: {'; '.join(passed_over)}" if passed_over else none)
 
 
 def _green_runs(
@@ -303,7 +246,6 @@ def _green_runs(
             )
     runs = [read_run(store / row["path"]) for row in rows]
     # Students share teachers, which are large: each is read once.
-    for teacher in dict.fromkeys(run.teacher_folder for run in runs):
-        if teacher is not None:
-            verify(teacher)
+    for teacher in filter(None, dict.fromkeys(run.teacher_folder for run in runs)):
+        verify(teacher)
     return runs

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.rerun.original import StoredRun
-from alpkd_pipeline.reporting.statistics.summary import seed_summary, t_interval
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, seed_summary, t_interval
 from alpkd_pipeline.store.checkpoints import data_digests as recorded_digests
 from alpkd_pipeline.store.layout import SPLITS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, finished_below
@@ -23,21 +23,13 @@ if TYPE_CHECKING:
 
 Verdict = Literal["bitwise equal", "equal within the seed spread", "drifted", "failed"]
 
-BITWISE: Verdict = "bitwise equal"
-WITHIN: Verdict = "equal within the seed spread"
-DRIFTED: Verdict = "drifted"
-FAILED: Verdict = "failed"
-
-FROM_BEST: tuple[Verdict, ...] = (BITWISE, WITHIN, DRIFTED, FAILED)
+FROM_BEST: tuple[Verdict, ...] = get_args(Verdict)
+BITWISE, WITHIN, DRIFTED, FAILED = FROM_BEST
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst of some verdicts; of none, the best."""
     return max(verdicts, key=FROM_BEST.index, default=BITWISE)
-
-
-ENOUGH_SEEDS = 3
-"""Fewer scores say next to nothing about how far seeds lie apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +48,13 @@ class Band:
 
     def __str__(self) -> str:
         few = f"dev examples: fewer than {ENOUGH_SEEDS} seeds are in the store"
-        of = "seeds" if self.source == "seeds" else few
+        of = few if self.source == "examples" else self.source
         return f"{self.low:+.4f} to {self.high:+.4f}, from {self.n} {of}"
 
 
 def seed_band(scores: Sequence[float]) -> Band | None:
-    """How far two runs lie apart that differ in nothing but the seed.
-
-    The difference of two scores drawn like these has the standard deviation s * sqrt(2), where s is
-    theirs; t quantiles allow for s being an estimate. There is one score for each seed, the
-    original's among them; with fewer than `ENOUGH_SEEDS` there is no band.
-    """
+    """How far two runs lie apart that differ in nothing but the seed, by a score of each seed: the
+    difference of two has their standard deviation times sqrt(2). None if they are too few."""
     if len(scores) < ENOUGH_SEEDS:
         return None
     seen = seed_summary(scores)
@@ -81,48 +69,40 @@ def band_of(then: StoredRun, now: StoredRun) -> Band | None:
 
 
 def seed_scores(original: StoredRun) -> list[float]:
-    """The deciding scores of all runs of the store that differ from one in nothing but the seed.
-
-    One score for each seed, the original's own among them.
-    """
+    """The deciding scores of all runs of the store that differ from one in nothing but the seed,
+    one for each seed, the original's own among them."""
     from alpkd_pipeline.reporting.grouping import facts_but_seed, group_id, teacher_facts
     from alpkd_pipeline.reporting.store import finished_runs
 
     student = original.stage == "student"
-    facts = facts_but_seed if student else teacher_facts
-    records = list(finished_runs(original.store, STUDENTS if student else TEACHERS))
-    own = [record for record in records if record.key == original.key]
-    group, found = {group_id(facts(record)) for record in own}, dict[int, float]()
+    facts, kind = (facts_but_seed, STUDENTS) if student else (teacher_facts, TEACHERS)
     # The original first: its own score stands for its seed.
-    for record in (*own, *records):
+    records = sorted(finished_runs(original.store, kind), key=lambda r: r.key != original.key)
+    group = {group_id(facts(record)) for record in records[:1] if record.key == original.key}
+    found = dict[int, float]()
+    for record in records:
         if record.deciding_score is not None and group_id(facts(record)) in group:
-            params = record.run["params"]
-            seed = params["seed"] if student else params["teacher"]["seed"]
-            found.setdefault(int(seed), record.deciding_score)
+            params = record.run["params"] if student else record.run["params"]["teacher"]
+            found.setdefault(int(params["seed"]), record.deciding_score)
     return list(found.values())
 
 
 def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
-    """How far the choice of dev examples alone moves the difference of these two models.
-
-    The bootstrap interval, moved so that it holds the difference just when the interval holds 0.
-    """
+    """How far the choice of dev examples alone moves the difference of these two models: the
+    bootstrap interval, moved so that it holds the difference just when the interval holds 0."""
     from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
 
-    try:
+    with suppress(UserError, ValueError, TypeError):  # answers that are missing, or damaged
         found = compare_answers(dev_answers(now.path), dev_answers(then.path))
-    except (UserError, ValueError, TypeError):  # answers that are missing, or damaged
-        return None
-    difference = found.difference
-    return Band("examples", found.rows, difference - found.high, difference - found.low)
+        difference = found.difference
+        return Band("examples", found.rows, difference - found.high, difference - found.low)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class SplitChange:
-    """A split that is not what it was: `changed` of so many `rows`, where there are `now` so many.
-
-    None of these is known where rows are gone, and only their hash tells.
-    """
+    """A split that is not what it was: `changed` of so many `rows`, where there are `now` so many;
+    None where rows are gone, and only their hash tells."""
 
     split: str
     changed: int | None
@@ -150,26 +130,28 @@ class DataComparison:
         """Whether the rows are known to be the same."""
         return self.known and not self.changes
 
+    def __str__(self) -> str:
+        if not self.known:
+            return "not known what the original read"
+        return "the same rows" if self.same else f"changed: {'; '.join(map(str, self.changes))}"
+
 
 def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
-    """Compare the encoded splits of two trainings by their hashes, and by rows where these differ.
-
-    The hashes are those in run.json; older runs have none, so their splits' manifest is asked.
-    """
+    """Compare the encoded splits of two trainings: their hashes, and rows where these differ."""
     theirs, ours = data_digests(then), data_digests(now)
-    if not theirs or not ours:
-        return DataComparison(known=False, changes=())
-    changes = [
+    changes = (
         _change(then, now, split)
         for split in sorted({*theirs, *ours})
         # Other bytes alone come from another version of the library that writes the files.
         if theirs.get(split) != ours.get(split) and not _same_table(then, now, split)
-    ]
-    return DataComparison(known=True, changes=tuple(changes))
+    )
+    known = bool(theirs and ours)
+    return DataComparison(known, tuple(changes) if known else ())
 
 
 def data_digests(run: StoredRun) -> dict[str, str]:
     """Split -> sha256 of its token ids and labels; empty where nothing is known."""
+    # Older runs have none in run.json, so their splits' manifest is asked.
     return dict(run.run.get("data") or recorded_digests(_encoded(run)))
 
 
@@ -188,33 +170,29 @@ def _same_table(then: StoredRun, now: StoredRun, split: str) -> bool:
     """Whether both files of token ids and labels hold the same, however it was written down."""
     import pyarrow as pa
 
-    try:
-        files = [RunFolder(_encoded(run)).read(f"{split}.arrow") for run in (then, now)]
+    with suppress(DamagedError, OSError, ValueError):
+        files = (RunFolder(_encoded(run)).read(f"{split}.arrow") for run in (then, now))
         before, after = (pa.ipc.open_file(file).read_all() for file in files)
-    except (DamagedError, OSError, ValueError):
-        return False
-    return bool(before.equals(after))
+        return bool(before.equals(after))
+    return False
 
 
 def _frame(run: StoredRun, split: str) -> pd.DataFrame | None:
     """The checked rows of a split, from the store that the run lies in."""
     import pandas as pd
 
-    key = run.keys.get("splits", "")
     for folder in finished_below(run.beside(SPLITS)):
         # Gone or damaged: the hash alone tells that the rows are others.
         with suppress(DamagedError, OSError, ValueError):
-            if folder.key == key:
+            if folder.key == run.keys.get("splits", ""):
                 return pd.read_parquet(BytesIO(folder.read(f"{split}.parquet")))
     return None
 
 
 def changed_rows(then: pd.DataFrame, now: pd.DataFrame) -> int:
     """How many rows are not in both, wherever they stand; their numbers do not count."""
-    before, after = _counted(then), _counted(now)
+    before, after = (
+        Counter[Any](frame[sorted({*frame} - {"idx"})].itertuples(index=False, name=None))
+        for frame in (then, now)
+    )
     return max((before - after).total(), (after - before).total())
-
-
-def _counted(frame: pd.DataFrame) -> Counter[tuple[Any, ...]]:
-    names = sorted(name for name in frame.columns if name != "idx")
-    return Counter(frame[names].itertuples(index=False, name=None))
