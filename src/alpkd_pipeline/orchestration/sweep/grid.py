@@ -156,7 +156,9 @@ class CampaignSpec(_Block):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             problem = first_problem(error, values, unknown)
-            raise UserError(f"{shown or cls.file}: {problem}") from None
+        except UserError as error:
+            problem = str(error)
+        raise UserError(f"{shown or cls.file}: {problem}")
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values with the names that users write."""

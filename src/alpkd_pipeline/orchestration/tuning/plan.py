@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -17,12 +16,11 @@ from alpkd_pipeline.orchestration.check import Conf, check_cell
 from alpkd_pipeline.orchestration.parameters import merged, nested, repeat_command, study_title
 from alpkd_pipeline.orchestration.subject import SharedFacts
 from alpkd_pipeline.orchestration.tuning.spec import (
-    TUNE_FILE,
     Point,
     Range,
     Space,
     TuneSpec,
-    grid,
+    known_points,
     size,
     space_of,
 )
@@ -46,29 +44,32 @@ class CellMaker:
     group: str
     facts: SharedFacts = field(default_factory=SharedFacts)
 
-    def cells(self, target: Target, point: Point) -> list[Cell]:
-        """The cells of a trial, one per seed.
+    def cells(self, target: Target, point: Point, *, check: bool = False) -> list[Cell]:
+        """The cells of a trial, one per seed; `check` refuses those that cannot work.
 
         They differ from the cells of a run with the winning preset in nothing but the point and
         in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
         rows as its student, which starts from the teacher's weights.
         """
-        return [self._cell(target, point, seed) for seed in self.spec.seeds]
+        try:
+            cells = [self._cell(target, point, seed) for seed in self.spec.seeds]
+            for cell in cells if check else ():
+                check_cell(cell)
+        except UserError as error:
+            raise UserError(f"{study_title(target)}: {error}") from None
+        return cells
 
     def _cell(self, target: Target, point: Point, seed: int) -> Cell:
         place = {**target, "seed": seed, "teacher_seed": seed}
-        chosen = nested({**point, "training.selection": self.spec.selection})
-        changes = merged(self.spec.given(place, self.on_top), chosen)
-        run = {"run": {"kind": "trial", "group": self.group}}
+        chosen = {**point, "training.selection": self.spec.selection}
+        chosen |= {"run.kind": "trial", "run.group": self.group}
+        changes = merged(self.spec.given(place, self.on_top), nested(chosen))
         conf = self.conf.without_tuned(target)
-        try:
-            params = conf.params(merged(changes, run))
-        except UserError as error:
-            raise UserError(f"{study_title(target)}: {error}") from None
+        params = conf.params(changes)
         if self.spec.selection == "holdout" and not params.teacher.finetuned:
             same = {"selection": "holdout", "holdout_fraction": params.training.holdout_fraction}
             changes = merged(changes, {"teacher": {"training": same}})
-            params = conf.params(merged(changes, run))
+            params = conf.params(changes)
         return Cell(params, self.project, repeat_command(self.env, changes), self.facts)
 
 
@@ -116,8 +117,8 @@ class PlannedStudy:
     other code, data or numbers are never taken for its own."""
     space: Space
     budget: int
-    points: tuple[Point, ...] | None
-    sample: tuple[Cell, ...]
+    points: Sequence[Point] | None
+    sample: Sequence[Cell]
 
     @property
     def possible(self) -> int | None:
@@ -139,7 +140,7 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
         {"task": task, "method": method, "layers": layers}
         for task, layers, method in product(spec.tasks, spec.layers, spec.methods)
     ]
-    targets = chosen(only, targets, f"--only: no study of {TUNE_FILE}")
+    targets = chosen(only, targets, f"--only: no study of {spec.file}")
     return [_planned(maker, target) for target in targets]
 
 
@@ -147,41 +148,27 @@ def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     spec = maker.spec
     regression = maker.cells(target, {})[0].task.kind == "regression"
     space = space_of(spec.dimensions, get_row(target["method"]), regression=regression)
-    first = _first(space)
-    sample = maker.cells(target, first)
-    possible = size(space)
-    budget = spec.trials if possible is None else min(spec.trials, possible)
-    known = possible is not None and (spec.sampler != "tpe" or possible <= budget)
-    points = tuple(grid(space, budget)) if known else None
+    corners = list(_corners(space))
+    sample = maker.cells(target, corners[0])
+    points = known_points(space, spec.sampler, spec.trials)
     # Refused now: a search of many hours must not end with a cell that is impossible.
-    for point in _corners(space) if points is None else points:
-        for cell in maker.cells(target, point):
-            try:
-                check_cell(cell)
-            except UserError as error:
-                raise UserError(f"{study_title(target)}: {error}") from None
-    name = _name(spec, target, space, sample)
-    return PlannedStudy(target, name, space, budget, points, tuple(sample))
-
-
-def _first(space: Space) -> Point:
-    return {n: v.low if isinstance(v, Range) else v[0] for n, v in space.items()}
+    for point in corners if points is None else points:
+        maker.cells(target, point, check=True)
+    facts = {
+        # The values that the space chooses are those of its first point, whatever conf/ says.
+        "cells": [cell.student.key for cell in sample],
+        "space": {n: asdict(v) if isinstance(v, Range) else v for n, v in space.items()},
+        "sampler": spec.sampler,
+    }
+    name = f"{study_title(target).replace(' ', '-')}-{key_of(facts)[:12]}"
+    budget = spec.trials if points is None else len(points)
+    return PlannedStudy(target, name, space, budget, points, sample)
 
 
 def _corners(space: Space) -> Iterator[Point]:
     """Points that together have every value of a list and both ends of every range."""
-    first = _first(space)
+    first = {n: v.low if isinstance(v, Range) else v[0] for n, v in space.items()}
     yield first
     for name, values in space.items():
         for value in (values.low, values.high) if isinstance(values, Range) else values:
             yield {**first, name: value}
-
-
-def _name(spec: TuneSpec, target: Target, space: Space, sample: Sequence[Cell]) -> str:
-    facts = {
-        # The values that the space chooses are those of its first point, whatever conf/ says.
-        "cells": [cell.student.key for cell in sample],
-        "space": json.loads(json.dumps(space, default=asdict)),
-        "sampler": spec.sampler,
-    }
-    return f"{study_title(target).replace(' ', '-')}-{key_of(facts)[:12]}"
