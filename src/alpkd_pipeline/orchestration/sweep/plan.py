@@ -110,6 +110,7 @@ class Missing:
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
         self._names: set[str] = set()
+        self._there: dict[str, bool] = {}
 
     def in_order(self) -> list[Step]:
         """Teachers, signals, cells, measurements."""
@@ -153,6 +154,26 @@ class Missing:
             self._steps[key] = Step(kind, job, cell)
         return [self._steps[key].job.name]
 
+    def add_shared(
+        self, cell: Cell, made: Artifact, teacher: str, signals: str, params: Params | None = None
+    ) -> list[str]:
+        """Plan the teacher and the signals that a student lacks, by these names; what it waits for.
+
+        `made` is what is wanted of the teacher: itself, or its scores too.
+        """
+        needs = list[str]()
+        if not (self._is_there(cell.teacher) and self._is_there(made)):
+            needs = self.add("teacher", cell, teacher, "finetune_teacher", [made], params=params)
+        if cell.needs_signals and not self._is_there(cell.signals):
+            stages = [cell.signals]
+            needs = self.add("signals", cell, signals, "distill", stages, needs, params=params)
+        return needs
+
+    def _is_there(self, stage: Artifact) -> bool:
+        if stage.key not in self._there:
+            self._there[stage.key] = stage.found is not None
+        return self._there[stage.key]
+
     def name_of(self, stage: Artifact) -> str | None:
         """The job that will make a result, if one is planned."""
         step = self._steps.get(stage.key)
@@ -164,16 +185,17 @@ class _Steps(Missing):
 
     def __init__(self) -> None:
         super().__init__()
-        self._there: dict[str, bool] = {}
         self._timed: set[tuple[Any, ...]] = set()
 
     def add_cell(self, planned: GridCell) -> None:
         """A cell that is not done, and before it the teacher and the signals that it lacks."""
         if planned.state == "done":
             return
-        cell = planned.cell
-        needs = [] if self._is_there(cell.student) else self._shared_needs(planned)
-        stages = [cell.student_scores]
+        cell, needs, stages = planned.cell, list[str](), [planned.cell.student_scores]
+        if not self._is_there(cell.student):
+            task, whose = planned.coordinates["task"], f"t{planned.coordinates['teacher_seed']}"
+            names = f"{task} teacher {whose}", f"{task} signals {whose}"
+            needs = self.add_shared(cell, cell.teacher_scores, *names)
         if self._is_there(cell.student_scores):
             stages = [cell.student, *stages]  # its scores are whole, and it is not
         self.add("cell", cell, planned.name, "distill", stages, needs)
@@ -197,17 +219,6 @@ class _Steps(Missing):
         self._there |= {stage.key: True for stage in stages}
         self._timed.add(_shape(cell))
 
-    def _shared_needs(self, planned: GridCell) -> list[str]:
-        cell, task, needs = planned.cell, planned.coordinates["task"], list[str]()
-        whose = f"t{planned.coordinates['teacher_seed']}"
-        if not (self._is_there(cell.teacher) and self._is_there(cell.teacher_scores)):
-            name, made = f"{task} teacher {whose}", [cell.teacher_scores]
-            needs = self.add("teacher", cell, name, "finetune_teacher", made)
-        if cell.needs_signals and not self._is_there(cell.signals):
-            name = f"{task} signals {whose}"
-            needs = self.add("signals", cell, name, "distill", [cell.signals], needs)
-        return needs
-
     def _wanted(self, cell: Cell, name: str) -> bool:
         """Whether something is to be measured, and can be without training anything for it."""
         if name == "student_latency" and _shape(cell) in self._timed:
@@ -215,11 +226,6 @@ class _Steps(Missing):
         teacher = self._is_there(cell.teacher) or self.name_of(cell.teacher_scores) is not None
         needs_teacher = name in ("teacher_latency", "student_geometry")
         return (teacher or not needs_teacher) and not self._is_there(cell.stage(name))
-
-    def _is_there(self, stage: Artifact) -> bool:
-        if stage.key not in self._there:
-            self._there[stage.key] = stage.found is not None
-        return self._there[stage.key]
 
 
 def _shape(cell: Cell) -> tuple[Any, ...]:

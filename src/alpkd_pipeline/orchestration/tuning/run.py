@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from alpkd_pipeline.errors import UserError, as_typed, plural, short
 from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
-from alpkd_pipeline.orchestration.presets import Preset, preset_path, write_presets
+from alpkd_pipeline.orchestration.presets import COORDINATES, Preset, preset_path, write_presets
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign, now
 from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated, outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
@@ -126,10 +127,10 @@ class Tuning(Campaign):
         changes = []
         for search in self._searches:
             best, tried = search.study.best(), plural(search.study.settled, "trial")
-            if best is not None and best.values:
-                found = f"best of {tried}, {self.spec.selection} {best.score:.4f}"
+            if best is not None and best.params:
+                found = f"best of {tried}, {self.spec.selection} {best.value:.4f}"
                 by = f"{self.name}: {found}, {now()[:10]}"
-                preset = Preset(dict(search.target), best.values, by)
+                preset = Preset(dict(search.target), best.params, by)
                 changes.append((preset, self._before[study_title(search.target)]))
         if not changes:
             return []
@@ -164,7 +165,7 @@ class Tuning(Campaign):
     def _students(self) -> list[Path]:
         """Those of the best trials."""
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
-        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
+        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]
         return [cell.student.path for cell in cells]
 
 
@@ -185,20 +186,20 @@ def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, A
 def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """What a record says about one study."""
     best = study.best()
-    trials = sorted([*study.trials(), *study.failed()], key=lambda trial: trial.number)
+    trials = sorted([*study.trials(), *study.failed()], key=attrgetter("number"))
     return {
         **coordinates,
         "trials": [
             {
                 "number": trial.number,
-                "values": dict(trial.values),
-                "score": trial.score,
-                "state": "done" if trial.score is not None else "failed",
-                **trial.facts,
+                "values": trial.params,
+                "score": trial.value,
+                "state": "failed" if trial.value is None else "done",
+                **trial.user_attrs,
             }
             for trial in trials
         ],
-        "best": None if best is None else {"values": best.values, "score": best.score},
+        "best": best and {"values": best.params, "score": best.value},
         "metric": study.metric,
         "possible": study.possible,
         "budget": study.budget,
@@ -213,8 +214,7 @@ def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[
     return sorted([*kept, *given], key=_place)
 
 
-def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:
-    return str(study["task"]), str(study["method"]), int(study["layers"])
+_place = itemgetter(*COORDINATES)
 
 
 def point_text(point: Point) -> str:
@@ -277,12 +277,11 @@ def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers
         for study, n in zip(studies, tried, strict=True)
         for cell in study.sample
     )
-    by = plural(workers, "worker")
-    told = f"about {duration(seconds / workers)} with {by}" if seconds else ""
+    told = [f"about {duration(seconds / workers)} with {plural(workers, 'worker')}"]
     if unknown:
-        more = f"no estimate for {plural(unknown, 'student')}: nothing of their task is finished"
-        return f"{told}; {more}" if told else more
-    return told or "nothing to do"
+        students = plural(unknown, "student")
+        told.append(f"no estimate for {students}: nothing of their task is finished")
+    return "; ".join(told[not seconds :]) or "nothing to do"
 
 
 def tuning_table(searches: Sequence[Search]) -> Table:
@@ -293,8 +292,8 @@ def tuning_table(searches: Sequence[Search]) -> Table:
         metric = search.maker.cells(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
         title = study_title(search.target)
-        point = point_text(best.values) if best else "no trial has a score"
-        score = f"{score_text(best.score)} {metric}" if best else ""
+        point = point_text(best.params) if best else "no trial has a score"
+        score = f"{score_text(best.value)} {metric}" if best else ""
         rows.append([title, point, score, done if possible is None else f"{done}/{possible}"])
     judge = searches[0].maker.spec.selection
     return text_table(["study", "best", f"score on {judge}", "trials"], rows)
