@@ -36,7 +36,7 @@ def tune(
 
     where = parse_only(only)
     refuse_seeds(where)
-    planned = Tuning(project.root, project.loader, project.env, where, trials, command_line())
+    planned = Tuning(project.root, project.loader, project.env, where, command_line(), trials)
     if dry_run:
         planned.tell_plan(engine, workers)
         return 0

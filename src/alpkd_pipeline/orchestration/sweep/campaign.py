@@ -10,6 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +58,7 @@ def write_record(path: Path, facts: Mapping[str, Any], *, ended: bool) -> None:
     write_json(path, {**facts, "started": started, "ended": now() if ended else None})
 
 
+@dataclass(eq=False, repr=False)
 class Campaign(ABC):
     """A sweep or a search. It is planned as it is made, and writes nothing before it is run.
 
@@ -64,12 +66,12 @@ class Campaign(ABC):
     """
 
     kind: ClassVar[Kind]
-    spec: CampaignSpec
-
-    def __init__(
-        self, project: Path, loader: CellConfigLoader, env: str | None, command: str
-    ) -> None:
-        self.project, self.env, self._loader, self._command = project, env, loader, command
+    spec: CampaignSpec = field(init=False)
+    project: Path
+    loader: CellConfigLoader
+    env: str | None
+    only: Mapping[str, Any]
+    command: str
 
     def _take(self, name: str, cells: Sequence[Cell], most: int) -> None:
         """Take a name, and with it a place for the record and for the run in MLflow.
@@ -121,10 +123,10 @@ class Campaign(ABC):
         return status
 
     def _open_group(self, what: str) -> None:
-        self._group.open(self.kind, f"{what} by `{self._command}`", self.spec.plain())
+        self._group.open(self.kind, f"{what} by `{self.command}`", self.spec.plain())
 
     def _write_record(self, *, ended: bool) -> None:
-        facts = {"id": self.name, "env": self.env, "command": self._command, **self._facts()}
+        facts = {"id": self.name, "env": self.env, "command": self.command, **self._facts()}
         write_record(self._record, facts, ended=ended)
 
     def engine(self, name: str, workers: int | None) -> Engine:
@@ -211,21 +213,19 @@ class TrackedGroup:
 
         Runs of earlier sweeps and searches that were killed are closed.
         """
-        if self.settings is None:
-            return
-        with _faults_as_warnings():
-            open_group(self.settings, self._name, kind=kind, description=description, params=params)
-            self._open = True
-            close_left(self._store, self.settings)
+        if found := self.settings:
+            with _faults_as_warnings():
+                open_group(found, self._name, kind=kind, description=description, params=params)
+                self._open = True
+                close_left(self._store, found)
 
     def close(
         self, status: Status, metrics: Mapping[str, float], files: Sequence[Path] = ()
     ) -> None:
         """Say how it ended."""
-        if self.settings is None or not self._open:
-            return
-        with _faults_as_warnings():
-            close_group(self.settings, self._name, status=status, metrics=metrics, files=files)
+        if self.settings and self._open:
+            with _faults_as_warnings():
+                close_group(self.settings, self._name, status=status, metrics=metrics, files=files)
 
     def lines(self, students: Sequence[Path]) -> list[str]:
         """What to print about where the students can be seen, the first ones side by side."""

@@ -83,8 +83,13 @@ def why_stale(
 
 def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:
     """What of a cell differs from a finished run."""
-    params = _changed_parameters(cell, run["params"])
-    libraries = _changed_libraries((run.get("provenance") or {}).get("libraries") or {})
+    now = {name: block for name, block in cell.params.plain().items() if name in run["params"]}
+    # A parameter that was added since, and left at nothing, says nothing.
+    changed = diff.differences(now, run["params"])
+    params = [name for name in changed if name not in diff.PATHS_WITHOUT_EFFECT]
+    then = (run.get("provenance") or {}).get("libraries") or {}
+    versions = library_versions(TRAINING_LIBRARIES).items()
+    libraries = [f"{n} {then[n]} -> {v}" for n, v in versions if then.get(n, v) != v]
     found = [f"parameters ({some(params, MOST_NAMES)})"] if params else []
     if run["identity"].get("code") != cell.student_code:
         found.append("code")
@@ -102,14 +107,3 @@ def _changed_inputs(cell: Cell, keys: Mapping[str, str], params: list[str]) -> l
         return [] if about_data else ["data"]
     about_teacher = any(name.startswith("teacher.") for name in params)
     return ["teacher"] if keys.get("teacher") != cell.teacher.key and not about_teacher else []
-
-
-def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
-    now = {name: block for name, block in cell.params.plain().items() if name in then}
-    # A parameter that was added since, and left at nothing, says nothing.
-    return [name for name in diff.differences(now, then) if name not in diff.PATHS_WITHOUT_EFFECT]
-
-
-def _changed_libraries(then: Mapping[str, str]) -> list[str]:
-    now = library_versions(TRAINING_LIBRARIES)
-    return [f"{n} {then[n]} -> {now[n]}" for n in now if n in then and then[n] != now[n]]

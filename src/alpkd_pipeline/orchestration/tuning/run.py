@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, as_typed, plural, short
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
 from alpkd_pipeline.orchestration.presets import COORDINATES, Preset, preset_path, write_presets
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign, now
-from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated, outcome_line
+from alpkd_pipeline.orchestration.sweep.estimate import duration, estimated, outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
 from alpkd_pipeline.orchestration.tuning.plan import (
     CellMaker,
@@ -38,33 +38,26 @@ if TYPE_CHECKING:
 DATABASE = "optuna.db"
 
 
+@dataclass(eq=False, repr=False)
 class Tuning(Campaign):
-    """A search of the studies that `only` chooses, perhaps with another budget each.
+    """A search of the studies that `only` chooses, perhaps with so many `trials` each.
 
     Running it writes the presets. It fails if a study finds nothing, or a trial fails through no
     fault of its settings.
     """
 
     kind = "search"
-    spec: TuneSpec
+    spec: TuneSpec = field(init=False)
+    trials: int | None = None
 
-    def __init__(
-        self,
-        project: Path,
-        loader: CellConfigLoader,
-        env: str | None,
-        only: Mapping[str, Any],
-        trials: int | None,
-        command: str,
-    ) -> None:
-        super().__init__(project, loader, env, command)
-        conf, on_top = loader.conf, loader.runtime_params or {}
-        spec = TuneSpec.read(loader.folders)
-        self.spec = spec.model_copy(update={"trials": trials}) if trials else spec
+    def __post_init__(self) -> None:
+        conf, on_top = self.loader.conf, self.loader.runtime_params or {}
+        spec = TuneSpec.read(self.loader.folders)
+        self.spec = spec.model_copy(update={"trials": self.trials or spec.trials})
         check_not_searched(self.spec, on_top, "--params")
-        name = search_id(self.spec, env, on_top)
-        self._maker = CellMaker(self.spec, conf, on_top, env, project, name)
-        self.studies = plan_studies(self._maker, only)
+        name = search_id(self.spec, self.env, on_top)
+        self._maker = CellMaker(self.spec, conf, on_top, self.env, self.project, name)
+        self.studies = plan_studies(self._maker, self.only)
         cells = [cell for study in self.studies for cell in study.sample]
         self._take(name, cells, self._budget * len(self.spec.seeds))
         self._database = self._record.with_name(DATABASE)
@@ -134,7 +127,7 @@ class Tuning(Campaign):
                 changes.append((preset, self._before[study_title(search.target)]))
         if not changes:
             return []
-        path = preset_path(Path(self._loader.conf_source), self.env)
+        path = preset_path(Path(self.loader.conf_source), self.env)
         was_there = path.exists()
         write_presets(path, [preset for preset, _ in changes])
         return change_lines(changes, str(short(path)), was_there=was_there)
@@ -273,7 +266,7 @@ def change_lines(
 def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers: int) -> str:
     """About how long the students will take, judged by those that are finished in the store."""
     seconds, unknown = estimated(
-        Training(cell, teacher=False, times=study.budget - n)
+        (cell, False, study.budget - n)
         for study, n in zip(studies, tried, strict=True)
         for cell in study.sample
     )
