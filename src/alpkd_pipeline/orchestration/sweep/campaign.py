@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+from rich.console import Console
 
 from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.orchestration.cell import Cell
@@ -37,9 +39,6 @@ from alpkd_pipeline.tracking.group import (
 )
 from alpkd_pipeline.tracking.links import group_lines
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +82,10 @@ class Campaign(ABC):
         self._files = {"record": self._record}
         self._group = TrackedGroup(run, name, self.project)
 
-    def tell_plan(self, engine: str, workers: int | None) -> None:
-        """Say what is to be done, and how long it may take. Nothing is written."""
+    def tell_plan(self, engine: str, workers: int | None) -> int:
+        """Say what is to be done, and how long it may take; gives 0. Nothing is written."""
         self._say(self._plan_lines(self.engine(engine, workers).slots, dry_run=True))
+        return 0
 
     def run(self, engine: str, workers: int | None) -> int:
         """Make what is missing and tell of it; gives 0, 1 if anything failed, 130 if stopped.
@@ -161,8 +161,6 @@ class Campaign(ABC):
 
     @cached_property
     def _console(self) -> Console:
-        from rich.console import Console
-
         return Console(highlight=False, emoji=False)
 
     @abstractmethod

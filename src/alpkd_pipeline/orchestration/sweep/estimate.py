@@ -8,7 +8,10 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from rich import progress
+from rich.console import Console
 
 from alpkd_pipeline.errors import some
 from alpkd_pipeline.orchestration.cell import Cell
@@ -17,9 +20,6 @@ from alpkd_pipeline.orchestration.sweep.plan import Step
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
 from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below, noted
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Finished(NamedTuple):
@@ -126,8 +126,6 @@ MOST_RUNNING = 3
 @contextmanager
 def job_progress(total: int, console: Console) -> Iterator[Listener]:
     """Tells of jobs as they end; gives what is to be called with events."""
-    from rich import progress
-
     running, ended = dict[int, str](), count(1)
     with progress.Progress(
         progress.MofNCompleteColumn(),

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import EXACT, project_context
@@ -32,9 +34,6 @@ from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.group import Status
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def comparison_job(params: Mapping[str, Any]) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
 from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.layout import search_records
-from alpkd_pipeline.store.run_folder import RunFolder, finished_below, newest_first
+from alpkd_pipeline.store.run_folder import finished_below, newest_first
 
 MOST_NAMES = 4
 """How many parameters are named."""
@@ -25,20 +26,18 @@ class EarlierStudents:
 
     def __init__(self) -> None:
         self._folders = cache(lambda place: newest_first(finished_below(place)))
-        self._studies = cache(_studies)
+        self.studies = cache(_studies)  # that searches have recorded, by store
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
         """The run.json of each finished student with the coordinates of a cell, newest first."""
-        place, name = cell.student.expected.parent, _without_key(cell.student.expected)
-        same = [folder for folder in self._folders(place) if _without_key(folder.path) == name]
-        seed = cell.params.teacher.seed
-        runs = filter(None, map(_run_of, same))
-        return [run for run in runs if run["params"]["teacher"].get("seed") == seed]
-
-    def search_of(self, run: Mapping[str, Any], store: Path) -> str | None:
-        """The search that found a student's numbers."""
-        found = study_of(run, self._studies(store))
-        return found.search if found else None
+        path, seed, found = cell.student.expected, cell.params.teacher.seed, list[Any]()
+        for folder in self._folders(path.parent):
+            if _without_key(folder.path) == _without_key(path):
+                with suppress(OSError, ValueError, KeyError, TypeError):  # of another shape
+                    run = folder.run
+                    if run["identity"] and run["params"]["teacher"]["seed"] == seed:
+                        found.append(run)
+        return found
 
 
 def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
@@ -50,14 +49,6 @@ def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
 
 def _without_key(folder: Path) -> str:
     return folder.name.rpartition("-")[0]
-
-
-def _run_of(folder: RunFolder) -> dict[str, Any] | None:
-    try:
-        found = folder.run
-        return found if found["params"] and found["identity"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def why_stale(
@@ -72,7 +63,8 @@ def why_stale(
     if not rivals:
         return ()
     found, run = min(rivals, key=lambda rival: len(rival[0]))
-    then, now = earlier.search_of(run, cell.store), preset.name if preset else None
+    study = study_of(run, earlier.studies(cell.store))
+    then, now = study.search if study else None, preset.name if preset else None
     if then and then != now:
         return (*found, f"made with preset {then}" + (f", not {now}" if now else ""))
     was = diff.flat(run["params"])

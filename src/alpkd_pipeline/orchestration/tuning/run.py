@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from alpkd_pipeline.errors import UserError, as_typed, plural, short
 from alpkd_pipeline.orchestration.check import Conf
@@ -31,9 +33,6 @@ from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_object
 from alpkd_pipeline.tracking.group import Status
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 DATABASE = "optuna.db"
 
