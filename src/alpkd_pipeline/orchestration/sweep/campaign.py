@@ -96,9 +96,9 @@ class Campaign(ABC):
         self._say(self._plan_lines(chosen.slots, dry_run=False))
         with self._held():
             status = self._to_its_end(chosen)
-            self._say_end(status)
+            students = self._say_end(status)
             self._say(f"{what}: {short(file)}" for what, file in self._files.items())
-            self._say(self._group.lines(self._students()))
+            self._say(self._group.lines(students))
         return EXIT_CODES[status]
 
     def _to_its_end(self, engine: Engine) -> Status:
@@ -135,8 +135,7 @@ class Campaign(ABC):
         Without `workers` as many jobs run at once as this machine has room for; never more than
         there are.
         """
-        params = [cell.params for cell in self._cells]
-        blocks = [block for p in params for block in (p.training, p.teacher.training)]
+        blocks = [b for c in self._cells for b in (c.params.training, c.params.teacher.training)]
         gpus = gpus_for(block.device for block in blocks)
         threads = (block.threads for block in blocks)
         count = workers or default_workers(gpus, self.spec.cells_per_gpu, threads)
@@ -188,12 +187,8 @@ class Campaign(ABC):
         """What MLflow shows of the whole."""
 
     @abstractmethod
-    def _say_end(self, status: Status) -> None:
-        """Say what came of it."""
-
-    @abstractmethod
-    def _students(self) -> list[Path]:
-        """The students that are worth a look in MLflow."""
+    def _say_end(self, status: Status) -> list[Path]:
+        """Say what came of it; gives the students that are worth a look in MLflow."""
 
 
 class TrackedGroup:

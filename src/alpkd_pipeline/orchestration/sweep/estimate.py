@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rich import progress
 from rich.console import Console
 
-from alpkd_pipeline.errors import some
+from alpkd_pipeline.errors import plural, some
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.sweep.jobs import Event, Listener, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
@@ -117,6 +117,11 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def about(seconds: float, workers: int, what: str = "") -> str:
+    """How long trainings will take that are shared among so many workers."""
+    return f"about {duration(seconds / workers)}{what} with {plural(workers, 'worker')}"
 
 
 MOST_RUNNING = 3

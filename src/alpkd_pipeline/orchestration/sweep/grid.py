@@ -184,9 +184,6 @@ class SweepSpec(CampaignSpec):
     measure: bool = True
 
 
-Coordinates = dict[str, Any]
-
-
 CellState = Literal["done", "stale", "todo"]
 
 
@@ -197,7 +194,7 @@ class GridCell:
     `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
 
-    coordinates: Coordinates
+    coordinates: dict[str, Any]
     cell: Cell
     preset: PresetInUse | None = None
     state: CellState = "todo"
@@ -231,12 +228,20 @@ def expand(
         UserError: one line: a rule or a value of `only` that is for no cell, nothing left, or a
             cell with impossible parameters.
     """
-    points = _without_excluded(spec, list(_points(spec)))
-    for number, rule in enumerate(spec.overrides, start=1):
-        if not any(matches(rule.where.named, point) for point in points):
+    points, rules = list(_points(spec)), [rule.named for rule in spec.exclude]
+    for number, rule in enumerate(rules, start=1):
+        if not any(matches(rule, point) for point in points):
             raise UserError(
-                f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule.where.named)}):"
-                " it is for no cell of the grid"
+                f"{SWEEP_FILE}: exclude, entry {number} ({said(rule)}): no cell of the grid is"
+            )
+    points = [point for point in points if not any(matches(rule, point) for rule in rules)]
+    if not points:
+        raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
+    for number, rule in enumerate((rule.where.named for rule in spec.overrides), start=1):
+        if not any(matches(rule, point) for point in points):
+            raise UserError(
+                f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule)}): it is for no cell"
+                " of the grid"
             )
     points = chosen(only or {}, points, f"--only: no cell of {SWEEP_FILE}")
     given = flat(on_top or {})
@@ -263,21 +268,8 @@ def expand(
     return found
 
 
-def _points(spec: SweepSpec) -> Iterator[Coordinates]:
+def _points(spec: SweepSpec) -> Iterator[dict[str, Any]]:
     for seed, task, layers, method in product(spec.seeds, spec.tasks, spec.layers, spec.methods):
         for teacher in (seed,) if spec.teacher_seeds == "same" else spec.teacher_seeds:
             values = (task, method, layers, seed, teacher)
             yield dict(zip(COORDINATES, values, strict=True))
-
-
-def _without_excluded(spec: SweepSpec, points: Sequence[Coordinates]) -> list[Coordinates]:
-    rules = [rule.named for rule in spec.exclude]
-    for number, rule in enumerate(rules, start=1):
-        if not any(matches(rule, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: exclude, entry {number} ({said(rule)}): no cell of the grid is"
-            )
-    left = [point for point in points if not any(matches(rule, point) for rule in rules)]
-    if not left:
-        raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
-    return left

@@ -18,12 +18,7 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.orchestration.config_loader import EXACT, project_context
 from alpkd_pipeline.orchestration.parameters import merged, study_title
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign
-from alpkd_pipeline.orchestration.sweep.estimate import (
-    duration,
-    estimate,
-    job_progress,
-    outcome_line,
-)
+from alpkd_pipeline.orchestration.sweep.estimate import about, estimate, job_progress, outcome_line
 from alpkd_pipeline.orchestration.sweep.grid import CellState, GridCell, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Kind, Plan, make_plan
@@ -130,9 +125,10 @@ class Sweep(Campaign):
             "cells.failed": sum(step.job.name in failed for step in self.plan.of_kind("cell")),
         }
 
-    def _say_end(self, _status: Status) -> None:
+    def _say_end(self, _status: Status) -> list[Path]:
         self._console.print(sweep_table(self.plan.cells))
         self._say(failure_lines(self._outcomes))
+        return self._students()
 
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterator[str]:
         # What conf/ changes unasked, once for each task, method and depth.
@@ -149,8 +145,6 @@ class Sweep(Campaign):
         states = [planned.state for planned in self.plan.cells]
         counts = [f"{states.count(state)} {word}" for state, word in _STATES.items()]
         yield f"{len(states)} cells: {', '.join(counts)}"
-        if not self.plan.steps:
-            return
         others = [
             plural(len(steps), *words)
             for kind, words in _OTHERS.items()
@@ -160,8 +154,7 @@ class Sweep(Campaign):
             yield f"beside them: {', '.join(others)}"
         guess = estimate(self.plan.steps)
         if guess.seconds:
-            took = duration(guess.seconds / workers)
-            yield f"about {took} of training with {plural(workers, 'worker')}"
+            yield about(guess.seconds, workers, " of training")
         if guess.unknown:
             yield f"no estimate for {plural(guess.unknown, 'training')}: none like it yet"
 
@@ -255,12 +248,11 @@ def dev_score(planned: GridCell) -> float | None:
 
 def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """What was not done and why, one line each; jobs that were only waiting are counted."""
-    told = [o for o in outcomes if o.state in ("failed", "interrupted")]
-    waiting = sum(o.state == "not run" for o in outcomes)
-    lines = [outcome_line(outcome) for outcome in told[:MOST_FAILURES]]
+    told = [outcome_line(o) for o in outcomes if o.state in ("failed", "interrupted")]
+    waiting = [o.error for o in outcomes if o.state == "not run"]
+    lines = told[:MOST_FAILURES]
     if len(told) > MOST_FAILURES:
         lines.append(f"and {len(told) - MOST_FAILURES} more")
     if waiting:
-        why = next(o.error for o in outcomes if o.state == "not run")
-        lines.append(f"not run: {plural(waiting, 'job')} ({why})")
+        lines.append(f"not run: {plural(len(waiting), 'job')} ({waiting[0]})")
     return lines

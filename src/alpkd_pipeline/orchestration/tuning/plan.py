@@ -20,7 +20,7 @@ from alpkd_pipeline.orchestration.tuning.spec import (
     Range,
     Space,
     TuneSpec,
-    known_points,
+    points_of,
     size,
     space_of,
 )
@@ -103,10 +103,6 @@ def seconds_of(cells: Sequence[Cell]) -> float:
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)
 
 
-_NO_QUESTION = ("trials", "cells_per_gpu", "ray")
-"""Entries of tune.yml that say how much is searched and where, not what."""
-
-
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
     """One study, its points where they are known beforehand, and the cells of one of them."""
@@ -128,7 +124,8 @@ class PlannedStudy:
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:
     """The name of a search: the same for the same question, whatever its budget."""
-    asked = {name: value for name, value in spec.plain().items() if name not in _NO_QUESTION}
+    budget = ("trials", "cells_per_gpu", "ray")  # how much is searched and where, not what
+    asked = {name: value for name, value in spec.plain().items() if name not in budget}
     given = {name: value for name, value in on_top.items() if name != "run"}
     return f"tune-{env or 'base'}-{key_of({'spec': asked, 'params': given})[:8]}"
 
@@ -150,7 +147,7 @@ def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     space = space_of(spec.dimensions, get_row(target["method"]), regression=regression)
     corners = list(_corners(space))
     sample = maker.cells(target, corners[0])
-    points = known_points(space, spec.sampler, spec.trials)
+    points = points_of(space, spec.sampler, spec.trials)
     # Refused now: a search of many hours must not end with a cell that is impossible.
     for point in corners if points is None else points:
         maker.cells(target, point, check=True)

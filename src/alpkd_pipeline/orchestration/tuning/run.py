@@ -16,7 +16,7 @@ from alpkd_pipeline.orchestration.check import Conf
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
 from alpkd_pipeline.orchestration.presets import COORDINATES, Preset, preset_path, write_presets
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign, now
-from alpkd_pipeline.orchestration.sweep.estimate import duration, estimated, outcome_line
+from alpkd_pipeline.orchestration.sweep.estimate import about, estimated, outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
 from alpkd_pipeline.orchestration.tuning.plan import (
     CellMaker,
@@ -26,15 +26,13 @@ from alpkd_pipeline.orchestration.tuning.plan import (
     search_id,
 )
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
-from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec, check_not_searched
+from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec, check_not_searched, size
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_object
 from alpkd_pipeline.tracking.group import Status
-
-DATABASE = "optuna.db"
 
 
 @dataclass(eq=False, repr=False)
@@ -58,8 +56,9 @@ class Tuning(Campaign):
         self._maker = CellMaker(self.spec, conf, on_top, self.env, self.project, name)
         self.studies = plan_studies(self._maker, self.only)
         cells = [cell for study in self.studies for cell in study.sample]
+        self._budget = sum(study.budget for study in self.studies)
         self._take(name, cells, self._budget * len(self.spec.seeds))
-        self._database = self._record.with_name(DATABASE)
+        self._database = self._record.with_name("optuna.db")
         self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
         self._searches: list[Search] = []
 
@@ -92,10 +91,6 @@ class Tuning(Campaign):
 
     def _has_ended(self, status: Status) -> bool:
         return self._complete and status != "KILLED"
-
-    @property
-    def _budget(self) -> int:
-        return sum(planned.budget for planned in self.studies)
 
     @property
     def _settled(self) -> int:
@@ -137,7 +132,7 @@ class Tuning(Campaign):
     def _metrics(self) -> dict[str, float]:
         return {"trials": self._budget, "trials.done": self._settled}
 
-    def _say_end(self, status: Status) -> None:
+    def _say_end(self, status: Status) -> list[Path]:
         changes = self._write_presets() if self._has_ended(status) else []
         self._console.print(tuning_table(self._searches))
         if status == "KILLED":
@@ -153,9 +148,6 @@ class Tuning(Campaign):
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
         elif changes and self._cells[0].params.teacher.finetuned:
             self._tell("the teacher was brought fine-tuned and may have seen the holdout")
-
-    def _students(self) -> list[Path]:
-        """Those of the best trials."""
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]
         return [cell.student.path for cell in cells]
@@ -193,7 +185,7 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
         ],
         "best": best and {"values": best.params, "score": best.value},
         "metric": study.metric,
-        "possible": study.possible,
+        "possible": size(study.space),
         "budget": study.budget,
         "done": len(study.trials()),
     }
@@ -201,9 +193,8 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
 
 def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Some studies, and those of a record that are of another task, method or depth."""
-    places = [_place(study) for study in given]
-    kept = [s for s in read_object(path).get("studies", []) if _place(s) not in places]
-    return sorted([*kept, *given], key=_place)
+    found = {_place(study): study for study in (*read_object(path).get("studies", []), *given)}
+    return [found[place] for place in sorted(found)]
 
 
 _place = itemgetter(*COORDINATES)
@@ -269,7 +260,7 @@ def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers
         for study, n in zip(studies, tried, strict=True)
         for cell in study.sample
     )
-    told = [f"about {duration(seconds / workers)} with {plural(workers, 'worker')}"]
+    told = [about(seconds, workers)]
     if unknown:
         students = plural(unknown, "student")
         told.append(f"no estimate for {students}: nothing of their task is finished")
@@ -280,7 +271,7 @@ def tuning_table(searches: Sequence[Search]) -> Table:
     """One line per study: what was tried and what was best."""
     rows = []
     for search in searches:
-        best, possible = search.study.best(), search.study.possible
+        best, possible = search.study.best(), size(search.study.space)
         metric = search.maker.cells(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
         title = study_title(search.target)

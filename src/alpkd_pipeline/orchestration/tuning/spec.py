@@ -58,8 +58,8 @@ def size(space: Space) -> int | None:
     return math.prod(lengths) if len(lengths) == len(space) else None
 
 
-def grid(space: Space, limit: int) -> list[Point]:
-    """The first points of a finite space in a fixed random order.
+def grid(space: Space, limit: int | None = None) -> list[Point]:
+    """The first points of a finite space in a fixed random order, all without a limit.
 
     A larger limit only adds points, and methods with the same space get the same ones.
     """
@@ -74,7 +74,7 @@ def grid(space: Space, limit: int) -> list[Point]:
     return [dict(zip(space, reversed(point), strict=True)) for point in points[:limit]]
 
 
-def known_points(space: Space, sampler: Sampler, budget: int) -> list[Point] | None:
+def points_of(space: Space, sampler: Sampler, budget: int) -> list[Point] | None:
     """The points that a study tries, in their order; None where they are drawn one by one."""
     possible = size(space)
     drawn = possible is None or (sampler == "tpe" and possible > budget)

@@ -18,15 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from alpkd_pipeline.orchestration.tuning.spec import (
-    Point,
-    Range,
-    Sampler,
-    Space,
-    grid,
-    known_points,
-    size,
-)
+from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Sampler, Space, grid, points_of
 from alpkd_pipeline.tasks.metrics import is_error, sign
 from alpkd_pipeline.tracking.settings import sqlite_address
 
@@ -96,14 +88,14 @@ class Study:
             direction="minimize" if is_error(metric) else "maximize",
             load_if_exists=True,
         )
-        self._space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
+        self.space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
         self._distributions: dict[str, BaseDistribution] = {
             name: FloatDistribution(given.low, given.high, log=given.log)
             if isinstance(given, Range)
             else CategoricalDistribution(given)
             for name, given in space.items()
         }
-        self.possible, self._points = size(space), known_points(space, sampler, budget)
+        self._points = points_of(space, sampler, budget)
         self.budget = budget if self._points is None else len(self._points)
         self._failed_now: set[int] = set()
 
@@ -173,7 +165,7 @@ class Study:
         """Trials that were asked for and never told; whoever asked for them is gone."""
         found = []
         for trial in self._all(TrialState.RUNNING):
-            if set(trial.params) == set(self._space):
+            if set(trial.params) == set(self.space):
                 found.append(Asked(trial.number, trial.params))
             else:  # killed while the point was drawn
                 self._study.tell(trial.number, state=TrialState.FAIL)
@@ -190,8 +182,7 @@ class Study:
             if trial.params not in tried:
                 return Asked(trial.number, trial.params)
             self._study.tell(trial.number, state=TrialState.FAIL)
-        points = grid(self._space, self.possible or 0)
-        return self._fixed(next(p for p in points if p not in tried))
+        return self._fixed(next(p for p in grid(self.space) if p not in tried))
 
     def _fixed(self, point: Point) -> Asked:
         state, known = TrialState.RUNNING, self._distributions
