@@ -195,9 +195,7 @@ class TrackedGroup:
     """A run that groups those of its name; without tracking or MLflow it does nothing."""
 
     def __init__(self, run: RunParams, name: str, project: Path) -> None:
-        self.settings: TrackingSettings | None = tracking_settings(
-            run.tracking, run.experiment, project
-        )
+        self.settings = tracking_settings(run.tracking, run.experiment, project)
         self._name, self._open = name, False
         self._store = (project / Path(run.store).expanduser()).resolve()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -228,21 +228,19 @@ def expand(
         UserError: one line: a rule or a value of `only` that is for no cell, nothing left, or a
             cell with impossible parameters.
     """
-    points, rules = list(_points(spec)), [rule.named for rule in spec.exclude]
-    for number, rule in enumerate(rules, start=1):
-        if not any(matches(rule, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: exclude, entry {number} ({said(rule)}): no cell of the grid is"
-            )
-    points = [point for point in points if not any(matches(rule, point) for rule in rules)]
+    points, excluded = list(_points(spec)), [rule.named for rule in spec.exclude]
+
+    def refuse_idle(rules: Iterable[Mapping[str, Any]], told: str) -> None:
+        for number, rule in enumerate(rules, start=1):
+            if not any(matches(rule, point) for point in points):
+                raise UserError(f"{SWEEP_FILE}: {told.format(number, said(rule))}")
+
+    refuse_idle(excluded, "exclude, entry {} ({}): no cell of the grid is")
+    points = [point for point in points if not any(matches(rule, point) for rule in excluded)]
     if not points:
         raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
-    for number, rule in enumerate((rule.where.named for rule in spec.overrides), start=1):
-        if not any(matches(rule, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule)}): it is for no cell"
-                " of the grid"
-            )
+    wheres = (rule.where.named for rule in spec.overrides)
+    refuse_idle(wheres, "overrides, entry {} (where: {}): it is for no cell of the grid")
     points = chosen(only or {}, points, f"--only: no cell of {SWEEP_FILE}")
     given = flat(on_top or {})
     for name, place in SET_BY_THE_GRID.items():

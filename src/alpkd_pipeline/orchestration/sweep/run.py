@@ -203,11 +203,11 @@ def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
 
     jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
-    cells = []
-    for p in plan.cells:
-        about = {"coordinates": p.coordinates, "key": p.cell.student.key, "command": p.cell.command}
-        done = p.state == "done" or p.cell.student_scores.found is not None
-        cells.append({**about, **ended(p.name, done=done)})
+    cells = [
+        {"coordinates": p.coordinates, "key": p.cell.student.key, "command": p.cell.command}
+        | ended(p.name, done=p.state == "done" or p.cell.student_scores.found is not None)
+        for p in plan.cells
+    ]
     return {"cells": cells, "jobs": jobs}
 
 

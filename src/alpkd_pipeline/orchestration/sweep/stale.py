@@ -30,9 +30,9 @@ class EarlierStudents:
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
         """The run.json of each finished student with the coordinates of a cell, newest first."""
-        path, seed, found = cell.student.expected, cell.params.teacher.seed, list[Any]()
-        for folder in self._folders(path.parent):
-            if _without_key(folder.path) == _without_key(path):
+        place, seed, found = cell.student.expected, cell.params.teacher.seed, list[Any]()
+        for folder in self._folders(place.parent):
+            if folder.path.name.rpartition("-")[0] == place.name.rpartition("-")[0]:
                 with suppress(OSError, ValueError, KeyError, TypeError):  # of another shape
                     run = folder.run
                     if run["identity"] and run["params"]["teacher"]["seed"] == seed:
@@ -45,10 +45,6 @@ def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
         return findings(search_records(store))
     except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record
         return {}
-
-
-def _without_key(folder: Path) -> str:
-    return folder.name.rpartition("-")[0]
 
 
 def why_stale(

@@ -21,7 +21,6 @@ from alpkd_pipeline.orchestration.tuning.spec import (
     Space,
     TuneSpec,
     points_of,
-    size,
     space_of,
 )
 from alpkd_pipeline.params import Params
@@ -51,26 +50,26 @@ class CellMaker:
         in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
         rows as its student, which starts from the teacher's weights.
         """
+        spec, conf, cells = self.spec, self.conf.without_tuned(target), list[Cell]()
+        chosen = {**point, "training.selection": spec.selection}
+        chosen |= {"run.kind": "trial", "run.group": self.group}
         try:
-            cells = [self._cell(target, point, seed) for seed in self.spec.seeds]
-            for cell in cells if check else ():
-                check_cell(cell)
+            for seed in spec.seeds:
+                place = {**target, "seed": seed, "teacher_seed": seed}
+                changes = merged(spec.given(place, self.on_top), nested(chosen))
+                params = conf.params(changes)
+                if spec.selection == "holdout" and not params.teacher.finetuned:
+                    fraction = params.training.holdout_fraction
+                    same = {"selection": "holdout", "holdout_fraction": fraction}
+                    changes = merged(changes, {"teacher": {"training": same}})
+                    params = conf.params(changes)
+                command = repeat_command(self.env, changes)
+                cells.append(Cell(params, self.project, command, self.facts))
+                if check:
+                    check_cell(cells[-1])
         except UserError as error:
             raise UserError(f"{study_title(target)}: {error}") from None
         return cells
-
-    def _cell(self, target: Target, point: Point, seed: int) -> Cell:
-        place = {**target, "seed": seed, "teacher_seed": seed}
-        chosen = {**point, "training.selection": self.spec.selection}
-        chosen |= {"run.kind": "trial", "run.group": self.group}
-        changes = merged(self.spec.given(place, self.on_top), nested(chosen))
-        conf = self.conf.without_tuned(target)
-        params = conf.params(changes)
-        if self.spec.selection == "holdout" and not params.teacher.finetuned:
-            same = {"selection": "holdout", "holdout_fraction": params.training.holdout_fraction}
-            changes = merged(changes, {"teacher": {"training": same}})
-            params = conf.params(changes)
-        return Cell(params, self.project, repeat_command(self.env, changes), self.facts)
 
 
 def shared(cell: Cell) -> Params:
@@ -115,11 +114,6 @@ class PlannedStudy:
     budget: int
     points: Sequence[Point] | None
     sample: Sequence[Cell]
-
-    @property
-    def possible(self) -> int | None:
-        """How many points there are; None if one of the settings is a range."""
-        return size(self.space)
 
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:

@@ -73,12 +73,10 @@ class Tuning(Campaign):
         names = [self.name, *(study.name for study in self.studies)]
         with held(self._record.parent, names):
             storage = open_storage(self._database)
-            for planned in self.studies:
-                metric = planned.sample[0].task.deciding_metric
-                study = Study(
-                    storage, planned.name, planned.space, self.spec.sampler, planned.budget, metric
-                )
-                self._searches.append(Search(planned.target, study, self._maker))
+            for p in self.studies:
+                metric = p.sample[0].task.deciding_metric
+                study = Study(storage, p.name, p.space, self.spec.sampler, p.budget, metric)
+                self._searches.append(Search(p.target, study, self._maker))
             yield
 
     def _work(self, engine: Engine) -> Status:
@@ -203,10 +201,10 @@ _place = itemgetter(*COORDINATES)
 def point_text(point: Point) -> str:
     """A point for people: `lr=0.0004, temperature=2`."""
     shown = (
-        (name.rpartition(".")[2], f"{value:g}" if isinstance(value, float) else str(value))
+        f"{name.rpartition('.')[2]}={f'{value:g}' if isinstance(value, float) else value}"
         for name, value in point.items()
     )
-    return ", ".join(f"{name}={value}" for name, value in shown) or "nothing to choose"
+    return ", ".join(shown) or "nothing to choose"
 
 
 def trial_line(trial: Running, score: float | None) -> str:
@@ -220,12 +218,12 @@ def trial_line(trial: Running, score: float | None) -> str:
 def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int) -> list[str]:
     """What a search would do, one line per study, of which some trials are done, and for all."""
     titles = [study_title(study.target) for study in studies]
-    width = max(map(len, titles))
-    lines = []
+    width, left, lines = max(map(len, titles)), 0, []
     for title, study, n in zip(titles, studies, tried, strict=True):
-        of = "a range" if study.possible is None else f"{study.possible} possible"
+        possible = size(study.space)
+        of = "a range" if possible is None else f"{possible} possible"
         lines.append(f"{title:{width}}  {study.budget} trials of {of}, {n} done")
-    left = sum(study.budget - n for study, n in zip(studies, tried, strict=True))
+        left += study.budget - n
     each = f", each with {seeds} seeds" if seeds > 1 else ""
     return [*lines, f"{plural(len(studies), 'study', 'studies')}, {left} trials to run{each}"]
 
