@@ -31,7 +31,4 @@ def sweep(
 
     where, report = parse_only(only), not no_report
     planned = Sweep(project.root, project.loader, project.env, where, command_line(), report=report)
-    if dry_run:
-        planned.tell_plan(engine, workers)
-        return 0
-    return planned.run(engine, workers)
+    return (planned.tell_plan if dry_run else planned.run)(engine, workers)

@@ -36,8 +36,5 @@ def tune(
 
     where = parse_only(only)
     refuse_seeds(where)
-    planned = Tuning(project.root, project.loader, project.env, where, trials, command_line())
-    if dry_run:
-        planned.tell_plan(engine, workers)
-        return 0
-    return planned.run(engine, workers)
+    planned = Tuning(project.root, project.loader, project.env, where, command_line(), trials)
+    return (planned.tell_plan if dry_run else planned.run)(engine, workers)

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from tests.orchestration.sweep.conftest import job
 
-from alpkd_pipeline.orchestration.sweep.estimate import JobProgress, outcome_line
+from alpkd_pipeline.orchestration.sweep.estimate import job_progress, outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
 
 
@@ -13,7 +13,7 @@ def told(terminal: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=200)
     failed = Outcome(job("b"), "failed", 3.0, "shape [2] at /a/very/long/place " + "x" * 200)
-    with JobProgress(2, console) as progress:
+    with job_progress(2, console) as progress:
         for slot, outcome in enumerate((Outcome(job("a"), "done", 125.0), failed)):
             progress(Event(outcome.job, slot))
             progress(Event(outcome.job, slot, outcome))

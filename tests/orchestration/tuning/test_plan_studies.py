@@ -8,7 +8,7 @@ from tests.orchestration.tuning.conftest import SMALL, Maker
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.tuning import plan
 from alpkd_pipeline.orchestration.tuning.plan import plan_studies, search_id
-from alpkd_pipeline.orchestration.tuning.spec import TuneSpec
+from alpkd_pipeline.orchestration.tuning.spec import TuneSpec, size
 
 
 def names(maker: Maker, params: dict[str, Any] | None = None, /, **entries: Any) -> list[str]:
@@ -17,7 +17,7 @@ def names(maker: Maker, params: dict[str, Any] | None = None, /, **entries: Any)
 
 def test_every_method_gets_the_same_budget_as_far_as_it_has_points(maker: Maker) -> None:
     studies = plan_studies(maker(trials=4), {})
-    found = {study.target["method"]: (study.budget, study.possible) for study in studies}
+    found = {study.target["method"]: (study.budget, size(study.space)) for study in studies}
     assert found == {"no_kd": (3, 3), "kd": (4, 6)}
 
 

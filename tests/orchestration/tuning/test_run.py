@@ -42,7 +42,7 @@ class Place:
     def tuning(self, trials: int | None = None, **blocks: Any) -> Tuning:
         given = {"run": {"store": str(self.store), "tracking": "off"}, **blocks}
         loader = CellConfigLoader(str(self.conf), runtime_params=given, **CONFIG_LOADER_ARGS)
-        return Tuning(PROJECT, loader, None, {}, trials, "kedro tune")
+        return Tuning(PROJECT, loader, None, {}, "kedro tune", trials)
 
     @property
     def presets(self) -> Path:

@@ -77,7 +77,7 @@ def test_the_table_has_the_best_of_each_study(maker: Maker, database: Path) -> N
     best = found.study.best()
     assert best is not None
     said = shown(found)
-    assert point_text(best.values) in said
+    assert point_text(best.params) in said
     for words in ("demo kd 2L", "0.9000 accuracy", "3/6"):
         assert words in said
 

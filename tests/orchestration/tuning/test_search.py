@@ -61,8 +61,8 @@ def test_the_best_trial_is_the_one_with_the_highest_score(searches: Any) -> None
     found = searches(methods=["kd"], trials=6)
     run(found, PretendingEngine())
     best = found[0].study.best()
-    assert best.values["training.lr"] == 4e-4
-    assert best.score == pytest.approx(0.4)
+    assert best.params["training.lr"] == 4e-4
+    assert best.value == pytest.approx(0.4)
 
 
 def test_a_trial_is_worth_the_mean_over_its_seeds(searches: Any) -> None:
@@ -75,8 +75,8 @@ def test_a_trial_is_worth_the_mean_over_its_seeds(searches: Any) -> None:
     engine = PretendingEngine()
     run(found, engine)
     (trial,) = found[0].study.trials()
-    assert trial.score == pytest.approx(0.4)
-    assert trial.facts["scores"] == [0.2, 0.6]
+    assert trial.value == pytest.approx(0.4)
+    assert trial.user_attrs["scores"] == [0.2, 0.6]
     assert engine.jobs == []
 
 
@@ -86,7 +86,7 @@ def test_a_failed_trial_does_not_stop_the_search(searches: Any) -> None:
     assert ended
     assert [len(search.study.trials()) for search in found] == [3, 2]
     (failed,) = found[1].study.failed()
-    assert failed.facts["error"] == "loss became nan"
+    assert failed.user_attrs["error"] == "loss became nan"
     assert dict(told)["demo kd 2L trial 1"] is None
     assert found[1].study.settled == 3
     again = PretendingEngine()
@@ -117,7 +117,7 @@ def test_a_score_that_is_not_a_number_is_a_failed_trial(searches: Any) -> None:
     ended, told = run(found, PretendingEngine())
     assert ended
     assert told == [("demo kd 2L trial 0", None)]
-    assert found[0].study.failed()[0].facts["error"] == "its score is nan"
+    assert found[0].study.failed()[0].user_attrs["error"] == "its score is nan"
     assert found[0].study.settled == 1
 
 
@@ -148,18 +148,18 @@ def test_without_its_teacher_a_trial_fails_and_says_so(searches: Any) -> None:
     ended, told = run(found, PretendingEngine(failing=["teacher s0"]))
     assert ended
     assert [score for _, score in told] == [None, None]
-    assert "teacher s0" in found[0].study.failed()[0].facts["error"]
+    assert "teacher s0" in found[0].study.failed()[0].user_attrs["error"]
 
 
 def test_a_stopped_search_goes_on_and_repeats_nothing(searches: Any) -> None:
     found, engine = searches(methods=["kd"], trials=4), PretendingEngine(stop_at=4)
     ended, _ = run(found, engine)
     assert not ended
-    before = [trial.values for trial in found[0].study.trials()]
+    before = [trial.params for trial in found[0].study.trials()]
     assert len(before) == 1
     found, again = searches(methods=["kd"], trials=4), PretendingEngine()
     assert run(found, again)[0]
-    assert [trial.values for trial in found[0].study.trials()][:1] == before
+    assert [trial.params for trial in found[0].study.trials()][:1] == before
     assert len(again.jobs) == 3
     assert not set(again.names()) & set(engine.names()[:3])
 
@@ -193,7 +193,7 @@ def test_ranges_are_searched_in_rounds(searches: Any, sampler: str) -> None:
     space = {"training.lr": {"low": 1e-5, "high": 1e-3, "log": True}}
     found = searches(methods=["kd"], trials=6, sampler=sampler, space=space)
     assert run(found, PretendingEngine())[0]
-    assert len({trial.values["training.lr"] for trial in found[0].study.trials()}) == 6
+    assert len({trial.params["training.lr"] for trial in found[0].study.trials()}) == 6
 
 
 def test_a_score_that_cannot_be_read_fails_its_trial(searches: Any) -> None:
@@ -201,4 +201,4 @@ def test_a_score_that_cannot_be_read_fails_its_trial(searches: Any) -> None:
     ended, told = run(found, PretendingEngine())  # pretends to have a holdout
     assert ended
     assert told == [("demo kd 2L trial 0", None)]
-    assert "no dev score" in found[0].study.failed()[0].facts["error"]
+    assert "no dev score" in found[0].study.failed()[0].user_attrs["error"]

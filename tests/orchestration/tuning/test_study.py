@@ -39,7 +39,7 @@ def finish(study: Study, asked: list[Asked]) -> None:
 def search(study: Study) -> list[dict[str, Any]]:
     while asked := study.ask():
         finish(study, asked)
-    return [trial.values for trial in study.trials()]
+    return [trial.params for trial in study.trials()]
 
 
 def test_a_grid_is_tried_in_its_order_up_to_the_budget(make: Make) -> None:
@@ -87,9 +87,9 @@ def test_a_smaller_budget_counts_only_the_first_trials(make: Make) -> None:
     search(make(budget=9))
     less = make(budget=2)
     best = less.best()
-    assert [trial.values for trial in less.trials()] == grid(SPACE, 2)
+    assert [trial.params for trial in less.trials()] == grid(SPACE, 2)
     assert best is not None
-    assert best.values == max(grid(SPACE, 2), key=score)
+    assert best.params == max(grid(SPACE, 2), key=score)
 
 
 def test_the_best_is_the_highest_score_and_the_first_of_equals(make: Make) -> None:
@@ -99,7 +99,7 @@ def test_the_best_is_the_highest_score_and_the_first_of_equals(make: Make) -> No
         study.tell(trial.number, value, {})
     best = study.best()
     assert best is not None
-    assert (best.values, best.score) == (asked[1].point, 0.7)
+    assert (best.params, best.value) == (asked[1].point, 0.7)
 
 
 def test_scores_below_zero_count_too(make: Make) -> None:
@@ -109,7 +109,7 @@ def test_scores_below_zero_count_too(make: Make) -> None:
     study.tell(two.number, -0.1, {})
     best = study.best()
     assert best is not None
-    assert best.score == -0.1
+    assert best.value == -0.1
 
 
 def test_a_failed_trial_is_tried_again_by_the_next_call_only(make: Make) -> None:
@@ -118,7 +118,7 @@ def test_a_failed_trial_is_tried_again_by_the_next_call_only(make: Make) -> None
     study.tell_failed(first.number, {"error": "loss became nan"})
     finish(study, rest)
     assert study.ask() == []
-    assert [(t.values, t.facts["error"]) for t in study.failed()] == [
+    assert [(t.params, t.user_attrs["error"]) for t in study.failed()] == [
         (first.point, "loss became nan")
     ]
     again = make()
@@ -140,7 +140,7 @@ def test_what_was_told_beside_the_score_is_kept(make: Make) -> None:
     (asked,) = study.ask()
     study.tell(asked.number, 0.5, {"keys": ["ab"], "seconds": 2.5})
     (trial,) = make(budget=1).trials()
-    assert trial.facts == {"keys": ["ab"], "seconds": 2.5}
+    assert trial.user_attrs == {"keys": ["ab"], "seconds": 2.5}
 
 
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
@@ -171,7 +171,7 @@ def test_of_errors_the_smallest_is_the_best(tmp_path: Path, sampler: Sampler) ->
         search(study)
         found = study.best()
         assert found is not None
-        assert found.values == best[name]
+        assert found.params == best[name]
         # What TPE looks for follows from it.
         stored = optuna.load_study(study_name=name, storage=open_storage(database))
         assert stored.best_params == best[name]

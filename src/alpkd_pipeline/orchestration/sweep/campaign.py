@@ -10,10 +10,13 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+from rich.console import Console
 
 from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.orchestration.cell import Cell
@@ -37,9 +40,6 @@ from alpkd_pipeline.tracking.group import (
 from alpkd_pipeline.tracking.links import group_lines
 from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 log = logging.getLogger(__name__)
 
 EXIT_CODES: Mapping[Status, int] = {"FINISHED": 0, "FAILED": 1, "KILLED": 130}
@@ -57,6 +57,7 @@ def write_record(path: Path, facts: Mapping[str, Any], *, ended: bool) -> None:
     write_json(path, {**facts, "started": started, "ended": now() if ended else None})
 
 
+@dataclass(eq=False, repr=False)
 class Campaign(ABC):
     """A sweep or a search. It is planned as it is made, and writes nothing before it is run.
 
@@ -64,12 +65,12 @@ class Campaign(ABC):
     """
 
     kind: ClassVar[Kind]
-    spec: CampaignSpec
-
-    def __init__(
-        self, project: Path, loader: CellConfigLoader, env: str | None, command: str
-    ) -> None:
-        self.project, self.env, self._loader, self._command = project, env, loader, command
+    spec: CampaignSpec = field(init=False)
+    project: Path
+    loader: CellConfigLoader
+    env: str | None
+    only: Mapping[str, Any]
+    command: str
 
     def _take(self, name: str, cells: Sequence[Cell], most: int) -> None:
         """Take a name, and with it a place for the record and for the run in MLflow.
@@ -81,9 +82,10 @@ class Campaign(ABC):
         self._files = {"record": self._record}
         self._group = TrackedGroup(run, name, self.project)
 
-    def tell_plan(self, engine: str, workers: int | None) -> None:
-        """Say what is to be done, and how long it may take. Nothing is written."""
+    def tell_plan(self, engine: str, workers: int | None) -> int:
+        """Say what is to be done, and how long it may take; gives 0. Nothing is written."""
         self._say(self._plan_lines(self.engine(engine, workers).slots, dry_run=True))
+        return 0
 
     def run(self, engine: str, workers: int | None) -> int:
         """Make what is missing and tell of it; gives 0, 1 if anything failed, 130 if stopped.
@@ -94,9 +96,9 @@ class Campaign(ABC):
         self._say(self._plan_lines(chosen.slots, dry_run=False))
         with self._held():
             status = self._to_its_end(chosen)
-            self._say_end(status)
+            students = self._say_end(status)
             self._say(f"{what}: {short(file)}" for what, file in self._files.items())
-            self._say(self._group.lines(self._students()))
+            self._say(self._group.lines(students))
         return EXIT_CODES[status]
 
     def _to_its_end(self, engine: Engine) -> Status:
@@ -121,10 +123,10 @@ class Campaign(ABC):
         return status
 
     def _open_group(self, what: str) -> None:
-        self._group.open(self.kind, f"{what} by `{self._command}`", self.spec.plain())
+        self._group.open(self.kind, f"{what} by `{self.command}`", self.spec.plain())
 
     def _write_record(self, *, ended: bool) -> None:
-        facts = {"id": self.name, "env": self.env, "command": self._command, **self._facts()}
+        facts = {"id": self.name, "env": self.env, "command": self.command, **self._facts()}
         write_record(self._record, facts, ended=ended)
 
     def engine(self, name: str, workers: int | None) -> Engine:
@@ -133,8 +135,7 @@ class Campaign(ABC):
         Without `workers` as many jobs run at once as this machine has room for; never more than
         there are.
         """
-        params = [cell.params for cell in self._cells]
-        blocks = [block for p in params for block in (p.training, p.teacher.training)]
+        blocks = [b for c in self._cells for b in (c.params.training, c.params.teacher.training)]
         gpus = gpus_for(block.device for block in blocks)
         threads = (block.threads for block in blocks)
         count = workers or default_workers(gpus, self.spec.cells_per_gpu, threads)
@@ -159,8 +160,6 @@ class Campaign(ABC):
 
     @cached_property
     def _console(self) -> Console:
-        from rich.console import Console
-
         return Console(highlight=False, emoji=False)
 
     @abstractmethod
@@ -188,21 +187,15 @@ class Campaign(ABC):
         """What MLflow shows of the whole."""
 
     @abstractmethod
-    def _say_end(self, status: Status) -> None:
-        """Say what came of it."""
-
-    @abstractmethod
-    def _students(self) -> list[Path]:
-        """The students that are worth a look in MLflow."""
+    def _say_end(self, status: Status) -> list[Path]:
+        """Say what came of it; gives the students that are worth a look in MLflow."""
 
 
 class TrackedGroup:
     """A run that groups those of its name; without tracking or MLflow it does nothing."""
 
     def __init__(self, run: RunParams, name: str, project: Path) -> None:
-        self.settings: TrackingSettings | None = tracking_settings(
-            run.tracking, run.experiment, project
-        )
+        self.settings = tracking_settings(run.tracking, run.experiment, project)
         self._name, self._open = name, False
         self._store = (project / Path(run.store).expanduser()).resolve()
 
@@ -211,21 +204,19 @@ class TrackedGroup:
 
         Runs of earlier sweeps and searches that were killed are closed.
         """
-        if self.settings is None:
-            return
-        with _faults_as_warnings():
-            open_group(self.settings, self._name, kind=kind, description=description, params=params)
-            self._open = True
-            close_left(self._store, self.settings)
+        if found := self.settings:
+            with _faults_as_warnings():
+                open_group(found, self._name, kind=kind, description=description, params=params)
+                self._open = True
+                close_left(self._store, found)
 
     def close(
         self, status: Status, metrics: Mapping[str, float], files: Sequence[Path] = ()
     ) -> None:
         """Say how it ended."""
-        if self.settings is None or not self._open:
-            return
-        with _faults_as_warnings():
-            close_group(self.settings, self._name, status=status, metrics=metrics, files=files)
+        if self.settings and self._open:
+            with _faults_as_warnings():
+                close_group(self.settings, self._name, status=status, metrics=metrics, files=files)
 
     def lines(self, students: Sequence[Path]) -> list[str]:
         """What to print about where the students can be seen, the first ones side by side."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import count
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from alpkd_pipeline.errors import some
+from rich import progress
+from rich.console import Console
+
+from alpkd_pipeline.errors import plural, some
 from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.sweep.jobs import Event, Outcome
+from alpkd_pipeline.orchestration.sweep.jobs import Event, Listener, Outcome
 from alpkd_pipeline.orchestration.sweep.plan import Step
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
 from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below, noted
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Finished(NamedTuple):
@@ -36,32 +38,25 @@ class Estimate(NamedTuple):
     unknown: int
 
 
-class Training(NamedTuple):
-    """The training of a cell's teacher or student, so many times."""
-
-    cell: Cell
-    teacher: bool
-    times: int = 1
-
-
 def estimate(steps: Sequence[Step]) -> Estimate:
     """The trainings among some steps; signals, scores and measurements are short beside them."""
     made = {stage.expected for step in steps for stage in (step.cell.teacher, step.cell.student)}
-    kinds = ("teacher", "cell")
-    return estimated(
-        (Training(s.cell, s.kind == "teacher") for s in steps if s.kind in kinds), made
-    )
+    trained = (step for step in steps if step.kind in ("teacher", "cell"))
+    return estimated(((step.cell, step.kind == "teacher", 1) for step in trained), made)
 
 
-def estimated(trainings: Iterable[Training], made: Collection[Path] | None = None) -> Estimate:
-    """All trainings together, with `made` as in `finished_trainings`."""
+def estimated(
+    trainings: Iterable[tuple[Cell, bool, int]], made: Collection[Path] | None = None
+) -> Estimate:
+    """All trainings together, of a cell's teacher or (False) its student, each so many times.
+
+    `made` is that of `finished_trainings`.
+    """
     known, unknown = 0.0, 0
-    finished: dict[Path, list[Finished]] = {}
+    finished = cache(lambda place: finished_trainings(place, made))
     for cell, teacher, times in trainings:
         place = cell.store / (TEACHERS if teacher else STUDENTS) / cell.task.name
-        if place not in finished:
-            finished[place] = finished_trainings(place, made)
-        seconds = seconds_of(cell, teacher, finished[place])
+        seconds = seconds_of(cell, teacher, finished(place))
         known, unknown = known + times * (seconds or 0.0), unknown + times * (seconds is None)
     return Estimate(known, unknown)
 
@@ -78,12 +73,9 @@ def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float
     method = "" if teacher else cell.params.method.name
     depth = cell.teacher_shape.layers if cell.teacher_shape else None
     layers = depth if teacher else cell.params.student.layers
-    same = [f for f in finished if (f.method, f.layers) == (method, layers)]
-    if same:
-        per_example = mean(f.per_example for f in same)
-    else:
-        per_example = mean(f.per_example * (layers / f.layers if layers else 1) for f in finished)
-    rows = mean(f.rows for f in same or finished)
+    like = [f for f in finished if (f.method, f.layers) == (method, layers)] or finished
+    per_example = mean(f.per_example * (layers / f.layers if layers else 1) for f in like)
+    rows = mean(f.rows for f in like)
     limit = cell.params.task.train_rows
     # A limit above the number of rows there are changes nothing; that number is not known here.
     return per_example * training.epochs * (limit or rows)
@@ -127,50 +119,44 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def about(seconds: float, workers: int, what: str = "") -> str:
+    """How long trainings will take that are shared among so many workers."""
+    return f"about {duration(seconds / workers)}{what} with {plural(workers, 'worker')}"
+
+
 MOST_RUNNING = 3
 """How many of the running jobs are named beside the bar."""
 
 
-class JobProgress(AbstractContextManager["JobProgress"]):
-    """Tells of jobs as they end. Use it in a `with` block; call it with events."""
+@contextmanager
+def job_progress(total: int, console: Console) -> Iterator[Listener]:
+    """Tells of jobs as they end; gives what is to be called with events."""
+    running, ended = dict[int, str](), count(1)
+    with progress.Progress(
+        progress.MofNCompleteColumn(),
+        progress.BarColumn(bar_width=24),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=total)
 
-    def __init__(self, total: int, console: Console) -> None:
-        from rich import progress
+        def hear(event: Event) -> None:
+            if event.outcome is None:
+                running[event.slot] = event.job.name
+            else:
+                if running.get(event.slot) == event.job.name:
+                    del running[event.slot]
+                bar.advance(task)
+                line = f"[{next(ended)}/{total}] {outcome_line(event.outcome)}"
+                if event.outcome.state != "done" or not console.is_terminal:
+                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+            bar.update(task, description=some(list(running.values()), MOST_RUNNING))
 
-        self._console, self._total, self._ended = console, total, 0
-        self._running: dict[int, str] = {}
-        self._bar = progress.Progress(
-            progress.MofNCompleteColumn(),
-            progress.BarColumn(bar_width=24),
-            progress.TimeElapsedColumn(),
-            progress.TextColumn("left"),
-            progress.TimeRemainingColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=total)
-
-    def __enter__(self) -> JobProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, event: Event) -> None:
-        """Take note of a beginning or an end."""
-        if event.outcome is None:
-            self._running[event.slot] = event.job.name
-        else:
-            if self._running.get(event.slot) == event.job.name:
-                del self._running[event.slot]
-            self._ended += 1
-            if event.outcome.state != "done" or not self._console.is_terminal:
-                line = f"[{self._ended}/{self._total}] {outcome_line(event.outcome)}"
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-        told = some(list(self._running.values()), MOST_RUNNING)
-        self._bar.update(self._task, completed=self._ended, description=told)
+        yield hear
 
 
 def outcome_line(outcome: Outcome) -> str:

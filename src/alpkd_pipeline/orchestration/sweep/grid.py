@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -156,7 +156,9 @@ class CampaignSpec(_Block):
             return cls.model_validate(dict(values))
         except ValidationError as error:
             problem = first_problem(error, values, unknown)
-            raise UserError(f"{shown or cls.file}: {problem}") from None
+        except UserError as error:
+            problem = str(error)
+        raise UserError(f"{shown or cls.file}: {problem}")
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values with the names that users write."""
@@ -182,9 +184,6 @@ class SweepSpec(CampaignSpec):
     measure: bool = True
 
 
-Coordinates = dict[str, Any]
-
-
 CellState = Literal["done", "stale", "todo"]
 
 
@@ -195,7 +194,7 @@ class GridCell:
     `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
 
-    coordinates: Coordinates
+    coordinates: dict[str, Any]
     cell: Cell
     preset: PresetInUse | None = None
     state: CellState = "todo"
@@ -229,13 +228,19 @@ def expand(
         UserError: one line: a rule or a value of `only` that is for no cell, nothing left, or a
             cell with impossible parameters.
     """
-    points = _without_excluded(spec, list(_points(spec)))
-    for number, rule in enumerate(spec.overrides, start=1):
-        if not any(matches(rule.where.named, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: overrides, entry {number} (where: {said(rule.where.named)}):"
-                " it is for no cell of the grid"
-            )
+    points, excluded = list(_points(spec)), [rule.named for rule in spec.exclude]
+
+    def refuse_idle(rules: Iterable[Mapping[str, Any]], told: str) -> None:
+        for number, rule in enumerate(rules, start=1):
+            if not any(matches(rule, point) for point in points):
+                raise UserError(f"{SWEEP_FILE}: {told.format(number, said(rule))}")
+
+    refuse_idle(excluded, "exclude, entry {} ({}): no cell of the grid is")
+    points = [point for point in points if not any(matches(rule, point) for rule in excluded)]
+    if not points:
+        raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
+    wheres = (rule.where.named for rule in spec.overrides)
+    refuse_idle(wheres, "overrides, entry {} (where: {}): it is for no cell of the grid")
     points = chosen(only or {}, points, f"--only: no cell of {SWEEP_FILE}")
     given = flat(on_top or {})
     for name, place in SET_BY_THE_GRID.items():
@@ -261,21 +266,8 @@ def expand(
     return found
 
 
-def _points(spec: SweepSpec) -> Iterator[Coordinates]:
+def _points(spec: SweepSpec) -> Iterator[dict[str, Any]]:
     for seed, task, layers, method in product(spec.seeds, spec.tasks, spec.layers, spec.methods):
         for teacher in (seed,) if spec.teacher_seeds == "same" else spec.teacher_seeds:
             values = (task, method, layers, seed, teacher)
             yield dict(zip(COORDINATES, values, strict=True))
-
-
-def _without_excluded(spec: SweepSpec, points: Sequence[Coordinates]) -> list[Coordinates]:
-    rules = [rule.named for rule in spec.exclude]
-    for number, rule in enumerate(rules, start=1):
-        if not any(matches(rule, point) for point in points):
-            raise UserError(
-                f"{SWEEP_FILE}: exclude, entry {number} ({said(rule)}): no cell of the grid is"
-            )
-    left = [point for point in points if not any(matches(rule, point) for rule in rules)]
-    if not left:
-        raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
-    return left

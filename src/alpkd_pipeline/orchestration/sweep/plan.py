@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Literal, get_args
@@ -20,9 +20,6 @@ from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
 Kind = Literal["teacher", "signals", "cell", "measurement"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-MEASURED = ("student_latency", "student_geometry", "teacher_latency")
-"""What is measured of one student of each task, method and depth; the latency once a shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +49,12 @@ def make_plan(grid: Sequence[GridCell], *, measure: bool = True) -> Plan:
     Raises:
         DamagedError: a file that is read here is not what was written, and would stay so.
     """
-    earlier = EarlierStudents()
+    earlier, steps = EarlierStudents(), Missing()
     cells = tuple(_planned(cell, earlier) for cell in grid)
-    steps = _Steps()
     for planned in cells:
-        steps.add_cell(planned)
+        _add_cell(steps, planned)
     if measure:
-        steps.note_timed(cells)
-        for planned in _one_of_each(cells):
-            steps.add_measurement(planned)
+        _add_measurements(steps, cells)
     return Plan(cells, tuple(steps.in_order()))
 
 
@@ -69,7 +63,10 @@ def _planned(grid: GridCell, earlier: EarlierStudents) -> GridCell:
     try:
         check_cell(cell)
     except UserError as error:
-        raise UserError(f"cell {grid.name}: {error}{_hint(str(error))}") from None
+        # A task of one's own in conf/ is not yet in the grid.
+        own = str(error).startswith("parameter 'task.")
+        hint = f" (a cell's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
+        raise UserError(f"cell {grid.name}: {error}{hint if own else ''}") from None
     why = _damage(cell.student, cell.student_scores)
     if cell.student_scores.found and not why:
         scores = RunFolder(cell.student_scores.path)
@@ -89,27 +86,13 @@ def _damage(*stages: Artifact) -> tuple[str, ...]:
     return tuple(f"damaged: {damage.folder.name}/{damage.file}" for damage in damages)
 
 
-def _hint(told: str) -> str:
-    """Where a cell's task comes from: a task of one's own in conf/ is not yet in the grid."""
-    if not told.startswith("parameter 'task."):
-        return ""
-    return f" (a cell's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
-
-
-def _one_of_each(cells: Sequence[GridCell]) -> Iterable[GridCell]:
-    """One cell for each task, method and depth: that of the lowest seeds."""
-    found: dict[str, GridCell] = {}
-    for planned in sorted(cells, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)):
-        found.setdefault(study_title(planned.coordinates), planned)
-    return found.values()
-
-
 class Missing:
     """Steps to what cells lack; what several of them need is made once."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
         self._names: set[str] = set()
+        self._there: dict[str, bool] = {}
 
     def in_order(self) -> list[Step]:
         """Teachers, signals, cells, measurements."""
@@ -153,73 +136,68 @@ class Missing:
             self._steps[key] = Step(kind, job, cell)
         return [self._steps[key].job.name]
 
+    def add_shared(
+        self, cell: Cell, made: Artifact, teacher: str, signals: str, params: Params | None = None
+    ) -> list[str]:
+        """Plan the teacher and the signals that a student lacks, by these names; what it waits for.
+
+        `made` is what is wanted of the teacher: itself, or its scores too.
+        """
+        needs = list[str]()
+        if not (self.is_there(cell.teacher) and self.is_there(made)):
+            needs = self.add("teacher", cell, teacher, "finetune_teacher", [made], params=params)
+        if cell.needs_signals and not self.is_there(cell.signals):
+            stages = [cell.signals]
+            needs = self.add("signals", cell, signals, "distill", stages, needs, params=params)
+        return needs
+
+    def is_there(self, stage: Artifact) -> bool:
+        """Whether a result was there when it was first looked for."""
+        if stage.key not in self._there:
+            self._there[stage.key] = stage.found is not None
+        return self._there[stage.key]
+
     def name_of(self, stage: Artifact) -> str | None:
         """The job that will make a result, if one is planned."""
         step = self._steps.get(stage.key)
         return step.job.name if step else None
 
 
-class _Steps(Missing):
-    """The steps of a sweep."""
+def _add_cell(steps: Missing, planned: GridCell) -> None:
+    """A cell that is not done, and before it the teacher and the signals that it lacks."""
+    if planned.state == "done":
+        return
+    cell, needs, stages = planned.cell, list[str](), [planned.cell.student_scores]
+    if not steps.is_there(cell.student):
+        task, whose = planned.coordinates["task"], f"t{planned.coordinates['teacher_seed']}"
+        names = f"{task} teacher {whose}", f"{task} signals {whose}"
+        needs = steps.add_shared(cell, cell.teacher_scores, *names)
+    if steps.is_there(cell.student_scores):
+        stages = [cell.student, *stages]  # its scores are whole, and it is not
+    steps.add("cell", cell, planned.name, "distill", stages, needs)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._there: dict[str, bool] = {}
-        self._timed: set[tuple[Any, ...]] = set()
 
-    def add_cell(self, planned: GridCell) -> None:
-        """A cell that is not done, and before it the teacher and the signals that it lacks."""
-        if planned.state == "done":
-            return
-        cell = planned.cell
-        needs = [] if self._is_there(cell.student) else self._shared_needs(planned)
-        stages = [cell.student_scores]
-        if self._is_there(cell.student_scores):
-            stages = [cell.student, *stages]  # its scores are whole, and it is not
-        self.add("cell", cell, planned.name, "distill", stages, needs)
+def _add_measurements(steps: Missing, cells: Sequence[GridCell]) -> None:
+    """What is measured of one student of each task, method and depth, that of the lowest seeds.
 
-    def note_timed(self, cells: Sequence[GridCell]) -> None:
-        """Remember the shapes of students of which one has been timed before."""
-        timed = (p.cell for p in cells if self._is_there(p.cell.student_latency))
-        self._timed |= {_shape(cell) for cell in timed}
-
-    def add_measurement(self, planned: GridCell) -> None:
-        """What is to be measured of a student that is there, or will be."""
-        cell = planned.cell
-        made = self.name_of(cell.student_scores)
-        if made is None and not self._is_there(cell.student):
-            return  # deleted after it was scored; not worth training it again
-        stages = [cell.stage(name) for name in MEASURED if self._wanted(cell, name)]
-        if not stages:
-            return
-        name = f"measure {study_title(planned.coordinates)}"
-        self.add("measurement", cell, name, "evaluate", stages, [made] if made else [])
-        self._there |= {stage.key: True for stage in stages}
-        self._timed.add(_shape(cell))
-
-    def _shared_needs(self, planned: GridCell) -> list[str]:
-        cell, task, needs = planned.cell, planned.coordinates["task"], list[str]()
-        whose = f"t{planned.coordinates['teacher_seed']}"
-        if not (self._is_there(cell.teacher) and self._is_there(cell.teacher_scores)):
-            name, made = f"{task} teacher {whose}", [cell.teacher_scores]
-            needs = self.add("teacher", cell, name, "finetune_teacher", made)
-        if cell.needs_signals and not self._is_there(cell.signals):
-            name = f"{task} signals {whose}"
-            needs = self.add("signals", cell, name, "distill", [cell.signals], needs)
-        return needs
-
-    def _wanted(self, cell: Cell, name: str) -> bool:
-        """Whether something is to be measured, and can be without training anything for it."""
-        if name == "student_latency" and _shape(cell) in self._timed:
-            return False
-        teacher = self._is_there(cell.teacher) or self.name_of(cell.teacher_scores) is not None
-        needs_teacher = name in ("teacher_latency", "student_geometry")
-        return (teacher or not needs_teacher) and not self._is_there(cell.stage(name))
-
-    def _is_there(self, stage: Artifact) -> bool:
-        if stage.key not in self._there:
-            self._there[stage.key] = stage.found is not None
-        return self._there[stage.key]
+    The latency once a shape. Nothing is trained for it.
+    """
+    chosen, taken = dict[str, GridCell](), set[str]()
+    for planned in sorted(cells, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)):
+        chosen.setdefault(study_title(planned.coordinates), planned)
+    timed = {_shape(p.cell) for p in cells if steps.is_there(p.cell.student_latency)}
+    for title, planned in chosen.items():
+        cell, made = planned.cell, steps.name_of(planned.cell.student_scores)
+        if made is None and not steps.is_there(cell.student):
+            continue  # deleted after it was scored; not worth training it again
+        wanted = [] if _shape(cell) in timed else [cell.student_latency]
+        if steps.is_there(cell.teacher) or steps.name_of(cell.teacher_scores):
+            wanted += [cell.student_geometry, cell.teacher_latency]
+        if stages := [s for s in wanted if s.key not in taken and not steps.is_there(s)]:
+            needs = [made] if made else []
+            steps.add("measurement", cell, f"measure {title}", "evaluate", stages, needs)
+            taken |= {stage.key for stage in stages}
+            timed.add(_shape(cell))
 
 
 def _shape(cell: Cell) -> tuple[Any, ...]:

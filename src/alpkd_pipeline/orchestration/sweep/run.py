@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.orchestration.config_loader import EXACT, CellConfigLoader, project_context
+from alpkd_pipeline.orchestration.config_loader import EXACT, project_context
 from alpkd_pipeline.orchestration.parameters import merged, study_title
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign
-from alpkd_pipeline.orchestration.sweep.estimate import (
-    JobProgress,
-    duration,
-    estimate,
-    outcome_line,
-)
+from alpkd_pipeline.orchestration.sweep.estimate import about, estimate, job_progress, outcome_line
 from alpkd_pipeline.orchestration.sweep.grid import CellState, GridCell, SweepSpec, expand
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Outcome, run_jobs
 from alpkd_pipeline.orchestration.sweep.plan import Kind, Plan, make_plan
@@ -32,9 +29,6 @@ from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.group import Status
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def comparison_job(params: Mapping[str, Any]) -> Job:
@@ -51,32 +45,23 @@ def present_comparison(project: Path, env: str | None, params: Mapping[str, Any]
     return next((folder / page for page in PAGES if (folder / page).is_file()), folder)
 
 
+@dataclass(eq=False, repr=False)
 class Sweep(Campaign):
     """A sweep of the part of the grid that `only` chooses; `report` asks for the comparison."""
 
     kind = "sweep"
-    spec: SweepSpec
+    spec: SweepSpec = field(init=False)
+    report: bool = True
 
-    def __init__(
-        self,
-        project: Path,
-        loader: CellConfigLoader,
-        env: str | None,
-        only: Mapping[str, Any],
-        command: str,
-        *,
-        report: bool = True,
-    ) -> None:
-        super().__init__(project, loader, env, command)
-        self.spec = SweepSpec.read(loader.folders)
-        self._only, self._began, self._report = only, datetime.now(UTC), report
-        self._outcomes: list[Outcome] = []
+    def __post_init__(self) -> None:
+        self.spec = SweepSpec.read(self.loader.folders)
+        self._began, self._outcomes = datetime.now(UTC), list[Outcome]()
         self._plan_as(1)
 
     def _plan_as(self, number: int) -> None:
-        name, loader = sweep_id(self.env, self._began, number), self._loader
-        on_top = merged({"run": {"group": name}}, loader.runtime_params or {})
-        grid = expand(self.spec, loader.conf, self.project, self.env, on_top, self._only)
+        name, conf = sweep_id(self.env, self._began, number), self.loader.conf
+        on_top = merged({"run": {"group": name}}, self.loader.runtime_params or {})
+        grid = expand(self.spec, conf, self.project, self.env, on_top, self.only)
         self.plan = make_plan(grid, measure=self.spec.measure)
         self._take(name, [planned.cell for planned in self.plan.cells], len(self.plan.steps))
 
@@ -94,7 +79,7 @@ class Sweep(Campaign):
         if self.plan.of_kind("teacher") or self.plan.of_kind("cell"):
             self._open_group(f"{len(self.plan.cells)} cells")
         stopped = bool(self.plan.steps) and self._run([s.job for s in self.plan.steps], engine)
-        if self._report and self._students() and not stopped:
+        if self.report and self._students() and not stopped:
             self._write_record(ended=True)
             stopped = self._compare(engine)
         done = all(outcome.state == "done" for outcome in self._outcomes)
@@ -102,12 +87,10 @@ class Sweep(Campaign):
 
     def _compare(self, engine: Engine) -> bool:
         """Make the comparison's page, if it is not there; whether somebody stopped it."""
-        stopped, chosen = False, {"compare": {"sweep": self.name}}
-        params = merged(self._cells[0].params.plain(), chosen)
+        params = merged(self._cells[0].params.plain(), {"compare": {"sweep": self.name}})
         page = present_comparison(self.project, self.env, params)
-        if page is None:
-            stopped = self._run([comparison_job(params)], engine)
-            page = present_comparison(self.project, self.env, params)
+        stopped = page is None and self._run([comparison_job(params)], engine)
+        page = page or present_comparison(self.project, self.env, params)
         if page is not None:
             self._files["report"] = page
         return stopped
@@ -115,7 +98,7 @@ class Sweep(Campaign):
     def _run(self, jobs: Sequence[Job], engine: Engine) -> bool:
         """Run jobs and remember their outcomes; whether somebody stopped them."""
         before = list(self._outcomes)
-        with JobProgress(len(jobs), self._console) as progress:
+        with job_progress(len(jobs), self._console) as progress:
 
             def listen(event: Event) -> None:
                 # Remembered at once: another Ctrl-C must not take what is known already.
@@ -142,9 +125,10 @@ class Sweep(Campaign):
             "cells.failed": sum(step.job.name in failed for step in self.plan.of_kind("cell")),
         }
 
-    def _say_end(self, _status: Status) -> None:
+    def _say_end(self, _status: Status) -> list[Path]:
         self._console.print(sweep_table(self.plan.cells))
         self._say(failure_lines(self._outcomes))
+        return self._students()
 
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterator[str]:
         # What conf/ changes unasked, once for each task, method and depth.
@@ -161,8 +145,6 @@ class Sweep(Campaign):
         states = [planned.state for planned in self.plan.cells]
         counts = [f"{states.count(state)} {word}" for state, word in _STATES.items()]
         yield f"{len(states)} cells: {', '.join(counts)}"
-        if not self.plan.steps:
-            return
         others = [
             plural(len(steps), *words)
             for kind, words in _OTHERS.items()
@@ -172,8 +154,7 @@ class Sweep(Campaign):
             yield f"beside them: {', '.join(others)}"
         guess = estimate(self.plan.steps)
         if guess.seconds:
-            took = duration(guess.seconds / workers)
-            yield f"about {took} of training with {plural(workers, 'worker')}"
+            yield about(guess.seconds, workers, " of training")
         if guess.unknown:
             yield f"no estimate for {plural(guess.unknown, 'training')}: none like it yet"
 
@@ -184,16 +165,16 @@ class Sweep(Campaign):
         from alpkd_pipeline.reporting.sources import Sources
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
-        columns: dict[tuple[str, int], set[str]] = {}
+        columns = defaultdict[tuple[str, int], set[str]](set)
         for planned in self.plan.cells:
             place = planned.coordinates
-            columns.setdefault((place["task"], place["layers"]), set()).add(place["method"])
+            columns[place["task"], place["layers"]].add(place["method"])
         pairs = pairs_of([sorted(methods) for methods in columns.values()])
         if pairs and self._cells[0].store.is_dir():
-            asked = Asked.of(self._cells[0].params.compare.model_dump(mode="json"))
-            tasks = sorted({task for task, _ in columns})
-            asked = replace(asked, sweep=None, only={})
+            compare = self._cells[0].params.compare.model_dump(mode="json")
+            asked = replace(Asked.of(compare), sweep=None, only={})
             sources = Sources(gather(self._cells[0].store, asked))
+            tasks = sorted({task for task, _ in columns})
             yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
 
@@ -214,30 +195,20 @@ def sweep_id(env: str | None, began: datetime, number: int = 1) -> str:
 def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What a sweep's record says of its cells and of its jobs, as far as they have ended."""
     known = {outcome.job.name: outcome for outcome in outcomes}
-    jobs = [
-        {"name": s.job.name, "kind": s.kind, **_ended(known.get(s.job.name), done=False)}
-        for s in plan.steps
-    ]
+
+    def ended(name: str, *, done: bool = False) -> dict[str, Any]:
+        found = known.get(name)
+        if found is None:
+            return {"state": "done" if done else "todo", "error": None, "seconds": None}
+        return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
+
+    jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
     cells = [
-        {
-            "coordinates": p.coordinates,
-            "key": p.cell.student.key,
-            "command": p.cell.command,
-            **_ended(
-                known.get(p.name),
-                done=p.state == "done" or p.cell.student_scores.found is not None,
-            ),
-        }
+        {"coordinates": p.coordinates, "key": p.cell.student.key, "command": p.cell.command}
+        | ended(p.name, done=p.state == "done" or p.cell.student_scores.found is not None)
         for p in plan.cells
     ]
     return {"cells": cells, "jobs": jobs}
-
-
-def _ended(outcome: Outcome | None, *, done: bool) -> dict[str, Any]:
-    if outcome is None:
-        return {"state": "done" if done else "todo", "error": None, "seconds": None}
-    seconds = round(outcome.seconds, 3)
-    return {"state": outcome.state, "error": outcome.error, "seconds": seconds}
 
 
 MOST_FAILURES = 20
@@ -277,12 +248,11 @@ def dev_score(planned: GridCell) -> float | None:
 
 def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """What was not done and why, one line each; jobs that were only waiting are counted."""
-    told = [o for o in outcomes if o.state in ("failed", "interrupted")]
-    waiting = sum(o.state == "not run" for o in outcomes)
-    lines = [outcome_line(outcome) for outcome in told[:MOST_FAILURES]]
+    told = [outcome_line(o) for o in outcomes if o.state in ("failed", "interrupted")]
+    waiting = [o.error for o in outcomes if o.state == "not run"]
+    lines = told[:MOST_FAILURES]
     if len(told) > MOST_FAILURES:
         lines.append(f"and {len(told) - MOST_FAILURES} more")
     if waiting:
-        why = next(o.error for o in outcomes if o.state == "not run")
-        lines.append(f"not run: {plural(waiting, 'job')} ({why})")
+        lines.append(f"not run: {plural(len(waiting), 'job')} ({waiting[0]})")
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
 from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.layout import search_records
-from alpkd_pipeline.store.run_folder import RunFolder, finished_below, newest_first
+from alpkd_pipeline.store.run_folder import finished_below, newest_first
 
 MOST_NAMES = 4
 """How many parameters are named."""
@@ -25,20 +26,18 @@ class EarlierStudents:
 
     def __init__(self) -> None:
         self._folders = cache(lambda place: newest_first(finished_below(place)))
-        self._studies = cache(_studies)
+        self.studies = cache(_studies)  # that searches have recorded, by store
 
     def like(self, cell: Cell) -> list[Mapping[str, Any]]:
         """The run.json of each finished student with the coordinates of a cell, newest first."""
-        place, name = cell.student.expected.parent, _without_key(cell.student.expected)
-        same = [folder for folder in self._folders(place) if _without_key(folder.path) == name]
-        seed = cell.params.teacher.seed
-        runs = filter(None, map(_run_of, same))
-        return [run for run in runs if run["params"]["teacher"].get("seed") == seed]
-
-    def search_of(self, run: Mapping[str, Any], store: Path) -> str | None:
-        """The search that found a student's numbers."""
-        found = study_of(run, self._studies(store))
-        return found.search if found else None
+        place, seed, found = cell.student.expected, cell.params.teacher.seed, list[Any]()
+        for folder in self._folders(place.parent):
+            if folder.path.name.rpartition("-")[0] == place.name.rpartition("-")[0]:
+                with suppress(OSError, ValueError, KeyError, TypeError):  # of another shape
+                    run = folder.run
+                    if run["identity"] and run["params"]["teacher"]["seed"] == seed:
+                        found.append(run)
+        return found
 
 
 def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
@@ -46,18 +45,6 @@ def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
         return findings(search_records(store))
     except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record
         return {}
-
-
-def _without_key(folder: Path) -> str:
-    return folder.name.rpartition("-")[0]
-
-
-def _run_of(folder: RunFolder) -> dict[str, Any] | None:
-    try:
-        found = folder.run
-        return found if found["params"] and found["identity"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def why_stale(
@@ -72,7 +59,8 @@ def why_stale(
     if not rivals:
         return ()
     found, run = min(rivals, key=lambda rival: len(rival[0]))
-    then, now = earlier.search_of(run, cell.store), preset.name if preset else None
+    study = study_of(run, earlier.studies(cell.store))
+    then, now = study.search if study else None, preset.name if preset else None
     if then and then != now:
         return (*found, f"made with preset {then}" + (f", not {now}" if now else ""))
     was = diff.flat(run["params"])
@@ -83,8 +71,13 @@ def why_stale(
 
 def differences(cell: Cell, run: Mapping[str, Any]) -> tuple[str, ...]:
     """What of a cell differs from a finished run."""
-    params = _changed_parameters(cell, run["params"])
-    libraries = _changed_libraries((run.get("provenance") or {}).get("libraries") or {})
+    now = {name: block for name, block in cell.params.plain().items() if name in run["params"]}
+    # A parameter that was added since, and left at nothing, says nothing.
+    changed = diff.differences(now, run["params"])
+    params = [name for name in changed if name not in diff.PATHS_WITHOUT_EFFECT]
+    then = (run.get("provenance") or {}).get("libraries") or {}
+    versions = library_versions(TRAINING_LIBRARIES).items()
+    libraries = [f"{n} {then[n]} -> {v}" for n, v in versions if then.get(n, v) != v]
     found = [f"parameters ({some(params, MOST_NAMES)})"] if params else []
     if run["identity"].get("code") != cell.student_code:
         found.append("code")
@@ -102,14 +95,3 @@ def _changed_inputs(cell: Cell, keys: Mapping[str, str], params: list[str]) -> l
         return [] if about_data else ["data"]
     about_teacher = any(name.startswith("teacher.") for name in params)
     return ["teacher"] if keys.get("teacher") != cell.teacher.key and not about_teacher else []
-
-
-def _changed_parameters(cell: Cell, then: Mapping[str, Any]) -> list[str]:
-    now = {name: block for name, block in cell.params.plain().items() if name in then}
-    # A parameter that was added since, and left at nothing, says nothing.
-    return [name for name in diff.differences(now, then) if name not in diff.PATHS_WITHOUT_EFFECT]
-
-
-def _changed_libraries(then: Mapping[str, str]) -> list[str]:
-    now = library_versions(TRAINING_LIBRARIES)
-    return [f"{n} {then[n]} -> {now[n]}" for n in now if n in then and then[n] != now[n]]

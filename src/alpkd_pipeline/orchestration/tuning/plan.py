@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -17,13 +16,11 @@ from alpkd_pipeline.orchestration.check import Conf, check_cell
 from alpkd_pipeline.orchestration.parameters import merged, nested, repeat_command, study_title
 from alpkd_pipeline.orchestration.subject import SharedFacts
 from alpkd_pipeline.orchestration.tuning.spec import (
-    TUNE_FILE,
     Point,
     Range,
     Space,
     TuneSpec,
-    grid,
-    size,
+    points_of,
     space_of,
 )
 from alpkd_pipeline.params import Params
@@ -46,30 +43,33 @@ class CellMaker:
     group: str
     facts: SharedFacts = field(default_factory=SharedFacts)
 
-    def cells(self, target: Target, point: Point) -> list[Cell]:
-        """The cells of a trial, one per seed.
+    def cells(self, target: Target, point: Point, *, check: bool = False) -> list[Cell]:
+        """The cells of a trial, one per seed; `check` refuses those that cannot work.
 
         They differ from the cells of a run with the winning preset in nothing but the point and
         in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
         rows as its student, which starts from the teacher's weights.
         """
-        return [self._cell(target, point, seed) for seed in self.spec.seeds]
-
-    def _cell(self, target: Target, point: Point, seed: int) -> Cell:
-        place = {**target, "seed": seed, "teacher_seed": seed}
-        chosen = nested({**point, "training.selection": self.spec.selection})
-        changes = merged(self.spec.given(place, self.on_top), chosen)
-        run = {"run": {"kind": "trial", "group": self.group}}
-        conf = self.conf.without_tuned(target)
+        spec, conf, cells = self.spec, self.conf.without_tuned(target), list[Cell]()
+        chosen = {**point, "training.selection": spec.selection}
+        chosen |= {"run.kind": "trial", "run.group": self.group}
         try:
-            params = conf.params(merged(changes, run))
+            for seed in spec.seeds:
+                place = {**target, "seed": seed, "teacher_seed": seed}
+                changes = merged(spec.given(place, self.on_top), nested(chosen))
+                params = conf.params(changes)
+                if spec.selection == "holdout" and not params.teacher.finetuned:
+                    fraction = params.training.holdout_fraction
+                    same = {"selection": "holdout", "holdout_fraction": fraction}
+                    changes = merged(changes, {"teacher": {"training": same}})
+                    params = conf.params(changes)
+                command = repeat_command(self.env, changes)
+                cells.append(Cell(params, self.project, command, self.facts))
+                if check:
+                    check_cell(cells[-1])
         except UserError as error:
             raise UserError(f"{study_title(target)}: {error}") from None
-        if self.spec.selection == "holdout" and not params.teacher.finetuned:
-            same = {"selection": "holdout", "holdout_fraction": params.training.holdout_fraction}
-            changes = merged(changes, {"teacher": {"training": same}})
-            params = conf.params(merged(changes, run))
-        return Cell(params, self.project, repeat_command(self.env, changes), self.facts)
+        return cells
 
 
 def shared(cell: Cell) -> Params:
@@ -102,10 +102,6 @@ def seconds_of(cells: Sequence[Cell]) -> float:
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)
 
 
-_NO_QUESTION = ("trials", "cells_per_gpu", "ray")
-"""Entries of tune.yml that say how much is searched and where, not what."""
-
-
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
     """One study, its points where they are known beforehand, and the cells of one of them."""
@@ -116,18 +112,14 @@ class PlannedStudy:
     other code, data or numbers are never taken for its own."""
     space: Space
     budget: int
-    points: tuple[Point, ...] | None
-    sample: tuple[Cell, ...]
-
-    @property
-    def possible(self) -> int | None:
-        """How many points there are; None if one of the settings is a range."""
-        return size(self.space)
+    points: Sequence[Point] | None
+    sample: Sequence[Cell]
 
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:
     """The name of a search: the same for the same question, whatever its budget."""
-    asked = {name: value for name, value in spec.plain().items() if name not in _NO_QUESTION}
+    budget = ("trials", "cells_per_gpu", "ray")  # how much is searched and where, not what
+    asked = {name: value for name, value in spec.plain().items() if name not in budget}
     given = {name: value for name, value in on_top.items() if name != "run"}
     return f"tune-{env or 'base'}-{key_of({'spec': asked, 'params': given})[:8]}"
 
@@ -139,7 +131,7 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
         {"task": task, "method": method, "layers": layers}
         for task, layers, method in product(spec.tasks, spec.layers, spec.methods)
     ]
-    targets = chosen(only, targets, f"--only: no study of {TUNE_FILE}")
+    targets = chosen(only, targets, f"--only: no study of {spec.file}")
     return [_planned(maker, target) for target in targets]
 
 
@@ -147,41 +139,27 @@ def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     spec = maker.spec
     regression = maker.cells(target, {})[0].task.kind == "regression"
     space = space_of(spec.dimensions, get_row(target["method"]), regression=regression)
-    first = _first(space)
-    sample = maker.cells(target, first)
-    possible = size(space)
-    budget = spec.trials if possible is None else min(spec.trials, possible)
-    known = possible is not None and (spec.sampler != "tpe" or possible <= budget)
-    points = tuple(grid(space, budget)) if known else None
+    corners = list(_corners(space))
+    sample = maker.cells(target, corners[0])
+    points = points_of(space, spec.sampler, spec.trials)
     # Refused now: a search of many hours must not end with a cell that is impossible.
-    for point in _corners(space) if points is None else points:
-        for cell in maker.cells(target, point):
-            try:
-                check_cell(cell)
-            except UserError as error:
-                raise UserError(f"{study_title(target)}: {error}") from None
-    name = _name(spec, target, space, sample)
-    return PlannedStudy(target, name, space, budget, points, tuple(sample))
-
-
-def _first(space: Space) -> Point:
-    return {n: v.low if isinstance(v, Range) else v[0] for n, v in space.items()}
+    for point in corners if points is None else points:
+        maker.cells(target, point, check=True)
+    facts = {
+        # The values that the space chooses are those of its first point, whatever conf/ says.
+        "cells": [cell.student.key for cell in sample],
+        "space": {n: asdict(v) if isinstance(v, Range) else v for n, v in space.items()},
+        "sampler": spec.sampler,
+    }
+    name = f"{study_title(target).replace(' ', '-')}-{key_of(facts)[:12]}"
+    budget = spec.trials if points is None else len(points)
+    return PlannedStudy(target, name, space, budget, points, sample)
 
 
 def _corners(space: Space) -> Iterator[Point]:
     """Points that together have every value of a list and both ends of every range."""
-    first = _first(space)
+    first = {n: v.low if isinstance(v, Range) else v[0] for n, v in space.items()}
     yield first
     for name, values in space.items():
         for value in (values.low, values.high) if isinstance(values, Range) else values:
             yield {**first, name: value}
-
-
-def _name(spec: TuneSpec, target: Target, space: Space, sample: Sequence[Cell]) -> str:
-    facts = {
-        # The values that the space chooses are those of its first point, whatever conf/ says.
-        "cells": [cell.student.key for cell in sample],
-        "space": json.loads(json.dumps(space, default=asdict)),
-        "sampler": spec.sampler,
-    }
-    return f"{study_title(target).replace(' ', '-')}-{key_of(facts)[:12]}"

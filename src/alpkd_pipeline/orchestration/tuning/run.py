@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from alpkd_pipeline.errors import UserError, as_typed, plural, short
 from alpkd_pipeline.orchestration.check import Conf
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.orchestration.parameters import coordinate_params, study_title
-from alpkd_pipeline.orchestration.presets import Preset, preset_path, write_presets
+from alpkd_pipeline.orchestration.presets import COORDINATES, Preset, preset_path, write_presets
 from alpkd_pipeline.orchestration.sweep.campaign import Campaign, now
-from alpkd_pipeline.orchestration.sweep.estimate import Training, duration, estimated, outcome_line
+from alpkd_pipeline.orchestration.sweep.estimate import about, estimated, outcome_line
 from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event
 from alpkd_pipeline.orchestration.tuning.plan import (
     CellMaker,
@@ -23,7 +26,7 @@ from alpkd_pipeline.orchestration.tuning.plan import (
     search_id,
 )
 from alpkd_pipeline.orchestration.tuning.search import Running, Search, held, run_search
-from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec, check_not_searched
+from alpkd_pipeline.orchestration.tuning.spec import Point, TuneSpec, check_not_searched, size
 from alpkd_pipeline.orchestration.tuning.study import Study, open_storage, settled_trials
 from alpkd_pipeline.reporting.formats import score_text
 from alpkd_pipeline.reporting.terminal import text_table
@@ -31,42 +34,31 @@ from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.manifest import read_object
 from alpkd_pipeline.tracking.group import Status
 
-if TYPE_CHECKING:
-    from rich.table import Table
 
-DATABASE = "optuna.db"
-
-
+@dataclass(eq=False, repr=False)
 class Tuning(Campaign):
-    """A search of the studies that `only` chooses, perhaps with another budget each.
+    """A search of the studies that `only` chooses, perhaps with so many `trials` each.
 
     Running it writes the presets. It fails if a study finds nothing, or a trial fails through no
     fault of its settings.
     """
 
     kind = "search"
-    spec: TuneSpec
+    spec: TuneSpec = field(init=False)
+    trials: int | None = None
 
-    def __init__(
-        self,
-        project: Path,
-        loader: CellConfigLoader,
-        env: str | None,
-        only: Mapping[str, Any],
-        trials: int | None,
-        command: str,
-    ) -> None:
-        super().__init__(project, loader, env, command)
-        conf, on_top = loader.conf, loader.runtime_params or {}
-        spec = TuneSpec.read(loader.folders)
-        self.spec = spec.model_copy(update={"trials": trials}) if trials else spec
+    def __post_init__(self) -> None:
+        conf, on_top = self.loader.conf, self.loader.runtime_params or {}
+        spec = TuneSpec.read(self.loader.folders)
+        self.spec = spec.model_copy(update={"trials": self.trials or spec.trials})
         check_not_searched(self.spec, on_top, "--params")
-        name = search_id(self.spec, env, on_top)
-        self._maker = CellMaker(self.spec, conf, on_top, env, project, name)
-        self.studies = plan_studies(self._maker, only)
+        name = search_id(self.spec, self.env, on_top)
+        self._maker = CellMaker(self.spec, conf, on_top, self.env, self.project, name)
+        self.studies = plan_studies(self._maker, self.only)
         cells = [cell for study in self.studies for cell in study.sample]
+        self._budget = sum(study.budget for study in self.studies)
         self._take(name, cells, self._budget * len(self.spec.seeds))
-        self._database = self._record.with_name(DATABASE)
+        self._database = self._record.with_name("optuna.db")
         self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
         self._searches: list[Search] = []
 
@@ -81,12 +73,10 @@ class Tuning(Campaign):
         names = [self.name, *(study.name for study in self.studies)]
         with held(self._record.parent, names):
             storage = open_storage(self._database)
-            for planned in self.studies:
-                metric = planned.sample[0].task.deciding_metric
-                study = Study(
-                    storage, planned.name, planned.space, self.spec.sampler, planned.budget, metric
-                )
-                self._searches.append(Search(planned.target, study, self._maker))
+            for p in self.studies:
+                metric = p.sample[0].task.deciding_metric
+                study = Study(storage, p.name, p.space, self.spec.sampler, p.budget, metric)
+                self._searches.append(Search(p.target, study, self._maker))
             yield
 
     def _work(self, engine: Engine) -> Status:
@@ -99,10 +89,6 @@ class Tuning(Campaign):
 
     def _has_ended(self, status: Status) -> bool:
         return self._complete and status != "KILLED"
-
-    @property
-    def _budget(self) -> int:
-        return sum(planned.budget for planned in self.studies)
 
     @property
     def _settled(self) -> int:
@@ -126,14 +112,14 @@ class Tuning(Campaign):
         changes = []
         for search in self._searches:
             best, tried = search.study.best(), plural(search.study.settled, "trial")
-            if best is not None and best.values:
-                found = f"best of {tried}, {self.spec.selection} {best.score:.4f}"
+            if best is not None and best.params:
+                found = f"best of {tried}, {self.spec.selection} {best.value:.4f}"
                 by = f"{self.name}: {found}, {now()[:10]}"
-                preset = Preset(dict(search.target), best.values, by)
+                preset = Preset(dict(search.target), best.params, by)
                 changes.append((preset, self._before[study_title(search.target)]))
         if not changes:
             return []
-        path = preset_path(Path(self._loader.conf_source), self.env)
+        path = preset_path(Path(self.loader.conf_source), self.env)
         was_there = path.exists()
         write_presets(path, [preset for preset, _ in changes])
         return change_lines(changes, str(short(path)), was_there=was_there)
@@ -144,7 +130,7 @@ class Tuning(Campaign):
     def _metrics(self) -> dict[str, float]:
         return {"trials": self._budget, "trials.done": self._settled}
 
-    def _say_end(self, status: Status) -> None:
+    def _say_end(self, status: Status) -> list[Path]:
         changes = self._write_presets() if self._has_ended(status) else []
         self._console.print(tuning_table(self._searches))
         if status == "KILLED":
@@ -160,11 +146,8 @@ class Tuning(Campaign):
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
         elif changes and self._cells[0].params.teacher.finetuned:
             self._tell("the teacher was brought fine-tuned and may have seen the holdout")
-
-    def _students(self) -> list[Path]:
-        """Those of the best trials."""
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
-        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.values)]
+        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]
         return [cell.student.path for cell in cells]
 
 
@@ -185,22 +168,22 @@ def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, A
 def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """What a record says about one study."""
     best = study.best()
-    trials = sorted([*study.trials(), *study.failed()], key=lambda trial: trial.number)
+    trials = sorted([*study.trials(), *study.failed()], key=attrgetter("number"))
     return {
         **coordinates,
         "trials": [
             {
                 "number": trial.number,
-                "values": dict(trial.values),
-                "score": trial.score,
-                "state": "done" if trial.score is not None else "failed",
-                **trial.facts,
+                "values": trial.params,
+                "score": trial.value,
+                "state": "failed" if trial.value is None else "done",
+                **trial.user_attrs,
             }
             for trial in trials
         ],
-        "best": None if best is None else {"values": best.values, "score": best.score},
+        "best": best and {"values": best.params, "score": best.value},
         "metric": study.metric,
-        "possible": study.possible,
+        "possible": size(study.space),
         "budget": study.budget,
         "done": len(study.trials()),
     }
@@ -208,22 +191,20 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
 
 def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Some studies, and those of a record that are of another task, method or depth."""
-    places = [_place(study) for study in given]
-    kept = [s for s in read_object(path).get("studies", []) if _place(s) not in places]
-    return sorted([*kept, *given], key=_place)
+    found = {_place(study): study for study in (*read_object(path).get("studies", []), *given)}
+    return [found[place] for place in sorted(found)]
 
 
-def _place(study: Mapping[str, Any]) -> tuple[str, str, int]:
-    return str(study["task"]), str(study["method"]), int(study["layers"])
+_place = itemgetter(*COORDINATES)
 
 
 def point_text(point: Point) -> str:
     """A point for people: `lr=0.0004, temperature=2`."""
     shown = (
-        (name.rpartition(".")[2], f"{value:g}" if isinstance(value, float) else str(value))
+        f"{name.rpartition('.')[2]}={f'{value:g}' if isinstance(value, float) else value}"
         for name, value in point.items()
     )
-    return ", ".join(f"{name}={value}" for name, value in shown) or "nothing to choose"
+    return ", ".join(shown) or "nothing to choose"
 
 
 def trial_line(trial: Running, score: float | None) -> str:
@@ -237,12 +218,12 @@ def trial_line(trial: Running, score: float | None) -> str:
 def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int) -> list[str]:
     """What a search would do, one line per study, of which some trials are done, and for all."""
     titles = [study_title(study.target) for study in studies]
-    width = max(map(len, titles))
-    lines = []
+    width, left, lines = max(map(len, titles)), 0, []
     for title, study, n in zip(titles, studies, tried, strict=True):
-        of = "a range" if study.possible is None else f"{study.possible} possible"
+        possible = size(study.space)
+        of = "a range" if possible is None else f"{possible} possible"
         lines.append(f"{title:{width}}  {study.budget} trials of {of}, {n} done")
-    left = sum(study.budget - n for study, n in zip(studies, tried, strict=True))
+        left += study.budget - n
     each = f", each with {seeds} seeds" if seeds > 1 else ""
     return [*lines, f"{plural(len(studies), 'study', 'studies')}, {left} trials to run{each}"]
 
@@ -273,28 +254,27 @@ def change_lines(
 def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers: int) -> str:
     """About how long the students will take, judged by those that are finished in the store."""
     seconds, unknown = estimated(
-        Training(cell, teacher=False, times=study.budget - n)
+        (cell, False, study.budget - n)
         for study, n in zip(studies, tried, strict=True)
         for cell in study.sample
     )
-    by = plural(workers, "worker")
-    told = f"about {duration(seconds / workers)} with {by}" if seconds else ""
+    told = [about(seconds, workers)]
     if unknown:
-        more = f"no estimate for {plural(unknown, 'student')}: nothing of their task is finished"
-        return f"{told}; {more}" if told else more
-    return told or "nothing to do"
+        students = plural(unknown, "student")
+        told.append(f"no estimate for {students}: nothing of their task is finished")
+    return "; ".join(told[not seconds :]) or "nothing to do"
 
 
 def tuning_table(searches: Sequence[Search]) -> Table:
     """One line per study: what was tried and what was best."""
     rows = []
     for search in searches:
-        best, possible = search.study.best(), search.study.possible
+        best, possible = search.study.best(), size(search.study.space)
         metric = search.maker.cells(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
         title = study_title(search.target)
-        point = point_text(best.values) if best else "no trial has a score"
-        score = f"{score_text(best.score)} {metric}" if best else ""
+        point = point_text(best.params) if best else "no trial has a score"
+        score = f"{score_text(best.value)} {metric}" if best else ""
         rows.append([title, point, score, done if possible is None else f"{done}/{possible}"])
     judge = searches[0].maker.spec.selection
     return text_table(["study", "best", f"score on {judge}", "trials"], rows)

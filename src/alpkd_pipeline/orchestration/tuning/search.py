@@ -12,33 +12,27 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.orchestration.cell import Cell
 from alpkd_pipeline.orchestration.parameters import study_title
-from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Job, Listener, Outcome, run_jobs
-from alpkd_pipeline.orchestration.sweep.plan import Kind, Missing
+from alpkd_pipeline.orchestration.sweep.jobs import Engine, Event, Listener, Outcome, run_jobs
+from alpkd_pipeline.orchestration.sweep.plan import Missing
 from alpkd_pipeline.orchestration.tuning.plan import CellMaker, Target, score_of, seconds_of, shared
 from alpkd_pipeline.orchestration.tuning.study import Asked, Study
-from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.store.unfinished import taken
 
 
-def add_student(missing: Missing, cell: Cell, name: str) -> str | None:
+def add_student(missing: Missing, cell: Cell, name: str) -> list[str]:
     """Plan a student with what it shares with others, as far as it is missing; its job, if any.
 
     Two cells with the same teacher share its job; cells of the same key share that of the first.
     """
     if cell.student.found is not None:
-        return None
-    seed, params, needs = cell.params.teacher.seed, shared(cell), list[str]()
-    wanted: list[tuple[Kind, Artifact, str, str]]
-    wanted = [("teacher", cell.teacher, "finetune_teacher", "teacher")]
-    if cell.needs_signals:
-        wanted.append(("signals", cell.signals, "distill", "signals of teacher"))
-    for kind, stage, pipeline, what in wanted:
-        if stage.found is None:
-            title = f"{cell.task.name} {what} s{seed} {stage.key[:8]}"
-            needs = missing.add(kind, cell, title, pipeline, [stage], needs, params=params)
-    return missing.add("cell", cell, name, "distill", [cell.student], needs)[0]
+        return []
+    task, seed = cell.task.name, cell.params.teacher.seed
+    teacher = f"{task} teacher s{seed} {cell.teacher.key[:8]}"
+    signals = f"{task} signals of teacher s{seed} {cell.signals.key[:8]}"
+    needs = missing.add_shared(cell, cell.teacher, teacher, signals, shared(cell))
+    return missing.add("cell", cell, name, "distill", [cell.student], needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class Search:
     maker: CellMaker
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Running:
     """A trial that was asked for and not told yet."""
 
@@ -65,6 +59,18 @@ class Running:
     def name(self) -> str:
         """What people call it: `mrpc alp_kd 3L trial 7`."""
         return f"{study_title(self.search.target)} trial {self.asked.number}"
+
+    def hears(self, outcome: Outcome) -> bool:
+        """Take note of how a job ended; whether it was the last one of this trial."""
+        if outcome.job.name not in self.left:
+            return False
+        if outcome.error is not None:
+            self.error = self.error or outcome.error
+            self.used_up = self.used_up and outcome.diverged
+        if outcome.state == "interrupted":  # most often by Ctrl-C: the trial is taken up again
+            return False
+        self.left.remove(outcome.job.name)
+        return not self.left
 
     def tell(self) -> float | None:
         """Tell the study what the trial was worth."""
@@ -103,54 +109,31 @@ def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Li
 
 def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Listener) -> bool:
     """Run some trials to their end; each is told as soon as its last job has ended."""
-    jobs, waiting = _jobs(trials)
-    untold = {id(trial): trial for trial in trials}
+    missing, untold = Missing(), list(trials)
+    for trial in trials:
+        seeds = ((cell, f"{trial.name} s{cell.params.seed}") for cell in trial.cells)
+        trial.left = {job for cell, name in seeds for job in add_student(missing, cell, name)}
 
     def settle(trial: Running) -> None:
-        del untold[id(trial)]
+        untold.remove(trial)
         told(trial, trial.tell())
 
     def listen(event: Event) -> None:
         heard(event)
-        for trial in waiting.get(event.job.name, []) if event.outcome else []:
-            if _was_last(trial, event.outcome) and id(trial) in untold:
+        for trial in trials:
+            if event.outcome and trial.hears(event.outcome):
                 settle(trial)
 
     for trial in trials:
         if not trial.left:
             settle(trial)
-    if run_jobs(jobs, engine, listen).stopped:
+    if run_jobs([step.job for step in missing.in_order()], engine, listen).stopped:
         return False
-    for trial in list(untold.values()):
+    while untold:
         # Its worker was ended by others, or its listener failed; without an answer the study
         # would ask for it for ever.
-        settle(trial)
+        settle(untold[0])
     return True
-
-
-def _jobs(trials: Sequence[Running]) -> tuple[list[Job], dict[str, list[Running]]]:
-    """The jobs of some trials, and which trials wait for which of them."""
-    missing, waiting = Missing(), dict[str, list[Running]]()
-    for trial in trials:
-        for cell in trial.cells:
-            job = add_student(missing, cell, f"{trial.name} s{cell.params.seed}")
-            if job is not None:
-                waiting.setdefault(job, []).append(trial)
-                trial.left.add(job)
-    return [step.job for step in missing.in_order()], waiting
-
-
-def _was_last(trial: Running, outcome: Outcome | None) -> bool:
-    """Take note of how a job of a trial ended; whether it was the last one."""
-    if outcome is None:
-        return False
-    if outcome.error is not None:
-        trial.error = trial.error or outcome.error
-        trial.used_up = trial.used_up and outcome.diverged
-    if outcome.state == "interrupted":  # most often by Ctrl-C: the trial is taken up again
-        return False
-    trial.left.discard(outcome.job.name)
-    return not trial.left
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
@@ -28,7 +28,7 @@ Point: TypeAlias = dict[str, Value]
 LARGEST_GRID = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, config={"strict": True, "extra": "forbid"})
 class Range:
     """Numbers between two ends, evenly or (`log`) evenly on a logarithmic scale."""
 
@@ -58,8 +58,8 @@ def size(space: Space) -> int | None:
     return math.prod(lengths) if len(lengths) == len(space) else None
 
 
-def grid(space: Space, limit: int) -> list[Point]:
-    """The first points of a finite space in a fixed random order.
+def grid(space: Space, limit: int | None = None) -> list[Point]:
+    """The first points of a finite space in a fixed random order, all without a limit.
 
     A larger limit only adds points, and methods with the same space get the same ones.
     """
@@ -72,6 +72,13 @@ def grid(space: Space, limit: int) -> list[Point]:
     points = list(product(*reversed(lists)))  # the first setting varies first
     random.Random(0).shuffle(points)
     return [dict(zip(space, reversed(point), strict=True)) for point in points[:limit]]
+
+
+def points_of(space: Space, sampler: Sampler, budget: int) -> list[Point] | None:
+    """The points that a study tries, in their order; None where they are drawn one by one."""
+    possible = size(space)
+    drawn = possible is None or (sampler == "tpe" and possible > budget)
+    return None if drawn else grid(space, budget)
 
 
 def _dimension(name: str, given: Any) -> tuple[Value, ...] | Range:
@@ -92,31 +99,22 @@ def _dimension(name: str, given: Any) -> tuple[Value, ...] | Range:
 
 
 def _range(name: str, given: Mapping[str, Any]) -> Range:
-    unknown = sorted(set(given) - {"low", "high", "log"})
-    ends = [given.get("low"), given.get("high")]
-    numbers = all(isinstance(e, int | float) and not isinstance(e, bool) for e in ends)
-    if unknown or not numbers or not isinstance(given.get("log", False), bool):
+    told = f"space.{name} = {dict(given)!r}:"
+    try:
+        found = Range(**given)
+    except (TypeError, ValidationError):
         raise UserError(
-            f"space.{name} = {dict(given)!r}: a range has low and high, two numbers,"
-            " and log: true or false"
-        )
-    low, high, log = float(given["low"]), float(given["high"]), bool(given.get("log", False))
-    if not (math.isfinite(low) and math.isfinite(high) and low < high) or (log and low <= 0):
-        wanted = "0 < low < high" if log else "low < high"
-        raise UserError(f"space.{name} = {dict(given)!r}: needs {wanted}")
-    return Range(low, high, log)
-
-
-TUNE_FILE = "tune.yml"
-
-HELD_OUT_TOO = ("teacher.training.selection", "teacher.training.holdout_fraction")
-"""What a search sets for the teacher of a trial that is judged by a holdout."""
+            f"{told} a range has low and high, two numbers, and log: true or false"
+        ) from None
+    if not (0 if found.log else -math.inf) < found.low < found.high < math.inf:
+        raise UserError(f"{told} needs {'0 < ' if found.log else ''}low < high")
+    return found
 
 
 class TuneSpec(CampaignSpec):
     """One study for each task, method and depth, all with the same budget."""
 
-    file = TUNE_FILE
+    file = "tune.yml"
     page = "docs/tuning.md"
 
     seeds: Seeds = (0,)
@@ -130,17 +128,19 @@ class TuneSpec(CampaignSpec):
         """The checked space."""
         return read_space(self.space)
 
-    @classmethod
-    def parse(cls, values: Mapping[str, Any], shown: str | None = None) -> Self:
-        """As for a sweep; what is searched cannot be set too."""
-        spec = super().parse(values, shown)
-        try:
-            _check_space(spec)
-            for settings in (spec.params, *(rule.settings for rule in spec.overrides)):
-                check_not_searched(spec, settings, "params and overrides")
-        except UserError as error:
-            raise UserError(f"{shown or cls.file}: {error}") from None
-        return spec
+    @model_validator(mode="after")
+    def _searches_what_it_can(self) -> Self:
+        rows = [get_row(name) for name in self.methods]
+        for name, given in self.dimensions.items():
+            if self.sampler == "grid" and isinstance(given, Range):
+                raise UserError(
+                    f"space.{name} is a range, and sampler: grid needs lists; use tpe or random"
+                )
+            if not any(has_setting(row, name) for row in rows):
+                raise UserError(f"space.{name}: no method of this search has it")
+        for settings in (self.params, *(rule.settings for rule in self.overrides)):
+            check_not_searched(self, settings, "params and overrides")
+        return self
 
 
 def check_not_searched(spec: TuneSpec, settings: Mapping[str, Any], place: str) -> None:
@@ -149,20 +149,10 @@ def check_not_searched(spec: TuneSpec, settings: Mapping[str, Any], place: str) 
     why["teacher.seed"] = "a trial's teacher has the seed of its student"
     why["training.selection"] = "it is 'selection' in tune.yml"
     if spec.selection == "holdout":
-        why |= dict.fromkeys(HELD_OUT_TOO, "a trial's teacher leaves out the rows of its student")
+        held_out = "teacher.training.selection", "teacher.training.holdout_fraction"
+        why |= dict.fromkeys(held_out, "a trial's teacher leaves out the rows of its student")
     why |= dict.fromkeys(spec.space, "it is in the space")
     given = flat(settings)
     for name, reason in why.items():
         if name in given:
             raise UserError(f"{place} cannot set '{name}': {reason}")
-
-
-def _check_space(spec: TuneSpec) -> None:
-    rows = [get_row(name) for name in spec.methods]
-    for name, given in spec.dimensions.items():
-        if spec.sampler == "grid" and isinstance(given, Range):
-            raise UserError(
-                f"space.{name} is a range, and sampler: grid needs lists; use tpe or random"
-            )
-        if not any(has_setting(row, name) for row in rows):
-            raise UserError(f"space.{name}: no method of this search has it")

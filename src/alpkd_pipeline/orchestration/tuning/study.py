@@ -7,20 +7,20 @@ the search was killed, is taken up again under its number; a finished one is nev
 from __future__ import annotations
 
 import math
-import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Sampler, Space, grid, size
+import optuna
+from filelock import FileLock
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from alpkd_pipeline.orchestration.tuning.spec import Point, Range, Sampler, Space, grid, points_of
 from alpkd_pipeline.tasks.metrics import is_error, sign
 from alpkd_pipeline.tracking.settings import sqlite_address
-
-if TYPE_CHECKING:
-    import optuna
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
 
 TPE_BATCH = 4
 """Trials that TPE is asked for at a time: a fixed number, so that the number of workers does not
@@ -40,20 +40,8 @@ class Asked(NamedTuple):
     point: Point
 
 
-class Trial(NamedTuple):
-    """A trial that ended, without a score if it failed, and what else was told of it."""
-
-    number: int
-    values: Point
-    score: float | None
-    facts: Mapping[str, Any]
-
-
 def open_storage(path: Path) -> optuna.storages.BaseStorage:
     """Optuna's database at a path, made if it is not there; one process at a time makes it."""
-    import optuna
-    from filelock import FileLock
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
@@ -66,12 +54,10 @@ def settled_trials(path: Path, name: str) -> int:
     """How many trials of a study need not run again; makes neither the database nor the study."""
     if not path.exists():
         return 0
-    import optuna
-
-    storage = open_storage(path)
-    if name not in optuna.get_all_study_names(storage):
+    try:
+        study = optuna.load_study(study_name=name, storage=open_storage(path))
+    except KeyError:  # nothing was asked for yet
         return 0
-    study = optuna.load_study(study_name=name, storage=storage)
     return sum(map(_is_settled, study.get_trials(deepcopy=False)))
 
 
@@ -95,8 +81,6 @@ class Study:
         budget: int,
         metric: str = "",
     ) -> None:
-        import optuna
-
         self._storage, self.metric = storage, metric
         self._study = optuna.create_study(
             storage=storage,
@@ -104,11 +88,15 @@ class Study:
             direction="minimize" if is_error(metric) else "maximize",
             load_if_exists=True,
         )
-        self._space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
-        self._distributions = {n: _distribution(given) for n, given in space.items()}
-        self.possible = size(space)
-        self.budget = budget if self.possible is None else min(budget, self.possible)
-        self._walked = self.possible is not None and (sampler != "tpe" or self.possible <= budget)
+        self.space, self._sampler, self._seed = space, sampler, zlib.crc32(name.encode())
+        self._distributions: dict[str, BaseDistribution] = {
+            name: FloatDistribution(given.low, given.high, log=given.log)
+            if isinstance(given, Range)
+            else CategoricalDistribution(given)
+            for name, given in space.items()
+        }
+        self._points = points_of(space, sampler, budget)
+        self.budget = budget if self._points is None else len(self._points)
         self._failed_now: set[int] = set()
 
     def ask(self) -> list[Asked]:
@@ -118,15 +106,15 @@ class Study:
         what fails now is not.
         """
         asked = self._taken_up()
-        left = self.budget - self.settled - len(self._failed_now) - len(asked)
-        if self._walked:
-            tried = [t.params for t in self._settled()] + [a.point for a in asked]
-            tried += [t.params for t in self._all() if t.number in self._failed_now]
-            new = [p for p in grid(self._space, self.budget) if p not in tried][: max(0, left)]
-            return asked + [self._fixed(point) for point in new]
-        most = min(left, TPE_BATCH - len(asked)) if self._sampler == "tpe" else left
-        for _ in range(most):
-            asked.append(self._new([a.point for a in asked]))
+        over = [*self._settled(), *(t for t in self._all() if t.number in self._failed_now)]
+        tried = [trial.params for trial in over] + [trial.point for trial in asked]
+        left = max(0, self.budget - len(tried))
+        if self._points is not None:
+            new = [point for point in self._points if point not in tried]
+            return asked + [self._fixed(point) for point in new[:left]]
+        for _ in range(min(left, TPE_BATCH - len(asked)) if self._sampler == "tpe" else left):
+            asked.append(self._new(tried))
+            tried.append(asked[-1].point)
         return asked
 
     def tell(self, number: int, score: float, facts: Mapping[str, Any]) -> None:
@@ -142,7 +130,7 @@ class Study:
         If its point is to blame it counts as tried; else the next call of the search tries it.
         """
         self._remember(number, {**facts, USED_UP: True} if used_up else facts)
-        self._study.tell(number, state=_state("FAIL"))
+        self._study.tell(number, state=TrialState.FAIL)
         if not used_up:
             self._failed_now.add(number)
 
@@ -151,70 +139,55 @@ class Study:
         """How much of the budget is used up."""
         return len(self._settled())
 
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[FrozenTrial]:
         """The trials that have a score, each point once, as many as the budget allows.
 
         More may be there from a search with a larger budget; they would not be fair to others.
         """
-        return [_trial(t) for t in self._settled() if t.state == _state("COMPLETE")]
+        return [t for t in self._settled() if t.state == TrialState.COMPLETE]
 
-    def failed(self) -> list[Trial]:
+    def failed(self) -> list[FrozenTrial]:
         """The points that never got a score, with their last failure."""
-        scored = [t.values for t in self.trials()]
-        last = {
-            repr(sorted(t.params.items())): _trial(t)
-            for t in self._all()
-            if t.state == _state("FAIL") and t.user_attrs.get("error")
-        }
-        return [trial for trial in last.values() if trial.values not in scored]
+        scored = [t.params for t in self.trials()]
+        told = (t for t in self._all(TrialState.FAIL) if t.user_attrs.get("error"))
+        last = {repr(sorted(t.params.items())): t for t in told}
+        return [t for t in last.values() if t.params not in scored]
 
-    def best(self) -> Trial | None:
+    def best(self) -> FrozenTrial | None:
         """The trial of the best score, the earlier one of equals; None without any."""
-        done = self.trials()
         turn = sign(self.metric)
-        return max(done, key=lambda t: (turn * (t.score or 0.0), -t.number), default=None)
+        return max(self.trials(), key=lambda t: turn * (t.value or 0.0), default=None)
 
     def _settled(self) -> list[FrozenTrial]:
-        return [t for t in self._all() if _is_settled(t)][: self.budget]
+        return list(filter(_is_settled, self._all()))[: self.budget]
 
     def _taken_up(self) -> list[Asked]:
         """Trials that were asked for and never told; whoever asked for them is gone."""
         found = []
-        for trial in self._all():
-            if trial.state != _state("RUNNING"):
-                continue
-            if set(trial.params) == set(self._space):
-                found.append(Asked(trial.number, dict(trial.params)))
+        for trial in self._all(TrialState.RUNNING):
+            if set(trial.params) == set(self.space):
+                found.append(Asked(trial.number, trial.params))
             else:  # killed while the point was drawn
-                self._study.tell(trial.number, state=_state("FAIL"))
+                self._study.tell(trial.number, state=TrialState.FAIL)
         return found
 
-    def _new(self, running: Sequence[Point]) -> Asked:
-        """A point that the sampler has not drawn before; the seed follows the trial's number."""
-        tried = [trial.params for trial in self._settled()] + list(running)
+    def _new(self, tried: Sequence[Point]) -> Asked:
+        """A point that the sampler has not drawn before."""
+        kind = TPESampler if self._sampler == "tpe" else RandomSampler
         for _ in range(REPEATS):
-            self._study.sampler = self._seeded(len(self._all()))
+            # A sampler's own sequence would begin anew when a search goes on, and repeat its
+            # points: so the seed follows the trial's number.
+            self._study.sampler = kind(seed=(self._seed + len(self._all())) % 2**32)
             trial = self._study.ask(self._distributions)
             if trial.params not in tried:
-                return Asked(trial.number, dict(trial.params))
-            self._study.tell(trial.number, state=_state("FAIL"))
-        points = grid(self._space, self.possible or 0)
-        return self._fixed(next(p for p in points if p not in tried))
+                return Asked(trial.number, trial.params)
+            self._study.tell(trial.number, state=TrialState.FAIL)
+        return self._fixed(next(p for p in grid(self.space) if p not in tried))
 
     def _fixed(self, point: Point) -> Asked:
-        from optuna.samplers import PartialFixedSampler, RandomSampler
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna calls this class experimental
-            self._study.sampler = PartialFixedSampler(point, RandomSampler())
-        return Asked(self._study.ask(self._distributions).number, point)
-
-    def _seeded(self, number: int) -> optuna.samplers.BaseSampler:
-        # A sampler's own sequence would begin anew when a search goes on, and repeat its points.
-        from optuna.samplers import RandomSampler, TPESampler
-
-        kind = TPESampler if self._sampler == "tpe" else RandomSampler
-        return kind(seed=(self._seed + number) % 2**32)
+        state, known = TrialState.RUNNING, self._distributions
+        self._study.add_trial(create_trial(state=state, params=point, distributions=known))
+        return Asked(self._all()[-1].number, point)
 
     def _remember(self, number: int, facts: Mapping[str, Any]) -> None:
         study = self._storage.get_study_id_from_name(self._study.study_name)
@@ -222,28 +195,9 @@ class Study:
         for name, value in facts.items():
             self._storage.set_trial_user_attr(trial, name, value)
 
-    def _all(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+    def _all(self, *states: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=states or None)
 
 
 def _is_settled(trial: FrozenTrial) -> bool:
-    return trial.state == _state("COMPLETE") or bool(trial.user_attrs.get(USED_UP))
-
-
-def _trial(trial: FrozenTrial) -> Trial:
-    score = trial.values[0] if trial.values else None
-    return Trial(trial.number, dict(trial.params), score, dict(trial.user_attrs))
-
-
-def _state(name: str) -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState[name]
-
-
-def _distribution(given: tuple[Any, ...] | Range) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    if isinstance(given, Range):
-        return FloatDistribution(given.low, given.high, log=given.log)
-    return CategoricalDistribution(given)
+    return trial.state == TrialState.COMPLETE or bool(trial.user_attrs.get(USED_UP))
