@@ -113,6 +113,7 @@ def test_only_what_is_served_is_in_it_and_no_path_of_this_machine(
         *(f"artifacts/published/{name}" for name in ("export.json", "runtime.py")),
         *(f"artifacts/published/{name}" for name in ("tokenizer.json", "onnx/model_int8.onnx")),
         "evidence/evidence.json",
+        "artifacts/published/README.md",
         "evidence/predictions.csv",
     }
     places = [str(tmp_path).encode(), str(Path(__file__).parents[2]).encode(), b"/tmp/"]

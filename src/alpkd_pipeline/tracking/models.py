@@ -131,9 +131,7 @@ class Models:
         tags = {"key": folder.key, "student_key": run["identity"]["key"], "form": form}
         kept = ("task", "method", "layers", "seed")
         tags |= {name: text for name, text in run_tags(run).items() if name in kept}
-        tags["description"] = (
-            f"{run['description']} Published as ONNX {form}."
-        )
+        tags["description"] = f"{run['description']} Published as ONNX {form}."
         name = re.sub(r"[^\w-]", "_", f"{run['name']}-{form}")
         model = self._client.create_logged_model(
             self._store.experiment_id, name, source_run_id=run_id, tags=tags
