@@ -135,16 +135,5 @@ def _check_read(
             text = " / ".join(filter(None, row))
             raise UserError(
                 f"{folder} reads {text!r:.80} otherwise than the model did in training"
-                f" ({name} {_first_difference(found, wanted)}): its tokenizer is another one"
+                f" ({name} {found!s:.60} instead of {wanted!s:.60}): its tokenizer is another one"
             )
-
-
-def _first_difference(found: list[int] | None, wanted: list[int] | None) -> str:
-    if found is None or wanted is None:
-        return "are missing" if found is None else "are too many"
-    at = next(
-        (i for i, pair in enumerate(zip(found, wanted, strict=False)) if pair[0] != pair[1]), -1
-    )
-    if at < 0:
-        return f"are {len(found)} instead of {len(wanted)}"
-    return f"have {found[at]} instead of {wanted[at]} at token {at}"
