@@ -114,7 +114,9 @@ def test_a_node_shows_its_code_and_where_it_stands(site: Site) -> None:
 
 def test_stages_can_be_picked_by_their_tags(site: Site) -> None:
     tags = {tag["name"] for tag in site.read("main")["tags"]}
-    assert tags == {tag for node in PIPELINES["__default__"].nodes for tag in node.tags}
+    assert tags == {
+        tag for pipeline in PIPELINES.values() for node in pipeline.nodes for tag in node.tags
+    }
 
 
 def test_drawing_makes_no_result(site: Site, cell: Cell) -> None:

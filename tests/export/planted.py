@@ -105,6 +105,12 @@ def swap(plant: Plant) -> None:
     plant.settings(labels=[*labels[1:], labels[0]])
 
 
+def threshold(plant: Plant, share: float) -> float:
+    """What a share of the dev rows' probabilities of the second class lies below."""
+    second = Calibration().probabilities(plant.world.dev().rows.logits)[:, 1]
+    return float(np.quantile(second, share))
+
+
 def shuffled_vocabulary(said: dict[str, Any]) -> None:
     vocabulary = said["model"]["vocab"]
     names = [f"w{i}" for i in range(WORDS)]
@@ -230,8 +236,8 @@ PAIR: Mapping[str, Fault] = {
     "token types unknown to transformers": lambda p: p.words(
         "model_input_names", ["input_ids", "attention_mask"]
     ),
-    "a threshold of 0.8": lambda p: p.settings(threshold=0.8),
-    "a threshold of 0.2": lambda p: p.settings(threshold=0.2),
+    "a high threshold": lambda p: p.settings(threshold=threshold(p, 0.8)),
+    "a low threshold": lambda p: p.settings(threshold=threshold(p, 0.2)),
 }
 
 

@@ -14,7 +14,7 @@ QUICK = (
     "token types dropped by the settings",
     "stale ONNX of another student",
     "truncation at half",
-    "a threshold of 0.8",
+    "a high threshold",
     "a temperature of 1.1",
     "int8 scales of zero",
     "fp16 overflow",
