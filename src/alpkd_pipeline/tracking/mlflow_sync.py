@@ -273,7 +273,6 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     A client would give that experiment a place in the working directory, and writes the place into
     its SQL as it is: a quote in the folder's name ends the statement. Addresses have none.
     """
-    _client_class()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
