@@ -114,7 +114,7 @@ def test_tables_show_up_in_mlflow(
     folder: Path, table: pd.DataFrame, settings: TrackingSettings
 ) -> None:
     run_id = log_comparison(folder, settings, table)
-    tags = prepare_store(settings)._client.get_run(run_id).data.tags
+    tags = prepare_store(settings).client.get_run(run_id).data.tags
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "table.json", "type": "table"}]
 
 

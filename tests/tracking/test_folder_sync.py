@@ -193,7 +193,7 @@ def test_a_database_that_was_deleted_is_filled_again(
     folder = made.whole()
     sync_folder(folder, settings)
     store = prepare_store(settings)
-    store._client.rename_experiment(store.experiment_id, "lost")
+    store.client.rename_experiment(store.experiment_id, "lost")
     prepare_store.cache_clear()
     sync_folder(folder, settings)
     assert rows("select count(*) from metrics") == [(2 * made.whole_points,)]
@@ -346,7 +346,7 @@ def test_a_run_that_a_user_deleted_stays_deleted(
 ) -> None:
     folder = training().whole()
     run_id = sync_folder(folder, settings)
-    prepare_store(settings)._client.delete_run(run_id or "")
+    prepare_store(settings).client.delete_run(run_id or "")
     assert sync_folder(folder, settings) == run_id
     assert rows("select count(*) from runs") == [(1,)]
 

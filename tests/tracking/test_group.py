@@ -70,7 +70,7 @@ def test_trainings_lie_below_it(settings: TrackingSettings, training: Make, rows
 def test_a_group_has_a_view_of_its_students(settings: TrackingSettings) -> None:
     opened(settings)
     store = prepare_store(settings)
-    tags = store._client.get_experiment(store.experiment_id).tags
+    tags = store.client.get_experiment(store.experiment_id).tags
     view = json.loads(tags[f"mlflow.sharedViewState.{GROUP}"])
     assert view["searchFilter"] == f"tags.stage = 'student' and tags.group = '{GROUP}'"
 

@@ -89,7 +89,7 @@ def test_of_two_parents_made_at_once_all_take_the_older(
 
     monkeypatch.setattr(MlflowStore, "create", someone_was_faster)
     found = make_parent(store, GROUP, "sweep", 5)
-    assert store._client.get_run(found).info.start_time == 4
+    assert store.client.get_run(found).info.start_time == 4
 
 
 def test_a_copied_store_gives_the_same_picture(

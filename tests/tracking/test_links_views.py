@@ -38,14 +38,14 @@ def test_a_group_s_filter_finds_students_alone() -> None:
 def test_an_experiment_has_the_view_of_all_students(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
     (expected,) = view_tags(STUDENTS, CELLS_FILTER).items()
-    experiment = store._client.get_experiment(store.experiment_id)
+    experiment = store.client.get_experiment(store.experiment_id)
     assert expected in experiment.tags.items()
 
 
 def test_an_experiment_of_before_gets_it(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
     name, text = next(iter(view_tags(STUDENTS, CELLS_FILTER).items()))
-    store.tag_experiment({name: "{}"})
+    store.client.set_experiment_tag(store.experiment_id, name, "{}")
     prepare_store.cache_clear()
     prepare_store(settings)
-    assert store._client.get_experiment(store.experiment_id).tags[name] == text
+    assert store.client.get_experiment(store.experiment_id).tags[name] == text

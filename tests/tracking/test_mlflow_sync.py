@@ -53,7 +53,7 @@ def test_the_experiment_keeps_artifacts_at_an_absolute_place(
 
 def test_a_deleted_experiment_is_named(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
-    store._client.delete_experiment(store.experiment_id)
+    store.client.delete_experiment(store.experiment_id)
     prepare_store.cache_clear()
     with pytest.raises(UserError, match="experiment 'alpkd' was deleted: restore it"):
         prepare_store(settings)
@@ -67,7 +67,7 @@ def test_tokens_tell_experiments_and_new_databases_apart(
     assert first.token != other.token
     prepare_store.cache_clear()
     assert prepare_store(settings).token == first.token
-    first._client.rename_experiment(first.experiment_id, "old")  # as a new database would
+    first.client.rename_experiment(first.experiment_id, "old")  # as a new database would
     prepare_store.cache_clear()
     assert prepare_store(settings).token != first.token
 
@@ -127,7 +127,7 @@ def test_data_sets_stay_single(store: MlflowStore, rows: Rows) -> None:
 def test_a_run_that_is_gone_or_deleted_has_no_facts(store: MlflowStore) -> None:
     assert store.facts("0" * 32) is None
     run_id = store.create("n", 1, {})
-    store._client.delete_run(run_id)
+    store.client.delete_run(run_id)
     assert store.facts(run_id) is None
 
 

@@ -222,7 +222,7 @@ def test_a_lost_state_and_scores_give_the_same_points(
 
 def test_a_deleted_run_is_left_alone(store: Store, settings: TrackingSettings, rows: Rows) -> None:
     run_id = sync_folder(store.student, settings)
-    prepare_store(settings)._client.delete_run(run_id or "")
+    prepare_store(settings).client.delete_run(run_id or "")
     store.score(store.student, "student", "8" * 64, of=KEY)
     assert sync_folder(store.student, settings) == run_id
     assert rows("select count(*) from metrics where key = 'score'") == [(0,)]

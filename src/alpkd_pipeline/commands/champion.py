@@ -50,5 +50,4 @@ def champion(
     elif by_hand is not None:
         click.echo(registered.set_by_hand(by_hand))
     else:
-        for line in registered.lines():
-            click.echo(line)
+        click.echo("\n".join(registered.lines()))

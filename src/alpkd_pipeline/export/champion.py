@@ -49,28 +49,25 @@ class Evidence:
 def evidence_of(facts: Any, answers: bytes) -> Evidence:
     """The evidence in a model, from its facts and its file of answers."""
     table = pd.read_csv(BytesIO(answers), usecols=["label", "prediction"])
-    p50, size, where = _measured(facts["speed"], facts["form"])
-    labels, given = table["label"].to_numpy(), table["prediction"].to_numpy()
-    return Evidence(Task.from_dict(facts["task"]), facts["dev"], labels, given, p50, size, where)
-
-
-def _measured(speed: Any, form: str) -> tuple[float, float, tuple[str, int]]:
-    """p50 in ms, MB on disk, and where: what a speed.json says of a published form."""
-    (told,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == ("onnx", form))
-    return told["one"]["p50_ms"], told["disk_mb"], (speed["processor"], speed["threads"])
+    speed, form = facts["speed"], ("onnx", facts["form"])
+    (told,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == form)
+    return Evidence(
+        Task.from_dict(facts["task"]),
+        facts["dev"],
+        table["label"].to_numpy(),
+        table["prediction"].to_numpy(),
+        told["one"]["p50_ms"],
+        told["disk_mb"],
+        (speed["processor"], speed["threads"]),
+    )
 
 
 def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bool, str]:
     """Whether a version may take the champion's place, and why, in words after its verdict.
 
-    Not worse: the 95 % limit of what the first metric loses on the same rows is within the margin.
-    And better for something: faster on the same processor, smaller, or with a better score.
-
-    Args:
-        new: the version.
-        old: the champion.
-        version: the champion's number.
-        margin: points of the first metric, or an error's own unit.
+    Not worse: the 95 % limit of what the first metric loses on the same rows is within the margin,
+    points or an error's own unit. And better for something: faster on the same processor, smaller,
+    or with a better score. `version` is the number of the old one, the champion.
     """
     if new.task.name != old.task.name:
         return False, f"it is of the task {new.task.name}, version {version} of {old.task.name}"
@@ -113,11 +110,7 @@ def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bo
 
 
 class Registered:
-    """A registered model.
-
-    Raises:
-        UserError: there is none of that name, or MLflow cannot be reached.
-    """
+    """A registered model; UserError if there is none of that name, or MLflow is out of reach."""
 
     def __init__(self, name: str, settings: TrackingSettings) -> None:
         self._name, self._settings = name, settings
@@ -147,8 +140,7 @@ class Registered:
     def promote(self, version: str, margin: float) -> str:
         """Let a version, or `candidate`, take the champion's place; what was decided, in a line.
 
-        Raises:
-            UserError: it may not, for the reason that is kept with it too.
+        Raises UserError if it may not, for the reason that is kept with it too.
         """
         with self._told(), registry_lock(self._settings):
             self._look()

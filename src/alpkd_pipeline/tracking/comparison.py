@@ -17,28 +17,24 @@ from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-
-STAGE = "compare"
 TABLE = "table.json"
 
 
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
     """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
 
-    Gives the run's id; the same comparison again gives the run that it has. Raises UserError where
-    the store cannot be reached.
+    Gives the run's id, the same for the same comparison; UserError where MLflow is out of reach.
     """
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
         store, key = prepare_store(settings), RunFolder(folder).key
         run_id = store.find(key)
-        facts = store.facts(run_id) if run_id else None
-        if run_id and facts and "complete" in facts.tags:
-            return run_id
         if run_id is None:
-            tags = {"stage": STAGE, IDENTITY_TAG: key, "key": key, "folder": folder.name}
+            tags = {"stage": "compare", IDENTITY_TAG: key, "key": key, "folder": folder.name}
             tags[NOTE_TAG] = _note(folder, table)
             run_id = store.create(f"comparison-{key[:8]}", now_ms(), tags)
+        elif (facts := store.facts(run_id)) and "complete" in facts.tags:
+            return run_id
         store.log_table(run_id, table, TABLE)
         files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in list_files(folder)}
         store.log_files(run_id, files)
@@ -68,24 +64,20 @@ def _note(folder: Path, table: DataFrame) -> str:
     return f"{len(table)} students compared: {', '.join(counts)}.\n\nOpen Artifacts, then {where}."
 
 
-VERDICT, DATE, OF, BY = "rerun.verdict", "rerun.date", "rerun.of", "rerun.by"
-
-
 def tag_rerun(
     original: Path, rerun: Path, verdict: str, date: str, settings: TrackingSettings
 ) -> tuple[str | None, str | None]:
     """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
 
-    Gives the ids of both runs; None for one that is not there. Raises UserError where the tracking
-    store cannot be reached; nothing else is lost by that.
+    Gives the ids of both; None for one that is not there. UserError where MLflow is out of reach.
     """
     with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
         of, by = (_run_of(RunFolder(folder), store) for folder in (original, rerun))
         if of and by:
-            tags = {VERDICT: verdict, DATE: date}
-            store.set_tags(by, {**tags, OF: of})
-            store.set_tags(of, {**tags, BY: by})
+            tags = {"rerun.verdict": verdict, "rerun.date": date}
+            store.set_tags(by, {**tags, "rerun.of": of})
+            store.set_tags(of, {**tags, "rerun.by": by})
     return of, by
 
 

@@ -1,7 +1,4 @@
-"""From a run folder's run.json and journal to MLflow's parameters and tags: pure functions.
-
-`run` is the content of run.json throughout.
-"""
+"""From run.json, `run` throughout, and journal to MLflow's parameters and tags: pure functions."""
 
 from __future__ import annotations
 
@@ -34,10 +31,7 @@ WHOLE = ("task.columns", "task.files")
 
 
 def training_id(key: str, first_event: Mapping[str, Any]) -> str:
-    """What tells a training from every other: its key and when it began.
-
-    It follows from files alone, so that a copy of a run folder finds the same MLflow run.
-    """
+    """What tells a training from every other, in files alone: its key and when it began."""
     return hashlib.sha256(f"{key} {first_event['time']}".encode()).hexdigest()[:32]
 
 
@@ -48,10 +42,7 @@ def selection_name(run: Mapping[str, Any]) -> str:
 
 
 def flat_params(run: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters that are set and that a result depends on, under their dotted names.
-
-    How a teacher was trained stands in its own run, not in those of its students.
-    """
+    """The parameters that are set and that a result depends on; a teacher's are in its own run."""
     params = _own_params(run)
     if run["stage"] == "student":
         params["teacher"] = {k: v for k, v in params["teacher"].items() if k != "training"}
@@ -106,11 +97,7 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What lines of the journal say of where and how a training ran.
-
-    The `hardware` of its `start` line; `rows_at_once.<training or evaluation>`, where memory was
-    too short for a whole batch; `resumed_on`, where it went on with something else than before.
-    """
+    """What the journal says of hardware, of memory that was short, and of going on elsewhere."""
     tags: dict[str, str] = {}
     for event in events:
         if event["event"] == "start":
@@ -133,10 +120,7 @@ def folder_name(folder: Path, project: Path) -> str:
 
 
 def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
-    """The run's description for people, in Markdown, with the command that repeats it.
-
-    What it came to and the folder of the result are told once it is finished.
-    """
+    """The description in Markdown; what it came to and the folder are told once it is finished."""
     command = mask_credentials(run.get("command") or "")
     parts = [
         run.get("description", ""),

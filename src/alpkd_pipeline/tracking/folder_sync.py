@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +43,9 @@ Pictures = Callable[[Path], dict[str, bytes]]
 class FolderSync:
     """One run folder and its MLflow run.
 
-    The run is found by the training's id, a tag that follows from run.json and the journal's
-    first line. So the files alone decide: a folder that was copied, whose state was lost, or
-    whose training was killed and resumed goes on in the run it had. A `live` training runs now, so
-    that the run's status should be RUNNING.
+    The run is found by the training's id, which follows from the files alone: a folder that was
+    copied, whose state was lost, or whose training was killed and resumed goes on in the run it
+    had. A `live` training runs now, so that the run's status should be RUNNING.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class FolderSync:
         Gives the run's id; None as long as nothing has begun.
         """
         # A folder that is gone has not begun, or was published a moment ago.
-        return self._with_run(self._catch_up) if self.folder.is_dir() else None
+        return self._push() if self.folder.is_dir() else None
 
     def close(self, final: Path) -> str | None:
         """Push everything of a folder that was published as `final`, whose run is FINISHED then.
@@ -84,16 +82,18 @@ class FolderSync:
         Gives the run's id; None when the folder holds no training.
         """
         self.folder, self._finished = final, RunFolder(final)
-        return self._with_run(partial(self._close, self._finished))
+        return self._push()
 
-    def _with_run(self, push: Callable[[str], None]) -> str | None:
-        """Do something with the folder's run, alone of all processes; None if it has none yet."""
+    def _push(self) -> str | None:
+        """Push to the folder's run, alone of all processes; None if it has none yet."""
         where = lock_file(self.folder.with_name(f"{self._name}.mlflow"))
         where.parent.mkdir(exist_ok=True)
         with FileLock(where, timeout=LOCK_TIMEOUT):
             run_id = self._attach()
-            if run_id is not None:
-                push(run_id)
+            if run_id is not None and self._finished is not None:
+                self._close(self._finished, run_id)
+            elif run_id is not None:
+                self._catch_up(run_id)
         return run_id
 
     def _catch_up(self, run_id: str) -> None:
@@ -211,8 +211,7 @@ class FolderSync:
 
     def _push_events(self, run_id: str) -> None:
         events, read = self._events(self._read)
-        if tags := flatten.event_tags(events):
-            self._store.set_tags(run_id, tags)
+        self._store.set_tags(run_id, flatten.event_tags(events))
         selection = flatten.selection_name(self._run)
         for batch, pushed in points.new_batches(events, selection, self._state.pushed):
             self._store.log_points(run_id, batch)

@@ -21,7 +21,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 GROUP_TAG = "group"
 PARENT_TAG = "mlflow.parentRunId"
-"""The tag by which MLflow's page puts a run below another one."""
+"""By which MLflow's page puts a run below another one."""
 
 
 def make_parent(store: MlflowStore, group_id: str, kind: Kind, start_ms: int) -> str:
@@ -36,10 +36,7 @@ def make_parent(store: MlflowStore, group_id: str, kind: Kind, start_ms: int) ->
 
 
 def parent_tags(store: MlflowStore, run: Mapping[str, Any], start_ms: int) -> dict[str, str]:
-    """The tags that put a training below its group's run, which is made if it is missing.
-
-    None for a training that nobody grouped.
-    """
+    """The tags that put a training below its group's run, which is made if it is missing."""
     group_id = run.get("group")
     if not group_id:
         return {}
@@ -70,14 +67,14 @@ def open_group(
     """Make the run of a sweep or search, or go on with the one that is there; its id.
 
     Its name is `group_id`, which the trainings' run.json will hold as `group`. The description is
-    Markdown for people: what is run, and the command. Nested parameters get dotted names. Raises
-    UserError where the store cannot be reached, as all that follow.
+    Markdown. Raises UserError where the store cannot be reached, as all that follow.
     """
     with _opened(settings, group_id) as store:
         run_id = make_parent(store, group_id, kind, now_ms())
         store.log_params(run_id, flat_values(params or {}), store.facts(run_id))
         store.set_tags(run_id, {NOTE_TAG: mask_credentials(description)})
-        store.tag_experiment(view_tags(group_id, group_filter(group_id)))
+        for name, view in view_tags(group_id, group_filter(group_id)).items():
+            store.client.set_experiment_tag(store.experiment_id, name, view)
         store.resume(run_id)
     return run_id
 
@@ -90,11 +87,7 @@ def close_group(
     metrics: Mapping[str, float] | None = None,
     files: Sequence[Path] = (),
 ) -> None:
-    """Say in MLflow how a sweep or search ended, if it has a run.
-
-    Its `metrics` are numbers about the whole, such as how many cells are done; `files` become
-    artifacts as far as they are there.
-    """
+    """Say in MLflow how a sweep or search ended, if it has a run; of the files those there are."""
     with _opened(settings, group_id) as store:
         run_id = store.find(group_id)
         if run_id is None:
@@ -113,10 +106,7 @@ def running_groups(settings: TrackingSettings) -> frozenset[str]:
 
 
 def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
-    """Close the run of a group whose process is gone, as ended with its last training.
-
-    Gives whether it was open.
-    """
+    """Close an open run of a group that is gone, as of its last training; whether there was one."""
     with _opened(settings, group_id) as store:
         found = store.running(get_args(Kind)).get(group_id)
         if found is not None:

@@ -1,9 +1,7 @@
 """Links into MLflow's pages that show what a person wants to see next, and how they look then.
 
 Nothing here asks MLflow: what a link needs stands in the state that a sync leaves in run folders.
-Columns, order and filter of a page of runs are a shared view, which MLflow keeps as JSON in a tag
-of the experiment; a link names it by its key. Without the tag a person would have to choose the
-columns by hand.
+A shared view, columns, order and filter, is JSON in a tag of the experiment; a link names its key.
 """
 
 from __future__ import annotations
@@ -25,9 +23,6 @@ MOST_COMPARED = 10
 """Beyond this MLflow's page of compared runs is a wall of columns."""
 
 _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
-
-VIEW_TAG = "mlflow.sharedViewState."
-"""The beginning of the tag's name, as MLflow's page looks for it; the view's key follows."""
 
 STUDENTS = "students"
 """The key of the view of all students."""
@@ -53,10 +48,7 @@ COLUMNS = {
 
 
 def view_tags(key: str, search: str) -> dict[str, str]:
-    """The experiment's tag that holds a view of runs, the best score first.
-
-    Links ask for it by `key`; `search` is MLflow's filter of runs.
-    """
+    """The experiment's tag that holds a view of runs; `search` is MLflow's filter of runs."""
     view = {
         "searchFilter": search,
         "orderByKey": "metrics.`score`",
@@ -68,7 +60,7 @@ def view_tags(key: str, search: str) -> dict[str, str]:
         "columnOrder": list(COLUMNS),
         "columnWidths": COLUMNS,
     }
-    return {f"{VIEW_TAG}{key}": json.dumps(view, sort_keys=True)}
+    return {f"mlflow.sharedViewState.{key}": json.dumps(view, sort_keys=True)}
 
 
 def group_filter(group_id: str) -> str:
@@ -84,14 +76,6 @@ def page_of(settings: TrackingSettings) -> str | None:
     return _USER_INFO.sub("", settings.uri).rstrip("/") if known else None
 
 
-def view_link(page: str, experiment_id: str, view: str = STUDENTS, *, charts: bool = False) -> str:
-    """Runs with the filter and the columns of a stored view (`view_tags`), or their curves."""
-    asked = {"workflowType": "machine_learning", "viewStateShareKey": view}
-    if charts:
-        asked["compareRunsMode"] = "CHART"
-    return f"{page}/#/experiments/{experiment_id}/runs?{urlencode(asked)}"
-
-
 def run_lines(settings: TrackingSettings, folder: Path) -> list[str]:
     """The line to print about the run of a folder; none as long as MLflow does not have it."""
     page, states = page_of(settings), _tracked(settings, [folder])
@@ -101,21 +85,16 @@ def run_lines(settings: TrackingSettings, folder: Path) -> list[str]:
 def comparison_lines(
     settings: TrackingSettings, folders: Iterable[Path], view: str = STUDENTS
 ) -> list[str]:
-    """The lines to print about compared students, those to be seen side by side first.
-
-    `view` is the key of the view that shows them.
-    """
+    """The lines to print about compared students, the first ones side by side; `view` is a key."""
     page, states = page_of(settings), _tracked(settings, folders)
     if page is None or not states:
         return []
     experiment_id = states[0].experiment_id
-    lines = [
-        f"students: {view_link(page, experiment_id, view)}",
-        f"curves: {view_link(page, experiment_id, view, charts=True)}",
-    ]
+    asked = urlencode({"workflowType": "machine_learning", "viewStateShareKey": view})
+    table = f"{page}/#/experiments/{experiment_id}/runs?{asked}"
+    lines = [f"students: {table}", f"curves: {table}&compareRunsMode=CHART"]
     run_ids = [state.run_id for state in states]
     if len(run_ids) > 1:
-        # Parallel coordinates, scatter, box and contour plots, all values.
         runs = quote(json.dumps(run_ids, separators=(",", ":")), safe="")
         experiments = quote(json.dumps([experiment_id]), safe="")
         lines.append(f"side by side: {page}/#/compare-runs?runs={runs}&experiments={experiments}")

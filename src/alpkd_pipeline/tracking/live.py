@@ -106,16 +106,11 @@ class LiveSync:
         try:
             action()
         except Exception as error:
-            if is_busy(error):
-                return False
-            self._failures += 1
-            self._fault = store_fault(error)
-            if self._failures == AWAY_FAILURES:
-                log.warning(
-                    "MLflow at %s takes nothing at the moment (%s); training goes on",
-                    self._settings.shown,
-                    self._fault,
-                )
+            if not is_busy(error):
+                self._failures, self._fault = self._failures + 1, store_fault(error)
+                if self._failures == AWAY_FAILURES:
+                    told = "MLflow at %s takes nothing at the moment (%s); training goes on"
+                    log.warning(told, self._settings.shown, self._fault)
             return False
         if self._away:
             log.info("MLflow at %s works again", self._settings.shown)

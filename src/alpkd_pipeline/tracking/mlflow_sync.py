@@ -1,8 +1,7 @@
 """MLflow's runs: a tracking store, reduced to what run folders need; `models` has its models.
 
 Always explicit run ids: MLflow's fluent interface keeps the active run per thread, and Kedro may
-run nodes in threads of its own. MLflow is imported inside functions, since that takes over a
-second.
+run nodes in threads. MLflow is imported inside functions, since that takes over a second.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -49,9 +48,6 @@ IDENTITY_TAG = "identity"
 
 RUNNING = "attributes.status = 'RUNNING'"
 
-MAX_PARAMS = 100
-"""MLflow's limit for parameters in one request."""
-
 SETUP_TIMEOUT = 120.0
 """Seconds to wait for another process that sets the database up."""
 
@@ -62,13 +58,9 @@ def now_ms() -> int:
 
 
 def load_mlflow(settings: TrackingSettings) -> None:
-    """Import what a store of this kind needs.
-
-    For callers that start a thread: the same packages imported from two threads at once may meet
-    half-made modules.
-    """
+    """Import what a store needs: two threads that do so at once may meet half-made modules."""
     _client_class()
-    if settings.artifact_root is not None:
+    if settings.artifact_root:
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
@@ -76,29 +68,46 @@ def load_mlflow(settings: TrackingSettings) -> None:
 def prepare_store(settings: TrackingSettings) -> MlflowStore:
     """Open a store once per process; make its database and its experiment where they are missing.
 
-    Any number of processes may call this at once on a database that does not exist yet. It raises
-    what MLflow raises, or a UserError if the experiment was deleted.
+    Any number of processes may do so at once. Raises what MLflow raises, or a UserError if the
+    experiment was deleted.
     """
-    database = settings.database
-    if database:
-        database.parent.mkdir(parents=True, exist_ok=True)
+    database, root = settings.database, settings.artifact_root
+    load_mlflow(settings)  # for a second or two; processes need not take turns in that
     with _setup_lock(settings):
-        if database is None and settings.artifact_root is not None:
-            _make_tables(settings.uri, settings.artifact_root)
+        if root and not database:
+            _make_tables(settings.uri, root)
         elif database and not database.exists():
             _make_database(database)
-        client = _client_class()(tracking_uri=settings.uri)
+        client = _client_class()(settings.uri, registry_uri=settings.uri)
         experiment = _experiment(client, settings)
-    return MlflowStore(client, str(experiment.experiment_id), _token(settings, experiment))
+    text = f"{settings.place} {experiment.experiment_id} {experiment.creation_time}"
+    token = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return MlflowStore(client, str(experiment.experiment_id), token)
 
 
 def _setup_lock(settings: TrackingSettings) -> AbstractContextManager[object]:
-    """What keeps processes of this machine from making the tables of one database at once."""
-    if settings.artifact_root is None:
-        return nullcontext()  # a server makes its own
+    # A server makes its own tables.
+    return store_lock(settings, SETUP_TIMEOUT) if settings.artifact_root else nullcontext()
+
+
+def store_lock(settings: TrackingSettings, timeout: float, purpose: str = "") -> FileLock:
+    """What keeps processes of this machine from doing the same to a store; timeout in seconds."""
     address = hashlib.sha256(settings.shown.encode()).hexdigest()[:8]
-    database = settings.database or settings.project / f"mlflow.db.{address}"
-    return FileLock(f"{database}.lock", timeout=SETUP_TIMEOUT)
+    beside = settings.database or settings.project / f"mlflow.db.{address}"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{beside}{purpose}.lock", timeout=timeout)
+
+
+@contextmanager
+def tolerating(code: str) -> Iterator[None]:
+    """A context that ends early, and without an error, at an error of MLflow's of this code."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != code:
+            raise
 
 
 def is_busy(error: Exception) -> bool:
@@ -115,11 +124,11 @@ class MlflowStore:
     def __init__(self, client: MlflowClient, experiment_id: str, token: str) -> None:
         # The token tells this experiment of this store from every other, also from one of the same
         # name in a database that was deleted and made again.
-        self._client, self.experiment_id, self.token = client, experiment_id, token
+        self.client, self.experiment_id, self.token = client, experiment_id, token
 
     def create(self, name: str, start_ms: int, tags: Mapping[str, str]) -> str:
         """Make a run with status RUNNING; returns its id."""
-        run = self._client.create_run(
+        run = self.client.create_run(
             self.experiment_id, start_time=start_ms, tags=dict(tags), run_name=name
         )
         return str(run.info.run_id)
@@ -130,28 +139,22 @@ class MlflowStore:
 
     def facts(self, run_id: str) -> RunData | None:
         """Parameters and tags of a run; None when it is gone or was deleted."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run = self._client.get_run(run_id)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return None
-            raise
-        return None if run.info.lifecycle_stage != "active" else run.data
+        with tolerating("RESOURCE_DOES_NOT_EXIST"):
+            run = self.client.get_run(run_id)
+            return run.data if run.info.lifecycle_stage == "active" else None
+        return None
 
     def last_step(self, run_id: str, metric: str) -> int:
         """The last step of a metric; -1 when there is none."""
-        history = self._client.get_metric_history(run_id, metric)
+        history = self.client.get_metric_history(run_id, metric)
         return max((point.step for point in history), default=-1)
 
     def log_points(self, run_id: str, points: Iterable[Point]) -> None:
-        """Add points, at most `points.MAX_POINTS`; those that are there already stay single."""
+        """Add points; those that are there already stay single."""
         from mlflow.entities import Metric
 
         metrics = [Metric(p.name, p.value, p.time_ms, p.step) for p in points]
-        if metrics:
-            self._client.log_batch(run_id, metrics=metrics, synchronous=True)
+        self.client.log_batch(run_id, metrics=metrics, synchronous=True)
 
     def log_params(
         self, run_id: str, params: Mapping[str, str], facts: RunData | None = None
@@ -161,20 +164,14 @@ class MlflowStore:
 
         known = facts.params if facts else {}
         new = [Param(name, value) for name, value in params.items() if name not in known]
-        for i in range(0, len(new), MAX_PARAMS):
-            self._client.log_batch(run_id, params=new[i : i + MAX_PARAMS], synchronous=True)
+        self.client.log_batch(run_id, params=new, synchronous=True)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags, replacing those of the same names."""
         from mlflow.entities import RunTag
 
         made = [RunTag(name, value) for name, value in tags.items()]
-        self._client.log_batch(run_id, tags=made, synchronous=True)
-
-    def tag_experiment(self, tags: Mapping[str, str]) -> None:
-        """Set tags of the experiment, replacing those of the same names."""
-        for name, value in tags.items():
-            self._client.set_experiment_tag(self.experiment_id, name, value)
+        self.client.log_batch(run_id, tags=made, synchronous=True)
 
     def log_datasets(self, run_id: str, datasets: Mapping[str, Mapping[str, str]]) -> None:
         """Record what a run read, by its use; a data set that is recorded already stays single."""
@@ -186,36 +183,30 @@ class MlflowStore:
             for context, facts in datasets.items()
         ]
         if inputs:
-            self._client.log_inputs(run_id, inputs)
+            self.client.log_inputs(run_id, inputs)
 
     def log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Store files as the run's artifacts, by their names below the run."""
-        if not files:
-            return
-        with TemporaryDirectory() as folder:
-            for name, content in files.items():
-                path = Path(folder) / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            self._client.log_artifacts(run_id, folder)
+        for name, content in files.items():
+            self.client.log_stream(run_id, BytesIO(content), name)
 
     def log_table(self, run_id: str, table: Any, file: str) -> None:
         """Store a data frame as a table that MLflow can show, once: a second one is appended."""
-        if file in (found.path for found in self._client.list_artifacts(run_id)):
+        if file in (found.path for found in self.client.list_artifacts(run_id)):
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's use of pandas is not ours to fix
-            self._client.log_table(run_id, table.copy(), file)
+            self.client.log_table(run_id, table.copy(), file)
 
     def resume(self, run_id: str, facts: RunData | None = None) -> None:
         """Set a run back to RUNNING, and take off it the error that its facts tell of."""
-        self._client.update_run(run_id, status="RUNNING")
+        self.client.update_run(run_id, status="RUNNING")
         if facts and "error" in facts.tags:
-            self._client.delete_tag(run_id, "error")
+            self.client.delete_tag(run_id, "error")
 
     def end(self, run_id: str, status: str, at_ms: int) -> None:
         """Give a run its final status: FINISHED, FAILED or KILLED."""
-        self._client.set_terminated(run_id, status, end_time=at_ms)
+        self.client.set_terminated(run_id, status, end_time=at_ms)
 
     def end_abandoned(self, key: str, generation: str | None, at_ms: int) -> None:
         """Mark RUNNING runs of a key as KILLED: their folder is gone, nobody goes on with them."""
@@ -241,7 +232,7 @@ class MlflowStore:
         """Delete runs that a slow server made of a request that had been given up."""
         for run_id in self._ids_of(identity):
             if run_id != keep:
-                self._client.delete_run(run_id)
+                self.client.delete_run(run_id)
 
     def _ids_of(self, identity: str) -> list[str]:
         order = ["attributes.start_time ASC"]
@@ -249,14 +240,11 @@ class MlflowStore:
         return [str(run.info.run_id) for run in found]
 
     def _runs(self, search: str, **options: Any) -> Iterable[Run]:
-        return self._client.search_runs([self.experiment_id], search, **options)
+        return self.client.search_runs([self.experiment_id], search, **options)
 
 
 def _client_class() -> type[MlflowClient]:
-    """MLflow's client, whose import asks for a home: containers have users without one.
-
-    They get `/`, as container engines give it.
-    """
+    """MLflow's client, whose import asks for a home: users without one get `/`."""
     for name, value in CLIENT_DEFAULTS.items():
         os.environ.setdefault(name, value)
     if os.path.expanduser("~") == "~":
@@ -285,7 +273,6 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     A client would give that experiment a place in the working directory, and writes the place into
     its SQL as it is: a quote in the folder's name ends the statement. Addresses have none.
     """
-    _client_class()
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
@@ -297,12 +284,8 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     name, root = settings.experiment, settings.artifact_root
     found = client.get_experiment_by_name(name)
     if found is None:
-        try:
-            place = root.as_uri() if root else None
-            client.create_experiment(name, artifact_location=place)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
-                raise
+        with tolerating("RESOURCE_ALREADY_EXISTS"):  # another process was faster
+            client.create_experiment(name, artifact_location=root.as_uri() if root else None)
         found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage != "active":
         raise UserError(
@@ -314,8 +297,3 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             with suppress(MlflowException):  # columns of a table; not worth a training's tracking
                 client.set_experiment_tag(found.experiment_id, tag, value)
     return found
-
-
-def _token(settings: TrackingSettings, experiment: Experiment) -> str:
-    text = f"{settings.place} {experiment.experiment_id} {experiment.creation_time}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -73,16 +73,9 @@ def _signature() -> ModelSignature:
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Map
 
-    return ModelSignature(
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "label"),
-                ColSpec(DataType.double, "score"),
-                ColSpec(Map(DataType.double), "probabilities"),
-                ColSpec(DataType.boolean, "truncated"),
-            ]
-        )
-    )
+    answer: dict[str, Any] = {"label": DataType.string, "score": DataType.double}
+    answer |= {"probabilities": Map(DataType.double), "truncated": DataType.boolean}
+    return ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]))
 
 
 def write_evidence(folder: RunFolder, task: Mapping[str, Any], place: Path) -> None:

@@ -1,28 +1,25 @@
 """Published models in MLflow: logged as models of their students' runs, registered, called by name.
 
 What a version is judged by lies in the model itself, so that any machine which sees the tracking
-store can judge. Beside `tracking.mlflow_sync` this file talks to MLflow; always through a client,
-never through an active run.
+store can judge.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tracking.flatten import run_tags
 from alpkd_pipeline.tracking.folder_sync import Pictures, sync_folder
-from alpkd_pipeline.tracking.mlflow_sync import prepare_store
+from alpkd_pipeline.tracking.mlflow_sync import prepare_store, store_lock, tolerating
 from alpkd_pipeline.tracking.model_folder import (
     ANSWERS,
     EVIDENCE,
@@ -42,8 +39,8 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 DECISION = "decision"
 """The tag of a version that says why it stands where it stands."""
 
-LOCK_TIMEOUT = 600.0
-"""Seconds to wait for another process that publishes or judges."""
+registry_lock = partial(store_lock, timeout=600.0, purpose=".models")
+"""What keeps processes of this machine from publishing and judging at once; seconds."""
 
 _NAME = re.compile(r"[^/:'\"]+")
 
@@ -59,21 +56,10 @@ def publish_model(
 ) -> str:
     """Log a published folder as a model of its student's run, and register it if that is asked.
 
-    The same folder again finds the model and the version that are there.
-
-    Args:
-        folder: a finished result of the stage `export`.
-        student: the finished folder that it was made from.
-        settings: where models are tracked.
-        register: the name of the registered model.
-        example: a text, or a pair of texts, for whoever wants to see a request.
-        pictures: for the student's run, if that is not in MLflow yet.
-
-    Returns:
-        A line that says where it is.
-
-    Raises:
-        UserError: the name cannot be one, a file is damaged, or MLflow cannot be reached.
+    `folder` is a finished result of the stage `export`, `student` what it was made from. The
+    example, a text or a pair of texts, is for whoever wants to see a request; the pictures are for
+    the student's run, if that is not in MLflow yet. Gives a line that says where the model is.
+    Raises UserError: the name cannot be one, a file is damaged, or MLflow cannot be reached.
     """
     if register is not None and not _NAME.fullmatch(register):
         raise UserError(
@@ -92,30 +78,17 @@ def publish_model(
         return f"models:/{register}/{number}{called} in MLflow at {settings.shown}"
 
 
-def registry_lock(settings: TrackingSettings) -> FileLock:
-    """What keeps processes of this machine from publishing and judging at once."""
-    address = hashlib.sha256(settings.shown.encode()).hexdigest()[:8]
-    beside = settings.database or settings.project / f"mlflow.db.{address}"
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{beside}.models.lock", timeout=LOCK_TIMEOUT)
-
-
 class Models:
-    """The logged and the registered models of a tracking store.
-
-    Every method raises what MLflow raises.
-    """
+    """The logged and the registered models of a store; every method raises what MLflow raises."""
 
     def __init__(self, settings: TrackingSettings) -> None:
-        self._settings, self._store = settings, prepare_store(settings)
-        from mlflow import MlflowClient
-
-        self._client = MlflowClient(settings.uri, registry_uri=settings.uri)
+        self._settings, store = settings, prepare_store(settings)
+        self._client, self._experiment_id = store.client, store.experiment_id
 
     def find(self, key: str) -> LoggedModel | None:
         """The logged model of an export's key; what a killed process left of one is removed."""
-        experiment = self._store.experiment_id
-        for model in self._client.search_logged_models([experiment], f"tags.key = '{key}'"):
+        search = f"tags.key = '{key}'"
+        for model in self._client.search_logged_models([self._experiment_id], search):
             if model.status == "READY":
                 return model
             self._client.delete_logged_model(model.model_id)
@@ -134,7 +107,7 @@ class Models:
         tags["description"] = f"{run['description']} Published as ONNX {form}."
         name = re.sub(r"[^\w-]", "_", f"{run['name']}-{form}")
         model = self._client.create_logged_model(
-            self._store.experiment_id, name, source_run_id=run_id, tags=tags
+            self._experiment_id, name, source_run_id=run_id, tags=tags
         )
         with TemporaryDirectory() as place:
             path = Path(place) / "model"
@@ -150,13 +123,8 @@ class Models:
 
         The newest version is the candidate until it is judged.
         """
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with tolerating("RESOURCE_ALREADY_EXISTS"):
             self._client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
         same = (v for v in self.versions(name) if v.tags.get("key") == model.tags["key"])
         found = next(same, None) or self._client.create_model_version(
             name,
@@ -180,20 +148,14 @@ class Models:
 
     def aliases(self, name: str) -> dict[str, str]:
         """Alias -> version of a registered model; UserError if there is none of that name."""
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with tolerating("RESOURCE_DOES_NOT_EXIST"):
             found = self._client.get_registered_model(name).aliases
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            names = [model.name for model in self._client.search_registered_models()]
-            raise UserError(
-                f"no model '{name}' is registered at {self._settings.shown}"
-                f"{did_you_mean(name, names)}; `kedro run --pipeline=export"
-                f" --params=export.register={name}` registers one"
-            ) from None
-        return {alias: str(version) for alias, version in found.items()}
+            return {alias: str(version) for alias, version in found.items()}
+        names = [model.name for model in self._client.search_registered_models()]
+        raise UserError(
+            f"no model '{name}' is registered at {self._settings.shown}{did_you_mean(name, names)};"
+            f" `kedro run --pipeline=export --params=export.register={name}` registers one"
+        )
 
     def point(self, name: str, alias: str, version: str | int | None) -> None:
         """Let an alias mean a version, or none."""

@@ -53,8 +53,7 @@ def time_ms(event: Mapping[str, Any]) -> int:
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
     """The points of one journal line; lines other than `step` and `eval` have none.
 
-    What stands before a `/` is a section of MLflow's charts. Sections are sorted by name, so that
-    `selection`, what the selecting rows are called, comes first; names without one follow them.
+    What stands before a `/`, such as what the selecting rows are called, is a section of charts.
     """
     if event["event"] == "eval":
         attention = event.get("attention") or {}
@@ -132,9 +131,8 @@ def dataset_facts(
 ) -> dict[str, dict[str, str]]:
     """What MLflow is told of the train split and the first dev split; empty without the data's key.
 
-    By what the split was used for, `train` or `dev`: its name, the first characters of its sha256
-    or, without one (`data_digests`), of the data's key, its source as JSON that MLflow can turn
-    back into a source of that type, and the columns' names and types as JSON.
+    By use, `train` or `dev`. The digest is of the split's sha256 or, without one, the data's key;
+    MLflow can turn the source's JSON back into a source of that type.
     """
     data_key = run["identity"].get("keys", {}).get("splits")
     if not data_key:
@@ -208,9 +206,7 @@ def find_scores(folder: Path) -> Scored | None:
 def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[Point]:
     """A model's scores as metrics, at the time of its training's end.
 
-    `score` is the deciding metric on the first dev split, the same number as in the comparison;
-    `final.<split>.<metric>` are all of them. MLflow shows the latest value of a metric of the
-    user's own, so these have the time of their evaluation.
+    MLflow shows the latest value: the user's own metrics have the time of their evaluation.
     """
     at_ms = max(map(time_ms, sealed_events(RunFolder(folder))), default=0)
     first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
@@ -235,19 +231,15 @@ def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if teacher.is_there:
             yield from _rows(path, teacher.run)
     finished, scored = RunFolder(folder), find_scores(folder)
-    metrics = finished.metrics if finished.has(METRICS) else {}
+    metrics, deciding = finished.metrics if finished.has(METRICS) else {}, run["task"]["metrics"][0]
     total, seconds = metrics.get("parameters", {}).get("total"), metrics.get("seconds")
     # Of the saved model, or else of the best epoch.
     splits = scored.splits if scored else metrics.get("scores", {})
-    deciding = {split: scores.get(run["task"]["metrics"][0]) for split, scores in splits.items()}
+    found = {f"{split} {deciding}": scores.get(deciding) for split, scores in splits.items()}
     yield {
         "model": run["stage"],
         "layers": run_tags(run).get("layers", "-"),
         "parameters": "-" if total is None else f"{total / 1e6:.2f} M",
-        **{
-            f"{split} {run['task']['metrics'][0]}": f"{score:.4f}"
-            for split, score in deciding.items()
-            if isinstance(score, int | float)
-        },
+        **{name: f"{score:.4f}" for name, score in found.items() if isinstance(score, int | float)},
         "training": "-" if seconds is None else f"{seconds:.0f} s",
     }

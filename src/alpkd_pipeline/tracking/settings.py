@@ -88,9 +88,7 @@ def tracking_settings(tracking: str, experiment: str, project: Path) -> Tracking
     """Turn the parameters `run.tracking` and `run.experiment` into settings; None for `off`.
 
     Paths are made absolute: MLflow would read them from the working directory of the moment.
-
-    Raises:
-        UserError: it is not off, `sqlite` (`mlflow.db` in the project) or the address of a store.
+    Raises UserError if it is not off, `sqlite` (`mlflow.db` in the project) or an address.
     """
     project = project.resolve()
     if tracking == "off":
@@ -114,11 +112,8 @@ def tracking_settings(tracking: str, experiment: str, project: Path) -> Tracking
 
 
 STATE_FILE = ".mlflow.json"
-"""How far a run folder has been pushed to MLflow, in the folder itself.
-
-It saves requests and remembers a failure that no server has heard of yet. Without it everything is
-found again in MLflow, and points that are pushed a second time change nothing.
-"""
+"""How far a run folder has been pushed to MLflow, in the folder itself, which saves requests; and a
+failure that no server has heard of yet. Without it everything else is found again in MLflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +155,7 @@ def write_state(folder: Path, state: SyncState) -> None:
     """Replace the state of a folder in one step.
 
     The folder is never made: it may have been published under its final name a moment ago, and
-    an empty folder in its old place would look like an unfinished training.
-
-    Raises:
-        OSError: the folder is gone or cannot be written.
+    an empty folder in its old place would look like an unfinished training. Raises OSError then.
     """
     temporary = folder / f"{STATE_FILE}.tmp"
     temporary.write_text(json.dumps(asdict(state), indent=1, sort_keys=True), "utf-8")

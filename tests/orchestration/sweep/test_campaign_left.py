@@ -115,13 +115,13 @@ def test_runs_of_other_stores_and_runs_that_ended_stay_as_they_are(
 def test_it_ended_with_its_last_training(settings: TrackingSettings, tmp_path: Path) -> None:
     run_id = opened(settings, tmp_path, "killed")
     store = prepare_store(settings)
-    start = store._client.get_run(run_id).info.start_time
+    start = store.client.get_run(run_id).info.start_time
     for number, end in enumerate((start + 7_000, start + 9_000, start + 8_000)):
         child = store.create(f"kd-{number}", start, {"group": "killed", "stage": "student"})
         store.end(child, "FINISHED", end)
     store.create("kd-at-work", start, {"group": "killed", "stage": "student"})
     close_left(tmp_path, settings)
-    assert store._client.get_run(run_id).info.end_time == start + 9_000
+    assert store.client.get_run(run_id).info.end_time == start + 9_000
 
 
 def test_without_records_nobody_asks_mlflow(tmp_path: Path) -> None:
