@@ -59,6 +59,21 @@ def _shared(make: Callable[[Cell], Artifact]) -> cached_property[Artifact]:
     return cached_property(find)
 
 
+def _made_of(model: str, facts: str, *beside: str) -> cached_property[Artifact]:
+    """A stage that is made of a model, and of other results beside it.
+
+    Its folder begins with the model's whole name, so that people find what belongs to a run.
+    """
+
+    def find(cell: Cell) -> Artifact:
+        upstream = {name: cell.stage(name).key for name in (model, *beside)}
+        label = cell.stage(model).expected.name
+        return cell._stage(str(made.attrname), getattr(cell, facts), upstream, label)
+
+    made = cached_property(find)
+    return made
+
+
 class Cell(Subject):
     """The results that a set of parameters defines, each with its key and folder."""
 
@@ -202,81 +217,47 @@ class Cell(Subject):
     @_shared
     def teacher_scores(self) -> Artifact:
         """The teacher's scores on the dev splits."""
-        return self._scored("teacher_scores", self.teacher, self._score_facts)
+        upstream = {"teacher": self.teacher.key, "encoded": self.encoded.key}
+        name = self.teacher.expected.name
+        return self._stage("teacher_scores", self._score_facts, upstream, name)
+
+    student_scores = _made_of("student", "_score_facts", "encoded")
+    # Both models on every split: predictions, scores, submission files, size.
+    teacher_evaluation = _made_of("teacher", "_evaluation_facts", "encoded")
+    student_evaluation = _made_of("student", "_evaluation_facts", "encoded")
+    # How fast they answer on this machine.
+    teacher_latency = _made_of("teacher", "_latency_facts", "encoded")
+    student_latency = _made_of("student", "_latency_facts", "encoded")
+    # Where the student's layers lie among the teacher's.
+    student_geometry = _made_of("student", "_geometry_facts", "teacher", "encoded")
+    # As ONNX files, and as the folder that is published.
+    teacher_onnx = _made_of("teacher", "_onnx_facts")
+    student_onnx = _made_of("student", "_onnx_facts")
+    teacher_export = _made_of("teacher", "_export_facts", "teacher_onnx", "encoded", "splits")
+    student_export = _made_of(
+        "student", "_export_facts", "student_onnx", "encoded", "splits", "teacher"
+    )
 
     @cached_property
-    def student_scores(self) -> Artifact:
-        """The student's scores on the dev splits."""
-        return self._scored("student_scores", self.student, self._score_facts)
-
-    @cached_property
-    def teacher_evaluation(self) -> Artifact:
-        """The teacher on every split: predictions, scores, submission files, size."""
-        return self._scored("teacher_evaluation", self.teacher, self._evaluation_facts)
-
-    @cached_property
-    def student_evaluation(self) -> Artifact:
-        """The student on every split: predictions, scores, submission files, size."""
-        return self._scored("student_evaluation", self.student, self._evaluation_facts)
-
-    @cached_property
-    def teacher_latency(self) -> Artifact:
-        """How fast the teacher answers on this machine."""
-        return self._scored("teacher_latency", self.teacher, self._latency_facts)
-
-    @cached_property
-    def student_latency(self) -> Artifact:
-        """How fast the student answers on this machine."""
-        return self._scored("student_latency", self.student, self._latency_facts)
-
-    @cached_property
-    def student_geometry(self) -> Artifact:
-        """Where the student's layers lie among the teacher's."""
-        upstream = {
-            "student": self.student.key,
-            "teacher": self.teacher.key,
-            "encoded": self.encoded.key,
-        }
-        facts = {
+    def _geometry_facts(self) -> dict[str, Any]:
+        return {
             "pooling": self.params.method.pooling,
             "code": self._code("alpkd_pipeline.evaluation.run.geometry_run"),
             "libraries": library_versions((*TRAINING_LIBRARIES, "scikit-learn")),
         }
-        return self._stage("student_geometry", facts, upstream, self.student.expected.name)
 
     @cached_property
-    def teacher_onnx(self) -> Artifact:
-        """The teacher as ONNX files."""
-        return self._onnx("teacher_onnx", self.teacher)
-
-    @cached_property
-    def student_onnx(self) -> Artifact:
-        """The student as ONNX files."""
-        return self._onnx("student_onnx", self.student)
-
-    @cached_property
-    def teacher_export(self) -> Artifact:
-        """The teacher's folder that is published."""
-        return self._export("teacher_export", self.teacher, self.teacher_onnx)
-
-    @cached_property
-    def student_export(self) -> Artifact:
-        """The student's folder that is published."""
-        return self._export("student_export", self.student, self.student_onnx)
-
-    def _onnx(self, name: str, of: Artifact) -> Artifact:
-        facts = {
+    def _onnx_facts(self) -> dict[str, Any]:
+        used = (*TRAINING_LIBRARIES, "onnx", "onnxruntime", "onnxscript")
+        return {
             "opset": self.params.export.opset,
             "code": self._code("alpkd_pipeline.export.graph.convert"),
-            "libraries": library_versions(
-                (*TRAINING_LIBRARIES, "onnx", "onnxruntime", "onnxscript")
-            ),
+            "libraries": library_versions(used),
         }
-        return self._stage(name, facts, {of.name: of.key}, of.expected.name)
 
-    def _export(self, name: str, of: Artifact, onnx: Artifact) -> Artifact:
-        made_from = (of, onnx, self.encoded, self.splits, self.teacher)
-        facts = {
+    @cached_property
+    def _export_facts(self) -> dict[str, Any]:
+        return {
             "settings": self.params.export.model_dump(mode="json", exclude={"register_", "opset"}),
             # Answers of int8 depend on the processor, speeds on the machine.
             "processor": processor(),
@@ -285,7 +266,6 @@ class Cell(Subject):
             "code": self._code("alpkd_pipeline.export.publish.publish_run"),
             "libraries": library_versions((*TRAINING_LIBRARIES, "onnxruntime", "scipy")),
         }
-        return self._stage(name, facts, {a.name: a.key for a in made_from}, of.expected.name)
 
     @cached_property
     def _score_facts(self) -> dict[str, Any]:
@@ -317,11 +297,6 @@ class Cell(Subject):
             "code": self._code("alpkd_pipeline.evaluation.run.time_run"),
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
-
-    def _scored(self, name: str, of: Artifact, facts: dict[str, Any]) -> Artifact:
-        upstream = {of.name: of.key, "encoded": self.encoded.key}
-        # The scored run's whole folder name, so that people find the scores of a run.
-        return self._stage(name, facts, upstream, of.expected.name)
 
     def _stage(
         self, name: str, facts: dict[str, Any], upstream: dict[str, str], label: str
