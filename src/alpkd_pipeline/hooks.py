@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EXPORTS = {"teacher_export", "student_export"}
+
 
 class RunHooks:
     """What every runner needs besides the steps. Keeps nothing: one serves all sessions at once."""
@@ -32,7 +34,9 @@ class RunHooks:
         """Leave alone what nobody reads; refuse what this machine lacks; name the preset."""
         dataset: Any = catalog.get("experiment")
         experiment: Experiment = dataset.load()
-        settings_of(experiment)  # set up wrongly, it must not be found out after a training
+        # What is set up wrongly must not be found out after a training.
+        if settings_of(experiment) is None and pipeline.all_outputs() & EXPORTS:
+            _check_registers_nothing(experiment.params["export"]["register"])
         todo = needed(pipeline, catalog).all_outputs()
         if not todo:
             log.info("nothing to do: all that was asked for is there")
@@ -52,7 +56,7 @@ class RunHooks:
         if made & {"teacher_scores", COMPARISON}:
             experiment: Experiment = catalog.load("experiment")
             _sum_up(catalog, settings_of(experiment), made, experiment.title)
-        for name in sorted(made & {"teacher_export", "student_export"}):
+        for name in sorted(made & EXPORTS):
             _tell_export(catalog.load("experiment"), name)
 
 
@@ -79,6 +83,13 @@ def _sum_up(
         print(line)  # noqa: T201
 
 
+def _check_registers_nothing(register: str | None) -> None:
+    if register is not None:
+        raise UserError(
+            f"parameter 'export.register' = '{register}' needs run.tracking, which is off"
+        )
+
+
 def _tell_export(experiment: Experiment, name: str) -> None:
     """What is published of a model, how fast it is, and where MLflow has it.
 
@@ -101,10 +112,6 @@ def _tell_export(experiment: Experiment, name: str) -> None:
     print(f"export: {short(folder)}")  # noqa: T201
     register = experiment.params["export"]["register"]
     if settings is None:
-        if register is not None:
-            raise UserError(
-                f"parameter 'export.register' = '{register}' needs run.tracking, which is off"
-            )
         return
     model = experiment[name.removesuffix("_export")].path
     example = ("a text", "a second text")[: len(RunFolder(folder).run["task"]["text_columns"])]

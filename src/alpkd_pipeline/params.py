@@ -319,7 +319,7 @@ class ExportParams(_Block):
     batches: Annotated[Whole, Field(ge=1)] = 20
     price_per_hour: Annotated[Number, Field(ge=0)] | None = None
     """Of this machine, in any currency: what a million rows cost."""
-    register_: str | None = Field(default=None, pattern=r"^[^/:]{1,200}$", alias="register")
+    register_: str | None = Field(default=None, pattern=r"^[^/:'\"]{1,200}$", alias="register")
     """The name in MLflow's registry under which a version is registered."""
 
 

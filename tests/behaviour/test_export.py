@@ -135,6 +135,9 @@ def test_a_damaged_export_is_named_with_what_makes_it_again(
 
 @pytest.mark.slow
 def test_a_name_to_register_needs_tracking(own: Demo) -> None:
-    done = own.run(f"{QUICK},run.tracking=off,export.register=x", pipeline="export")
+    given = f"{QUICK},seed=77,run.tracking=off,export.register=x"
+    done = own.run(given, pipeline="export")
     assert done.returncode == 1
+    # Found out before anything is trained.
+    assert not [*own.store.glob("06_models/students/demo/*-s77-*")]
     assert "'export.register' = 'x' needs run.tracking, which is off" in done.stderr

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,6 @@ def read(folder: Path, name: str) -> Any:
 
 def with_int8(world: World, to: Path, change: Any) -> World:
     """A world whose int8 file came out otherwise, and was sealed so."""
-    from dataclasses import replace
-
     shutil.copytree(world.onnx, to)
     model = onnx.load(to / FORMS["int8"])
     for weight in model.graph.initializer:
@@ -141,8 +140,6 @@ def test_what_cannot_be_shown_is_published_unless_it_must_be(
 def test_fp32_that_fails_publishes_nothing_and_says_which_rows(
     world: MakeWorld, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     stale = replace(own_run(world(), tmp_path / "run"), onnx=world(seed=1).onnx)
     with pytest.raises(
         UserError, match="the gate refuses the export, nothing is published"
@@ -158,8 +155,6 @@ def test_fp32_that_fails_publishes_nothing_and_says_which_rows(
 
 @pytest.mark.usefixtures("untimed")
 def test_a_file_that_is_not_the_sealed_one_is_refused(world: MakeWorld, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     made = own_run(world(), tmp_path / "run")
     shutil.copytree(made.model, tmp_path / "model")
     path = tmp_path / "model" / "config.json"
