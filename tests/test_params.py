@@ -170,6 +170,10 @@ def test_ways_to_write_a_value(changes: dict[str, Any], read: Any, value: Any) -
         ("run.store", "~no-such-user/x", "no user's here"),
         ("task.path", "x" * 300, "more than 255 bytes"),
         ("task.files", {"train": "a\0"}, "the character NUL"),
+        *(
+            ("export.register", name, f"parameter 'export.register' = {name!r}")
+            for name in ("", "a/b", "a:b", "it's", "n" * 201)
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(path: str, value: Any, words: str) -> None:

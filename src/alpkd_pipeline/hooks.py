@@ -35,8 +35,12 @@ class RunHooks:
         dataset: Any = catalog.get("experiment")
         experiment: Experiment = dataset.load()
         # What is set up wrongly must not be found out after a training.
-        if settings_of(experiment) is None and pipeline.all_outputs() & EXPORTS:
-            _check_registers_nothing(experiment.params["export"]["register"])
+        exports = pipeline.all_outputs() & EXPORTS
+        register = experiment.params["export"]["register"] if exports else None
+        if register is not None and settings_of(experiment) is None:
+            raise UserError(
+                f"parameter 'export.register' = '{register}' needs run.tracking, which is off"
+            )
         todo = needed(pipeline, catalog).all_outputs()
         if not todo:
             log.info("nothing to do: all that was asked for is there")
@@ -81,13 +85,6 @@ def _sum_up(
         lines += _links(settings, student, comparison, _path(catalog, "store"))
     for line in lines:
         print(line)  # noqa: T201
-
-
-def _check_registers_nothing(register: str | None) -> None:
-    if register is not None:
-        raise UserError(
-            f"parameter 'export.register' = '{register}' needs run.tracking, which is off"
-        )
 
 
 def _tell_export(experiment: Experiment, name: str) -> None:

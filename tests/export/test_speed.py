@@ -8,7 +8,7 @@ from tests.export.conftest import MAX_LENGTH, MakeWorld
 
 from alpkd_pipeline.export import speed
 from alpkd_pipeline.export.graph import FORMS
-from alpkd_pipeline.export.speed import BATCH, Form, cost_per_million, measure, told_processor
+from alpkd_pipeline.export.speed import BATCH, Form, cost_per_million, measure
 
 
 def forms(world: MakeWorld, tmp_path: Path) -> list[Form]:
@@ -74,6 +74,6 @@ def test_a_million_rows_cost_what_their_hours_do() -> None:
 
 
 def test_the_processor_is_told_with_what_speeds_depend_on() -> None:
-    found = told_processor()
+    found = measure([], [("w1",)], max_length=4, threads=1, repeats=1, batches=1)
     assert found["processor"]
     assert {*found["features"]} <= {*speed.FEATURES}

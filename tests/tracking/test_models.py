@@ -246,15 +246,6 @@ print(publish_model(Path({str(exported[0])!r}), Path({str(exported[1])!r}), sett
 # Errors ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a:b", "it's"])
-def test_names_that_cannot_be(
-    exported: tuple[Path, Path], settings: TrackingSettings, rows: Query, name: str
-) -> None:
-    with pytest.raises(UserError, match=r"parameter 'export\.register' = "):
-        published(exported, settings, name)
-    assert rows("select 1 from logged_models") == []
-
-
 def test_a_damaged_file_is_named(exported: tuple[Path, Path], settings: TrackingSettings) -> None:
     (exported[0] / "onnx/model_int8.onnx").write_bytes(b"other")
     with pytest.raises(UserError, match=r"model_int8\.onnx is damaged"):

@@ -46,7 +46,7 @@ def text(facts: Facts) -> str:
     page.filters |= {"points": partial(points, digits=2), "number": number, "names": listed}
     page.filters |= {"said": _said, "interval": _interval, "seconds": seconds_text}
     run, told, teacher = facts.run, facts.told, facts.teacher
-    params, forms = run.params, told["speed"]["forms"]
+    params = run.params
     asked = params if teacher else params["teacher"]
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
@@ -65,7 +65,11 @@ def text(facts: Facts) -> str:
         if teacher
         else [{"seed": asked["seed"], **asked["training"]}],
         models=[(name, one, shape_of(one.json("config.json"))) for name, one in models],
-        torch={f["precision"]: f["one"]["p50_ms"] for f in forms if _is_teachers(f)},
+        torch={
+            form["precision"]: form["one"]["p50_ms"]
+            for form in told["speed"]["forms"]
+            if (form["model"], form["engine"]) == ("teacher", "torch")
+        },
         data=hub_data(facts),
         language=language(facts),
         licence=licence(facts),
@@ -80,10 +84,6 @@ def text(facts: Facts) -> str:
         cost=cost_per_million,
         plural=plural,
     )
-
-
-def _is_teachers(form: dict[str, Any]) -> bool:
-    return (form["model"], form["engine"]) == ("teacher", "torch")
 
 
 def _said(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import get_row
@@ -57,11 +56,18 @@ def metadata(facts: Facts) -> ModelCardData:
         for form, value in ((f"ONNX {served}, served", score.served), ("torch", score.torch))
         if value is not None
     ]
+    for one in results:
+        if not math.isfinite(one.metric_value):
+            raise UserError(
+                f"{run.folder / 'README.md'}: {one.metric_name} on {one.dataset_split} is"
+                f" {one.metric_value}, and a card without its scores says nothing: look at the"
+                " model's training"
+            )
     method = get_row(params["method"]["name"]) if facts.teacher else None
     tags = [] if method is None else [method.name]
     tags += ["knowledge-distillation"] if method and method.needs else []
     base = facts.bases[0].name if facts.bases[0].revision else None
-    found = ModelCardData(
+    return ModelCardData(
         model_name=run.name,
         library_name="transformers",
         pipeline_tag="text-classification",
@@ -74,14 +80,6 @@ def metadata(facts: Facts) -> ModelCardData:
         tags=[*tags, "onnx", *(["int8"] if "int8" in facts.told["export"]["forms"] else [])],
         eval_results=results,
     )
-    stands = found.to_dict()  # type: ignore[no-untyped-call]
-    for place, number in _numbers("metadata", stands):
-        if not math.isfinite(number):
-            raise UserError(
-                f"{run.folder / 'README.md'}: {place} is {number}, and a card without its scores"
-                " says nothing: look at the model's training"
-            )
-    return found
 
 
 def licence(facts: Facts) -> str | None:
@@ -110,15 +108,3 @@ def _relation(facts: Facts) -> str | None:
     if facts.teacher:
         return None
     return "quantized" if facts.run.params["teacher"]["finetuned"] else "finetune"
-
-
-def _numbers(place: str, value: Any) -> Iterator[tuple[str, float]]:
-    """Every number below a value, with where it stands."""
-    if isinstance(value, float):
-        yield place, value
-    elif isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from _numbers(f"{place}.{name}", below)
-    elif isinstance(value, list):
-        for at, below in enumerate(value):
-            yield from _numbers(f"{place}[{at}]", below)

@@ -143,7 +143,9 @@ def judge(
         asked += _if("largest difference of answers", np.abs(ours - theirs).max(), bounds.logits)
     else:
         names = rows.task.label_names
-        ours = np.array([_class(answer.label, names) for answer in answers])
+        ids = {name: i for i, name in enumerate(names)}
+        # A label that the task does not have is -1, which torch never answers.
+        ours = np.array([ids.get(answer.label, -1) for answer in answers])
         theirs = how.classes(rows.logits)
         changed = ours != theirs
         asked += _answers(changed, bounds)
@@ -159,11 +161,6 @@ def judge(
         asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
     at = tuple(rows.names[i] for i in np.flatnonzero(changed))
     return Judgement(form, len(rows.names), tuple(asked), at, *scores)
-
-
-def _class(label: str, names: Sequence[str]) -> int:
-    """-1 for a label that the task does not have."""
-    return names.index(label) if label in names else -1
 
 
 def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Found]:

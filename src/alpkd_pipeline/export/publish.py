@@ -34,7 +34,13 @@ PRECISIONS = ("fp32", "bf16")
 
 
 def publish_run(
-    folder: Path, *, model: Path, teacher: Path | None, onnx: Path, encoded: Path, splits: Path
+    folder: Path,
+    *,
+    model: Path,
+    teacher: Path | None = None,
+    onnx: Path,
+    encoded: Path,
+    splits: Path,
 ) -> None:
     """Fill the folder of an export, as its run.json says.
 

@@ -6,7 +6,6 @@ the `runtime.py` among them needs.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 import sys
@@ -30,9 +29,6 @@ COLUMNS = ("text", "text_pair")
 ANSWER = ("label", "score", "probabilities", "truncated")
 """The columns of an answer."""
 
-HALF = re.compile("[\ud800-\udfff]")
-"""What no text holds that can be written down."""
-
 FORM = '{"dataframe_split": {"columns": %s, "data": [[...], ...]}}'
 
 
@@ -46,17 +42,9 @@ class PublishedModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model; raises ValueError where a file is not what was published."""
         folder = Path(context.artifacts[PART])
-        runtime = _module(folder / "runtime.py")
-        settings = runtime.read_settings(folder, check=False)
-        if settings["digest"] != runtime.digest_of(settings):
-            raise ValueError(f"{folder / runtime.SETTINGS} was changed after it was published")
-        for name, digest in settings["files"].items():
-            # The other forms, and the weights that they were made of, did not come along.
-            path = folder / name
-            if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-                raise ValueError(f"{path} is not what was published")
-        self._columns = COLUMNS[: len(settings["text_columns"])]
-        self._answer = runtime.Published(folder, check=False)
+        self._runtime = _module(folder / "runtime.py")
+        self._answer = self._runtime.Published(folder)
+        self._columns = COLUMNS[: len(self._answer.settings["text_columns"])]
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
@@ -70,11 +58,11 @@ class PublishedModel(PythonModel):
         Raises:
             MlflowException: anything else than texts in these columns, and no others.
         """
-        answers = self._answer(*_texts(model_input, self._columns))
+        answers = self._answer(*_texts(model_input, self._columns, self._runtime.HALF))
         return pd.DataFrame([asdict(answer) for answer in answers], columns=[*ANSWER])
 
 
-def _texts(frame: Any, names: Sequence[str]) -> list[list[str]]:
+def _texts(frame: Any, names: Sequence[str], half: re.Pattern[str]) -> list[list[str]]:
     """The texts of each column."""
     quoted = ", ".join(f'"{name}"' for name in names)
     if not isinstance(frame, pd.DataFrame):
@@ -88,7 +76,7 @@ def _texts(frame: Any, names: Sequence[str]) -> list[list[str]]:
         for row, value in enumerate(values):
             if not isinstance(value, str):
                 raise _refusal(f"row {row}, column {name!r}: a text is needed, not {value!a:.40}")
-            if HALF.search(value):
+            if half.search(value):
                 raise _refusal(f"row {row}, column {name!r}: half a character (a lone surrogate)")
     return columns
 

@@ -35,6 +35,8 @@ BLOCKS = 20
 """So often each form has its turn."""
 BATCH = 32
 SEED = 0
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+"""Of a processor, what int8 and bf16 answers and speeds depend on."""
 BUSY = 1.5
 """From this load on times are those of others too; this process itself has just been busy."""
 
@@ -132,7 +134,10 @@ def measure(
         }
         for form, held, one, batch in zip(forms, memory, ones, manys, strict=True)
     ]
-    return {"forms": told, "threads": threads, "load": load, "seed": SEED, **told_processor()}
+    name, flags = processor()
+    features = [one for one in FEATURES if one in flags]
+    where = {"processor": name, "features": features, "threads": threads, "load": load}
+    return {"forms": told, **where, "seed": SEED}
 
 
 def _ms(seconds: np.ndarray, share: float) -> float:
@@ -220,16 +225,6 @@ def _open_torch(form: Form, max_length: int, threads: int) -> Any:
                 return self.model(**encoded).logits.float().numpy()
 
     return Torch
-
-
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
-"""Of a processor, what int8 and bf16 answers and speeds depend on."""
-
-
-def told_processor() -> dict[str, Any]:
-    """The `processor` and those of `FEATURES` that it has."""
-    name, flags = processor()
-    return {"processor": name, "features": [one for one in FEATURES if one in flags]}
 
 
 def cost_per_million(form: Mapping[str, Any], price_per_hour: float) -> float:

@@ -61,11 +61,9 @@ _FACTORED = {**_BERT, "embedding_size": (_WORDS, 1)}
 FAMILIES: dict[str, Family] = {
     "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522), weights=_BERT),
     "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265), weights=_BERT),
-    "xlm-roberta": Family(
-        "encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT
-    ),
-    "camembert": Family(
-        "encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT
+    **dict.fromkeys(
+        ("xlm-roberta", "camembert"),
+        Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT),
     ),
     "distilbert": Family(
         "transformer.layer",
@@ -159,8 +157,10 @@ def family_of(model_type: str | None) -> Family:
     """The family of a config's `model_type`."""
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
+        shared = ": its layers share weights, nothing can be cut" if model_type == "albert" else ""
         raise UserError(
-            f"model_type {model_type!r} cannot be distilled here; supported: {', '.join(FAMILIES)}"
+            f"model_type {model_type!r} cannot be distilled here{shared}; supported:"
+            f" {', '.join(FAMILIES)}"
         )
     return family
 

@@ -97,7 +97,6 @@ def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
         if not download:
             raise _unreachable(ref, "not downloaded yet")
         folder = _download(ref)
-    _check_layers(folder)
     check_folder(folder)
     return folder
 
@@ -111,17 +110,7 @@ def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
     folder = _place(ref, kind_of(ref, project), project)
     if folder is None or not (folder / CONFIG).is_file():
         return None
-    _check_layers(folder)
     return read_config(folder)
-
-
-def _check_layers(folder: Path) -> None:
-    """Say of ALBERT why it is refused; all other unknown families are refused with a list."""
-    if (read_json_object(folder / CONFIG) or {}).get("model_type") == "albert":
-        raise UserError(
-            f"{folder / CONFIG}: model_type 'albert' cannot be distilled here: its layers share"
-            " weights, nothing can be cut"
-        )
 
 
 def check_folder(folder: Path) -> None:

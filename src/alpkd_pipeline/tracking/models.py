@@ -42,8 +42,6 @@ DECISION = "decision"
 registry_lock = partial(store_lock, timeout=600.0, purpose=".models")
 """What keeps processes of this machine from publishing and judging at once; seconds."""
 
-_NAME = re.compile(r"[^/:'\"]+")
-
 
 def publish_model(
     folder: Path,
@@ -59,12 +57,8 @@ def publish_model(
     `folder` is a finished result of the stage `export`, `student` what it was made from. The
     example, a text or a pair of texts, is for whoever wants to see a request; the pictures are for
     the student's run, if that is not in MLflow yet. Gives a line that says where the model is.
-    Raises UserError: the name cannot be one, a file is damaged, or MLflow cannot be reached.
+    Raises UserError: a file is damaged, or MLflow cannot be reached.
     """
-    if register is not None and not _NAME.fullmatch(register):
-        raise UserError(
-            f"parameter 'export.register' = {register!r}: should hold no / : and quotes"
-        )
     remedy = "its folder is complete, run the same command again when it works"
     with faults_told(settings, f"the model {folder.name}", remedy), registry_lock(settings):
         models = Models(settings)

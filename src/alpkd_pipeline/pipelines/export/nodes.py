@@ -13,13 +13,17 @@ from alpkd_pipeline.store.artifact import Artifact
 @step("teacher_onnx", opset="export.opset")
 def convert_teacher(folder: Path, model: Artifact, opset: int) -> None:
     """The teacher as ONNX, in fp32 and int8."""
-    _convert(folder, model, opset)
+    from alpkd_pipeline.export.graph import convert
+
+    convert(model.path, folder, opset=opset)
 
 
 @step("student_onnx", opset="export.opset")
 def convert_student(folder: Path, model: Artifact, opset: int) -> None:
     """The student as ONNX, in fp32 and int8."""
-    _convert(folder, model, opset)
+    from alpkd_pipeline.export.graph import convert
+
+    convert(model.path, folder, opset=opset)
 
 
 @step("teacher_export", export="export")
@@ -32,7 +36,7 @@ def publish_teacher(
     export: Mapping[str, Any],
 ) -> None:
     """The teacher calibrated, held against torch, timed, and told in a card."""
-    _publish(folder, model, None, onnx, encoded, splits)
+    _publish(folder, model=model, onnx=onnx, encoded=encoded, splits=splits)
 
 
 @step("student_export", export="export")
@@ -46,32 +50,13 @@ def publish_student(
     export: Mapping[str, Any],
 ) -> None:
     """The student calibrated, held against torch, timed beside its teacher, and told in a card."""
-    _publish(folder, model, teacher, onnx, encoded, splits)
+    made = {"onnx": onnx, "encoded": encoded, "splits": splits}
+    _publish(folder, model=model, teacher=teacher, **made)
 
 
-def _convert(folder: Path, model: Artifact, opset: int) -> None:
-    from alpkd_pipeline.export.graph import convert
-
-    convert(model.path, folder, opset=opset)
-
-
-def _publish(
-    folder: Path,
-    model: Artifact,
-    teacher: Artifact | None,
-    onnx: Artifact,
-    encoded: Artifact,
-    splits: Artifact,
-) -> None:
+def _publish(folder: Path, **made: Artifact) -> None:
     from alpkd_pipeline.export.card import write_card
     from alpkd_pipeline.export.publish import publish_run
 
-    publish_run(
-        folder,
-        model=model.path,
-        teacher=None if teacher is None else teacher.path,
-        onnx=onnx.path,
-        encoded=encoded.path,
-        splits=splits.path,
-    )
+    publish_run(folder, **{name: one.path for name, one in made.items()})
     write_card(folder)
