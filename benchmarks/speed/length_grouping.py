@@ -4,7 +4,7 @@
 
 STUDENT is the run folder of a finished student in a store, which also holds what it was trained
 from. Each is trained again for some seeds, once with our batches (rows sorted by length within
-shuffled groups of `batching.MEGA_BATCH` batches) and once with plain random batches, in turn. Read
+shuffled groups of 16 batches) and once with plain random batches, in turn. Read
 are the best dev score of each training, its padding, and its seconds; the scores are the point.
 `--quick` trains one epoch with one seed.
 """
@@ -15,7 +15,6 @@ import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from paired import arguments, print_table, record
 
@@ -23,24 +22,23 @@ from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG
-from alpkd_pipeline.training import batching
 from alpkd_pipeline.training.run_config import read_config
 from alpkd_pipeline.training.student import train_student
 
-GROUPS = {"grouped": batching.MEGA_BATCH, "random": 1}
-"""Batches that are sorted together; one alone stays a random batch."""
+GROUPS = {"grouped": True, "random": False}
+"""Values of `training.group_by_length`."""
 
 
-def train(student: Path, seed: int, epochs: int, threads: int, group: int) -> dict[str, float]:
+def train(student: Path, seed: int, epochs: int, threads: int, group: bool) -> dict[str, float]:
     """Train a stored student again, with another seed and other batches."""
     run = read_json(student / RUN_CONFIG)
     inputs = {name: (student / path).resolve() for name, path in run.pop("inputs").items()}
     asked = {**run["params"]["training"], "epochs": epochs, "threads": threads}
+    asked["group_by_length"] = group
     run["params"] = {**run["params"], "seed": seed, "training": asked}
     with tempfile.TemporaryDirectory() as name:
         folder = Work(Path(name) / "student", run).begin(**inputs)
-        with patch.object(batching, "MEGA_BATCH", group):
-            train_student(read_config(folder))
+        train_student(read_config(folder))
         metrics, (events, _) = read_json(folder / "metrics.json"), read_journal(folder)
     padding = [event["padding_percent"] for event in events if event["event"] == "epoch"]
     return {

@@ -142,6 +142,7 @@ class TrainingParams(_Block):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
     freeze_embeddings: bool = False
+    group_by_length: bool = True
     log_every: Annotated[Whole, Field(ge=1)] = 10
     checkpoint_every: Annotated[Whole, Field(ge=1)] | Literal["auto", "never"] = "auto"
 

@@ -61,6 +61,15 @@ def test_grouping_by_length_saves_padding_and_keeps_the_order_random() -> None:
     assert longest != sorted(longest)
 
 
+def test_without_grouping_rows_are_batched_as_they_were_drawn() -> None:
+    draw = np.random.Generator(np.random.PCG64([7, 1]))
+    drawn = draw.permutation(1000)
+    wanted = [set(drawn[i : i + 32]) for i in range(0, 1000, 32)]
+    wanted = [wanted[i] for i in draw.permutation(len(wanted))]
+    found = epoch_batches(LENGTHS, np.arange(1000), 32, seed=7, epoch=1, by_length=False)
+    assert list(map(set, found)) == wanted
+
+
 def test_sorted_batches_begin_with_the_longest() -> None:
     batches = list(sorted_batches(np.array([3, 9, 1, 5]), 2))
     assert [b.tolist() for b in batches] == [[1, 3], [0, 2]]

@@ -67,6 +67,16 @@ def test_the_journal_tells_how_each_epoch_went(teacher: Path) -> None:
     assert event["tokens_per_second"] > event["examples_per_second"] > 0
 
 
+def test_plainly_random_batches_hold_more_padding(begin, encoded, teacher: Path) -> None:
+    inputs = {"encoded": encoded, "model": DEMO_FOLDER}
+    plain = run_stage(begin("plain", "teacher", inputs, teacher__training__group_by_length=False))
+    grouped, random = (
+        next(e["padding_percent"] for e in read_journal(folder)[0] if e["event"] == "epoch")
+        for folder in (teacher, plain)
+    )
+    assert random > grouped
+
+
 def test_rows_of_words_that_no_text_has_only_decay(teacher: Path, encoded: Path) -> None:
     tokens = np.concatenate([read_encoded(encoded, name).input_ids for name in ("train", "dev")])
     unseen = np.setdiff1d(np.arange(1, len(embedding(DEMO_FOLDER))), tokens)

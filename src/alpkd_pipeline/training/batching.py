@@ -41,9 +41,14 @@ class Batch:
 
 
 def epoch_batches(
-    lengths: np.ndarray, rows: np.ndarray, batch_size: int, seed: int, epoch: int
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    by_length: bool = True,
 ) -> list[np.ndarray]:
-    """The batches of one epoch: shuffled rows, grouped by length within mega-batches.
+    """The batches of one epoch: shuffled rows, `by_length` those of a mega-batch sorted before.
 
     Each of the `rows` (R,) occurs exactly once; the last batch may hold fewer than `batch_size`.
     `lengths` (N,) are the tokens of each row of the split; the first epoch is 0.
@@ -51,8 +56,9 @@ def epoch_batches(
     draw = np.random.Generator(np.random.PCG64([seed, epoch]))
     order = draw.permutation(rows)
     batches = []
-    for start in range(0, len(order), batch_size * MEGA_BATCH):
-        mega = order[start : start + batch_size * MEGA_BATCH]
+    size = batch_size * (MEGA_BATCH if by_length else 1)
+    for start in range(0, len(order), size):
+        mega = order[start : start + size]
         mega = mega[np.argsort(lengths[mega], kind="stable")]
         batches += [mega[i : i + batch_size] for i in range(0, len(mega), batch_size)]
     return [batches[i] for i in draw.permutation(len(batches))]

@@ -128,7 +128,12 @@ def fit(
         for epoch in range(progress.counts.begin_at[0], settings.epochs):
             learner.begin_epoch(epoch)
             batches = epoch_batches(
-                train.lengths, chosen.train_rows, settings.batch_size, run.seed, epoch
+                train.lengths,
+                chosen.train_rows,
+                settings.batch_size,
+                run.seed,
+                epoch,
+                settings.group_by_length,
             )
             size = settings.accumulation
             groups = [batches[i : i + size] for i in range(0, len(batches), size)]

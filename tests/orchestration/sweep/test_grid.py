@@ -79,6 +79,7 @@ def test_the_environments_of_the_project_are_valid() -> None:
     minilm = SweepSpec.read([PROJECT / "conf" / "minilm", PROJECT / "conf" / "base"])
     assert minilm.tasks == ("mrpc", "cola", "sst2")
     assert len(SweepSpec.read([PROJECT / "conf" / "paper", PROJECT / "conf" / "base"]).tasks) == 8
+    assert SweepSpec.read([PROJECT / "conf" / "mpnet", PROJECT / "conf" / "base"]).layers[0] == 2
 
 
 def write(conf: Path, env: str, text: str) -> None:
