@@ -25,6 +25,11 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "alp_po, regression": ("alp_po", {"task": "regression"}),
     "ckd_no, teacher side": ("ckd_no", {"projection_side": "teacher"}),
     "pkd, last": ("pkd", {"layers": "last"}),
+    "pkd, raw": ("pkd", {"normalise": False, "with_last": True}),
+    "shuffled, evenly spread": ("shuffled", {"drawn_from": "skip"}),
+    "rail_kd, shared": ("rail_kd", {"shared_map": True, "with_last": False}),
+    "cka, narrower": ("cka", {"student_width": 2}),
+    "lad, projected": ("lad", {"student_width": 2, "projection": "linear"}),
     "rail_kd, concat": ("rail_kd", {"mode": "concat", "width": 5}),
     "minilmv2, one head": ("minilmv2", {"relation_heads": 1, "teacher_layer": 2}),
     "tinybert, narrower": ("tinybert", {"student_width": 2}),
@@ -41,10 +46,11 @@ SIZES = {
 def first_losses(wavy, name, changes, said=lambda signal: signal):
     sizes = SIZES | {key: value for key, value in changes.items() if key in SIZES}
     task = changes.get("task", "classification")
-    classes = 1 if task == "regression" else 3
-    labels = torch.tensor([0.5, 2.0, 4.5] if task == "regression" else [0, 2, 1])
-    student = wavy(sizes["student_layers"], sizes["student_width"], classes=classes)
-    teacher = wavy(sizes["teacher_layers"], sizes["teacher_width"], classes=classes, phase=2)
+    rows = max(3, METHODS[name].fewest_rows)
+    kept = {"classes": 1 if task == "regression" else 3, "examples": rows}
+    labels = torch.tensor(([0.5, 2.0, 4.5] if task == "regression" else [0, 2, 1]) * 3)[:rows]
+    student = wavy(sizes["student_layers"], sizes["student_width"], **kept)
+    teacher = wavy(sizes["teacher_layers"], sizes["teacher_width"], **kept, phase=2)
     method = build_method(name, **(sizes | changes), seed=11)
     terms = method(said(student), said(teacher), labels)
     parts = {key: getattr(terms, key) for key in ("hard", "soft", "intermediate", "total")}
@@ -100,7 +106,7 @@ def rows_of(signal, rows):
     return Signal(**{name: None if v is None else v[rows] for name, v in values.items()})
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if CASES[case][0] != "cka"])
 def test_every_loss_is_a_mean_over_examples(case, wavy):
     # So a batch that does not fit into memory may go through in parts.
     name, changes = CASES[case]

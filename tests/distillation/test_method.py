@@ -1,6 +1,7 @@
 """What holds for every method of the table."""
 
 from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from alpkd_pipeline.distillation import Signal
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError
 
-LABELS = torch.tensor([0, 1, 1])
-RATINGS = torch.tensor([0.5, 2.0, 4.5])
+LABELS = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
+RATINGS = torch.tensor([0.5, 2.0, 4.5, 1.0, 0.0, 5.0, 3.0, 2.5])
 WITH_LAYERS = [name for name, row in METHODS.items() if "layers" in row.needs]
 OF_TOKENS = ("states", "scores", "qkv")
 CHANGES = {
@@ -19,7 +20,14 @@ CHANGES = {
     "alp_kd": {"projection": "linear"},
     "pkd": {"projection": "linear"},
 }
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert", "lad")
+WATCHING = ("rail_kd", "minilmv2", "tinybert", "fdd", "lad")
+
+
+@pytest.fixture
+def wavy(wavy):
+    """Batches of 8, as many rows as any method needs."""
+    return partial(wavy, examples=8)
 
 
 def cast(signal, to):
@@ -153,11 +161,34 @@ def test_outputs_are_checked_at_the_door(name, build, wavy):
         build(name)(wavy(3), wavy(6), LABELS[:2])
 
 
+COMPARING_ROWS = [name for name, row in METHODS.items() if row.fewest_rows > 1]
+
+
+@pytest.mark.parametrize("name", COMPARING_ROWS)
+def test_too_few_rows_are_refused_and_have_no_term_at_an_epochs_end(name, build, wavy):
+    method, fewest = build(name), METHODS[name].fewest_rows
+    student, teacher = wavy(3, examples=fewest - 1, grad=True), wavy(6, examples=fewest - 1)
+    labels = LABELS[: fewest - 1]
+    with pytest.raises(UserError) as caught:
+        method(student, teacher, labels)
+    assert str(caught.value) == (
+        f"method {name!r} compares the rows of a batch with one another: pass at least {fewest},"
+        f" not {fewest - 1}"
+    )
+    terms = method(student, teacher, labels, rest=True)
+    assert terms.intermediate.item() == 0.0
+    terms.total.backward()
+    assert student.logits.grad.abs().sum() > 0
+    assert student.layers.grad is None
+    enough = method(wavy(3), wavy(6, phase=2), LABELS, rest=True)
+    assert enough.intermediate.item() > 0
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_attention_weights_are_reported_by_alp_alone_and_hold_no_graph(name, build, wavy):
     weights = build(name)(wavy(3, grad=True), wavy(6), LABELS).weights
     if name.startswith("alp"):
-        assert weights.shape == (3, 3, 6)
+        assert weights.shape == (8, 3, 6)
         assert not weights.requires_grad
     else:
         assert weights is None
@@ -180,7 +211,7 @@ def test_the_order_of_the_examples_changes_nothing(name, build, wavy):
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_watched_is_a_scalar_without_a_graph(name, build, wavy):
     terms = build(name)(wavy(3, grad=True), wavy(6, phase=2), LABELS)
-    assert bool(terms.watch) == (name in ("rail_kd", "minilmv2", "tinybert"))
+    assert bool(terms.watch) == (name in WATCHING)
     for value in terms.watch.values():
         assert value.shape == ()
         assert not value.requires_grad

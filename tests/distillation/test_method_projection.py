@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 
@@ -6,7 +8,13 @@ from alpkd_pipeline.errors import UserError
 
 COMPARING = [name for name, row in METHODS.items() if row.compares_layers]
 OTHERS = [name for name in METHODS if name not in COMPARING]
-LABELS = torch.tensor([0, 1, 1])
+LABELS = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
+
+
+@pytest.fixture
+def wavy(wavy):
+    """Batches of 8, as many rows as any method needs."""
+    return partial(wavy, examples=8)
 
 
 @pytest.mark.parametrize("name", COMPARING)
@@ -23,7 +31,7 @@ def test_different_widths_are_refused_with_both_in_the_message(name, build):
 def test_a_projection_bridges_them(name, build, wavy):
     method = build(name, student_width=2, projection="linear")
     compared = {"pkd": 2, "last_layer": 1}.get(name, 3)
-    assert [tuple(p.shape) for p in method.learned] == [(4, 2), (4,)] * compared
+    assert [tuple(p.shape) for p in method.projection.parameters()] == [(4, 2), (4,)] * compared
     terms = method(wavy(3, width=2, grad=True), wavy(6, phase=2), LABELS)
     terms.total.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in method.learned)

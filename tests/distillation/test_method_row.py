@@ -6,10 +6,12 @@ from alpkd_pipeline.errors import UserError
 WORD = Option("sum", "a word", choices=("sum", "mean"))
 SWITCH = Option(False, "a switch")
 COUNT = Option(1, "a count", minimum=1)
+RATE = Option(0.5, "a rate")
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [(WORD, "mean"), (SWITCH, True), (COUNT, 1), (COUNT, 7)]
+    ("option", "value"),
+    [(WORD, "mean"), (SWITCH, True), (COUNT, 1), (COUNT, 7), (RATE, 2.0), (RATE, 2)],
 )
 def test_accepted(option, value):
     option.check("x", value)
@@ -26,6 +28,9 @@ def test_accepted(option, value):
         (COUNT, True, "a whole number >= 1"),
         (COUNT, 2.0, "a whole number >= 1"),
         (COUNT, "2", "a whole number >= 1"),
+        (RATE, 0.0, "a finite number > 0"),
+        (RATE, float("inf"), "a finite number > 0"),
+        (RATE, "2.0", "a finite number > 0"),
     ],
 )
 def test_refused_with_what_is_allowed(option, value, allowed):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
+from alpkd_pipeline.distillation.method_row import KnownSizes, check_batches, check_sizes
 from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
 from alpkd_pipeline.errors import UserError
 
@@ -48,6 +48,33 @@ def test_the_followed_layer_is_one_of_the_teachers():
     assert "teacher_layer=13 of method 'minilmv2' is refused: the teacher has 12 layers" in refused(
         "minilmv2", SIZES, teacher_layer=13
     )
+
+
+def test_the_last_student_layer_may_be_left_out_where_there_is_another():
+    checked("rail_kd", replace(SIZES, student_layers=12), with_last=False)
+    one = replace(SIZES, student_layers=1)
+    assert refused("rail_kd", one, with_last=False) == (
+        "method 'rail_kd' leaves out the student's last layer with with_last=false, and this"
+        " student has no other: set method.with_last=true"
+    )
+    checked("pkd", one, with_last=False)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "words"),
+    [(7, 1, "set training.batch_size to at least 8, not 7"), (8, 2, "training.accumulation to 1")],
+)
+def test_batches_whose_rows_are_compared_are_whole_and_large_enough(
+    name, batch, accumulation, words
+):
+    check_batches(METHODS[name], 8, 1)
+    if name == "cka":
+        with pytest.raises(UserError, match=words) as caught:
+            check_batches(METHODS[name], batch, accumulation)
+        assert "\n" not in str(caught.value)
+    else:
+        check_batches(METHODS[name], batch, accumulation)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from alpkd_pipeline.distillation.method_table import (
 from alpkd_pipeline.errors import UserError
 
 WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "minilmv2", "tinybert")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "minilmv2", "tinybert", "cka")
 """Methods for which other widths are no matter."""
 
 
@@ -36,8 +36,8 @@ def test_the_table_is_read_without_torch():
 def test_every_method_is_there():
     known = [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
-        *("uniform", "random_layer", "last_layer", "reversed"),
-        *("rail_kd", "minilmv2", "tinybert"),
+        *("uniform", "random_layer", "last_layer", "reversed", "all_to_one", "shuffled"),
+        *("rail_kd", "minilmv2", "tinybert", "fdd", "cka", "lad"),
     ]
     assert [name for name in METHODS if name in known] == known
 
@@ -92,7 +92,12 @@ def test_given_settings_win_and_none_means_the_default():
     assert (settings.beta, settings.eta, settings.lambda_) == (0.0, 0.7, 0.5)
     assert settings.temperature == 5.0
     assert isinstance(settings.temperature, float)
-    assert settings.options == {"layers": "last", "reduction": "sum"}
+    assert settings.options == {
+        "layers": "last",
+        "normalise": True,
+        "with_last": False,
+        "reduction": "sum",
+    }
 
 
 @pytest.mark.parametrize(
@@ -162,6 +167,13 @@ def test_an_unknown_option_names_the_closest_and_all():
 def test_an_option_of_another_method_is_refused():
     assert "method 'alp_kd' has no option 'overlap'" in refusal("alp_kd", options={"overlap": 1})
     assert "method 'kd' has no option 'reduction'" in refusal("kd", options={"reduction": "sum"})
+
+
+@pytest.mark.parametrize("value", [0.0, -1e-6, math.nan, math.inf, "1e-6", 0, True])
+def test_a_rate_that_is_none(value):
+    assert refusal("lad", options={"gate_lr": value}) == (
+        f"option gate_lr={value!r} is refused: use a finite number > 0"
+    )
 
 
 def test_an_option_value_that_is_not_allowed():

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 
@@ -18,7 +20,16 @@ OTHER_OPTIONS = {
     "width": 64,
     "teacher_layer": 5,
     "relation_heads": 4,
+    "normalise": False,
+    "shared_map": True,
+    "drawn_from": "skip",
 }
+
+
+@pytest.fixture
+def wavy(wavy):
+    """Batches of 8, as many rows as any method needs."""
+    return partial(wavy, examples=8)
 
 
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
@@ -35,19 +46,20 @@ def test_every_row_has_its_class(row):
         for option in row.options
         # One pair of layers: its sum is its mean.
         if (row.name, option) != ("last_layer", "reduction")
-        # It says which signal is asked for, not what is done with it.
-        and option != "teacher_layer"
+        # These say which signal is asked for, and how fast is learned, not what is done with it.
+        and (row.name, option) not in {("minilmv2", "teacher_layer"), ("lad", "gate_lr")}
     ],
 )
 def test_every_option_has_an_effect(name, option, build, wavy):
-    student, teacher, labels = wavy(3, grad=True), wavy(6, phase=2), torch.tensor([0, 1, 1])
+    student, teacher, labels = wavy(3, grad=True), wavy(6, phase=2), torch.tensor([0, 1] * 4)
     read = [getattr(student, signal) for signal in sorted(METHODS[name].needs - {"logits"})]
 
     def outcome(**options):
         total = build(name, **options)(student, teacher, labels).total
         return torch.cat([g.ravel() for g in torch.autograd.grad(total, read)])
 
-    changed = outcome(**{option: OTHER_OPTIONS[option]})
+    other = OTHER_OPTIONS.get(option, not METHODS[name].options[option].default)
+    changed = outcome(**{option: other})
     assert not torch.allclose(outcome(), changed)
 
 
@@ -67,6 +79,8 @@ def test_every_option_has_an_effect(name, option, build, wavy):
             {"name": "minilmv2", "teacher_layer": 7},
             "teacher_layer=7 of method 'minilmv2' is refused: the teacher has 6 layers",
         ),
+        ({"name": "all_to_one", "teacher_layer": 7}, "of method 'all_to_one' is refused"),
+        ({"name": "lad", "gate_lr": 0.0}, "gate_lr=0.0 is refused: use a finite number > 0"),
         ({"name": "minilmv2", "relation_heads": 3}, "3 relation heads, and the teacher's width 4"),
         ({"name": "minilmv2", "teacher_heads": None}, "pass teacher_heads=..., or relation_heads"),
         ({"name": "tinybert", "student_heads": 4}, "has 4 heads and the teacher 2"),

@@ -214,6 +214,18 @@ def test_the_width_is_that_of_the_student_s_own_checkpoint(load: Load, tmp_path:
             "relation heads, and the student's width 30",
         ),
         ({**NARROW, "student.heads": 1, "method.name": "tinybert"}, "the student has 1 heads"),
+        (
+            {"method.name": "all_to_one", "method.teacher_layer": 13},
+            "teacher_layer=13 of method 'all_to_one' is refused: the teacher has 12 layers",
+        ),
+        (
+            {"method.name": "cka", "training.batch_size": 7},
+            "set training.batch_size to at least 8, not 7",
+        ),
+        (
+            {"method.name": "cka", "training.accumulation": 2},
+            "the sum over 2 batches is not the same: set training.accumulation to 1",
+        ),
     ],
 )
 def test_models_that_a_method_cannot_compare(
@@ -227,6 +239,8 @@ def test_models_that_a_method_cannot_compare(
     [
         {"method.name": "rail_kd", "student.layers": 11},
         {**NARROW, "method.name": "rail_kd"},
+        {"method.name": "rail_kd", "method.with_last": False, "student.layers": 12},
+        {**NARROW, "method.name": "cka", "training.batch_size": 8},
         {**NARROW, "method.name": "minilmv2", "method.teacher_layer": 9},
         {**NARROW, "student.heads": 4, "method.name": "tinybert"},
     ],

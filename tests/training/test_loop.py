@@ -127,6 +127,7 @@ class World:
             step or self.squares,
             term_weights=more.get("term_weights", {}),
             begin_epoch=more.get("begin_epoch", lambda epoch: None),
+            whole_batches=more.get("whole_batches", False),
         )
         params = {"training": asdict(settings), "seed": more.get("seed", 0)}
         run = RunConfig(self.folder, "student", "toy", TASK, params, {})

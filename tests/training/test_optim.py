@@ -41,9 +41,21 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 def test_set_lr_reaches_every_group() -> None:
-    optimiser = torch.optim.AdamW([{"params": [nn.Parameter(torch.ones(1))]} for _ in range(2)])
+    optimiser = make_adamw(nn.Linear(3, 2).parameters(), 0.5, 0.0)
+    set_lr(optimiser, 0.3)
+    assert [g["lr"] for g in optimiser.param_groups] == [0.3, 0.3]
+
+
+def test_what_has_a_rate_of_its_own_keeps_its_share_of_the_schedule() -> None:
+    model, gate = nn.Linear(3, 2), nn.Linear(2, 2)
+    rates = dict.fromkeys(gate.parameters(), 0.001)
+    optimiser = make_adamw([*model.parameters(), *gate.parameters()], 0.5, 0.1, rates)
     set_lr(optimiser, 0.25)
-    assert [g["lr"] for g in optimiser.param_groups] == [0.25, 0.25]
+    found = {p: (g["lr"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
+    assert found[model.weight] == (0.25, 0.1)
+    assert found[model.bias] == (0.25, 0.0)
+    assert found[gate.weight] == (pytest.approx(0.0005), 0.1)
+    assert found[gate.bias] == (pytest.approx(0.0005), 0.0)
 
 
 def test_what_decay_leaves_is_what_adamw_leaves() -> None:

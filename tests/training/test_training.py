@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,15 @@ from tests.training.conftest import PARAMS
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from alpkd_pipeline.distillation.method_table import METHODS
+from alpkd_pipeline.distillation.methods.lad import Lad
 from alpkd_pipeline.distillation.methods.rail_kd import RailKd
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
-from alpkd_pipeline.tasks.encode import read_encoded
-from alpkd_pipeline.tasks.sources.demo import TASK
+from alpkd_pipeline.tasks.encode import encode_splits, read_encoded
+from alpkd_pipeline.tasks.sources.demo import TASK, load
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 from alpkd_pipeline.training.optim import decay_left
 from alpkd_pipeline.training.update import DivergedError
@@ -138,13 +141,15 @@ def test_every_method_trains(name, begin, encoded, teacher, signals) -> None:
     assert "bert.encoder.layer.2.output.dense.weight" not in exported
 
 
-@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert"])
+@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert", "fdd", "lad"])
 def test_what_a_method_watches_is_in_the_journal(name, begin, encoded, teacher, signals) -> None:
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     own = {
         "rail_kd": ({"mode": "layer", "width": 128, "reduction": "sum"}, ["teacher_variance"]),
         "minilmv2": ({"teacher_layer": 6, "relation_heads": 4}, ["queries", "keys", "values"]),
         "tinybert": ({"reduction": "mean"}, ["embeddings", "hidden", "attention"]),
+        "fdd": ({}, ["trajectory", "dynamics"]),
+        "lad": ({"gate_lr": 1e-5}, ["gates"]),
     }
     options, watched = own[name]
     method = {**PARAMS["method"], "name": name, "pooling": "mean", **options}
@@ -152,11 +157,11 @@ def test_what_a_method_watches_is_in_the_journal(name, begin, encoded, teacher, 
     for event in steps(folder):
         assert list(event["watch"]) == watched
         assert all(value > 0 for value in event["watch"].values())
-        if name != "rail_kd":
+        if name not in ("rail_kd", "lad"):
             assert sum(event["watch"].values()) == pytest.approx(event["loss"]["intermediate"])
 
 
-@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert"])
+@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert", "cka", "lad"])
 def test_they_repeat_themselves(name, begin, encoded, teacher) -> None:
     inputs = {"encoded": encoded, "teacher": teacher}
     method = {**PARAMS["method"], "name": name, "pooling": "mean"}
@@ -165,6 +170,57 @@ def test_they_repeat_themselves(name, begin, encoded, teacher) -> None:
         for i in range(2)
     )
     assert weights(one) == weights(two)
+
+
+def test_gates_learn_at_their_own_rate(begin, encoded, teacher, signals, monkeypatch) -> None:
+    moved: dict[float, float] = {}
+    built = []
+    monkeypatch.setattr(Lad, "__init__", remembering(Lad.__init__, built))
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    for rate in (1e-6, 1e-3):
+        method = {**PARAMS["method"], "name": "lad", "gate_lr": rate}
+        run_stage(begin(f"lad{rate}", "student", inputs, method=method))
+        bias = built[-1].gates[0].norm.bias.detach()  # 0 before
+        moved[rate] = bias.abs().max().item()
+    # AdamW goes about as far as its rates sum up to; 6 steps of which one is a warm-up.
+    for rate, way in moved.items():
+        assert rate < way < 6 * rate
+
+
+def remembering(init: Any, built: list[Lad]) -> Any:
+    def wrapped(self: Lad, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        built.append(self)
+
+    return wrapped
+
+
+def test_a_rest_that_is_too_small_to_compare_is_said_and_trained_on_without_it(
+    begin, encoded, teacher, signals, caplog
+) -> None:
+    # 96 rows in batches of 13: seven, and a rest of 5.
+    inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
+    method = {**PARAMS["method"], "name": "cka"}
+    numbers = {"training__batch_size": 13, "training__log_every": 1}
+    with caplog.at_level("WARNING"):
+        folder = run_stage(begin("cka", "student", inputs, method=method, **numbers))
+    (said,) = [record.message for record in caplog.records if "cka" in record.message]
+    assert said == (
+        "cka needs 8 rows to compare: for the 5 that are left at the end of an epoch its"
+        " intermediate term is left out"
+    )
+    terms = [event["loss"]["intermediate"] for event in steps(folder)]
+    assert len(terms) == 8
+    assert sum(term == 0.0 for term in terms) == 1
+
+
+def test_too_few_rows_to_compare_are_refused(begin, teacher, tmp_path) -> None:
+    few = tmp_path / "few"
+    frames = {name: frame.head(7) for name, frame in load().items()}
+    encode_splits(frames, TASK, load_tokenizer(DEMO_FOLDER), 64, few)
+    method = {**PARAMS["method"], "name": "cka"}
+    with pytest.raises(UserError, match="needs at least 8, but there are 7 to train on"):
+        run_stage(begin("few", "student", {"encoded": few, "teacher": teacher}, method=method))
 
 
 def test_rail_kd_draws_anew_for_each_epoch(begin, encoded, teacher, monkeypatch) -> None:

@@ -56,6 +56,21 @@ def test_the_step_is_that_of_whole_batches(
     assert max(map(len, short.batches)) <= rows
 
 
+def test_a_batch_whose_rows_are_compared_is_not_cut(
+    tmp_path: Path, accelerator: Accelerator
+) -> None:
+    world = World(tmp_path / "short", accelerator, 8)
+    settings = replace(SETTINGS, batch_size=8)
+    with pytest.raises(UserError) as caught:
+        world.fit(settings, step=too_short(world, 4), whole_batches=True)
+    assert str(caught.value) == (
+        "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB.), and the method compares"
+        " the rows of a batch with one another, so that it cannot go through in parts: lower"
+        " training.batch_size or task.max_length, or take another device"
+    )
+    assert not world.events("memory")
+
+
 def test_what_the_half_done_step_added_is_taken_back(
     tmp_path: Path, accelerator: Accelerator
 ) -> None:

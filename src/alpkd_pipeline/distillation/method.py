@@ -100,10 +100,17 @@ class Method(nn.Module):
         """What the method itself learns; empty for most methods."""
         return tuple(self.parameters())
 
+    @property
+    def rates(self) -> Mapping[nn.Parameter, float]:
+        """Peak learning rates of what it learns, where they are not the student's."""
+        return {}
+
     def begin_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0, for methods that change as training goes on."""
 
-    def forward(self, student: Signal, teacher: Signal | None, labels: Tensor) -> LossTerms:
+    def forward(
+        self, student: Signal, teacher: Signal | None, labels: Tensor, *, rest: bool = False
+    ) -> LossTerms:
         """The loss of one batch.
 
         Args:
@@ -112,13 +119,15 @@ class Method(nn.Module):
             teacher: logits (B, C), layers (B, n, D_T) and tokens as far as `needs` and
                 `teacher_tokens` say so; no gradient ever reaches it. None if `needs` is empty.
             labels: (B,), int64 class ids or the real numbers of a regression.
+            rest: whether these may be the rows that are left at an epoch's end. Where they are
+                fewer than `MethodRow.fewest_rows`, the method's own term is 0.
 
         Returns:
             Each term before its weight, and the weighted total.
 
         Raises:
-            UserError: a signal is missing or has an unexpected shape. Values are not looked at,
-                which would make the device wait in every step.
+            UserError: a signal is missing or has an unexpected shape, or there are too few rows.
+                Values are not looked at, which would make the device wait in every step.
         """
         settings, task = self.setup.settings, self.setup.task
         check_outputs(student.logits, labels, task)
@@ -130,7 +139,13 @@ class Method(nn.Module):
             soft = soft_loss(student.logits, targets, settings.temperature, task)
             total = total + settings.eta * soft
         if settings.lambda_ is not None:
-            own = self.compare(student, teacher)
+            few = len(labels) < self.setup.row.fewest_rows
+            if few and not rest:
+                raise UserError(
+                    f"method {settings.name!r} compares the rows of a batch with one another: pass"
+                    f" at least {self.setup.row.fewest_rows}, not {len(labels)}"
+                )
+            own = Intermediate(hard.new_zeros(())) if few else self.compare(student, teacher)
             total = total + settings.lambda_ * own.loss
         if own is None:
             return LossTerms(hard, soft, None, total)

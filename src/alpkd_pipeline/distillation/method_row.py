@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,7 +12,7 @@ from alpkd_pipeline.errors import UserError
 Term = Literal["hard", "soft", "intermediate"]
 BucketKind = Literal["all", "no", "po"]
 Pooling = Literal["cls", "mean"]
-OptionValue = str | int | bool
+OptionValue = str | int | float | bool
 
 TOKEN_SIGNALS = frozenset({"states", "scores", "qkv"})
 """Signals of single tokens: too large to be kept, so the teacher runs beside the student."""
@@ -33,13 +34,18 @@ class Option:
             return " or ".join(self.choices)
         if isinstance(self.default, bool):
             return "true or false"
+        if isinstance(self.default, float):
+            return "a finite number > 0"
         return "a whole number" if self.minimum is None else f"a whole number >= {self.minimum}"
 
     def check(self, name: str, value: object) -> None:
         """Refuse a value without the type and range of the option; true and 1 are not the same."""
-        fits = type(value) is type(self.default) and (not self.choices or value in self.choices)
+        kinds = (int, float) if isinstance(self.default, float) else (type(self.default),)
+        fits = type(value) in kinds and (not self.choices or value in self.choices)
         if fits and self.minimum is not None:
             fits = isinstance(value, int) and value >= self.minimum
+        if fits and isinstance(self.default, float):
+            fits = isinstance(value, int | float) and math.isfinite(value) and value > 0
         if not fits:
             raise UserError(f"option {name}={value!r} is refused: use {self.allowed}")
 
@@ -69,6 +75,9 @@ class MethodRow:
     attention: bool = False
     pooling: Pooling = "cls"  # how layers become vectors when nobody says it
     deeper_by: int = 0  # how many layers more than the student the teacher must have
+    # above 1: its term compares the rows of a batch with one another, so many at the least, and is
+    # no mean over rows
+    fewest_rows: int = 1
     beta: float = 0.1  # the default weight of the hard term
     options: Mapping[str, Option] = field(default_factory=dict)  # its own settings by name
 
@@ -141,10 +150,17 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
     a size that is not known yet is None and passes.
     """
     m, n = sizes.student_layers, sizes.teacher_layers
-    if row.deeper_by and n is not None and m > n - row.deeper_by:
+    all_but_last = settings.options.get("with_last") is False
+    if row.deeper_by and all_but_last and m == 1:
         raise UserError(
-            f"method {row.name!r} needs a student with at least {row.deeper_by} layer less than its"
-            f" teacher's {n}, not {m}: set student.layers to at most {n - row.deeper_by}"
+            f"method {row.name!r} leaves out the student's last layer with with_last=false, and"
+            " this student has no other: set method.with_last=true"
+        )
+    deeper_by = max(0, row.deeper_by - all_but_last)
+    if n is not None and m > n - deeper_by:
+        raise UserError(
+            f"method {row.name!r} needs a student with at least {deeper_by} layer less than its"
+            f" teacher's {n}, not {m}: set student.layers to at most {n - deeper_by}"
         )
     layer = int(settings.options.get("teacher_layer", 0))
     if n is not None and layer > n:
@@ -166,4 +182,20 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
         raise UserError(
             f"method {row.name!r} compares attention head by head, but the student has {ours} heads"
             f" and the teacher {theirs}: take a student with {theirs} heads, or another method"
+        )
+
+
+def check_batches(row: MethodRow, batch_size: int, accumulation: int) -> None:
+    """Refuse a training whose batches are not what a method compares."""
+    if row.fewest_rows == 1:
+        return
+    said = f"method {row.name!r} compares the rows of a batch with one another"
+    if batch_size < row.fewest_rows:
+        raise UserError(
+            f"{said}: set training.batch_size to at least {row.fewest_rows}, not {batch_size}"
+        )
+    if accumulation > 1:
+        raise UserError(
+            f"{said}, and the sum over {accumulation} batches is not the same: set"
+            " training.accumulation to 1"
         )

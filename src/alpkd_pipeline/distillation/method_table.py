@@ -43,6 +43,7 @@ _MATCHED = {
         "teacher layers to match: spread evenly (skip) or those just below the last (last)",
         choices=("skip", "last"),
     ),
+    "normalise": Option(True, "compare unit vectors; false: vectors with their lengths"),
 }
 _SIDE = {
     "projection_side": Option(
@@ -61,6 +62,13 @@ _ATTENTION = {
     "detach_weights": Option(False, "let no gradient flow through the attention weights"),
 }
 
+_TEACHER_LAYER = Option(0, "the teacher layer to follow, counted from 1; 0 is its last", minimum=0)
+
+
+def _with_last(default: bool) -> dict[str, Option]:
+    return {"with_last": Option(default, "compare the student's last layer too")}
+
+
 _RAIL = {
     "mode": Option(
         "layer",
@@ -68,11 +76,19 @@ _RAIL = {
         choices=("layer", "concat"),
     ),
     "width": Option(128, "of the space that both models are mapped into", minimum=1),
+    "shared_map": Option(False, "one map for all layers of a model; in concat there is but one"),
+}
+_DRAWN_FROM = Option(
+    "all",
+    "what is shuffled: all teacher layers, of which the first are taken (all), or those that are"
+    " spread evenly (skip)",
+    choices=("all", "skip"),
+)
+_GATES = {
+    "gate_lr": Option(1e-6, "peak learning rate of the gates and their norms"),
 }
 _RELATIONS = {
-    "teacher_layer": Option(
-        0, "the teacher layer to follow, counted from 1; 0 is its last", minimum=0
-    ),
+    "teacher_layer": _TEACHER_LAYER,
     "relation_heads": Option(
         0,
         "into how many parts vectors are cut, a divisor of both widths; 0: as many as the teacher"
@@ -117,6 +133,7 @@ def _control(
     summary: str,
     source: str = "a control, not from a paper",
     bucket: BucketKind | None = None,
+    **own: Option,
 ) -> MethodRow:
     return MethodRow(
         name,
@@ -127,7 +144,7 @@ def _control(
         measure="MSE",
         bucket=bucket,
         compares_layers=True,
-        options=_REDUCTION,
+        options=_REDUCTION | own,
     )
 
 
@@ -159,7 +176,7 @@ _ROWS = (
         source="Sun et al., EMNLP 2019, arXiv 1908.09355",
         measure="distance",
         compares_layers=True,
-        options=_MATCHED | _REDUCTION,
+        options=_MATCHED | _with_last(False) | _REDUCTION,
     ),
     _ckd("ckd", "all", "Each student layer predicts all teacher layers, concatenated."),
     _ckd("ckd_no", "no", "As ckd, from its own group of teacher layers."),
@@ -190,6 +207,20 @@ _ROWS = (
         "Layers are matched evenly spread, but in the wrong order.",
         "a control; found surprisingly good in arXiv 2502.04499",
     ),
+    _control(
+        "all_to_one",
+        "AllToOne",
+        "Every student layer follows one and the same teacher layer.",
+        "a control; of the study arXiv 2502.04499",
+        teacher_layer=_TEACHER_LAYER,
+    ),
+    _control(
+        "shuffled",
+        "Shuffled",
+        "As random_layer, but in the order in which the layers are drawn.",
+        "a control; of the study arXiv 2502.04499",
+        drawn_from=_DRAWN_FROM,
+    ),
     MethodRow(
         "rail_kd",
         "rail_kd",
@@ -200,7 +231,7 @@ _ROWS = (
         learned="maps of both models into one space",
         pooling="mean",
         deeper_by=1,
-        options=_RAIL | _REDUCTION,
+        options=_RAIL | _with_last(True) | _REDUCTION,
     ),
     MethodRow(
         "minilmv2",
@@ -222,6 +253,36 @@ _ROWS = (
         measure="MSE of tokens and of attention scores",
         learned="W_h and W_e",
         options=_REDUCTION,
+    ),
+    MethodRow(
+        "fdd",
+        "fdd",
+        "Fdd",
+        summary="Layers, and the steps between them, point where evenly spread ones do.",
+        source="feature dynamics distillation, ACL 2025, long paper 1125",
+        measure="1 - cos of layers and of steps",
+        compares_layers=True,
+    ),
+    MethodRow(
+        "cka",
+        "cka",
+        "Cka",
+        summary="A batch's rows lie to one another as in evenly spread teacher layers.",
+        source="linear CKA (Kornblith et al. 2019, arXiv 1905.00414) as a loss, as in FSD",
+        measure="-ln CKA",
+        fewest_rows=8,
+        options=_REDUCTION,
+    ),
+    MethodRow(
+        "lad",
+        "lad",
+        "Lad",
+        summary="Each student layer follows teacher layers that learned gates fuse from below.",
+        source="Lin et al., Sensors 2023, LAD",
+        measure="MSE",
+        learned="gates and their norms",
+        compares_layers=True,
+        options=_GATES,
     ),
 )
 

@@ -358,6 +358,7 @@ def _row_facts(row: MethodRow) -> dict[str, Any]:
         "needs": sorted(row.needs),
         "bucket": row.bucket,
         "compares_layers": row.compares_layers,
+        "fewest_rows": row.fewest_rows,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alpkd_pipeline.distillation.method_row import KnownSizes, check_sizes
+from alpkd_pipeline.distillation.method_row import KnownSizes, check_batches, check_sizes
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
@@ -222,6 +222,8 @@ def _check_sizes(cell: Subject) -> None:
         student_heads=cell.student_heads,
     )
     check_sizes(row, settings, sizes)
+    training = cell.params.training
+    check_batches(row, training.batch_size, training.accumulation)
     if "scores" in row.needs:
         for model_type in cell.model_types:
             check_plain_scores(model_type)

@@ -30,6 +30,10 @@ class Learner:
     step: Step  # turns a batch into its losses
     # what the method trains beside the model; it is not saved with it
     learned: Sequence[nn.Parameter] = ()
+    # peak learning rates of those of it that do not have the model's
+    rates: Mapping[nn.Parameter, float] = field(default_factory=dict)
+    # whether a batch is compared with itself, so that it cannot go through in parts
+    whole_batches: bool = False
     # the weight of each loss term, for the weighted values in the journal
     term_weights: Mapping[str, float] = field(default_factory=dict)
     # called with the number of each epoch, from 0, before its first step
@@ -65,7 +69,7 @@ def distill_step(
             heard = model_signal(model, batch.inputs, pooling=pooling, layers=layers, tokens=tokens)
         said = teacher.signals(batch.rows, batch.inputs) if teacher and method.needs else None
         # Losses stay outside autocast: bf16 has too few digits for sums over a batch.
-        return method(heard, said, batch.labels)
+        return method(heard, said, batch.labels, rest=True)
 
     return step
 

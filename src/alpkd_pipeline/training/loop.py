@@ -105,7 +105,7 @@ def fit(
     settings, train = run.training, chosen.train
     model, parameters = learner.loaded.model, learner.parameters
     progress = Progress(settings, learner, chosen, journal)
-    optimiser = make_adamw(parameters, settings.lr, settings.weight_decay)
+    optimiser = make_adamw(parameters, settings.lr, settings.weight_decay, learner.rates)
     before = read_journal(run.folder)[0]
     limit = journalled_limit(settings.batch_size, "training", journal, before)
     update = Update(learner, train, optimiser, settings.max_grad_norm, limit)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
 
 
 def make_adamw(
-    parameters: Iterable[nn.Parameter], lr: float, weight_decay: float
+    parameters: Iterable[nn.Parameter],
+    lr: float,
+    weight_decay: float,
+    rates: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.AdamW:
-    """AdamW that decays matrices only: biases and LayerNorm weights (vectors) are left alone."""
+    """AdamW that decays matrices only: biases and LayerNorm weights (vectors) are left alone.
+
+    `rates` has the learning rates of parameters that have one of their own.
+    """
     trained = [p for p in parameters if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for rate in dict.fromkeys([lr, *rates.values()]):
+        alike, share = [p for p in trained if rates.get(p, lr) == rate], rate / lr
+        matrices, others = [p for p in alike if p.ndim > 1], [p for p in alike if p.ndim <= 1]
+        groups.append({"params": matrices, "weight_decay": weight_decay, "share": share})
+        groups.append({"params": others, "weight_decay": 0.0, "share": share})
     return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 
@@ -43,6 +53,6 @@ def decay_left(steps: int, total: int, warmup: int, lr: float, weight_decay: flo
 
 
 def set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
-    """Give every parameter group the same learning rate."""
+    """Give every parameter group of `make_adamw` this learning rate, or its share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["share"]

@@ -16,6 +16,7 @@ from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
+from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import (
     load_classifier,
     load_finetuned,
@@ -106,10 +107,13 @@ def train_student(run: RunConfig) -> None:
         if own is not None:  # Other students are saved as their teacher was.
             check_saves(student, run.folder)
         source, chosen = partial(_source, run, teacher, method, accelerator), choose_rows(run)
+        _check_rest(method, len(chosen.train_rows), run.training.batch_size)
         learner = Learner(
             student,
             distill_step(student, method, source("train") if method.needs else None, run.pooling),
             learned=method.learned,
+            rates=method.rates,
+            whole_batches=method.setup.row.fewest_rows > 1,
             term_weights=_term_weights(method),
             begin_epoch=method.begin_epoch,
         )
@@ -160,6 +164,21 @@ def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
         seed=run.seed,
         **asked,
     )
+
+
+def _check_rest(method: Method, rows: int, batch_size: int) -> None:
+    """Refuse too few rows for a method that compares them; say where an epoch's rest is too few."""
+    name, fewest = method.setup.row.name, method.setup.row.fewest_rows
+    if rows < fewest:
+        raise UserError(
+            f"method {name!r} compares the rows of a batch with one another and needs at least"
+            f" {fewest}, but there are {rows} to train on: take more rows, or another method"
+        )
+    if 0 < rows % batch_size < fewest:
+        log.warning(
+            f"{name} needs {fewest} rows to compare: for the {rows % batch_size} that are left at"
+            " the end of an epoch its intermediate term is left out"
+        )
 
 
 def _term_weights(method: Method) -> dict[str, float]:

@@ -66,6 +66,12 @@ class Update:
             if fault is None:
                 assert heard is not None
                 return heard
+            if self.learner.whole_batches:
+                raise UserError(
+                    f"out of memory ({fault.splitlines()[0]}), and the method compares the rows of"
+                    " a batch with one another, so that it cannot go through in parts: lower"
+                    " training.batch_size or task.max_length, or take another device"
+                )
             # As if the half-done step had never begun.
             self.optimiser.zero_grad(set_to_none=True)
             put_back()

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.autograd import gradcheck
 
 LABELS = torch.tensor([0, 1, 1])
 
@@ -91,3 +92,51 @@ def test_equation_of_reversed(build, wavy):
     )
     loss = build("reversed")(student, teacher, LABELS).intermediate
     assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_equation_of_all_to_one(build, wavy):
+    student, teacher = wavy(3), wavy(6, phase=2)
+    for asked, k in ((0, 6), (2, 2), (6, 6)):
+        expected = sum(
+            ((student.layers[:, j] - teacher.layers[:, k - 1]) ** 2).mean().item() for j in range(3)
+        )
+        loss = build("all_to_one", teacher_layer=asked)(student, teacher, LABELS).intermediate
+        assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 17])
+@pytest.mark.parametrize("m", [1, 4, 12])
+def test_shuffled_follows_the_layers_of_random_layer_as_they_are_drawn(seed, m, build):
+    shuffled, ordered = (
+        [k for _, k in build(name, teacher_layers=12, student_layers=m, seed=seed).pairs]
+        for name in ("shuffled", "random_layer")
+    )
+    order = torch.randperm(12, generator=torch.Generator("cpu").manual_seed(seed)) + 1
+    assert shuffled == order[:m].tolist()
+    assert sorted(shuffled) == ordered
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffled_can_take_the_evenly_spread_layers(seed, build):
+    method = build("shuffled", drawn_from="skip", teacher_layers=12, student_layers=4, seed=seed)
+    assert [j for j, _ in method.pairs] == [1, 2, 3, 4]
+    assert sorted(k for _, k in method.pairs) == [3, 6, 9, 12]
+    order = torch.randperm(4, generator=torch.Generator("cpu").manual_seed(seed)) + 1
+    assert [k for _, k in method.pairs] == [3 * i for i in order.tolist()]
+
+
+def test_equation_of_shuffled(build, wavy):
+    student, teacher = wavy(3), wavy(6, phase=2)
+    method = build("shuffled", seed=5)
+    expected = sum(
+        ((student.layers[:, j - 1] - teacher.layers[:, k - 1]) ** 2).mean().item()
+        for j, k in method.pairs
+    )
+    loss = method(student, teacher, LABELS).intermediate
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["all_to_one", "shuffled"])
+def test_gradients(name, build, wavy):
+    method, student, teacher = build(name), wavy(3, grad=True).layers, wavy(6, phase=2).layers
+    assert gradcheck(lambda s: method.intermediate(s, teacher).loss, (student,))

@@ -55,3 +55,31 @@ def test_more_layers_are_silent(build, caplog):
     with caplog.at_level(logging.WARNING):
         build("pkd", student_layers=2)
     assert not caplog.records
+
+
+def test_the_last_pair_can_be_added(build):
+    method = build("pkd", teacher_layers=12, student_layers=4, with_last=True)
+    assert method.pairs == ((1, 3), (2, 6), (3, 9), (4, 12))
+    last = build("pkd", teacher_layers=12, student_layers=3, layers="last", with_last=True)
+    assert last.pairs == ((1, 10), (2, 11), (3, 12))
+    assert build("pkd", student_layers=1, with_last=True).pairs == ((1, 6),)
+
+
+def test_vectors_can_be_compared_as_they_are(build, wavy):
+    student, teacher = wavy(3), wavy(6, phase=2)
+    expected = 0.0
+    for j, k in ((1, 2), (2, 4)):
+        gap = student.layers[:, j - 1] - teacher.layers[:, k - 1]
+        expected += (gap**2).sum(dim=-1).mean().item()
+    loss = build("pkd", normalise=False)(student, teacher, LABELS).intermediate
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_lambda_is_the_authors_beta_divided_by_pairs_and_width(build, wavy):
+    # Theirs is a mean over examples, pairs and width.
+    student, teacher = wavy(6), wavy(12, phase=2)
+    unit = torch.nn.functional.normalize
+    ours, theirs = student.layers[:, :5], teacher.layers[:, [1, 3, 5, 7, 9]]
+    mean = torch.nn.functional.mse_loss(unit(ours, dim=-1), unit(theirs, dim=-1))
+    terms = build("pkd", teacher_layers=12, student_layers=6)(student, teacher, LABELS)
+    assert 0.2 * terms.intermediate.item() == pytest.approx(0.2 * 5 * 4 * mean.item(), rel=1e-12)

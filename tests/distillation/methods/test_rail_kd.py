@@ -3,6 +3,7 @@ import torch
 
 from alpkd_pipeline.distillation.losses.layer_match import unit_distance
 from alpkd_pipeline.distillation.methods.rail_kd import direction_variance
+from alpkd_pipeline.errors import UserError
 
 LABELS = torch.tensor([0, 1, 1])
 
@@ -57,6 +58,40 @@ def test_layers_are_mapped_side_by_side(build, wavy):
     expected = unit_distance(ours, theirs).mean()
     torch.testing.assert_close(method(student, teacher, LABELS).intermediate, expected)
     assert [tuple(p.shape) for p in method.learned] == [(7, 12), (7,), (7, 12), (7,)]
+
+
+@pytest.mark.parametrize("mode", ["layer", "concat"])
+def test_the_last_student_layer_can_be_left_out(mode, build, wavy):
+    method = build("rail_kd", mode=mode, with_last=False, seed=2)
+    drawn = set()
+    for epoch in range(40):
+        method.begin_epoch(epoch)
+        assert len(method.drawn) == 2
+        drawn.update(method.drawn)
+    assert drawn == {1, 2, 3, 4, 5}
+    student = wavy(3, grad=True)
+    method(student, wavy(6, phase=2), LABELS).total.backward()
+    assert (student.layers.grad[:, 2] == 0).all()
+    assert (student.layers.grad[:, :2] != 0).any()
+
+
+def test_without_the_last_layer_the_teacher_needs_none_to_spare(build, wavy):
+    method = build("rail_kd", with_last=False, teacher_layers=3)
+    assert method.drawn == (1, 2)
+    with pytest.raises(UserError, match="this student has no other"):
+        build("rail_kd", with_last=False, student_layers=1)
+
+
+def test_layers_can_share_one_map_on_each_side(build, wavy):
+    method = build("rail_kd", shared_map=True, student_width=2, width=7)
+    assert [tuple(p.shape) for p in method.learned] == [(7, 2), (7,), (7, 4), (7,)]
+    student, teacher = wavy(3, width=2), wavy(6, phase=2)
+    expected = 0
+    for j, k in enumerate(method.drawn):
+        ours = method.student_maps.maps[0](student.layers[:, j])
+        theirs = method.teacher_maps.maps[0](teacher.layers[:, k - 1])
+        expected = expected + unit_distance(ours, theirs).mean()
+    torch.testing.assert_close(method(student, teacher, LABELS).intermediate, expected)
 
 
 def test_another_epoch_is_another_loss(build, wavy):

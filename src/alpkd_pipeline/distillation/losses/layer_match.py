@@ -29,6 +29,16 @@ def layer_match(student: Tensor, teacher: Tensor, reduction: Reduction = "sum") 
     return over_layers((student - teacher).square().mean(dim=(0, 2)), reduction)
 
 
+def squared_distance(student: Tensor, teacher: Tensor, reduction: Reduction = "sum") -> Tensor:
+    """The squared distance between the vectors (B, L, D) of L pairs of layers, a scalar.
+
+        L = sum_j 1/B sum_b || s_j,b - t_j,b ||^2
+
+    `layer_match` times D; `normalised_distance` is the same of unit vectors.
+    """
+    return layer_match(student, teacher, reduction) * student.shape[-1]
+
+
 SMALLEST_NORM = 1e-12
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -62,10 +64,36 @@ class RandomLayer(LayerPairs):
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
-        generator = torch.Generator("cpu").manual_seed(setup.seed)
-        order = torch.randperm(setup.sizes.teacher_layers, generator=generator, device="cpu") + 1
-        chosen = sorted(order[: setup.sizes.student_layers].tolist())
+        chosen = sorted(_drawn(setup, setup.sizes.teacher_layers))
         super().__init__(setup, list(enumerate(chosen, start=1)), layer_match, reduction)
+
+
+class Shuffled(LayerPairs):
+    """Control for the order of layers: those of `RandomLayer`, in the order of their drawing.
+
+        L_inter = sum_{j=1..m} mean (s_j - t_p(j))^2
+        p: the first m entries of a random permutation of 1..n
+
+    The same seed draws the same layers for `random_layer`, so order alone is between the two; one
+    draw in m! happens to be in order, every second for m = 2. With `drawn_from: skip` the evenly
+    spread layers floor(j n/m + 1/2) are permuted, as in the study that asks whether layer choice
+    matters (arXiv 2502.04499; its code, github.com/MANGA-UOFA/Layer-Selection, on tokens).
+    """
+
+    def __init__(
+        self, setup: Setup, *, drawn_from: Literal["all", "skip"], reduction: Reduction
+    ) -> None:
+        m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
+        layers = tuple(range(1, n + 1)) if drawn_from == "all" else spread(m, n)
+        chosen = [layers[k - 1] for k in _drawn(setup, len(layers))]
+        super().__init__(setup, list(enumerate(chosen, start=1)), layer_match, reduction)
+
+
+def _drawn(setup: Setup, layers: int) -> list[int]:
+    """As many of so many layers as the student has, counted from 1, as the seed draws them."""
+    generator = torch.Generator("cpu").manual_seed(setup.seed)
+    order = torch.randperm(layers, generator=generator, device="cpu") + 1
+    return order[: setup.sizes.student_layers].tolist()
 
 
 class Reversed(LayerPairs):
@@ -80,4 +108,21 @@ class Reversed(LayerPairs):
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
         m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
         pairs = [(j, n + 1 - k) for j, k in enumerate(spread(m, n), start=1)]
+        super().__init__(setup, pairs, layer_match, reduction)
+
+
+class AllToOne(LayerPairs):
+    """Control for layer choice: every student layer follows one and the same teacher layer.
+
+        L_inter = sum_{j=1..m} mean (s_j - t_k)^2,   k = `teacher_layer`, 0 being the last
+
+    A method that cannot beat this one has not shown that it matters which layer a student layer
+    follows. Source: the study that asks just that (arXiv 2502.04499; its code,
+    github.com/MANGA-UOFA/Layer-Selection, on tokens, with the outputs of the embeddings as one more
+    student layer). Pooled layers, and no embeddings, are a choice of this project.
+    """
+
+    def __init__(self, setup: Setup, *, teacher_layer: int, reduction: Reduction) -> None:
+        followed = teacher_layer or setup.sizes.teacher_layers
+        pairs = [(j, followed) for j in range(1, setup.sizes.student_layers + 1)]
         super().__init__(setup, pairs, layer_match, reduction)

@@ -10,7 +10,9 @@ epoch e = 0, 1, ... comes from the seed alone (seed * 100003 + e), on every mach
 teacher's last layer is never drawn, so the teacher needs a layer more than the student.
 Source: RAIL-KD (Haidar et al., Findings of NAACL 2022, arXiv 2109.10164). Choices of this project:
 one draw an epoch, biases in the maps, the width of 128, the map of position j being the same
-whatever layer is drawn for it.
+whatever layer is drawn for it. GLMKD (github.com/aitsc/GLMKD) leaves the last student layer out
+and draws m-1 layers, which is `with_last: false`; its layers share one map on each side, which is
+`shared_map: true`; its distance is a sum over the batch.
 
 Both sides learn, so a collapse of all examples onto one direction would minimise the term. The
 journal therefore shows `watch.teacher_variance`, the variance of the mapped teacher's unit vectors
@@ -41,6 +43,7 @@ class RailKd(Method):
     """Distance between mapped student layers and mapped random teacher layers.
 
     Attributes:
+        compared: how many student layers are compared.
         drawn: g(1) < ... < g(m) of the present epoch.
     """
 
@@ -50,13 +53,17 @@ class RailKd(Method):
         *,
         mode: Literal["layer", "concat"],
         width: int,
+        with_last: bool,
+        shared_map: bool,
         reduction: Reduction,
     ) -> None:
         super().__init__(setup)
-        m, sizes = setup.sizes.student_layers, setup.sizes
-        self.concat = mode == "concat"
+        sizes = setup.sizes
+        self.compared = sizes.student_layers - (not with_last)
+        self.concat, self.shared = mode == "concat", shared_map
         self.reduction: Reduction = reduction
-        maps, joined = (1, m) if self.concat else (m, 1)
+        joined = self.compared if self.concat else 1
+        maps = 1 if self.concat or self.shared else self.compared
         self.student_maps = LayerMaps([(joined * sizes.student_width, width)] * maps)
         self.teacher_maps = LayerMaps([(joined * sizes.teacher_width, width)] * maps)
         self.begin_epoch(0)
@@ -66,18 +73,23 @@ class RailKd(Method):
         sizes = self.setup.sizes
         generator = torch.Generator("cpu").manual_seed(self.setup.seed * EPOCHS + epoch)
         order = torch.randperm(sizes.teacher_layers - 1, generator=generator, device="cpu") + 1
-        self.drawn: tuple[int, ...] = tuple(sorted(order[: sizes.student_layers].tolist()))
+        self.drawn: tuple[int, ...] = tuple(sorted(order[: self.compared].tolist()))
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
         """The distance, and the variance of the mapped teacher."""
         chosen = teacher[:, [k - 1 for k in self.drawn]]
-        ours = torch.stack(self.student_maps(self._parts(student)), dim=1)
-        theirs = torch.stack(self.teacher_maps(self._parts(chosen)), dim=1)
+        ours = self._mapped(self.student_maps, student[:, : self.compared])
+        theirs = self._mapped(self.teacher_maps, chosen)
         loss = normalised_distance(ours, theirs, self.reduction)
         return Intermediate(loss, watch={"teacher_variance": direction_variance(theirs.detach())})
 
-    def _parts(self, layers: Tensor) -> list[Tensor]:
-        return [layers.flatten(start_dim=1)] if self.concat else list(layers.unbind(dim=1))
+    def _mapped(self, maps: LayerMaps, layers: Tensor) -> Tensor:
+        """(B, L, D) to (B, L, width), or (B, 1, width) where they stand side by side."""
+        if self.concat:
+            return maps([layers.flatten(start_dim=1)])[0][:, None]
+        if self.shared:
+            return maps([layers])[0]
+        return torch.stack(maps(layers.unbind(dim=1)), dim=1)
 
 
 def direction_variance(vectors: Tensor) -> Tensor:

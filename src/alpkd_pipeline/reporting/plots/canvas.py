@@ -81,6 +81,8 @@ _MARKS = {
     "random_layer": Mark("purple", "^", "--"),
     "last_layer": Mark("purple", "D", ":"),
     "reversed": Mark("purple", "v", "-."),
+    "all_to_one": Mark("purple", "o", "--"),
+    "shuffled": Mark("purple", "P"),
 }
 _SPARE = [Mark("olive", marker, line) for line in ("-", "--", ":") for marker in "osv^DP"]
 """For methods of the table that nobody gave a mark."""
