@@ -64,7 +64,7 @@ def test_gates_are_drawn_as_xavier_has_it(build):
     method = build("lad", teacher_width=64, student_width=64)
     for gate in method.gates:
         assert gate.map.weight.abs().max().item() <= math.sqrt(6 / 128) + 1e-7
-        assert gate.map.weight.std() == pytest.approx(math.sqrt(2 / 128), rel=0.05)
+        assert gate.map.weight.std().item() == pytest.approx(math.sqrt(2 / 128), rel=0.05)
         assert (gate.norm.weight == 1).all()
 
 
