@@ -72,13 +72,16 @@ class Method(nn.Module):
     Attributes:
         setup: what it was built from.
         buckets: A(j) of every student layer; only methods that use buckets have it.
+        class_weights: (C,) of the hard term, or None.
     """
 
     buckets: Buckets
+    class_weights: Tensor | None
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         self.setup = setup
+        self.register_buffer("class_weights", None, persistent=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -111,7 +114,8 @@ class Method(nn.Module):
                 `student_tokens` says so.
             teacher: logits (B, C), layers (B, n, D_T) and tokens as far as `needs` and
                 `teacher_tokens` say so; no gradient ever reaches it. None if `needs` is empty.
-            labels: (B,), int64 class ids or the real numbers of a regression.
+            labels: (B,), int64 class ids or the real numbers of a regression; -1, of a regression
+                NaN, for a row without a label, which has no part in the hard term.
 
         Returns:
             Each term before its weight, and the weighted total.
@@ -122,7 +126,7 @@ class Method(nn.Module):
         """
         settings, task = self.setup.settings, self.setup.task
         check_outputs(student.logits, labels, task)
-        hard = hard_loss(student.logits, labels, task)
+        hard = hard_loss(student.logits, labels, task, self.class_weights)
         total = settings.beta * hard
         soft, own = None, None
         if settings.eta is not None and settings.temperature is not None:

@@ -36,6 +36,7 @@ class Settings:
     device: str = "auto"
     threads: int | str = "auto"
     freeze_embeddings: bool = False
+    class_weights: str = "none"
     log_every: int = 10
     checkpoint_every: int | str = "auto"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     """The file of each split."""
-    allowed = ("train", *task.dev_splits, *task.test_splits)
+    allowed = dict.fromkeys(("train", *task.dev_splits, *task.test_splits))
     if "train" not in spec.files:
         raise UserError("task.files names no file for 'train'; give at least task.files.train")
     files = {}
@@ -38,7 +38,7 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
 
     Quotes are special in .csv only.
     """
-    columns = wanted_columns(task, spec.columns)
+    columns = wanted_columns(task, spec.columns, spec.group_column)
     paths = find_files(spec, task, project)
     files = {split: SplitFile(path, columns, read_table) for split, path in paths.items()}
     return read_files(files, task, minus_one_hides=False)
