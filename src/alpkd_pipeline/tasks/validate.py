@@ -171,6 +171,8 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
             found = values[is_wrong]
             if len(found):
                 shown = "" if is_wrong is missing or name not in ("label", "idx") else _some(found)
+                if (split, name) == ("train", "label") and shown == "" and len(found) < len(frame):
+                    shown = "; task.unlabelled=allow lets such rows train students"
                 rows = tuple(sorted(found.index)[:SHOWN_ROWS])
                 unit = str(frame.index.name)
                 faults.append(Fault(split, file, rule + shown, len(found), rows, unit))

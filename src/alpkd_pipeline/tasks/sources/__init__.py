@@ -129,7 +129,9 @@ def _apart(
         if gone.any():
             frames["train"], parts = train[~gone], [train[gone], *parts]
     if parts and limit != 0:
-        joined = parts[0] if len(parts) == 1 else pd.concat(parts)
+        joined = parts[0]
+        if len(parts) > 1:  # each has its own numbers; they get new ones where they join train
+            joined = pd.concat(parts).assign(idx=range(sum(map(len, parts))))
         joined.attrs["file"] = " and ".join(str(p.attrs["file"]) for p in parts if p.attrs)
         frames[UNLABELLED] = joined if limit is None else joined.head(limit)
         count = len(frames[UNLABELLED])
