@@ -15,6 +15,7 @@ from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import is_hidden
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 from alpkd_pipeline.training.run_config import RunConfig
 
 MEGA_BATCH = 16
@@ -125,13 +126,9 @@ class Selection:
         """
         if kind == "none":
             return None
-        rows = (
-            self.train_rows
-            if self.labelled is None
-            else self.train_rows[self.labelled[self.train_rows]]
-        )
-        counts = np.bincount(self.train.labels[rows], minlength=classes)
-        return torch.from_numpy(len(rows) / (classes * counts.clip(1))).float()
+        labels = self.train.labels[self.train_rows]
+        counts = np.bincount(labels[labels != HIDDEN_LABEL], minlength=classes)
+        return torch.from_numpy(counts.sum() / (classes * counts.clip(1))).float()
 
 
 def choose_rows(run: RunConfig, unlabelled: bool = False) -> Selection:

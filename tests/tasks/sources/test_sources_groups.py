@@ -111,3 +111,11 @@ def test_a_missing_column_and_missing_cells_are_named(tmp_path: Path, mood: Task
     own = spec(tmp_path, rows(["a", None]), dev=rows(["c", "d"], start=4))
     with pytest.raises(DataFaults, match=r"1 line \(3\): task.group_column is missing"):
         write_splits(load_splits(own, mood, tmp_path), mood.to_dict(), 0.0, tmp_path)
+
+
+def test_a_test_file_needs_no_groups(tmp_path: Path, mood: Task) -> None:
+    own = spec(tmp_path, rows(["a", "b"]), dev=rows(["c", "d"], 4), test=rows(["a", "b"], 8))
+    rows([1, 2], start=8).drop(columns="who").to_csv(tmp_path / "test.csv", index=False)
+    frames = load_splits(own, mood, tmp_path)
+    assert GROUP not in frames["test"]
+    write_splits(frames, mood.to_dict(), 0.0, tmp_path)

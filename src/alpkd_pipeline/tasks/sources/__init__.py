@@ -104,8 +104,9 @@ def finish(
             "%s has no %s split: %d of %d train rows become %s (seed %d)",
             *(task.name, dev, len(frames[dev]), len(train), dev, spec.seed),
         )
-        if UNLABELLED in frames:
-            frames[UNLABELLED] = _without(frames[UNLABELLED], frames[dev], task)
+        if (more := frames.pop(UNLABELLED, None)) is not None:
+            kept = _without(more, frames[dev], task)
+            frames |= {UNLABELLED: kept} if len(kept) else {}
     order = ("train", UNLABELLED, *task.dev_splits, *task.test_splits)
     return {split: frames[split] for split in order if split in frames}
 
