@@ -39,7 +39,7 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     Quotes are special in .csv only.
     """
     paths = find_files(spec, task, project)
-    grouped = {split: spec.group_column for split in ("train", UNLABELLED, *task.dev_splits)}
+    grouped = dict.fromkeys(("train", UNLABELLED, *task.dev_splits), spec.group_column)
     files = {
         split: SplitFile(path, wanted_columns(task, spec.columns, grouped.get(split)), read_table)
         for split, path in paths.items()
