@@ -43,8 +43,8 @@ from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 
 Option = TypeVar("Option")
 
-TRAIN_ROWS, DEV_ROWS, TEST_ROWS = 2500, 1000, 500
-DEV_SEED, TEST_SEED = -1, -2
+TRAIN_ROWS, DEV_ROWS, TEST_ROWS, UNLABELLED_ROWS = 2500, 1000, 500, 2000
+DEV_SEED, TEST_SEED, UNLABELLED_SEED = -1, -2, -3
 SHORT_SHARE = 0.5
 LABEL_NOISE = 0.1
 
@@ -261,11 +261,12 @@ def _pick(rng: random.Random, options: Sequence[Option]) -> Option:
     return options[int(rng.random() * len(options))]
 
 
-def generate(seed: int = 0) -> dict[str, list[LabelledSentence]]:
-    """The demo task's rows, by split; labels of test are hidden.
+def generate(seed: int = 0, unlabelled: int = UNLABELLED_ROWS) -> dict[str, list[LabelledSentence]]:
+    """The demo task's rows, by split; labels of test and of the rows `unlabelled` are hidden.
 
-    The seed chooses the training sentences and their wrong labels; dev and test are always the
-    same. No sentence occurs twice, in one split or in two.
+    The seed chooses the training sentences and their wrong labels; the rows without a label are
+    drawn as these are, and the first ones are the same however many there are; dev and test are
+    always the same. No sentence occurs twice, in one split or in two.
 
     Raises:
         ValueError: the seed is negative; those of dev and test are.
@@ -281,12 +282,17 @@ def generate(seed: int = 0) -> dict[str, list[LabelledSentence]]:
         label_noise=LABEL_NOISE,
         exclude={row.text for row in (*dev, *test)},
     )
-    hidden = [LabelledSentence(row.text, HIDDEN_LABEL) for row in test]
-    return {"train": train, "dev": dev, "test": hidden}
+    taken = {row.text for row in (*train, *dev, *test)}
+    more = sentences(unlabelled, UNLABELLED_SEED, short_share=SHORT_SHARE, exclude=taken)
+    return {"train": train, "dev": dev, "test": _hidden(test), "unlabelled": _hidden(more)}
+
+
+def _hidden(rows: Sequence[LabelledSentence]) -> list[LabelledSentence]:
+    return [LabelledSentence(row.text, HIDDEN_LABEL) for row in rows]
 
 
 def write(folder: Path, seed: int = 0) -> None:
-    """Write `train.tsv`, `dev.tsv` and `test.tsv`, with the columns label and sentence."""
+    """Write one file a split, `train.tsv` and so on, with the columns label and sentence."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in generate(seed).items():
         lines = ["label\tsentence", *(f"{row.label}\t{row.text}" for row in rows)]

@@ -121,6 +121,9 @@ class TaskParams(_Block):
     train_rows_by: Literal["first", "stratified"] = "first"
     dev_fraction: Annotated[Share, Field(gt=0)] = 0.1
     max_overlap: Share = 0.02
+    unlabelled: Literal["refuse", "allow"] = "refuse"
+    unlabelled_rows: Annotated[Whole, Field(ge=0)] | None = None
+    group_column: str | None = Field(default=None, min_length=1)
 
 
 class TrainingParams(_Block):
@@ -143,6 +146,7 @@ class TrainingParams(_Block):
     threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
     freeze_embeddings: bool = False
     group_by_length: bool = True
+    class_weights: Literal["none", "balanced"] = "none"
     log_every: Annotated[Whole, Field(ge=1)] = 10
     checkpoint_every: Annotated[Whole, Field(ge=1)] | Literal["auto", "never"] = "auto"
 

@@ -10,7 +10,7 @@ from tests.training.toys import room_for_rows
 from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.score import has_hidden_labels, score_splits
+from alpkd_pipeline.evaluation.score import score_splits
 from alpkd_pipeline.tasks.encode import read_encoded, write_encoded
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware
@@ -112,19 +112,14 @@ def test_public_test_labels_are_scored(classifier, tmp_path):
     assert set(result["splits"]["test"]["scores"]) == {"accuracy", "f1"}
 
 
-@pytest.mark.parametrize(
-    ("labels", "label_range", "hidden"),
-    [
-        ([0.5, 4.0], (0.0, 5.0), False),
-        ([0.5, -1.0], (0.0, 5.0), True),
-        ([0.5, -1.0], (-2.0, 2.0), False),  # -1 is a real answer here
-        ([0.5, np.nan], (-2.0, 2.0), True),
-        ([], (0.0, 5.0), True),
-    ],
-)
-def test_hidden_labels_of_a_regression(labels, label_range, hidden):
-    task = Task("sts", "regression", ("a", "b"), (), ("pearson",), label_range=label_range)
-    assert has_hidden_labels(split(np.array(labels, dtype=np.float64)), task) is hidden
+def test_train_is_scored_by_its_labelled_rows(classifier, tmp_path):
+    folder, labels = tmp_path / "e", np.array([0, -1, 1, -1, 1], dtype=np.int64)
+    write_encoded(folder, "train", split(labels))
+    result = score_splits(classifier, folder, TASK, tmp_path, splits=["train"], **HERE)
+    found = result["splits"]["train"]
+    answers = logits_by_hand(classifier, read_encoded(folder, "train")).argmax(axis=1)
+    assert found["scores"]["accuracy"] == pytest.approx((answers == labels)[labels >= 0].mean())
+    assert (found["rows"], found["unlabelled"]) == (5, 2)
 
 
 def test_regression(model_folder, tmp_path):

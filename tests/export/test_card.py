@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from tests.export.published import CALIBRATION, REGRESSION, form_of, judged, publish
 from tests.reporting.conftest import Store
+from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export.card import write_card
 from alpkd_pipeline.reporting.statistics.summary import seed_summary
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 HUB = {"model": "google-bert/bert-base-uncased", "revision": "1" * 40}
 
@@ -53,6 +55,20 @@ def test_a_student(store: Store) -> None:
     assert "\nkedro run --pipeline=distill\n" in text
     assert f"| student_export | {'9' * 64} | {'f' * 40} |\n" in text
     assert text.endswith("Versions: Python 3.11.7, torch 2.13.0+cpu, onnx 1.23.2.\n")
+
+
+@pytest.mark.parametrize(("used", "told"), [(2000, "used for the student alone"), (0, "not used")])
+def test_rows_without_a_label_are_counted(store: Store, used: int, told: str) -> None:
+    folder = publish(store)
+    report = next(store.root.rglob("mrpc-64t/report.json"))
+    counts = read_json(report)
+    write_json(report, counts | {"train": counts["train"] | {"unlabelled": 2000}})
+    model = next(path.parent for path in store.root.rglob("students/*/*/metrics.json"))
+    metrics = read_json(model / "metrics.json")
+    left_out = {"rows": used, "left_out": 2000 - used}
+    write_json(model / "metrics.json", metrics | {"unlabelled": left_out})
+    reseal(model)
+    assert f"3,000 train rows (2,000 rows of them without a label: {told})," in card_of(folder)
 
 
 def test_a_model_that_says_one_thing_is_told_to(store: Store) -> None:

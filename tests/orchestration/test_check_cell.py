@@ -256,3 +256,62 @@ def test_attention_scores_are_not_compared_where_they_hold_positions(
     line = refused(load, {"teacher.model": other, "method.name": "tinybert"}, tmp_path)
     assert "attention scores of model_type 'modernbert' depend on positions" in line
     checked(load, {"teacher.model": other, "method.name": "minilmv2"}, tmp_path)
+
+
+OWN = {
+    "task.name": "mood",
+    "task.source": "table",
+    "task.text_columns": ["sentence"],
+    "task.files": {"train": "train.csv"},
+}
+CLASSES = OWN | {"task.labels": ["negative", "positive"]}
+
+
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        (
+            {"task.files": {"unlabelled": "x.csv"}},
+            "parameter 'task.files.unlabelled' is only read with files of your own and hub data"
+            " sets: leave labels of train empty and set task.unlabelled=allow",
+        ),
+        (
+            {"task.group_column": "who"},
+            "parameter 'task.group_column' is only read with task.source=table",
+        ),
+        (
+            {"task.unlabelled_rows": 9},
+            "parameter 'task.unlabelled_rows': no row may lack a label; set task.unlabelled=allow"
+            " (labels of train), or task.files.unlabelled",
+        ),
+        (
+            OWN | {"task.kind": "regression", "training.class_weights": "balanced"},
+            "parameter 'training.class_weights' = 'balanced': task 'mood' is a regression and has"
+            " no classes; leave it out",
+        ),
+        (
+            OWN | {"task.kind": "regression", "teacher.training.class_weights": "balanced"},
+            "parameter 'teacher.training.class_weights' = 'balanced': task 'mood' is a regression"
+            " and has no classes; leave it out",
+        ),
+    ],
+)
+def test_rows_that_a_source_or_task_cannot_have(
+    load: Load, flat: dict, message: str, tmp_path: Path
+) -> None:
+    model = {"teacher.model": encoder(tmp_path / "here")} if "task.name" in flat else {}
+    assert refused(load, flat | model, tmp_path) == message
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"task.unlabelled": "allow", "task.unlabelled_rows": 9},
+        CLASSES
+        | {"task.files": {"train": "t.csv", "unlabelled": "u.csv"}, "task.unlabelled_rows": 9},
+        CLASSES | {"task.group_column": "who", "training.class_weights": "balanced"},
+    ],
+)
+def test_rows_that_they_can_have(load: Load, flat: dict, tmp_path: Path) -> None:
+    model = {"teacher.model": encoder(tmp_path / "here")} if "task.name" in flat else {}
+    checked(load, flat | model, tmp_path)

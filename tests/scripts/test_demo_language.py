@@ -230,13 +230,19 @@ def test_the_seed_changes_the_training_data_alone() -> None:
     assert len(shared) < 100
 
 
+def test_more_rows_without_a_label_begin_with_the_shipped_ones() -> None:
+    few, more = (generate(unlabelled=rows)["unlabelled"] for rows in (20, 40))
+    assert more[:20] == few
+    assert {row.label for row in more} == {-1}
+
+
 def test_no_sentence_is_in_two_splits_of_another_seed() -> None:
     texts = {
         split: {" ".join(row.text.lower().split()) for row in rows}
         for split, rows in generate(1).items()
     }
-    assert [len(found) for found in texts.values()] == [2500, 1000, 500]
-    assert len(set.union(*texts.values())) == 4000
+    assert [len(found) for found in texts.values()] == [2500, 1000, 500, 2000]
+    assert len(set.union(*texts.values())) == 6000
 
 
 def test_a_negative_seed_is_refused() -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 from tests.properties import EFFORTS, for_all
@@ -15,6 +16,7 @@ from alpkd_pipeline.tasks.labels import (
     class_names,
     hidden_label,
     holds_several,
+    is_hidden,
     is_missing,
     label_text,
     read_classes,
@@ -237,3 +239,24 @@ def test_hidden_label_never_equals_a_real_one(mood: Task, likeness: Task) -> Non
     assert hidden_label(likeness) == -1.0
     assert hidden_label(replace(likeness, label_range=None)) == -1.0
     assert math.isnan(hidden_label(replace(likeness, label_range=(-1.0, 1.0))))
+
+
+@pytest.mark.parametrize(
+    ("labels", "label_range", "hidden"),
+    [
+        ([0.5, 4.0], (0.0, 5.0), [False, False]),
+        ([0.5, -1.0], (0.0, 5.0), [False, True]),
+        ([0.5, -1.0], (-2.0, 2.0), [False, False]),  # -1 is a real answer here
+        ([0.5, math.nan], (-2.0, 2.0), [False, True]),
+        ([math.nan, 0.5], (0.0, 5.0), [True, False]),
+    ],
+)
+def test_hidden_labels_of_a_regression(
+    labels: list[float], label_range: tuple[float, float], hidden: list[bool], likeness: Task
+) -> None:
+    task = replace(likeness, label_range=label_range)
+    assert is_hidden(np.array(labels), task).tolist() == hidden
+
+
+def test_hidden_labels_of_classes(mood: Task) -> None:
+    assert is_hidden(np.array([0, -1, 1]), mood).tolist() == [False, True, False]

@@ -120,7 +120,7 @@ def test_a_class_that_only_train_has_is_no_fault(mood: Task) -> None:
 def test_missing_label(mood: Task) -> None:
     labels = pd.Series([0, 1, None, 0, 1, 0], dtype="object")
     assert faults_of(mood, train=frame(mood, label=labels)) == [
-        "train, 1 row (3): label is missing"
+        "train, 1 row (3): label is missing; task.unlabelled=allow lets such rows train students"
     ]
 
 

@@ -128,6 +128,14 @@ def test_the_close_of_a_training() -> None:
     assert {(p.time_ms, p.step) for p in closing_points(metrics, 5)} == {(5, 0)}
 
 
+def test_rows_without_a_label_are_counted() -> None:
+    found = closing_points({"unlabelled": {"rows": 2000, "left_out": 0}}, 5)
+    assert {(p.name, p.value) for p in found} == {
+        ("unlabelled.rows", 2000.0),
+        ("unlabelled.left_out", 0.0),
+    }
+
+
 def test_no_metrics_no_points() -> None:
     assert closing_points({}, 5) == []
 

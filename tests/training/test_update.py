@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from tests.training.test_loop import SETTINGS, World, accelerator, norms, weights
+from tests.training.toys import loaded
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
-from alpkd_pipeline.training.update import mean_terms
+from alpkd_pipeline.training.distill import Learner
+from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.update import Update, mean_terms, weigh_hard
 
 __all__ = ["accelerator"]
 
@@ -152,3 +157,60 @@ def test_parts_count_by_their_rows() -> None:
 @pytest.fixture
 def world_of_twelve(tmp_path: Path, accelerator: Accelerator) -> World:
     return World(tmp_path, accelerator, rows=12)
+
+
+def test_a_hard_term_is_weighed_by_hand() -> None:
+    # Half of the update's rows have a label and all of this part's: it weighs twice as much.
+    hard, soft = torch.tensor(0.5), torch.tensor(3.0)
+    terms = LossTerms(hard=hard, soft=soft, intermediate=None, total=0.2 * hard + soft)
+    found = weigh_hard(terms, 2.0, beta=0.2)
+    assert found.hard.item() == 1.0
+    assert found.total.item() == pytest.approx(0.2 * 1.0 + 3.0)
+    same = weigh_hard(terms, 1.0, beta=0.2)
+    assert (same.hard.item(), same.total.item()) == (terms.hard.item(), terms.total.item())
+
+
+BETA = 0.3
+WITH_LABEL = np.array([True, False, False, True, True, False, False, False, False, True, False])
+
+
+def mixed(world: World) -> Callable[[Batch], LossTerms]:
+    """Squared errors of the rows with a label, and of all rows against 0.25."""
+
+    def step(batch: Batch) -> LossTerms:
+        world.batches.append(batch.rows.tolist())
+        said = world.model(batch.inputs["input_ids"].float())[:, 0]
+        known = torch.from_numpy(WITH_LABEL)[batch.rows]
+        errors = torch.where(known, (said - batch.labels) ** 2, 0.0)
+        hard, soft = errors.sum() / known.sum().clamp(min=1), ((said - 0.25) ** 2).mean()
+        return LossTerms(hard, soft, None, BETA * hard + soft)
+
+    return step
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 11])
+@pytest.mark.parametrize("batches", [1, 3])
+def test_parts_with_unlike_shares_of_labels_are_one_batch(
+    tmp_path: Path, accelerator: Accelerator, rows: int, batches: int
+) -> None:
+    """However an update is cut, each labelled row weighs 1/4, and each row 1/11."""
+    world = World(tmp_path, accelerator, len(WITH_LABEL))
+    learner = Learner(
+        loaded(world.model, accelerator), mixed(world), term_weights={"hard": BETA, "soft": 1.0}
+    )
+    optimiser = torch.optim.SGD(learner.parameters, lr=0.0)
+    limit = RowLimit(rows, "training")
+    update = Update(learner, world.train, optimiser, 1e9, limit, WITH_LABEL)
+    progress = SimpleNamespace(paces=())
+    heard = update._gradients(np.array_split(np.arange(11), batches), progress)  # type: ignore[arg-type]
+
+    found = [weight.grad.clone() for weight in learner.parameters if weight.grad is not None]
+    world.model.zero_grad()
+    whole = learner.loaded.batch(world.train, np.arange(len(WITH_LABEL)))
+    mixed(world)(whole).total.backward()
+    wanted = [weight.grad for weight in learner.parameters if weight.grad is not None]
+    assert all(torch.allclose(a, b, rtol=1e-5) for a, b in zip(found, wanted, strict=True))
+    sizes = [sum(len(part.rows) for part in parts) for _, parts in heard]
+    for term in ("hard", "soft", "total"):
+        logged = sum(float(getattr(t, term)) * n for (t, _), n in zip(heard, sizes, strict=True))
+        assert logged / 11 == pytest.approx(float(getattr(mixed(world)(whole), term)), rel=1e-5)

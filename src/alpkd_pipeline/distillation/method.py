@@ -72,13 +72,16 @@ class Method(nn.Module):
     Attributes:
         setup: what it was built from.
         buckets: A(j) of every student layer; only methods that use buckets have it.
+        class_weights: (C,) of the hard term, or None.
     """
 
     buckets: Buckets
+    class_weights: Tensor | None
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         self.setup = setup
+        self.register_buffer("class_weights", None, persistent=False)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -118,7 +121,8 @@ class Method(nn.Module):
                 `student_tokens` says so.
             teacher: logits (B, C), layers (B, n, D_T) and tokens as far as `needs` and
                 `teacher_tokens` say so; no gradient ever reaches it. None if `needs` is empty.
-            labels: (B,), int64 class ids or the real numbers of a regression.
+            labels: (B,), int64 class ids or the real numbers of a regression; -1, of a regression
+                NaN, for a row without a label, which has no part in the hard term.
             rest: whether these may be the rows that are left at an epoch's end. Where they are
                 fewer than `MethodRow.fewest_rows`, the method's own term is 0.
 
@@ -131,7 +135,7 @@ class Method(nn.Module):
         """
         settings, task = self.setup.settings, self.setup.task
         check_outputs(student.logits, labels, task)
-        hard = hard_loss(student.logits, labels, task)
+        hard = hard_loss(student.logits, labels, task, self.class_weights)
         total = settings.beta * hard
         soft, own = None, None
         if settings.eta is not None and settings.temperature is not None:

@@ -15,9 +15,9 @@ from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.tasks.labels import hidden_label
+from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import UNLABELLED, Task
 from alpkd_pipeline.training.devices import (
     Hardware,
     LoadedModel,
@@ -92,7 +92,8 @@ def score_splits(
 
     Returns:
         What scores.json holds: `splits` (split -> `rows` and `scores`, which is None where any
-        label is hidden), `skipped`, `environment`, and `memory` if it was too short for a batch.
+        label is hidden; of train the `unlabelled` rows are counted and not scored), `skipped`,
+        `environment`, and `memory` if it was too short for a batch.
 
     Raises:
         UserError: none of the splits is there, the model does not fit task or splits, or its
@@ -111,12 +112,17 @@ def score_splits(
             split = read_encoded(encoded, name)
             logits = _answers(loaded, split, name, limit)
             write_predictions(out, task, name, split, np.arange(len(split)), logits)
-            hidden = has_hidden_labels(split, task)
-            scores = None if hidden else score(task, logits, split.labels, by)
+            known = ~is_hidden(split.labels, task)
+            # Train may hold rows without a label; of other splits a score of some rows would pass
+            # for the whole.
+            scored = known.any() if name == "train" else len(split) and known.all()
+            scores = score(task, logits[known], split.labels[known], by) if scored else None
             told = ", ".join(f"{name} {value:.4f}" for name, value in (scores or {}).items())
-            what = "predicted, labels are hidden" if hidden else told
+            what = told if scored else "predicted, labels are hidden"
             log.info("%s, %s: %s", model_folder.name, name, what)
             found[name] = {"rows": len(split), "scores": scores}
+            if scored and not known.all():
+                found[name][UNLABELLED] = int((~known).sum())
     result = {
         "splits": found,
         "skipped": [name for name in splits if name not in there],
@@ -136,9 +142,3 @@ def _answers(loaded: LoadedModel, split: EncodedSplit, name: str, limit: RowLimi
             " damaged or its training diverged; train it again with a lower learning rate"
         )
     return logits
-
-
-def has_hidden_labels(split: EncodedSplit, task: Task) -> bool:
-    """Whether any label is kept secret; a score over the other rows would pass for the whole."""
-    labels = split.labels
-    return bool((np.isnan(labels) | (labels == hidden_label(task))).any()) or not len(labels)

@@ -74,6 +74,7 @@ def text(facts: Facts) -> str:
         language=language(facts),
         licence=licence(facts),
         train_rows=encoded["train"]["rows"],
+        unlabelled=encoded["train"].get("unlabelled", 0),
         rows=sum(split["rows"] for split in dev),
         cut=sum(split["cut_rows"] for split in dev),
         seeds=seeds_text(facts.seeds),

@@ -125,6 +125,8 @@ class Cell(Subject):
         }
         if given.train_rows is not None and given.train_rows_by != "first":
             facts["train_rows_by"] = given.train_rows_by
+        more = ("unlabelled", "unlabelled_rows", "group_column")
+        facts |= given.model_dump(include=set(more), exclude_defaults=True)
         return self._stage("splits", facts, {}, given.source)
 
     @_shared

@@ -19,8 +19,10 @@ from alpkd_pipeline.orchestration import presets
 from alpkd_pipeline.orchestration.parameters import merged
 from alpkd_pipeline.orchestration.subject import Subject
 from alpkd_pipeline.params import CompareParams, MethodParams, Params, validate
+from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
+from alpkd_pipeline.tasks.task import UNLABELLED
 
 METHODS = "methods"
 """The parameter that holds the methods' presets for an environment."""
@@ -133,6 +135,7 @@ def _complete(method: MethodParams) -> MethodParams:
 def check_cell(cell: Subject) -> None:
     """Refuse a cell that cannot work; each check says what to change."""
     _check_source(cell)
+    _check_rows(cell)
     _check_encoders(cell)
     _check_sizes(cell)
     _check_start(cell)
@@ -157,6 +160,32 @@ def _check_source(cell: Subject) -> None:
             "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
             " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
         )
+
+
+def _check_rows(cell: Subject) -> None:
+    """What is read of some sources, or means something for some tasks, only."""
+    given, own = cell.params.task, cell.params.task.source == "table"
+    if UNLABELLED in given.files and not (
+        own or (given.source == "hub" and given.name not in GLUE)
+    ):
+        raise UserError(
+            "parameter 'task.files.unlabelled' is only read with files of your own and hub data"
+            " sets: leave labels of train empty and set task.unlabelled=allow"
+        )
+    if given.group_column is not None and not own:
+        raise UserError("parameter 'task.group_column' is only read with task.source=table")
+    if given.unlabelled_rows and given.unlabelled == "refuse" and UNLABELLED not in given.files:
+        raise UserError(
+            "parameter 'task.unlabelled_rows': no row may lack a label; set task.unlabelled=allow"
+            " (labels of train), or task.files.unlabelled"
+        )
+    blocks = {"training": cell.params.training, "teacher.training": cell.params.teacher.training}
+    for block, training in blocks.items():
+        if training.class_weights != "none" and cell.task.kind == "regression":
+            raise UserError(
+                f"parameter '{block}.class_weights' = 'balanced': task '{cell.task.name}' is a"
+                " regression and has no classes; leave it out"
+            )
 
 
 def _check_encoders(cell: Subject) -> None:

@@ -126,6 +126,9 @@ class Subject:
             train_rows=given.train_rows,
             train_rows_by=given.train_rows_by,
             dev_fraction=given.dev_fraction,
+            unlabelled=given.unlabelled == "allow",
+            unlabelled_rows=given.unlabelled_rows,
+            group_column=given.group_column,
         )
 
     @property

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError, first_line
+from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import UNLABELLED, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,7 @@ def encode_splits(
 
     Returns:
         For each split, JSON-ready: rows, tokens, cut_rows, mean_length, max_length (the longest
-        row, in tokens).
+        row, in tokens); of train also how many are unlabelled, if any are.
     """
     report = {}
     for split, frame in splits.items():
@@ -127,6 +128,8 @@ def encode_splits(
             "mean_length": float(encoded.lengths.mean()) if len(encoded) else 0.0,
             "max_length": int(encoded.lengths.max(initial=0)),
         }
+        if split == "train" and (lacking := int(is_hidden(encoded.labels, task).sum())):
+            report[split][UNLABELLED] = lacking
         if encoded.cut_rows:
             log.warning(
                 "%s, %s: %d of %d rows are longer than max_length %d and lost their end",

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from alpkd_pipeline.errors import UserError, some
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
@@ -42,6 +43,11 @@ def hidden_label(task: Task) -> int | float:
         return HIDDEN_LABEL
     low, high = task.label_range or (0.0, 0.0)
     return math.nan if low <= HIDDEN_LABEL <= high else float(HIDDEN_LABEL)
+
+
+def is_hidden(labels: Any, task: Task) -> Any:
+    """Which labels of an array or series (N,), as splits hold them, are kept secret: (N,) bool."""
+    return (labels != labels) | (labels == hidden_label(task))  # NaN alone is not itself
 
 
 def is_missing(value: object) -> bool:

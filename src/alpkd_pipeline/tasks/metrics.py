@@ -22,7 +22,7 @@ import numpy as np
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.store.fingerprint import key_of
 from alpkd_pipeline.store.manifest import sha256_file
-from alpkd_pipeline.tasks.labels import hidden_label
+from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.task import Task, TaskKind
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str
     """
     if not len(labels):
         raise UserError(f"task '{task.name}': there are no rows to score")
-    hidden = np.isnan(labels) | (labels == hidden_label(task))
+    hidden = is_hidden(labels, task)
     if hidden.any():
         raise UserError(
             f"task '{task.name}': {int(hidden.sum())} of {len(labels)} labels are hidden; test"

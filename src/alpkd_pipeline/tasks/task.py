@@ -13,6 +13,9 @@ TaskKind = Literal["classification", "regression"]
 HIDDEN_LABEL = -1
 """The label that GLUE gives to rows whose answer is kept secret (test splits)."""
 
+UNLABELLED = "unlabelled"
+"""The split of train rows without a label, until they join train (`validate.write_splits`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -86,6 +89,9 @@ def as_bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
+GROUP = "task.group_column"
+"""The column of a frame that `SourceSpec.group_column` fills; no column of data is called so."""
+
 SourceKind = Literal["demo", "hub", "folder", "table"]
 TrainRowsBy = Literal["first", "stratified"]
 
@@ -112,6 +118,11 @@ class SourceSpec:
     train_rows_by: TrainRowsBy = "first"
     dev_fraction: float = 0.1  # the share of train that becomes dev where the data has no dev split
     seed: int = 0  # decides which rows are drawn for that share, and for `stratified` train rows
+    unlabelled: bool = False  # whether train rows may lack a label; the demo then has some
+    # how many of the rows without a label are kept, the first ones; all of them when None
+    unlabelled_rows: int | None = None
+    # table only: the column that names what a row belongs to; none is in both train and dev
+    group_column: str | None = None
 
     def folder(self, project: Path) -> Path:
         """`path` as a folder, relative to the project; the project itself when there is none."""

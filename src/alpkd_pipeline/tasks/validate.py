@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.manifest import write_json
-from alpkd_pipeline.tasks.labels import hidden_label, is_missing
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8, normalise
+from alpkd_pipeline.tasks.labels import hidden_label, is_hidden, is_missing
+from alpkd_pipeline.tasks.task import (
+    GROUP,
+    HIDDEN_LABEL,
+    UNLABELLED,
+    Task,
+    as_bytes,
+    is_blank,
+    is_utf8,
+    normalise,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,9 +91,10 @@ def check_splits(
     """Check every split and report every fault at once.
 
     Rules: the columns are there; texts are text, valid UTF-8 and not blank; labels are known (one
-    of the classes, or a number inside the task's range) and hidden in test splits only; train has
-    rows of every class; `idx` is whole and unique; no split is empty; at most `max_overlap` of a
-    dev split's rows occur in train (texts compared without case, Unicode form and white space).
+    of the classes, or a number inside the task's range), hidden in test splits only and none in
+    the split `unlabelled`; train has rows of every class; `idx` is whole and unique; no split is
+    empty; at most `max_overlap` of a dev split's rows occur in train or `unlabelled` (texts
+    compared without case, Unicode form and white space); a dev split shares no group with them.
 
     Rows of train in a test split are counted and allowed.
 
@@ -92,7 +102,7 @@ def check_splits(
         For each split, JSON-ready: `rows`; `labels`, rows per class name and `hidden` if there are
         hidden ones, or for a regression the `min`, `mean` and `max` of the known labels;
         `overlap`, rows whose texts are also in train (0 for train itself); `repeated`, rows whose
-        texts occurred before in the same split.
+        texts occurred before in the same split; `groups`, how many there are, where rows have any.
 
     Raises:
         DataFaults: all faults of all splits.
@@ -104,10 +114,12 @@ def check_splits(
         for split, frame in splits.items()
         if set(task.text_columns) <= set(frame.columns)
     }
+    faults += _group_faults(splits, task)
     known = set(keys.get("train", ()))
-    # Rows that lack a text are not compared.
+    # Students train on both; rows that lack a text are not compared.
+    seen = known | set(keys.get(UNLABELLED, ()))
     shared = {
-        split: sum(all(row) and row in known for row in rows)
+        split: sum(all(row) and row in (known if split == UNLABELLED else seen) for row in rows)
         for split, rows in keys.items()
         if split != "train"
     }
@@ -127,6 +139,7 @@ def check_splits(
             "labels": _label_counts(frame["label"], task),
             "overlap": shared.get(split, 0),
             "repeated": len(keys[split]) - len(set(keys[split])),
+            **({"groups": frame[GROUP].nunique()} if GROUP in frame else {}),
         }
         for split, frame in splits.items()
     }
@@ -139,32 +152,34 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
         return [Fault(split, file, "it has no rows")]
     if frame.index.name not in ("line", "row"):
         frame = frame.set_axis(range(1, len(frame) + 1)).rename_axis("row")
-    hides = split in task.test_splits
+    hides = split in (*task.test_splits, UNLABELLED)
     columns = (*task.text_columns, "label", "idx")
     faults = [
         Fault(split, file, f"column '{name}' is missing") for name in columns if name not in frame
     ]
-    for name in (name for name in columns if name in frame):
+    for name in (name for name in (*columns, GROUP) if name in frame):
         values, missing = frame[name], frame[name].isna()
         wrong: dict[str, Any] = {}
         if name != "label" or not hides:
             wrong[f"{name} is missing"] = missing
         if name == "idx":
             wrong["idx occurs more than once"] = values.duplicated(keep=False)
-        for rule, holds in _rules(name, task, hides).items():
+        for rule, holds in _rules(name, task, split).items():
             pairs = zip(values, missing, strict=True)
             wrong[rule] = [not gone and not holds(value) for value, gone in pairs]
         for rule, is_wrong in wrong.items():
             found = values[is_wrong]
             if len(found):
                 shown = "" if is_wrong is missing or name not in ("label", "idx") else _some(found)
+                if (split, name) == ("train", "label") and shown == "" and len(found) < len(frame):
+                    shown = "; task.unlabelled=allow lets such rows train students"
                 rows = tuple(sorted(found.index)[:SHOWN_ROWS])
                 unit = str(frame.index.name)
                 faults.append(Fault(split, file, rule + shown, len(found), rows, unit))
     return faults
 
 
-def _rules(name: str, task: Task, hides: bool) -> dict[str, Callable[[Any], bool]]:
+def _rules(name: str, task: Task, split: str) -> dict[str, Callable[[Any], bool]]:
     """What the values of a column must be: each rule, as a fault says it, and whether it holds."""
     if name in task.text_columns:
         return {
@@ -177,7 +192,12 @@ def _rules(name: str, task: Task, hides: bool) -> dict[str, Callable[[Any], bool
             "idx is not a whole number": _is_whole,
             "idx has more than 64 bits": lambda v: not _is_whole(v) or -(2**63) <= v < 2**63,
         }
+    if name == GROUP:
+        return {}
     hidden = hidden_label(task)
+    if split == UNLABELLED:
+        advice = "leave them empty here, or put these rows into train"
+        return {f"label is given where none is read ({advice})": lambda v: v == hidden}
     if task.kind == "classification":
         names, last = ", ".join(task.label_names), task.num_labels - 1
         rules: dict[str, Callable[[Any], bool]] = {
@@ -195,7 +215,7 @@ def _rules(name: str, task: Task, hides: bool) -> dict[str, Callable[[Any], bool
             ),
         }
         advice = "; is -1 inside task.label_range?"
-    if not hides:
+    if split not in task.test_splits:
         rule = f"label is hidden (-1), which only test splits may have{advice}"
         rules[rule] = lambda v: v != hidden
     return rules
@@ -241,8 +261,24 @@ def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]
     ]
 
 
+def _group_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
+    """Rows of one group are so alike that a model which saw some of them knows the others."""
+    found = {split: {*f[GROUP].dropna()} for split, f in splits.items() if GROUP in f}
+    trained = found.get("train", set()) | found.get(UNLABELLED, set())
+    return [
+        Fault(
+            split,
+            str(splits[split].attrs.get("file", "")),
+            f"it shares {plural(len(both), 'group')} of {GROUP} with train{_some(both)}; keep each"
+            " on one side, or give no dev file: it is then cut from train by whole groups",
+        )
+        for split in task.dev_splits
+        if (both := sorted(found.get(split, set()) & trained))
+    ]
+
+
 def _label_counts(labels: pd.Series, task: Task) -> dict[str, float]:
-    hidden = labels.isna() | (labels == hidden_label(task))
+    hidden = is_hidden(labels, task)
     known = labels[~hidden]
     counts: dict[str, float] = {}
     if task.kind == "classification":
@@ -257,6 +293,7 @@ def write_splits(
 ) -> None:
     """Check the splits of a task; write each as `<split>.parquet` and the report of the check.
 
+    Rows without a label join train, behind its own: the label is -1, of a regression NaN.
     `max_overlap` is the share of dev rows that may also stand in train.
 
     Raises:
@@ -264,9 +301,23 @@ def write_splits(
     """
     known = Task.from_dict(dict(task))
     report = {"task": known.name, "splits": check_splits(frames, known, max_overlap)}
-    for name, frame in frames.items():
+    for name, frame in _joined(frames, known).items():
         # What sources note about a frame, such as its file, has no place in a result.
-        frame = frame.reset_index(drop=True)
+        frame = frame.drop(columns=GROUP, errors="ignore").reset_index(drop=True)
         frame.attrs = {}
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_json(folder / REPORT, report)
+
+
+def _joined(frames: Mapping[str, pd.DataFrame], task: Task) -> dict[str, pd.DataFrame]:
+    import pandas as pd
+
+    joined = dict(frames)
+    if (more := joined.pop(UNLABELLED, None)) is not None:
+        train = joined["train"]
+        more = more.assign(label=HIDDEN_LABEL if task.kind == "classification" else math.nan)
+        if more["idx"].isin(train["idx"]).any() or more["idx"].duplicated().any():
+            first = int(train["idx"].max()) + 1
+            more = more.assign(idx=range(first, first + len(more)))
+        joined["train"] = pd.concat([train, more[list(train.columns)]])
+    return joined

@@ -19,6 +19,7 @@ from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, written_ns
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.metrics import own_scores
+from alpkd_pipeline.tasks.task import UNLABELLED
 from alpkd_pipeline.tracking.flatten import run_tags
 
 MAX_POINTS = 1000
@@ -72,7 +73,7 @@ def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
 
 def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:
     """What a finished training came to, from its metrics.json, as points at `RESULT_STEP`."""
-    values = {name: metrics.get(name) for name in ("parameters", "seconds")}
+    values = {name: metrics.get(name) for name in ("parameters", "seconds", UNLABELLED)}
     return points_of({**values, "best.epoch": metrics.get("best_epoch")}, at_ms, RESULT_STEP)
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.labels import is_hidden
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 from alpkd_pipeline.training.run_config import RunConfig
 
 MEGA_BATCH = 16
@@ -28,7 +30,8 @@ class Batch:
     # the encoder's inputs, each (B, T): input_ids, token_type_ids if the tokenizer makes them, and
     # attention_mask if any row is padded
     inputs: dict[str, Tensor]
-    labels: Tensor  # (B,), int64 classes or float32 targets
+    # (B,), int64 classes or float32 targets; -1, of a regression NaN, where a row has none
+    labels: Tensor
     tokens: int  # how many of the B x T places hold a token; the others are padding
 
     def to(self, device: torch.device) -> Batch:
@@ -113,25 +116,49 @@ class Selection:
     selecting: EncodedSplit
     rows: np.ndarray  # its rows that select
     name: str  # what the scores are called: `dev` or `holdout`
+    # (N,) bool, the train split's rows with a label; None where all that train have one
+    labelled: np.ndarray | None = None
+    left_out: int = 0  # rows without a label that do not train
+
+    @property
+    def without_label(self) -> int:
+        """How many of the rows that train have no label."""
+        return 0 if self.labelled is None else int((~self.labelled[self.train_rows]).sum())
+
+    def class_weights(self, kind: str, classes: int) -> Tensor | None:
+        """The weight (C,) of each class, `none` or `balanced`: n / (C n_c), over labelled rows.
+
+        Their mean over the n rows is 1, as in scikit-learn; a class without a row counts as one.
+        """
+        if kind == "none":
+            return None
+        labels = self.train.labels[self.train_rows]
+        counts = np.bincount(labels[labels != HIDDEN_LABEL], minlength=classes)
+        return torch.from_numpy(counts.sum() / (classes * counts.clip(1))).float()
 
 
-def choose_rows(run: RunConfig) -> Selection:
+def choose_rows(run: RunConfig, unlabelled: bool = False) -> Selection:
     """Select on dev, as the papers do, or on a part cut from train, which keeps dev untouched.
 
     A `holdout` takes a fraction of train that the seed fixes; classes are stratified, a regression
-    is not.
+    is not. Rows `unlabelled` never select, and train if they are wanted.
     """
     task, asked, encoded = run.task, run.training, run.inputs["encoded"]
     train = read_encoded(encoded, "train")
-    everything = np.arange(len(train))
+    known = ~is_hidden(train.labels, task)
+    mixed = None if known.all() or not unlabelled else known
+    left_out = 0 if unlabelled else int((~known).sum())
+    everything = np.arange(len(train)) if unlabelled else np.flatnonzero(known)
     if asked.selection == "dev":
         split = task.dev_splits[0]
         dev = read_encoded(encoded, split)
-        return Selection(train, everything, split, dev, np.arange(len(dev)), "dev")
+        rows = np.arange(len(dev))
+        return Selection(train, everything, split, dev, rows, "dev", mixed, left_out)
     draw = np.random.Generator(np.random.PCG64([run.seed, 0x401D]))
     strata = train.labels if task.kind == "classification" else np.zeros(len(train), dtype=np.int64)
-    classes = [np.flatnonzero(strata == label) for label in np.unique(strata)]
+    classes = [np.flatnonzero(known & (strata == label)) for label in np.unique(strata[known])]
     share = asked.holdout_fraction
     held = [draw.permutation(rows)[: max(1, round(share * len(rows)))] for rows in classes]
     rows = np.sort(np.concatenate(held))
-    return Selection(train, np.setdiff1d(everything, rows), "train", train, rows, "holdout")
+    rest = np.setdiff1d(everything, rows)
+    return Selection(train, rest, "train", train, rows, "holdout", mixed, left_out)

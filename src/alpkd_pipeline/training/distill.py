@@ -45,13 +45,15 @@ class Learner:
         return [*self.loaded.model.parameters(), *self.learned]
 
 
-def finetune_step(loaded: LoadedModel, task_kind: TaskKind) -> Step:
-    """Plain fine-tuning: the loss against the labels."""
+def finetune_step(
+    loaded: LoadedModel, task_kind: TaskKind, class_weights: Tensor | None = None
+) -> Step:
+    """Plain fine-tuning: the loss against the labels, classes weighted by (C,) if they are."""
 
     def step(batch: Batch) -> LossTerms:
         with loaded.accelerator.autocast():
             logits, _ = forward_signal(loaded.model, batch.inputs, pooling="cls", layers=False)
-        hard = hard_loss(logits, batch.labels, task_kind)
+        hard = hard_loss(logits, batch.labels, task_kind, class_weights)
         return LossTerms(hard=hard, soft=None, intermediate=None, total=hard)
 
     return step

@@ -108,7 +108,8 @@ def fit(
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay, learner.rates)
     before = read_journal(run.folder)[0]
     limit = journalled_limit(settings.batch_size, "training", journal, before)
-    update = Update(learner, train, optimiser, settings.max_grad_norm, limit)
+    norm = settings.max_grad_norm
+    update = Update(learner, train, optimiser, norm, limit, chosen.labelled)
     saver = Saver(run.folder, settings.checkpoint_every, journal)
     if go_on is not None:
         progress.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))

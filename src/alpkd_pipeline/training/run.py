@@ -20,6 +20,7 @@ from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publi
 from alpkd_pipeline.store.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import score
+from alpkd_pipeline.tasks.task import UNLABELLED
 from alpkd_pipeline.training.batching import Selection
 from alpkd_pipeline.training.checkpoint import latest
 from alpkd_pipeline.training.devices import (
@@ -132,6 +133,8 @@ def train_and_write(
         result = fit(learner, scorer, run, chosen, journal=journal, go_on=go_on)
         copy_best(run.folder, result.best_step)
         metrics = training_metrics(result, chosen.name, parameters, environ)
+        if chosen.without_label or chosen.left_out:
+            metrics[UNLABELLED] = {"rows": chosen.without_label, "left_out": chosen.left_out}
         write_json(run.folder / METRICS, metrics | deviations(read_journal(run.folder)[0]))
         journal.write("end", seconds=result.seconds, steps=result.steps)
 

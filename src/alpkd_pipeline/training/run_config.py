@@ -37,6 +37,7 @@ class Settings:
     threads: int | str = "auto"
     freeze_embeddings: bool = False
     group_by_length: bool = True
+    class_weights: str = "none"
     log_every: int = 10
     checkpoint_every: int | str = "auto"
 

@@ -16,7 +16,7 @@ from alpkd_pipeline.distillation.cache import CachedSignals, write_signals
 from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.models.encoder import (
     load_classifier,
     load_finetuned,
@@ -99,14 +99,22 @@ def train_student(run: RunConfig) -> None:
     with training_hardware(run.training) as accelerator:
         teacher = load_finetuned(run.inputs["teacher"])
         model = _build(run, teacher).to(accelerator.device)
-        method = _method(run, shape_of(teacher.config.to_dict()), model).to(accelerator.device)
+        method = _method(run, shape_of(teacher.config.to_dict()), model)
+        chosen = choose_rows(run, unlabelled=method.setup.row.terms != {"hard"})
+        if chosen.left_out or chosen.without_label:
+            does = "leaves them out" if chosen.left_out else "gives them no hard term"
+            count = plural(chosen.left_out or chosen.without_label, "train row")
+            log.info("%s without a label: %s %s", count, method.setup.row.name, does)
+        kind = run.training.class_weights
+        method.class_weights = chosen.class_weights(kind, run.task.num_labels)
+        method = method.to(accelerator.device)
         own, tokenizer = run.inputs.get("checkpoint"), load_tokenizer(run.inputs["teacher"])
         folder = own or run.inputs.get("model") or run.inputs["teacher"]
         student = LoadedModel(folder, model, tokenizer, accelerator)
         check_fits(student, run.inputs["encoded"])
         if own is not None:  # Other students are saved as their teacher was.
             check_saves(student, run.folder)
-        source, chosen = partial(_source, run, teacher, method, accelerator), choose_rows(run)
+        source = partial(_source, run, teacher, method, accelerator)
         _check_rest(method, len(chosen.train_rows), run.training.batch_size)
         learner = Learner(
             student,

@@ -38,6 +38,7 @@ class Update:
     optimiser: torch.optim.Optimizer
     max_grad_norm: float
     limit: RowLimit
+    labelled: np.ndarray | None = None  # (N,) bool of the train split; None: all of its rows are
 
     def __call__(self, group: list[np.ndarray], progress: Progress, epoch: int) -> Tensor:
         """Make one step with the rows of some batches; the gradient's norm before it was clipped.
@@ -80,17 +81,32 @@ class Update:
 
     def _gradients(self, group: list[np.ndarray], progress: Progress) -> Heard:
         heard, size = [], sum(map(len, group))
+        known = self.labelled
+        rate = 1.0 if known is None else float(known[np.concatenate(group)].mean())
         for members in group:
             said = []
             for part in self.limit.parts(members):
                 with waiting(*progress.paces):
                     batch = self.learner.loaded.batch(self.train, part)
                 terms = self.learner.step(batch)
+                if known is not None and rate:
+                    beta = self.learner.term_weights["hard"]
+                    terms = weigh_hard(terms, float(known[part].mean()) / rate, beta)
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))
                 said.append((terms, batch))
             heard.append((mean_terms(said), [batch for _, batch in said]))
         return heard
+
+
+def weigh_hard(terms: LossTerms, share: float, beta: float) -> LossTerms:
+    """The losses of a part, so that their mean by rows has the hard term's mean by labelled rows.
+
+    `share`: how many of the part's rows have a label over how many of the update's have one, both
+    as fractions. It is 1 for an update of one batch that went through the model as a whole.
+    """
+    hard = terms.hard * share
+    return replace(terms, hard=hard, total=terms.total + beta * (hard - terms.hard))
 
 
 def mean_terms(said: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:

@@ -29,6 +29,8 @@ def test_nothing_is_known_of_an_empty_store(plan: MakePlan) -> None:
         ({"training.epochs": 2}, 10.0),
         ({"training.epochs": 6}, 30.0),
         ({"training.epochs": 2, "task.train_rows": 50}, 5.0),
+        # Rows without a label come on top of these.
+        ({"training.epochs": 2, "task.train_rows": 50, "task.unlabelled": "allow"}, 10.0),
     ],
 )
 def test_the_same_method_and_depth_by_epochs_and_rows(

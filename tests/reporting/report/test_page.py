@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 from tests.reporting.pages import read_page
 from tests.reporting.report.conftest import html_of, page_of, section, sections
-from tests.reporting.studies import study
+from tests.reporting.studies import reseal, study
+
+from alpkd_pipeline.store.manifest import read_json, write_json
 
 EVERYTHING = [
     "short",
@@ -187,3 +190,31 @@ def test_names_may_hold_anything(store):
     ids = [e.get("id") for e in page.every() if e.get("id")]
     assert len(ids) == len(set(ids))
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in ids)
+
+
+def lacking(folder: Path, rows: int, left_out: int, steps: int) -> None:
+    metrics = read_json(folder / "metrics.json")
+    metrics |= {"unlabelled": {"rows": rows, "left_out": left_out}, "steps": steps}
+    write_json(folder / "metrics.json", metrics)
+    reseal(folder)
+
+
+def test_unlike_rows_and_steps_are_marked(store):
+    for folder in study(store, tasks=("mrpc",), methods=("no_kd", "kd")):
+        if folder.name.startswith("no_kd"):
+            lacking(folder, 0, 2000, 35)
+        else:
+            lacking(folder, 2000, 0, 345)
+    text = section(page_of(store.root), "compared").text
+    assert (
+        "Some train rows of mrpc have no label: trained were kd with them in 345 steps; no_kd"
+        " without them in 35 steps. What differs between these is of the rows and steps, too."
+    ) in text
+
+
+def test_rows_without_a_label_are_told_where_all_train_alike(store):
+    for folder in study(store, tasks=("mrpc",), methods=("kd", "alp_kd")):
+        lacking(folder, 2000, 0, 345)
+    text = section(page_of(store.root), "compared").text
+    assert "trained were alp_kd and kd with them in 345 steps." in text
+    assert "What differs" not in text

@@ -35,6 +35,15 @@ def test_labels_are_known_but_in_test() -> None:
     assert 0.45 < frames["dev"]["label"].mean() < 0.55
 
 
+def test_rows_without_a_label_are_there_for_those_who_ask() -> None:
+    frames = demo.load(unlabelled=True)
+    assert len(frames["unlabelled"]) == 2000
+    assert set(frames["unlabelled"]["label"]) == {HIDDEN_LABEL}
+    assert demo.digest(unlabelled=True) != demo.digest() == DIGEST
+    texts = [text for frame in frames.values() for text in frame["sentence"]]
+    assert len(set(texts)) == len(texts)
+
+
 def test_no_sentence_is_in_two_splits() -> None:
     texts = {
         split: {" ".join(text.lower().split()) for text in frame["sentence"]}

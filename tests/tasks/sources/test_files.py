@@ -65,7 +65,8 @@ def test_rows_with_several_labels_are_listed_beside_other_faults(
         "train (t.csv), 2 lines (2, 5): the label holds several values; keep one, or make one task"
         " for each label",
         "train (t.csv), 1 line (4): sentence is blank",
-        "train (t.csv), 1 line (6): label is missing",
+        "train (t.csv), 1 line (6): label is missing; task.unlabelled=allow lets such rows train"
+        " students",
     ]
 
 

@@ -5,12 +5,13 @@ Every method has the hard term, with weight beta. No layer is looked at here.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from alpkd_pipeline.distillation.losses.precision import raised
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.task import TaskKind
+from alpkd_pipeline.tasks.task import HIDDEN_LABEL, TaskKind
 
 
 def soft_loss(
@@ -48,18 +49,35 @@ def soft_loss(
     return divergence * temperature**2
 
 
-def hard_loss(logits: Tensor, labels: Tensor, task: TaskKind = "classification") -> Tensor:
+def hard_loss(
+    logits: Tensor,
+    labels: Tensor,
+    task: TaskKind = "classification",
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy of logits (B, C) with labels (B,), or the squared error of a regression.
 
-        classes:     L_hard = -1/B sum_b log softmax(z_S,b)[y_b]
-        regression:  L_hard =  1/B sum_b (z_S,b - y_b)^2
+        classes:     L_hard = -1/B' sum_b w[y_b] log softmax(z_S,b)[y_b]
+        regression:  L_hard =  1/B' sum_b (z_S,b - y_b)^2
 
     A scalar in nats, or in squared units of the label. Labels are int64 class ids, or real numbers
-    where C = 1 is a regression.
+    where C = 1 is a regression. The sums run over the B' rows with a label; one without has -1, of
+    a regression NaN. Choices of this project: L_hard is 0 where no row has one; class weights w
+    (C,), 1 for all without them, divide nothing, so that the loss stays a mean over rows.
     Source: cross-entropy as in equation 1 of ALP-KD (Passban et al., AAAI 2021, arXiv 2012.14022),
     as a mean over the batch; squared error for STS-B, labels unscaled.
     """
     (logits,) = raised(logits)
     if task == "regression":
-        return F.mse_loss(logits.squeeze(1), labels.to(logits.dtype))
-    return F.cross_entropy(logits, labels)
+        known, found = ~labels.isnan(), logits.squeeze(1)
+        # Rows without a label err by 0. The factor is exactly 1 where all have one.
+        loss = F.mse_loss(found, torch.where(known, labels.to(logits.dtype), found.detach()))
+        return loss * (len(labels) / known.sum().clamp(min=1))
+    known = labels != HIDDEN_LABEL
+    if class_weights is not None:
+        weights = class_weights.to(logits.dtype)
+        loss = F.cross_entropy(logits, labels, weights, ignore_index=HIDDEN_LABEL, reduction="sum")
+        return loss / known.sum().clamp(min=1)
+    loss = F.cross_entropy(logits, labels, ignore_index=HIDDEN_LABEL)
+    # 0 / 0 where no row has a label. To ask the device whether one has would make it wait.
+    return torch.where(known.any(), loss, 0.0)

@@ -20,6 +20,7 @@ from alpkd_pipeline.orchestration.sweep.plan import Step
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
 from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below, noted
+from alpkd_pipeline.tasks.task import UNLABELLED
 
 
 class Finished(NamedTuple):
@@ -76,7 +77,9 @@ def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float
     like = [f for f in finished if (f.method, f.layers) == (method, layers)] or finished
     per_example = mean(f.per_example * (layers / f.layers if layers else 1) for f in like)
     rows = mean(f.rows for f in like)
-    limit = cell.params.task.train_rows
+    task = cell.params.task
+    # Rows without a label come on top of the limit, and not for every method.
+    limit = None if task.unlabelled == "allow" or UNLABELLED in task.files else task.train_rows
     # A limit above the number of rows there are changes nothing; that number is not known here.
     return per_example * training.epochs * (limit or rows)
 

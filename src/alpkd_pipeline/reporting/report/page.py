@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS
 from alpkd_pipeline.reporting.tables.table import listed, seeds_text
+from alpkd_pipeline.tasks.task import UNLABELLED
 
 TITLE = "Comparison of students"
 
@@ -49,11 +51,32 @@ def summary(sources: Sources) -> Iterator[Block]:
             " nothing can be said about their differences.",
             "warning",
         )
+    yield from _unlabelled(sources)
     if (cells["tuned"] == "dev").any():
         yield Text(
             "Some students run with numbers that were searched for on dev: they are optimistic.",
             "warning",
         )
+
+
+def _unlabelled(sources: Sources) -> Iterator[Block]:
+    """Of each task with train rows without a label, who learned from them, in how many steps."""
+    found: dict[tuple[str, bool, int], set[str]] = defaultdict(set)
+    columns = (sources.cells[name] for name in ("key", "task", "method"))
+    for key, task, method in zip(*columns, strict=True):
+        metrics = sources.evidence.students[key].metrics
+        if lacking := metrics.get(UNLABELLED):
+            found[task, bool(lacking["rows"]), int(metrics["steps"])].add(str(method))
+    for task in dict.fromkeys(task for task, *_ in found):
+        parts = [
+            f"{listed(sorted(methods))} {'with' if used else 'without'} them in {steps:,} steps"
+            for (other, used, steps), methods in sorted(found.items(), reverse=True)
+            if other == task
+        ]
+        told = f"Some train rows of {task} have no label: trained were {'; '.join(parts)}."
+        if parts[1:]:
+            told += " What differs between these is of the rows and steps, too."
+        yield Text(told, "warning") if parts[1:] else told
 
 
 def _teachers(sources: Sources) -> str:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.fingerprint import sha256_cached
+from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.sources import demo, folder, hub, table
-from alpkd_pipeline.tasks.task import SourceSpec, Task
+from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
 from alpkd_pipeline.tasks.validate import text_keys
 
 if TYPE_CHECKING:
@@ -29,16 +32,26 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
     Returns:
         `train`, the task's first dev split, and what other dev and test splits there are. Each
         frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
-        regression) and `idx` (int64), in the order of the file. Faulty cells stay as they were
-        found: pass the frames to `validate.check_splits` before anything else.
+        regression), `idx` (int64), and `GROUP` if there are groups, in the order of the file. Train
+        rows without a label are in `unlabelled`. Faulty cells stay as they were found: pass the
+        frames to `validate.check_splits` before anything else.
 
     Raises:
         UserError: the source is not there or does not fit the task. Where its files are to blame,
             every fault of every file is named.
     """
     loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
-    frames = demo.load() if spec.kind == "demo" else loaders[spec.kind](spec, task, project)
+    if spec.kind == "demo":
+        frames = demo.load(spec.unlabelled)
+    else:
+        frames = loaders[spec.kind](spec, _as_read(task, spec), project)
     return finish(frames, spec, task)
+
+
+def _as_read(task: Task, spec: SourceSpec) -> Task:
+    """The task with all splits whose labels may be missing, those of train rows among them."""
+    more = (UNLABELLED, "train") if spec.unlabelled else (UNLABELLED,)
+    return replace(task, test_splits=(*task.test_splits, *more))
 
 
 def source_digest(
@@ -57,10 +70,11 @@ def source_digest(
         UserError: a file is missing, or the revision is no commit.
     """
     if spec.kind == "demo":
-        return {"kind": "demo", "sha256": demo.digest()}
+        return {"kind": "demo", "sha256": demo.digest(spec.unlabelled)}
     if spec.kind == "hub":
         return {"kind": "hub", "columns": dict(spec.columns), **asdict(hub.resolve(spec, task))}
-    files = (folder if spec.kind == "folder" else table).find_files(spec, task, project)
+    source = folder if spec.kind == "folder" else table
+    files = source.find_files(spec, _as_read(task, spec), project)
     return {
         "kind": spec.kind,
         "columns": dict(spec.columns),
@@ -74,12 +88,13 @@ def source_digest(
 def finish(
     frames: dict[str, pd.DataFrame], spec: SourceSpec, task: Task
 ) -> dict[str, pd.DataFrame]:
-    """Keep train_rows rows of train, then cut a missing dev split from them; in a fixed order.
+    """Keep train_rows labelled rows, then cut a missing dev split from them; in a fixed order.
 
     Raises:
-        UserError: the rows that are kept lack a class, or are too few for a dev split.
+        UserError: the rows that are kept lack a class, or are too few for a dev split; or no train
+            row has a label.
     """
-    frames = dict(frames)
+    frames = _apart(frames, spec, task)
     if spec.train_rows is not None:
         frames["train"] = _kept(frames["train"], spec, spec.train_rows, task)
     if (dev := task.dev_splits[0]) not in frames:
@@ -89,8 +104,55 @@ def finish(
             "%s has no %s split: %d of %d train rows become %s (seed %d)",
             *(task.name, dev, len(frames[dev]), len(train), dev, spec.seed),
         )
-    order = ("train", *task.dev_splits, *task.test_splits)
+        if (more := frames.pop(UNLABELLED, None)) is not None:
+            kept = _without(more, frames[dev], task)
+            frames |= {UNLABELLED: kept} if len(kept) else {}
+    order = ("train", UNLABELLED, *task.dev_splits, *task.test_splits)
     return {split: frames[split] for split in order if split in frames}
+
+
+def _apart(
+    frames: Mapping[str, pd.DataFrame], spec: SourceSpec, task: Task
+) -> dict[str, pd.DataFrame]:
+    """Take the rows without a label out of train, in front of those that are a split already."""
+    import pandas as pd
+
+    frames, limit = dict(frames), spec.unlabelled_rows
+    train, own = frames["train"], frames.pop(UNLABELLED, None)
+    parts = [] if own is None else [own]
+    if spec.unlabelled:
+        gone = train["label"].isna() | is_hidden(train["label"], task)
+        if len(train) and gone.all():
+            raise UserError(
+                f"task '{task.name}': no train row has a label; students and their teacher need"
+                " some of every class beside the rows without"
+            )
+        if gone.any():
+            frames["train"], parts = train[~gone], [train[gone], *parts]
+    if parts and limit != 0:
+        joined = parts[0]
+        if len(parts) > 1:  # each has its own numbers; they get new ones where they join train
+            joined = pd.concat(parts).assign(idx=range(sum(map(len, parts))))
+        joined.attrs["file"] = " and ".join(str(p.attrs["file"]) for p in parts if p.attrs)
+        frames[UNLABELLED] = joined if limit is None else joined.head(limit)
+        count = len(frames[UNLABELLED])
+        log.info("%s: %s without a label", task.name, plural(count, "train row"))
+    return frames
+
+
+def _without(more: pd.DataFrame, dev: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """The rows without a label that share neither a text nor a group with a dev split."""
+    texts, groups = {*text_keys(dev, task)}, {*dev.get(GROUP, ())}
+    kept = [
+        text not in texts and group not in groups
+        for text, group in zip(
+            text_keys(more, task), more.get(GROUP, [""] * len(more)), strict=True
+        )
+    ]
+    if lost := len(kept) - sum(kept):
+        said = "%s: %s without a label left out, which would share a text or a group with dev"
+        log.warning(said, task.name, plural(lost, "row"))
+    return more[kept]
 
 
 def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
@@ -122,8 +184,10 @@ def cut_dev(
     A row's place in the draw is a hash of the seed and its number, so the choice is the same on
     every machine and with every library version. The share is taken of each class: at least one of
     two or more rows, and never all. Rows of the same text move together, so that dev shares none
-    with train; dev then grows a little beyond the share.
+    with train; dev then grows a little beyond the share. Of rows with groups, whole groups move.
     """
+    if GROUP in train:
+        return _cut_groups(train, task, fraction, seed)
     chosen: set[int] = set()
     for members in _drawn_groups(train, task, str(seed)):
         count = max(round(len(members) * fraction), 1) if len(members) > 1 else 0
@@ -143,6 +207,45 @@ def cut_dev(
             " a dev split"
         )
     return train[[not dev for dev in in_dev]], train[in_dev]
+
+
+def _cut_groups(
+    train: pd.DataFrame, task: Task, fraction: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Groups move in a drawn order while dev stays within the share and train keeps every class.
+
+    Groups that share a text move together.
+    """
+    first: dict[object, int] = {}  # of a text or a group, a row that has it
+    root = list(range(len(train)))
+
+    def find(row: int) -> int:
+        while root[row] != row:
+            row = root[row]
+        return row
+
+    for row, names in enumerate(zip(text_keys(train, task), train[GROUP], strict=True)):
+        for name in names:
+            root[find(row)] = find(first.setdefault(name, row))
+    members: dict[int, list[int]] = {}
+    for row in range(len(train)):
+        members.setdefault(find(row), []).append(row)
+    classes = [str(label) if task.kind == "classification" else "" for label in train["label"]]
+    left, dev, most = Counter(classes), set[int](), fraction * len(train)
+    for number in sorted(members, key=lambda row: _draw(str(seed), row)):
+        rows = members[number]
+        counts = Counter(classes[row] for row in rows)
+        if len(dev) + len(rows) <= max(most, 1) and all(left[c] > n for c, n in counts.items()):
+            dev.update(rows)
+            left -= counts
+    if not dev:
+        raise UserError(
+            f"task '{task.name}' has no dev split, and none of the {plural(len(members), 'group')}"
+            f" of {GROUP} fits into the {fraction:.0%} of its train rows that become one, with"
+            " every class left in train; raise task.dev_fraction, or give a dev split"
+        )
+    in_dev = [row in dev for row in range(len(train))]
+    return train[[not moved for moved in in_dev]], train[in_dev]
 
 
 def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataFrame:
@@ -174,7 +277,8 @@ def _drawn_groups(train: pd.DataFrame, task: Task, salt: str) -> list[list[int]]
     for number, label in enumerate(labels):
         groups.setdefault(str(label), []).append(number)
 
-    def draw(number: int) -> bytes:
-        return hashlib.sha256(f"{salt}:{number}".encode()).digest()
+    return [sorted(rows, key=lambda row: _draw(salt, row)) for rows in groups.values()]
 
-    return [sorted(members, key=draw) for members in groups.values()]
+
+def _draw(salt: str, number: int) -> bytes:
+    return hashlib.sha256(f"{salt}:{number}".encode()).digest()

@@ -18,7 +18,7 @@ from alpkd_pipeline.tasks.sources.frames import (
     several_labels,
     split_frame,
 )
-from alpkd_pipeline.tasks.task import Task
+from alpkd_pipeline.tasks.task import UNLABELLED, Task
 from alpkd_pipeline.tasks.validate import SHOWN_ROWS, DataFaults, Fault, row_faults
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def read_files(
     except UserError as error:
         labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
         for split, frame in frames.items():
+            if split == UNLABELLED:
+                frames[split] = frame.assign(label=None)
+                continue
             given = frame["label"].notna() | (split in task.test_splits)
             frames[split] = _with_some_label(frame, task, frame.index[given])
     for split, frame in frames.items():

@@ -22,7 +22,7 @@ from alpkd_pipeline.tasks.labels import (
     read_numbers,
 )
 from alpkd_pipeline.tasks.sources.raw import RawTable
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, is_utf8
+from alpkd_pipeline.tasks.task import GROUP, HIDDEN_LABEL, Task, is_utf8
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,9 @@ class SplitFile(NamedTuple):
     reader: Callable[[Path, Collection[str]], RawTable]
 
 
-def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
+def wanted_columns(
+    task: Task, columns: Mapping[str, str], group: str | None = None
+) -> dict[str, str]:
     """Our column -> theirs, for every column that a split can have."""
     ours = (*task.text_columns, "label", "idx")
     for name in columns:
@@ -53,7 +55,7 @@ def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
                 f"task.columns maps '{name}', which task '{task.name}' does not have;"
                 f" it may map {', '.join(ours)}"
             )
-    return {name: columns.get(name, name) for name in ours}
+    return {name: columns.get(name, name) for name in ours} | ({GROUP: group} if group else {})
 
 
 def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -80,6 +82,9 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
     data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
+    if columns.get(GROUP) in raw.cells:
+        cells = raw.cells[columns[GROUP]]
+        data[GROUP] = pd.Series([label_text(cell) for cell in cells], dtype="object")
     frame = pd.DataFrame(data)
     frame.index = pd.Index(raw.numbers, name=raw.unit)
     frame.attrs["file"] = raw.place
@@ -89,7 +94,7 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
     """Leave out the rows that lack a text, and say so; test splits keep all their rows."""
     broken = frame[list(task.text_columns)].map(is_missing).any(axis="columns")
-    if split in task.test_splits or not broken.any():
+    if (split in task.test_splits and split != "train") or not broken.any():
         return frame
     log.warning(
         "%s, %s: %d published rows lack a text and are left out (%s)",
@@ -143,9 +148,10 @@ def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -
     """
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
+    places = {ours: ours if ours == GROUP else f"task.columns.{ours}" for ours in columns}
     return {
         ours: f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
-        f" {', '.join(raw.names)}; name the right one in task.columns.{ours}"
+        f" {', '.join(raw.names)}; name the right one in {places[ours]}"
         for ours, theirs in columns.items()
         if theirs not in raw.names and ours not in optional
     }

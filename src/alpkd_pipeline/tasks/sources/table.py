@@ -9,7 +9,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.files import read_files
 from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
-from alpkd_pipeline.tasks.task import SourceSpec, Task
+from alpkd_pipeline.tasks.task import UNLABELLED, SourceSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     """The file of each split."""
-    allowed = ("train", *task.dev_splits, *task.test_splits)
+    allowed = dict.fromkeys(("train", *task.dev_splits, *task.test_splits))
     if "train" not in spec.files:
         raise UserError("task.files names no file for 'train'; give at least task.files.train")
     files = {}
@@ -38,7 +38,10 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
 
     Quotes are special in .csv only.
     """
-    columns = wanted_columns(task, spec.columns)
     paths = find_files(spec, task, project)
-    files = {split: SplitFile(path, columns, read_table) for split, path in paths.items()}
+    grouped = dict.fromkeys(("train", UNLABELLED, *task.dev_splits), spec.group_column)
+    files = {
+        split: SplitFile(path, wanted_columns(task, spec.columns, grouped.get(split)), read_table)
+        for split, path in paths.items()
+    }
     return read_files(files, task, minus_one_hides=False)
