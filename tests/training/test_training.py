@@ -220,7 +220,7 @@ def test_too_few_rows_to_compare_are_refused(begin, teacher, tmp_path) -> None:
     encode_splits(frames, TASK, load_tokenizer(DEMO_FOLDER), 64, few)
     method = {**PARAMS["method"], "name": "cka"}
     with pytest.raises(UserError, match="needs at least 8, but there are 7 to train on"):
-        run_stage(begin("few", "student", {"encoded": few, "teacher": teacher}, method=method))
+        run_stage(begin("seven", "student", {"encoded": few, "teacher": teacher}, method=method))
 
 
 def test_rail_kd_draws_anew_for_each_epoch(begin, encoded, teacher, monkeypatch) -> None:
