@@ -127,7 +127,8 @@ class Method(nn.Module):
         soft, own = None, None
         if settings.eta is not None and settings.temperature is not None:
             targets = teacher_logits(settings.name, teacher, student.logits)
-            soft = soft_loss(student.logits, targets, settings.temperature, task)
+            scale = settings.soft_scale or "t2"
+            soft = soft_loss(student.logits, targets, settings.temperature, task, scale)
             total = total + settings.eta * soft
         if settings.lambda_ is not None:
             own = self.compare(student, teacher)

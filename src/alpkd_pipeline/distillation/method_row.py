@@ -11,6 +11,7 @@ from alpkd_pipeline.errors import UserError
 Term = Literal["hard", "soft", "intermediate"]
 BucketKind = Literal["all", "no", "po"]
 Pooling = Literal["cls", "mean"]
+SoftScale = Literal["t2", "none"]
 OptionValue = str | int | bool
 
 TOKEN_SIGNALS = frozenset({"states", "scores", "qkv"})
@@ -70,6 +71,8 @@ class MethodRow:
     pooling: Pooling = "cls"  # how layers become vectors when nobody says it
     deeper_by: int = 0  # how many layers more than the student the teacher must have
     beta: float = 0.1  # the default weight of the hard term
+    temperature: float = 10.0  # the default T of the soft term
+    soft_scale: SoftScale = "t2"  # its default factor: T^2, or none
     options: Mapping[str, Option] = field(default_factory=dict)  # its own settings by name
 
     @property
@@ -87,8 +90,8 @@ class MethodRow:
 class MethodSettings:
     """What a method runs with: defaults filled in, settings without effect left out.
 
-    eta and T of the soft term, and lambda of the intermediate one, are None if the method has no
-    such term; so is the projection if it never compares layers directly.
+    eta, T and the scale of the soft term, and lambda of the intermediate one, are None if the
+    method has no such term; so is the projection if it never compares layers directly.
     """
 
     name: str
@@ -96,6 +99,7 @@ class MethodSettings:
     eta: float | None
     lambda_: float | None
     temperature: float | None
+    soft_scale: SoftScale | None
     projection: str | None
     options: Mapping[str, OptionValue]
 
@@ -107,6 +111,7 @@ class MethodSettings:
             "eta": self.eta,
             "lambda": self.lambda_,
             "temperature": self.temperature,
+            "soft_scale": self.soft_scale,
             "projection": self.projection,
             **self.options,
         }

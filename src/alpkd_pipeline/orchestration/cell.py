@@ -182,6 +182,8 @@ class Cell(Subject):
         method = given.method.model_dump(mode="json", exclude_none=True)
         if not row.needs or row.live:
             del method["pooling"]
+        if method.get("soft_scale") == "t2":  # as it was before it could be chosen
+            del method["soft_scale"]
         facts = {
             "student": given.student.model_dump(mode="json", exclude_defaults=True),
             "method": method,

@@ -74,6 +74,8 @@ _MARKS = {
     "alp_kd": Mark("red", "o"),
     "alp_no": Mark("red", "v", "--"),
     "alp_po": Mark("red", "P", ":"),
+    "alp_kd_glmkd": Mark("red", "s", "-."),
+    "alp_kd_sqrt": Mark("red", "^", "-."),
     "rail_kd": Mark("sky", "o"),
     "minilmv2": Mark("sky", "s", "--"),
     "tinybert": Mark("sky", "^", ":"),
