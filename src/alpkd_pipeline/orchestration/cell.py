@@ -36,6 +36,7 @@ NO_RESULT = (
     "alpkd_pipeline.store.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.devices.freed_memory_kept",
+    "alpkd_pipeline.training.first_step",
     "alpkd_pipeline.training.loop.Stopping",
     "alpkd_pipeline.training.pace",
     # Tables: the row in use is part of the key.

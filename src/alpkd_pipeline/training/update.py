@@ -16,6 +16,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
 from alpkd_pipeline.training.distill import Learner
+from alpkd_pipeline.training.first_step import weighted_gradients
 from alpkd_pipeline.training.memory import RowLimit, attempt
 from alpkd_pipeline.training.optim import set_lr
 from alpkd_pipeline.training.pace import waiting
@@ -80,6 +81,9 @@ class Update:
                 with waiting(*progress.paces):
                     batch = self.learner.loaded.batch(self.train, part)
                 terms = self.learner.step(batch)
+                if progress.steps == 0 and not heard and not said:
+                    weights, model = self.learner.term_weights, self.learner.loaded.model
+                    progress.gradients = weighted_gradients(terms, weights, model.parameters())
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))
                 said.append((terms, batch))
