@@ -83,14 +83,16 @@ and where they are options the default is ours:
   authors' 6-to-2 example {1-4}, {3-6}.
 - The paper does not cover models of different widths (`projection`).
 
-RAIL-KD, MiniLMv2 and TinyBERT were made for other settings than this one. What is a choice of this
-project stands in the text of each method below, and in short:
+RAIL-KD, Universal-KD, MiniLMv2 and TinyBERT were made for other settings than this one. What is a
+choice of this project stands in the text of each method below, and in short:
 
-- All three stand beside the hard and the soft term in the fine-tuning of one task. MiniLMv2 distils
+- All stand beside the hard and the soft term in the fine-tuning of one task. MiniLMv2 distils
   in pre-training and from relations alone; TinyBERT distils twice, layers first and predictions
   after them, on augmented data.
 - lambda: the default is that of the other methods; the presets of the environments make a term
   about as large as the soft one at the start, and are not tuned.
+- Universal-KD: outputs of the teacher's layers are fitted on the rows of the training in three
+  passes; a regression compares them by their squared error.
 - RAIL-KD: one draw an epoch, 128 dimensions, biases, distances summed over the layers.
 - MiniLMv2: as many relation heads as the teacher has attention heads; the paper takes more.
 - TinyBERT: padding does not count, examples weigh alike, one map for all layers and another for the

@@ -19,7 +19,7 @@ CHANGES = {
     "alp_kd": {"projection": "linear"},
     "pkd": {"projection": "linear"},
 }
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert", "universal_kd")
 
 
 def cast(signal, to):

@@ -12,7 +12,7 @@ from alpkd_pipeline.distillation.method_table import (
 from alpkd_pipeline.errors import UserError
 
 WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "minilmv2", "tinybert")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "universal_kd", "minilmv2", "tinybert")
 """Methods for which other widths are no matter."""
 
 
@@ -37,7 +37,7 @@ def test_every_method_is_there():
     known = [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
         *("uniform", "random_layer", "last_layer", "reversed"),
-        *("rail_kd", "minilmv2", "tinybert"),
+        *("rail_kd", "universal_kd", "minilmv2", "tinybert"),
     ]
     assert [name for name in METHODS if name in known] == known
 

@@ -43,13 +43,21 @@ from alpkd_pipeline.tasks.task import TaskKind
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every method is built from: its row, complete settings, and the run that it is for."""
+    """What every method is built from: its row, complete settings, and the run that it is for.
+
+    `classes` is C, the width of the logits.
+    """
 
     row: MethodRow
     settings: MethodSettings
     sizes: Sizes
     task: TaskKind
     seed: int
+    classes: int = 2
+
+
+LabelledLayers = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""The teacher's pooled layers (B, n, D_T) and the labels (B,) of rows (B,) of the train split."""
 
 
 class Intermediate(NamedTuple):
@@ -99,6 +107,12 @@ class Method(nn.Module):
     def learned(self) -> tuple[nn.Parameter, ...]:
         """What the method itself learns; empty for most methods."""
         return tuple(self.parameters())
+
+    def prepare(self, read: LabelledLayers, rows: Tensor, seed: int) -> None:
+        """Called once before training, for methods that learn something of the teacher alone.
+
+        `rows` (N,) are those to be trained on, `seed` is the teacher's.
+        """
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0, for methods that change as training goes on."""
@@ -186,22 +200,24 @@ class PreciseLinear(nn.Linear):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(..., D) to (..., E), in the widest precision of vectors and weights."""
-        vectors, weight, bias = raised(vectors, self.weight, self.bias)
+        vectors, weight, *bias = raised(
+            *(t for t in (vectors, self.weight, self.bias) if t is not None)
+        )
         with no_autocast(vectors):
-            return F.linear(vectors, weight, bias)
+            return F.linear(vectors, weight, *bias)
 
 
 class LayerMaps(nn.Module):
-    """W_j x_j + b_j with its own W_j and b_j for every layer j.
+    """W_j x_j + b_j with its own W_j and b_j for every layer j; without a bias b_j is 0.
 
     Drawn in fp32 on the CPU by PyTorch's default for linear layers, in the order of the layers.
     """
 
-    def __init__(self, widths: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, widths: Sequence[tuple[int, int]], bias: bool = True) -> None:
         """Draw the maps from the input and output width of each."""
         super().__init__()
         self.maps = nn.ModuleList(
-            PreciseLinear(before, after, device="cpu", dtype=torch.float32)
+            PreciseLinear(before, after, bias, device="cpu", dtype=torch.float32)
             for before, after in widths
         )
 

@@ -70,6 +70,7 @@ class MethodRow:
     attention: bool = False
     pooling: Pooling = "cls"  # how layers become vectors when nobody says it
     deeper_by: int = 0  # how many layers more than the student the teacher must have
+    least_layers: int = 1  # how many layers the student must have
     beta: float = 0.1  # the default weight of the hard term
     temperature: float = 10.0  # the default T of the soft term
     soft_scale: SoftScale = "t2"  # its default factor: T^2, or none
@@ -150,6 +151,11 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
         raise UserError(
             f"method {row.name!r} needs a student with at least {row.deeper_by} layer less than its"
             f" teacher's {n}, not {m}: set student.layers to at most {n - row.deeper_by}"
+        )
+    if m < row.least_layers:
+        raise UserError(
+            f"method {row.name!r} leaves the last layers out and needs a student with at least"
+            f" {row.least_layers} layers, not {m}: raise student.layers, or take another method"
         )
     layer = int(settings.options.get("teacher_layer", 0))
     if n is not None and layer > n:

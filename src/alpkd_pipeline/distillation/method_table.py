@@ -230,6 +230,17 @@ _ROWS = (
         options=_RAIL | _REDUCTION,
     ),
     MethodRow(
+        "universal_kd",
+        "universal_kd",
+        "UniversalKd",
+        summary="What student layers would answer follows an attention over the teacher's layers.",
+        source="Wu et al., EMNLP 2021, Universal-KD",
+        measure="divergence of outputs",
+        learned="W_j; V_k of the teacher beforehand",
+        least_layers=2,
+        options=_REDUCTION,
+    ),
+    MethodRow(
         "minilmv2",
         "minilmv2",
         "MiniLmV2",

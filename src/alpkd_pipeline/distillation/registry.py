@@ -34,6 +34,7 @@ def build_method(
     teacher_heads: int | None = None,
     student_heads: int | None = None,
     task: TaskKind = "classification",
+    classes: int = 2,
     beta: float | None = None,
     eta: float | None = None,
     lambda_: float | None = None,
@@ -54,6 +55,7 @@ def build_method(
         teacher_heads: the teacher's attention heads; only methods that look at attention ask.
         student_heads: the student's.
         task: `classification` or `regression`.
+        classes: C of a classification; only methods that map layers to outputs ask.
         beta: weight of the hard term; None means the default (0.1, or 1 for `no_kd`).
         eta: weight of the soft term; None means 0.7.
         lambda_: weight of the intermediate term; None means 0.2.
@@ -86,6 +88,6 @@ def build_method(
     numbers = (teacher_layers, student_layers, teacher_width, student_width)
     sizes = Sizes(*numbers, teacher_heads, student_heads)
     check_sizes(row, settings, sizes)
-    setup = Setup(row, settings, sizes, task, seed)
+    setup = Setup(row, settings, sizes, task, seed, 1 if task == "regression" else classes)
     with drawn_from(seed):
         return method_class(row)(setup, **settings.options)

@@ -79,6 +79,7 @@ _MARKS = {
     "rail_kd": Mark("sky", "o"),
     "minilmv2": Mark("sky", "s", "--"),
     "tinybert": Mark("sky", "^", ":"),
+    "universal_kd": Mark("sky", "D", "-."),
     "uniform": Mark("purple", "s"),
     "random_layer": Mark("purple", "^", "--"),
     "last_layer": Mark("purple", "D", ":"),
