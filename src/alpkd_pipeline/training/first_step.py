@@ -50,7 +50,7 @@ def say_gradients(title: str, norms: Mapping[str, float]) -> None:
     told = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
     log.info("%s: weighted gradients at the first step: %s", title, told)
     largest = max(norms, key=lambda name: norms[name])
-    names = {term: weight for weight, term in WEIGHTS.items()}
+    names: dict[str, str] = {term: weight for weight, term in WEIGHTS.items()}
     for name, norm in norms.items():
         if norm < NOTHING * norms[largest]:
             log.warning(

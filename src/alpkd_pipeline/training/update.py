@@ -74,9 +74,10 @@ class Update:
             self.limit.halve(tried, fault, step=progress.steps + 1)
 
     def _gradients(self, group: list[np.ndarray], progress: Progress) -> Heard:
-        heard, size = [], sum(map(len, group))
+        heard: Heard = []
+        size = sum(map(len, group))
         for members in group:
-            said = []
+            said: list[tuple[LossTerms, Batch]] = []
             for part in self.limit.parts(members):
                 with waiting(*progress.paces):
                     batch = self.learner.loaded.batch(self.train, part)

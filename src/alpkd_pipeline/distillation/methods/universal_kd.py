@@ -88,12 +88,12 @@ def fit_outputs(
     generator = torch.Generator("cpu").manual_seed(seed)
     for _ in range(PASSES):
         order = rows[torch.randperm(len(rows), generator=generator)]
-        for batch in order.split(BATCH):
+        for batch in torch.split(order, BATCH):
             layers, labels = read(batch)
             outputs = layer_outputs(layers[:, :-1], maps)
             loss = torch.stack([hard_loss(of, labels, task) for of in outputs.unbind(dim=1)]).sum()
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
             falling.step()
     return maps.detach()
