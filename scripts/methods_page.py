@@ -13,18 +13,22 @@ from pathlib import Path
 
 from alpkd_pipeline import distillation
 from alpkd_pipeline.distillation.buckets import Buckets, make_buckets
-from alpkd_pipeline.distillation.method_row import BucketKind, MethodRow, Option, OptionValue
+from alpkd_pipeline.distillation.method_row import BucketKind, MethodRow, Option
 from alpkd_pipeline.distillation.method_table import (
     ETA,
     LAMBDA,
     METHODS,
     PROJECTION,
-    TEMPERATURE,
+    SOFT_SCALE,
     WEIGHTS,
 )
 
 PAGE = Path(__file__).parents[1] / "docs" / "methods.md"
 PACKAGE = Path(str(distillation.__file__)).parent
+
+TEMPERATURES = (
+    f"{METHODS['alp_kd'].temperature}; {METHODS['alp_kd_glmkd'].temperature} for `alp_kd_glmkd`"
+)
 
 INTRODUCTION = f"""\
 # Distillation methods
@@ -51,7 +55,7 @@ for `rail_kd` it is `mean`.
 | beta | {METHODS["alp_kd"].beta}; {METHODS["no_kd"].beta} for `no_kd` | the hard term |
 | eta | {ETA} | the soft term |
 | lambda | {LAMBDA} | the intermediate term |
-| temperature (T) | {TEMPERATURE} | the soft term of a classification |
+| temperature (T) | {TEMPERATURES} | the soft term of a classification |
 
 A weight given for a term that the method lacks is refused.
 """
@@ -63,10 +67,13 @@ The ALP-KD paper (arXiv 2012.14022) could not be read in full. These are choices
 and where they are options the default is ours:
 
 - beta, eta and lambda: the defaults are those of a public re-implementation, GLMKD.
-- T: the default, 10 with a factor T squared, is ours. GLMKD takes 20 for ALP-KD, with a
-  cross-entropy and no factor, so the soft term weighs far less there than here.
-- L_soft is a divergence times T squared; the paper writes a cross-entropy. The gradient is the
-  same up to that factor, which decides how much the soft term weighs beside the others.
+- T and its factor: the default, 10 with a factor T squared, is ours. GLMKD, the only other public
+  implementation with ALP-KD, takes 20, with a cross-entropy and no factor: `alp_kd_glmkd`. At the
+  first step (MiniLM, 6 to 3 layers, one batch of SST-2) the weighted gradients of the soft term,
+  ALP and the hard term were .292, .073 and .013 in our regime, mostly plain distillation, and
+  .0007, .073 and .013 in theirs, mostly ALP.
+- L_soft is a divergence times T squared (`soft_scale`); the paper writes a cross-entropy. The
+  gradient is the same up to that factor, which decides how much the soft term weighs.
 - The dot products of wide states make the attention nearly one-hot: in the students measured here
   all layers but the last copied a single teacher layer (benchmarks/README.md). Whether the paper's
   attention did is not known.
@@ -76,14 +83,16 @@ and where they are options the default is ours:
   authors' 6-to-2 example {1-4}, {3-6}.
 - The paper does not cover models of different widths (`projection`).
 
-RAIL-KD, MiniLMv2 and TinyBERT were made for other settings than this one. What is a choice of this
-project stands in the text of each method below, and in short:
+RAIL-KD, Universal-KD, MiniLMv2 and TinyBERT were made for other settings than this one. What is a
+choice of this project stands in the text of each method below, and in short:
 
-- All three stand beside the hard and the soft term in the fine-tuning of one task. MiniLMv2 distils
+- All stand beside the hard and the soft term in the fine-tuning of one task. MiniLMv2 distils
   in pre-training and from relations alone; TinyBERT distils twice, layers first and predictions
   after them, on augmented data.
 - lambda: the default is that of the other methods; the presets of the environments make a term
   about as large as the soft one at the start, and are not tuned.
+- Universal-KD: outputs of the teacher's layers are fitted on the rows of the training in three
+  passes; a regression compares them by their squared error.
 - RAIL-KD: one draw an epoch, 128 dimensions, biases, distances summed over the layers. GLMKD's form
   of it is `with_last: false`, `shared_map: true`.
 - MiniLMv2: as many relation heads as the teacher has attention heads; the paper takes more.
@@ -161,7 +170,7 @@ def _methods_section() -> str:
 
 def _options_section() -> str:
     rows = [
-        (f"`{name}`", _owners(name, option), _defaults(name, option), option.allowed, option.doc)
+        (f"`{name}`", _owners(name, option), _defaults(name), option.allowed, option.doc)
         for name, option in _options().items()
     ]
     header = ("option", "methods", "default", "allowed", "meaning")
@@ -169,29 +178,39 @@ def _options_section() -> str:
 
 
 def _options() -> dict[str, Option]:
-    found = {"projection": PROJECTION}
-    for row in METHODS.values():
-        for name, option in row.options.items():
-            found.setdefault(name, option)
-    return found
+    own = {name: option for row in METHODS.values() for name, option in row.options.items()}
+    return {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **own}
 
 
 def _owners(name: str, option: Option) -> str:
     def has(row: MethodRow) -> bool:
+        if option is SOFT_SCALE:
+            return "soft" in row.terms
         return row.compares_layers if option is PROJECTION else name in row.options
 
     return ", ".join(f"`{row.name}`" for row in METHODS.values() if has(row))
 
 
-def _defaults(name: str, option: Option) -> str:
-    """The default, and that of methods that have another one."""
-    own = {row.name: row.options.get(name, option).default for row in METHODS.values()}
-    others = [f"`{_text(v)}` for `{row}`" for row, v in own.items() if v != option.default]
-    return "; ".join([f"`{_text(option.default)}`", *others])
+def _defaults(name: str) -> str:
+    """The default, and those of methods that have another one."""
+    special = {"projection": PROJECTION, "soft_scale": SOFT_SCALE}
+    usual = special.get(name) or next(
+        row.options[name] for row in METHODS.values() if name in row.options
+    )
+    others = [
+        f"`{value}` for `{row.name}`"
+        for row in METHODS.values()
+        if (value := _own_default(row, name, usual)) != _value(usual)
+    ]
+    return "; ".join([f"`{_value(usual)}`", *others])
 
 
-def _text(value: OptionValue) -> str:
-    return str(value).lower()
+def _own_default(row: MethodRow, name: str, usual: Option) -> str:
+    return row.soft_scale if usual is SOFT_SCALE else _value(row.options.get(name, usual))
+
+
+def _value(option: Option) -> str:
+    return str(option.default).lower()
 
 
 def _buckets_section() -> str:

@@ -187,6 +187,7 @@ class MethodParams(BaseModel):
     eta: Annotated[Number, Field(ge=0)] | None = None
     lambda_: Annotated[Number, Field(ge=0)] | None = Field(default=None, alias="lambda")
     temperature: Annotated[Number, Field(gt=0)] | None = None
+    soft_scale: Literal["t2", "none"] | None = None
     pooling: Literal["cls", "mean"] = "cls"
     projection: Literal["none", "linear"] = "none"
 

@@ -33,6 +33,7 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "rail_kd, concat": ("rail_kd", {"mode": "concat", "width": 5}),
     "minilmv2, one head": ("minilmv2", {"relation_heads": 1, "teacher_layer": 2}),
     "tinybert, narrower": ("tinybert", {"student_width": 2}),
+    "universal_kd, regression": ("universal_kd", {"task": "regression"}),
 }
 SIZES = {
     "teacher_layers": 7,
@@ -40,6 +41,7 @@ SIZES = {
     "teacher_width": 4,
     "student_width": 4,
     "teacher_heads": 2,
+    "classes": 3,
 }
 
 

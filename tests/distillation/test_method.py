@@ -20,7 +20,7 @@ CHANGES = {
     "alp_kd": {"projection": "linear"},
     "pkd": {"projection": "linear"},
 }
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert", "lad")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert", "universal_kd", "lad")
 WATCHING = ("rail_kd", "minilmv2", "tinybert", "fdd", "lad")
 
 

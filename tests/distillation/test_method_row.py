@@ -40,8 +40,9 @@ def test_refused_with_what_is_allowed(option, value, allowed):
 
 
 def test_settings_as_a_flat_mapping_without_what_has_no_effect():
-    settings = MethodSettings("kd", 0.1, 0.7, None, 10.0, None, {})
-    assert settings.to_dict() == {"name": "kd", "beta": 0.1, "eta": 0.7, "temperature": 10.0}
-    settings = MethodSettings("alp_po", 0.1, 0.7, 0.2, 5.0, "none", {"overlap": 2})
+    settings = MethodSettings("kd", 0.1, 0.7, None, 10.0, "t2", None, {})
+    soft = {"temperature": 10.0, "soft_scale": "t2"}
+    assert settings.to_dict() == {"name": "kd", "beta": 0.1, "eta": 0.7} | soft
+    settings = MethodSettings("alp_po", 0.1, 0.7, 0.2, 5.0, "none", "none", {"overlap": 2})
     assert settings.to_dict()["lambda"] == 0.2
     assert settings.to_dict()["overlap"] == 2

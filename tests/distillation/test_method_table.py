@@ -12,7 +12,7 @@ from alpkd_pipeline.distillation.method_table import (
 from alpkd_pipeline.errors import UserError
 
 WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
-LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "minilmv2", "tinybert", "cka")
+LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "universal_kd", "minilmv2", "tinybert", "cka")
 """Methods for which other widths are no matter."""
 
 
@@ -37,7 +37,7 @@ def test_every_method_is_there():
     known = [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
         *("uniform", "random_layer", "last_layer", "reversed", "all_to_one", "shuffled"),
-        *("rail_kd", "minilmv2", "tinybert", "fdd", "cka", "lad"),
+        *("rail_kd", "universal_kd", "minilmv2", "tinybert", "fdd", "cka", "lad"),
     ]
     assert [name for name in METHODS if name in known] == known
 
@@ -72,6 +72,7 @@ def test_default_settings():
         "beta": 0.1,
         "eta": 0.7,
         "temperature": 10.0,
+        "soft_scale": "t2",
     }
     assert resolve_method("alp_po", {}, None, {}).to_dict() == {
         "name": "alp_po",
@@ -79,12 +80,38 @@ def test_default_settings():
         "eta": 0.7,
         "lambda": 0.2,
         "temperature": 10.0,
+        "soft_scale": "t2",
         "projection": "none",
         "scale": "none",
         "detach_weights": False,
         "reduction": "sum",
         "overlap": 1,
     }
+
+
+def test_the_configurations_of_alp_kd_differ_in_what_they_are_named_for():
+    ours, glmkd, root = (
+        resolve_method(name, {}, None, {}).to_dict()
+        for name in ("alp_kd", "alp_kd_glmkd", "alp_kd_sqrt")
+    )
+    assert {k: v for k, v in glmkd.items() if ours[k] != v} == {
+        "name": "alp_kd_glmkd",
+        "temperature": 20.0,
+        "soft_scale": "none",
+    }
+    assert {k: v for k, v in root.items() if ours[k] != v} == {
+        "name": "alp_kd_sqrt",
+        "scale": "sqrt_d",
+    }
+    given = resolve_method("alp_kd", {}, 20.0, {"soft_scale": "none"}).to_dict()
+    assert given | {"name": "alp_kd_glmkd"} == glmkd
+
+
+def test_a_factor_of_the_soft_term_that_nobody_knows():
+    assert refusal("kd", options={"soft_scale": "t"}) == (
+        "option soft_scale='t' is refused: use t2 or none"
+    )
+    assert "soft_scale" not in resolve_method("no_kd", {}, None, {"soft_scale": "none"}).to_dict()
 
 
 def test_given_settings_win_and_none_means_the_default():
@@ -160,7 +187,7 @@ def test_a_temperature_that_is_no_temperature(name, value):
 def test_an_unknown_option_names_the_closest_and_all():
     assert refusal("alp_po", options={"overlp": 2}) == (
         "method 'alp_po' has no option 'overlp' (did you mean 'overlap'?);"
-        " its options: projection, scale, detach_weights, reduction, overlap"
+        " its options: projection, soft_scale, scale, detach_weights, reduction, overlap"
     )
 
 

@@ -92,7 +92,9 @@ def test_a_family_is_cut_trained_exported_and_loaded(
     assert [by_label[n] for n in nli.label_names] == pytest.approx(odds.tolist(), abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["rail_kd", "minilmv2", "tinybert", "cka", "lad"])
+@pytest.mark.parametrize(
+    "method", ["rail_kd", "universal_kd", "minilmv2", "tinybert", "cka", "lad"]
+)
 def test_methods_of_other_signals_train_on_a_family_or_say_why_not(
     family, method, nli, make_model, make_tokenizer, save_folder, tmp_path
 ) -> None:
@@ -115,7 +117,11 @@ def test_methods_of_other_signals_train_on_a_family_or_say_why_not(
 
 
 @pytest.mark.parametrize(
-    "method", ["kd", "alp_kd", "ckd_no", "rail_kd", "minilmv2", "tinybert", "fdd", "cka", "lad"]
+    "method",
+    [
+        *("kd", "alp_kd", "ckd_no", "rail_kd", "universal_kd", "minilmv2", "tinybert"),
+        *("fdd", "cka", "lad"),
+    ],
 )
 def test_a_regression_is_distilled(
     method, sts, make_model, make_tokenizer, save_folder, tmp_path

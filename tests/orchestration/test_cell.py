@@ -78,6 +78,8 @@ MOVES: list[tuple[dict, set[str]]] = [
     ({"training.device": "cpu", "training.log_every": 1}, set()),
     ({"run.experiment": "other", "run.tracking": "off"}, set()),
     ({"training.accumulation": 1}, set()),
+    ({"method.soft_scale": "t2"}, set()),
+    ({"method.soft_scale": "none"}, STUDENT),
 ]
 
 

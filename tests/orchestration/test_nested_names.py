@@ -14,6 +14,7 @@ from alpkd_pipeline.orchestration.parameters import check_settable, has_setting,
         ("method.beta", set(METHODS)),
         ("method.eta", set(METHODS) - {"no_kd"}),
         ("method.temperature", set(METHODS) - {"no_kd"}),
+        ("method.soft_scale", set(METHODS) - {"no_kd"}),
         ("method.lambda", set(METHODS) - {"no_kd", "kd"}),
         ("method.overlap", {"ckd_po", "alp_po"}),
     ],
@@ -25,6 +26,7 @@ def test_a_method_has_what_has_an_effect_on_it(name: str, methods: set[str]) -> 
 
 def test_a_regression_has_no_temperature() -> None:
     assert not has_setting(METHODS["kd"], "method.temperature", regression=True)
+    assert not has_setting(METHODS["kd"], "method.soft_scale", regression=True)
     assert has_setting(METHODS["kd"], "method.eta", regression=True)
 
 

@@ -84,15 +84,17 @@ def with_journal(folder: Path, epochs: int = 3, *, terms: Sequence[str] = ("hard
     reseal(folder)
 
 
-def with_attention(folder: Path, layers: int = 4, elsewhere: float = 0.02) -> None:
-    """Weights that move on by a teacher layer from row to row; row 1 may look at one only."""
+def with_attention(
+    folder: Path, layers: int = 4, elsewhere: float = 0.02, entropy: float = 0.5, step: int = 1
+) -> None:
+    """Weights that move on by a step from row to row; row 1 may look at one layer only."""
     weights = np.full((layers, TEACHER_LAYERS), elsewhere)
     for j in range(layers):
-        weights[j, j] = 1 - elsewhere * (TEACHER_LAYERS - 1)
+        weights[j, j * step] = 1 - elsewhere * (TEACHER_LAYERS - 1)
     metrics = read_json(folder / "metrics.json")
     metrics["attention"] = {
         "weights": weights.tolist(),
-        "entropy": [0.5] * layers,
+        "entropy": [entropy] * layers,
         "max_entropy": [0.0, *[1.0] * (layers - 1)],
         "examples": 10,
     }

@@ -72,6 +72,14 @@ def test_what_a_method_watches_has_points_of_its_own() -> None:
     assert point == Point("watch.teacher_variance", 0.25, 1000, 4)
 
 
+def test_the_gradients_of_the_first_step_are_known_once() -> None:
+    event = {"event": "step", "time": 1, "step": 1, "gradients": {"hard": 0.5, "soft": 0.25}}
+    assert event_points(event, "dev") == [
+        Point("gradient.hard", 0.5, 1000, 0),
+        Point("gradient.soft", 0.25, 1000, 0),
+    ]
+
+
 def test_text_and_truth_values_are_no_metrics() -> None:
     event = {"event": "step", "time": 0, "step": 1, "a": "word", "b": True, "c": None}
     assert event_points(event, "dev") == []

@@ -161,7 +161,7 @@ def test_what_a_method_watches_is_in_the_journal(name, begin, encoded, teacher, 
             assert sum(event["watch"].values()) == pytest.approx(event["loss"]["intermediate"])
 
 
-@pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert", "cka", "lad"])
+@pytest.mark.parametrize("name", ["rail_kd", "universal_kd", "minilmv2", "tinybert", "cka", "lad"])
 def test_they_repeat_themselves(name, begin, encoded, teacher) -> None:
     inputs = {"encoded": encoded, "teacher": teacher}
     method = {**PARAMS["method"], "name": name, "pooling": "mean"}

@@ -43,13 +43,21 @@ from alpkd_pipeline.tasks.task import TaskKind
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What every method is built from: its row, complete settings, and the run that it is for."""
+    """What every method is built from: its row, complete settings, and the run that it is for.
+
+    `classes` is C, the width of the logits.
+    """
 
     row: MethodRow
     settings: MethodSettings
     sizes: Sizes
     task: TaskKind
     seed: int
+    classes: int = 2
+
+
+LabelledLayers = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""The teacher's pooled layers (B, n, D_T) and the labels (B,) of rows (B,) of the train split."""
 
 
 class Intermediate(NamedTuple):
@@ -108,6 +116,12 @@ class Method(nn.Module):
         """Peak learning rates of what it learns, where they are not the student's."""
         return {}
 
+    def prepare(self, read: LabelledLayers, rows: Tensor, seed: int) -> None:
+        """Called once before training, for methods that learn something of the teacher alone.
+
+        `rows` (N,) are those to be trained on, `seed` is the teacher's.
+        """
+
     def begin_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0, for methods that change as training goes on."""
 
@@ -140,7 +154,8 @@ class Method(nn.Module):
         soft, own = None, None
         if settings.eta is not None and settings.temperature is not None:
             targets = teacher_logits(settings.name, teacher, student.logits)
-            soft = soft_loss(student.logits, targets, settings.temperature, task)
+            scale = settings.soft_scale or "t2"
+            soft = soft_loss(student.logits, targets, settings.temperature, task, scale)
             total = total + settings.eta * soft
         if settings.lambda_ is not None:
             few = len(labels) < self.setup.row.fewest_rows
@@ -204,22 +219,24 @@ class PreciseLinear(nn.Linear):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """(..., D) to (..., E), in the widest precision of vectors and weights."""
-        vectors, weight, bias = raised(vectors, self.weight, self.bias)
+        vectors, weight, *bias = raised(
+            *(t for t in (vectors, self.weight, self.bias) if t is not None)
+        )
         with no_autocast(vectors):
-            return F.linear(vectors, weight, bias)
+            return F.linear(vectors, weight, *bias)
 
 
 class LayerMaps(nn.Module):
-    """W_j x_j + b_j with its own W_j and b_j for every layer j.
+    """W_j x_j + b_j with its own W_j and b_j for every layer j; without a bias b_j is 0.
 
     Drawn in fp32 on the CPU by PyTorch's default for linear layers, in the order of the layers.
     """
 
-    def __init__(self, widths: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, widths: Sequence[tuple[int, int]], bias: bool = True) -> None:
         """Draw the maps from the input and output width of each."""
         super().__init__()
         self.maps = nn.ModuleList(
-            PreciseLinear(before, after, device="cpu", dtype=torch.float32)
+            PreciseLinear(before, after, bias, device="cpu", dtype=torch.float32)
             for before, after in widths
         )
 

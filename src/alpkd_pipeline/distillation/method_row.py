@@ -12,6 +12,7 @@ from alpkd_pipeline.errors import UserError
 Term = Literal["hard", "soft", "intermediate"]
 BucketKind = Literal["all", "no", "po"]
 Pooling = Literal["cls", "mean"]
+SoftScale = Literal["t2", "none"]
 OptionValue = str | int | float | bool
 
 TOKEN_SIGNALS = frozenset({"states", "scores", "qkv"})
@@ -78,7 +79,10 @@ class MethodRow:
     # above 1: its term compares the rows of a batch with one another, so many at the least, and is
     # no mean over rows
     fewest_rows: int = 1
+    least_layers: int = 1  # how many layers the student must have
     beta: float = 0.1  # the default weight of the hard term
+    temperature: float = 10.0  # the default T of the soft term
+    soft_scale: SoftScale = "t2"  # its default factor: T^2, or none
     options: Mapping[str, Option] = field(default_factory=dict)  # its own settings by name
 
     @property
@@ -96,8 +100,8 @@ class MethodRow:
 class MethodSettings:
     """What a method runs with: defaults filled in, settings without effect left out.
 
-    eta and T of the soft term, and lambda of the intermediate one, are None if the method has no
-    such term; so is the projection if it never compares layers directly.
+    eta, T and the scale of the soft term, and lambda of the intermediate one, are None if the
+    method has no such term; so is the projection if it never compares layers directly.
     """
 
     name: str
@@ -105,6 +109,7 @@ class MethodSettings:
     eta: float | None
     lambda_: float | None
     temperature: float | None
+    soft_scale: SoftScale | None
     projection: str | None
     options: Mapping[str, OptionValue]
 
@@ -116,6 +121,7 @@ class MethodSettings:
             "eta": self.eta,
             "lambda": self.lambda_,
             "temperature": self.temperature,
+            "soft_scale": self.soft_scale,
             "projection": self.projection,
             **self.options,
         }
@@ -161,6 +167,11 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
         raise UserError(
             f"method {row.name!r} needs a student with at least {deeper_by} layer less than its"
             f" teacher's {n}, not {m}: set student.layers to at most {n - deeper_by}"
+        )
+    if m < row.least_layers:
+        raise UserError(
+            f"method {row.name!r} leaves the last layers out and needs a student with at least"
+            f" {row.least_layers} layers, not {m}: raise student.layers, or take another method"
         )
     layer = int(settings.options.get("teacher_layer", 0))
     if n is not None and layer > n:

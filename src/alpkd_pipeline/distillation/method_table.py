@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Final, cast
 
 from alpkd_pipeline.distillation.method_row import (
     BucketKind,
@@ -15,13 +16,13 @@ from alpkd_pipeline.distillation.method_row import (
     MethodSettings,
     Option,
     OptionValue,
+    SoftScale,
     Term,
 )
 from alpkd_pipeline.errors import UserError, did_you_mean
 
 ETA: Final = 0.7
 LAMBDA: Final = 0.2
-TEMPERATURE: Final = 10.0
 
 WEIGHTS: Final[Mapping[str, Term]] = {"beta": "hard", "eta": "soft", "lambda": "intermediate"}
 """The weight of each term of the loss, by the name that users give it."""
@@ -31,6 +32,9 @@ PROJECTION: Final = Option(
     "linear: learn one map per student layer onto the teacher's width; a method that does not"
     " compare layers directly accepts it and makes no use of it",
     choices=("none", "linear"),
+)
+SOFT_SCALE: Final = Option(
+    "t2", "factor of the soft term of a classification: T squared, or none", choices=("t2", "none")
 )
 
 _REDUCTION = {
@@ -112,7 +116,14 @@ def _ckd(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRo
     )
 
 
-def _alp(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRow:
+def _alp(
+    name: str,
+    bucket: BucketKind,
+    summary: str,
+    temperature: float = 10.0,
+    soft_scale: SoftScale = "t2",
+    **own: Option,
+) -> MethodRow:
     return MethodRow(
         name,
         "alp",
@@ -124,6 +135,8 @@ def _alp(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRo
         compares_layers=True,
         attention=True,
         options=_ATTENTION | _REDUCTION | own,
+        temperature=temperature,
+        soft_scale=soft_scale,
     )
 
 
@@ -184,6 +197,20 @@ _ROWS = (
     _alp("alp_kd", "all", "Each student layer follows its attention over all teacher layers."),
     _alp("alp_no", "no", "As alp_kd, over its own group of teacher layers."),
     _alp("alp_po", "po", "As alp_no, with overlapping groups.", overlap=_OVERLAP),
+    # Configurations of alp_kd under names of their own, so that a grid can hold several.
+    _alp(
+        "alp_kd_glmkd",
+        "all",
+        "As alp_kd, with the soft term of GLMKD: T = 20 without the factor T squared.",
+        temperature=20.0,
+        soft_scale="none",
+    ),
+    _alp(
+        "alp_kd_sqrt",
+        "all",
+        "As alp_kd, the dot products divided by the root of the width.",
+        scale=replace(_ATTENTION["scale"], default="sqrt_d"),
+    ),
     _control(
         "uniform",
         "Uniform",
@@ -232,6 +259,17 @@ _ROWS = (
         pooling="mean",
         deeper_by=1,
         options=_RAIL | _with_last(True) | _REDUCTION,
+    ),
+    MethodRow(
+        "universal_kd",
+        "universal_kd",
+        "UniversalKd",
+        summary="What student layers would answer follows an attention over the teacher's layers.",
+        source="Wu et al., EMNLP 2021, Universal-KD",
+        measure="divergence of outputs",
+        learned="W_j; V_k of the teacher beforehand",
+        least_layers=2,
+        options=_REDUCTION,
     ),
     MethodRow(
         "minilmv2",
@@ -311,10 +349,10 @@ def resolve_method(
 ) -> MethodSettings:
     """Check the settings of a method and fill in its defaults.
 
-    A weight for a term that the method lacks is refused. A temperature is accepted by every
-    method and dropped where there is no soft term, and so is `projection` where no layers are
-    compared directly: one setting can then serve a comparison of many methods. What is absent or
-    None means the default.
+    A weight for a term that the method lacks is refused. A temperature and `soft_scale` are
+    accepted by every method and dropped where there is no soft term, and so is `projection` where
+    no layers are compared directly: one setting can then serve a comparison of many methods. What
+    is absent or None means the default.
 
     Returns:
         The settings that have an effect, complete.
@@ -327,7 +365,7 @@ def resolve_method(
     _check_weights(row, given)
     if temperature is not None and not (_is_finite(temperature) and temperature > 0):
         raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
-    known = {"projection": PROJECTION, **row.options}
+    known = {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **row.options}
     for key, value in options.items():
         if key not in known:
             raise UserError(
@@ -342,7 +380,8 @@ def resolve_method(
         beta=float(given.get("beta", row.beta)),
         eta=float(given.get("eta", ETA)) if soft else None,
         lambda_=float(given.get("lambda", LAMBDA)) if layered else None,
-        temperature=float(TEMPERATURE if temperature is None else temperature) if soft else None,
+        temperature=float(temperature or row.temperature) if soft else None,
+        soft_scale=cast("SoftScale", options.get("soft_scale", row.soft_scale)) if soft else None,
         projection=str(options.get("projection", "none")) if row.compares_layers else None,
         options=own,
     )

@@ -6,7 +6,13 @@ from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
 from alpkd_pipeline.distillation.method import Method, Setup, drawn_from
-from alpkd_pipeline.distillation.method_row import MethodRow, OptionValue, Sizes, check_sizes
+from alpkd_pipeline.distillation.method_row import (
+    MethodRow,
+    OptionValue,
+    Sizes,
+    SoftScale,
+    check_sizes,
+)
 from alpkd_pipeline.distillation.method_table import get_row, resolve_method
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
@@ -28,10 +34,12 @@ def build_method(
     teacher_heads: int | None = None,
     student_heads: int | None = None,
     task: TaskKind = "classification",
+    classes: int = 2,
     beta: float | None = None,
     eta: float | None = None,
     lambda_: float | None = None,
     temperature: float | None = None,
+    soft_scale: SoftScale | None = None,
     seed: int = 0,
     projection: str = "none",
     **options: OptionValue,
@@ -47,10 +55,14 @@ def build_method(
         teacher_heads: the teacher's attention heads; only methods that look at attention ask.
         student_heads: the student's.
         task: `classification` or `regression`.
+        classes: C of a classification; only methods that map layers to outputs ask.
         beta: weight of the hard term; None means the default (0.1, or 1 for `no_kd`).
         eta: weight of the soft term; None means 0.7.
         lambda_: weight of the intermediate term; None means 0.2.
-        temperature: T of the soft term; None means 10. No effect on a regression.
+        temperature: T of the soft term; None means the method's own, 10 for most. No effect on a
+            regression.
+        soft_scale: its factor, `t2` (T squared) or `none` (1); None means the method's own, `t2`
+            for most.
         seed: draws what the method learns and what it picks at random. PyTorch's global random
             numbers are neither read nor moved.
         projection: `linear` learns one map per student layer onto the teacher's width; needed
@@ -67,6 +79,8 @@ def build_method(
     """
     row = get_row(name)
     weights = {"beta": beta, "eta": eta, "lambda": lambda_}
+    if soft_scale is not None:
+        options["soft_scale"] = soft_scale
     settings = resolve_method(name, weights, temperature, {"projection": projection, **options})
     if task not in ("classification", "regression"):
         raise UserError(f"unknown task {task!r}: use classification or regression")
@@ -74,6 +88,6 @@ def build_method(
     numbers = (teacher_layers, student_layers, teacher_width, student_width)
     sizes = Sizes(*numbers, teacher_heads, student_heads)
     check_sizes(row, settings, sizes)
-    setup = Setup(row, settings, sizes, task, seed)
+    setup = Setup(row, settings, sizes, task, seed, 1 if task == "regression" else classes)
     with drawn_from(seed):
         return method_class(row)(setup, **settings.options)

@@ -36,6 +36,7 @@ NO_RESULT = (
     "alpkd_pipeline.store.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.training.devices.freed_memory_kept",
+    "alpkd_pipeline.training.first_step",
     "alpkd_pipeline.training.loop.Stopping",
     "alpkd_pipeline.training.pace",
     # Tables: the row in use is part of the key.
@@ -184,6 +185,8 @@ class Cell(Subject):
         method = given.method.model_dump(mode="json", exclude_none=True)
         if not row.needs or row.live:
             del method["pooling"]
+        if method.get("soft_scale") == "t2":  # as it was before it could be chosen
+            del method["soft_scale"]
         facts = {
             "student": given.student.model_dump(mode="json", exclude_defaults=True),
             "method": method,

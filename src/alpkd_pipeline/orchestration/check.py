@@ -121,12 +121,11 @@ def _check_compare(compare: CompareParams) -> None:
 
 def _complete(method: MethodParams) -> MethodParams:
     """The method with every default filled in, and without what has no effect on it."""
-    settings = resolve_method(
-        method.name,
-        {"beta": method.beta, "eta": method.eta, "lambda": method.lambda_},
-        method.temperature,
-        {"projection": method.projection, **method.options},
-    )
+    options = {"projection": method.projection, **method.options}
+    if method.soft_scale is not None:
+        options["soft_scale"] = method.soft_scale
+    weights = {"beta": method.beta, "eta": method.eta, "lambda": method.lambda_}
+    settings = resolve_method(method.name, weights, method.temperature, options)
     given = "pooling" in method.model_fields_set
     pooling = method.pooling if given else get_row(method.name).pooling
     return MethodParams.model_validate({"pooling": pooling, **settings.to_dict()})

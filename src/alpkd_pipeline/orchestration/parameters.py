@@ -81,7 +81,7 @@ FIXED = ("selection", "holdout_fraction")
 def settable() -> list[str]:
     """Every dotted name that a search or a tuned preset may set."""
     training = set(TrainingParams.model_fields) - set(FIXED) - NO_EFFECT
-    method = {*WEIGHTS, "temperature", "pooling", "projection"}
+    method = {*WEIGHTS, "temperature", "soft_scale", "pooling", "projection"}
     method |= {option for row in METHODS.values() for option in row.options}
     return sorted([f"training.{n}" for n in training] + [f"method.{n}" for n in method])
 
@@ -100,14 +100,14 @@ def check_settable(name: str, place: str) -> None:
 def has_setting(row: MethodRow, name: str, *, regression: bool = False) -> bool:
     """Whether a setting of `settable()` has an effect on what a method does.
 
-    In a regression the soft term compares the outputs as they are, without T.
+    In a regression the soft term compares the outputs as they are, without T and its factor.
     """
     block, _, tail = name.partition(".")
     if block != "method":
         return True
     if tail in WEIGHTS:
         return WEIGHTS[tail] in row.terms
-    if tail == "temperature":
+    if tail in ("temperature", "soft_scale"):
         return "soft" in row.terms and not regression
     if tail == "pooling":
         return "layers" in row.needs

@@ -59,16 +59,18 @@ def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
     if event["event"] == "eval":
         attention = event.get("attention") or {}
         watched = {"attention_entropy": attention.get("entropy")}
-        sections = {f"{selection}/": event.get("scores"), "watch.": watched}
+        sections, once = {f"{selection}/": event.get("scores"), "watch.": watched}, {}
     elif event["event"] == "step":
         values = {k: v for k, v in event.items() if k not in {"event", "time", "step", "weighted"}}
         sections = {"loss/": values.pop("loss", None), "watch.": values.pop("watch", None)}
         sections["system/"] = {name: values.pop(name) for name in SYSTEM if name in values}
+        once = {"gradient": values.pop("gradients", None)}
         sections["train/"] = values
     else:
         return []
     at = time_ms(event), int(event["step"])
-    return [point for name, found in sections.items() for point in points_of(found, *at, name)]
+    points = [point for name, found in sections.items() for point in points_of(found, *at, name)]
+    return points + points_of(once, at[0], RESULT_STEP)
 
 
 def closing_points(metrics: Mapping[str, Any], at_ms: int) -> list[Point]:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import is_hidden
-from alpkd_pipeline.tasks.task import HIDDEN_LABEL
 from alpkd_pipeline.training.run_config import RunConfig
 
 MEGA_BATCH = 16
@@ -121,9 +120,15 @@ class Selection:
     left_out: int = 0  # rows without a label that do not train
 
     @property
+    def labelled_rows(self) -> np.ndarray:
+        """Those of the rows that train which have a label."""
+        rows = self.train_rows
+        return rows if self.labelled is None else rows[self.labelled[rows]]
+
+    @property
     def without_label(self) -> int:
         """How many of the rows that train have no label."""
-        return 0 if self.labelled is None else int((~self.labelled[self.train_rows]).sum())
+        return len(self.train_rows) - len(self.labelled_rows)
 
     def class_weights(self, kind: str, classes: int) -> Tensor | None:
         """The weight (C,) of each class, `none` or `balanced`: n / (C n_c), over labelled rows.
@@ -132,8 +137,7 @@ class Selection:
         """
         if kind == "none":
             return None
-        labels = self.train.labels[self.train_rows]
-        counts = np.bincount(labels[labels != HIDDEN_LABEL], minlength=classes)
+        counts = np.bincount(self.train.labels[self.labelled_rows], minlength=classes)
         return torch.from_numpy(counts.sum() / (classes * counts.clip(1))).float()
 
 

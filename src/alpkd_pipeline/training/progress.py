@@ -15,6 +15,7 @@ from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
 from alpkd_pipeline.training.distill import Learner
+from alpkd_pipeline.training.first_step import say_gradients
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
 from alpkd_pipeline.training.pace import Pace, Usage
 from alpkd_pipeline.training.run_config import Settings
@@ -86,9 +87,14 @@ class Counts:
 
 
 class Progress:
-    """The bookkeeping of one call of `fit`: counters, running sums, the best so far."""
+    """The bookkeeping of one call of `fit`: counters, running sums, the best so far.
+
+    Attributes:
+        gradients: of the first step, that of each weighted term; the next line tells and forgets.
+    """
 
     _bar: tqdm[Any]
+    _title = ""
 
     def __init__(
         self, settings: Settings, learner: Learner, chosen: Selection, journal: Journal
@@ -105,10 +111,11 @@ class Progress:
         self._since_line, self._this_epoch = Pace(), Pace()
         self._sums: dict[str, Tensor] = {}
         self._norm: Tensor | None = None
+        self.gradients: dict[str, float] = {}
 
     def bar(self, title: str) -> tqdm[Any]:
         """Begin to show how far it is, beside a title."""
-        total, begun = self.total_steps, self.steps
+        total, begun, self._title = self.total_steps, self.steps, title
         self._bar = tqdm(
             total=total, initial=begun, desc=title, unit="step", disable=None, leave=False
         )
@@ -185,11 +192,15 @@ class Progress:
             loss=raw,
             weighted={n: raw[n] * w for n, w in self._term_weights.items() if n in raw},
             **({"watch": watched} if watched else {}),
+            **({"gradients": self.gradients} if self.gradients else {}),
             lr=lr,
             grad_norm=float(self._norm),
             **self._since_line.speed(),
             **self._usage.sample(),
         )
+        if self.gradients:
+            say_gradients(self._title, self.gradients)
+            self.gradients = {}
         last = self.counts.last
         score = f", {self._score_name} {last.deciding:.4f}" if last else ""
         self._bar.set_postfix_str(f"loss {raw['total']:.4f}{score}")

@@ -29,7 +29,7 @@ from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
-from alpkd_pipeline.training.batching import choose_rows
+from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.devices import (
     Accelerator,
     LoadedModel,
@@ -116,6 +116,8 @@ def train_student(run: RunConfig) -> None:
             check_saves(student, run.folder)
         source = partial(_source, run, teacher, method, accelerator)
         _check_rest(method, len(chosen.train_rows), run.training.batch_size)
+        if "layers" in method.needs:
+            _prepare(run, method, source("train"), chosen, student)
         learner = Learner(
             student,
             distill_step(student, method, source("train") if method.needs else None, run.pooling),
@@ -129,6 +131,19 @@ def train_student(run: RunConfig) -> None:
         if method.setup.row.attention:
             observer = attention_observer(method, source(chosen.split), chosen.selecting, student)
         train_and_write(run, learner, chosen, observer)
+
+
+def _prepare(
+    run: RunConfig, method: Method, source: SignalSource, chosen: Selection, student: LoadedModel
+) -> None:
+    def read(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        batch = student.batch(chosen.train, rows.numpy())
+        layers = source.signals(batch.rows, batch.inputs).layers
+        assert layers is not None
+        return layers, batch.labels
+
+    rows = torch.from_numpy(chosen.labelled_rows)
+    method.prepare(read, rows, int(run.params["teacher"]["seed"]))
 
 
 def _source(
@@ -168,6 +183,7 @@ def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
         teacher_heads=teacher.heads,
         student_heads=shape.heads,
         task=run.task.kind,
+        classes=run.task.num_labels,
         lambda_=asked.pop("lambda", None),
         seed=run.seed,
         **asked,

@@ -16,6 +16,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
 from alpkd_pipeline.training.distill import Learner
+from alpkd_pipeline.training.first_step import weighted_gradients
 from alpkd_pipeline.training.memory import RowLimit, attempt
 from alpkd_pipeline.training.optim import set_lr
 from alpkd_pipeline.training.pace import waiting
@@ -80,11 +81,12 @@ class Update:
             self.limit.halve(tried, fault, step=progress.steps + 1)
 
     def _gradients(self, group: list[np.ndarray], progress: Progress) -> Heard:
-        heard, size = [], sum(map(len, group))
+        heard: Heard = []
+        size = sum(map(len, group))
         known = self.labelled
         rate = 1.0 if known is None else float(known[np.concatenate(group)].mean())
         for members in group:
-            said = []
+            said: list[tuple[LossTerms, Batch]] = []
             for part in self.limit.parts(members):
                 with waiting(*progress.paces):
                     batch = self.learner.loaded.batch(self.train, part)
@@ -92,6 +94,9 @@ class Update:
                 if known is not None and rate:
                     beta = self.learner.term_weights["hard"]
                     terms = weigh_hard(terms, float(known[part].mean()) / rate, beta)
+                if progress.steps == 0 and not heard and not said:
+                    weights, model = self.learner.term_weights, self.learner.loaded.model
+                    progress.gradients = weighted_gradients(terms, weights, model.parameters())
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))
                 said.append((terms, batch))

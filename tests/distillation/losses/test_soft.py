@@ -19,6 +19,14 @@ def test_classes_by_hand():
     assert soft_loss(STUDENT, TEACHER, 2.0).item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_without_the_factor_it_is_the_plain_divergence():
+    divergence = (1 / 4 * log(1 / 2) + 3 / 4 * log(3 / 2)) / 2
+    found = soft_loss(STUDENT, TEACHER, 2.0, scale="none")
+    assert found.item() == pytest.approx(divergence, rel=1e-12)
+    scores = torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [5.0]])
+    assert soft_loss(*scores, 2.0, "regression", "none").item() == 5.0
+
+
 def test_direction_is_from_teacher_to_student():
     other_way = 1 / 2 * log(2) + 1 / 2 * log(2 / 3)
     expected = 2**2 * other_way / 2
@@ -43,6 +51,7 @@ def test_regression_by_hand_ignores_the_temperature():
 def test_gradients():
     student = STUDENT.clone().requires_grad_()
     assert gradcheck(lambda z: soft_loss(z, TEACHER, 3.0), (student,))
+    assert gradcheck(lambda z: soft_loss(z, TEACHER, 3.0, scale="none"), (student,))
     scores = torch.tensor([[0.5], [-1.0]], dtype=torch.float64, requires_grad=True)
     target = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
     assert gradcheck(lambda z: soft_loss(z, target, 3.0, "regression"), (scores,))

@@ -77,6 +77,19 @@ def test_presets_of_methods_stand_below_a_sweep(grid: Grid) -> None:
     assert weights == {"no_kd": None, "kd": 0.1, "alp_kd": 0.8}
 
 
+def test_a_grid_holds_several_configurations_of_a_method(grid: Grid) -> None:
+    names = ["alp_kd", "alp_kd_glmkd", "alp_kd_sqrt"]
+    cells = grid(methods=names, layers=[2], seeds=[0])
+    method = [cell.cell.params.method for cell in cells]
+    assert [(m.temperature, m.soft_scale) for m in method] == [
+        (2.0, "t2"),
+        (20.0, "none"),
+        (2.0, "t2"),
+    ]
+    assert [m.options["scale"] for m in method] == ["none", "none", "sqrt_d"]
+    assert len({cell.cell.student.key for cell in cells}) == 3
+
+
 def test_excluded_cells_are_left_out(grid: Grid) -> None:
     names = [c.name for c in grid(exclude=[{"method": ["kd", "alp_kd"], "layers": 1}, {"seed": 1}])]
     assert names == ["demo no_kd 2L s0", "demo kd 2L s0", "demo alp_kd 2L s0", "demo no_kd 1L s0"]

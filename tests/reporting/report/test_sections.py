@@ -172,6 +172,23 @@ def test_attention_on_one_layer_is_said_in_words(full_page, store):
     assert "alp_kd: layer 1 follows teacher layer 1 alone, layer 2 follows teacher layer 2" in said
 
 
+@pytest.mark.parametrize(
+    ("step", "elsewhere", "said"),
+    [
+        (0, 0.001, "everything to teacher layer 1"),
+        (1, 0.001, "one teacher layer an example, most often 1, 2, 3 and 4"),
+        (0, 0.02, "one teacher layer an example, most often 1, 1, 1 and 1"),
+    ],
+)
+def test_attention_that_fuses_nothing_is_said_in_words(store, step, elsewhere, said):
+    for folder in study(store, tasks=["mrpc"], methods=["alp_kd"], seeds=2):
+        with_attention(folder, elsewhere=elsewhere, entropy=0.04, step=step)
+    assert (
+        "alp_kd: the mean entropy is 4% of the largest possible one, so the attention fuses next"
+        f" to nothing: in effect it is {said}"
+    ) in section(page_of(store.root), "attention").text
+
+
 def test_an_arm_of_which_one_run_lacks_its_attention_has_no_map(store):
     first, *_ = study(store, tasks=["mrpc"], methods=["alp_kd"], seeds=2)
     with_attention(first)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alpkd_pipeline.distillation.losses.precision import raised
+from alpkd_pipeline.distillation.method_row import SoftScale
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, TaskKind
 
@@ -19,18 +20,20 @@ def soft_loss(
     teacher_logits: Tensor,
     temperature: float,
     task: TaskKind = "classification",
+    scale: SoftScale = "t2",
 ) -> Tensor:
     """The divergence of the student's softened outputs (B, C) from the teacher's, a scalar.
 
-        classes:     L_soft = T^2 * 1/B sum_b KL( softmax(z_T,b / T) || softmax(z_S,b / T) )
-        regression:  L_soft = 1/B sum_b (z_S,b - z_T,b)^2, T has no effect
+        classes:     L_soft = c * 1/B sum_b KL( softmax(z_T,b / T) || softmax(z_S,b / T) )
+        regression:  L_soft = 1/B sum_b (z_S,b - z_T,b)^2, T and c have no effect
 
-    In nats times T^2, or in squared units of the label where C = 1 is a regression.
+    The factor c is T^2 for the scale `t2`, 1 for `none`. In nats times c, or in squared units of
+    the label where C = 1 is a regression.
     Source: Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2; the factor T^2 keeps the size
-    of the gradient from shrinking with 1/T^2. Equation 2 of ALP-KD (Passban et al., AAAI 2021,
-    arXiv 2012.14022) writes the cross-entropy with the teacher's distribution instead: it differs
-    by the teacher's entropy, which the student cannot change, so the gradient is the same but for
-    T^2.
+    of the gradient from shrinking with 1/T^2. GLMKD leaves it out for ALP-KD. Equation 2 of ALP-KD
+    (Passban et al., AAAI 2021, arXiv 2012.14022) writes the cross-entropy with the teacher's
+    distribution instead: it differs by the teacher's entropy, which the student cannot change, so
+    the gradient is the same but for T^2.
 
     Raises:
         UserError: T is not positive, which would turn the teacher's ranking around or divide by 0.
@@ -46,7 +49,7 @@ def soft_loss(
         reduction="batchmean",
         log_target=True,
     )
-    return divergence * temperature**2
+    return divergence * temperature**2 if scale == "t2" else divergence
 
 
 def hard_loss(

@@ -197,8 +197,22 @@ ONE_HOT = 0.95
 """With a weight of at least this much a student layer follows one teacher layer, and fuses none."""
 
 
+HARDLY = 0.1
+"""With a mean entropy of less than this share of the largest one, next to nothing is fused."""
+
+
 def _copies(attention: layers.Attention) -> str:
     """Which student layers of a method follow a single teacher layer, in words."""
+    shares = [share for share in attention.shares if share is not None]
+    if shares and (mean := float(np.mean(shares))) < HARDLY:
+        weights, mostly = attention.weights, [int(k) + 1 for k in attention.weights.argmax(axis=1)]
+        to = f"one teacher layer an example, most often {listed(map(str, mostly))}"
+        if len({*mostly}) == 1 and weights.max(axis=1).min() >= ONE_HOT:
+            to = f"everything to teacher layer {mostly[0]}"
+        return (
+            f"{attention.label}: the mean entropy is {mean:.0%} of the largest possible one, so the"
+            f" attention fuses next to nothing: in effect it is {to}"
+        )
     rows = [
         f"layer {j} follows teacher layer {weights.argmax() + 1} alone"
         for j, weights in enumerate(attention.weights, start=1)

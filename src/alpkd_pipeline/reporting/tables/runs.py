@@ -205,6 +205,7 @@ SHOWN = {
     "training.epochs": "epochs",
     "training.batch_size": "batch",
     "method.temperature": "T",
+    "method.soft_scale": "soft scale",
     "method.beta": "β",
     "method.eta": "η",
     "method.lambda": "λ",
