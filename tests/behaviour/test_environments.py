@@ -50,6 +50,25 @@ def test_a_short_real_run_of_minilm(kedro, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
+def test_a_student_learns_from_rows_without_a_label_and_says_so(kedro, tmp_path: Path) -> None:
+    params = f"run.store={tmp_path},run.tracking=off,training.epochs=1,teacher.training.epochs=1"
+    params += ",teacher.allow_constant=true,task.unlabelled_rows=300"
+    found = {}
+    for method in ("kd", "no_kd"):
+        given = f"--params={params},method.name={method}"
+        done = kedro("run", "--pipeline=distill", "--env=unlabelled", given)
+        assert done.returncode == 0, done.stderr
+        (folder,) = tmp_path.glob(f"06_models/students/demo/{method}-*")
+        found[method] = read_json(folder / "metrics.json")
+    assert found["kd"]["unlabelled"] == {"rows": 300, "left_out": 0}
+    assert found["no_kd"]["unlabelled"] == {"rows": 0, "left_out": 300}
+    assert found["kd"]["steps"] == 16  # 200 + 300 rows in batches of 32
+    assert found["no_kd"]["steps"] == 7
+    (teacher,) = tmp_path.glob("06_models/teachers/demo/*/metrics.json")
+    assert read_json(teacher)["unlabelled"] == {"rows": 0, "left_out": 300}
+
+
 def commit(env: str, key: str) -> str:
     import yaml
 
