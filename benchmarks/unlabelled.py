@@ -21,6 +21,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -87,7 +88,7 @@ def run(task: str, given: dict[str, Value]) -> None:
     subprocess.run([sys.executable, "-m", "kedro", *command], cwd=PROJECT, check=True)
 
 
-def results(store: Path) -> list[dict[str, Value | float | None]]:
+def results(store: Path) -> list[dict[str, Any]]:
     """Every finished student."""
     teachers = {record.key: record for record in finished_runs(store, TEACHERS)}
     return [
@@ -106,7 +107,7 @@ def results(store: Path) -> list[dict[str, Value | float | None]]:
     ]
 
 
-def table(found: list[dict[str, Value | float | None]]) -> str:
+def table(found: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over seeds, in percent, as Markdown."""
     groups = defaultdict(list)
     for one in found:

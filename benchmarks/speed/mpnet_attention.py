@@ -43,12 +43,13 @@ class Fused(MPNetSelfAttention):
         q, k, v = (
             part(hidden_states).view(shape).transpose(1, 2) for part in (self.q, self.k, self.v)
         )
-        bias = position_bias if attention_mask is None else position_bias + attention_mask
+        added = [one for one in (position_bias, attention_mask) if one is not None]
+        bias = sum(added[1:], added[0]).to(q.dtype) if added else None
         found = F.scaled_dot_product_attention(
             q,
             k,
             v,
-            attn_mask=None if bias is None else bias.to(q.dtype),
+            attn_mask=bias,
             dropout_p=self.dropout.p if self.training else 0.0,
         )
         return (self.o(found.transpose(1, 2).flatten(2)),)
