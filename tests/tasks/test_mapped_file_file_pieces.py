@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +54,13 @@ def test_nothing_of_the_file_is_held(tmp_path: Path) -> None:
     starts = np.arange(0, 50 * MEGABYTE, 100_000)
     pieces.read(starts, starts + 10)
     assert mapped_megabytes() < before + 1
+
+
+def test_what_nobody_needs_any_more_is_closed_without_a_warning(tmp_path: Path) -> None:
+    circle = [in_file(tmp_path, np.arange(4))]
+    circle.append(circle)  # as a traceback holds it
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        del circle
+        gc.collect()
+    assert not [warning for warning in said if issubclass(warning.category, ResourceWarning)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,8 @@ class FilePieces:
         self._dtype, self._item_shape = dtype, item_shape
         self._item_bytes = dtype.itemsize * math.prod(item_shape)
         self._file = path.open("rb", buffering=0)
+        # Python closes it too, and warns of it in whatever happens to run then.
+        weakref.finalize(self, self._file.close)
 
     def read(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
         """The items from starts[i] up to stops[i] for every i, one piece after the other.
