@@ -33,7 +33,6 @@ from torch import Tensor
 from alpkd_pipeline.distillation.method import Method, Setup
 from alpkd_pipeline.distillation.signals import LossTerms, Signal
 
-
 _STREAM = 0x5419
 """Keeps the draws apart from others of the same seed."""
 
