@@ -48,8 +48,8 @@ class Option:
         if fits and self.minimum is not None:
             fits = isinstance(value, int) and value >= self.minimum
         if fits and isinstance(self.default, float):
-            fits = isinstance(value, int | float) and math.isfinite(value) and value > 0
-            fits = fits and (self.maximum is None or float(value) <= self.maximum)
+            most = math.inf if self.maximum is None else self.maximum
+            fits = isinstance(value, int | float) and math.isfinite(value) and 0 < value <= most
         if not fits:
             raise UserError(f"option {name}={value!r} is refused: use {self.allowed}")
 

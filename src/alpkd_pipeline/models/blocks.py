@@ -55,7 +55,7 @@ def swapped(student: PreTrainedModel, others: nn.ModuleList, own: Sequence[bool]
     size = len(others) // len(blocks)
     run: list[nn.Module] = []
     for j, (block, stays) in enumerate(zip(blocks, own, strict=True)):
-        run += [block] if stays else others[j * size : (j + 1) * size]
+        run.extend([block] if stays else others[j * size : (j + 1) * size])
     setattr(holder, name, nn.ModuleList(run))
     try:
         yield
