@@ -30,7 +30,9 @@ def test_blocks_run_as_often_as_the_probability_says(build):
     assert (first.mean(dim=0) - 0.75).abs().max().item() < 0.02
     assert (first[:1000].mean(dim=0) - 0.525).abs().max().item() < 0.05
     assert second.min().item() == 1.0
-    assert torch.corrcoef(first.T).triu(1).abs().max().item() < 0.03
+    # What p has in common to all of them is no tie between the draws.
+    own = first - torch.linspace(0.5, 1.0, len(first))[:, None]
+    assert torch.corrcoef(own.T).triu(1).abs().max().item() < 0.03
 
 
 def test_a_draw_follows_from_the_seed_and_the_step_alone(build):
