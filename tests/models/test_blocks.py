@@ -40,7 +40,7 @@ def with_blocks(student: PreTrainedModel, teacher: PreTrainedModel, own: tuple[b
     return made
 
 
-@pytest.mark.parametrize("own", product([True, False], repeat=2))
+@pytest.mark.parametrize("own", list(product([True, False], repeat=2)))
 def test_blocks_of_both_run_in_their_places(family, make_model, own) -> None:
     teacher = make_model(family, layers=4).eval()
     student = build_student(teacher, StudentSettings(layers=2, head="fresh"), seed=3)
