@@ -30,6 +30,8 @@ TEMPERATURES = (
     f"{METHODS['alp_kd'].temperature}; {METHODS['alp_kd_glmkd'].temperature} for `alp_kd_glmkd`"
 )
 
+BETAS = f"{METHODS['alp_kd'].beta}; {METHODS['no_kd'].beta} for `no_kd` and `theseus`"
+
 INTRODUCTION = f"""\
 # Distillation methods
 
@@ -48,11 +50,11 @@ Methods that read `states`, `scores` or `qkv` look at single tokens: hidden stat
 before the softmax, queries, keys and values of the layers that they name. These are too large to be
 kept, so the teacher always runs beside the student there, whatever `signals.source` says, and
 `method.pooling` means nothing to them. Padding never counts. Pooling is `cls` unless it is given;
-for `rail_kd` it is `mean`.
+for `rail_kd` it is `mean`. `theseus` reads no signal: the teacher's `blocks` run in the student.
 
 | setting | default | for |
 | --- | --- | --- |
-| beta | {METHODS["alp_kd"].beta}; {METHODS["no_kd"].beta} for `no_kd` | the hard term |
+| beta | {BETAS} | the hard term |
 | eta | {ETA} | the soft term |
 | lambda | {LAMBDA} | the intermediate term |
 | temperature (T) | {TEMPERATURES} | the soft term of a classification |
@@ -120,6 +122,7 @@ What `alp_kd` gains over its rival is what the rival lacks.
 | `fdd` | does it help over change: where layers point, and the steps between them? |
 | `cka` | does it help over geometry: how rows lie to one another, whatever the axes? |
 | `lad` | does it help over fusion that is learned, the same for every student layer? |
+| `theseus` | does it help over no loss at all: teacher layers as neighbours, not as targets? |
 | `minilmv2`, `tinybert` | do pooled layers suffice, or do single tokens say more? |
 
 ## Not here, and why
@@ -157,7 +160,9 @@ def _methods_section() -> str:
             f"`{row.name}`",
             row.summary,
             ", ".join(weight for weight, term in WEIGHTS.items() if term in row.terms),
-            ", ".join(sorted(row.needs, key=lambda name: (name != "logits", name))),
+            "blocks"
+            if row.swaps_blocks
+            else ", ".join(sorted(row.needs, key=lambda name: (name != "logits", name))),
             row.bucket or "",
             row.measure,
             row.learned,

@@ -29,6 +29,8 @@ CASES = {name: (name, {}) for name in METHODS} | {
     "shuffled, evenly spread": ("shuffled", {"drawn_from": "skip"}),
     "rail_kd, shared": ("rail_kd", {"shared_map": True, "with_last": False}),
     "cka, narrower": ("cka", {"student_width": 2}),
+    # Its hard term alone; which blocks run is no part of the loss, see its own tests.
+    "theseus": ("theseus", {"teacher_layers": 6}),
     "lad, projected": ("lad", {"student_width": 2, "projection": "linear"}),
     "rail_kd, concat": ("rail_kd", {"mode": "concat", "width": 5}),
     "minilmv2, one head": ("minilmv2", {"relation_heads": 1, "teacher_layer": 2}),

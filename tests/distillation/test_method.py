@@ -21,7 +21,7 @@ CHANGES = {
     "pkd": {"projection": "linear"},
 }
 LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "tinybert", "universal_kd", "lad")
-WATCHING = ("rail_kd", "minilmv2", "tinybert", "fdd", "lad")
+WATCHING = ("rail_kd", "minilmv2", "tinybert", "fdd", "lad", "theseus")
 
 
 @pytest.fixture
@@ -220,6 +220,11 @@ def test_what_is_watched_is_a_scalar_without_a_graph(name, build, wavy):
 @pytest.mark.parametrize("name", METHODS)
 def test_an_epoch_may_begin_for_every_method(name, build):
     build(name).begin_epoch(3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_may_begin_for_every_method(name, build):
+    build(name).begin_step(3, 9)
 
 
 def test_a_method_is_no_part_of_the_student(build):

@@ -7,7 +7,7 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError
 
 COMPARING = [name for name, row in METHODS.items() if row.compares_layers]
-OTHERS = [name for name in METHODS if name not in COMPARING]
+OTHERS = [name for name, row in METHODS.items() if name not in COMPARING and not row.swaps_blocks]
 LABELS = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1])
 
 

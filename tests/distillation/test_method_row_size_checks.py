@@ -43,6 +43,22 @@ def test_rail_kd_needs_a_layer_to_spare():
     )
 
 
+def test_groups_of_the_teachers_layers_fit_in_the_place_of_the_students():
+    for layers in (1, 3, 12):
+        checked("theseus", replace(SIZES, student_layers=layers))
+    said = "method 'theseus' puts groups of the teacher's layers in the place of student layers"
+    assert refused("theseus", replace(SIZES, student_layers=5)) == (
+        f"{said}, and 12 layers are no 5 equal groups: set student.layers to a divisor of 12"
+    )
+    leave = "leave out student.hidden_size and student.heads"
+    assert refused("theseus", replace(SIZES, student_width=24)) == (
+        f"{said}: the student's width must be the teacher's 48, not 24; {leave}"
+    )
+    assert refused("theseus", replace(SIZES, student_heads=2)) == (
+        f"{said}: the student's attention heads must be the teacher's 4, not 2; {leave}"
+    )
+
+
 def test_the_followed_layer_is_one_of_the_teachers():
     checked("minilmv2", SIZES, teacher_layer=12)
     assert "teacher_layer=13 of method 'minilmv2' is refused: the teacher has 12 layers" in refused(

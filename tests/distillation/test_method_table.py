@@ -11,7 +11,7 @@ from alpkd_pipeline.distillation.method_table import (
 )
 from alpkd_pipeline.errors import UserError
 
-WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd")]
+WITH_LAYERS = [name for name in METHODS if name not in ("no_kd", "kd", "theseus")]
 LEARNING = ("ckd", "ckd_no", "ckd_po", "rail_kd", "universal_kd", "minilmv2", "tinybert", "cka")
 """Methods for which other widths are no matter."""
 
@@ -37,7 +37,7 @@ def test_every_method_is_there():
     known = [
         *("no_kd", "kd", "pkd", "ckd", "ckd_no", "ckd_po", "alp_kd", "alp_no", "alp_po"),
         *("uniform", "random_layer", "last_layer", "reversed", "all_to_one", "shuffled"),
-        *("rail_kd", "universal_kd", "minilmv2", "tinybert", "fdd", "cka", "lad"),
+        *("rail_kd", "universal_kd", "minilmv2", "tinybert", "fdd", "cka", "lad", "theseus"),
     ]
     assert [name for name in METHODS if name in known] == known
 
@@ -50,11 +50,13 @@ def test_a_method_needs_the_signals_of_its_terms_and_no_others(row):
     assert bool(inner) == ("intermediate" in row.terms)
     # A pass gives either pooled layers or single tokens.
     assert inner <= {"layers"} or inner <= TOKEN_SIGNALS
-    assert row.live == bool(inner & TOKEN_SIGNALS)
+    assert row.live == (bool(inner & TOKEN_SIGNALS) or row.swaps_blocks)
 
 
 def test_the_teacher_of_these_methods_always_runs_beside_the_student():
-    assert {"minilmv2", "tinybert"} <= {name for name, row in METHODS.items() if row.live}
+    assert {"minilmv2", "tinybert", "theseus"} <= {
+        name for name, row in METHODS.items() if row.live
+    }
     assert not METHODS["alp_kd"].live
 
 
@@ -203,6 +205,15 @@ def test_a_rate_that_is_none(value):
     )
 
 
+@pytest.mark.parametrize("option", ["replace_from", "replace_until"])
+@pytest.mark.parametrize("value", [0.0, 1.5, math.nan, True, "1"])
+def test_a_share_that_is_none(option, value):
+    assert refusal("theseus", options={option: value}) == (
+        f"option {option}={value!r} is refused: use a finite number > 0 and at most 1"
+    )
+    assert resolve_method("theseus", {}, None, {option: 1}).options[option] == 1
+
+
 def test_an_option_value_that_is_not_allowed():
     assert refusal("ckd", options={"projection_side": "both"}) == (
         "option projection_side='both' is refused: use student or teacher"
@@ -215,4 +226,4 @@ def test_projection_and_temperature_are_kept_only_where_they_have_an_effect(name
     settings = resolve_method(name, {}, 4.0, {"projection": "linear"}).to_dict()
     compares = name in WITH_LAYERS and name not in LEARNING
     assert ("projection" in settings) == compares
-    assert ("temperature" in settings) == (name != "no_kd")
+    assert ("temperature" in settings) == (name not in ("no_kd", "theseus"))

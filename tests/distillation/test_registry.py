@@ -48,6 +48,8 @@ def test_every_row_has_its_class(row):
         if (row.name, option) != ("last_layer", "reduction")
         # These say which signal is asked for, and how fast is learned, not what is done with it.
         and (row.name, option) not in {("minilmv2", "teacher_layer"), ("lad", "gate_lr")}
+        # These say which blocks run; its tests look at that.
+        and row.name != "theseus"
     ],
 )
 def test_every_option_has_an_effect(name, option, build, wavy):
@@ -82,6 +84,11 @@ def test_every_option_has_an_effect(name, option, build, wavy):
         ),
         ({"name": "all_to_one", "teacher_layer": 7}, "of method 'all_to_one' is refused"),
         ({"name": "lad", "gate_lr": 0.0}, "gate_lr=0.0 is refused: use a finite number > 0"),
+        (
+            {"name": "theseus", "replace_from": 1.1},
+            "replace_from=1.1 is refused: use a finite number > 0 and at most 1",
+        ),
+        ({"name": "theseus", "student_layers": 4}, "6 layers are no 4 equal groups"),
         ({"name": "minilmv2", "relation_heads": 3}, "3 relation heads, and the teacher's width 4"),
         ({"name": "minilmv2", "teacher_heads": None}, "pass teacher_heads=..., or relation_heads"),
         ({"name": "tinybert", "student_heads": 4}, "has 4 heads and the teacher 2"),

@@ -116,11 +116,27 @@ def test_methods_of_other_signals_train_on_a_family_or_say_why_not(
     assert all(loss["intermediate"] > 0 for loss in losses)
 
 
+def test_blocks_of_the_teacher_stand_in_on_every_family(
+    family, nli, make_model, make_tokenizer, save_folder, tmp_path
+) -> None:
+    teacher = save_folder(make_model(family, layers=4), "teacher")
+    tokenizer = make_tokenizer(family)
+    folder = distil(tmp_path, nli, tokenizer, {"teacher": teacher}, "first", "theseus")
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert model.config.num_hidden_layers == 2
+    said = [e for e in read_journal(folder)[0] if e["event"] == "step"]
+    assert all(np.isfinite(event["loss"]["hard"]) for event in said)
+    # 20 steps, of which the first 10 draw.
+    shares = [event["watch"]["replaced"] for event in said]
+    assert min(shares) < 1.0
+    assert shares[-1] == 1.0
+
+
 @pytest.mark.parametrize(
     "method",
     [
         *("kd", "alp_kd", "ckd_no", "rail_kd", "universal_kd", "minilmv2", "tinybert"),
-        *("fdd", "cka", "lad"),
+        *("fdd", "cka", "lad", "theseus"),
     ],
 )
 def test_a_regression_is_distilled(

@@ -156,6 +156,16 @@ def test_a_checkpoint_reads_the_teacher_s_tokens(load: Load, tmp_path: Path) -> 
     assert str(other) in refused(load, own_start(str(other)), tmp_path)
 
 
+def test_a_teacher_s_blocks_run_in_a_student_of_its_own_encoder(load: Load, tmp_path: Path) -> None:
+    given = {"method.name": "theseus", "student.layers": 4}
+    checked(load, given, tmp_path)
+    line = refused(load, {**own_start(encoder(tmp_path / "other")), **given}, tmp_path)
+    assert "method 'theseus' lets the teacher's layers read" in line
+    assert "12 layers are no 5 equal groups" in refused(
+        load, {**given, "student.layers": 5}, tmp_path
+    )
+
+
 def test_a_checkpoint_that_is_not_there(load: Load, tmp_path: Path) -> None:
     assert "nowhere" in refused(load, own_start("./nowhere"), tmp_path)
 

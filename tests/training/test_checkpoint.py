@@ -85,7 +85,7 @@ def student(begin, encoded, teacher, signals) -> Callable[..., Path]:
             **changes,
         }
         inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
-        if changes.get("method__name") == "no_kd":
+        if changes.get("method__name") in ("no_kd", "theseus"):
             given |= {"method__lambda": None, "method__eta": None, "method__temperature": None}
             given |= {"method__beta": 1.0}
             inputs.pop("signals")
@@ -123,6 +123,8 @@ def test_it_ends_as_if_it_had_never_stopped(student, step: int) -> None:
         {"training__selection": "holdout", "training__precision": "bf16"},
         {"training__freeze_embeddings": True},
         {"method__name": "no_kd"},
+        {"method__name": "theseus"},
+        {"method__name": "theseus", "training__accumulation": 4, "training__precision": "bf16"},
         {"signals__source": "live"},
     ],
     ids=lambda changes: "-".join(changes),

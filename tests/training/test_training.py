@@ -24,6 +24,7 @@ from alpkd_pipeline.store.journal import read_journal
 from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.tasks.encode import encode_splits, read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK, load
+from alpkd_pipeline.training import student as student_module
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
 from alpkd_pipeline.training.optim import decay_left
 from alpkd_pipeline.training.update import DivergedError
@@ -404,3 +405,28 @@ def test_a_finished_folder_loses_what_a_killed_process_left(begin, encoded) -> N
         train_folder(folder)
     assert not (folder / ".checkpoints").exists()
     assert is_complete(folder, "done")
+
+
+def test_batches_of_a_step_see_the_same_blocks_and_nothing_of_the_teacher_learns(
+    begin, encoded, teacher, monkeypatch
+) -> None:
+    seen: list[tuple[tuple[bool, ...], int]] = []
+    real = student_module.swapped
+
+    def watched(model: Any, others: Any, own: tuple[bool, ...]) -> Any:
+        assert not any(p.requires_grad for p in others.parameters())
+        assert not any(block.training for block in others.modules())
+        seen.append((own, len(others)))
+        return real(model, others, own)
+
+    monkeypatch.setattr(student_module, "swapped", watched)
+    method = {"name": "theseus", "pooling": "cls", "projection": "none", "beta": 1.0}
+    inputs = {"encoded": encoded, "teacher": teacher}
+    changes = {"training__accumulation": 2, "training__batch_size": 8, "training__epochs": 2}
+    run_stage(begin("theseus", "student", inputs, method=method, **changes))
+    # 96 rows in steps of two batches of 8, for two epochs; the second half runs alone.
+    assert len(seen) == 24
+    assert seen[::2] == seen[1::2]
+    assert {size for _, size in seen} == {12}
+    assert len({own for own, _ in seen[:12]}) > 1
+    assert {own for own, _ in seen[12:]} == {(True, True)}

@@ -80,10 +80,13 @@ class Method(nn.Module):
     Attributes:
         setup: what it was built from.
         buckets: A(j) of every student layer; only methods that use buckets have it.
+        own_blocks: which of the m student blocks run in the present step, where the teacher's run
+            for the others; only methods that swap blocks have it.
         class_weights: (C,) of the hard term, or None.
     """
 
     buckets: Buckets
+    own_blocks: tuple[bool, ...]
     class_weights: Tensor | None
 
     def __init__(self, setup: Setup) -> None:
@@ -124,6 +127,9 @@ class Method(nn.Module):
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before each epoch, counted from 0, for methods that change as training goes on."""
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Called before each of all `steps`, counted from 0, for those that change step by step."""
 
     def forward(
         self, student: Signal, teacher: Signal | None, labels: Tensor, *, rest: bool = False

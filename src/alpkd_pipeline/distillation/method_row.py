@@ -27,6 +27,7 @@ class Option:
     doc: str  # what it does, one sentence
     choices: tuple[str, ...] = ()  # the allowed words of a text option
     minimum: int | None = None  # the least allowed value of a whole number
+    maximum: float | None = None  # the largest allowed value of a real number
 
     @property
     def allowed(self) -> str:
@@ -36,7 +37,8 @@ class Option:
         if isinstance(self.default, bool):
             return "true or false"
         if isinstance(self.default, float):
-            return "a finite number > 0"
+            most = "" if self.maximum is None else f" and at most {self.maximum:g}"
+            return f"a finite number > 0{most}"
         return "a whole number" if self.minimum is None else f"a whole number >= {self.minimum}"
 
     def check(self, name: str, value: object) -> None:
@@ -46,7 +48,8 @@ class Option:
         if fits and self.minimum is not None:
             fits = isinstance(value, int) and value >= self.minimum
         if fits and isinstance(self.default, float):
-            fits = isinstance(value, int | float) and math.isfinite(value) and value > 0
+            most = math.inf if self.maximum is None else self.maximum
+            fits = isinstance(value, int | float) and math.isfinite(value) and 0 < value <= most
         if not fits:
             raise UserError(f"option {name}={value!r} is refused: use {self.allowed}")
 
@@ -80,6 +83,8 @@ class MethodRow:
     # no mean over rows
     fewest_rows: int = 1
     least_layers: int = 1  # how many layers the student must have
+    # whether the teacher's blocks stand in for student layers while it trains, each for a group
+    swaps_blocks: bool = False
     beta: float = 0.1  # the default weight of the hard term
     temperature: float = 10.0  # the default T of the soft term
     soft_scale: SoftScale = "t2"  # its default factor: T^2, or none
@@ -92,8 +97,8 @@ class MethodRow:
 
     @property
     def live(self) -> bool:
-        """Whether the teacher always runs beside the student, since its signals are not kept."""
-        return bool(self.needs & TOKEN_SIGNALS)
+        """Whether the teacher always runs with the student: its signals or blocks are not kept."""
+        return self.swaps_blocks or bool(self.needs & TOKEN_SIGNALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,8 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
             f"option teacher_layer={layer} of method {row.name!r} is refused: the teacher has"
             f" {n} layers; use 1 to {n}, or 0 for the last"
         )
+    if row.swaps_blocks:
+        _check_groups(row, sizes)
     ours, theirs = sizes.student_heads, sizes.teacher_heads
     if "relation_heads" in settings.options:
         heads = int(settings.options["relation_heads"]) or theirs
@@ -194,6 +201,26 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
             f"method {row.name!r} compares attention head by head, but the student has {ours} heads"
             f" and the teacher {theirs}: take a student with {theirs} heads, or another method"
         )
+
+
+def _check_groups(row: MethodRow, sizes: KnownSizes) -> None:
+    """Refuse a student whose layers cannot each stand for equally many of its teacher's."""
+    m, n = sizes.student_layers, sizes.teacher_layers
+    said = f"method {row.name!r} puts groups of the teacher's layers in the place of student layers"
+    if n is not None and n % m:
+        raise UserError(
+            f"{said}, and {n} layers are no {m} equal groups: set student.layers to a divisor of"
+            f" {n}"
+        )
+    for what, ours, theirs in (
+        ("width", sizes.student_width, sizes.teacher_width),
+        ("attention heads", sizes.student_heads, sizes.teacher_heads),
+    ):
+        if None not in (ours, theirs) and ours != theirs:
+            raise UserError(
+                f"{said}: the student's {what} must be the teacher's {theirs}, not {ours}; leave"
+                " out student.hidden_size and student.heads"
+            )
 
 
 def check_batches(row: MethodRow, batch_size: int, accumulation: int) -> None:

@@ -91,6 +91,16 @@ _DRAWN_FROM = Option(
 _GATES = {
     "gate_lr": Option(1e-6, "peak learning rate of the gates and their norms"),
 }
+_REPLACING = {
+    "replace_from": Option(
+        0.5,
+        "probability of the first step that a student layer runs and not its group of the teacher",
+        maximum=1.0,
+    ),
+    "replace_until": Option(
+        0.5, "share of all steps after which the student runs alone", maximum=1.0
+    ),
+}
 _RELATIONS = {
     "teacher_layer": _TEACHER_LAYER,
     "relation_heads": Option(
@@ -321,6 +331,18 @@ _ROWS = (
         learned="gates and their norms",
         compares_layers=True,
         options=_GATES,
+    ),
+    MethodRow(
+        "theseus",
+        "theseus",
+        "Theseus",
+        summary="Student layers take the places of groups of teacher layers, more and more often.",
+        source="Xu et al., EMNLP 2020, arXiv 2002.02925",
+        terms=frozenset({"hard"}),
+        needs=frozenset(),
+        swaps_blocks=True,
+        beta=1.0,
+        options=_REPLACING,
     ),
 )
 

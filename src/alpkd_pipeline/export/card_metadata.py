@@ -65,7 +65,7 @@ def metadata(facts: Facts) -> ModelCardData:
             )
     method = get_row(params["method"]["name"]) if facts.teacher else None
     tags = [] if method is None else [method.name]
-    tags += ["knowledge-distillation"] if method and method.needs else []
+    tags += ["knowledge-distillation"] if method and (method.needs or method.live) else []
     base = facts.bases[0].name if facts.bases[0].revision else None
     return ModelCardData(
         model_name=run.name,

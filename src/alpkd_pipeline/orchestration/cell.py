@@ -364,6 +364,7 @@ def _row_facts(row: MethodRow) -> dict[str, Any]:
         "bucket": row.bucket,
         "compares_layers": row.compares_layers,
         "fewest_rows": row.fewest_rows,
+        **({"swaps_blocks": True} if row.swaps_blocks else {}),
     }
 
 

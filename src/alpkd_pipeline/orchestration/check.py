@@ -224,6 +224,12 @@ def _check_start(cell: Subject) -> None:
             " attention heads; set student.heads to a divisor of it"
         )
     checkpoint, local = cell.checkpoint, cell.kind_of_model != "hub"
+    if checkpoint is not None and get_row(cell.params.method.name).swaps_blocks:
+        raise UserError(
+            f"parameter 'student.init' = 'checkpoint': method '{cell.params.method.name}' lets the"
+            " teacher's layers read what those of the student say, so both come from one encoder;"
+            " use student.init=first, skip, last or random"
+        )
     if checkpoint is not None and local and kind_of(checkpoint, cell.project) != "hub":
         check_same_tokenizer(
             locate(cell.model, cell.project, download=False),

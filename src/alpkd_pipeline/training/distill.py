@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -38,6 +39,8 @@ class Learner:
     term_weights: Mapping[str, float] = field(default_factory=dict)
     # called with the number of each epoch, from 0, before its first step
     begin_epoch: Callable[[int], None] = lambda epoch: None
+    # called with the number of each step, from 0, and that of all steps, before its first batch
+    begin_step: Callable[[int, int], None] = lambda step, steps: None
 
     @cached_property
     def parameters(self) -> list[nn.Parameter]:
@@ -60,13 +63,20 @@ def finetune_step(
 
 
 def distill_step(
-    loaded: LoadedModel, method: Method, teacher: SignalSource | None, pooling: str
+    loaded: LoadedModel,
+    method: Method,
+    teacher: SignalSource | None,
+    pooling: str,
+    inside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Step:
-    """Distillation: the student's outputs and the teacher's signals, compared by the method."""
+    """Distillation: the student's outputs and the teacher's signals, compared by the method.
+
+    The student's pass runs in a context that `inside` makes.
+    """
     model = loaded.model
 
     def step(batch: Batch) -> LossTerms:
-        with loaded.accelerator.autocast():
+        with loaded.accelerator.autocast(), inside():
             layers, tokens = "layers" in method.needs, method.student_tokens
             heard = model_signal(model, batch.inputs, pooling=pooling, layers=layers, tokens=tokens)
         said = teacher.signals(batch.rows, batch.inputs) if teacher and method.needs else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
 from alpkd_pipeline.errors import UserError, plural
+from alpkd_pipeline.models.blocks import check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.encoder import (
     load_classifier,
     load_finetuned,
@@ -120,12 +123,19 @@ def train_student(run: RunConfig) -> None:
             _prepare(run, method, source("train"), chosen, student)
         learner = Learner(
             student,
-            distill_step(student, method, source("train") if method.needs else None, run.pooling),
+            distill_step(
+                student,
+                method,
+                source("train") if method.needs else None,
+                run.pooling,
+                _inside(method, model, teacher),
+            ),
             learned=method.learned,
             rates=method.rates,
             whole_batches=method.setup.row.fewest_rows > 1,
             term_weights=_term_weights(method),
             begin_epoch=method.begin_epoch,
+            begin_step=method.begin_step,
         )
         observer = None
         if method.setup.row.attention:
@@ -155,6 +165,17 @@ def _source(
         return CachedSignals(cache, split, accelerator.device, layers=layers)
     moved, tokens = teacher.to(accelerator.device), method.teacher_tokens
     return LiveTeacher(moved, accelerator, run.pooling, layers, tokens)
+
+
+def _inside(
+    method: Method, student: PreTrainedModel, teacher: PreTrainedModel
+) -> Callable[[], AbstractContextManager[None]]:
+    """What makes the context of a student's pass in training."""
+    if not method.setup.row.swaps_blocks:
+        return nullcontext
+    check_swappable(student, teacher)
+    blocks = encoder_blocks(teacher).to(student.device).train(False).requires_grad_(False)
+    return lambda: swapped(student, blocks, method.own_blocks)
 
 
 def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:

@@ -49,6 +49,7 @@ class Update:
             UserError: not even a single row fits into the device's memory.
         """
         set_lr(self.optimiser, progress.lr)
+        self.learner.begin_step(progress.steps, progress.total_steps)
         heard = self._fitting(group, progress)
         for terms, batches in heard:
             progress.add(terms, batches)

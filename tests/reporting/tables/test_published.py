@@ -11,7 +11,7 @@ from alpkd_pipeline.reporting.tables.published import FILE, percent, published, 
 from alpkd_pipeline.tasks.glue import GLUE
 
 PLACE = ["model", "layers", "method"]
-ELSEWHERE = {"teacher", "theseus", "diito", "cofi"}
+ELSEWHERE = {"teacher", "diito", "cofi"}
 """Methods of others that are none of ours."""
 
 
