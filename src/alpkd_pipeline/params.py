@@ -124,6 +124,8 @@ class TaskParams(_Block):
     unlabelled: Literal["refuse", "allow"] = "refuse"
     unlabelled_rows: Annotated[Whole, Field(ge=0)] | None = None
     group_column: str | None = Field(default=None, min_length=1)
+    teacher_columns: dict[str, str] = {}
+    teacher_values: Literal["probabilities", "logits"] = "probabilities"
 
 
 class TrainingParams(_Block):
@@ -152,8 +154,12 @@ class TrainingParams(_Block):
 
 
 class TeacherParams(_Block):
-    """The encoder that teaches: fine-tuned here, or brought already fine-tuned."""
+    """The encoder that teaches: fine-tuned here, or brought already fine-tuned.
 
+    With a table as teacher it is the encoder that students begin as.
+    """
+
+    source: Literal["model", "table"] = "model"
     model: Annotated[Place, Field(min_length=1)]
     revision: str | None = Field(default=None, pattern=COMMIT)
     sha256: str | None = Field(default=None, pattern=SHA256)

@@ -325,3 +325,47 @@ def test_rows_that_a_source_or_task_cannot_have(
 def test_rows_that_they_can_have(load: Load, flat: dict, tmp_path: Path) -> None:
     model = {"teacher.model": encoder(tmp_path / "here")} if "task.name" in flat else {}
     checked(load, flat | model, tmp_path)
+
+
+TABLE = {
+    "task.name": "mine",
+    "task.source": "table",
+    "task.text_columns": "a",
+    "task.labels": "no|yes",
+    "task.teacher_columns.no": "p0",
+    "task.teacher_columns.yes": "p1",
+    "teacher.source": "table",
+    "method.name": "kd",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"method.name": "alp_kd"}, "method 'alp_kd' looks into the teacher's layers"),
+        ({"method.name": "theseus"}, "a table has answers alone; use kd or no_kd"),
+        ({"signals.source": "live"}, "set signals.source=cache"),
+        ({"student.head": "teacher"}, "set student.head=fresh"),
+        ({"teacher.finetuned": True}, "set teacher.finetuned=false"),
+        ({"task.labels": "no|yes|maybe"}, "columns for no, yes; task 'mine' needs one for each of"),
+        (
+            {"task.source": "hub", "task.dataset": "x/y", "task.revision": COMMIT},
+            "'task.teacher_columns' is only read with task.source=table",
+        ),
+    ],
+)
+def test_what_a_table_as_teacher_cannot_do(
+    load: Load, changes: dict, words: str, tmp_path: Path
+) -> None:
+    given = {**TABLE, "teacher.model": encoder(tmp_path / "encoder")}
+    checked(load, given, tmp_path)
+    checked(load, {**given, "method.name": "no_kd"}, tmp_path)
+    assert words in refused(load, {**given, **changes}, tmp_path)
+
+
+def test_a_table_as_teacher_needs_its_columns(load: Load, tmp_path: Path) -> None:
+    given = {**TABLE, "teacher.model": encoder(tmp_path / "encoder")}
+    columns = {name: given.pop(name) for name in (*given,) if "teacher_columns" in name}
+    assert "name the column of each class" in refused(load, given, tmp_path)
+    # The columns may be there for another student, and a model teaches.
+    checked(load, {**given, **columns, "teacher.source": "model"}, tmp_path)

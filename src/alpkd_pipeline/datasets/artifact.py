@@ -80,10 +80,16 @@ class Model(Predicted):
     """A teacher or a student."""
 
     def model(self) -> PreTrainedModel:
-        """The fine-tuned model, as `transformers` loads it."""
+        """The fine-tuned model, as `transformers` loads it.
+
+        Raises:
+            UserError: it is not there, is damaged, or is a table, which is no model.
+        """
         from alpkd_pipeline.models.encoder import load_finetuned
 
         self.folder.verify()
+        if self.name == "teacher" and self.folder.run["params"]["teacher"].get("source") == "table":
+            raise UserError("the teacher is a table: it has predictions and metrics, and no model")
         return load_finetuned(self.path)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:

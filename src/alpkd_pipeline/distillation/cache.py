@@ -19,6 +19,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages, reserve
+from alpkd_pipeline.tasks.teacher_table import logits_file
 
 RELEASE_EVERY = 8
 """Batches after which the pages of a cache that is being written are given back."""
@@ -64,7 +65,7 @@ def write_signals(
                 " set signals.dtype=fp32"
             )
         if logits is None or layers is None:
-            logits = _create(folder / f"{split}.logits.npy", np.float32, (rows, *said.shape[1:]))
+            logits = _create(folder / logits_file(split), np.float32, (rows, *said.shape[1:]))
             shape = (rows, *states.shape[1:])
             layers = _create(folder / f"{split}.layers.npy", DTYPES[dtype], shape)
         logits[out.rows], layers[out.rows] = said, states
@@ -87,7 +88,7 @@ class CachedSignals:
     def __init__(self, folder: Path, split: str, device: torch.device, *, layers: bool) -> None:
         """Open the arrays of a split; nothing is read into memory yet."""
         self._device = device
-        self._logits, self._count = _open(folder / f"{split}.logits.npy")
+        self._logits, self._count = _open(folder / logits_file(split))
         self._layers = _open(folder / f"{split}.layers.npy")[0] if layers else None
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:

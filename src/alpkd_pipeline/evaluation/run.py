@@ -37,7 +37,14 @@ def score_run(
     if splits == "all":
         names = ["train", *names, *run.task.test_splits]
     size, on = run.training.eval_batch_size, _hardware(run)
-    score_splits(model, encoded, run.task, folder, on, splits=names, batch_size=size, by=by)
+    table = run.taught_by_table and run.stage.startswith("teacher")
+    score_splits(
+        *(model, encoded, run.task, folder, on),
+        splits=names,
+        batch_size=size,
+        by=by,
+        table=table,
+    )
 
 
 def _hardware(run: RunConfig) -> Hardware:

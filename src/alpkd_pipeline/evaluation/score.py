@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
 from alpkd_pipeline.tasks.task import UNLABELLED, Task
+from alpkd_pipeline.tasks.teacher_table import read_logits
 from alpkd_pipeline.training.devices import (
     Hardware,
     LoadedModel,
@@ -84,8 +85,11 @@ def score_splits(
     splits: Sequence[str],
     batch_size: int,
     by: Judge = score_answers,
+    table: bool = False,
 ) -> dict[str, Any]:
     """Predict every named split, and score those whose labels are known.
+
+    With `table` the answers are those of the table that lies with the encoded rows.
 
     Writes `predictions/<split>.csv` and `scores.json`. A split that the data does not have is
     passed over and named under `skipped`.
@@ -107,10 +111,10 @@ def score_splits(
         )
     limit = RowLimit(batch_size, "evaluation")
     found: dict[str, Any] = {}
-    with loaded_model(model_folder, task, hardware) as loaded:
+    with nullcontext() if table else loaded_model(model_folder, task, hardware) as loaded:
         for name in present:
             split = read_encoded(encoded, name)
-            logits = _answers(loaded, split, name, limit)
+            logits = _answers(loaded, split, name, limit) if loaded else read_logits(encoded, name)
             write_predictions(out, task, name, split, np.arange(len(split)), logits)
             known = ~is_hidden(split.labels, task)
             # Train may hold rows without a label; of other splits a score of some rows would pass

@@ -50,7 +50,9 @@ def text(facts: Facts) -> str:
     asked = params if teacher else params["teacher"]
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
-    models = [("this model", facts.model), *([("its teacher", teacher)] if teacher else [])]
+    beside = teacher if teacher and not run.taught_by_table else None
+    models = [("this model", facts.model), *([("its teacher", beside)] if beside else [])]
+    who = "teacher" if beside or not teacher else "student"
     return page.from_string(TEMPLATE.read_text("utf-8")).render(
         **told,
         facts=facts,
@@ -62,13 +64,14 @@ def text(facts: Facts) -> str:
         method=get_row(params["method"]["name"]) if teacher else None,
         trained=bool(teacher) or not params["teacher"]["finetuned"],
         trainings=[{"seed": one["seed"], **one["training"]} for one in (params, params["teacher"])]
-        if teacher
+        if beside
         else [{"seed": asked["seed"], **asked["training"]}],
+        table=run.taught_by_table and bool(teacher),
         models=[(name, one, shape_of(one.json("config.json"))) for name, one in models],
         torch={
             form["precision"]: form["one"]["p50_ms"]
             for form in told["speed"]["forms"]
-            if (form["model"], form["engine"]) == ("teacher", "torch")
+            if (form["model"], form["engine"]) == (who, "torch")
         },
         data=hub_data(facts),
         language=language(facts),

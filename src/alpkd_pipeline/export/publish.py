@@ -47,7 +47,7 @@ def publish_run(
     Args:
         folder: the run folder.
         model: the fine-tuned model.
-        teacher: that of a student, to be timed beside it.
+        teacher: that of a student, to be timed beside it, unless it is a table.
         onnx: what `graph.convert` made of the model.
         encoded: the splits as token ids, which torch is given.
         splits: the splits as texts, which the published model is given.
@@ -77,7 +77,10 @@ def publish_run(
     forms = [verdict.to_dict() for verdict, _ in judged.values()]
     write_json(folder / GATE, {"dev": dev.digest, "serve": settings["serve"], "forms": forms})
     _write_predictions(folder, task, dev, judged[settings["serve"]][1])
-    _time(folder, model, teacher, settings, dev, asked)
+    models = {run.stage.partition("_")[0]: model}
+    if teacher and not run.taught_by_table:
+        models["teacher"] = teacher
+    _time(folder, models, settings, dev, asked)
     if how.facts:
         (folder / PICTURE).write_bytes(reliability_picture(how.facts))
 
@@ -188,19 +191,17 @@ def _write_predictions(folder: Path, task: Task, dev: Dev, answers: list[Answer]
 
 def _time(
     folder: Path,
-    model: Path,
-    teacher: Path | None,
+    models: Mapping[str, Path],
     settings: Mapping[str, Any],
     dev: Dev,
     asked: Mapping[str, Any],
 ) -> None:
-    who = "student" if teacher else "teacher"
-    torch = [(who, model), *([("teacher", teacher)] if teacher else [])]
+    """Time the forms of the first model beside it, and beside the teacher, if that is another."""
     forms = [
-        Form(who, "onnx", form, folder, (file, "tokenizer.json"))
+        Form(next(iter(models)), "onnx", form, folder, (file, "tokenizer.json"))
         for form, file in settings["forms"].items()
     ]
-    for name, place in torch:
+    for name, place in models.items():
         files = (*(path.name for path in weight_files(place)), "tokenizer.json")
         forms += [Form(name, "torch", precision, place, files) for precision in PRECISIONS]
     log.info("timing %d forms in turn", len(forms))

@@ -90,7 +90,12 @@ def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
 
 
 def check_answers(
-    task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None = None
+    task: Task,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    order: Sequence[int] | None = None,
+    *,
+    table: bool = False,
 ) -> None:
     """Refuse a teacher whose answers on dev say that it was not trained for this task.
 
@@ -100,6 +105,7 @@ def check_answers(
         labels: (N,) public labels.
         order: how the outputs were permuted by their names, from `label_order`; None if the names
             did not tell.
+        table: whether the answers stand in a table.
 
     Raises:
         UserError: answers that are not finite, that fit another order of the labels better, that
@@ -110,11 +116,14 @@ def check_answers(
     if task.kind == "regression":
         _check_scale(task, logits[:, 0], labels)
     else:
-        _check_order(task, logits, labels, order)
+        _check_order(task, logits, labels, order, table)
     if said := _no_better(task, "dev", answers(task, logits), labels):
-        raise UserError(
-            f"the teacher's {said}: it is not fine-tuned for this task and would have taught noise"
+        why = (
+            "its table is of other rows or labels"
+            if table
+            else "it is not fine-tuned for this task"
         )
+        raise UserError(f"the teacher's {said}: {why} and would have taught noise")
 
 
 def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: np.ndarray) -> None:
@@ -157,7 +166,7 @@ def _no_better(task: Task, split: str, given: np.ndarray, labels: np.ndarray) ->
 
 
 def _check_order(
-    task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None
+    task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None, table: bool
 ) -> None:
     classes = task.num_labels
     if classes > MOST_PERMUTED:
@@ -176,12 +185,14 @@ def _check_order(
     means = {outputs[i]: name for i, name in zip(best, task.label_names, strict=True)}
     stands = dict(zip(outputs, task.label_names, strict=True))
     as_given = "as given" if order is None else f"with the id2label that it has, {_json(stands)}"
+    remedy = f'write "id2label": {_json(means)} into its config.json'
+    if table:
+        remedy = "correct task.teacher_columns"
     raise UserError(
         f"the teacher's labels seem to be in another order: accuracy on {task.name} dev is"
         f" {given / len(labels):.3f} {as_given}, {right[best] / len(labels):.3f} if its outputs"
-        f" mean {', '.join(means[i] for i in range(classes))}; write"
-        f' "id2label": {_json(means)} into its config.json, or, if its names are right, look at the'
-        " labels of your data and at task.labels"
+        f" mean {', '.join(means[i] for i in range(classes))}; {remedy}, or, if its names are"
+        " right, look at the labels of your data and at task.labels"
     )
 
 

@@ -40,6 +40,11 @@ RESULTS = {
 """The results of an experiment in an order in which they can be made, each with the stage by which
 `--force` names it."""
 
+OF_A_MODEL = frozenset(
+    {"teacher_evaluation", "teacher_latency", "teacher_onnx", "teacher_export", "student_geometry"}
+)
+"""What a teacher has that is a model and no table."""
+
 
 class CatalogValues:
     """What `${cell:...}` means for one cell."""
@@ -95,7 +100,7 @@ class CatalogValues:
                 "expected": str(stage.expected),
                 "made_from": stage.made_from,
                 "run": run_facts(cell, name),
-                "used": name != "signals" or cell.needs_signals,
+                "used": is_used(cell, name),
                 "order": cell.ordered if name in again else None,
             }
         compare = cell.params.compare.model_dump(mode="json")
@@ -108,6 +113,13 @@ class CatalogValues:
             "order": cell.ordered if compared or "compare" in cell.force else None,
         }
         return found
+
+
+def is_used(cell: Cell, name: str) -> bool:
+    """Whether a cell has a use for a result."""
+    if name == "signals":
+        return cell.needs_signals
+    return not (cell.taught_by_table and name in OF_A_MODEL)
 
 
 def run_facts(cell: Cell, name: str) -> dict[str, Any]:
@@ -162,6 +174,8 @@ def _upstream_keys(cell: Cell, stage: Artifact) -> dict[str, str]:
 def _description(cell: Cell, about_student: bool) -> str:
     given = cell.params
     teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
+    if cell.taught_by_table:
+        teacher = f"columns of the table of {cell.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."
     return (

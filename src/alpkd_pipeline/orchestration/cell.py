@@ -126,8 +126,9 @@ class Cell(Subject):
         }
         if given.train_rows is not None and given.train_rows_by != "first":
             facts["train_rows_by"] = given.train_rows_by
-        more = ("unlabelled", "unlabelled_rows", "group_column")
-        facts |= given.model_dump(include=set(more), exclude_defaults=True)
+        more = {"unlabelled", "unlabelled_rows", "group_column", "teacher_columns"}
+        more |= {"teacher_values"} if given.teacher_columns else set()
+        facts |= given.model_dump(include=more, exclude_defaults=True)
         return self._stage("splits", facts, {}, given.source)
 
     @_shared
@@ -155,13 +156,13 @@ class Cell(Subject):
             "model": self._model_digest(self.model),
             "finetuned": given.finetuned,
             "seed": given.seed,
-            "training": _numbers(given.training),
+            # Nothing is trained where a table teaches.
+            "training": "table" if self.taught_by_table else _numbers(given.training),
             "metrics": self._metrics,
             "code": self.teacher_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
         }
-        name = f"{self.model_label}-s{given.seed}"
-        return self._stage("teacher", facts, upstream, name)
+        return self._stage("teacher", facts, upstream, self.teacher_label)
 
     @cached_property
     def signals(self) -> Artifact:
@@ -172,8 +173,7 @@ class Cell(Subject):
             "dtype": self.params.signals.dtype,
             "code": self._code(READ_CONFIG, "alpkd_pipeline.training.student.record_signals"),
         }
-        name = f"{self.model_label}-s{self.params.teacher.seed}"
-        return self._stage("signals", facts, upstream, name)
+        return self._stage("signals", facts, upstream, self.teacher_label)
 
     @cached_property
     def student(self) -> Artifact:
@@ -210,6 +210,7 @@ class Cell(Subject):
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
         made = "adopt_teacher" if self.params.teacher.finetuned else "train_teacher"
+        made = "adopt_table" if self.taught_by_table else made
         return self._code(READ_CONFIG, f"alpkd_pipeline.training.teacher.{made}")
 
     @cached_property

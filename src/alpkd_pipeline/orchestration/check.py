@@ -23,6 +23,7 @@ from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.task import UNLABELLED
+from alpkd_pipeline.tasks.teacher_table import teacher_names
 
 METHODS = "methods"
 """The parameter that holds the methods' presets for an environment."""
@@ -135,6 +136,7 @@ def check_cell(cell: Subject) -> None:
     """Refuse a cell that cannot work; each check says what to change."""
     _check_source(cell)
     _check_rows(cell)
+    _check_table(cell)
     _check_encoders(cell)
     _check_sizes(cell)
     _check_start(cell)
@@ -185,6 +187,39 @@ def _check_rows(cell: Subject) -> None:
                 f"parameter '{block}.class_weights' = 'balanced': task '{cell.task.name}' is a"
                 " regression and has no classes; leave it out"
             )
+
+
+def _check_table(cell: Subject) -> None:
+    """Whether the columns of a table as teacher fit the task, and the rest fits such a teacher."""
+    given, params, row = cell.params.task, cell.params, get_row(cell.params.method.name)
+    if given.teacher_columns:
+        if given.source != "table":
+            raise UserError("parameter 'task.teacher_columns' is only read with task.source=table")
+        wanted = teacher_names(cell.task, given.teacher_values)
+        if wanted.keys() != given.teacher_columns.keys():
+            raise UserError(
+                "parameter 'task.teacher_columns' names columns for"
+                f" {', '.join(given.teacher_columns)}; task '{cell.task.name}' needs one for each"
+                f" of {', '.join(wanted)}"
+            )
+    if not cell.taught_by_table:
+        return
+    refused = {
+        "task.teacher_columns: name the column of each class": not given.teacher_columns,
+        "teacher.finetuned=false": params.teacher.finetuned,
+        "signals.source=cache": params.signals.source == "live",
+        "student.head=fresh": params.student.head == "teacher",
+    }
+    for remedy in (remedy for remedy, wrong in refused.items() if wrong):
+        raise UserError(
+            "parameter 'teacher.source' = 'table': a table has answers and no weights; set"
+            f" {remedy}"
+        )
+    if row.live or not row.needs <= {"logits"}:
+        raise UserError(
+            f"parameter 'teacher.source' = 'table': method '{row.name}' looks into the teacher's"
+            " layers, and a table has answers alone; use kd or no_kd"
+        )
 
 
 def _check_encoders(cell: Subject) -> None:

@@ -129,6 +129,8 @@ class Subject:
             unlabelled=given.unlabelled == "allow",
             unlabelled_rows=given.unlabelled_rows,
             group_column=given.group_column,
+            teacher_columns=given.teacher_columns,
+            teacher_values=given.teacher_values,
         )
 
     @property
@@ -200,9 +202,20 @@ class Subject:
         return _label(self.params.teacher.model)
 
     @property
+    def taught_by_table(self) -> bool:
+        """Whether the teacher is a table and no model."""
+        return self.params.teacher.source == "table"
+
+    @property
+    def teacher_label(self) -> str:
+        """What the teacher's folders are called: its encoder, or `table`, and its seed."""
+        label = "table" if self.taught_by_table else self.model_label
+        return f"{label}-s{self.params.teacher.seed}"
+
+    @property
     def teacher_name(self) -> str:
         """What people call the teacher's run: `rte-teacher-bert-base-uncased-s0`."""
-        return f"{self.task.name}-teacher-{self.model_label}-s{self.params.teacher.seed}"
+        return f"{self.task.name}-teacher-{self.teacher_label}"
 
     @property
     def student_name(self) -> str:

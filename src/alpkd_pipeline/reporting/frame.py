@@ -23,7 +23,7 @@ from alpkd_pipeline.reporting.grouping import (
 )
 from alpkd_pipeline.reporting.settings import add_settings_of
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
-from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.store import RunRecord, teacher_model
 from alpkd_pipeline.reporting.tables.measures import told_by_runs
 from alpkd_pipeline.store.layout import Record
 
@@ -70,7 +70,7 @@ def student_shape(record: RunRecord) -> Hashable:
 
 
 def _teacher_shape(record: RunRecord) -> tuple[Hashable, ...]:
-    return record.keys.get("encoded"), record.run["params"]["teacher"].get("model")
+    return record.keys.get("encoded"), teacher_model(record.run["params"])
 
 
 def _by_shape(
@@ -175,8 +175,8 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         "score": record.deciding_score,
         **record.scores,
         "rows": record.rows,
-        "teacher": teacher.run["name"] if teacher else params["teacher"].get("model"),
-        "teacher_model": teacher and teacher.run["params"]["teacher"].get("model"),
+        "teacher": teacher.run["name"] if teacher else teacher_model(params),
+        "teacher_model": teacher and teacher_model(teacher.run["params"]),
         "teacher_score": teacher.deciding_score if teacher else None,
         "parameters": _parameters(record),
         "teacher_parameters": _parameters(teacher) if teacher else None,

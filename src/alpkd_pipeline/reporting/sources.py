@@ -18,7 +18,7 @@ from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
 from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.scores import constant_score
 from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
-from alpkd_pipeline.reporting.store import RunRecord
+from alpkd_pipeline.reporting.store import RunRecord, teacher_model
 from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
 from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed
@@ -200,7 +200,7 @@ class Sources:
         """The models of the teachers, by name."""
         students = self.evidence.students
         runs = [students[key].run["params"] for key in self.cells["key"]]
-        return sorted({str(params["teacher"].get("model")) for params in runs})
+        return sorted({teacher_model(params) for params in runs})
 
     def students(self, arm: Row) -> list[RunRecord]:
         """The runs of an arm, by their seeds."""

@@ -195,6 +195,12 @@ def _check(record: RunRecord, student: bool) -> None:
         raise ValueError("run.json lacks a name")
 
 
+def teacher_model(params: Mapping[str, Any]) -> str:
+    """What a run's teacher was made of: the name of its encoder, or that it is a table."""
+    teacher = params["teacher"]
+    return "a table" if teacher.get("source") == "table" else str(teacher.get("model"))
+
+
 def _latencies(folders: Iterable[RunFolder]) -> Iterator[Mapping[str, Any]]:
     """What the measurements say; one of another shape is no reason to leave its run out."""
     for folder in folders:

@@ -27,8 +27,8 @@ class ModelSummary:
     """One line of the table."""
 
     model: str  # what the line is about: `teacher`, `student (alp_kd)`
-    layers: int  # transformer layers
-    parameters: int  # parameters in all
+    layers: int | None  # transformer layers; None: it is a table
+    parameters: int | None  # parameters in all
     # score name -> value, `{"dev accuracy": 0.93}`; lines may have different names
     scores: Mapping[str, float]
     seconds: float | None = None  # how long its training took, None where it is not known
@@ -74,8 +74,8 @@ def summary_table(rows: Sequence[ModelSummary], title: str | None = None) -> Tab
     numbers, lines = ["layers", "parameters", *names, "seconds"], []
     for row in rows:
         scores = (score_text(row.scores.get(name)) for name in names)
-        size, took = millions(row.parameters), seconds_text(row.seconds)
-        lines.append([row.model, str(row.layers), size, *scores, took])
+        depth, size = "-" if row.layers is None else str(row.layers), millions(row.parameters)
+        lines.append([row.model, depth, size, *scores, seconds_text(row.seconds)])
     return text_table(["model", *numbers], lines, numbers, title)
 
 
@@ -114,10 +114,11 @@ def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
         if split in splits
         for metric in sorted(splits[split]["scores"] or {}, key=lambda n: (n != deciding, n))
     }
+    size = metrics.get("parameters")
     return ModelSummary(
         model=name,
-        layers=shape_of(folder.json("config.json")).layers,
-        parameters=metrics["parameters"]["total"],
+        layers=shape_of(folder.json("config.json")).layers if size else None,
+        parameters=size["total"] if size else None,
         scores=scores,
         seconds=metrics.get("seconds"),
         note=_note(name, task, scored.predictions(task["dev_splits"][0])),

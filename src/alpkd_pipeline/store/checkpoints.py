@@ -223,9 +223,10 @@ class Work:
 
     @property
     def trains(self) -> bool:
-        """Whether something is trained here; a teacher that was brought fine-tuned is not."""
+        """Whether something is trained here; a teacher that was brought is not, nor is a table."""
         stage, teacher = self.facts.get("stage"), block(block(self.facts, "params"), "teacher")
-        return stage == "student" or (stage == "teacher" and not teacher.get("finetuned"))
+        brought = teacher.get("finetuned") or teacher.get("source") == "table"
+        return stage == "student" or (stage == "teacher" and not brought)
 
     def clear(self) -> None:
         """Remove what an interrupted process left behind."""

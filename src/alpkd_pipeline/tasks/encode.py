@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError, first_line
+from alpkd_pipeline.tasks import teacher_table
 from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages
 from alpkd_pipeline.tasks.task import UNLABELLED, Task
@@ -113,6 +114,8 @@ def encode_splits(
 ) -> dict[str, dict[str, Any]]:
     """Encode every split into a folder, and log each one that lost tokens.
 
+    What a table says of the rows as teacher goes beside them, as logits.
+
     Returns:
         For each split, JSON-ready: rows, tokens, cut_rows, mean_length, max_length (the longest
         row, in tokens); of train also how many are unlabelled, if any are.
@@ -121,6 +124,8 @@ def encode_splits(
     for split, frame in splits.items():
         encoded = encode_split(frame, task, tokenizer, max_length)
         write_encoded(folder, split, encoded)
+        if (said := teacher_table.logits_of(frame, task)) is not None:
+            np.save(folder / teacher_table.logits_file(split), said)
         report[split] = {
             "rows": len(encoded),
             "tokens": len(encoded.input_ids),

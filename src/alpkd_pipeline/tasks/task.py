@@ -123,6 +123,10 @@ class SourceSpec:
     unlabelled_rows: int | None = None
     # table only: the column that names what a row belongs to; none is in both train and dev
     group_column: str | None = None
+    # table only: class -> the column with what a teacher gives it; of a regression `label` -> its
+    # value
+    teacher_columns: Mapping[str, str] = field(default_factory=dict)
+    teacher_values: str = "probabilities"  # what these columns hold, or `logits`
 
     def folder(self, project: Path) -> Path:
         """`path` as a folder, relative to the project; the project itself when there is none."""

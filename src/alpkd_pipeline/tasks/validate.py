@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.store.manifest import write_json
+from alpkd_pipeline.tasks import teacher_table
 from alpkd_pipeline.tasks.labels import hidden_label, is_hidden, is_missing
 from alpkd_pipeline.tasks.task import (
     GROUP,
@@ -92,9 +93,10 @@ def check_splits(
 
     Rules: the columns are there; texts are text, valid UTF-8 and not blank; labels are known (one
     of the classes, or a number inside the task's range), hidden in test splits only and none in
-    the split `unlabelled`; train has rows of every class; `idx` is whole and unique; no split is
-    empty; at most `max_overlap` of a dev split's rows occur in train or `unlabelled` (texts
-    compared without case, Unicode form and white space); a dev split shares no group with them.
+    the split `unlabelled`; train has rows of every class; `idx` is whole and unique; what a table
+    says as teacher are probabilities that add up to 1, or numbers; no split is empty; at most
+    `max_overlap` of a dev split's rows occur in train or `unlabelled` (texts compared without case,
+    Unicode form and white space); a dev split shares no group with them.
 
     Rows of train in a test split are counted and allowed.
 
@@ -157,7 +159,8 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
     faults = [
         Fault(split, file, f"column '{name}' is missing") for name in columns if name not in frame
     ]
-    for name in (name for name in (*columns, GROUP) if name in frame):
+    said, taught = teacher_table.columns_of(frame, task), teacher_table.not_whole(frame, task)
+    for name in (name for name in (*columns, GROUP, *said) if name in frame):
         values, missing = frame[name], frame[name].isna()
         wrong: dict[str, Any] = {}
         if name != "label" or not hides:
@@ -167,6 +170,8 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
         for rule, holds in _rules(name, task, split).items():
             pairs = zip(values, missing, strict=True)
             wrong[rule] = [not gone and not holds(value) for value, gone in pairs]
+        if name in said[-1:]:
+            wrong[taught[0]] = taught[1]
         for rule, is_wrong in wrong.items():
             found = values[is_wrong]
             if len(found):
@@ -194,6 +199,8 @@ def _rules(name: str, task: Task, split: str) -> dict[str, Callable[[Any], bool]
         }
     if name == GROUP:
         return {}
+    if name.startswith(teacher_table.PARAMETER):
+        return teacher_table.rules(name)
     hidden = hidden_label(task)
     if split == UNLABELLED:
         advice = "leave them empty here, or put these rows into train"

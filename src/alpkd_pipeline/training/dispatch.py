@@ -15,7 +15,7 @@ from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
 from alpkd_pipeline.training.memory import memory_faults
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student
-from alpkd_pipeline.training.teacher import adopt_teacher, train_teacher
+from alpkd_pipeline.training.teacher import adopt_table, adopt_teacher, train_teacher
 
 
 def run_stage(folder: Path) -> Path:
@@ -26,8 +26,9 @@ def run_stage(folder: Path) -> Path:
             nothing; the memory or the disk is too small.
     """
     run = read_config(folder)
+    teach = adopt_teacher if run.params["teacher"]["finetuned"] else train_teacher
     makers: dict[str, Callable[[RunConfig], None]] = {
-        "teacher": adopt_teacher if run.params["teacher"]["finetuned"] else train_teacher,
+        "teacher": adopt_table if run.taught_by_table else teach,
         "signals": lambda run: record_signals(run, run.folder),
         "student": train_student,
     }

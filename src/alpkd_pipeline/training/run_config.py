@@ -69,6 +69,11 @@ class RunConfig:
         return Settings(**self.params["teacher"]["training"])
 
     @property
+    def taught_by_table(self) -> bool:
+        """Whether the teacher is a table; beside it lies an encoder that learned nothing."""
+        return self.params["teacher"].get("source") == "table"
+
+    @property
     def pooling(self) -> str:
         """How a layer's states become one vector, `cls` or `mean`."""
         return str(self.params["method"]["pooling"])

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -32,6 +33,7 @@ from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
+from alpkd_pipeline.tasks.teacher_table import logits_file, read_logits
 from alpkd_pipeline.training.batching import Selection, choose_rows
 from alpkd_pipeline.training.devices import (
     Accelerator,
@@ -54,23 +56,37 @@ SIGNALS = "signals.json"
 def record_signals(run: RunConfig, folder: Path) -> None:
     """Write the teacher's logits and pooled layers for train and the first dev split.
 
-    `inputs.teacher` and `inputs.encoded` of a signals or student run are read.
+    `inputs.teacher` and `inputs.encoded` of a signals or student run are read. A table has logits
+    alone, which lie with the encoded rows.
     """
-    started, rows = time.perf_counter(), 0
+    started, splits = time.perf_counter(), ("train", run.task.dev_splits[0])
+    limit = RowLimit(run.teaching.eval_batch_size, "evaluation")
     with training_hardware(run.teaching) as accelerator:
-        source = run.inputs["teacher"]
-        model = load_finetuned(source).to(accelerator.device)
-        teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
-        limit = RowLimit(run.teaching.eval_batch_size, "evaluation")
-        for name in ("train", run.task.dev_splits[0]):
-            split = read_encoded(run.inputs["encoded"], name)
-            outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
-            write_signals(folder, name, len(split), outputs, run.params["signals"]["dtype"])
-            rows += len(split)
+        if run.taught_by_table:
+            rows = sum(_copy_logits(run.inputs["encoded"], folder, name) for name in splits)
+        else:
+            source = run.inputs["teacher"]
+            model = load_finetuned(source).to(accelerator.device)
+            teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
+            rows = sum(_record(run, folder, name, teacher, limit) for name in splits)
     seconds = round(time.perf_counter() - started, 3)
     said = {"rows": rows, "seconds": seconds, "environment": environment(accelerator.hardware)}
     write_json(folder / SIGNALS, said | ({MEMORY: limit.noted} if limit.noted else {}))
     log.info("teacher signals: %d rows in %.1f s", rows, seconds)
+
+
+def _record(run: RunConfig, folder: Path, name: str, teacher: LoadedModel, limit: RowLimit) -> int:
+    split = read_encoded(run.inputs["encoded"], name)
+    outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
+    write_signals(folder, name, len(split), outputs, run.params["signals"]["dtype"])
+    return len(split)
+
+
+def _copy_logits(encoded: Path, folder: Path, name: str) -> int:
+    logits = read_logits(encoded, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / logits_file(name), logits)
+    return len(logits)
 
 
 def attention_observer(

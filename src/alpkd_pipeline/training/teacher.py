@@ -1,4 +1,4 @@
-"""A teacher that was fine-tuned elsewhere: checked before it teaches, then stored like ours."""
+"""A teacher: fine-tuned here, or brought, a model or a table; checked before it teaches."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
+from alpkd_pipeline.tasks.teacher_table import read_logits
 from alpkd_pipeline.training.batching import choose_rows
 from alpkd_pipeline.training.devices import LoadedModel, environment, training_hardware
 from alpkd_pipeline.training.distill import Learner, finetune_step
@@ -62,13 +63,28 @@ def adopt_teacher(run: RunConfig) -> None:
         _check_and_write(run, LoadedModel(source, model, tokenizer, accelerator), named)
 
 
+def adopt_table(run: RunConfig) -> None:
+    """Check what a table says on dev and write it as this task's teacher.
+
+    The encoder in `inputs.model` lies beside it as it is, with a new head: students begin as it.
+    """
+    source = run.inputs["model"]
+    with training_hardware(run.training) as accelerator:
+        model = load_classifier(source, run.task, run.seed).to(accelerator.device)
+        encoder = LoadedModel(source, model, load_tokenizer(source), accelerator)
+        _check_and_write(run, encoder, None)
+
+
 def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...] | None) -> None:
-    encoded = run.inputs["encoded"]
-    dev = read_encoded(encoded, run.task.dev_splits[0])
+    encoded, split = run.inputs["encoded"], run.task.dev_splits[0]
+    dev = read_encoded(encoded, split)
     check_fits(teacher, encoded)
     check_saves(teacher, run.folder)
-    logits = predict(teacher, dev, RowLimit(run.training.eval_batch_size, "evaluation"))
-    check_answers(run.task, logits, dev.labels, named)
+    if run.taught_by_table:
+        logits = read_logits(encoded, split)
+    else:
+        logits = predict(teacher, dev, RowLimit(run.training.eval_batch_size, "evaluation"))
+    check_answers(run.task, logits, dev.labels, named, table=run.taught_by_table)
     scores = score(run.task, logits, dev.labels)
     environ = environment(teacher.accelerator.hardware)
     with Journal(run.folder) as journal:
@@ -83,9 +99,10 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
         "steps": 0,
         "epochs": 0,
         "seconds": None,
-        "parameters": count_parameters(teacher.model),
         "environment": environ,
     }
+    if not run.taught_by_table:
+        metrics["parameters"] = count_parameters(teacher.model)
     write_json(run.folder / METRICS, metrics)
 
 

@@ -191,7 +191,8 @@ def _add_measurements(steps: Missing, cells: Sequence[GridCell]) -> None:
         if made is None and not steps.is_there(cell.student):
             continue  # deleted after it was scored; not worth training it again
         wanted = [] if _shape(cell) in timed else [cell.student_latency]
-        if steps.is_there(cell.teacher) or steps.name_of(cell.teacher_scores):
+        there = steps.is_there(cell.teacher) or steps.name_of(cell.teacher_scores)
+        if there and not cell.taught_by_table:
             wanted += [cell.student_geometry, cell.teacher_latency]
         if stages := [s for s in wanted if s.key not in taken and not steps.is_there(s)]:
             needs = [made] if made else []

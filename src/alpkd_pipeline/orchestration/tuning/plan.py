@@ -58,7 +58,8 @@ class CellMaker:
                 place = {**target, "seed": seed, "teacher_seed": seed}
                 changes = merged(spec.given(place, self.on_top), nested(chosen))
                 params = conf.params(changes)
-                if spec.selection == "holdout" and not params.teacher.finetuned:
+                brought = params.teacher.finetuned or params.teacher.source == "table"
+                if spec.selection == "holdout" and not brought:
                     fraction = params.training.holdout_fraction
                     same = {"selection": "holdout", "holdout_fraction": fraction}
                     changes = merged(changes, {"teacher": {"training": same}})

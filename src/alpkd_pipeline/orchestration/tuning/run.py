@@ -144,8 +144,10 @@ class Tuning(Campaign):
         self._say(changes)
         if changes and self.spec.selection == "dev":
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
-        elif changes and self._cells[0].params.teacher.finetuned:
-            self._tell("the teacher was brought fine-tuned and may have seen the holdout")
+        elif changes and (
+            self._cells[0].params.teacher.finetuned or self._cells[0].taught_by_table
+        ):
+            self._tell("the teacher was brought and may have seen the holdout")
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]
         return [cell.student.path for cell in cells]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.frame import CELL
+from alpkd_pipeline.reporting.store import teacher_model
 from alpkd_pipeline.reporting.tables.average import teacher_means
 from alpkd_pipeline.reporting.tables.measures import TIMES, measured, timed_alike, told_by_runs
 from alpkd_pipeline.reporting.tables.table import (
@@ -153,7 +154,7 @@ def _student_bodies(sources: Sources, columns: Sequence[Column]) -> Iterator[Bod
 def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
     def method(run: RunRecord) -> Cell:
         params = run.run["params"]
-        name = str(params["teacher"].get("model")) if teachers else params["method"]["name"]
+        name = teacher_model(params) if teachers else params["method"]["name"]
         return Cell(name, mark="" if teachers else name, id=anchor("run", run.key))
 
     def layers(run: RunRecord) -> str:

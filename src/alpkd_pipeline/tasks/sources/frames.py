@@ -23,6 +23,7 @@ from alpkd_pipeline.tasks.labels import (
 )
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import GROUP, HIDDEN_LABEL, Task, is_utf8
+from alpkd_pipeline.tasks.teacher_table import PARAMETER, as_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,10 +45,8 @@ class SplitFile(NamedTuple):
     reader: Callable[[Path, Collection[str]], RawTable]
 
 
-def wanted_columns(
-    task: Task, columns: Mapping[str, str], group: str | None = None
-) -> dict[str, str]:
-    """Our column -> theirs, for every column that a split can have."""
+def wanted_columns(task: Task, columns: Mapping[str, str]) -> dict[str, str]:
+    """Our column -> theirs, for every column that a split of any source can have."""
     ours = (*task.text_columns, "label", "idx")
     for name in columns:
         if name not in ours:
@@ -55,7 +54,7 @@ def wanted_columns(
                 f"task.columns maps '{name}', which task '{task.name}' does not have;"
                 f" it may map {', '.join(ours)}"
             )
-    return {name: columns.get(name, name) for name in ours} | ({GROUP: group} if group else {})
+    return {name: columns.get(name, name) for name in ours}
 
 
 def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str]) -> pd.DataFrame:
@@ -85,6 +84,9 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     if columns.get(GROUP) in raw.cells:
         cells = raw.cells[columns[GROUP]]
         data[GROUP] = pd.Series([label_text(cell) for cell in cells], dtype="object")
+    for ours, theirs in columns.items():
+        if ours.startswith(PARAMETER):
+            data[ours] = pd.Series([as_number(cell) for cell in raw.cells[theirs]], dtype="object")
     frame = pd.DataFrame(data)
     frame.index = pd.Index(raw.numbers, name=raw.unit)
     frame.attrs["file"] = raw.place
@@ -148,7 +150,10 @@ def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -
     """
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
-    places = {ours: ours if ours == GROUP else f"task.columns.{ours}" for ours in columns}
+    places = {
+        ours: ours.partition(",")[0] if ours.startswith("task.") else f"task.columns.{ours}"
+        for ours in columns
+    }
     return {
         ours: f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
         f" {', '.join(raw.names)}; name the right one in {places[ours]}"

@@ -9,7 +9,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources.files import read_files
 from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
-from alpkd_pipeline.tasks.task import UNLABELLED, SourceSpec, Task
+from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
+from alpkd_pipeline.tasks.teacher_table import teacher_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +40,15 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     Quotes are special in .csv only.
     """
     paths = find_files(spec, task, project)
-    grouped = dict.fromkeys(("train", UNLABELLED, *task.dev_splits), spec.group_column)
+    known, more = ("train", UNLABELLED, *task.dev_splits), {}
+    if spec.group_column:
+        more[GROUP] = spec.group_column
+    if spec.teacher_columns:
+        ours = teacher_names(task, spec.teacher_values)
+        more |= {ours[name]: spec.teacher_columns[name] for name in ours}
+    columns = wanted_columns(task, spec.columns)
     files = {
-        split: SplitFile(path, wanted_columns(task, spec.columns, grouped.get(split)), read_table)
+        split: SplitFile(path, columns | (more if split in known else {}), read_table)
         for split, path in paths.items()
     }
     return read_files(files, task, minus_one_hides=False)
