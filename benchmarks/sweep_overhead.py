@@ -22,12 +22,12 @@ from typing import Any
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.campaign import TrackedGroup
-from alpkd_pipeline.orchestration.sweep.engines import LocalEngine
-from alpkd_pipeline.orchestration.sweep.grid import SweepSpec, expand
-from alpkd_pipeline.orchestration.sweep.jobs import Event, run_jobs
-from alpkd_pipeline.orchestration.sweep.plan import Plan, make_plan
+from alpkd_pipeline.experiments.campaign import TrackedGroup
+from alpkd_pipeline.experiments.engines import LocalEngine
+from alpkd_pipeline.experiments.grid import SweepSpec, expand
+from alpkd_pipeline.experiments.jobs import Event, run_jobs
+from alpkd_pipeline.experiments.plan import Plan, make_plan
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.store.manifest import read_json, seal
 
 PROJECT = Path(__file__).parents[1]

@@ -59,7 +59,7 @@ def searches() -> int:
             True,
         ),
         (
-            "import queue\nfrom alpkd_pipeline.orchestration.sweep import worker\n"
+            "import queue\nfrom alpkd_pipeline.experiments import worker\n"
             "jobs = queue.SimpleQueue()\njobs.put(None)\n"
             "sys.argv, worker.lines_to_come = ['worker', '.', ''], lambda stop: jobs\n"
             "worker.main()",

@@ -13,7 +13,7 @@ from tests.databases import initialised_database
 from tests.steps.world import DEVICES, STUDENT, World
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 

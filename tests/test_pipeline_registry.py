@@ -15,14 +15,14 @@ from kedro.framework.hooks.manager import (
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from tests.orchestration.conftest import PROJECT
+from tests.project.conftest import PROJECT
 
 from alpkd_pipeline.datasets.artifact import ArtifactDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
-from alpkd_pipeline.orchestration.catalog_values import RESULTS
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.subject import FORCE_NAMES
 from alpkd_pipeline.pipeline_registry import register_pipelines
+from alpkd_pipeline.project.catalog_values import RESULTS
+from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.subject import FORCE_NAMES
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
 
 PIPELINES = register_pipelines()

@@ -8,7 +8,7 @@ from kedro.framework.startup import bootstrap_project
 from paired import PROJECT
 from real_rows import RealRows, write_rows
 
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 

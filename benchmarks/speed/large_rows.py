@@ -20,7 +20,7 @@ from paired import PROJECT
 from alpkd_pipeline.distillation.cache import write_signals
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, write_encoded

@@ -22,8 +22,8 @@ from alpkd_pipeline.models.encoder import (
     save_classifier,
 )
 from alpkd_pipeline.models.source import locate
-from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.tasks.sources import load_splits

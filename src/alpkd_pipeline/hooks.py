@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.errors import UserError, short
-from alpkd_pipeline.orchestration.runner import check_devices, needed
+from alpkd_pipeline.project.runner import check_devices, needed
 from alpkd_pipeline.steps.step import COMPARISON, run_pictures_of, settings_of
 from alpkd_pipeline.store.artifact import Experiment
 from alpkd_pipeline.store.run_folder import RunFolder

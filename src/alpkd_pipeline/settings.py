@@ -9,7 +9,7 @@ warnings.filterwarnings("ignore", message=r".*register_new_resolver\(\) is depre
 
 from alpkd_pipeline.datasets.inputs import PlainCatalog  # noqa: E402
 from alpkd_pipeline.hooks import RunHooks  # noqa: E402
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader  # noqa: E402
+from alpkd_pipeline.project.config_loader import CellConfigLoader  # noqa: E402
 
 # pluggy passes over a plugin whose name is taken, and does not even import it: kedro-mlflow would
 # track every run a second time, in files by default, which MLflow refuses with an error.

@@ -26,7 +26,7 @@ from alpkd_pipeline.store.manifest import read_manifest
 from alpkd_pipeline.store.verify import verify_store
 
 SHORT = "task.train_rows=64,training.epochs=1,teacher.training.epochs=1,student.layers=1"
-OURS = "alpkd_pipeline.orchestration.runner.StageRunner"
+OURS = "alpkd_pipeline.project.runner.StageRunner"
 RUNNERS = ("SequentialRunner", "ThreadRunner", "ParallelRunner", OURS)
 PAIRS = [*combinations_with_replacement(RUNNERS, 2)]
 DISTILLED = 7

@@ -15,11 +15,11 @@ from tests.conftest import PROJECT, Kedro
 from tests.projects import copied_project
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.orchestration.rerun.original import read_run
-from alpkd_pipeline.orchestration.rerun.plan import plan_rerun
-from alpkd_pipeline.orchestration.rerun.result import Rerun
-from alpkd_pipeline.orchestration.rerun.run import Setting, run_again
-from alpkd_pipeline.orchestration.rerun.verdict import BITWISE, DRIFTED
+from alpkd_pipeline.reproduce.original import read_run
+from alpkd_pipeline.reproduce.plan import plan_rerun
+from alpkd_pipeline.reproduce.result import Rerun
+from alpkd_pipeline.reproduce.run import Setting, run_again
+from alpkd_pipeline.reproduce.verdict import BITWISE, DRIFTED
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 from alpkd_pipeline.tasks.sources import demo as demo_task
 

@@ -19,7 +19,7 @@ import yaml
 from tests.conftest import Kedro
 from tests.projects import configure, copied_project
 
-WORKER = "alpkd_pipeline.orchestration.sweep.worker"
+WORKER = "alpkd_pipeline.experiments.worker"
 SMALL = {
     "tasks": ["demo"],
     "methods": ["no_kd", "kd"],

@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import Kedro
 from tests.projects import copied_project
 
-from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
 from alpkd_pipeline.pipeline_registry import register_pipelines
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 pytestmark = [

@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.orchestration.conftest import PROJECT, nested
+from tests.project.conftest import PROJECT, nested
 
 from alpkd_pipeline.commands.prune import asked_keys
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.layout import DATA, MODELS
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.orchestration.rerun.conftest import write_run
 from tests.projects import copied_project
+from tests.reproduce.conftest import write_run
 
 from alpkd_pipeline.commands import rerun as module
 from alpkd_pipeline.commands.rerun import rerun
-from alpkd_pipeline.orchestration.rerun.plan import damage
-from alpkd_pipeline.orchestration.rerun.result import Rerun
+from alpkd_pipeline.reproduce.plan import damage
+from alpkd_pipeline.reproduce.result import Rerun
 
 
 class Metadata:

@@ -12,7 +12,7 @@ from kedro.framework.project import configure_project
 from tests.conftest import PROJECT, Kedro
 
 from alpkd_pipeline.commands.sweep import sweep
-from alpkd_pipeline.orchestration.sweep import run as module
+from alpkd_pipeline.experiments import sweep as module
 
 
 @pytest.fixture(autouse=True)
@@ -104,8 +104,8 @@ def test_planning_imports_nothing_heavy() -> None:
 
     program = (
         "import sys\n"
-        "from alpkd_pipeline.orchestration.sweep import run\n"
-        "from alpkd_pipeline.orchestration.sweep import worker\n"
+        "from alpkd_pipeline.experiments import sweep\n"
+        "from alpkd_pipeline.experiments import worker\n"
         "print([n for n in ('torch', 'mlflow', 'transformers', 'ray', 'optuna', 'matplotlib')"
         " if n in sys.modules])"
     )

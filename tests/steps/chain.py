@@ -14,7 +14,7 @@ from kedro.runner import SequentialRunner
 
 from alpkd_pipeline.datasets.artifact import ArtifactDataset, ExperimentDataset
 from alpkd_pipeline.hooks import RunHooks
-from alpkd_pipeline.orchestration.runner import StageRunner
+from alpkd_pipeline.project.runner import StageRunner
 from alpkd_pipeline.steps.step import step
 from alpkd_pipeline.store.artifact import Artifact
 

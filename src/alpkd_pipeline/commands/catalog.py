@@ -25,7 +25,7 @@ def describe_callback(params: dict[str, Any], **options: Any) -> None:
 
 def dataset_paths(env: str | None, params: dict[str, Any]) -> dict[str, Path]:
     """The folder of each result of the cell that conf/ and parameters define, by dataset name."""
-    from alpkd_pipeline.orchestration.config_loader import project_context
+    from alpkd_pipeline.project.config_loader import project_context
 
     found = project_context(None, env, params).catalog
     paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118

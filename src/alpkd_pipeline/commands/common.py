@@ -22,7 +22,7 @@ from alpkd_pipeline.errors import UserError, did_you_mean, mask_credentials, pro
 from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
+    from alpkd_pipeline.project.config_loader import CellConfigLoader
 
 Command = Callable[..., "int | None"]
 """What a command does; gives its exit code, or None for 0."""
@@ -40,7 +40,7 @@ class Project:
     @cached_property
     def context(self) -> Any:
         """Kedro's context: the catalog and the configuration."""
-        from alpkd_pipeline.orchestration.config_loader import project_context
+        from alpkd_pipeline.project.config_loader import project_context
 
         return project_context(self.root, self.env, self.params, self.conf_source)
 
@@ -201,7 +201,7 @@ def one_line_errors(project: Path | None = None) -> Iterator[None]:
         cause = user_error(error)
         if cause is None:
             raise
-        from alpkd_pipeline.orchestration.config_loader import conf_store
+        from alpkd_pipeline.project.config_loader import conf_store
         from alpkd_pipeline.store.lineage import with_commands
 
         root = project or find_kedro_project(Path.cwd()) or Path.cwd()

@@ -9,9 +9,9 @@ import click
 
 from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError, as_typed
-from alpkd_pipeline.orchestration.cell import Cell
-from alpkd_pipeline.orchestration.config_loader import CellConfigLoader
-from alpkd_pipeline.orchestration.sweep.grid import SWEEP_FILE, SweepSpec, expand
+from alpkd_pipeline.experiments.grid import SWEEP_FILE, SweepSpec, expand
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.store.layout import DATA, MODELS
 
 

@@ -11,8 +11,8 @@ from alpkd_pipeline.commands.common import Project, command_line, project_option
 from alpkd_pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.orchestration.rerun.result import Rerun
-    from alpkd_pipeline.orchestration.rerun.run import Setting
+    from alpkd_pipeline.reproduce.result import Rerun
+    from alpkd_pipeline.reproduce.run import Setting
 
 FILTER_HELP = (
     "With --latest-green: only these students, such as method=alp_kd|kd; may be given several times"
@@ -49,10 +49,10 @@ def rerun(
     if filters and not latest_green:
         raise click.UsageError("--filter belongs to --latest-green")
     try:
-        from alpkd_pipeline.orchestration.rerun.plan import environment_lines, plan_lines
-        from alpkd_pipeline.orchestration.rerun.result import terminal_text
-        from alpkd_pipeline.orchestration.rerun.run import run_again
-        from alpkd_pipeline.orchestration.rerun.verdict import FROM_BEST
+        from alpkd_pipeline.reproduce.plan import environment_lines, plan_lines
+        from alpkd_pipeline.reproduce.result import terminal_text
+        from alpkd_pipeline.reproduce.run import run_again
+        from alpkd_pipeline.reproduce.verdict import FROM_BEST
 
         setting = _setting(project, keep)
         planned, name, key, notes = _planned(setting, run, filters, here)
@@ -72,7 +72,7 @@ def rerun(
 
 
 def _setting(project: Project, keep: bool) -> Setting:
-    from alpkd_pipeline.orchestration.rerun.run import Setting
+    from alpkd_pipeline.reproduce.run import Setting
     from alpkd_pipeline.store.layout import store_folder
     from alpkd_pipeline.tracking.settings import tracking_settings
 
@@ -87,9 +87,9 @@ def _planned(
 ) -> tuple[list[Rerun], str, str, Sequence[str]]:
     """What to do, what to call it, the key that it is about, and what to tell beside."""
     from alpkd_pipeline.coordinates import parse_only
-    from alpkd_pipeline.orchestration.rerun.original import find_original
-    from alpkd_pipeline.orchestration.rerun.plan import plan_or_error, plan_rerun
-    from alpkd_pipeline.orchestration.rerun.run import latest_green
+    from alpkd_pipeline.reproduce.original import find_original
+    from alpkd_pipeline.reproduce.plan import plan_or_error, plan_rerun
+    from alpkd_pipeline.reproduce.run import latest_green
 
     project, store = setting.project, setting.store
     if run is not None:

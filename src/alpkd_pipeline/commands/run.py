@@ -17,10 +17,10 @@ from kedro.utils import find_kedro_project, load_obj
 
 from alpkd_pipeline.commands.common import Project, one_line_errors, read_params, unknown
 from alpkd_pipeline.errors import did_you_mean
-from alpkd_pipeline.orchestration.subject import FORCE
 from alpkd_pipeline.params import possible_path
+from alpkd_pipeline.project.subject import FORCE
 
-RUNNER = "alpkd_pipeline.orchestration.runner.StageRunner"
+RUNNER = "alpkd_pipeline.project.runner.StageRunner"
 RUNNERS = ("StageRunner", "SequentialRunner", "ThreadRunner", "ParallelRunner")
 FORCE_HELP = (
     "Make these stages and what follows again, although they are there: data_prep,"

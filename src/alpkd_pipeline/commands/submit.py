@@ -82,8 +82,8 @@ def submit(
 
 def _commands(project: Project, params: dict[str, Any]) -> Command:
     """What to type for a student that is missing, or not evaluated."""
-    from alpkd_pipeline.orchestration.config_loader import conf_store
-    from alpkd_pipeline.orchestration.parameters import nested, repeat_command
+    from alpkd_pipeline.project.config_loader import conf_store
+    from alpkd_pipeline.project.parameters import nested, repeat_command
     from alpkd_pipeline.store.diff import flat
     from alpkd_pipeline.store.lineage import UNKNOWN, Index, Repairs, with_pipeline
 

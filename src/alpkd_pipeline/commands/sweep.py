@@ -27,7 +27,7 @@ def sweep(
 ) -> int:
     """Make every cell of the grid in conf/<env>/sweep.yml that is not there yet."""
     from alpkd_pipeline.coordinates import parse_only
-    from alpkd_pipeline.orchestration.sweep.run import Sweep
+    from alpkd_pipeline.experiments.sweep import Sweep
 
     where, report = parse_only(only), not no_report
     planned = Sweep(project.root, project.loader, project.env, where, command_line(), report=report)

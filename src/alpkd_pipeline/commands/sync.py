@@ -24,8 +24,8 @@ def sync(project: Project) -> int:
 
     Runs of sweeps and searches that were killed are closed.
     """
-    from alpkd_pipeline.orchestration.config_loader import conf_store
-    from alpkd_pipeline.orchestration.sweep.campaign import close_left
+    from alpkd_pipeline.experiments.campaign import close_left
+    from alpkd_pipeline.project.config_loader import conf_store
     from alpkd_pipeline.steps.step import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
 

@@ -32,7 +32,7 @@ def tune(
 ) -> int:
     """Search the space in conf/<env>/tune.yml and write what is best to parameters/tuned.yml."""
     from alpkd_pipeline.coordinates import parse_only
-    from alpkd_pipeline.orchestration.tuning.run import Tuning, refuse_seeds
+    from alpkd_pipeline.experiments.tuning.run import Tuning, refuse_seeds
 
     where = parse_only(only)
     refuse_seeds(where)

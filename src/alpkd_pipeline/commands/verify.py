@@ -27,7 +27,7 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> int:
     PATH: look only at what lies below these folders of the store. Nothing is changed. The exit
     code is 1 if something is damaged, missing or mismatched.
     """
-    from alpkd_pipeline.orchestration.config_loader import conf_store
+    from alpkd_pipeline.project.config_loader import conf_store
     from alpkd_pipeline.store.contents import ByteProgress
     from alpkd_pipeline.store.verify import verify_store
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError, mask_credentials, module
-from alpkd_pipeline.orchestration.sweep.ray_driver import PASSED_ON
+from alpkd_pipeline.experiments.ray_driver import PASSED_ON
 
 STILL_RUNNING = 75
 """The exit code of a start that found another one running: EX_TEMPFAIL of sysexits.h."""

@@ -68,7 +68,7 @@ def rules(name: str) -> dict[str, Callable[[Any], bool]]:
     def finite(value: Any) -> bool:
         return isinstance(value, float) and math.isfinite(value)
 
-    found = {f"{name} is not a finite number": finite}
+    found: dict[str, Callable[[Any], bool]] = {f"{name} is not a finite number": finite}
     if name.startswith(FORMS["probabilities"]):
         advice = "set task.teacher_values=logits if these are logits"
         found[f"{name} is not between 0 and 1 ({advice})"] = lambda v: not finite(v) or 0 <= v <= 1

@@ -1,0 +1,209 @@
+"""What of a grid is there, what is stale, and the jobs that make the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import Any, Literal, get_args
+
+from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.experiments.grid import SWEEP_FILE, GridCell
+from alpkd_pipeline.experiments.jobs import Job
+from alpkd_pipeline.experiments.stale import EarlierStudents, why_stale
+from alpkd_pipeline.params import Params
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.check import check_cell
+from alpkd_pipeline.project.parameters import study_title
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
+
+Kind = Literal["teacher", "signals", "cell", "measurement"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A job, and what it is about."""
+
+    kind: Kind
+    job: Job
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of a grid, and the steps that are left, what others need first."""
+
+    cells: tuple[GridCell, ...]
+    steps: tuple[Step, ...]
+
+    def of_kind(self, kind: Kind) -> list[Step]:
+        """The steps of one kind."""
+        return [step for step in self.steps if step.kind == kind]
+
+
+def make_plan(grid: Sequence[GridCell], *, measure: bool = True) -> Plan:
+    """Look at the store and plan what is missing. Nothing is written.
+
+    Raises:
+        DamagedError: a file that is read here is not what was written, and would stay so.
+    """
+    earlier, steps = EarlierStudents(), Missing()
+    cells = tuple(_planned(cell, earlier) for cell in grid)
+    for planned in cells:
+        _add_cell(steps, planned)
+    if measure:
+        _add_measurements(steps, cells)
+    return Plan(cells, tuple(steps.in_order()))
+
+
+def _planned(grid: GridCell, earlier: EarlierStudents) -> GridCell:
+    cell = grid.cell
+    try:
+        check_cell(cell)
+    except UserError as error:
+        # A task of one's own in conf/ is not yet in the grid.
+        own = str(error).startswith("parameter 'task.")
+        hint = f" (a cell's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
+        raise UserError(f"cell {grid.name}: {error}{hint if own else ''}") from None
+    why = _damage(cell.student, cell.student_scores)
+    if cell.student_scores.found and not why:
+        scores = RunFolder(cell.student_scores.path)
+        scores.verify(filter(scores.has, ["scores.json"]))
+        return replace(grid, state="done")
+    why = why or (() if cell.student.found else why_stale(cell, earlier, grid.preset))
+    return replace(grid, state="stale" if why else "todo", why=why)
+
+
+def _damage(*stages: Artifact) -> tuple[str, ...]:
+    """What finished folders have lost, so that they are made again."""
+    damages: list[Damage] = []
+    for folder in (RunFolder(stage.path) for stage in stages):
+        with noted(damages):
+            if folder.is_there:
+                folder.check_sizes()
+    return tuple(f"damaged: {damage.folder.name}/{damage.file}" for damage in damages)
+
+
+class Missing:
+    """Steps to what cells lack; what several of them need is made once."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Step] = {}
+        self._names: set[str] = set()
+        self._there: dict[str, bool] = {}
+
+    def in_order(self) -> list[Step]:
+        """Teachers, signals, cells, measurements."""
+        return sorted(self._steps.values(), key=lambda step: KINDS.index(step.kind))
+
+    def add(
+        self,
+        kind: Kind,
+        cell: Cell,
+        name: str,
+        pipeline: str,
+        stages: Sequence[Artifact],
+        needs: Sequence[str] = (),
+        *,
+        params: Params | None = None,
+    ) -> list[str]:
+        """Plan the job that makes some results of a cell, unless the last one is planned already.
+
+        It refuses to make others than planned. It is done with the cell's parameters or with those
+        given, and alone where it measures. Gives its name, as what others need.
+        """
+        key = stages[-1].key
+        if key not in self._steps:
+            # A latency belongs to the machine that takes it, which need not be the one that plans:
+            # a worker must find the key of what is timed.
+            timed = {"student_latency": cell.student, "teacher_latency": cell.teacher}
+            found = [timed.get(stage.name, stage) for stage in stages]
+            if name in self._names:  # overrides may make several teachers of one seed
+                name = f"{name} {key[:8]}"
+            job = Job(
+                name=name,
+                pipeline=pipeline,
+                to_outputs=tuple(stage.name for stage in stages),
+                params=(params or cell.params).plain(),
+                command=cell.command,
+                expect={stage.name: stage.key for stage in found},
+                needs=tuple(needs),
+                exclusive=kind == "measurement",
+            )
+            self._names.add(name)
+            self._steps[key] = Step(kind, job, cell)
+        return [self._steps[key].job.name]
+
+    def add_shared(
+        self, cell: Cell, made: Artifact, teacher: str, signals: str, params: Params | None = None
+    ) -> list[str]:
+        """Plan the teacher and the signals that a student lacks, by these names; what it waits for.
+
+        `made` is what is wanted of the teacher: itself, or its scores too.
+        """
+        needs = list[str]()
+        if not (self.is_there(cell.teacher) and self.is_there(made)):
+            needs = self.add("teacher", cell, teacher, "finetune_teacher", [made], params=params)
+        if cell.needs_signals and not self.is_there(cell.signals):
+            stages = [cell.signals]
+            needs = self.add("signals", cell, signals, "distill", stages, needs, params=params)
+        return needs
+
+    def is_there(self, stage: Artifact) -> bool:
+        """Whether a result was there when it was first looked for."""
+        if stage.key not in self._there:
+            self._there[stage.key] = stage.found is not None
+        return self._there[stage.key]
+
+    def name_of(self, stage: Artifact) -> str | None:
+        """The job that will make a result, if one is planned."""
+        step = self._steps.get(stage.key)
+        return step.job.name if step else None
+
+
+def _add_cell(steps: Missing, planned: GridCell) -> None:
+    """A cell that is not done, and before it the teacher and the signals that it lacks."""
+    if planned.state == "done":
+        return
+    cell, needs, stages = planned.cell, list[str](), [planned.cell.student_scores]
+    if not steps.is_there(cell.student):
+        task, whose = planned.coordinates["task"], f"t{planned.coordinates['teacher_seed']}"
+        names = f"{task} teacher {whose}", f"{task} signals {whose}"
+        needs = steps.add_shared(cell, cell.teacher_scores, *names)
+    if steps.is_there(cell.student_scores):
+        stages = [cell.student, *stages]  # its scores are whole, and it is not
+    steps.add("cell", cell, planned.name, "distill", stages, needs)
+
+
+def _add_measurements(steps: Missing, cells: Sequence[GridCell]) -> None:
+    """What is measured of one student of each task, method and depth, that of the lowest seeds.
+
+    The latency once a shape. Nothing is trained for it.
+    """
+    chosen, taken = dict[str, GridCell](), set[str]()
+    for planned in sorted(cells, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)):
+        chosen.setdefault(study_title(planned.coordinates), planned)
+    timed = {_shape(p.cell) for p in cells if steps.is_there(p.cell.student_latency)}
+    for title, planned in chosen.items():
+        cell, made = planned.cell, steps.name_of(planned.cell.student_scores)
+        if made is None and not steps.is_there(cell.student):
+            continue  # deleted after it was scored; not worth training it again
+        wanted = [] if _shape(cell) in timed else [cell.student_latency]
+        there = steps.is_there(cell.teacher) or steps.name_of(cell.teacher_scores)
+        if there and not cell.taught_by_table:
+            wanted += [cell.student_geometry, cell.teacher_latency]
+        if stages := [s for s in wanted if s.key not in taken and not steps.is_there(s)]:
+            needs = [made] if made else []
+            steps.add("measurement", cell, f"measure {title}", "evaluate", stages, needs)
+            taken |= {stage.key for stage in stages}
+            timed.add(_shape(cell))
+
+
+def _shape(cell: Cell) -> tuple[Any, ...]:
+    """What decides how long a student takes to answer; its method and seed do not."""
+    given = cell.params
+    start = given.student.model_dump(exclude={"init_from", "head"})
+    how = given.training.device, given.training.threads, given.training.precision
+    return (cell.encoded.key, cell.model, *how, *start.values())

@@ -1,1 +1,0 @@
-"""Many cells: the grid, what of it is to do, and the processes that do it."""

@@ -1,0 +1,184 @@
+"""What `${cell:...}` means in the catalog: the values of a cell that datasets are made with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.errors import plural
+from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.presets import PresetInUse
+from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.layout import MODELS
+from alpkd_pipeline.store.lineage import with_pipeline
+
+RESULTS = {
+    "splits": "data_prep",
+    "encoded": "data_prep",
+    "teacher": "finetune_teacher",
+    "teacher_scores": "finetune_teacher",
+    "signals": "signals",
+    "student": "distill",
+    "student_scores": "distill",
+    "teacher_evaluation": "evaluate",
+    "student_evaluation": "evaluate",
+    "teacher_latency": "evaluate",
+    "student_latency": "evaluate",
+    "student_geometry": "evaluate",
+    "teacher_onnx": "export",
+    "student_onnx": "export",
+    "teacher_export": "export",
+    "student_export": "export",
+}
+"""The results of an experiment in an order in which they can be made, each with the stage by which
+`--force` names it."""
+
+OF_A_MODEL = frozenset(
+    {"teacher_evaluation", "teacher_latency", "teacher_onnx", "teacher_export", "student_geometry"}
+)
+"""What a teacher has that is a model and no table."""
+
+
+class CatalogValues:
+    """What `${cell:...}` means for one cell."""
+
+    def __init__(self, cell: Cell, preset: Callable[[], PresetInUse | None]) -> None:
+        self._cell, self._preset = cell, preset
+
+    def __call__(self, name: str) -> Any:
+        """The value of a dotted name: text, a number or None.
+
+        The name is a path of attributes of the cell (`model.revision`, `params.teacher.sha256`), or
+        `<result>.artifact`, or one of those below. Structures are given as JSON text, since
+        OmegaConf would read `${...}` in them.
+        """
+        head, _, tail = name.partition(".")
+        if tail == "artifact":
+            return json.dumps(self._artifacts[head])
+        if name == "experiment":
+            return json.dumps(self._experiment())
+        if name == "compare_json":
+            return json.dumps(self._cell.params.compare.model_dump(mode="json"))
+        if name == "source_json":
+            return json.dumps(asdict(self._cell.source))
+        if name == "task_json":
+            return json.dumps(self._cell.task.to_dict())
+        value = attrgetter(name)(self._cell)
+        return str(value) if isinstance(value, Path) else value
+
+    def _experiment(self) -> dict[str, Any]:
+        """The attributes of `Experiment`."""
+        preset = self._preset()
+        return {
+            "artifacts": self._artifacts,
+            "params": self._cell.params.plain(),
+            "project": str(self._cell.project),
+            "store": str(self._cell.store),
+            "preset": str(preset) if preset else None,
+            "title": f"student with preset {preset.name}" if preset else None,
+        }
+
+    @cached_property
+    def _artifacts(self) -> dict[str, dict[str, Any]]:
+        """The attributes of each result's `Artifact`, by name."""
+        cell, again = self._cell, set[str]()
+        found: dict[str, dict[str, Any]] = {}
+        for name, group in RESULTS.items():
+            stage = cell.stage(name)
+            if group in cell.force or again & set(stage.made_from):
+                again.add(name)
+            found[name] = {
+                "name": name,
+                "key": stage.key,
+                "expected": str(stage.expected),
+                "made_from": stage.made_from,
+                "run": run_facts(cell, name),
+                "used": is_used(cell, name),
+                "order": cell.ordered if name in again else None,
+            }
+        compare = cell.params.compare.model_dump(mode="json")
+        compared = {name for name in again if RESULTS[name] != "export"}
+        found["comparison"] = {
+            "name": "comparison",
+            "key": "",  # known only when the step begins
+            "expected": str(cell.comparison_path),
+            "run": {"stage": "compare", "params": {"compare": compare}},
+            "order": cell.ordered if compared or "compare" in cell.force else None,
+        }
+        return found
+
+
+def is_used(cell: Cell, name: str) -> bool:
+    """Whether a cell has a use for a result."""
+    if name == "signals":
+        return cell.needs_signals
+    return not (cell.taught_by_table and name in OF_A_MODEL)
+
+
+def run_facts(cell: Cell, name: str) -> dict[str, Any]:
+    """What run.json says about how a result is made."""
+    stage = cell.stage(name)
+    about_student = name.startswith("student")
+    untold = {"run", "compare"} if RESULTS[name] == "export" else {"run", "compare", "export"}
+    params = {k: v for k, v in cell.params.plain().items() if k not in untold}
+    if cell.params.task.metrics is not None:
+        # The user's own metrics are part of evaluations alone, which list them themselves.
+        params["task"]["metrics"] = list(cell.task.metrics)
+    facts: dict[str, Any] = {
+        "schema": 1,
+        "stage": name,
+        "name": cell.student_name if about_student else cell.teacher_name,
+        "task": cell.task.to_dict(),
+        # Where results go is not what they are, and an address may hold a password.
+        "params": params,
+        "identity": {
+            "key": stage.key,
+            "keys": {**_upstream_keys(cell, stage), name: stage.key},
+            "code": cell.student_code if about_student else cell.teacher_code,
+            "teacher_layers": cell.teacher_shape.layers if cell.teacher_shape else None,
+            "generation": cell.params.run.kind,
+        },
+    }
+    if name.endswith("_evaluation") and (own := cell.own_metrics):
+        facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
+    if RESULTS[name] == "export":
+        pipeline = "export" if about_student else "export_teacher"
+        facts["command"] = with_pipeline(cell.command, pipeline)
+    if name in MODELS:  # each a training, and a tracked run of its own
+        facts |= {
+            # Equal for equal results, and for no others: people meet the same digits in the folder.
+            "name": f"{facts['name']}-{stage.key[:4]}",
+            "group": cell.params.run.group,
+            # Which raw data it was: a key alone would not tell data from the code that reads it.
+            "source": cell.source_digest,
+            "description": _description(cell, about_student),
+            "command": cell.command,
+        }
+    return facts
+
+
+def _upstream_keys(cell: Cell, stage: Artifact) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, key in stage.made_from.items():
+        found |= {**_upstream_keys(cell, cell.stage(name)), name: key}
+    return found
+
+
+def _description(cell: Cell, about_student: bool) -> str:
+    given = cell.params
+    teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
+    if cell.taught_by_table:
+        teacher = f"columns of the table of {cell.task.name}"
+    if not about_student:
+        return f"Teacher: {teacher}, seed {given.teacher.seed}."
+    return (
+        f"Student of {plural(given.student.layers, 'layer')} by {given.method.name}, seed"
+        f" {given.seed}. {get_row(given.method.name).summary} Teacher: {teacher}."
+    )
