@@ -25,7 +25,8 @@ from alpkd_pipeline.export.graph import FACTS, FORMS, convert
 from alpkd_pipeline.export.publish import assemble, settings_of, write_settings
 from alpkd_pipeline.export.speed import Form, measure
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.run_settings import StudentSettings
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits

@@ -36,6 +36,7 @@ from synthetic_cell import NoJudge
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training import student
@@ -43,7 +44,7 @@ from alpkd_pipeline.training.batching import collate, epoch_batches
 from alpkd_pipeline.training.devices import LoadedModel, resolve_hardware
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.optim import lr_factor
-from alpkd_pipeline.training.run_config import RunConfig, Settings
+from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.student import record_signals
 
 
@@ -103,7 +104,9 @@ def _bare(run: RunConfig, student: LoadedModel) -> float:
     return stopwatch(lambda: bare_epoch(student, train, run.training, run.seed))
 
 
-def bare_epoch(student: LoadedModel, train: EncodedSplit, settings: Settings, seed: int) -> None:
+def bare_epoch(
+    student: LoadedModel, train: EncodedSplit, settings: TrainingSettings, seed: int
+) -> None:
     """The same epoch in plain PyTorch, as its author would want it: nothing is read or written.
 
     The same: the batches (our `epoch_batches` and `collate` stand for its data loader), autocast,

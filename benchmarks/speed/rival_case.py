@@ -16,7 +16,8 @@ import numpy as np
 from real_rows import RealRows, real_rows
 
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.run_settings import StudentSettings
 from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded, write_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches

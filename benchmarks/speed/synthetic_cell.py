@@ -31,6 +31,7 @@ from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.models.encoder import fresh_model
 from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.shape import family_of
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
@@ -41,7 +42,7 @@ from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.predict import BatchOutput
 from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run import seed_everything
-from alpkd_pipeline.training.run_config import RunConfig, Settings
+from alpkd_pipeline.training.run_config import RunConfig
 
 SEED = 0
 LABELS = 3
@@ -237,7 +238,7 @@ class Student:
         """Train for some steps; `at_start` is called when those that count are about to begin."""
         clock = _Clock(self._on.device, steps, at_start)
         rows = self.cell.some_rows(batch_size * steps.all)
-        settings = Settings(
+        settings = TrainingSettings(
             epochs=1,
             batch_size=batch_size,
             lr=2e-5,

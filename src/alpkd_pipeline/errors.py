@@ -183,7 +183,7 @@ def quoted(value: object) -> str:
 
 
 _PLAIN = {
-    **dict.fromkeys(("model_type", "dict_type"), "should map names to values"),
+    **dict.fromkeys(("model_type", "dict_type", "dataclass_type"), "should map names to values"),
     **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "should be a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "should be a number"),
@@ -194,6 +194,10 @@ _PLAIN = {
     "missing": "should have more entries",  # of a list; names that are missing are told as such
 }
 """What pydantic says in words of its own, by its kinds of errors."""
+
+
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+"""What it calls an entry that a model, or a dataclass, does not have."""
 
 
 def first_problem(
@@ -214,7 +218,7 @@ def first_problem(
         remedy: what to do about a missing one, with `{}` for its name.
     """
     # An unknown key is the likelier slip than the value that is missing because of it.
-    problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+    problems = sorted(error.errors(), key=lambda p: p["type"] not in _UNKNOWN)
     places = [_written(problem, values) for problem in problems]
     # What is wrong inside a value says more than that the value is none of another kind.
     place = max((p for p in places if p[: len(places[0])] == places[0]), key=len)
@@ -223,7 +227,7 @@ def first_problem(
     more = f" (and {len(others)} more)" if others else ""
     # A value that may be of two kinds is reported once for each of them.
     same = [p for p, where in zip(problems, places, strict=True) if where == place]
-    if same[0]["type"] == "extra_forbidden":
+    if same[0]["type"] in _UNKNOWN:
         return unknown(place) + more
     if same[0]["type"] == "missing" and isinstance(same[0]["loc"][-1], str):
         return f"{noun}'{name}' is missing{remedy.format(name)}{more}"

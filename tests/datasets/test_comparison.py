@@ -11,7 +11,7 @@ from tests.renames import at_every_look, before_look
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key, comparison_of
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.params import CompareParams
+from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting import report
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.statistics.words import Plan

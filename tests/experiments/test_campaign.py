@@ -11,7 +11,7 @@ from tests.databases import initialised_database
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments import campaign
 from alpkd_pipeline.experiments.campaign import TrackedGroup, write_record
-from alpkd_pipeline.params import RunParams
+from alpkd_pipeline.project.params import RunParams
 from alpkd_pipeline.store.manifest import read_json
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from tests.databases import initialised_database
 
 from alpkd_pipeline.experiments.campaign import TrackedGroup, close_left
-from alpkd_pipeline.params import RunParams
+from alpkd_pipeline.project.params import RunParams
 from alpkd_pipeline.store.manifest import lock_file, write_json
 from alpkd_pipeline.tracking.group import close_group, open_group
 from alpkd_pipeline.tracking.mlflow_sync import prepare_store

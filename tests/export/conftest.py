@@ -23,7 +23,7 @@ from alpkd_pipeline.export.dev_rows import Dev, read_dev
 from alpkd_pipeline.export.graph import convert
 from alpkd_pipeline.export.publish import assemble, settings_of, write_settings
 from alpkd_pipeline.models.encoder import name_outputs, save_classifier
-from alpkd_pipeline.params import ExportParams
+from alpkd_pipeline.project.params import ExportParams
 from alpkd_pipeline.store.manifest import read_json, seal
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task

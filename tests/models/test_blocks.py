@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.blocks import check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.run_settings import StudentSettings
 
 INPUTS = {
     "input_ids": torch.tensor([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]]),

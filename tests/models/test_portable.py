@@ -22,8 +22,9 @@ from transformers import (
 
 from alpkd_pipeline.models.encoder import load_tokenizer, save_classifier
 from alpkd_pipeline.models.portable import make_portable
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
+from alpkd_pipeline.run_settings import StudentSettings
 from alpkd_pipeline.store.manifest import sha256_file
 
 PAIR = ("w1 w2", "w3 W4")

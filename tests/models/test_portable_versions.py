@@ -23,7 +23,8 @@ from alpkd_pipeline.models.encoder import (
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER, ModelRef, locate
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.run_settings import StudentSettings
 
 OLDER = "ALPKD_TRANSFORMERS_4"
 CUT = 16

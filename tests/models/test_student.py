@@ -19,7 +19,8 @@ from alpkd_pipeline.models.encoder import (
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.run_settings import StudentSettings
 from alpkd_pipeline.tasks.task import Task
 
 Batch = dict[str, Tensor]

@@ -12,16 +12,16 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 from tests.project.conftest import PROJECT
+from tests.project.test_params import with_changes
 from tests.properties import EFFORTS, answer, for_all
-from tests.test_params import with_changes
 
 from alpkd_pipeline.commands.common import read_params
 from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.grid import SweepSpec
-from alpkd_pipeline.params import Params, known_names
 from alpkd_pipeline.project.check import check
 from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.params import Params, known_names
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 examples_of = pytest.mark.parametrize("examples", EFFORTS)

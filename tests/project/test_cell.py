@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +18,10 @@ from alpkd_pipeline.distillation import method_table
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.project import cell as cell_module
 from alpkd_pipeline.project import subject
 from alpkd_pipeline.project.catalog_values import run_facts
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.code_graph import CodeFacts, CodeGraph
 from alpkd_pipeline.store.fingerprint import PACKAGE_ROOT
 from alpkd_pipeline.tasks.glue import GLUE
@@ -350,7 +350,7 @@ def test_the_words_of_a_submission_are_part_of_the_evaluation(
 def test_defaults_are_no_part_of_a_key(load: Load) -> None:
     """So a new parameter, whose default means what was done before, moves none."""
     given = load({"training.accumulation": 1, "training.lr": 1e-3}).params.training
-    defaults = {name for name, field in TrainingParams.model_fields.items() if field.default == 1}
+    defaults = {field.name for field in fields(TrainingSettings) if field.default == 1}
     assert "accumulation" in defaults
     numbers = cell_module._numbers(given)
     assert not defaults & set(numbers)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.test_params import with_changes
+from tests.project.test_params import with_changes
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.params import MethodParams
 from alpkd_pipeline.project.check import check
+from alpkd_pipeline.project.params import MethodParams
 
 
 def method(name: str, methods: Any = None, **given: Any) -> MethodParams:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tests.conftest import PROJECT
 from tests.project.conftest import Load, nested
-from tests.test_params import with_changes
+from tests.project.test_params import with_changes
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.check import Conf, check

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.test_params import with_changes
+from tests.project.test_params import with_changes
 
 from alpkd_pipeline.project.check import Conf
 from alpkd_pipeline.project.presets import Preset, PresetInUse, preset_in_use

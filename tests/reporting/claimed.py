@@ -20,7 +20,7 @@ from tests.reporting.conftest import PARAMS, Store
 from tests.reporting.studies import reseal, with_journal
 
 from alpkd_pipeline.coordinates import PLACES
-from alpkd_pipeline.params import CompareParams
+from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting.asked import Asked
 from alpkd_pipeline.reporting.claim.write import write_claim
 from alpkd_pipeline.reporting.collect import gather

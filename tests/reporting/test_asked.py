@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alpkd_pipeline.params import CompareParams
+from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting.asked import Asked
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, get_origin
 
 import pytest
-from pydantic import BaseModel
 
-from alpkd_pipeline.params import Params, model_in
+from alpkd_pipeline.project.params import Params, block_in, entries
 from alpkd_pipeline.tracking.flatten import (
     MAX_PARAM,
     MAX_TAG,
@@ -68,12 +67,12 @@ def test_values_are_written_as_people_write_them() -> None:
 
 
 def test_dictionaries_with_names_of_a_user_are_one_parameter() -> None:
-    def named(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-        for field, info in model.model_fields.items():
-            if inner := model_in(info.annotation):
-                yield from named(inner, f"{prefix}{field}.")
-            elif get_origin(info.annotation) is dict:
-                yield f"{prefix}{field}"
+    def named(block: type, prefix: str = "") -> Iterator[str]:
+        for name, annotation in entries(block).items():
+            if inner := block_in(annotation):
+                yield from named(inner, f"{prefix}{name}.")
+            elif get_origin(annotation) is dict:
+                yield f"{prefix}{name}"
 
     blocks = {name for name in named(Params) if name.partition(".")[0] not in UNTRACKED_BLOCKS}
     assert set(WHOLE) == blocks

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.journal import Journal, read_journal
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.sources.demo import TASK
@@ -25,11 +26,11 @@ from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_f
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.progress import Evaluation, FitResult
-from alpkd_pipeline.training.run_config import RunConfig, Settings
+from alpkd_pipeline.training.run_config import RunConfig
 from alpkd_pipeline.training.update import DivergedError
 
 WIDTH = 3
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     epochs=1,
     batch_size=2,
     lr=0.1,
@@ -102,7 +103,7 @@ class World:
 
     def fit(
         self,
-        settings: Settings = SETTINGS,
+        settings: TrainingSettings = SETTINGS,
         step: Callable[[Batch], LossTerms] | None = None,
         scores: Iterable[float] | None = None,
         **more: Any,

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import MISSING, FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
 from tests.training.conftest import PARAMS, TRAINING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.student import StudentSettings
-from alpkd_pipeline.params import StudentParams, TrainingParams
 from alpkd_pipeline.tasks.sources.demo import TASK
-from alpkd_pipeline.training.run_config import RunConfig, Settings, read_config
+from alpkd_pipeline.training.run_config import RunConfig, read_config
 
 RUN: dict[str, Any] = {
     "stage": "student",
@@ -73,7 +70,7 @@ def test_teacher_and_student_have_their_own_numbers(tmp_path: Path) -> None:
     student, teacher = read(tmp_path), read(tmp_path, stage="teacher")
     assert (student.seed, teacher.seed) == (1, 7)
     assert (student.training.epochs, teacher.training.epochs) == (1, 9)
-    assert (student.teaching.epochs, teacher.teaching.epochs) == (9, 9)
+    assert (student.teacher.training.epochs, teacher.distilling.epochs) == (9, 1)
 
 
 def test_signals_are_recorded_with_the_teacher_s_numbers(tmp_path: Path) -> None:
@@ -84,21 +81,6 @@ def test_the_loop_gets_its_part_of_the_block(tmp_path: Path) -> None:
     settings = read(tmp_path).training
     assert (settings.batch_size, settings.lr, settings.accumulation) == (16, 4e-4, 1)
     assert (settings.eval_every, settings.patience, settings.log_every) == ("epoch", None, 2)
-
-
-@pytest.mark.parametrize(
-    ("settings", "block"), [(Settings, TrainingParams), (StudentSettings, StudentParams)]
-)
-def test_every_parameter_has_its_place_and_its_default(
-    settings: Any, block: type[BaseModel]
-) -> None:
-    """Declared twice: where a training runs there is no pydantic."""
-    ours = {f.name: (f.default is MISSING, f.default) for f in fields(settings)}
-    theirs = {
-        name: (field.is_required(), MISSING if field.is_required() else field.default)
-        for name, field in block.model_fields.items()
-    }
-    assert ours == theirs
 
 
 def test_a_change_of_the_block_does_not_reach_the_run(tmp_path: Path) -> None:

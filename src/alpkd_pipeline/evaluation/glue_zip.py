@@ -139,7 +139,7 @@ def answer_ax(student: RunFolder, diagnostic: Path) -> bytes:
     texts = dict(zip(glue.task.text_columns, (cells["sentence1"], cells["sentence2"]), strict=True))
     frame = pd.DataFrame({**texts, "label": HIDDEN_LABEL, "idx": range(AX_ROWS)})
     with TemporaryDirectory() as name:
-        work, most = Path(name), run.params["task"]["max_length"]
+        work, most = Path(name), run.max_length
         encode_splits({"ax": frame}, run.task, load_tokenizer(student.path), most, work)
         on = resolve_hardware(run.training.device, "fp32", run.training.threads)
         size = run.training.eval_batch_size

@@ -23,7 +23,7 @@ from alpkd_pipeline.tasks.glue import GLUE, GlueTask
 from alpkd_pipeline.tasks.metrics import Judge, score_answers
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, resolve_hardware
-from alpkd_pipeline.training.run_config import RunConfig, Settings, read_config
+from alpkd_pipeline.training.run_config import RunConfig, read_config
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def score_run(
     if splits == "all":
         names = ["train", *names, *run.task.test_splits]
     size, on = run.training.eval_batch_size, _hardware(run)
-    table = run.taught_by_table and run.stage.startswith("teacher")
+    table = run.teacher.is_table and run.stage.startswith("teacher")
     score_splits(
         *(model, encoded, run.task, folder, on),
         splits=names,
@@ -84,7 +84,7 @@ def time_run(model: Path, encoded: Path, folder: Path) -> None:
     """Latency and throughput on this machine."""
     run = read_config(folder)
     # Teacher and student under the same conditions: those of the student's training.
-    asked = Settings(**run.params["training"])
+    asked = run.distilling
     hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
     write_json(folder / "latency.json", measure_latency(model, encoded, run.task, hardware))
 

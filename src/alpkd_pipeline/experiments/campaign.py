@@ -23,9 +23,9 @@ from alpkd_pipeline.experiments.engines import LocalEngine, default_workers, gpu
 from alpkd_pipeline.experiments.grid import CampaignSpec
 from alpkd_pipeline.experiments.jobs import Engine
 from alpkd_pipeline.experiments.ray_engine import RayEngine
-from alpkd_pipeline.params import RunParams
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.params import RunParams
 from alpkd_pipeline.store.layout import RECORDS, SEARCHES, SWEEPS
 from alpkd_pipeline.store.manifest import lock_file, read_json, read_object, write_json
 from alpkd_pipeline.store.unfinished import taken

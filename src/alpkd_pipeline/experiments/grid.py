@@ -15,7 +15,6 @@ from yaml import YAMLError
 from alpkd_pipeline.coordinates import COORDINATES, PLACES, as_list, chosen, matches, said
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
-from alpkd_pipeline.params import NAME, Number, Whole, fields_at
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import Conf
 from alpkd_pipeline.project.parameters import (
@@ -25,6 +24,7 @@ from alpkd_pipeline.project.parameters import (
     repeat_command,
     study_title,
 )
+from alpkd_pipeline.project.params import NAME, Real, Whole, fields_at
 from alpkd_pipeline.project.presets import PresetInUse
 from alpkd_pipeline.project.subject import SharedFacts
 from alpkd_pipeline.store.diff import flat
@@ -102,7 +102,7 @@ class RayOptions(_Block):
     """Where Ray runs, for `--engine ray`."""
 
     address: str | None = None
-    gpus_per_cell: Annotated[Number, Field(ge=0)] = 0.0
+    gpus_per_cell: Annotated[Real, Field(ge=0)] = 0.0
 
 
 class CampaignSpec(_Block):

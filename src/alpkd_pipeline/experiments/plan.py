@@ -11,10 +11,10 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.grid import SWEEP_FILE, GridCell
 from alpkd_pipeline.experiments.jobs import Job
 from alpkd_pipeline.experiments.stale import EarlierStudents, why_stale
-from alpkd_pipeline.params import Params
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import check_cell
 from alpkd_pipeline.project.parameters import study_title
+from alpkd_pipeline.project.params import Params
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
@@ -192,7 +192,7 @@ def _add_measurements(steps: Missing, cells: Sequence[GridCell]) -> None:
             continue  # deleted after it was scored; not worth training it again
         wanted = [] if _shape(cell) in timed else [cell.student_latency]
         there = steps.is_there(cell.teacher) or steps.name_of(cell.teacher_scores)
-        if there and not cell.taught_by_table:
+        if there and not cell.params.teacher.is_table:
             wanted += [cell.student_geometry, cell.teacher_latency]
         if stages := [s for s in wanted if s.key not in taken and not steps.is_there(s)]:
             needs = [made] if made else []
@@ -204,6 +204,6 @@ def _add_measurements(steps: Missing, cells: Sequence[GridCell]) -> None:
 def _shape(cell: Cell) -> tuple[Any, ...]:
     """What decides how long a student takes to answer; its method and seed do not."""
     given = cell.params
-    start = given.student.model_dump(exclude={"init_from", "head"})
+    start = replace(given.student, init_from="teacher", head="teacher")
     how = given.training.device, given.training.threads, given.training.precision
-    return (cell.encoded.key, cell.model, *how, *start.values())
+    return (cell.encoded.key, cell.model, *how, start)

@@ -50,7 +50,7 @@ def text(facts: Facts) -> str:
     asked = params if teacher else params["teacher"]
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
-    beside = teacher if teacher and not run.taught_by_table else None
+    beside = teacher if teacher and not run.teacher.is_table else None
     models = [("this model", facts.model), *([("its teacher", beside)] if beside else [])]
     who = "teacher" if beside or not teacher else "student"
     return page.from_string(TEMPLATE.read_text("utf-8")).render(
@@ -66,7 +66,7 @@ def text(facts: Facts) -> str:
         trainings=[{"seed": one["seed"], **one["training"]} for one in (params, params["teacher"])]
         if beside
         else [{"seed": asked["seed"], **asked["training"]}],
-        table=run.taught_by_table and bool(teacher),
+        table=run.teacher.is_table and bool(teacher),
         models=[(name, one, shape_of(one.json("config.json"))) for name, one in models],
         torch={
             form["precision"]: form["one"]["p50_ms"]

@@ -65,7 +65,7 @@ def publish_run(
         how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.deciding_metric)
     assemble(folder, model, onnx)
     facts = read_json(onnx / FACTS)
-    settings = settings_of(task, run.params["task"]["max_length"], how, facts, asked["serve"])
+    settings = settings_of(task, run.max_length, how, facts, asked["serve"])
     write_settings(folder, settings)
     check_copies(folder, RunFolder(model), RunFolder(onnx))
     check_tokenizer(folder, dev, settings["max_length"])
@@ -78,7 +78,7 @@ def publish_run(
     write_json(folder / GATE, {"dev": dev.digest, "serve": settings["serve"], "forms": forms})
     _write_predictions(folder, task, dev, judged[settings["serve"]][1])
     models = {run.stage.partition("_")[0]: model}
-    if teacher and not run.taught_by_table:
+    if teacher and not run.teacher.is_table:
         models["teacher"] = teacher
     _time(folder, models, settings, dev, asked)
     if how.facts:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
@@ -14,11 +13,9 @@ from transformers import PretrainedConfig, PreTrainedModel
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import fresh_model, is_head
 from alpkd_pipeline.models.shape import Family, family_of
+from alpkd_pipeline.run_settings import Head, Init, StudentSettings
 
 log = logging.getLogger(__name__)
-
-Init = Literal["first", "skip", "last", "random", "checkpoint"]
-Head = Literal["teacher", "fresh"]
 
 
 def spread(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
@@ -43,28 +40,6 @@ def first(student_layers: int, teacher_layers: int) -> tuple[int, ...]:
 
 CHOICES = {"first": first, "skip": spread, "last": last}
 """Which of the source's layers a student takes over, by `init`."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudentSettings:
-    """The student that is asked for, as the parameter block `student` says it.
-
-    `first`, `skip` and `last` copy everything but the other layers; `random` draws a new encoder
-    and keeps the teacher's embeddings where their shapes allow; `checkpoint` takes the first layers
-    of another encoder with the same tokenizer.
-    """
-
-    layers: int  # m, at most the teacher's n
-    init: Init = "first"
-    init_from: Literal["teacher", "pretrained"] = "teacher"  # fine-tuned, or as it was before
-    # `teacher` copies the classification head when it fits as a whole, `fresh` draws it; a pooler
-    # inside the backbone (BERT) is copied with its layers either way
-    head: Head = "teacher"
-    hidden_size: int | None = None  # the sizes are for `random`; None keeps the teacher's
-    heads: int | None = None
-    intermediate_size: int | None = None
-    checkpoint: str | None = None
-    checkpoint_revision: str | None = None
 
 
 def build_student(

@@ -119,7 +119,7 @@ def is_used(cell: Cell, name: str) -> bool:
     """Whether a cell has a use for a result."""
     if name == "signals":
         return cell.needs_signals
-    return not (cell.taught_by_table and name in OF_A_MODEL)
+    return not (cell.params.teacher.is_table and name in OF_A_MODEL)
 
 
 def run_facts(cell: Cell, name: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _upstream_keys(cell: Cell, stage: Artifact) -> dict[str, str]:
 def _description(cell: Cell, about_student: bool) -> str:
     given = cell.params
     teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
-    if cell.taught_by_table:
+    if cell.params.teacher.is_table:
         teacher = f"columns of the table of {cell.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."

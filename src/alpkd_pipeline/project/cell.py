@@ -12,14 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.constraints import beyond_defaults
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import ModelRef, kind_of, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
-from alpkd_pipeline.params import TrainingParams
 from alpkd_pipeline.project.subject import Subject
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
 from alpkd_pipeline.store.diff import NO_EFFECT
@@ -35,6 +36,7 @@ NO_RESULT = (
     # Bookkeeping: decides how a result is written down, not what it is.
     "alpkd_pipeline.store.*",
     "alpkd_pipeline.errors",
+    "alpkd_pipeline.constraints",
     "alpkd_pipeline.training.devices.freed_memory_kept",
     "alpkd_pipeline.training.first_step",
     "alpkd_pipeline.training.loop.Stopping",
@@ -93,7 +95,7 @@ class Cell(Subject):
     @cached_property
     def given(self) -> tuple[str, str]:
         """The parameters `task` and `teacher` as text."""
-        return self.params.task.model_dump_json(), self.params.teacher.model_dump_json()
+        return self.params.task.model_dump_json(), repr(self.params.teacher)
 
     @property
     def digest_cache(self) -> Path:
@@ -157,7 +159,7 @@ class Cell(Subject):
             "finetuned": given.finetuned,
             "seed": given.seed,
             # Nothing is trained where a table teaches.
-            "training": "table" if self.taught_by_table else _numbers(given.training),
+            "training": "table" if given.is_table else _numbers(given.training),
             "metrics": self._metrics,
             "code": self.teacher_code,
             "libraries": library_versions(TRAINING_LIBRARIES),
@@ -188,7 +190,7 @@ class Cell(Subject):
         if method.get("soft_scale") == "t2":  # as it was before it could be chosen
             del method["soft_scale"]
         facts = {
-            "student": given.student.model_dump(mode="json", exclude_defaults=True),
+            "student": beyond_defaults(given.student),
             "method": method,
             "row": _row_facts(row),
             "live": self.live,
@@ -209,8 +211,9 @@ class Cell(Subject):
     @cached_property
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
-        made = "adopt_teacher" if self.params.teacher.finetuned else "train_teacher"
-        made = "adopt_table" if self.taught_by_table else made
+        teacher = self.params.teacher
+        made = "adopt_teacher" if teacher.finetuned else "train_teacher"
+        made = "adopt_table" if teacher.is_table else made
         return self._code(READ_CONFIG, f"alpkd_pipeline.training.teacher.{made}")
 
     @cached_property
@@ -369,5 +372,5 @@ def _row_facts(row: MethodRow) -> dict[str, Any]:
     }
 
 
-def _numbers(training: TrainingParams) -> dict[str, Any]:
-    return training.model_dump(mode="json", exclude=set(NO_EFFECT), exclude_defaults=True)
+def _numbers(training: TrainingSettings) -> dict[str, Any]:
+    return {n: value for n, value in beyond_defaults(training).items() if n not in NO_EFFECT}

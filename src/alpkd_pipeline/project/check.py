@@ -15,9 +15,9 @@ from alpkd_pipeline.errors import UserError, did_you_mean, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
 from alpkd_pipeline.models.source import kind_of, locate
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
-from alpkd_pipeline.params import CompareParams, MethodParams, Params, validate
 from alpkd_pipeline.project import presets
 from alpkd_pipeline.project.parameters import merged
+from alpkd_pipeline.project.params import CompareParams, MethodParams, Params, validate
 from alpkd_pipeline.project.subject import Subject
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
@@ -202,7 +202,7 @@ def _check_table(cell: Subject) -> None:
                 f" {', '.join(given.teacher_columns)}; task '{cell.task.name}' needs one for each"
                 f" of {', '.join(wanted)}"
             )
-    if not cell.taught_by_table:
+    if not params.teacher.is_table:
         return
     refused = {
         "task.teacher_columns: name the column of each class": not given.teacher_columns,

@@ -21,11 +21,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, did_you_mean, user_error
-from alpkd_pipeline.params import Params, RunParams
 from alpkd_pipeline.project.catalog_values import CatalogValues
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import Conf, check, check_cell
 from alpkd_pipeline.project.parameters import repeat_command, words_to_values
+from alpkd_pipeline.project.params import Params, RunParams
 from alpkd_pipeline.project.presets import PresetInUse
 from alpkd_pipeline.project.subject import FORCE, parse_force
 

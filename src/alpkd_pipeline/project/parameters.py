@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.params import TrainingParams
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.diff import NO_EFFECT, flat
 
 
@@ -80,7 +81,7 @@ FIXED = ("selection", "holdout_fraction")
 
 def settable() -> list[str]:
     """Every dotted name that a search or a tuned preset may set."""
-    training = set(TrainingParams.model_fields) - set(FIXED) - NO_EFFECT
+    training = {field.name for field in fields(TrainingSettings)} - set(FIXED) - NO_EFFECT
     method = {*WEIGHTS, "temperature", "soft_scale", "pooling", "projection"}
     method |= {option for row in METHODS.values() for option in row.options}
     return sorted([f"training.{n}" for n in training] + [f"method.{n}" for n in method])

@@ -10,11 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alpkd_pipeline.constraints import possible_path
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
-from alpkd_pipeline.params import Params, possible_path
+from alpkd_pipeline.project.params import Params
 from alpkd_pipeline.store.layout import GLUE_FOLDER
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.labels import class_names
@@ -202,14 +203,9 @@ class Subject:
         return _label(self.params.teacher.model)
 
     @property
-    def taught_by_table(self) -> bool:
-        """Whether the teacher is a table and no model."""
-        return self.params.teacher.source == "table"
-
-    @property
     def teacher_label(self) -> str:
         """What the teacher's folders are called: its encoder, or `table`, and its seed."""
-        label = "table" if self.taught_by_table else self.model_label
+        label = "table" if self.params.teacher.is_table else self.model_label
         return f"{label}-s{self.params.teacher.seed}"
 
     @property

@@ -26,7 +26,7 @@ NOTE_TAG = "mlflow.note.content"
 UNTRACKED_BLOCKS = ("run", "compare")
 """Where results go and what is compared changes no result; an address may hold credentials."""
 
-WHOLE = ("task.columns", "task.files")
+WHOLE = ("task.columns", "task.files", "task.teacher_columns")
 """Dictionaries that are one parameter: their names are a user's, which MLflow may not take."""
 
 

@@ -23,11 +23,11 @@ import numpy as np
 import torch
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.fingerprint import processor
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch, collate
-from alpkd_pipeline.training.run_config import Settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -150,7 +150,7 @@ def accelerator_for(hardware: Hardware) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def training_hardware(asked: Settings) -> Iterator[Accelerator]:
+def training_hardware(asked: TrainingSettings) -> Iterator[Accelerator]:
     """The hardware that a training asks for, and freed memory kept, as long as it is open."""
     hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
     with accelerator_for(hardware) as accelerator, freed_memory_kept():

@@ -26,9 +26,9 @@ def run_stage(folder: Path) -> Path:
             nothing; the memory or the disk is too small.
     """
     run = read_config(folder)
-    teach = adopt_teacher if run.params["teacher"]["finetuned"] else train_teacher
+    teach = adopt_teacher if run.teacher.finetuned else train_teacher
     makers: dict[str, Callable[[RunConfig], None]] = {
-        "teacher": adopt_table if run.taught_by_table else teach,
+        "teacher": adopt_table if run.teacher.is_table else teach,
         "signals": lambda run: record_signals(run, run.folder),
         "student": train_student,
     }
@@ -43,7 +43,7 @@ def run_stage(folder: Path) -> Path:
 
 def _check_teacher(run: RunConfig) -> None:
     """Look at what the teacher answered on the rows that chose it, unless anything may teach."""
-    if run.params["teacher"].get("allow_constant"):
+    if run.teacher.allow_constant:
         return
     teacher = run.inputs["teacher"]
     for file in (teacher / PREDICTIONS).glob("*.csv"):

@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from alpkd_pipeline.distillation.signals import LossTerms
+from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.journal import Journal
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
@@ -18,7 +19,6 @@ from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.first_step import say_gradients
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
 from alpkd_pipeline.training.pace import Pace, Usage
-from alpkd_pipeline.training.run_config import Settings
 
 TERMS = ("hard", "soft", "intermediate", "total")
 
@@ -97,7 +97,7 @@ class Progress:
     _title = ""
 
     def __init__(
-        self, settings: Settings, learner: Learner, chosen: Selection, journal: Journal
+        self, settings: TrainingSettings, learner: Learner, chosen: Selection, journal: Journal
     ) -> None:
         rows = len(chosen.train_rows)
         self._per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)

@@ -11,35 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.run_settings import (
+    SignalSettings,
+    StudentSettings,
+    TeacherSettings,
+    TrainingSettings,
+)
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The numbers of one training; see the parameter block `training` for their meaning."""
-
-    epochs: int
-    batch_size: int
-    lr: float
-    warmup_ratio: float
-    weight_decay: float
-    max_grad_norm: float
-    selection: str
-    accumulation: int = 1
-    eval_batch_size: int = 64
-    eval_every: int | str = "epoch"
-    holdout_fraction: float = 0.1
-    patience: int | None = None
-    precision: str = "auto"
-    device: str = "auto"
-    threads: int | str = "auto"
-    freeze_embeddings: bool = False
-    group_by_length: bool = True
-    class_weights: str = "none"
-    log_every: int = 10
-    checkpoint_every: int | str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +34,43 @@ class RunConfig:
     inputs: Mapping[str, Path]  # the folders this training reads: `encoded`, `model`, `teacher`, ..
 
     @property
-    def training(self) -> Settings:
+    def training(self) -> TrainingSettings:
         """The numbers of this training, the teacher's or the student's."""
-        return Settings(**self._block["training"])
+        return self.distilling if self.stage.startswith("student") else self.teacher.training
 
     @property
     def seed(self) -> int:
         """The seed of this training, the teacher's or the student's."""
-        return int(self._block["seed"])
+        of_student = self.stage.startswith("student")
+        return int(self.params["seed"]) if of_student else self.teacher.seed
 
     @property
-    def teaching(self) -> Settings:
-        """The numbers of the teacher's training, which hold for the recording of its signals."""
-        return Settings(**self.params["teacher"]["training"])
+    def distilling(self) -> TrainingSettings:
+        """The numbers of the student's training."""
+        return TrainingSettings(**self.params["training"])
 
     @property
-    def taught_by_table(self) -> bool:
-        """Whether the teacher is a table; beside it lies an encoder that learned nothing."""
-        return self.params["teacher"].get("source") == "table"
+    def teacher(self) -> TeacherSettings:
+        """The teacher; the numbers of its training hold for the recording of its signals too."""
+        block = self.params["teacher"]
+        return TeacherSettings(**{**block, "training": TrainingSettings(**block["training"])})
+
+    @property
+    def student(self) -> StudentSettings:
+        """What the student is made of."""
+        return StudentSettings(**self.params["student"])
+
+    @property
+    def signals(self) -> SignalSettings:
+        """What is kept of the teacher."""
+        return SignalSettings(**self.params.get("signals", {}))
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The arguments of `registry.build_method` that parameters give, `name` among them."""
+        given = self.params["method"].items()
+        names = {"lambda": "lambda_"}
+        return {names.get(n, n): v for n, v in given if v is not None and n != "pooling"}
 
     @property
     def pooling(self) -> str:
@@ -79,9 +78,9 @@ class RunConfig:
         return str(self.params["method"]["pooling"])
 
     @property
-    def _block(self) -> Mapping[str, Any]:
-        block = self.params if self.stage.startswith("student") else self.params["teacher"]
-        return dict(block)
+    def max_length(self) -> int:
+        """The most tokens of a row."""
+        return int(self.params["task"]["max_length"])
 
 
 def read_config(folder: Path) -> RunConfig:

@@ -28,7 +28,7 @@ from alpkd_pipeline.models.encoder import (
     name_outputs,
 )
 from alpkd_pipeline.models.shape import Shape, shape_of
-from alpkd_pipeline.models.student import StudentSettings, build_student
+from alpkd_pipeline.models.student import build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.journal import MEMORY
 from alpkd_pipeline.store.manifest import write_json
@@ -60,9 +60,9 @@ def record_signals(run: RunConfig, folder: Path) -> None:
     alone, which lie with the encoded rows.
     """
     started, splits = time.perf_counter(), ("train", run.task.dev_splits[0])
-    limit = RowLimit(run.teaching.eval_batch_size, "evaluation")
-    with training_hardware(run.teaching) as accelerator:
-        if run.taught_by_table:
+    limit = RowLimit(run.teacher.training.eval_batch_size, "evaluation")
+    with training_hardware(run.teacher.training) as accelerator:
+        if run.teacher.is_table:
             rows = sum(_copy_logits(run.inputs["encoded"], folder, name) for name in splits)
         else:
             source = run.inputs["teacher"]
@@ -78,7 +78,7 @@ def record_signals(run: RunConfig, folder: Path) -> None:
 def _record(run: RunConfig, folder: Path, name: str, teacher: LoadedModel, limit: RowLimit) -> int:
     split = read_encoded(run.inputs["encoded"], name)
     outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
-    write_signals(folder, name, len(split), outputs, run.params["signals"]["dtype"])
+    write_signals(folder, name, len(split), outputs, run.signals.dtype)
     return len(split)
 
 
@@ -169,7 +169,7 @@ def _prepare(
         return layers, batch.labels
 
     rows = torch.from_numpy(chosen.labelled_rows)
-    method.prepare(read, rows, int(run.params["teacher"]["seed"]))
+    method.prepare(read, rows, run.teacher.seed)
 
 
 def _source(
@@ -195,7 +195,7 @@ def _inside(
 
 
 def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
-    asked = StudentSettings(**run.params["student"])
+    asked = run.student
     start, checkpoint = teacher, None
     if asked.init_from == "pretrained":
         start = load_classifier(run.inputs["model"], run.task, run.seed)
@@ -209,10 +209,8 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
 
 
 def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
-    asked = {k: v for k, v in run.params["method"].items() if v is not None and k != "pooling"}
     shape = shape_of(student.config.to_dict())
     return build_method(
-        asked.pop("name"),
         teacher_layers=teacher.layers,
         student_layers=shape.layers,
         teacher_width=teacher.width,
@@ -221,9 +219,8 @@ def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
         student_heads=shape.heads,
         task=run.task.kind,
         classes=run.task.num_labels,
-        lambda_=asked.pop("lambda", None),
         seed=run.seed,
-        **asked,
+        **run.method,
     )
 
 

@@ -80,11 +80,11 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
     dev = read_encoded(encoded, split)
     check_fits(teacher, encoded)
     check_saves(teacher, run.folder)
-    if run.taught_by_table:
+    if run.teacher.is_table:
         logits = read_logits(encoded, split)
     else:
         logits = predict(teacher, dev, RowLimit(run.training.eval_batch_size, "evaluation"))
-    check_answers(run.task, logits, dev.labels, named, table=run.taught_by_table)
+    check_answers(run.task, logits, dev.labels, named, table=run.teacher.is_table)
     scores = score(run.task, logits, dev.labels)
     environ = environment(teacher.accelerator.hardware)
     with Journal(run.folder) as journal:
@@ -101,7 +101,7 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
         "seconds": None,
         "environment": environ,
     }
-    if not run.taught_by_table:
+    if not run.teacher.is_table:
         metrics["parameters"] = count_parameters(teacher.model)
     write_json(run.folder / METRICS, metrics)
 

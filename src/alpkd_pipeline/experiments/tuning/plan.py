@@ -19,10 +19,10 @@ from alpkd_pipeline.experiments.tuning.spec import (
     points_of,
     space_of,
 )
-from alpkd_pipeline.params import Params
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import Conf, check_cell
 from alpkd_pipeline.project.parameters import merged, nested, repeat_command, study_title
+from alpkd_pipeline.project.params import Params
 from alpkd_pipeline.project.subject import SharedFacts
 from alpkd_pipeline.store.fingerprint import key_of
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -58,8 +58,7 @@ class CellMaker:
                 place = {**target, "seed": seed, "teacher_seed": seed}
                 changes = merged(spec.given(place, self.on_top), nested(chosen))
                 params = conf.params(changes)
-                brought = params.teacher.finetuned or params.teacher.source == "table"
-                if spec.selection == "holdout" and not brought:
+                if spec.selection == "holdout" and not params.teacher.brought:
                     fraction = params.training.holdout_fraction
                     same = {"selection": "holdout", "holdout_fraction": fraction}
                     changes = merged(changes, {"teacher": {"training": same}})

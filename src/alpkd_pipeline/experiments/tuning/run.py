@@ -144,9 +144,7 @@ class Tuning(Campaign):
         self._say(changes)
         if changes and self.spec.selection == "dev":
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
-        elif changes and (
-            self._cells[0].params.teacher.finetuned or self._cells[0].taught_by_table
-        ):
+        elif changes and self._cells[0].params.teacher.brought:
             self._tell("the teacher was brought and may have seen the holdout")
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
         cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]

@@ -15,8 +15,8 @@ from alpkd_pipeline.distillation.method_row import MethodRow
 from alpkd_pipeline.distillation.method_table import get_row
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.grid import SET_BY_THE_GRID, CampaignSpec, Seeds
-from alpkd_pipeline.params import Whole
 from alpkd_pipeline.project.parameters import check_settable, has_setting
+from alpkd_pipeline.project.params import Whole
 from alpkd_pipeline.store.diff import flat
 
 Sampler = Literal["grid", "tpe", "random"]

@@ -1,41 +1,32 @@
-"""The typed parameters: one frozen model per top-level key of conf/*/parameters.
+"""The typed parameters: one frozen block per top-level key of conf/*/parameters.
 
-Configuration stops here: below the pipelines, functions take plain keyword arguments.
+Configuration stops here. What a training reads are dataclasses of the room that reads it; here they
+are validated, and with them what only commands and pipelines need.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from alpkd_pipeline.constraints import COMMIT, Number, Place
 from alpkd_pipeline.coordinates import as_list, parse_only
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
-
-COMMIT = r"^[0-9a-f]{40}$"
-SHA256 = r"^[0-9a-f]{64}$"
-
-LONGEST_NAME = 255
-"""Bytes in the name of a file or folder, in every file system of today."""
+from alpkd_pipeline.run_settings import (
+    SignalSettings,
+    StudentSettings,
+    TeacherSettings,
+    TrainingSettings,
+)
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
-
-def _refuse_text(value: Any) -> Any:
-    # Not turned into a number silently: quotes around a number are a slip worth seeing.
-    if isinstance(value, str):
-        raise ValueError("should be a number, not text")
-    if isinstance(value, bool):
-        raise ValueError("should be a number, not true or false")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_refuse_text), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_refuse_text)]
-Share = Annotated[Number, Field(ge=0.0, lt=1.0)]
+Real = Annotated[float, Number()]
+Whole = Annotated[int, Number()]
+Share = Annotated[float, Number(ge=0.0, lt=1.0)]
 
 
 def _words(value: Any) -> Any:
@@ -61,39 +52,8 @@ def _numbers(value: Any) -> Any:
 
 Numbers = BeforeValidator(_numbers)
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-
-
-_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
-_ADDRESS = re.compile(f"({_SCHEME}::)*{_SCHEME}:/")
-"""Begins `s3://bucket`, `cache::s3://bucket`, `file:/x` or `host:/x`; below the project a folder
-`s3:` would be made."""
-
-
-def possible_path(value: str) -> str:
-    """A path as it is.
-
-    Raises:
-        ValueError: it is an address, or no path that this machine could have.
-    """
-    if _ADDRESS.match(value):
-        raise ValueError(
-            "is an address, and only folders and files of a local or shared file system work:"
-            " mount it, or copy it, and name the path"
-        )
-    if "\0" in value:
-        raise ValueError("holds the character NUL, which no path may have")
-    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(value).parts):
-        raise ValueError(f"holds a name of more than {LONGEST_NAME} bytes")
-    try:
-        Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError("begins with ~ and a name that is no user's here") from None
-    return value
-
-
-Place = Annotated[str, AfterValidator(possible_path)]
-"""A folder or a file; for a model also a package or a hub id."""
-Places = Annotated[tuple[Place, ...], BeforeValidator(_words)]
+PathText = Annotated[str, Place()]
+Paths = Annotated[tuple[PathText, ...], BeforeValidator(_words)]
 
 
 class _Block(BaseModel):
@@ -108,14 +68,14 @@ class TaskParams(_Block):
     dataset: str | None = None
     config: str | None = None
     revision: str | None = Field(default=None, pattern=COMMIT)
-    path: Place | None = None
-    files: dict[str, Place] = {}
+    path: PathText | None = None
+    files: dict[str, PathText] = {}
     columns: dict[str, str] = {}
     text_columns: Annotated[Words, Field(min_length=1, max_length=2)] | None = None
     labels: Words | None = None
     kind: Literal["classification", "regression"] | None = None
-    label_range: Annotated[tuple[Number, Number], Numbers] | None = None
-    metrics: Annotated[Places, Field(min_length=1)] | None = None
+    label_range: Annotated[tuple[Real, Real], Numbers] | None = None
+    metrics: Annotated[Paths, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
     train_rows_by: Literal["first", "stratified"] = "first"
@@ -128,71 +88,16 @@ class TaskParams(_Block):
     teacher_values: Literal["probabilities", "logits"] = "probabilities"
 
 
-class TrainingParams(_Block):
-    """How one model is trained; the teacher and the student each have such a block."""
-
-    epochs: Annotated[Whole, Field(ge=1)]
-    batch_size: Annotated[Whole, Field(ge=1)]
-    accumulation: Annotated[Whole, Field(ge=1)] = 1
-    lr: Annotated[Number, Field(gt=0)]
-    warmup_ratio: Share
-    weight_decay: Annotated[Number, Field(ge=0)]
-    max_grad_norm: Annotated[Number, Field(gt=0)]
-    eval_batch_size: Annotated[Whole, Field(ge=1)] = 64
-    eval_every: Annotated[Whole, Field(ge=1)] | Literal["epoch"] = "epoch"
-    selection: Literal["dev", "holdout"]
-    holdout_fraction: Annotated[Share, Field(gt=0)] = 0.1
-    patience: Annotated[Whole, Field(ge=1)] | None = None
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")
-    threads: Annotated[Whole, Field(ge=1)] | Literal["auto"] = "auto"
-    freeze_embeddings: bool = False
-    group_by_length: bool = True
-    class_weights: Literal["none", "balanced"] = "none"
-    log_every: Annotated[Whole, Field(ge=1)] = 10
-    checkpoint_every: Annotated[Whole, Field(ge=1)] | Literal["auto", "never"] = "auto"
-
-
-class TeacherParams(_Block):
-    """The encoder that teaches: fine-tuned here, or brought already fine-tuned.
-
-    With a table as teacher it is the encoder that students begin as.
-    """
-
-    source: Literal["model", "table"] = "model"
-    model: Annotated[Place, Field(min_length=1)]
-    revision: str | None = Field(default=None, pattern=COMMIT)
-    sha256: str | None = Field(default=None, pattern=SHA256)
-    finetuned: bool = False
-    allow_constant: bool = False
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
-    training: TrainingParams
-
-
-class StudentParams(_Block):
-    """The student's depth and its weights at step 0."""
-
-    layers: Annotated[Whole, Field(ge=1)]
-    init: Literal["first", "skip", "last", "random", "checkpoint"] = "first"
-    init_from: Literal["teacher", "pretrained"] = "teacher"
-    head: Literal["teacher", "fresh"] = "teacher"
-    hidden_size: Annotated[Whole, Field(ge=1)] | None = None
-    heads: Annotated[Whole, Field(ge=1)] | None = None
-    intermediate_size: Annotated[Whole, Field(ge=1)] | None = None
-    checkpoint: Place | None = None
-    checkpoint_revision: str | None = Field(default=None, pattern=COMMIT)
-
-
 class MethodParams(BaseModel):
     """The distillation method, its weights and its own options (method_table.py lists them)."""
 
     model_config = ConfigDict(extra="allow", frozen=True, validate_by_name=True)
 
     name: str
-    beta: Annotated[Number, Field(ge=0)] | None = None
-    eta: Annotated[Number, Field(ge=0)] | None = None
-    lambda_: Annotated[Number, Field(ge=0)] | None = Field(default=None, alias="lambda")
-    temperature: Annotated[Number, Field(gt=0)] | None = None
+    beta: Annotated[Real, Field(ge=0)] | None = None
+    eta: Annotated[Real, Field(ge=0)] | None = None
+    lambda_: Annotated[Real, Field(ge=0)] | None = Field(default=None, alias="lambda")
+    temperature: Annotated[Real, Field(gt=0)] | None = None
     soft_scale: Literal["t2", "none"] | None = None
     pooling: Literal["cls", "mean"] = "cls"
     projection: Literal["none", "linear"] = "none"
@@ -203,17 +108,10 @@ class MethodParams(BaseModel):
         return dict(self.model_extra or {})
 
 
-class SignalParams(_Block):
-    """What is kept of the teacher for its students."""
-
-    source: Literal["cache", "live"] = "cache"
-    dtype: Literal["fp16", "fp32"] = "fp32"
-
-
 class RunParams(_Block):
     """Where results and tracking go; nothing here changes a result."""
 
-    store: Annotated[Place, Field(min_length=1)] = "data"
+    store: Annotated[str, Place(least=1)] = "data"
     # YAML 1.1 reads the word off as false.
     tracking: Annotated[str, BeforeValidator(lambda v: "off" if v is False else v)] = "sqlite"
     experiment: str = Field(default="alpkd", min_length=1)
@@ -265,35 +163,35 @@ class CompareParams(_Block):
     only: Annotated[str, AfterValidator(_chosen)] | None = None
     primary: Annotated[tuple[tuple[str, str], ...], BeforeValidator(_questions)] = ()
     """The first questions: each a method and the one that it is held against."""
-    margin: dict[str, Annotated[Number, Field(gt=0)]] = {}
+    margin: dict[str, Annotated[Real, Field(gt=0)]] = {}
     """By metric, in points (errors: in their own unit); metrics that are left out keep theirs."""
     looks: Annotated[
         tuple[Annotated[Whole, Field(ge=3)], ...], Numbers, AfterValidator(_rising)
     ] = ()
     """The numbers of seeds at which the experiment was planned to be looked at."""
-    claims: Place | None = None
+    claims: PathText | None = None
     """A claim of `kedro claim`, or a folder with several, whose runs count too."""
 
 
 class Bounds(_Block):
     """How far a form may be from torch; what is null is not asked."""
 
-    logits: Annotated[Number, Field(gt=0)] | None = None
-    loss: Annotated[Number, Field(ge=0)] | None = None
+    logits: Annotated[Real, Field(gt=0)] | None = None
+    loss: Annotated[Real, Field(ge=0)] | None = None
 
 
 class ClassBounds(Bounds):
     """Of a classification."""
 
-    changed: Annotated[Number, Field(ge=0, le=100)] | None = None
+    changed: Annotated[Real, Field(ge=0, le=100)] | None = None
 
 
 class NumberBounds(Bounds):
     """Of a regression."""
 
-    largest: Annotated[Number, Field(gt=0)] | None = None
-    mean: Annotated[Number, Field(gt=0)] | None = None
-    pearson: Annotated[Number, Field(gt=0, le=1)] | None = None
+    largest: Annotated[Real, Field(gt=0)] | None = None
+    mean: Annotated[Real, Field(gt=0)] | None = None
+    pearson: Annotated[Real, Field(gt=0, le=1)] | None = None
 
 
 class FormBounds(_Block):
@@ -329,7 +227,7 @@ class ExportParams(_Block):
     repeats: Annotated[Whole, Field(ge=1)] = 1000
     """Rows that are timed one by one; a 95th percentile of fewer than 1,000 is a guess."""
     batches: Annotated[Whole, Field(ge=1)] = 20
-    price_per_hour: Annotated[Number, Field(ge=0)] | None = None
+    price_per_hour: Annotated[Real, Field(ge=0)] | None = None
     """Of this machine, in any currency: what a million rows cost."""
     register_: str | None = Field(default=None, pattern=r"^[^/:'\"]{1,200}$", alias="register")
     """The name in MLflow's registry under which a version is registered."""
@@ -339,12 +237,12 @@ class Params(_Block):
     """Everything that defines one cell."""
 
     task: TaskParams
-    teacher: TeacherParams
-    student: StudentParams
+    teacher: TeacherSettings
+    student: StudentSettings
     method: MethodParams
-    training: TrainingParams
-    signals: SignalParams = SignalParams()
-    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+    training: TrainingSettings
+    signals: SignalSettings = SignalSettings()
+    seed: Annotated[int, Number(ge=0, lt=2**31)] = 0
     run: RunParams = RunParams()
     compare: CompareParams = CompareParams()
     export: ExportParams = ExportParams()
@@ -371,7 +269,7 @@ def validate(values: dict[str, Any]) -> Params:
     return params
 
 
-def _check_student(student: StudentParams) -> None:
+def _check_student(student: StudentSettings) -> None:
     if student.init == "checkpoint" and student.checkpoint is None:
         raise UserError(
             "parameter 'student.init' = 'checkpoint' needs 'student.checkpoint':"
@@ -404,24 +302,31 @@ def known_names() -> list[str]:
     return sorted(_names(Params, ""))
 
 
-def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for field, info in model.model_fields.items():
-        name = f"{prefix}{info.alias or field}"
-        yield name
-        if inner := model_in(info.annotation):
-            yield from _names(inner, f"{name}.")
+def _names(block: type, prefix: str) -> Iterator[str]:
+    for entry, annotation in entries(block).items():
+        yield f"{prefix}{entry}"
+        if inner := block_in(annotation):
+            yield from _names(inner, f"{prefix}{entry}.")
 
 
-def fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    """The entries that are known at a place below a model."""
+def fields_at(block: type, path: Sequence[str]) -> list[str]:
+    """The entries that are known at a place below a block."""
     for part in path:
-        field = model.model_fields.get(part)
-        model = (field and model_in(field.annotation)) or model
-    return [info.alias or name for name, info in model.model_fields.items()]
+        block = block_in(entries(block).get(part)) or block
+    return [*entries(block)]
 
 
-def model_in(kind: Any) -> type[BaseModel] | None:
-    """The model that an annotation is, or has among its parts."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+def entries(block: type) -> dict[str, Any]:
+    """The entries of a block by the names that users write, each with its annotation."""
+    if issubclass(block, BaseModel):
+        return {info.alias or name: info.annotation for name, info in block.model_fields.items()}
+    hints = get_type_hints(block)
+    own: Any = block
+    return {field.name: hints[field.name] for field in fields(own)}
+
+
+def block_in(kind: Any) -> type | None:
+    """The block that an annotation is, or has among its parts."""
+    if isinstance(kind, type) and (issubclass(kind, BaseModel) or is_dataclass(kind)):
         return kind
-    return next(filter(None, map(model_in, getattr(kind, "__args__", ()))), None)
+    return next(filter(None, map(block_in, getattr(kind, "__args__", ()))), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from tests.names import NASTY
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.params import Params, known_names, validate
+from alpkd_pipeline.project.params import Params, known_names, validate
 
 TRAINING: dict[str, Any] = {
     "epochs": 3,
@@ -71,9 +72,12 @@ def test_teacher_and_student_have_training_blocks_of_their_own() -> None:
 
 def test_parameters_cannot_be_changed_afterwards() -> None:
     params = validate(LEAST)
-    for block in (params, params.training, params.method):
+    for block in (params, params.method):
         with pytest.raises(ValidationError, match="frozen"):
             block.seed = 1  # type: ignore[union-attr]
+    for settings in (params.training, params.teacher, params.student, params.signals):
+        with pytest.raises(FrozenInstanceError):
+            setattr(settings, fields(settings)[0].name, 1)
 
 
 def test_plain_values_are_json_with_the_users_names() -> None:
