@@ -7,10 +7,10 @@ Where parameters come in pydantic finds these marks in `Annotated[int, Number(ge
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,6 +28,7 @@ _ADDRESS = re.compile(f"({_SCHEME}::)*{_SCHEME}:/")
 `s3:` would be made."""
 
 Inner = Callable[[Any], "CoreSchema"]
+Kind = TypeVar("Kind")
 
 
 class Block:
@@ -111,6 +112,17 @@ def possible_path(value: str) -> str:
     except RuntimeError:
         raise ValueError("begins with ~ and a name that is no user's here") from None
     return value
+
+
+def block_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """A dataclass from what `dataclasses.asdict` made of it; values are not checked."""
+    hints = get_type_hints(kind)
+
+    def whole(name: str, value: Any) -> Any:
+        inner = hints.get(name)
+        return block_of(inner, value) if isinstance(inner, type) and is_dataclass(inner) else value
+
+    return kind(**{name: whole(name, value) for name, value in values.items()})
 
 
 def beyond_defaults(settings: DataclassInstance) -> dict[str, Any]:

@@ -58,7 +58,10 @@ def begin(tmp_path: Path) -> Begin:
             "training": {**TRAINING, **training},
             # Whoever reads the other one's block asks for a device that is not there.
             "method": {"pooling": "mean"},
-            "teacher": {"training": {**TRAINING, "device": "cuda:99", **(teacher or {})}},
+            "teacher": {
+                "model": "demo",
+                "training": {**TRAINING, "device": "cuda:99", **(teacher or {})},
+            },
         }
         facts = {"stage": stage, "name": "s", "task": task.to_dict(), "params": params}
         folder = tmp_path / f"{stage}.work"

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from tests.models.conftest import tiny_config, word_tokenizer
 from tests.reporting.conftest import store  # noqa: F401 - a fixture
 from transformers import AutoModelForSequenceClassification
 
+from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.dev_rows import Dev, read_dev
 from alpkd_pipeline.export.graph import convert
 from alpkd_pipeline.export.publish import assemble, settings_of, write_settings
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.models.encoder import name_outputs, save_classifier
-from alpkd_pipeline.project.params import ExportParams
 from alpkd_pipeline.store.manifest import read_json, seal
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
@@ -153,11 +154,12 @@ def make_world(root: Path, encoder: str, task: Task, seed: int = 0, **export: An
     seal(model, {"stage": "student", "key": "m" * 64, "made_from": {}})
     convert(model, onnx, opset=export.pop("opset", 20))
     seal(onnx, {"stage": "student_onnx", "key": "o" * 64, "made_from": {}})
-    asked = ExportParams(**{"repeats": 5, "batches": 1, **export})
+    asked = block_of(ExportSettings, {"repeats": 5, "batches": 1, **export})
     params = {
         "task": {"max_length": MAX_LENGTH},
         "training": TRAINING,
-        "export": asked.model_dump(mode="json", by_alias=True),
+        "teacher": {"model": "x", "training": TRAINING},
+        "export": asdict(asked),
     }
     facts = {"stage": "student_export", "name": "a student", "task": task.to_dict()}
     (run / "run.json").write_text(json.dumps({**facts, "params": params, "inputs": {}}))

@@ -16,11 +16,13 @@ from onnx import numpy_helper
 from tests.export.conftest import MAX_LENGTH, WORDS, MakeWorld, World
 from tests.models.conftest import SPECIALS
 
+from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.dev_rows import Dev, check_tokenizer
 from alpkd_pipeline.export.graph import FORMS, convert, quantise
 from alpkd_pipeline.export.publish import check_copies, pass_gate, write_settings
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer, save_classifier
 from alpkd_pipeline.store.run_folder import RunFolder
 
@@ -283,7 +285,7 @@ def caught(world: World, folder: Path) -> dict[str, str]:
 
 
 def _judged(world: World, folder: Path, form: str, dev: Dev, how: Calibration) -> None:
-    asked = world.config.params["export"]
+    asked = block_of(ExportSettings, world.config.params["export"])
     verdict, _ = pass_gate(folder, form, dev, how, asked)
-    if not verdict.passes(asked["require_bound"]):
+    if not verdict.passes(asked.require_bound):
         raise UserError(verdict.line())

@@ -14,7 +14,16 @@ from tests.reporting.conftest import Store
 from alpkd_pipeline.store.layout import ENCODED, EXPORTS, STUDENTS
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 
-TRAINING = {"epochs": 3, "lr": 0.0004, "patience": None, "selection": "dev"}
+TRAINING = {
+    "epochs": 3,
+    "batch_size": 32,
+    "lr": 0.0004,
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.01,
+    "max_grad_norm": 1.0,
+    "patience": None,
+    "selection": "dev",
+}
 PARAMS: dict[str, Any] = {
     "task": {
         "name": "mrpc",

@@ -37,7 +37,7 @@ def score_run(
     if splits == "all":
         names = ["train", *names, *run.task.test_splits]
     size, on = run.training.eval_batch_size, _hardware(run)
-    table = run.teacher.is_table and run.stage.startswith("teacher")
+    table = run.stage.startswith("teacher") and run.teacher.is_table
     score_splits(
         *(model, encoded, run.task, folder, on),
         splits=names,

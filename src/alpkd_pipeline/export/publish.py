@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import Calibration, calibrate
@@ -18,6 +20,7 @@ from alpkd_pipeline.export.gate import GATE, Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
 from alpkd_pipeline.export.reliability import PICTURE, reliability_picture
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import SPEED, Form, measure
 from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, weight_files
 from alpkd_pipeline.store.manifest import as_json, read_json, sha256_file, write_json
@@ -57,21 +60,21 @@ def publish_run(
     """
     check_libraries()
     run = read_config(folder)
-    asked, task = run.params["export"], run.task
+    asked, task = block_of(ExportSettings, run.params["export"]), run.task
     dev = read_dev(run, model, encoded, splits)
     how = Calibration()
-    if asked["calibrate"] == "temperature" and task.kind == "classification":
+    if asked.calibrate == "temperature" and task.kind == "classification":
         known = dev.unseen
         how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.deciding_metric)
     assemble(folder, model, onnx)
     facts = read_json(onnx / FACTS)
-    settings = settings_of(task, run.max_length, how, facts, asked["serve"])
+    settings = settings_of(task, run.max_length, how, facts, asked.serve)
     write_settings(folder, settings)
     check_copies(folder, RunFolder(model), RunFolder(onnx))
     check_tokenizer(folder, dev, settings["max_length"])
     judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
     for form, (verdict, _) in judged.items():
-        if not verdict.passes(asked["require_bound"]):
+        if not verdict.passes(asked.require_bound):
             _withdraw(folder, settings, form, verdict)
     write_json(folder / CALIBRATION, {"seen_in_train": int((~dev.unseen).sum()), **how.to_dict()})
     forms = [verdict.to_dict() for verdict, _ in judged.values()]
@@ -146,16 +149,16 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def pass_gate(
-    folder: Path, form: str, dev: Dev, how: Calibration, asked: Mapping[str, Any]
+    folder: Path, form: str, dev: Dev, how: Calibration, asked: ExportSettings
 ) -> tuple[Judgement, list[Answer]]:
     """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
 
     Raises:
         UserError: the folder is not what was published.
     """
-    given = answers_of(folder, form, dev, asked["threads"])
-    kind = "regression" if dev.rows.task.kind == "regression" else "classification"
-    found = judge(form, dev.rows, given, how, Bounds(**asked["gate"][form][kind]))
+    given = answers_of(folder, form, dev, asked.threads)
+    bounds = Bounds(**asdict(asked.gate.of(form, dev.rows.task.kind)))
+    found = judge(form, dev.rows, given, how, bounds)
     log.info("gate: %s", found.line())
     return found, given[1]
 
@@ -194,7 +197,7 @@ def _time(
     models: Mapping[str, Path],
     settings: Mapping[str, Any],
     dev: Dev,
-    asked: Mapping[str, Any],
+    asked: ExportSettings,
 ) -> None:
     """Time the forms of the first model beside it, and beside the teacher, if that is another."""
     forms = [
@@ -205,6 +208,12 @@ def _time(
         files = (*(path.name for path in weight_files(place)), "tokenizer.json")
         forms += [Form(name, "torch", precision, place, files) for precision in PRECISIONS]
     log.info("timing %d forms in turn", len(forms))
-    given = {name: asked[name] for name in ("threads", "repeats", "batches")}
-    found = measure(forms, dev.texts, max_length=settings["max_length"], **given)
-    write_json(folder / SPEED, {**found, "price_per_hour": asked["price_per_hour"]})
+    found = measure(
+        forms,
+        dev.texts,
+        max_length=settings["max_length"],
+        threads=asked.threads,
+        repeats=asked.repeats,
+        batches=asked.batches,
+    )
+    write_json(folder / SPEED, {**found, "price_per_hour": asked.price_per_hour})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -266,8 +267,10 @@ class Cell(Subject):
 
     @cached_property
     def _export_facts(self) -> dict[str, Any]:
+        asked = asdict(self.params.export)
+        published = {n: v for n, v in asked.items() if n not in ("register", "opset")}
         return {
-            "settings": self.params.export.model_dump(mode="json", exclude={"register_", "opset"}),
+            "settings": published,
             # Answers of int8 depend on the processor, speeds on the machine.
             "processor": processor(),
             "machine": os.uname().nodename if hasattr(os, "uname") else "",

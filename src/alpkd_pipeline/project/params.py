@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from alpkd_pipeline.constraints import COMMIT, Number, Place
 from alpkd_pipeline.coordinates import as_list, parse_only
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.run_settings import (
     SignalSettings,
     StudentSettings,
@@ -173,66 +174,6 @@ class CompareParams(_Block):
     """A claim of `kedro claim`, or a folder with several, whose runs count too."""
 
 
-class Bounds(_Block):
-    """How far a form may be from torch; what is null is not asked."""
-
-    logits: Annotated[Real, Field(gt=0)] | None = None
-    loss: Annotated[Real, Field(ge=0)] | None = None
-
-
-class ClassBounds(Bounds):
-    """Of a classification."""
-
-    changed: Annotated[Real, Field(ge=0, le=100)] | None = None
-
-
-class NumberBounds(Bounds):
-    """Of a regression."""
-
-    largest: Annotated[Real, Field(gt=0)] | None = None
-    mean: Annotated[Real, Field(gt=0)] | None = None
-    pearson: Annotated[Real, Field(gt=0, le=1)] | None = None
-
-
-class FormBounds(_Block):
-    """What the gate allows to one form, by the kind of task."""
-
-    classification: ClassBounds
-    regression: NumberBounds
-
-
-class GateParams(_Block):
-    """What the gate allows to each form."""
-
-    fp32: FormBounds = FormBounds(
-        classification=ClassBounds(logits=1e-4, changed=0),
-        regression=NumberBounds(logits=1e-4),
-    )
-    int8: FormBounds = FormBounds(
-        classification=ClassBounds(changed=2, loss=1),
-        regression=NumberBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1),
-    )
-
-
-class ExportParams(_Block):
-    """How a finished model is published; no key of another result depends on it."""
-
-    opset: Annotated[Whole, Field(ge=18, le=25)] = 20
-    calibrate: Literal["temperature", "none"] = "temperature"
-    serve: Literal["int8", "fp32"] = "int8"
-    gate: GateParams = GateParams()
-    require_bound: bool = False
-    """Whether a form is published only if its 95 % limits are within the bounds too."""
-    threads: Annotated[Whole, Field(ge=1)] = 1
-    repeats: Annotated[Whole, Field(ge=1)] = 1000
-    """Rows that are timed one by one; a 95th percentile of fewer than 1,000 is a guess."""
-    batches: Annotated[Whole, Field(ge=1)] = 20
-    price_per_hour: Annotated[Real, Field(ge=0)] | None = None
-    """Of this machine, in any currency: what a million rows cost."""
-    register_: str | None = Field(default=None, pattern=r"^[^/:'\"]{1,200}$", alias="register")
-    """The name in MLflow's registry under which a version is registered."""
-
-
 class Params(_Block):
     """Everything that defines one cell."""
 
@@ -245,7 +186,7 @@ class Params(_Block):
     seed: Annotated[int, Number(ge=0, lt=2**31)] = 0
     run: RunParams = RunParams()
     compare: CompareParams = CompareParams()
-    export: ExportParams = ExportParams()
+    export: ExportSettings = ExportSettings()
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values with the names that users write."""

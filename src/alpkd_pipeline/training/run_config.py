@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.run_settings import (
     SignalSettings,
@@ -52,8 +53,7 @@ class RunConfig:
     @property
     def teacher(self) -> TeacherSettings:
         """The teacher; the numbers of its training hold for the recording of its signals too."""
-        block = self.params["teacher"]
-        return TeacherSettings(**{**block, "training": TrainingSettings(**block["training"])})
+        return block_of(TeacherSettings, self.params["teacher"])
 
     @property
     def student(self) -> StudentSettings:
