@@ -1,8 +1,8 @@
-"""Write README's table of results from the claim that it is made of.
+"""Write the tables of docs/results.md from the claim that it is made of.
 
     python scripts/results_table.py
 
-A test fails while README says anything else than the claim, and checks the claim itself.
+A test fails while the page says anything else than the claim, and checks the claim itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zipfile import ZipFile
 from alpkd_pipeline.reporting.render.text import markdown_table
 
 PROJECT = Path(__file__).parents[1]
-README = PROJECT / "README.md"
+PAGE = PROJECT / "docs" / "results.md"
 CLAIM = PROJECT / "benchmarks" / "2026-11-29-minilm" / "claim.zip"
 BEGIN, END = "<!-- results: made by scripts/results_table.py -->", "<!-- end of results -->"
 
@@ -44,17 +44,17 @@ def _score(numbers: dict[str, str], name: str) -> str:
     return f"{numbers[f'{name}/mean']} ± {numbers[f'{name}/std']}"
 
 
-def with_results(readme: str) -> str:
-    """README with the tables between their two marks."""
-    before, _, rest = readme.partition(BEGIN)
+def with_results(page: str) -> str:
+    """The page with the tables between their two marks."""
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{tables()}{END}{after}"
 
 
 def main() -> None:
     """Write them."""
-    README.write_text(with_results(README.read_text("utf-8")), "utf-8")
-    print(f"wrote {README}")
+    PAGE.write_text(with_results(PAGE.read_text("utf-8")), "utf-8")
+    print(f"wrote {PAGE}")
 
 
 if __name__ == "__main__":

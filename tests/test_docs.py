@@ -1,4 +1,4 @@
-"""The files that pages of documentation name are there."""
+"""What pages of documentation name and link to is there."""
 
 from __future__ import annotations
 
@@ -19,3 +19,33 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)(?:::\w+)?`", page.read_text("utf-8")))
     missing = {name for name in named if not any((root / name).is_file() for root in ROOTS)}
     assert missing - EXAMPLES == set()
+
+
+ALL = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "SECURITY.md"]
+ALL += [*PROJECT.glob("docs/*.md"), PROJECT / "benchmarks" / "README.md"]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", h)) for h in heads)
+    return {head.strip().lower().replace(" ", "-") for head in plain}
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda path: path.name)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        place, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = (page.parent / place).resolve() if place else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_readme_is_read_in_five_minutes() -> None:
+    text = re.sub(r"```.*?```", "", (PROJECT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    assert len(text.split()) <= 1700
