@@ -4,7 +4,7 @@
     python benchmarks/many_runs.py STORE --only-make
 
 Writes the run folders of a made-up study of 8 tasks x 9 methods x 3 depths x SEEDS into an empty
-folder STORE: the small files are in the form of real ones, with a journal of some 60 lines, the
+folder STORE: the small files are in the form of real ones, with an event log of some 60 lines, the
 attention of ALP-KD, scores, answers on as many dev rows as GLUE has, latencies and geometries; the
 weights are a few bytes. Scores and answers are drawn and mean nothing. Then it runs
 `kedro run --pipeline=compare` and prints its seconds, the peak of memory and the sizes of the
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.manifest import seal, write_json
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import predictions_frame
@@ -186,7 +186,7 @@ class MadeUp:
         task = run["task"]
         scores = dict.fromkeys(task["metrics"], score)
         write_json(folder / "run.json", run)
-        self._journal(folder, run, scores, attention)
+        self._event_log(folder, run, scores, attention)
         metrics = {
             "scores": {task["dev_splits"][0]: scores},
             "selection": "dev",
@@ -202,7 +202,7 @@ class MadeUp:
         (folder / "model.safetensors").write_bytes(b"made up")
         seal(folder, {"key": run["identity"]["key"], "stage": run["stage"], "made_from": {}})
 
-    def _journal(
+    def _event_log(
         self,
         folder: Path,
         run: dict[str, Any],
@@ -212,8 +212,8 @@ class MadeUp:
         terms: tuple[str, ...]
         terms = ("hard",) if run["params"]["method"]["name"] == "no_kd" else ("hard", "soft")
         terms += ("intermediate",) if terms[-1] == "soft" else ()
-        with Journal(folder) as journal:
-            journal.write("start", name=run["name"], device="cuda:0")
+        with EventLog(folder) as event_log:
+            event_log.write("start", name=run["name"], device="cuda:0")
             for epoch in range(1, EPOCHS + 1):
                 for line in range(1, LINES_AN_EPOCH + 1):
                     at = epoch - 1 + line / LINES_AN_EPOCH
@@ -221,11 +221,11 @@ class MadeUp:
                     loss = {
                         t: 0.8 * math.exp(-at) + 0.2 + n for t, n in zip(terms, noise, strict=True)
                     }
-                    journal.write("step", step=round(at * 250), epoch=at, loss=loss, lr=1e-5)
+                    event_log.write("step", step=round(at * 250), epoch=at, loss=loss, lr=1e-5)
                 so_far = {name: value - 0.1 * math.exp(-epoch) for name, value in scores.items()}
                 extra = attention or {}
-                journal.write("eval", step=epoch * 250, epoch=epoch, scores=so_far, **extra)
-            journal.write("end", best_epoch=EPOCHS)
+                event_log.write("eval", step=epoch * 250, epoch=epoch, scores=so_far, **extra)
+            event_log.write("end", best_epoch=EPOCHS)
 
     def _attention(self, method: str, layers: int) -> dict[str, Any]:
         weights = self._draw.dirichlet(np.full(TEACHER_LAYERS, 0.5), size=layers)

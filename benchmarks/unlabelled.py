@@ -98,9 +98,9 @@ def results(store: Path) -> list[dict[str, Any]]:
             "unlabelled": record.run["params"]["task"]["unlabelled_rows"],
             "seed": record.run["params"]["seed"],
             "steps": record.metrics["steps"],
-            "metric": record.deciding_metric,
-            "score": record.deciding_score,
-            "teacher": teachers[str(record.keys["teacher"])].deciding_score,
+            "metric": record.primary_metric,
+            "score": record.primary_score,
+            "teacher": teachers[str(record.keys["teacher"])].primary_score,
             "seconds": record.metrics["seconds"],
         }
         for record in finished_runs(store, STUDENTS)

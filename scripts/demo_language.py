@@ -212,8 +212,8 @@ def _clause_but(rng: random.Random, polarity: int, depth: int, comma: bool) -> P
 def _although_first(rng: random.Random, polarity: int, depth: int) -> Phrase:
     """Although S , S: what comes after the comma decides, so the first S must have none."""
     misleading = _aside(rng, polarity, depth)
-    deciding = _sentence(rng, polarity, depth - 1)
-    return _tag("although", polarity) + misleading + _tag(",", polarity) + deciding
+    primary = _sentence(rng, polarity, depth - 1)
+    return _tag("although", polarity) + misleading + _tag(",", polarity) + primary
 
 
 def _concession_last(rng: random.Random, polarity: int, depth: int, comma: bool) -> Phrase:

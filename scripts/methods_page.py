@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alpkd_pipeline import distillation
 from alpkd_pipeline.distillation.buckets import Buckets, make_buckets
-from alpkd_pipeline.distillation.method_row import BucketKind, MethodRow, Option
+from alpkd_pipeline.distillation.method_spec import BucketKind, MethodSpec, Option
 from alpkd_pipeline.distillation.method_table import (
     ETA,
     LAMBDA,
@@ -157,18 +157,18 @@ def _methods_section() -> str:
     header = ("method", "what it does", "weights", "reads", "bucket", "measure", "learns", "source")
     rows = [
         (
-            f"`{row.name}`",
-            row.summary,
-            ", ".join(weight for weight, term in WEIGHTS.items() if term in row.terms),
+            f"`{spec.name}`",
+            spec.summary,
+            ", ".join(weight for weight, term in WEIGHTS.items() if term in spec.terms),
             "blocks"
-            if row.swaps_blocks
-            else ", ".join(sorted(row.needs, key=lambda name: (name != "logits", name))),
-            row.bucket or "",
-            row.measure,
-            row.learned,
-            row.source,
+            if spec.swaps_blocks
+            else ", ".join(sorted(spec.needs, key=lambda name: (name != "logits", name))),
+            spec.bucket or "",
+            spec.measure,
+            spec.learned,
+            spec.source,
         )
-        for row in METHODS.values()
+        for spec in METHODS.values()
     ]
     return "## All methods\n\n" + _table(header, rows)
 
@@ -183,35 +183,35 @@ def _options_section() -> str:
 
 
 def _options() -> dict[str, Option]:
-    own = {name: option for row in METHODS.values() for name, option in row.options.items()}
+    own = {name: option for spec in METHODS.values() for name, option in spec.options.items()}
     return {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **own}
 
 
 def _owners(name: str, option: Option) -> str:
-    def has(row: MethodRow) -> bool:
+    def has(spec: MethodSpec) -> bool:
         if option is SOFT_SCALE:
-            return "soft" in row.terms
-        return row.compares_layers if option is PROJECTION else name in row.options
+            return "soft" in spec.terms
+        return spec.compares_layers if option is PROJECTION else name in spec.options
 
-    return ", ".join(f"`{row.name}`" for row in METHODS.values() if has(row))
+    return ", ".join(f"`{spec.name}`" for spec in METHODS.values() if has(spec))
 
 
 def _defaults(name: str) -> str:
     """The default, and those of methods that have another one."""
     special = {"projection": PROJECTION, "soft_scale": SOFT_SCALE}
     usual = special.get(name) or next(
-        row.options[name] for row in METHODS.values() if name in row.options
+        spec.options[name] for spec in METHODS.values() if name in spec.options
     )
     others = [
-        f"`{value}` for `{row.name}`"
-        for row in METHODS.values()
-        if (value := _own_default(row, name, usual)) != _value(usual)
+        f"`{value}` for `{spec.name}`"
+        for spec in METHODS.values()
+        if (value := _own_default(spec, name, usual)) != _value(usual)
     ]
     return "; ".join([f"`{_value(usual)}`", *others])
 
 
-def _own_default(row: MethodRow, name: str, usual: Option) -> str:
-    return row.soft_scale if usual is SOFT_SCALE else _value(row.options.get(name, usual))
+def _own_default(spec: MethodSpec, name: str, usual: Option) -> str:
+    return spec.soft_scale if usual is SOFT_SCALE else _value(spec.options.get(name, usual))
 
 
 def _value(option: Option) -> str:

@@ -39,7 +39,7 @@ from alpkd_pipeline.training.devices import (
     accelerator_for,
     resolve_hardware,
 )
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import iterate_outputs
 
 DTYPE = "fp16"
@@ -48,7 +48,7 @@ KEY = {"key": "signals-of-a-benchmark"}
 
 def record_train(teacher: LoadedModel, split: EncodedSplit, batch_size: int, to: Path) -> None:
     """The train split's part of `record_signals`."""
-    limit = RowLimit(batch_size, "evaluation")
+    limit = MicrobatchSize(batch_size, "evaluation")
     outputs = iterate_outputs(teacher, split, limit, pooling="cls", layers=True)
     write_signals(to, "train", len(split), outputs, DTYPE)
 

@@ -111,7 +111,7 @@ def bare_epoch(
 
     The same: the batches (our `epoch_batches` and `collate` stand for its data loader), autocast,
     dropout, loss, clipping, fused AdamW with the same groups, and the schedule. What only ours has:
-    deterministic kernels, the check that loss and gradient are finite, running sums, the journal,
+    deterministic kernels, the check that loss and gradient are finite, running sums, the event log,
     the progress bar. So the ratio is the price of all of these. The loss is never read.
     """
     model, on, pad_id = student.model, student.accelerator, student.pad_id

@@ -19,7 +19,7 @@ from typing import Any
 from paired import arguments, print_table, record
 
 from alpkd_pipeline.store.checkpoints import Work
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG
 from alpkd_pipeline.training.run_config import read_config
@@ -39,7 +39,7 @@ def train(student: Path, seed: int, epochs: int, threads: int, group: bool) -> d
     with tempfile.TemporaryDirectory() as name:
         folder = Work(Path(name) / "student", run).begin(**inputs)
         train_student(read_config(folder))
-        metrics, (events, _) = read_json(folder / "metrics.json"), read_journal(folder)
+        metrics, (events, _) = read_json(folder / "metrics.json"), read_event_log(folder)
     padding = [event["padding_percent"] for event in events if event["event"] == "epoch"]
     return {
         "score": next(iter(next(iter(metrics["scores"].values())).values())),

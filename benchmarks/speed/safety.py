@@ -1,4 +1,4 @@
-"""What safety costs: the same training with and without checkpoints and journal.
+"""What safety costs: the same training with and without checkpoints and event log.
 
     python benchmarks/speed/safety.py --out FOLDER
     python benchmarks/speed/safety.py --out FOLDER --students mrpc --rows 2048 --epochs 3
@@ -7,9 +7,9 @@ Students: `mrpc`, 3 of MiniLM's 6 layers on the first 1,024 rows of MRPC, two ep
 the demo encoder's 12 layers on the first 2,048 rows of the demo task, four epochs. Three sides
 train each of them in turn:
 
-- `safe`: as by default, checkpoints by the clock (`training.checkpoint_every: auto`) and a journal;
+- `safe`: as by default, checkpoints by the clock (`training.checkpoint_every: auto`), an event log;
 - `no_checkpoints`: `training.checkpoint_every: never`;
-- `nothing`: in addition, no line of the journal is written.
+- `nothing`: in addition, no line of the event log is written.
 
 Timed is the loop `fit` alone, without evaluations and the writing of the best model, which belong
 to any training: the shares are of a shorter time than a user waits, so rather too large than too
@@ -34,7 +34,7 @@ from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.student import record_signals
 
 SIDES = {"safe": ("auto", False), "no_checkpoints": ("never", False), "nothing": ("never", True)}
-"""Each side's `checkpoint_every`, and whether its journal is silent."""
+"""Each side's `checkpoint_every`, and whether its event log is silent."""
 
 STUDENTS: dict[str, tuple[Callable[[Path, int, int], RealRows], int, int, int]] = {
     "mrpc": (lambda folder, rows, threads: real_rows(folder, "mrpc", rows, threads), 3, 1024, 2),
@@ -43,8 +43,8 @@ STUDENTS: dict[str, tuple[Callable[[Path, int, int], RealRows], int, int, int]] 
 """Each student's data, layers, rows and epochs."""
 
 
-class SilentJournal:
-    """Takes a journal's lines and writes none."""
+class SilentEventLog:
+    """Takes an event log's lines and writes none."""
 
     size = 0
 
@@ -61,7 +61,7 @@ def trained(data: RealRows, layers: int, epochs: int, side: str) -> float:
         "training": {**data.params["training"], "epochs": epochs, "checkpoint_every": every},
     }
     run = data.run(side, "student", **blocks)
-    return our_epoch(run, **({"journal": SilentJournal()} if silent else {}))
+    return our_epoch(run, **({"event_log": SilentEventLog()} if silent else {}))
 
 
 def checkpoint_bytes(folder: Path) -> int:

@@ -41,7 +41,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.cache import CachedSignals
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.checkpoints import Work
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json, sha256_file
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.batching import collate, epoch_batches, sorted_batches
@@ -188,8 +188,8 @@ def widths(split: EncodedSplit, batches: list[np.ndarray]) -> np.ndarray:
 
 
 def losses(folder: Path) -> list[dict[str, float]]:
-    """The losses of each step; the journal holds every digit of them."""
-    events, _ = read_journal(folder)
+    """The losses of each step; the event log holds every digit of them."""
+    events, _ = read_event_log(folder)
     return [event["loss"] for event in events if event["event"] == "step"]
 
 

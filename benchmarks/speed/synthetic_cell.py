@@ -32,7 +32,7 @@ from alpkd_pipeline.models.encoder import fresh_model
 from alpkd_pipeline.models.seen_rows import keep_seen_rows, seen_tokens
 from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.run_settings import TrainingSettings
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import Selection, epoch_batches
@@ -252,12 +252,12 @@ class Student:
         chosen = Selection(self.cell.train, rows, "dev", self.cell.train, rows, "none")
         hook = register_optimizer_step_post_hook(clock)
         try:
-            with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
+            with tempfile.TemporaryDirectory() as folder, EventLog(Path(folder)) as event_log:
                 seed_everything(SEED)
                 learner = Learner(self._loaded, self._step, self._method.learned)
                 task = Task("synthetic", "classification", ("text",), tuple("abc"), ("accuracy",))
                 run = RunConfig(Path(folder), "student", "synthetic", task, params, {})
-                fit(learner, NoJudge(), run, chosen, journal=journal)
+                fit(learner, NoJudge(), run, chosen, event_log=event_log)
         finally:
             hook.remove()
         return Span(clock.began, clock.ended)

@@ -15,7 +15,7 @@ from typing import Any
 from kedro.utils import find_kedro_project
 
 from alpkd_pipeline.errors import PROGRAM
-from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.gc import collect_seldom
 
 PACKAGE = "alpkd_pipeline"
 

@@ -9,7 +9,7 @@ import click
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
 from alpkd_pipeline.errors import COMMAND_NAMES
-from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.gc import collect_seldom
 
 # Kedro imports this file in its own programs alone, and its own commands need it as much.
 collect_seldom()

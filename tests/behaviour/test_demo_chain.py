@@ -109,7 +109,7 @@ def test_n_trainings_are_n_finished_runs(demo: Demo) -> None:
     ]
 
 
-def test_the_tracked_steps_are_those_of_the_journal(demo: Demo) -> None:
+def test_the_tracked_steps_are_those_of_the_event_log(demo: Demo) -> None:
     events = [json.loads(x) for x in (demo.one(STUDENT) / "events.jsonl").open()]
     steps = sorted(e["step"] for e in events if e["event"] == "step")
     found = query(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import PROJECT
 
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 
 
 def start(root: Path, more: str = "") -> subprocess.Popen[str]:
@@ -77,7 +77,7 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
     if number != signal.SIGKILL:
         assert statuses(tmp_path) == [(STUDENT, "KILLED"), (TEACHER, "FINISHED")]
     (work,) = (tmp_path / "store").glob("06_models/students/demo/*.work")
-    reached = [event["step"] for event in read_journal(work)[0] if event["event"] == "step"][-1]
+    reached = [event["step"] for event in read_event_log(work)[0] if event["event"] == "step"][-1]
 
     again = start(tmp_path)
     _, said = again.communicate(timeout=120)
@@ -87,7 +87,7 @@ def test_the_same_command_goes_on(tmp_path: Path, number: int, code: int) -> Non
     (folder,) = (tmp_path / "store").glob("06_models/students/demo/*/manifest.json")
     logged = (folder.parent / "events.jsonl").read_text().count('"event": "step"')
     sql = "select count(*) from metrics join runs using (run_uuid) where key='loss/total'"
-    resumes = [event for event in read_journal(folder.parent)[0] if event["event"] == "resume"]
+    resumes = [event for event in read_event_log(folder.parent)[0] if event["event"] == "resume"]
     (after,) = [event["after_step"] for event in resumes]
     if number == signal.SIGKILL:
         assert reached - 5 <= after <= reached

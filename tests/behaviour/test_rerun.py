@@ -110,8 +110,8 @@ def plant_row(folder: Path, rows: Path) -> None:
 
 def plant_damage(folder: Path, _rows: Path) -> None:
     store = folder.parents[3]
-    (journal,) = store.glob("06_models/teachers/*/*/events.jsonl")
-    journal.write_bytes(b"\x00" + journal.read_bytes()[1:])
+    (event_log,) = store.glob("06_models/teachers/*/*/events.jsonl")
+    event_log.write_bytes(b"\x00" + event_log.read_bytes()[1:])
     (scores,) = store.glob(f"07_model_output/scores/*/{folder.name}-*/scores.json")
     scores.write_text("{")
 

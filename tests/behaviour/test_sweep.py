@@ -110,8 +110,8 @@ def wait_until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
 
 def training(project: Project) -> bool:
     """Whether a student is in the middle of its training."""
-    journals = project.store.glob("06_models/students/*/*.work/events.jsonl")
-    return any('"event": "step"' in path.read_text() for path in journals)
+    event_logs = project.store.glob("06_models/students/*/*.work/events.jsonl")
+    return any('"event": "step"' in path.read_text() for path in event_logs)
 
 
 def record(project: Project) -> dict:

@@ -15,7 +15,7 @@ from kedro.framework.project import configure_project
 from tests.conftest import Kedro
 from tests.projects import copied_project
 from tests.reporting.conftest import Store
-from tests.reporting.studies import reseal, study, with_journal
+from tests.reporting.studies import reseal, study, with_event_log
 
 from alpkd_pipeline.commands.common import read_params
 from alpkd_pipeline.commands.run import RUNNER, read_conf_source, run
@@ -331,7 +331,7 @@ def test_a_digit_of_a_score_is_named_and_nothing_is_compared(tmp_path: Path, ked
     store.teacher()
     for seed in range(2):
         folder = store.student(seed)
-        with_journal(folder)
+        with_event_log(folder)
         reseal(folder)
         scores = store.scores(folder, {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}})
     compare = ("run", "--pipeline=compare", f"--params=run.store={store.root}")

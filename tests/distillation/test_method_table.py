@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from alpkd_pipeline.distillation.method_row import TOKEN_SIGNALS
+from alpkd_pipeline.distillation.method_spec import TOKEN_SIGNALS
 from alpkd_pipeline.distillation.method_table import (
     METHODS,
     resolve_method,

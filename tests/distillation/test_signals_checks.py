@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from alpkd_pipeline.distillation.method_row import Sizes
+from alpkd_pipeline.distillation.method_spec import Sizes
 from alpkd_pipeline.distillation.signals import Signal, check_outputs, layer_signals, teacher_logits
 from alpkd_pipeline.errors import UserError
 

@@ -87,7 +87,7 @@ def start(project: Path) -> subprocess.Popen[str]:
 
 
 def actor_that_trains(sweep: subprocess.Popen[str], project: Path) -> psutil.Process:
-    """An actor whose worker process writes the journal of a student."""
+    """An actor whose worker process writes the event log of a student."""
     for _ in range(1200):
         works = (project / "data").glob("06_models/students/demo/*.work/events.jsonl")
         if any(path.read_text().count('"step"') > 3 for path in works):

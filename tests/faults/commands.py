@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.conftest import PROJECT
 
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 
 SMALL = "task.train_rows=200,teacher.training.epochs=1,student.layers=1,training.threads=1"
 LONG = f"{SMALL},training.epochs=60,training.log_every=1,training.checkpoint_every=5"
@@ -74,9 +74,9 @@ def work_of(store: Path) -> Path | None:
 
 
 def steps_done(store: Path) -> int:
-    """The last step in the journal of the student's training; 0 before it."""
+    """The last step in the event log of the student's training; 0 before it."""
     folder = work_of(store)
-    found = read_journal(folder)[0] if folder else []
+    found = read_event_log(folder)[0] if folder else []
     return max((int(e["step"]) for e in found if e["event"] == "step"), default=0)
 
 

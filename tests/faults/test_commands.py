@@ -16,7 +16,7 @@ from tests.faults.record import counted, times
 from tests.projects import copied_project
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 
 AT_ONCE, ROUNDS = 4, times(2)
@@ -37,9 +37,9 @@ def test_for_one_output(prepared: Prepared, tmp_path: Path) -> None:
             codes = [run.wait(240) for run in runs]
             folder = work_of(store)
             assert folder is not None
-            journal = read_journal(folder)[0]
-            starts = [e["event"] for e in journal].count("start")
-            resumes = [e["event"] for e in journal].count("resume")
+            event_log = read_event_log(folder)[0]
+            starts = [e["event"] for e in event_log].count("start")
+            resumes = [e["event"] for e in event_log].count("resume")
             waited = sum("waiting: another process is making" in log.read_text() for log in logs)
             ok = sorted(codes) == [-9, *[0] * (AT_ONCE - 1)] and (starts, resumes) == (1, 1)
             ok = ok and waited >= AT_ONCE - 1 and is_complete(folder)

@@ -17,7 +17,7 @@ from tests.faults.commands import Prepared, distill, kedro, steps_done, wait_for
 from tests.faults.record import Tally, counted, times
 from tests.servers import Server, sqlite_rows
 
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 
 TRIES = times(2)
 """Of each fault with each database: one takes half a minute."""
@@ -49,7 +49,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[tuple[str, Backend]]:
 
 def gap(folder: Path) -> float:
     """The longest time between two steps, in seconds."""
-    times = [e["time"] for e in read_journal(folder)[0] if e["event"] == "step"]
+    times = [e["time"] for e in read_event_log(folder)[0] if e["event"] == "step"]
     return max((b - a for a, b in pairwise(times)), default=0.0)
 
 

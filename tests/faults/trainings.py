@@ -18,7 +18,7 @@ from tests.training.conftest import PARAMS
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.checkpoints import Work
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json, sha256_file
 from alpkd_pipeline.tasks.sources.demo import TASK
 
@@ -159,8 +159,8 @@ def train(folder: Path) -> Child:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Everything of a finished training that must not depend on what happened to it."""
-    journal = read_journal(folder)[0]
-    steps = [e for e in journal if e["event"] == "step"]
+    event_log = read_event_log(folder)[0]
+    steps = [e for e in event_log if e["event"] == "step"]
     names = ("step", "epoch", "loss", "weighted", "watch", "lr", "grad_norm")
     metrics = read_json(folder / "metrics.json")
     answers = sorted((folder / "predictions").glob("*.csv"))
@@ -169,7 +169,7 @@ def outcome(folder: Path) -> dict[str, Any]:
         "answers": {path.name: sha256_file(path) for path in answers},
         "losses": [{n: e[n] for n in names if n in e} for e in steps],
         "evaluations": [
-            {n: e[n] for n in ("step", "scores", "best")} for e in journal if e["event"] == "eval"
+            {n: e[n] for n in ("step", "scores", "best")} for e in event_log if e["event"] == "eval"
         ],
         "metrics": {n: metrics[n] for n in ("scores", "best_step", "best_epoch", "steps")},
     }
@@ -181,5 +181,5 @@ def difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 
 def steps_said(folder: Path) -> int:
-    """How many lines of a journal speak of a step."""
-    return sum(e["event"] == "step" for e in read_journal(folder)[0])
+    """How many lines of an event log speak of a step."""
+    return sum(e["event"] == "step" for e in read_event_log(folder)[0])

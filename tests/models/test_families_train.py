@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 from alpkd_pipeline.distillation.method_table import resolve_method
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.checkpoints import Work
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
@@ -111,7 +111,7 @@ def test_methods_of_other_signals_train_on_a_family_or_say_why_not(
         return
     folder = train()
     assert read_json(folder / "metrics.json")["steps"] == 3
-    losses = [e["loss"] for e in read_journal(folder)[0] if e["event"] == "step"]
+    losses = [e["loss"] for e in read_event_log(folder)[0] if e["event"] == "step"]
     assert all(np.isfinite(list(loss.values())).all() for loss in losses)
     assert all(loss["intermediate"] > 0 for loss in losses)
 
@@ -124,7 +124,7 @@ def test_blocks_of_the_teacher_stand_in_on_every_family(
     folder = distil(tmp_path, nli, tokenizer, {"teacher": teacher}, "first", "theseus")
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert model.config.num_hidden_layers == 2
-    said = [e for e in read_journal(folder)[0] if e["event"] == "step"]
+    said = [e for e in read_event_log(folder)[0] if e["event"] == "step"]
     assert all(np.isfinite(event["loss"]["hard"]) for event in said)
     # 20 steps, of which the first 10 draw.
     shares = [event["watch"]["replaced"] for event in said]

@@ -208,7 +208,7 @@ def test_a_constant_answer_is_no_teacher(nli: Task, answer: int) -> None:
     assert "another order" in said if answer else "0.4000, a constant answer has 0.4000" in said
 
 
-def test_the_best_constant_follows_the_deciding_metric() -> None:
+def test_the_best_constant_follows_the_primary_metric() -> None:
     task = Task("rare", "classification", ("sentence",), ("no", "yes"), ("f1",))
     labels = np.array([0] * 8 + [1] * 2)
     # always yes: precision 2/10, recall 1, F1 = 2 * 2 / (10 + 2)
@@ -220,22 +220,22 @@ ONE_OF_TEN = np.array([0.0] * 9 + [10.0])
 """Mean 1, variance 9, median 0: the best constants are 1 for squares and 0 for absolute errors."""
 
 
-def deciding(metric: str) -> Task:
+def primary(metric: str) -> Task:
     return Task("numbers", "regression", ("sentence",), (), (metric,))
 
 
 @pytest.mark.parametrize(("metric", "best"), [("rmse", 3.0), ("mae", 1.0), ("pearson", 0.0)])
 def test_the_best_constant_of_a_regression(metric: str, best: float) -> None:
-    assert best_constant(deciding(metric), ONE_OF_TEN) == pytest.approx(best)
+    assert best_constant(primary(metric), ONE_OF_TEN) == pytest.approx(best)
 
 
 def test_a_teacher_with_a_larger_error_than_a_constant_is_none() -> None:
     # Squares (9 * 1.44 + 1) / 10 = 1.396, far below 9; absolute (9 * 1.2 + 1) / 10 = 1.18.
     answers = np.array([1.2] * 9 + [9.0])[:, None]
-    check_answers(deciding("rmse"), answers, ONE_OF_TEN)
-    said = refusal(check_answers, deciding("mae"), answers, ONE_OF_TEN)
+    check_answers(primary("rmse"), answers, ONE_OF_TEN)
+    said = refusal(check_answers, primary("mae"), answers, ONE_OF_TEN)
     assert "mae on numbers dev is 1.1800, a constant answer has 1.0000" in said
-    check_answers(deciding("mae"), answers - 0.7, ONE_OF_TEN)  # 0.62
+    check_answers(primary("mae"), answers - 0.7, ONE_OF_TEN)  # 0.62
 
 
 def test_a_useful_teacher_of_a_rare_class_passes_below_the_majority() -> None:
@@ -284,11 +284,11 @@ def test_a_trained_teacher_that_is_no_better_than_a_constant(sts: Task) -> None:
     check_learned(task, "t", "dev", np.array([0] * 2 + [2] * 8), labels)
     numbers = np.array([0.0, 1.0, 2.0, 5.0])
     said = refusal(check_learned, sts, "t", "holdout", np.full(4, 2.5), numbers)
-    assert f"its {sts.deciding_metric} on {sts.name} holdout is 0.0000" in said
+    assert f"its {sts.primary_metric} on {sts.name} holdout is 0.0000" in said
     refusal(check_learned, sts, "t", "holdout", -numbers, numbers)
     check_learned(sts, "t", "holdout", numbers / 100, numbers)
-    refusal(check_learned, deciding("rmse"), "t", "dev", np.full(10, 5.0), ONE_OF_TEN)
-    check_learned(deciding("rmse"), "t", "dev", ONE_OF_TEN + 1, ONE_OF_TEN)
+    refusal(check_learned, primary("rmse"), "t", "dev", np.full(10, 5.0), ONE_OF_TEN)
+    check_learned(primary("rmse"), "t", "dev", ONE_OF_TEN + 1, ONE_OF_TEN)
 
 
 def test_a_teacher_that_finds_a_rare_class_learned_something() -> None:

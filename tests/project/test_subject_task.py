@@ -32,7 +32,7 @@ def test_a_known_task_is_taken_as_it_is(name: str) -> None:
 
 def test_a_known_task_may_be_scored_otherwise() -> None:
     task = define_task("demo", metrics=("f1", "accuracy"))
-    assert task.deciding_metric == "f1"
+    assert task.primary_metric == "f1"
     assert task.label_names == DEMO.label_names
     assert KNOWN["demo"].metrics == DEMO.metrics
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from tests.reporting.conftest import PARAMS, Store
-from tests.reporting.studies import reseal, with_journal
+from tests.reporting.studies import reseal, with_event_log
 
 from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.project.params import CompareParams
@@ -104,7 +104,7 @@ def student(
     change: Change = lambda params, run: None,
     place: str = SCORES[0],
 ) -> Path:
-    """A student at a place in a grid, with a journal and its scores."""
+    """A student at a place in a grid, with an event log and its scores."""
     task, seed, teacher = cell["task"], cell["seed"], cell["teacher_seed"]
 
     def placed(params: dict[str, Any], run: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ def student(
     folder = store.student(seed, key=key, change=placed, p50_ms=3.0 + seed)
     found = {**RIGHT_SHAPE, "scores": {"dev": scores}, "seconds": 7.0 + seed}
     write_json(folder / "metrics.json", found)
-    with_journal(folder, 2)
+    with_event_log(folder, 2)
     answered(store, folder, scores, *said, place)
     return folder
 

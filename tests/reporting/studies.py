@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.layout import GEOMETRY, SEARCHES, SIGNALS, SWEEPS
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
@@ -70,17 +70,19 @@ def reseal(folder: Path) -> None:
     seal(folder, {name: value for name, value in facts.items() if name != "files"})
 
 
-def with_journal(folder: Path, epochs: int = 3, *, terms: Sequence[str] = ("hard", "soft")) -> None:
-    """A journal of a training whose scores rise and whose losses fall."""
-    with Journal(folder) as journal:
-        journal.write("start", name="x")
+def with_event_log(
+    folder: Path, epochs: int = 3, *, terms: Sequence[str] = ("hard", "soft")
+) -> None:
+    """An event log of a training whose scores rise and whose losses fall."""
+    with EventLog(folder) as event_log:
+        event_log.write("start", name="x")
         for epoch in range(1, epochs + 1):
             for half in (0.5, 1.0):
                 at = epoch - 1 + half
                 loss = {term: math.exp(-at) for term in terms}
-                journal.write("step", step=round(at * 10), epoch=at, loss=loss)
-            journal.write("eval", step=epoch * 10, epoch=epoch, scores={"accuracy": 0.2 * epoch})
-        journal.write("end")
+                event_log.write("step", step=round(at * 10), epoch=at, loss=loss)
+            event_log.write("eval", step=epoch * 10, epoch=epoch, scores={"accuracy": 0.2 * epoch})
+        event_log.write("end")
     reseal(folder)
 
 

@@ -1,7 +1,7 @@
 import logging
 
 import pytest
-from tests.reporting.studies import with_journal
+from tests.reporting.studies import with_event_log
 
 from alpkd_pipeline.reporting.curves import (
     BINS,
@@ -14,9 +14,9 @@ from alpkd_pipeline.store.manifest import seal
 from alpkd_pipeline.store.run_folder import DamagedError
 
 
-def test_scores_and_losses_of_a_journal(store):
+def test_scores_and_losses_of_a_event_log(store):
     folder = store.student(0)
-    with_journal(folder, epochs=2)
+    with_event_log(folder, epochs=2)
     found = run_curves(folder, "accuracy")
     assert found.scores == [(1.0, 0.2), (2.0, 0.4)]
     assert [epoch for epoch, _ in found.losses["hard"]] == [0.5, 1.0, 1.5, 2.0]
@@ -34,7 +34,7 @@ def test_values_that_are_not_finite_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("text", ['{"event": "step", "epoch"', '{"event": "step"}'])
-def test_a_journal_of_another_shape_gives_nothing_and_says_so(tmp_path, caplog, text):
+def test_a_event_log_of_another_shape_gives_nothing_and_says_so(tmp_path, caplog, text):
     (tmp_path / "events.jsonl").write_text(text)
     seal(tmp_path, {})
     with caplog.at_level(logging.WARNING):
@@ -42,16 +42,16 @@ def test_a_journal_of_another_shape_gives_nothing_and_says_so(tmp_path, caplog, 
     assert "cannot be read" in caplog.text
 
 
-def test_a_journal_that_is_not_what_was_written_is_refused(store):
+def test_a_event_log_that_is_not_what_was_written_is_refused(store):
     folder = store.student(0)
-    with_journal(folder, epochs=2)
+    with_event_log(folder, epochs=2)
     path = folder / "events.jsonl"
     path.write_text(path.read_text().replace("0.2", "0.9"))
     with pytest.raises(DamagedError, match=r"events\.jsonl is damaged"):
         run_curves(folder, "accuracy")
 
 
-def test_no_journal_gives_nothing(tmp_path):
+def test_no_event_log_gives_nothing(tmp_path):
     seal(tmp_path, {})
     assert run_curves(tmp_path, "accuracy") == RunCurves((), {})
 

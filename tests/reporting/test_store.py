@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from tests.renames import at_every_look, before_look
 from tests.reporting.stored_answers import RIGHT, with_answers
-from tests.reporting.studies import reseal, signals, with_journal
+from tests.reporting.studies import reseal, signals, with_event_log
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reporting.collect import gather
@@ -44,7 +44,7 @@ def test_unfinished_folders_are_passed_over(store):
 def everything(store):
     """Folders with all that a comparison reads, by the file that is read of them."""
     student, teacher = store.student(0, p50_ms=1.0), store.teacher()
-    with_journal(student)
+    with_event_log(student)
     splits = {"dev": {"rows": 408, "scores": {"accuracy": 0.75}}}
     return {
         "run.json": student,
@@ -134,7 +134,7 @@ def test_scores_of_the_evaluation_come_first(store):
     )
     (record,) = finished_runs(store.root, STUDENTS)
     assert list(record.scores.items()) == [("dev.accuracy", 0.75), ("dev.f1", 0.7)]
-    assert record.deciding_score == 0.75
+    assert record.primary_score == 0.75
 
 
 def test_before_an_evaluation_the_training_speaks(store):
@@ -172,7 +172,7 @@ def test_metrics_of_a_user_s_own_are_those_of_the_newest_evaluation(store):
         ("dev.sides.more", 2.0),
     ]
     assert record.own_metrics == {"mine": "2" * 64, "sides": "2" * 64}
-    assert record.deciding_score == 0.75
+    assert record.primary_score == 0.75
 
 
 def test_without_dev_scores_an_evaluation_with_own_metrics_is_enough(store):

@@ -56,7 +56,7 @@ def test_only_dev_is_shown_of_an_evaluation(models: dict[str, Path], tmp_path: P
     assert line.scores == {"dev accuracy": 0.85, "dev mine": 2.5}
 
 
-def test_the_deciding_metric_comes_first(models: dict[str, Path], tmp_path: Path) -> None:
+def test_the_primary_metric_comes_first(models: dict[str, Path], tmp_path: Path) -> None:
     found = scores(tmp_path / "ss", dev={"accuracy": 0.8, "matthews": 0.4})
     (line,) = cell_summary(models, {"student": found})
     assert list(line.scores) == ["dev matthews", "dev accuracy"]

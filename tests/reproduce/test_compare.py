@@ -11,7 +11,7 @@ def test_the_same_files_are_bitwise_equal(then: StoredRun, now: Make) -> None:
     assert found.bitwise
     assert found.losses.steps == 3
     assert [(answer.name, answer.rows) for answer in found.answers] == [("training/dev", 4)]
-    assert found.deciding == ("dev.accuracy", 0.75, 0.75)
+    assert found.primary == ("dev.accuracy", 0.75, 0.75)
 
 
 def test_the_key_is_no_part_of_it(then: StoredRun, now: Make) -> None:
@@ -25,7 +25,7 @@ def test_other_weights_alone_are_no_longer_equal(then: StoredRun, now: Make) -> 
     assert all(answer.equal for answer in found.answers)
 
 
-def test_a_damaged_journal_is_told_and_not_equal(then: StoredRun, now: Make) -> None:
+def test_a_damaged_event_log_is_told_and_not_equal(then: StoredRun, now: Make) -> None:
     path = then.path / "events.jsonl"
     path.write_bytes(b"\x00" + path.read_bytes()[1:])
     found = compare_models(then, now())

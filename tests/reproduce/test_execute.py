@@ -7,7 +7,7 @@ import pytest
 from tests.reporting.conftest import PARAMS
 from tests.reproduce.conftest import BROUGHT, write_run
 
-from alpkd_pipeline.reproduce.execute import Workshop, made_run
+from alpkd_pipeline.reproduce.execute import WorkerProcess, made_run
 
 WORKER = """
 import json, os, sys
@@ -23,7 +23,7 @@ for line in sys.stdin:
 """
 
 
-def workshop(root: Path, place: str = "experiments") -> Workshop:
+def worker(root: Path, place: str = "experiments") -> WorkerProcess:
     """One whose source is a package of the same name with a worker that only pretends."""
     package = root / "src" / "alpkd_pipeline"
     folder = package / place
@@ -32,11 +32,11 @@ def workshop(root: Path, place: str = "experiments") -> Workshop:
     while folder != package.parent:
         (folder / "__init__.py").touch()
         folder = folder.parent
-    return Workshop(root, root / "src", root / "logs" / "rerun.log")
+    return WorkerProcess(root, root / "src", root / "logs" / "rerun.log")
 
 
 def test_it_runs_the_code_that_it_is_given(tmp_path: Path) -> None:
-    with workshop(tmp_path) as shop:
+    with worker(tmp_path) as shop:
         assert shop.make("student", {}, "good") is None
         assert shop.make("teacher", {}, "good") is None
     log = (tmp_path / "logs/rerun.log").read_text().splitlines()
@@ -44,19 +44,19 @@ def test_it_runs_the_code_that_it_is_given(tmp_path: Path) -> None:
 
 
 def test_an_older_commit_has_its_worker_elsewhere(tmp_path: Path) -> None:
-    with workshop(tmp_path, "orchestration/sweep") as shop:
+    with worker(tmp_path, "orchestration/sweep") as shop:
         assert shop.make("student", {}, "good") is None
 
 
 def test_a_failure_is_a_line_that_names_the_log(tmp_path: Path) -> None:
-    with workshop(tmp_path) as shop:
+    with worker(tmp_path) as shop:
         said = shop.make("student", {}, "bad")
         assert said == f"no rows [log: {tmp_path}/logs/rerun.log]"
         assert shop.make("student", {}, "good") is None
 
 
 def test_a_process_that_dies_is_told_and_replaced(tmp_path: Path) -> None:
-    with workshop(tmp_path) as shop:
+    with worker(tmp_path) as shop:
         said = shop.make("student", {}, "dies") or ""
         assert "exit code 3" in said
         assert said.endswith(": the last words")

@@ -36,9 +36,9 @@ def test_the_student(student: StoredRun) -> None:
         ("damage", "events.jsonl of the student"),
         ("damage", "run.json of the student"),
     ]
-    journal = damage(student)[0]
-    assert journal.then == f"sha256 {student.manifest['files']['events.jsonl']['sha256']}"
-    assert journal.now == sha256_file(student.path / "events.jsonl")
+    event_log = damage(student)[0]
+    assert event_log.then == f"sha256 {student.manifest['files']['events.jsonl']['sha256']}"
+    assert event_log.now == sha256_file(student.path / "events.jsonl")
 
 
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])

@@ -11,14 +11,14 @@ from tests.reproduce.conftest import write_run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reproduce import plan as plan_module
 from alpkd_pipeline.reproduce import run as run_module
-from alpkd_pipeline.reproduce.execute import Workshop
+from alpkd_pipeline.reproduce.execute import WorkerProcess
 from alpkd_pipeline.reproduce.original import StoredRun
 from alpkd_pipeline.reproduce.result import Rerun, RerunResult
 from alpkd_pipeline.reproduce.run import Setting, run_again
 from alpkd_pipeline.reproduce.verdict import BITWISE, DRIFTED, FAILED
 
 
-class ToyWorkshop(Workshop):
+class ToyWorkerProcess(WorkerProcess):
     """Writes what was asked for at once; seed 1 goes wrong, seed 2 is interrupted once."""
 
     interrupt = False
@@ -26,7 +26,7 @@ class ToyWorkshop(Workshop):
     def make(self, stage: str, params: Mapping[str, Any], name: str) -> str | None:
         if params["seed"] == 1:
             raise UserError("its folder cannot be read")
-        if params["seed"] == 2 and ToyWorkshop.interrupt:
+        if params["seed"] == 2 and ToyWorkerProcess.interrupt:
             raise KeyboardInterrupt
         again = {"params": {n: value for n, value in params.items() if n != "run"}}
         write_run(Path(params["run"]["store"]), stage=stage, key=name[-8:] * 8, run=again)
@@ -39,7 +39,7 @@ def original(store: Path, seed: int) -> StoredRun:
 
 @pytest.fixture
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
-    monkeypatch.setattr(run_module, "Workshop", ToyWorkshop)
+    monkeypatch.setattr(run_module, "WorkerProcess", ToyWorkerProcess)
     return Setting(tmp_path, None, tmp_path / "store", None, True, "kedro rerun", lambda _: None)
 
 
@@ -64,13 +64,13 @@ def test_an_interrupted_one_goes_on_only_with_the_same_data_and_code(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, later: str, goes_on: bool
 ) -> None:
     one = original(setting.store, 2)
-    monkeypatch.setattr(ToyWorkshop, "interrupt", True)
+    monkeypatch.setattr(ToyWorkerProcess, "interrupt", True)
     with pytest.raises(KeyboardInterrupt):
         made(setting, [Rerun(one, today={"source": "1"})])
     (left,) = fresh_stores(setting)
     half = setting.store / "09_reruns" / left / "half"
     half.touch()
-    monkeypatch.setattr(ToyWorkshop, "interrupt", False)
+    monkeypatch.setattr(ToyWorkerProcess, "interrupt", False)
     assert made(setting, [Rerun(one, today={"source": later})]).verdict == BITWISE
     assert half.exists() == goes_on
 
@@ -79,13 +79,13 @@ def test_an_interrupted_one_of_other_libraries_begins_again(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = original(setting.store, 2)
-    monkeypatch.setattr(ToyWorkshop, "interrupt", True)
+    monkeypatch.setattr(ToyWorkerProcess, "interrupt", True)
     with pytest.raises(KeyboardInterrupt):
         made(setting, [Rerun(one)])
     (left,) = fresh_stores(setting)
     half = setting.store / "09_reruns" / left / "half"
     half.touch()
-    monkeypatch.setattr(ToyWorkshop, "interrupt", False)
+    monkeypatch.setattr(ToyWorkerProcess, "interrupt", False)
     other = {"python": "3.11.7", "libraries": {"torch": "2.12.0"}}
     monkeypatch.setattr(plan_module, "provenance", lambda _: other)
     made(setting, [Rerun(one)])

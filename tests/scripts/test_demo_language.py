@@ -52,18 +52,18 @@ class Parser:
             self.take()
             aside = self.sentence(comma=False)
             assert self.take() == [","]
-            deciding = self.sentence(comma)
-            y = deciding.polarity
-            tags = (y, *aside.tags, y, *deciding.tags)
-            return Parsed(y, tags, 1 + max(aside.height, deciding.height))
+            primary = self.sentence(comma)
+            y = primary.polarity
+            tags = (y, *aside.tags, y, *primary.tags)
+            return Parsed(y, tags, 1 + max(aside.height, primary.height))
         if not self.starts_with_thing():
             return self.reported(comma)
         clause = self.clause()
         if self.next_is("but"):
             self.take()
-            deciding = self.sentence(comma)
-            y = deciding.polarity
-            return Parsed(y, (*clause.tags, y, *deciding.tags), 1 + deciding.height)
+            primary = self.sentence(comma)
+            y = primary.polarity
+            return Parsed(y, (*clause.tags, y, *primary.tags), 1 + primary.height)
         link = 3 if comma and self.next_is(",", "even", "if") else int(self.next_is("although"))
         if link == 0:
             return clause

@@ -117,20 +117,20 @@ def test_a_damaged_best_model_becomes_no_result(tmp_path: Path) -> None:
     assert not (tmp_path / "model.safetensors").exists()
 
 
-def test_one_whose_journal_was_damaged_is_passed_over(
+def test_one_whose_event_log_was_damaged_is_passed_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = tmp_path / "events.jsonl"
-    journal.write_text("one\n")
+    event_log = tmp_path / "events.jsonl"
+    event_log.write_text("one\n")
     save(tmp_path, 1)
-    journal.write_text("one\ntwo\n")
+    event_log.write_text("one\ntwo\n")
     save(tmp_path, 2)
-    journal.write_text("one\ntwo\nthree\n")  # written later
+    event_log.write_text("one\ntwo\nthree\n")  # written later
     assert len(list(good_checkpoints(tmp_path))) == 2
-    journal.write_text("one\ntwp\nthree\n")
+    event_log.write_text("one\ntwp\nthree\n")
     assert [folder.name for folder, _ in good_checkpoints(tmp_path)] == ["step-00000001"]
     assert "events.jsonl is damaged: its first 8 bytes differ" in caplog.text
-    journal.write_text("on")
+    event_log.write_text("on")
     assert list(good_checkpoints(tmp_path)) == []
 
 

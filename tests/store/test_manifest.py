@@ -100,7 +100,7 @@ def test_a_manifest_without_a_hash_of_its_own_still_counts(folder: Path) -> None
 
 
 def test_a_file_that_has_grown_makes_it_incomplete(folder: Path) -> None:
-    """A journal, say, that a process without the lock went on writing to."""
+    """An event log, say, that a process without the lock went on writing to."""
     seal(folder, {"key": "k"})
     with (folder / "a.bin").open("ab") as file:
         file.write(b"!")

@@ -87,7 +87,7 @@ def test_the_innermost_context_tells(tmp_path: Path) -> None:
     outer, inner = room_for(tmp_path / "stage"), room_for(tmp_path / "journal")
     with pytest.raises(DiskFullError) as caught, outer, inner:
         raise OSError(errno.ENOSPC, "x")
-    assert str(caught.value).startswith(f"{tmp_path / 'journal'} could not be written")
+    assert str(caught.value).startswith(f"{tmp_path / 'event_log'} could not be written")
 
 
 def test_a_file_that_the_system_names_is_told(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_what_a_checkpoint_goes_on_with_is_read_too(store: SmallStore, name: str
 def test_what_the_training_would_refuse_is_bad_and_what_it_allows_is_not(
     store: SmallStore,
 ) -> None:
-    """The journal may be longer than its last checkpoint knows; run.json never changes."""
+    """The event log may be longer than its last checkpoint knows; run.json never changes."""
     work = store.interrupted("half", "ids", "big", "said")
     for name, refused in (("events.jsonl", False), ("run.json", True)):
         with (work / name).open("a") as file:

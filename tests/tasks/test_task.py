@@ -22,7 +22,7 @@ def test_outputs_of_the_classifier() -> None:
 
 
 def test_the_first_metric_decides() -> None:
-    assert MOOD.deciding_metric == "f1_macro"
+    assert MOOD.primary_metric == "f1_macro"
 
 
 def test_splits_have_usual_names() -> None:

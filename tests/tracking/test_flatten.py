@@ -236,7 +236,7 @@ def test_the_note_of_a_finished_run() -> None:
     ]
 
 
-def test_tags_of_what_the_journal_says() -> None:
+def test_tags_of_what_the_event_log_says() -> None:
     events = [
         {"event": "start", "device": "cuda", "threads": 2},
         {"event": "memory", "doing": "training", "rows": 8, "instead_of": 16, "step": 1},

@@ -203,12 +203,12 @@ def test_a_database_that_was_deleted_is_filled_again(
 def test_a_resumed_training_keeps_its_run(
     settings: TrackingSettings, training: Make, rows: Rows, seen_short: bool
 ) -> None:
-    """The journal was cut back to a checkpoint; steps 9 to 12 come a second time."""
+    """The event log was cut back to a checkpoint; steps 9 to 12 come a second time."""
     made = training().begin().steps(1, 12)
     sync = FolderSync(made.work, settings, live=True)
     sync.catch_up()
-    journal = made.work / "events.jsonl"
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:9]))
+    event_log = made.work / "events.jsonl"
+    event_log.write_text("".join(event_log.read_text().splitlines(keepends=True)[:9]))
     if seen_short:
         sync.catch_up()
     made.write({"event": "start", "time": 1.7e9 + 50, "device": "cuda"}).steps(9, 20)

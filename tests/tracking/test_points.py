@@ -99,12 +99,12 @@ def test_charts_begin_with_the_score_and_end_with_what_is_watched(
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     prefix = SystemMetricsMonitor("run")._metrics_prefix
-    journal = [
+    event_log = [
         step(1, memory_mb=1, watch={"variance": 1}, lr=1),
         eval_event(1),
         {"event": "epoch", "time": 1, "step": 1, "seconds": 2.0, "padding_percent": 1.5},
     ]
-    points = [point for event in journal for point in event_points(event, selection)]
+    points = [point for event in event_log for point in event_points(event, selection)]
     names = {point.name for point in [*points, *closing_points(METRICS, 1)]} | {"score"}
     assert {name for name in names if name.startswith(prefix)} == {"system/memory_mb"}
     drawn = sorted(names - {"system/memory_mb"}, key=lambda name: ("/" not in name, name))

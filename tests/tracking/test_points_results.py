@@ -84,7 +84,7 @@ def test_a_folder_outside_a_store_has_no_scores() -> None:
     assert find_scores(Path("x")) is None
 
 
-def test_the_deciding_score_has_one_name_for_all_tasks(store: Store) -> None:
+def test_the_primary_score_has_one_name_for_all_tasks(store: Store) -> None:
     store.score(store.student, "student", "8" * 64, of=KEY, dev=DEV, dev_mismatched=DEV)
     found = find_scores(store.student)
     assert found is not None

@@ -16,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from alpkd_pipeline.errors import DiskFullError
 from alpkd_pipeline.models.source import DEMO_FOLDER
 from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, steps_of
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json, sha256_file, write_json
 from alpkd_pipeline.training import checkpoint
 from alpkd_pipeline.training import run as run_module
@@ -52,10 +52,10 @@ def killed_after(step: int) -> Iterator[None]:
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    """The journal without what time and machine put in."""
+    """The event log without what time and machine put in."""
     timed = ("time", "examples_per_second", "data_percent", "memory_mb", "cpu_percent", "seconds")
     timed += ("tokens_per_second", "name")
-    events = read_journal(folder)[0]
+    events = read_event_log(folder)[0]
     return [
         {name: value for name, value in event.items() if name not in timed}
         for event in events
@@ -64,14 +64,14 @@ def told(folder: Path) -> list[dict[str, Any]]:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """Weights, answers and journal of a finished training."""
+    """Weights, answers and event log of a finished training."""
     files = ("model.safetensors", "config.json", "predictions/dev.csv")
     metrics = read_json(folder / "metrics.json")
     kept = {k: v for k, v in metrics.items() if "second" not in k}
     return {
         **{name: sha256_file(folder / name) for name in files if (folder / name).exists()},
         "metrics": kept,
-        "journal": told(folder),
+        "event_log": told(folder),
     }
 
 
@@ -171,7 +171,7 @@ def test_it_stops_as_often_as_it_likes(student) -> None:
         with killed_after(5), pytest.raises(Killed):
             run_stage(folder)
     assert result(run_stage(folder)) == whole
-    resumes = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    resumes = [event for event in read_event_log(folder)[0] if event["event"] == "resume"]
     assert [event["after_step"] for event in resumes] == [4, 8, 12, 16]
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_checkpoint_is_passed_over(student, file, damage, caplog) -> N
     spoil(folder / CHECKPOINTS / "step-00000016" / file, damage)
     assert result(run_stage(folder)) == whole
     assert "checkpoint of step 16 is passed over: " in caplog.text
-    (event,) = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    (event,) = [event for event in read_event_log(folder)[0] if event["event"] == "resume"]
     assert event["after_step"] == 12
 
 
@@ -221,7 +221,7 @@ def test_with_nothing_whole_left_it_begins_again(student) -> None:
     for step in (12, 16):
         spoil(folder / CHECKPOINTS / f"step-{step:08d}" / "state.safetensors", "flip")
     assert result(run_stage(folder)) == whole
-    assert not any(event["event"] == "resume" for event in read_journal(folder)[0])
+    assert not any(event["event"] == "resume" for event in read_event_log(folder)[0])
 
 
 def test_a_damaged_older_checkpoint_disturbs_no_later_save(student) -> None:
@@ -237,7 +237,7 @@ def test_a_training_without_checkpoints_keeps_one_best_model(student) -> None:
     changes = {"training__checkpoint_every": "never", "training__eval_every": 1}
     folder = student("one", **changes)
     run_stage(folder)
-    kept = [event["best"] for event in read_journal(folder)[0] if event["event"] == "eval"]
+    kept = [event["best"] for event in read_event_log(folder)[0] if event["event"] == "eval"]
     assert sum(kept) > 1
     assert len(steps_of(folder / BEST)) == 1
 
@@ -287,7 +287,7 @@ def test_a_training_that_shrank_goes_on_as_it_was(student, step: int, caplog) ->
             run_stage(folder)
         caplog.clear()
         assert result(run_stage(folder)) == whole
-    told = [event for event in read_journal(folder)[0] if event["event"] == "memory"]
+    told = [event for event in read_event_log(folder)[0] if event["event"] == "memory"]
     assert [(e["doing"], e["rows"], e["instead_of"]) for e in told] == [
         ("training", 8, 16),
         ("evaluation", 16, 32),
@@ -316,7 +316,7 @@ def test_nothing_is_said_where_the_memory_suffices(student) -> None:
 # A disk that is full -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("leave", [0, 60_000, 400_000], ids=["journal", "best", "checkpoint"])
+@pytest.mark.parametrize("leave", [0, 60_000, 400_000], ids=["event log", "best", "checkpoint"])
 def test_a_full_disk_loses_nothing(student, tmp_path: Path, leave: int) -> None:
     whole = whole_of(student)
     with small_disk(tmp_path / "small", 24) as disk:
@@ -405,7 +405,7 @@ def test_it_goes_on_elsewhere_and_says_so(student, caplog, monkeypatch) -> None:
     run_stage(folder)
     torch_here = here(resolve_hardware("cpu", "fp32", 1))["libraries"]["torch"]
     differs = {"threads": [1, 2], "libraries.torch": [torch_here, "9.9"]}
-    (event,) = [event for event in read_journal(folder)[0] if event["event"] == "resume"]
+    (event,) = [event for event in read_event_log(folder)[0] if event["event"] == "resume"]
     assert (event["after_step"], event["differs"]) == (8, differs)
     metrics = read_json(folder / "metrics.json")
     assert metrics["resumed_on"] == [{"after_step": 8, "differs": differs}]

@@ -41,7 +41,7 @@ def test_what_moves_none_of_them() -> None:
     assert differences(HERE, HERE | {"python": "3.11.9", "platform": "Linux-6.8"}) == {}
 
 
-def test_a_journal_that_does_not_say_is_like_any_place() -> None:
+def test_a_event_log_that_does_not_say_is_like_any_place() -> None:
     assert differences({}, HERE) == {}
     assert last_environment([{"event": "step"}]) == {}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import Make
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import read_json, seal
 from alpkd_pipeline.store.run_folder import verify
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
@@ -46,13 +46,13 @@ def test_a_finished_folder_is_left_alone(begin: Make, teacher: Path, encoded: Pa
     assert {path.name for path in folder.iterdir()} == before
 
 
-def test_the_journal_of_an_interrupted_training_is_not_continued(
+def test_the_event_log_of_an_interrupted_training_is_not_continued(
     begin: Make, teacher: Path, encoded: Path
 ) -> None:
     folder = begin("again", "teacher", {"encoded": encoded, "model": teacher})
     (folder / "events.jsonl").write_text('{"event": "start", "time": 1, "name": "old"}\n')
     train_folder(folder)
-    starts = [event for event in read_journal(folder)[0] if event["event"] == "start"]
+    starts = [event for event in read_event_log(folder)[0] if event["event"] == "start"]
     assert [event["name"] for event in starts] == ["again"]
 
 

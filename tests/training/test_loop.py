@@ -1,4 +1,4 @@
-"""The loop on a toy model with a hand-made step: its order, its numbers, its journal."""
+"""The loop on a toy model with a hand-made step: its order, its numbers, its event log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.run_settings import TrainingSettings
-from alpkd_pipeline.store.journal import Journal, read_journal
+from alpkd_pipeline.store.event_log import EventLog, read_event_log
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.batching import Batch, Selection
@@ -120,7 +120,7 @@ class World:
                 return Evaluation({first: value, "f1": 1 - value}, more.get("details", {}))
 
             def keep_best(self, found: Evaluation, step: int, left: float) -> None:
-                world.story.append(f"keep {found.deciding:g}")
+                world.story.append(f"keep {found.primary:g}")
                 world.left.append(left)
 
         learner = Learner(
@@ -134,11 +134,11 @@ class World:
         run = RunConfig(self.folder, "student", "toy", TASK, params, {})
         rows = more.get("rows", np.arange(len(self.train)))
         chosen = Selection(self.train, rows, "dev", self.train, rows, "dev")
-        with Journal(self.folder) as journal:
-            return fit(learner, Judge(), run, chosen, journal=journal)
+        with EventLog(self.folder) as event_log:
+            return fit(learner, Judge(), run, chosen, event_log=event_log)
 
     def events(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in read_journal(self.folder)[0] if event["event"] == kind]
+        return [event for event in read_event_log(self.folder)[0] if event["event"] == kind]
 
 
 @pytest.fixture
@@ -289,7 +289,7 @@ def test_only_better_weights_are_kept_and_the_first_of_equals(world: World) -> N
 
 
 def test_the_first_score_decides(world: World) -> None:
-    assert Evaluation({"matthews": 0.2, "accuracy": 0.9}).deciding == 0.2
+    assert Evaluation({"matthews": 0.2, "accuracy": 0.9}).primary == 0.2
     result = world.fit(replace(SETTINGS, epochs=2, batch_size=8), scores=[0.2, 0.1])
     assert result.best_epoch == 1
 
@@ -299,7 +299,7 @@ def test_the_smallest_error_is_the_best(world: World, metric: str) -> None:
     settings = replace(SETTINGS, epochs=5, batch_size=8)
     result = world.fit(settings, scores=[0.7, 0.5, 0.6, 0.5, 0.9], metric=metric)
     assert [line for line in world.story if line.startswith("keep")] == ["keep 0.7", "keep 0.5"]
-    assert (result.best_epoch, result.best.deciding) == (2, 0.5)
+    assert (result.best_epoch, result.best.primary) == (2, 0.5)
     assert [event["best"] for event in world.events("eval")] == [True, True, False, False, False]
 
 
@@ -311,7 +311,7 @@ def test_patience_waits_for_a_smaller_error(world: World) -> None:
 
 def test_a_negative_score_may_be_the_best(world: World) -> None:
     result = world.fit(replace(SETTINGS, epochs=2, batch_size=8), scores=[-0.5, -0.2])
-    assert result.best.deciding == -0.2
+    assert result.best.primary == -0.2
 
 
 @pytest.mark.parametrize(
@@ -366,7 +366,7 @@ def test_the_time_of_evaluations_is_told_apart(world: World) -> None:
     assert world.events("step")[3]["examples_per_second"] > 4 / 0.2
 
 
-# The journal -------------------------------------------------------------------------------------
+# The event log ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

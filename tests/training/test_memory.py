@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.journal import Journal, read_journal
+from alpkd_pipeline.store.event_log import EventLog, read_event_log
 from alpkd_pipeline.training.memory import (
-    RowLimit,
+    MicrobatchSize,
     attempt,
     is_out_of_memory,
-    journalled_limit,
+    logged_limit,
     memory_faults,
 )
 
@@ -75,7 +75,7 @@ def test_what_failed_is_not_kept_alive() -> None:
 
 def test_halves_until_it_fits_and_stays_there(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[dict[str, Any]] = []
-    limit = RowLimit(16, "evaluation", heard.append)
+    limit = MicrobatchSize(16, "evaluation", heard.append)
     sizes: list[int] = []
 
     def work(rows: np.ndarray) -> list[int]:
@@ -99,7 +99,7 @@ def test_halves_until_it_fits_and_stays_there(caplog: pytest.LogCaptureFixture) 
 
 
 def test_an_odd_number_of_rows_shrinks_to_one() -> None:
-    limit = RowLimit(7, "training")
+    limit = MicrobatchSize(7, "training")
     for expected in (4, 2, 1):
         limit.halve(limit.rows, CUDA, step=3)
         assert limit.rows == expected
@@ -112,7 +112,7 @@ def test_a_single_row_that_does_not_fit_is_the_end() -> None:
         raise torch.OutOfMemoryError(CUDA)
 
     with pytest.raises(UserError) as caught:
-        list(RowLimit(2, "training").each(np.arange(2), work))
+        list(MicrobatchSize(2, "training").each(np.arange(2), work))
     line = str(caught.value)
     assert line.startswith("out of memory in training with a single row at a time (CUDA out of mem")
     assert "lower task.max_length" in line
@@ -126,15 +126,15 @@ def test_models_that_do_not_fit_are_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_journal_remembers_what_did_not_fit(tmp_path: Path) -> None:
-    with Journal(tmp_path) as journal:
-        first = journalled_limit(16, "training", journal, [])
-        other = journalled_limit(64, "evaluation", journal, [])
+def test_a_event_log_remembers_what_did_not_fit(tmp_path: Path) -> None:
+    with EventLog(tmp_path) as event_log:
+        first = logged_limit(16, "training", event_log, [])
+        other = logged_limit(64, "evaluation", event_log, [])
         first.halve(16, CUDA, step=3)
         first.halve(8, CUDA, step=5)
         other.halve(64, CUDA)
-        events, _ = read_journal(tmp_path)
+        events, _ = read_event_log(tmp_path)
         assert [event["event"] for event in events] == ["memory"] * 3
-        assert journalled_limit(16, "training", journal, events).rows == 4
-        assert journalled_limit(64, "evaluation", journal, events).rows == 32
-        assert journalled_limit(64, "evaluation", journal, events).whole == 64
+        assert logged_limit(16, "training", event_log, events).rows == 4
+        assert logged_limit(64, "evaluation", event_log, events).rows == 32
+        assert logged_limit(64, "evaluation", event_log, events).whole == 64

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import iterate_outputs, predict
 
 SPLIT = random_rows(7)
 
 
-def at_once(rows: int) -> RowLimit:
-    return RowLimit(rows, "evaluation")
+def at_once(rows: int) -> MicrobatchSize:
+    return MicrobatchSize(rows, "evaluation")
 
 
 @pytest.fixture(params=["fp32"])
@@ -99,7 +99,7 @@ def test_the_mode_is_restored_for_a_reader_that_stops_early(accelerator: Acceler
 def test_a_batch_too_large_for_the_memory_goes_through_in_parts(accelerator: Accelerator) -> None:
     model = tiny_bert()
     whole = predict(loaded(model, accelerator), SPLIT, at_once(7))
-    limit = RowLimit(7, "evaluation")
+    limit = MicrobatchSize(7, "evaluation")
     with room_for_rows(2):
         outputs = list(iterate_outputs(loaded(model, accelerator), SPLIT, limit))
         assert [len(out.rows) for out in outputs] == [2, 2, 2, 1]

@@ -93,7 +93,7 @@ def test_the_largest_possible_entropy_is_that_of_the_bucket() -> None:
     assert np.array(buckets["weights"])[0, 2:].tolist() == [0, 0]
 
 
-def test_it_is_ready_for_the_journal() -> None:
+def test_it_is_ready_for_the_event_log() -> None:
     found = look(method("alp_kd"), [0, 1])
     assert json.loads(json.dumps(found)) == found
     assert np.array(found["weights"]).sum(axis=1) == pytest.approx([1, 1])

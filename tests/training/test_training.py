@@ -20,7 +20,7 @@ from alpkd_pipeline.distillation.methods.rail_kd import RailKd
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.store.journal import read_journal
+from alpkd_pipeline.store.event_log import read_event_log
 from alpkd_pipeline.store.manifest import is_complete, read_json, sha256_file
 from alpkd_pipeline.tasks.encode import encode_splits, read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK, load
@@ -35,7 +35,7 @@ def weights(folder: Path) -> str:
 
 
 def steps(folder: Path) -> list[dict]:
-    return [event for event in read_journal(folder)[0] if event["event"] == "step"]
+    return [event for event in read_event_log(folder)[0] if event["event"] == "step"]
 
 
 def test_a_teacher_leaves_a_whole_folder(teacher: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_model_cuts_texts_where_its_training_cut_them(begin, encoded, encoded_
     assert AutoTokenizer.from_pretrained(student).model_max_length == 64
 
 
-def test_the_journal_tells_every_logged_step(teacher: Path) -> None:
+def test_the_event_log_tells_every_logged_step(teacher: Path) -> None:
     logged = steps(teacher)
     assert [event["step"] for event in logged] == [1, 2, 4, 6]
     assert logged[-1]["epoch"] == 1.0
@@ -64,8 +64,8 @@ def test_the_journal_tells_every_logged_step(teacher: Path) -> None:
     assert {"lr", "grad_norm", "examples_per_second", "memory_mb"} <= set(logged[0])
 
 
-def test_the_journal_tells_how_each_epoch_went(teacher: Path) -> None:
-    (event,) = [event for event in read_journal(teacher)[0] if event["event"] == "epoch"]
+def test_the_event_log_tells_how_each_epoch_went(teacher: Path) -> None:
+    (event,) = [event for event in read_event_log(teacher)[0] if event["event"] == "epoch"]
     assert (event["epoch"], event["step"]) == (1, 6)
     assert 0 < event["padding_percent"] < 60
     assert event["tokens_per_second"] > event["examples_per_second"] > 0
@@ -75,7 +75,7 @@ def test_plainly_random_batches_hold_more_padding(begin, encoded, teacher: Path)
     inputs = {"encoded": encoded, "model": DEMO_FOLDER}
     plain = run_stage(begin("plain", "teacher", inputs, teacher__training__group_by_length=False))
     grouped, random = (
-        next(e["padding_percent"] for e in read_journal(folder)[0] if e["event"] == "epoch")
+        next(e["padding_percent"] for e in read_event_log(folder)[0] if e["event"] == "epoch")
         for folder in (teacher, plain)
     )
     assert random > grouped
@@ -143,7 +143,7 @@ def test_every_method_trains(name, begin, encoded, teacher, signals) -> None:
 
 
 @pytest.mark.parametrize("name", ["rail_kd", "minilmv2", "tinybert", "fdd", "lad"])
-def test_what_a_method_watches_is_in_the_journal(name, begin, encoded, teacher, signals) -> None:
+def test_what_a_method_watches_is_in_the_event_log(name, begin, encoded, teacher, signals) -> None:
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     own = {
         "rail_kd": ({"mode": "layer", "width": 128, "reduction": "sum"}, ["teacher_variance"]),
@@ -298,7 +298,7 @@ def test_evaluation_every_n_steps_and_patience(begin, encoded, teacher, signals)
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     changes = {"training__eval_every": 2, "training__patience": 1, "training__lr": 1e-12}
     folder = run_stage(begin("patient", "student", inputs, training__epochs=4, **changes))
-    evals = [e for e in read_journal(folder)[0] if e["event"] == "eval"]
+    evals = [e for e in read_event_log(folder)[0] if e["event"] == "eval"]
     assert [e["step"] for e in evals] == [2, 4]
     assert [e["best"] for e in evals] == [True, False]
     assert read_json(folder / "metrics.json")["epochs"] == 1
@@ -381,7 +381,7 @@ def test_a_finished_folder_is_not_trained_again(begin, encoded) -> None:
     assert weights(folder) == before
 
 
-def test_an_interrupted_training_begins_its_journal_again(begin, encoded) -> None:
+def test_an_interrupted_training_begins_its_event_log_again(begin, encoded) -> None:
     folder = begin("again", "teacher", {"encoded": encoded, "model": DEMO_FOLDER})
     (folder / "events.jsonl").write_text('{"event": "step", "time": 0, "step": 99}\n')
     train_folder(folder)

@@ -18,7 +18,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.update import Update, mean_terms, weigh_hard
 
 __all__ = ["accelerator"]
@@ -109,7 +109,7 @@ def test_random_numbers_are_drawn_again(tmp_path: Path, accelerator: Accelerator
     assert drawn("short", short=True) == drawn("small", short=False)
 
 
-def test_it_stays_shrunk_and_the_journal_says_so(world_of_twelve: World) -> None:
+def test_it_stays_shrunk_and_the_event_log_says_so(world_of_twelve: World) -> None:
     world = world_of_twelve
     world.fit(replace(SETTINGS, batch_size=4), step=too_short(world, 2, calls=1))
     assert [len(rows) for rows in world.batches] == [4, 2, 2, 2, 2]
@@ -199,7 +199,7 @@ def test_parts_with_unlike_shares_of_labels_are_one_batch(
         loaded(world.model, accelerator), mixed(world), term_weights={"hard": BETA, "soft": 1.0}
     )
     optimiser = torch.optim.SGD(learner.parameters, lr=0.0)
-    limit = RowLimit(rows, "training")
+    limit = MicrobatchSize(rows, "training")
     update = Update(learner, world.train, optimiser, 1e9, limit, WITH_LABEL)
     progress = SimpleNamespace(paces=(), steps=1)
     heard = update._gradients(np.array_split(np.arange(11), batches), progress)  # type: ignore[arg-type]

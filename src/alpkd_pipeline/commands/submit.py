@@ -50,7 +50,7 @@ def submit(
     The site refuses a zip that lacks a file, AX.tsv too, which needs --ax. Such a zip is called
     incomplete; the exit code is 1 then, or 0 with --partial.
     """
-    from alpkd_pipeline.distillation.method_table import get_row
+    from alpkd_pipeline.distillation.method_table import get_spec
     from alpkd_pipeline.evaluation.glue_zip import AX, answer_ax, gather
     from alpkd_pipeline.store.zipped import write_zip
 
@@ -58,7 +58,7 @@ def submit(
         raise UserError(f"--out={out}: give a name that ends with .zip, in a folder that is there")
     if ax is not None and not ax.is_file():
         raise UserError(f"--ax={ax}: there is no such file; name GLUE's diagnostic.tsv")
-    params = {"method.name": get_row(method).name, "student.layers": layers, "seed": seed}
+    params = {"method.name": get_spec(method).name, "student.layers": layers, "seed": seed}
     chosen = [part.strip() for part in only.split(",") if part.strip()]
     found = gather(project.store, params, chosen, _commands(project, params))
     lines = [f"{task}: {why}" for task, why in found.missing.items()]

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alpkd_pipeline.distillation.method_row import BucketKind
+from alpkd_pipeline.distillation.method_spec import BucketKind
 from alpkd_pipeline.errors import UserError
 
 Buckets = tuple[tuple[int, ...], ...]

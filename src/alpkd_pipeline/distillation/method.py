@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from alpkd_pipeline.distillation.buckets import Buckets
 from alpkd_pipeline.distillation.losses.precision import Reduction, no_autocast, raised
 from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
-from alpkd_pipeline.distillation.method_row import MethodRow, MethodSettings, Sizes
+from alpkd_pipeline.distillation.method_spec import MethodSettings, MethodSpec, Sizes
 from alpkd_pipeline.distillation.signals import (
     Kept,
     LossTerms,
@@ -48,7 +48,7 @@ class Setup:
     `classes` is C, the width of the logits.
     """
 
-    row: MethodRow
+    spec: MethodSpec
     settings: MethodSettings
     sizes: Sizes
     task: TaskKind
@@ -96,8 +96,8 @@ class Method(nn.Module):
 
     @property
     def needs(self) -> frozenset[str]:
-        """The teacher's signals that are read, out of those of `MethodRow.needs`."""
-        return self.setup.row.needs
+        """The teacher's signals that are read, out of those of `MethodSpec.needs`."""
+        return self.setup.spec.needs
 
     @property
     def student_tokens(self) -> TokenLayers | None:
@@ -144,7 +144,7 @@ class Method(nn.Module):
             labels: (B,), int64 class ids or the real numbers of a regression; -1, of a regression
                 NaN, for a row without a label, which has no part in the hard term.
             rest: whether these may be the rows that are left at an epoch's end. Where they are
-                fewer than `MethodRow.fewest_rows`, the method's own term is 0.
+                fewer than `MethodSpec.fewest_rows`, the method's own term is 0.
 
         Returns:
             Each term before its weight, and the weighted total.
@@ -164,11 +164,11 @@ class Method(nn.Module):
             soft = soft_loss(student.logits, targets, settings.temperature, task, scale)
             total = total + settings.eta * soft
         if settings.lambda_ is not None:
-            few = len(labels) < self.setup.row.fewest_rows
+            few = len(labels) < self.setup.spec.fewest_rows
             if few and not rest:
                 raise UserError(
                     f"method {settings.name!r} compares the rows of a batch with one another: pass"
-                    f" at least {self.setup.row.fewest_rows}, not {len(labels)}"
+                    f" at least {self.setup.spec.fewest_rows}, not {len(labels)}"
                 )
             own = Intermediate(hard.new_zeros(())) if few else self.compare(student, teacher)
             total = total + settings.lambda_ * own.loss
@@ -180,7 +180,7 @@ class Method(nn.Module):
         self, name: Kept, student: Signal, teacher: Signal | None, *inner: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A signal (B, *inner, S, width) of both sides, and the mask (B, S) of their tokens."""
-        method, sizes = self.setup.row.name, self.setup.sizes
+        method, sizes = self.setup.spec.name, self.setup.sizes
         mask = token_mask(method, student)
         batch, tokens = mask.shape
         ours = (batch, *inner, tokens, sizes.student_width)
@@ -190,7 +190,7 @@ class Method(nn.Module):
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The method's own term from whole signals; methods on pooled layers leave it as it is."""
         sizes = self.setup.sizes
-        return self.intermediate(*layer_signals(self.setup.row.name, teacher, student, sizes))
+        return self.intermediate(*layer_signals(self.setup.spec.name, teacher, student, sizes))
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
         """The method's own term on pooled layers; only called where its row has one.
@@ -261,7 +261,7 @@ class Projection(nn.Module):
         linear = setup.settings.projection == "linear"
         if ours != theirs and not linear:
             raise UserError(
-                f"method {setup.row.name!r} compares student layers of width {ours} with teacher"
+                f"method {setup.spec.name!r} compares student layers of width {ours} with teacher"
                 f" layers of width {theirs}: set projection=linear, or take a student of width"
                 f" {theirs}"
             )

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, cast
 
-from alpkd_pipeline.distillation.method_row import (
+from alpkd_pipeline.distillation.method_spec import (
     BucketKind,
-    MethodRow,
     MethodSettings,
+    MethodSpec,
     Option,
     OptionValue,
     SoftScale,
@@ -112,8 +112,8 @@ _RELATIONS = {
 }
 
 
-def _ckd(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodRow:
-    return MethodRow(
+def _ckd(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodSpec:
+    return MethodSpec(
         name,
         "ckd",
         "Ckd",
@@ -133,8 +133,8 @@ def _alp(
     temperature: float = 10.0,
     soft_scale: SoftScale = "t2",
     **own: Option,
-) -> MethodRow:
-    return MethodRow(
+) -> MethodSpec:
+    return MethodSpec(
         name,
         "alp",
         "Alp",
@@ -157,8 +157,8 @@ def _control(
     source: str = "a control, not from a paper",
     bucket: BucketKind | None = None,
     **own: Option,
-) -> MethodRow:
-    return MethodRow(
+) -> MethodSpec:
+    return MethodSpec(
         name,
         "controls",
         class_name,
@@ -172,7 +172,7 @@ def _control(
 
 
 _ROWS = (
-    MethodRow(
+    MethodSpec(
         "no_kd",
         "kd",
         "NoKd",
@@ -182,7 +182,7 @@ _ROWS = (
         needs=frozenset(),
         beta=1.0,
     ),
-    MethodRow(
+    MethodSpec(
         "kd",
         "kd",
         "Kd",
@@ -191,7 +191,7 @@ _ROWS = (
         terms=frozenset({"hard", "soft"}),
         needs=frozenset({"logits"}),
     ),
-    MethodRow(
+    MethodSpec(
         "pkd",
         "pkd",
         "Pkd",
@@ -258,7 +258,7 @@ _ROWS = (
         "a control; of the study arXiv 2502.04499",
         drawn_from=_DRAWN_FROM,
     ),
-    MethodRow(
+    MethodSpec(
         "rail_kd",
         "rail_kd",
         "RailKd",
@@ -270,7 +270,7 @@ _ROWS = (
         deeper_by=1,
         options=_RAIL | _with_last(True) | _REDUCTION,
     ),
-    MethodRow(
+    MethodSpec(
         "universal_kd",
         "universal_kd",
         "UniversalKd",
@@ -281,7 +281,7 @@ _ROWS = (
         least_layers=2,
         options=_REDUCTION,
     ),
-    MethodRow(
+    MethodSpec(
         "minilmv2",
         "minilmv2",
         "MiniLmV2",
@@ -291,7 +291,7 @@ _ROWS = (
         measure="divergence of relations",
         options=_RELATIONS,
     ),
-    MethodRow(
+    MethodSpec(
         "tinybert",
         "tinybert",
         "TinyBert",
@@ -302,7 +302,7 @@ _ROWS = (
         learned="W_h and W_e",
         options=_REDUCTION,
     ),
-    MethodRow(
+    MethodSpec(
         "fdd",
         "fdd",
         "Fdd",
@@ -311,7 +311,7 @@ _ROWS = (
         measure="1 - cos of layers and of steps",
         compares_layers=True,
     ),
-    MethodRow(
+    MethodSpec(
         "cka",
         "cka",
         "Cka",
@@ -321,7 +321,7 @@ _ROWS = (
         fewest_rows=8,
         options=_REDUCTION,
     ),
-    MethodRow(
+    MethodSpec(
         "lad",
         "lad",
         "Lad",
@@ -332,7 +332,7 @@ _ROWS = (
         compares_layers=True,
         options=_GATES,
     ),
-    MethodRow(
+    MethodSpec(
         "theseus",
         "theseus",
         "Theseus",
@@ -346,11 +346,11 @@ _ROWS = (
     ),
 )
 
-METHODS: Final[Mapping[str, MethodRow]] = {row.name: row for row in _ROWS}
+METHODS: Final[Mapping[str, MethodSpec]] = {row.name: row for row in _ROWS}
 """Every method by name."""
 
 
-def get_row(name: str) -> MethodRow:
+def get_spec(name: str) -> MethodSpec:
     """The row of a method.
 
     Raises:
@@ -382,12 +382,12 @@ def resolve_method(
     Raises:
         UserError: names the setting, what is wrong and what is allowed.
     """
-    row = get_row(name)
+    spec = get_spec(name)
     given = {key: value for key, value in weights.items() if value is not None}
-    _check_weights(row, given)
+    _check_weights(spec, given)
     if temperature is not None and not (_is_finite(temperature) and temperature > 0):
         raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
-    known = {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **row.options}
+    known = {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **spec.options}
     for key, value in options.items():
         if key not in known:
             raise UserError(
@@ -395,29 +395,29 @@ def resolve_method(
                 f" its options: {', '.join(known)}"
             )
         known[key].check(key, value)
-    soft, layered = "soft" in row.terms, "intermediate" in row.terms
-    own = {key: options.get(key, option.default) for key, option in row.options.items()}
+    soft, layered = "soft" in spec.terms, "intermediate" in spec.terms
+    own = {key: options.get(key, option.default) for key, option in spec.options.items()}
     return MethodSettings(
         name=name,
-        beta=float(given.get("beta", row.beta)),
+        beta=float(given.get("beta", spec.beta)),
         eta=float(given.get("eta", ETA)) if soft else None,
         lambda_=float(given.get("lambda", LAMBDA)) if layered else None,
-        temperature=float(temperature or row.temperature) if soft else None,
-        soft_scale=cast("SoftScale", options.get("soft_scale", row.soft_scale)) if soft else None,
-        projection=str(options.get("projection", "none")) if row.compares_layers else None,
+        temperature=float(temperature or spec.temperature) if soft else None,
+        soft_scale=cast("SoftScale", options.get("soft_scale", spec.soft_scale)) if soft else None,
+        projection=str(options.get("projection", "none")) if spec.compares_layers else None,
         options=own,
     )
 
 
-def _check_weights(row: MethodRow, given: Mapping[str, float]) -> None:
+def _check_weights(spec: MethodSpec, given: Mapping[str, float]) -> None:
     for key, value in given.items():
         if key not in WEIGHTS:
             raise UserError(
                 f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {', '.join(WEIGHTS)}"
             )
-        if WEIGHTS[key] not in row.terms:
+        if WEIGHTS[key] not in spec.terms:
             raise UserError(
-                f"method {row.name!r} has no {WEIGHTS[key]} term: leave out its weight"
+                f"method {spec.name!r} has no {WEIGHTS[key]} term: leave out its weight"
                 f" {key} (given: {value!r})"
             )
         if not _is_finite(value) or value < 0:

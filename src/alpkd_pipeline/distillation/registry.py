@@ -6,21 +6,21 @@ from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
 from alpkd_pipeline.distillation.method import Method, Setup, drawn_from
-from alpkd_pipeline.distillation.method_row import (
-    MethodRow,
+from alpkd_pipeline.distillation.method_spec import (
+    MethodSpec,
     OptionValue,
     Sizes,
     SoftScale,
     check_sizes,
 )
-from alpkd_pipeline.distillation.method_table import get_row, resolve_method
+from alpkd_pipeline.distillation.method_table import get_spec, resolve_method
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 
 
-def method_class(row: MethodRow) -> type[Method]:
+def method_class(spec: MethodSpec) -> type[Method]:
     """The class of a method; only its own file is imported."""
-    found: type[Method] = getattr(import_module(row.module), row.class_name)
+    found: type[Method] = getattr(import_module(spec.module), spec.class_name)
     return found
 
 
@@ -77,7 +77,7 @@ def build_method(
             out of range, a student deeper than its teacher, widths that differ without a
             projection, or other sizes that the method cannot compare.
     """
-    row = get_row(name)
+    spec = get_spec(name)
     weights = {"beta": beta, "eta": eta, "lambda": lambda_}
     if soft_scale is not None:
         options["soft_scale"] = soft_scale
@@ -87,7 +87,7 @@ def build_method(
     check_depths(student_layers, teacher_layers)
     numbers = (teacher_layers, student_layers, teacher_width, student_width)
     sizes = Sizes(*numbers, teacher_heads, student_heads)
-    check_sizes(row, settings, sizes)
-    setup = Setup(row, settings, sizes, task, seed, 1 if task == "regression" else classes)
+    check_sizes(spec, settings, sizes)
+    setup = Setup(spec, settings, sizes, task, seed, 1 if task == "regression" else classes)
     with drawn_from(seed):
-        return method_class(row)(setup, **settings.options)
+        return method_class(spec)(setup, **settings.options)

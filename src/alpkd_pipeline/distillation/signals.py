@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from alpkd_pipeline.distillation.method_row import Sizes
+from alpkd_pipeline.distillation.method_spec import Sizes
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import TaskKind
 

@@ -18,7 +18,7 @@ from alpkd_pipeline.evaluation.score import check_split, first_dev, loaded_model
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, LoadedModel
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import iterate_outputs
 
 BATCH_SIZE = 64
@@ -87,7 +87,7 @@ def layer_states(
     """
     place = {int(row): number for number, row in enumerate(rows)}
     states: np.ndarray | None = None
-    limit = RowLimit(BATCH_SIZE, "evaluation")
+    limit = MicrobatchSize(BATCH_SIZE, "evaluation")
     for out in iterate_outputs(loaded, split, limit, pooling=pooling, layers=True, only=rows):
         assert out.layers is not None
         layers_BLD = out.layers.cpu().numpy()  # noqa: N806

@@ -12,7 +12,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
-from alpkd_pipeline.store.journal import MEMORY
+from alpkd_pipeline.store.event_log import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import is_hidden
@@ -25,7 +25,7 @@ from alpkd_pipeline.training.devices import (
     accelerator_for,
     environment,
 )
-from alpkd_pipeline.training.memory import RowLimit, memory_faults
+from alpkd_pipeline.training.memory import MicrobatchSize, memory_faults
 from alpkd_pipeline.training.predict import predict, write_predictions
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def score_splits(
         raise UserError(
             f"{encoded} holds none of the splits {', '.join(splits)}; run data preparation again"
         )
-    limit = RowLimit(batch_size, "evaluation")
+    limit = MicrobatchSize(batch_size, "evaluation")
     found: dict[str, Any] = {}
     with nullcontext() if table else loaded_model(model_folder, task, hardware) as loaded:
         for name in present:
@@ -137,7 +137,9 @@ def score_splits(
     return result
 
 
-def _answers(loaded: LoadedModel, split: EncodedSplit, name: str, limit: RowLimit) -> np.ndarray:
+def _answers(
+    loaded: LoadedModel, split: EncodedSplit, name: str, limit: MicrobatchSize
+) -> np.ndarray:
     check_split(loaded, split, name)
     logits = predict(loaded, split, limit)
     if not np.isfinite(logits).all():

@@ -127,26 +127,26 @@ def run_jobs(jobs: Sequence[Job], engine: Engine, on_event: Listener) -> Ran:
     Raises:
         EngineLostError: the engine has no workers any more; what had ended was told.
     """
-    board = _Board(jobs, engine, on_event)
-    thread = threading.Thread(target=board.run, name="schedule", daemon=True)
+    scheduler = _Scheduler(jobs, engine, on_event)
+    thread = threading.Thread(target=scheduler.run, name="schedule", daemon=True)
     stopped = False
     try:
         thread.start()
         # No `join`: Python 3.11 takes a thread for ended where Ctrl-C has ended the wait for it.
-        while not board.over.wait(0.5):  # what another thread gets told ends no wait
+        while not scheduler.over.wait(0.5):  # what another thread gets told ends no wait
             pass
     except KeyboardInterrupt:
-        stopped = board.stopping = True
+        stopped = scheduler.stopping = True
         engine.stop()
         if thread.ident is not None:
-            board.over.wait()
-    if board.lost is not None and not stopped:
-        raise board.lost
+            scheduler.over.wait()
+    if scheduler.lost is not None and not stopped:
+        raise scheduler.lost
     never = (Outcome(job, "not run", error=STOPPED) for job in jobs)
-    return Ran([board.ended.get(outcome.job.name, outcome) for outcome in never], stopped)
+    return Ran([scheduler.ended.get(outcome.job.name, outcome) for outcome in never], stopped)
 
 
-class _Board:
+class _Scheduler:
     """A schedule. Its own thread decides and tells; each job that runs has one that waits."""
 
     def __init__(self, jobs: Sequence[Job], engine: Engine, on_event: Listener) -> None:

@@ -234,7 +234,7 @@ def sweep_table(cells: Sequence[GridCell]) -> Table:
 
 
 def dev_score(planned: GridCell) -> float | None:
-    """The deciding score of a cell on the first dev split; None if it is not there."""
+    """The primary score of a cell on the first dev split; None if it is not there."""
     task = planned.cell.task
     try:
         scores = RunFolder(planned.cell.student_scores.path)

@@ -21,7 +21,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError, kind_and_line, user_error
 from alpkd_pipeline.experiments.jobs import DONE, Job, answer, lines_to_come, own_stdout
-from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.gc import collect_seldom
 from alpkd_pipeline.store.lineage import Home, with_commands
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.calibrate import HIGH
 from alpkd_pipeline.export.card_facts import Facts, read_facts
@@ -59,9 +59,9 @@ def text(facts: Facts) -> str:
         run=run,
         task=run.task,
         params=params,
-        metric=run.task.deciding_metric,
+        metric=run.task.primary_metric,
         served=told["gate"]["serve"],
-        method=get_row(params["method"]["name"]) if teacher else None,
+        method=get_spec(params["method"]["name"]) if teacher else None,
         trained=bool(teacher) or not params["teacher"]["finetuned"],
         trainings=[{"seed": one["seed"], **one["training"]} for one in (params, params["teacher"])]
         if beside
@@ -84,7 +84,7 @@ def text(facts: Facts) -> str:
         picture=PICTURE if (run.folder / PICTURE).is_file() else None,
         named_rows=NAMED_ROWS,
         hottest=0.99 * HIGH,
-        same=collapsed(*facts.answers, run.task.deciding_metric),
+        same=collapsed(*facts.answers, run.task.primary_metric),
         cost=cost_per_million,
         plural=plural,
     )

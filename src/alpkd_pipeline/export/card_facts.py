@@ -125,7 +125,7 @@ def _scores(
         for metric, value in score_answers(task, given, labels).items():
             name = f"{split}.{metric}"
             over = [record.scores[name] for record in same if name in record.scores]
-            first = metric == task.deciding_metric and len(labels) > 1
+            first = metric == task.primary_metric and len(labels) > 1
             found.append(
                 Score(
                     split=split,

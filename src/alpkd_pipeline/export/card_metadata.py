@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export.card_facts import Facts
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET
@@ -63,7 +63,7 @@ def metadata(facts: Facts) -> ModelCardData:
                 f" {one.metric_value}, and a card without its scores says nothing: look at the"
                 " model's training"
             )
-    method = get_row(params["method"]["name"]) if facts.teacher else None
+    method = get_spec(params["method"]["name"]) if facts.teacher else None
     tags = [] if method is None else [method.name]
     tags += ["knowledge-distillation"] if method and (method.needs or method.live) else []
     base = facts.bases[0].name if facts.bases[0].revision else None

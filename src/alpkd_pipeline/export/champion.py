@@ -43,7 +43,7 @@ class Evidence:
     @property
     def score(self) -> float:
         """Of the task's first metric."""
-        return METRICS[self.task.deciding_metric](self.answers, self.labels)
+        return METRICS[self.task.primary_metric](self.answers, self.labels)
 
 
 def evidence_of(facts: Any, answers: bytes) -> Evidence:
@@ -73,7 +73,7 @@ def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bo
         return False, f"it is of the task {new.task.name}, version {version} of {old.task.name}"
     if (new.dev, len(new.labels)) != (old.dev, len(old.labels)):
         return False, f"it was judged on other dev rows than version {version}"
-    metric, rows = new.task.deciding_metric, len(new.labels)
+    metric, rows = new.task.primary_metric, len(new.labels)
     seen, limit = loss_of(metric, new.labels, old.answers, new.answers)
     unit, points = (1, "") if METRICS[metric].is_error else (100, " points")
     seen, limit = seen * unit, limit * unit
@@ -128,7 +128,7 @@ class Registered:
                 aliases = ", ".join(a for a, meant in self._aliases.items() if meant == number)
                 found, measured = self._evidence(number), ("-", "-", "-")
                 if found is not None:
-                    score = f"{found.task.deciding_metric} {found.score:.4f}"
+                    score = f"{found.task.primary_metric} {found.score:.4f}"
                     measured = (score, f"{found.disk_mb:.1f} MB", f"{found.p50_ms:.1f} ms")
                 why = version.tags.get(DECISION, "not judged yet")
                 rows.append((number, aliases, *measured, why))

@@ -20,7 +20,7 @@ from alpkd_pipeline.models.encoder import load_tokenizer
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.validate import text_keys
 from alpkd_pipeline.training.devices import resolve_hardware
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import predict
 from alpkd_pipeline.training.run_config import RunConfig
 
@@ -55,7 +55,7 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
     frames = {name: pd.read_parquet(splits / f"{name}.parquet") for name in task.dev_splits}
     given = {name: read_encoded(encoded, name) for name in frames}
     hardware = resolve_hardware(run.training.device, "fp32", run.training.threads)
-    limit = RowLimit(run.training.eval_batch_size, "evaluation")
+    limit = MicrobatchSize(run.training.eval_batch_size, "evaluation")
     with loaded_model(model, task, hardware) as loaded:
         for name, split in given.items():
             check_split(loaded, split, name)

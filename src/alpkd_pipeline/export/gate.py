@@ -134,7 +134,7 @@ def judge(
         bounds: what is allowed.
     """
     logits, answers = given
-    metric, asked = rows.task.deciding_metric, list[Found]()
+    metric, asked = rows.task.primary_metric, list[Found]()
     if rows.task.kind == "regression":
         ours = np.array([answer.score for answer in answers])
         theirs = rows.logits[:, 0].astype(float)

@@ -65,7 +65,7 @@ def publish_run(
     how = Calibration()
     if asked.calibrate == "temperature" and task.kind == "classification":
         known = dev.unseen
-        how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.deciding_metric)
+        how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.primary_metric)
     assemble(folder, model, onnx)
     facts = read_json(onnx / FACTS)
     settings = settings_of(task, run.max_length, how, facts, asked.serve)

@@ -148,8 +148,8 @@ def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: 
 
 
 def best_constant(task: Task, labels: np.ndarray) -> float:
-    """The best value of the deciding metric that always giving the same answer can reach."""
-    name = task.deciding_metric
+    """The best value of the primary metric that always giving the same answer can reach."""
+    name = task.primary_metric
     constants = np.arange(task.num_labels)
     if task.kind == "regression":  # the least squared error, the least absolute one
         constants = np.array([labels.mean(), np.median(labels)])
@@ -159,7 +159,7 @@ def best_constant(task: Task, labels: np.ndarray) -> float:
 
 def _no_better(task: Task, split: str, given: np.ndarray, labels: np.ndarray) -> str:
     """What to say of (N,) answers that are no better than a constant one; nothing if they are."""
-    name = task.deciding_metric
+    name = task.primary_metric
     found, constant = score_answers(task, given, labels)[name], best_constant(task, labels)
     said = f"{name} on {task.name} {split} is {found:.4f}, a constant answer has {constant:.4f}"
     return said if sign(name) * found <= sign(name) * constant else ""

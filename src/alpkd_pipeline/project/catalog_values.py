@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.presets import PresetInUse
@@ -180,5 +180,5 @@ def _description(cell: Cell, about_student: bool) -> str:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."
     return (
         f"Student of {plural(given.student.layers, 'layer')} by {given.method.name}, seed"
-        f" {given.seed}. {get_row(given.method.name).summary} Teacher: {teacher}."
+        f" {given.seed}. {get_spec(given.method.name).summary} Teacher: {teacher}."
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.constraints import beyond_defaults
-from alpkd_pipeline.distillation.method_row import MethodRow
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_spec import MethodSpec
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import ModelRef, kind_of, model_digest
@@ -41,7 +41,7 @@ NO_RESULT = (
     "alpkd_pipeline.training.devices.freed_memory_kept",
     "alpkd_pipeline.training.first_step",
     "alpkd_pipeline.training.loop.Stopping",
-    "alpkd_pipeline.training.pace",
+    "alpkd_pipeline.training.throughput",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",
     "alpkd_pipeline.tasks.glue.GLUE",
@@ -181,19 +181,19 @@ class Cell(Subject):
     @cached_property
     def student(self) -> Artifact:
         """The student."""
-        given, row = self.params, get_row(self.params.method.name)
+        given, spec = self.params, get_spec(self.params.method.name)
         upstream = {"encoded": self.encoded.key, "teacher": self.teacher.key}
         if self.needs_signals:
             upstream["signals"] = self.signals.key
         method = given.method.model_dump(mode="json", exclude_none=True)
-        if not row.needs or row.live:
+        if not spec.needs or spec.live:
             del method["pooling"]
         if method.get("soft_scale") == "t2":  # as it was before it could be chosen
             del method["soft_scale"]
         facts = {
             "student": beyond_defaults(given.student),
             "method": method,
-            "row": _row_facts(row),
+            "row": _row_facts(spec),
             "live": self.live,
             "training": _numbers(given.training),
             "metrics": self._metrics,
@@ -220,8 +220,8 @@ class Cell(Subject):
     @cached_property
     def student_code(self) -> str:
         """The hash of the code that makes the student."""
-        row = get_row(self.params.method.name)
-        method = f"{row.module}.{row.class_name}"
+        spec = get_spec(self.params.method.name)
+        method = f"{spec.module}.{spec.class_name}"
         return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
     @_shared
@@ -363,15 +363,15 @@ class Cell(Subject):
         return self.store / COMPARISONS
 
 
-def _row_facts(row: MethodRow) -> dict[str, Any]:
+def _row_facts(spec: MethodSpec) -> dict[str, Any]:
     """The part of a method's row that decides what it computes, beside the class."""
     return {
-        "terms": sorted(row.terms),
-        "needs": sorted(row.needs),
-        "bucket": row.bucket,
-        "compares_layers": row.compares_layers,
-        "fewest_rows": row.fewest_rows,
-        **({"swaps_blocks": True} if row.swaps_blocks else {}),
+        "terms": sorted(spec.terms),
+        "needs": sorted(spec.needs),
+        "bucket": spec.bucket,
+        "compares_layers": spec.compares_layers,
+        "fewest_rows": spec.fewest_rows,
+        **({"swaps_blocks": True} if spec.swaps_blocks else {}),
     }
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alpkd_pipeline.distillation.method_row import KnownSizes, check_batches, check_sizes
-from alpkd_pipeline.distillation.method_table import get_row, resolve_method
+from alpkd_pipeline.distillation.method_spec import KnownSizes, check_batches, check_sizes
+from alpkd_pipeline.distillation.method_table import get_spec, resolve_method
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem, quoted
 from alpkd_pipeline.models.shape import check_plain_scores
 from alpkd_pipeline.models.source import kind_of, locate
@@ -92,7 +92,7 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
         raise UserError(f"parameter 'methods' = {quoted(raw)}: should map method names to presets")
     found = {name: preset or {} for name, preset in raw.items()}
     for name, preset in found.items():
-        get_row(str(name))
+        get_spec(str(name))
         if not isinstance(preset, dict):
             raise UserError(
                 f"parameter 'methods.{name}' = {quoted(preset)}: should map names to values"
@@ -115,7 +115,7 @@ def _check_compare(compare: CompareParams) -> None:
             )
     for name in chain.from_iterable(compare.primary):
         try:
-            get_row(name)
+            get_spec(name)
         except UserError as error:
             raise UserError(f"parameter 'compare.primary': {error}") from None
 
@@ -128,7 +128,7 @@ def _complete(method: MethodParams) -> MethodParams:
     weights = {"beta": method.beta, "eta": method.eta, "lambda": method.lambda_}
     settings = resolve_method(method.name, weights, method.temperature, options)
     given = "pooling" in method.model_fields_set
-    pooling = method.pooling if given else get_row(method.name).pooling
+    pooling = method.pooling if given else get_spec(method.name).pooling
     return MethodParams.model_validate({"pooling": pooling, **settings.to_dict()})
 
 
@@ -191,7 +191,7 @@ def _check_rows(cell: Subject) -> None:
 
 def _check_table(cell: Subject) -> None:
     """Whether the columns of a table as teacher fit the task, and the rest fits such a teacher."""
-    given, params, row = cell.params.task, cell.params, get_row(cell.params.method.name)
+    given, params, spec = cell.params.task, cell.params, get_spec(cell.params.method.name)
     if given.teacher_columns:
         if given.source != "table":
             raise UserError("parameter 'task.teacher_columns' is only read with task.source=table")
@@ -215,9 +215,9 @@ def _check_table(cell: Subject) -> None:
             "parameter 'teacher.source' = 'table': a table has answers and no weights; set"
             f" {remedy}"
         )
-    if row.live or not row.needs <= {"logits"}:
+    if spec.live or not spec.needs <= {"logits"}:
         raise UserError(
-            f"parameter 'teacher.source' = 'table': method '{row.name}' looks into the teacher's"
+            f"parameter 'teacher.source' = 'table': method '{spec.name}' looks into the teacher's"
             " layers, and a table has answers alone; use kd or no_kd"
         )
 
@@ -259,7 +259,7 @@ def _check_start(cell: Subject) -> None:
             " attention heads; set student.heads to a divisor of it"
         )
     checkpoint, local = cell.checkpoint, cell.kind_of_model != "hub"
-    if checkpoint is not None and get_row(cell.params.method.name).swaps_blocks:
+    if checkpoint is not None and get_spec(cell.params.method.name).swaps_blocks:
         raise UserError(
             f"parameter 'student.init' = 'checkpoint': method '{cell.params.method.name}' lets the"
             " teacher's layers read what those of the student say, so both come from one encoder;"
@@ -274,14 +274,14 @@ def _check_start(cell: Subject) -> None:
 
 def _check_sizes(cell: Subject) -> None:
     method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
-    row = get_row(method.name)
-    directly = row.compares_layers and method.projection == "none"
+    spec = get_spec(method.name)
+    directly = spec.compares_layers and method.projection == "none"
     if directly and teacher and width not in (None, teacher.width):
         raise UserError(
             f"method '{method.name}' compares states of the student (width {width}) with states"
             f" of the teacher (width {teacher.width}): set method.projection=linear"
         )
-    settings = resolve_method(row.name, {}, None, method.options)
+    settings = resolve_method(spec.name, {}, None, method.options)
     sizes = KnownSizes(
         teacher_layers=teacher.layers if teacher else None,
         student_layers=cell.params.student.layers,
@@ -290,9 +290,9 @@ def _check_sizes(cell: Subject) -> None:
         teacher_heads=teacher.heads if teacher else None,
         student_heads=cell.student_heads,
     )
-    check_sizes(row, settings, sizes)
+    check_sizes(spec, settings, sizes)
     training = cell.params.training
-    check_batches(row, training.batch_size, training.accumulation)
-    if "scores" in row.needs:
+    check_batches(spec, training.batch_size, training.accumulation)
+    if "scores" in spec.needs:
         for model_type in cell.model_types:
             check_plain_scores(model_type)

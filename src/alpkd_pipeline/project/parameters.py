@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from alpkd_pipeline.coordinates import PLACES
-from alpkd_pipeline.distillation.method_row import MethodRow
+from alpkd_pipeline.distillation.method_spec import MethodSpec
 from alpkd_pipeline.distillation.method_table import METHODS, WEIGHTS
 from alpkd_pipeline.errors import UserError, did_you_mean
 from alpkd_pipeline.run_settings import TrainingSettings
@@ -83,7 +83,7 @@ def settable() -> list[str]:
     """Every dotted name that a search or a tuned preset may set."""
     training = {field.name for field in fields(TrainingSettings)} - set(FIXED) - NO_EFFECT
     method = {*WEIGHTS, "temperature", "soft_scale", "pooling", "projection"}
-    method |= {option for row in METHODS.values() for option in row.options}
+    method |= {option for spec in METHODS.values() for option in spec.options}
     return sorted([f"training.{n}" for n in training] + [f"method.{n}" for n in method])
 
 
@@ -98,7 +98,7 @@ def check_settable(name: str, place: str) -> None:
         )
 
 
-def has_setting(row: MethodRow, name: str, *, regression: bool = False) -> bool:
+def has_setting(spec: MethodSpec, name: str, *, regression: bool = False) -> bool:
     """Whether a setting of `settable()` has an effect on what a method does.
 
     In a regression the soft term compares the outputs as they are, without T and its factor.
@@ -107,9 +107,9 @@ def has_setting(row: MethodRow, name: str, *, regression: bool = False) -> bool:
     if block != "method":
         return True
     if tail in WEIGHTS:
-        return WEIGHTS[tail] in row.terms
+        return WEIGHTS[tail] in spec.terms
     if tail in ("temperature", "soft_scale"):
-        return "soft" in row.terms and not regression
+        return "soft" in spec.terms and not regression
     if tail == "pooling":
-        return "layers" in row.needs
-    return row.compares_layers if tail == "projection" else tail in row.options
+        return "layers" in spec.needs
+    return spec.compares_layers if tail == "projection" else tail in spec.options

@@ -16,7 +16,7 @@ import yaml
 from filelock import FileLock
 
 from alpkd_pipeline.coordinates import PLACES, as_list, matches
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError, quoted
 from alpkd_pipeline.project.parameters import check_settable, has_setting, merged, nested
 from alpkd_pipeline.store.diff import flat
@@ -91,11 +91,11 @@ def _entry(place: str, raw: Any) -> Preset:
 
 def _check_method(place: str, settings: Mapping[str, Any], method: str) -> None:
     try:
-        row = get_row(method)
+        spec = get_spec(method)
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
     for name in settings:
-        if not has_setting(row, str(name)):
+        if not has_setting(spec, str(name)):
             raise UserError(
                 f"{place}: method '{method}' has nothing that '{name}' could set: leave it out"
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alpkd_pipeline.constraints import possible_path
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
@@ -184,13 +184,13 @@ class Subject:
     @property
     def live(self) -> bool:
         """Whether the teacher runs beside the student, because the run or the method wants it."""
-        row = get_row(self.params.method.name)
-        return row.live or (bool(row.needs) and self.params.signals.source == "live")
+        spec = get_spec(self.params.method.name)
+        return spec.live or (bool(spec.needs) and self.params.signals.source == "live")
 
     @property
     def needs_signals(self) -> bool:
         """Whether the student reads the teacher's signals from the cache."""
-        return bool(get_row(self.params.method.name).needs) and not self.live
+        return bool(get_spec(self.params.method.name).needs) and not self.live
 
     @property
     def needs_pretrained(self) -> bool:

@@ -1,4 +1,4 @@
-"""Learning curves out of the journals: scores at every evaluation, losses by epoch."""
+"""Learning curves out of the event logs: scores at every evaluation, losses by epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -27,23 +27,23 @@ _EVENTS = (b'{"event": "eval"', b'{"event": "step"')
 
 @dataclass(frozen=True, slots=True)
 class RunCurves:
-    """What one journal tells."""
+    """What one event log tells."""
 
-    scores: Sequence[Point]  # (epoch, deciding score) of every evaluation
+    scores: Sequence[Point]  # (epoch, primary score) of every evaluation
     # term of the loss -> (epoch, value before its weight) of every logged step
     losses: Mapping[str, Sequence[Point]]
 
 
 def run_curves(folder: Path, metric: str) -> RunCurves:
-    """Read the journal of a finished run; none, or one of another shape, gives no points.
+    """Read the event log of a finished run; none, or one of another shape, gives no points.
 
     Raises:
-        DamagedError: the journal is not what was sealed.
+        DamagedError: the event log is not what was sealed.
     """
     scores: list[Point] = []
     losses: dict[str, list[Point]] = defaultdict(list)
     try:
-        lines = RunFolder(folder).read(JOURNAL).splitlines()
+        lines = RunFolder(folder).read(EVENT_LOG).splitlines()
         wanted = filter(lambda line: line.startswith(_EVENTS), lines)
         # All at once: a thousand runs have many lines.
         for event in json.loads(b"[%s]" % b",".join(wanted)):
@@ -54,13 +54,13 @@ def run_curves(folder: Path, metric: str) -> RunCurves:
                     losses[term] += _finite(event["epoch"], event["loss"].get(term))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if not isinstance(error, FileNotFoundError):
-            log.warning("the journal of %s cannot be read: %r", folder, error)
+            log.warning("the event log of %s cannot be read: %r", folder, error)
         return RunCurves((), {})
     return RunCurves(scores, {term: points for term, points in losses.items() if points})
 
 
 def _finite(epoch: Any, value: Any) -> list[Point]:
-    # The journal writes what is not finite as a word.
+    # The event log writes what is not finite as a word.
     return [(float(epoch), float(value))] if isinstance(value, int | float) else []
 
 

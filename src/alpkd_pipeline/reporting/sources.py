@@ -73,7 +73,7 @@ class Sources:
 
     @cached_property
     def last_epoch(self) -> dict[str, float]:
-        """Key of a run -> its deciding score after its last epoch, as the journal has it, in the
+        """Key of a run -> its primary score after its last epoch, as the event log has it, in the
         precision of the training; where that epoch was the best one, the score itself.
         """
         found: dict[str, float] = {}
@@ -177,11 +177,10 @@ class Sources:
 
     @cached_property
     def curves(self) -> dict[str, RunCurves]:
-        """Key of a run -> what its journal tells."""
+        """Key of a run -> what its event log tells."""
         students = self.evidence.students
         return {
-            key: run_curves(students[key].path, students[key].deciding_metric)
-            for key in self.arm_of
+            key: run_curves(students[key].path, students[key].primary_metric) for key in self.arm_of
         }
 
     @cached_property

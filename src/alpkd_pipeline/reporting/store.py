@@ -74,14 +74,14 @@ class RunRecord(RunFolder):
         return str(self.run["task"]["dev_splits"][0])
 
     @property
-    def deciding_metric(self) -> str:
+    def primary_metric(self) -> str:
         """The metric that ranks the models of this task."""
         return str(self.run["task"]["metrics"][0])
 
     @property
-    def deciding_score(self) -> float | None:
-        """The deciding metric on the first dev split."""
-        return self.scores.get(f"{self.dev_split}.{self.deciding_metric}")
+    def primary_score(self) -> float | None:
+        """The primary metric on the first dev split."""
+        return self.scores.get(f"{self.dev_split}.{self.primary_metric}")
 
 
 def check_results(store: Path) -> None:

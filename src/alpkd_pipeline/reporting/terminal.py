@@ -107,12 +107,12 @@ def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[Model
 
 def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
     metrics, task = folder.metrics, folder.run["task"]
-    splits, deciding = scored.json("scores.json")["splits"], task["metrics"][0]
+    splits, primary = scored.json("scores.json")["splits"], task["metrics"][0]
     scores = {
         f"{split} {metric}": splits[split]["scores"][metric]
         for split in task["dev_splits"]
         if split in splits
-        for metric in sorted(splits[split]["scores"] or {}, key=lambda n: (n != deciding, n))
+        for metric in sorted(splits[split]["scores"] or {}, key=lambda n: (n != primary, n))
     }
     size = metrics.get("parameters")
     return ModelSummary(

@@ -14,7 +14,7 @@ from typing import Any
 from alpkd_pipeline.reproduce.original import StoredRun
 from alpkd_pipeline.reproduce.verdict import BITWISE, DRIFTED, WITHIN, Band, Verdict
 from alpkd_pipeline.store.diff import flat
-from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.event_log import sealed_events
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import PREDICTIONS, DamagedError, RunFolder
 
@@ -27,7 +27,7 @@ Pairs = Mapping[str, tuple[float | None, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class LossComparison:
-    """The losses that both journals tell.
+    """The losses that both event logs tell.
 
     `steps` are those that the original recorded. `first` is the first one whose losses differ, or
     that only one of them has, with its total loss `then` and `now`; `largest` is the largest
@@ -63,7 +63,7 @@ class LossComparison:
 
 
 def compare_losses(then: list[dict[str, Any]], now: list[dict[str, Any]]) -> LossComparison:
-    """Compare the lines of steps of two journals, the raw and the weighted losses of each."""
+    """Compare the lines of steps of two event logs, the raw and the weighted losses of each."""
     theirs, ours = (
         {int(event["step"]): event for event in events if event["event"] == "step"}
         for events in (then, now)
@@ -140,7 +140,7 @@ class ModelComparison:
     """An original and its rerun: sha256 of both weights, losses, answers and scores.
 
     `skipped` says what of the scores the original does not have to compare, `missing` what of them
-    one of the two should have, which makes them unequal. The difference of the deciding score is
+    one of the two should have, which makes them unequal. The difference of the primary score is
     measured against the `band`.
     """
 
@@ -165,14 +165,14 @@ class ModelComparison:
         )
 
     @property
-    def deciding(self) -> tuple[str, float | None, float | None]:
-        """The deciding score: its name, then, now."""
+    def primary(self) -> tuple[str, float | None, float | None]:
+        """The primary score: its name, then, now."""
         return next(((name, *pair) for name, pair in self.scores.items()), ("score", None, None))
 
     @property
     def difference(self) -> float | None:
-        """The deciding score of the rerun minus that of the original."""
-        _, then, now = self.deciding
+        """The primary score of the rerun minus that of the original."""
+        _, then, now = self.primary
         return None if then is None or now is None else now - then
 
     @property

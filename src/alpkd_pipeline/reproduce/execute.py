@@ -36,7 +36,7 @@ LONGEST_LOG = 300
 OLD_WORKER = "alpkd_pipeline.orchestration.sweep.worker"
 
 
-class Workshop(LocalEngine):
+class WorkerProcess(LocalEngine):
     """One worker process on one version of the code: a project, and the folder of its package.
 
     Older commits have a worker of the same protocol elsewhere. Use it in a `with` block.

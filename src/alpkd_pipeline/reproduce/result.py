@@ -168,7 +168,7 @@ def _answers(model: ModelComparison) -> str:
 
 def _score(model: ModelComparison) -> str:
     """`dev.accuracy 0.8660 -> 0.8640 (-0.0020; noise: ...)`."""
-    name, then, now = model.deciding
+    name, then, now = model.primary
     text = f"{name} {score_text(then)} -> {score_text(now)}"
     if not model.difference:
         return text

@@ -15,7 +15,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.reproduce.compare import compare_models
 from alpkd_pipeline.reproduce.execute import (
     VERDICT,
-    Workshop,
+    WorkerProcess,
     checked_out,
     exact_parameters,
     fresh_store,
@@ -107,7 +107,7 @@ def _make_group(
     try:
         with tree as project:
             source = project / "src" if commit else PACKAGE_ROOT.parent
-            with Workshop(project, source, fresh / "rerun.log", env) as shop:
+            with WorkerProcess(project, source, fresh / "rerun.log", env) as shop:
                 for one in group:
                     try:
                         cells.append(_make(setting, shop, one, store, warnings))
@@ -119,7 +119,7 @@ def _make_group(
 
 
 def _make(
-    setting: Setting, shop: Workshop, planned: Rerun, store: Path, warnings: list[str]
+    setting: Setting, shop: WorkerProcess, planned: Rerun, store: Path, warnings: list[str]
 ) -> Rerun:
     original, commit, teacher = planned.original, planned.commit, planned.original.teacher
     seconds = original.seconds + (teacher.seconds if teacher else 0.0)

@@ -34,7 +34,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The least and the largest difference of the deciding score, rerun minus original, that is
+    """The least and the largest difference of the primary score, rerun minus original, that is
     noise: as `n` seeds tell, or `n` dev examples where there are too few seeds."""
 
     source: Literal["seeds", "examples"]
@@ -81,9 +81,9 @@ def seed_scores(original: StoredRun) -> list[float]:
     group = {group_id(facts(record)) for record in records[:1] if record.key == original.key}
     found = dict[int, float]()
     for record in records:
-        if record.deciding_score is not None and group_id(facts(record)) in group:
+        if record.primary_score is not None and group_id(facts(record)) in group:
             params = record.run["params"] if student else record.run["params"]["teacher"]
-            found.setdefault(int(params["seed"]), record.deciding_score)
+            found.setdefault(int(params["seed"]), record.primary_score)
     return list(found.values())
 
 

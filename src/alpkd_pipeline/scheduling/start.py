@@ -118,7 +118,7 @@ def _start(project: Path, name: str, command: Sequence[str], lock: int, echo: bo
     if told := tell(notify, report, environment):
         log.write(f"notify   {told}")
     if code and not echo:
-        # What cron sends by mail, where there is mail, and systemd writes to its journal.
+        # What cron sends by mail, where there is mail, and systemd writes to its event log.
         click.echo(report["text"], err=True)
     return code
 

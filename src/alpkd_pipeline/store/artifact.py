@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.layout import FILES, STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import MANIFEST, is_complete, read_manifest, read_object
 from alpkd_pipeline.store.run_folder import (
@@ -141,7 +141,7 @@ class Experiment:
         return replace(self, artifacts=found)
 
 
-MADE = (RUN_CONFIG, JOURNAL, "metrics.json", "latency.json")
+MADE = (RUN_CONFIG, EVENT_LOG, "metrics.json", "latency.json")
 """Files that say how a result was made: by names and times they differ from making to making."""
 
 UNSURE_NS = 100_000_000

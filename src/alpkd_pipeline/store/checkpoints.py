@@ -23,7 +23,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.store.diff import block
-from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.manifest import (
     MANIFEST,
     list_files,
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 CHECKPOINTS = ".checkpoints"
 BEST = ".best"
 
-BESIDE = (RUN_CONFIG, JOURNAL)
+BESIDE = (RUN_CONFIG, EVENT_LOG)
 """Files of the work folder that a checkpoint goes on with, as far as they were written by then."""
 
 FACTS = "facts.json"
@@ -111,7 +111,7 @@ def has_checkpoint(work: Path) -> bool:
 
 
 def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Checkpoints whose files, journal and best model are what was written, each with its facts.
+    """Checkpoints whose files, event log and best model are what was written, each with its facts.
 
     The last one comes first. A damaged one is named in the log and passed over. Raises UserError
     where run.json is no longer the one that the training began with.
@@ -125,9 +125,9 @@ def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         folder = folder_of(work / CHECKPOINTS, step)
         try:
             _check(folder, step)
-            if found := changed_beside(folder).get(JOURNAL):
+            if found := changed_beside(folder).get(EVENT_LOG):
                 raise UserError(
-                    f"{work / JOURNAL} is damaged: its first {found['bytes']} bytes differ"
+                    f"{work / EVENT_LOG} is damaged: its first {found['bytes']} bytes differ"
                 )
             facts = dict(read_json(folder / FACTS))
             if facts["best_step"] is not None:
@@ -154,7 +154,7 @@ def config_changed(work: Path) -> bool:
 def changed_beside(checkpoint: Path) -> dict[str, dict[str, Any]]:
     """The files of the work folder that are not what a checkpoint goes on with.
 
-    It holds sha256 and length of run.json, which never changes, and of the journal as far as it
+    It holds sha256 and length of run.json, which never changes, and of the event log as far as it
     went; nothing, if it is damaged or of an older version.
     """
     work, said = checkpoint.parents[1], (read_manifest(checkpoint) or {}).get("beside") or {}

@@ -7,7 +7,7 @@ from typing import Any
 
 NO_EFFECT = frozenset({"threads", "device", "log_every", "checkpoint_every"})
 """Training parameters that no result depends on, but for its last digits: they say where, how
-loudly and how safely a model is trained. What they became is in the run's journal."""
+loudly and how safely a model is trained. What they became is in the run's event log."""
 
 PATHS_WITHOUT_EFFECT = frozenset(
     f"{block}.{name}" for block in ("training", "teacher.training") for name in NO_EFFECT

@@ -40,7 +40,7 @@ class Task:
         return len(self.label_names) if self.kind == "classification" else 1
 
     @property
-    def deciding_metric(self) -> str:
+    def primary_metric(self) -> str:
         """The metric that chooses the best checkpoint and ranks students."""
         return self.metrics[0]
 

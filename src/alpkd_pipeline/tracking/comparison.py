@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.event_log import sealed_events
 from alpkd_pipeline.store.layout import PAGES
 from alpkd_pipeline.store.manifest import list_files
 from alpkd_pipeline.store.run_folder import RunFolder

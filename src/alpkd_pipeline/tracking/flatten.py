@@ -1,4 +1,4 @@
-"""From run.json, `run` throughout, and journal to MLflow's parameters and tags: pure functions."""
+"""From run.json, `run` throughout, and event log to MLflow's parameters and tags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials, plural
 from alpkd_pipeline.store.diff import PATHS_WITHOUT_EFFECT, flat
-from alpkd_pipeline.store.journal import MEMORY
+from alpkd_pipeline.store.event_log import MEMORY
 
 MAX_PARAM = 6000
 MAX_TAG = 8000
@@ -97,7 +97,7 @@ def run_tags(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def event_tags(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What the journal says of hardware, of memory that was short, and of going on elsewhere."""
+    """What the event log says of hardware, of memory that was short, and of going on elsewhere."""
     tags: dict[str, str] = {}
     for event in events:
         if event["event"] == "start":

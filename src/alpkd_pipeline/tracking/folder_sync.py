@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from alpkd_pipeline.errors import kind_and_line, mask_credentials
 from alpkd_pipeline.store.checkpoints import data_digests
-from alpkd_pipeline.store.journal import JOURNAL, START, Place, read_journal, sealed_events
+from alpkd_pipeline.store.event_log import EVENT_LOG, START, Place, read_event_log, sealed_events
 from alpkd_pipeline.store.manifest import lock_file, read_json
 from alpkd_pipeline.store.run_folder import METRICS, RUN_CONFIG, RunFolder
 from alpkd_pipeline.tracking import flatten, mlflow_sync, points
@@ -69,7 +69,7 @@ class FolderSync:
             self._remember(ended=ended)
 
     def catch_up(self) -> str | None:
-        """Push the journal's new lines, and how the training stopped if `note_end` was told.
+        """Push the event log's new lines, and how the training stopped if `note_end` was told.
 
         Gives the run's id; None as long as nothing has begun.
         """
@@ -120,7 +120,7 @@ class FolderSync:
         self._store.set_tags(run_id, self._closing_tags(done))
         digests = data_digests(self.folder / self._run.get("inputs", {}).get("encoded", "nowhere"))
         self._store.log_datasets(run_id, points.dataset_facts(self._run, digests))
-        files = {name: done.read(name) for name in filter(done.has, (METRICS, JOURNAL))}
+        files = {name: done.read(name) for name in filter(done.has, (METRICS, EVENT_LOG))}
         files[RUN_CONFIG] = mask_credentials(done.read(RUN_CONFIG).decode()).encode()
         self._store.log_files(run_id, files | self._draw())
         self._store.delete_doubles(self._state.training, run_id)
@@ -128,9 +128,9 @@ class FolderSync:
         self._remember(finished=True, ended=None)
 
     def _events(self, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
-        """The journal's new lines, all of them when it is finished, and the place after them."""
+        """The event log's new lines, all of them when it is finished, and the place after them."""
         done = self._finished
-        return read_journal(self.folder, after) if done is None else (sealed_events(done), after)
+        return read_event_log(self.folder, after) if done is None else (sealed_events(done), after)
 
     @property
     def _store(self) -> mlflow_sync.MlflowStore:
@@ -242,7 +242,7 @@ def sync_folder(
         if finished.is_there:
             # All of it before anything is pushed: half a run would be no view of its folder.
             finished.check_sizes()
-            finished.verify(filter(finished.has, (RUN_CONFIG, JOURNAL, METRICS)))
+            finished.verify(filter(finished.has, (RUN_CONFIG, EVENT_LOG, METRICS)))
             points.find_scores(folder)
             return sync.close(folder)
         return sync.catch_up()

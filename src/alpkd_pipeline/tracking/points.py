@@ -1,6 +1,6 @@
-"""Metric points out of journal events and scores; the same line gives the same point each time.
+"""Metric points out of event log events and scores; the same line gives the same point each time.
 
-A point carries the time and the step of its journal line. SQL stores take (run, name, time, step,
+A point carries the time and the step of its event log line. SQL stores take (run, name, time, step,
 value) as the identity of a point, so that pushing a line again changes nothing.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import mask_credentials
-from alpkd_pipeline.store.journal import sealed_events
+from alpkd_pipeline.store.event_log import sealed_events
 from alpkd_pipeline.store.layout import SCORES
 from alpkd_pipeline.store.run_folder import METRICS, RunFolder, input_place, written_ns
 from alpkd_pipeline.tasks.glue import HUB_DATASET, HUB_REVISION
@@ -52,7 +52,7 @@ def time_ms(event: Mapping[str, Any]) -> int:
 
 
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
-    """The points of one journal line; lines other than `step` and `eval` have none.
+    """The points of one event log line; lines other than `step` and `eval` have none.
 
     What stands before a `/`, such as what the selecting rows are called, is a section of charts.
     """
@@ -122,7 +122,7 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
 
 
 def _is_number(value: Any) -> bool:
-    # The journal writes values that are not finite as text.
+    # The event log writes values that are not finite as text.
     return (isinstance(value, int | float) and not isinstance(value, bool)) or value in _NOT_FINITE
 
 
@@ -212,8 +212,8 @@ def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[P
     MLflow shows the latest value: the user's own metrics have the time of their evaluation.
     """
     at_ms = max(map(time_ms, sealed_events(RunFolder(folder))), default=0)
-    first, deciding = next(iter(scored.splits.values())), run["task"]["metrics"][0]
-    values = {"score": first.get(deciding), "final": scored.splits}
+    first, primary = next(iter(scored.splits.values())), run["task"]["metrics"][0]
+    values = {"score": first.get(primary), "final": scored.splits}
     own = points_of({"final": scored.own}, scored.own_ms, RESULT_STEP)
     return points_of(values, at_ms, RESULT_STEP) + own
 
@@ -234,11 +234,11 @@ def _rows(folder: Path, run: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if teacher.is_there:
             yield from _rows(path, teacher.run)
     finished, scored = RunFolder(folder), find_scores(folder)
-    metrics, deciding = finished.metrics if finished.has(METRICS) else {}, run["task"]["metrics"][0]
+    metrics, primary = finished.metrics if finished.has(METRICS) else {}, run["task"]["metrics"][0]
     total, seconds = metrics.get("parameters", {}).get("total"), metrics.get("seconds")
     # Of the saved model, or else of the best epoch.
     splits = scored.splits if scored else metrics.get("scores", {})
-    found = {f"{split} {deciding}": scores.get(deciding) for split, scores in splits.items()}
+    found = {f"{split} {primary}": scores.get(primary) for split, scores in splits.items()}
     yield {
         "model": run["stage"],
         "layers": run_tags(run).get("layers", "-"),

@@ -130,7 +130,7 @@ class SyncState:
     """What is known of a folder's MLflow run."""
 
     store: str = ""  # which tracking store and experiment this is about
-    training: str = ""  # the training's id; empty while its journal is empty
+    training: str = ""  # the training's id; empty while its event log is empty
     place: str = ""  # the store's address and the experiment's name
     experiment_id: str = ""
     run_id: str | None = None

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.garbage import collect_seldom
+from alpkd_pipeline.gc import collect_seldom
 
 CTRL_C = 130
 """The exit code of a program that a person stopped: 128 and the number of the signal."""

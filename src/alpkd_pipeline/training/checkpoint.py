@@ -29,7 +29,7 @@ from alpkd_pipeline.store.checkpoints import (
     publish_step,
     steps_of,
 )
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.manifest import write_json
 
 _PYTHON, _NUMPY, _TORCH, _CUDA = "python", "numpy", "torch", "cuda."
@@ -151,14 +151,14 @@ LONGEST = 300.0
 
 
 class Saver:
-    """Publishes a training's checkpoints; each remembers how long the journal is.
+    """Publishes a training's checkpoints; each remembers how long the event log is.
 
     `every` is the steps between two of them, beside those at each epoch's end; `auto` goes by the
     clock, so that saving takes no more than `SHARE` of the time; `never` publishes none.
     """
 
-    def __init__(self, work: Path, every: int | str, journal: Journal) -> None:
-        self._work, self._every, self._journal = work, every, journal
+    def __init__(self, work: Path, every: int | str, event_log: EventLog) -> None:
+        self._work, self._every, self._event_log = work, every, event_log
         self._saved_at = time.perf_counter()
         self._cost = 0.0
 
@@ -183,7 +183,7 @@ class Saver:
 
         def both(folder: Path) -> None:
             write(folder)
-            write_json(folder / FACTS, {**facts, "journal_bytes": self._journal.size})
+            write_json(folder / FACTS, {**facts, "event_log_bytes": self._event_log.size})
 
         place = self._work / CHECKPOINTS
         publish_step(place, step, both)

@@ -158,7 +158,7 @@ def training_hardware(asked: TrainingSettings) -> Iterator[Accelerator]:
 
 
 def environment(hardware: Hardware) -> dict[str, Any]:
-    """Hardware, Python and library versions, as recorded in a run's journal and manifest."""
+    """Hardware, Python and library versions, as recorded in a run's event log and manifest."""
     return {
         **asdict(hardware),
         "python": platform.python_version(),
@@ -221,7 +221,7 @@ NAMES = ("device", "device_name", "precision", "threads", "attention", "librarie
 
 
 def last_environment(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Where a training was when it wrote the end of its journal; empty if it does not say."""
+    """Where a training was when it wrote the end of its event log; empty if it does not say."""
     begun = [event for event in events if event["event"] in {"start", RESUME}]
     return begun[-1] if begun else {}
 

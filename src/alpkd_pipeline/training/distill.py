@@ -35,7 +35,7 @@ class Learner:
     rates: Mapping[nn.Parameter, float] = field(default_factory=dict)
     # whether a batch is compared with itself, so that it cannot go through in parts
     whole_batches: bool = False
-    # the weight of each loss term, for the weighted values in the journal
+    # the weight of each loss term, for the weighted values in the event log
     term_weights: Mapping[str, float] = field(default_factory=dict)
     # called with the number of each epoch, from 0, before its first step
     begin_epoch: Callable[[int], None] = lambda epoch: None

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from alpkd_pipeline.store.journal import Journal, read_journal
+from alpkd_pipeline.store.event_log import EventLog, read_event_log
 from alpkd_pipeline.training.batching import Selection, epoch_batches
 from alpkd_pipeline.training.checkpoint import Saver, read_tensors, write_tensors
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.memory import journalled_limit
+from alpkd_pipeline.training.memory import logged_limit
 from alpkd_pipeline.training.optim import make_adamw
 from alpkd_pipeline.training.progress import FitResult, Judge, Progress
 from alpkd_pipeline.training.run_config import RunConfig
@@ -84,7 +84,7 @@ def fit(
     run: RunConfig,
     chosen: Selection,
     *,
-    journal: Journal,
+    event_log: EventLog,
     go_on: tuple[Path, dict[str, Any]] | None = None,
 ) -> FitResult:
     """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
@@ -94,7 +94,7 @@ def fit(
         judge: scores the model, and keeps it with each evaluation that beats all before it.
         run: its numbers, its seed, and the folder that gets the checkpoints.
         chosen: the rows.
-        journal: that of the folder, where every logged step and evaluation goes.
+        event log: that of the folder, where every logged step and evaluation goes.
         go_on: a checkpoint's folder and facts, where a training goes on.
 
     Raises:
@@ -104,13 +104,13 @@ def fit(
     """
     settings, train = run.training, chosen.train
     model, parameters = learner.loaded.model, learner.parameters
-    progress = Progress(settings, learner, chosen, journal)
+    progress = Progress(settings, learner, chosen, event_log)
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay, learner.rates)
-    before = read_journal(run.folder)[0]
-    limit = journalled_limit(settings.batch_size, "training", journal, before)
+    before = read_event_log(run.folder)[0]
+    limit = logged_limit(settings.batch_size, "training", event_log, before)
     norm = settings.max_grad_norm
     update = Update(learner, train, optimiser, norm, limit, chosen.labelled)
-    saver = Saver(run.folder, settings.checkpoint_every, journal)
+    saver = Saver(run.folder, settings.checkpoint_every, event_log)
     if go_on is not None:
         progress.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))
 

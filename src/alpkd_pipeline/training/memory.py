@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from alpkd_pipeline.errors import UserError, first_line
-from alpkd_pipeline.store.journal import MEMORY, Journal
+from alpkd_pipeline.store.event_log import MEMORY, EventLog
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in IN_WORDS)
 
 
-class RowLimit:
+class MicrobatchSize:
     """How many rows go through a model at once: a whole batch, to begin with.
 
     Attributes:
@@ -101,14 +101,14 @@ class RowLimit:
                 start += len(part)
 
 
-def journalled_limit(
-    rows: int, doing: str, journal: Journal, events: Iterable[Mapping[str, Any]]
-) -> RowLimit:
-    """A limit that the journal keeps: a training that goes on need not find it out again.
+def logged_limit(
+    rows: int, doing: str, event_log: EventLog, events: Iterable[Mapping[str, Any]]
+) -> MicrobatchSize:
+    """A limit that the event log keeps: a training that goes on need not find it out again.
 
-    `events` are what the journal holds already.
+    `events` are what the event log holds already.
     """
-    limit = RowLimit(rows, doing, lambda found: journal.write(MEMORY, **found))
+    limit = MicrobatchSize(rows, doing, lambda found: event_log.write(MEMORY, **found))
     for event in events:
         if event["event"] == MEMORY and event["doing"] == doing:
             limit.rows = int(event["rows"])

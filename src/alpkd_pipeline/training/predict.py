@@ -16,7 +16,7 @@ from alpkd_pipeline.tasks.metrics import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.batching import sorted_batches
 from alpkd_pipeline.training.devices import LoadedModel
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class BatchOutput:
 def iterate_outputs(
     loaded: LoadedModel,
     split: EncodedSplit,
-    limit: RowLimit,
+    limit: MicrobatchSize,
     *,
     pooling: str = "cls",
     layers: bool = False,
@@ -65,7 +65,7 @@ def iterate_outputs(
         model.train(was_training)
 
 
-def predict(loaded: LoadedModel, split: EncodedSplit, limit: RowLimit) -> np.ndarray:
+def predict(loaded: LoadedModel, split: EncodedSplit, limit: MicrobatchSize) -> np.ndarray:
     """The logits of every row, (N, C) float32, in the order of the split."""
     logits: np.ndarray | None = None
     for out in iterate_outputs(loaded, split, limit):

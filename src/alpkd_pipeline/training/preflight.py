@@ -21,7 +21,7 @@ from alpkd_pipeline.models.model_files import CONFIG
 from alpkd_pipeline.models.seen_rows import AT_ONCE
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.training.devices import LoadedModel
-from alpkd_pipeline.training.memory import RowLimit, is_out_of_memory
+from alpkd_pipeline.training.memory import MicrobatchSize, is_out_of_memory
 from alpkd_pipeline.training.predict import iterate_outputs
 
 
@@ -41,7 +41,7 @@ def check_fits(loaded: LoadedModel, encoded: Path) -> None:
         # Numbers first: on a GPU a row of a table that is not there would end the process.
         _check_ids(name, split, loaded)
         _check_length(name, split, loaded)
-    one, source = RowLimit(1, "evaluation"), loaded.folder
+    one, source = MicrobatchSize(1, "evaluation"), loaded.folder
     for name, split in splits.items():
         what = f"{source}: the model cannot read the longest row of split {name}"
         with _told(what, let_through=UserError):

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.run_settings import TrainingSettings
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.first_step import say_gradients
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
-from alpkd_pipeline.training.pace import Pace, Usage
+from alpkd_pipeline.training.throughput import Throughput, Usage
 
 TERMS = ("hard", "soft", "intermediate", "total")
 
@@ -31,8 +31,8 @@ class Evaluation:
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def deciding(self) -> float:
-        """The value of the deciding metric."""
+    def primary(self) -> float:
+        """The value of the primary metric."""
         return next(iter(self.scores.values()))
 
 
@@ -82,7 +82,7 @@ class Counts:
     without_gain: int = 0  # evaluations since then
     evaluation_seconds: float = 0.0
     seconds: float = 0.0
-    # learning rate and epoch of a last step that the journal does not have yet
+    # learning rate and epoch of a last step that the event log does not have yet
     unlogged: Sequence[float] | None = None
 
 
@@ -97,7 +97,7 @@ class Progress:
     _title = ""
 
     def __init__(
-        self, settings: TrainingSettings, learner: Learner, chosen: Selection, journal: Journal
+        self, settings: TrainingSettings, learner: Learner, chosen: Selection, event_log: EventLog
     ) -> None:
         rows = len(chosen.train_rows)
         self._per_epoch = steps_per_epoch(rows, settings.batch_size, settings.accumulation)
@@ -105,10 +105,10 @@ class Progress:
         self.warmup = warmup_steps(self.total_steps, settings.warmup_ratio)
         self.counts = Counts()
         self._settings, self._term_weights = settings, learner.term_weights
-        self._journal, self._score_name = journal, chosen.name
+        self._event_log, self._score_name = event_log, chosen.name
         self._usage = Usage(learner.loaded.accelerator.device)
         self._started = time.perf_counter()
-        self._since_line, self._this_epoch = Pace(), Pace()
+        self._since_line, self._this_epoch = Throughput(), Throughput()
         self._sums: dict[str, Tensor] = {}
         self._norm: Tensor | None = None
         self.gradients: dict[str, float] = {}
@@ -127,7 +127,7 @@ class Progress:
         return self.counts.steps
 
     @property
-    def paces(self) -> tuple[Pace, Pace]:
+    def paces(self) -> tuple[Throughput, Throughput]:
         """What counts the batches: since the last line, and of this epoch."""
         return self._since_line, self._this_epoch
 
@@ -185,7 +185,7 @@ class Progress:
             return
         lr, epoch = self.counts.unlogged
         raw, watched = self._means("loss."), self._means("watch.")
-        self._journal.write(
+        self._event_log.write(
             "step",
             step=self.steps,
             epoch=round(epoch, 4),
@@ -202,10 +202,10 @@ class Progress:
             say_gradients(self._title, self.gradients)
             self.gradients = {}
         last = self.counts.last
-        score = f", {self._score_name} {last.deciding:.4f}" if last else ""
+        score = f", {self._score_name} {last.primary:.4f}" if last else ""
         self._bar.set_postfix_str(f"loss {raw['total']:.4f}{score}")
         self._sums, self.counts.batches = {}, 0
-        self._since_line, self._norm, self.counts.unlogged = Pace(), None, None
+        self._since_line, self._norm, self.counts.unlogged = Throughput(), None, None
 
     def _means(self, prefix: str) -> dict[str, float]:
         found = {n.removeprefix(prefix): s for n, s in self._sums.items() if n.startswith(prefix)}
@@ -220,9 +220,9 @@ class Progress:
         found = judge.evaluate()
         counts.evaluated_at, counts.last = self.steps, found
         turn = sign(next(iter(found.scores)))
-        better = counts.best is None or turn * found.deciding > turn * counts.best.deciding
+        better = counts.best is None or turn * found.primary > turn * counts.best.primary
         at = {"step": self.steps, "epoch": epoch + 1}
-        self._journal.write("eval", **at, scores=found.scores, best=better, **found.details)
+        self._event_log.write("eval", **at, scores=found.scores, best=better, **found.details)
         if better:
             counts.best, counts.best_at, counts.without_gain = found, (self.steps, epoch + 1), 0
             decay, rate = settings.weight_decay, settings.lr
@@ -234,13 +234,13 @@ class Progress:
         counts.evaluation_seconds += spent
         for pace in self.paces:
             pace.skip(spent)
-        self._bar.set_postfix_str(f"{self._score_name} {found.deciding:.4f}")
+        self._bar.set_postfix_str(f"{self._score_name} {found.primary:.4f}")
 
     def end_epoch(self, epoch: int) -> str:
         """Write down how the epoch went, and begin to count the next one; says so in one line."""
         speeds = self._this_epoch.of_epoch()
-        self._journal.write("epoch", step=self.steps, epoch=epoch + 1, **speeds)
-        self._this_epoch = Pace()
+        self._event_log.write("epoch", step=self.steps, epoch=epoch + 1, **speeds)
+        self._this_epoch = Throughput()
         parts = [f"epoch {epoch + 1}/{self._settings.epochs}"]
         if (last := self.counts.last) is not None:
             scores = (f"{name} {value:.4f}" for name, value in last.scores.items())
@@ -256,7 +256,7 @@ class Progress:
         }
 
     def sums(self) -> dict[str, Tensor]:
-        """The running sums since the last line of the journal, and the last step's gradient."""
+        """The running sums since the last line of the event log, and the last step's gradient."""
         return self._sums if self._norm is None else {**self._sums, "norm": self._norm}
 
     def restore(self, facts: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
@@ -265,7 +265,7 @@ class Progress:
         best, last = facts["best"], facts["last"]
         counts.best = None if best is None else Evaluation(**best)
         counts.last = None if last is None else Evaluation(**last)
-        self.counts, self._this_epoch = counts, Pace.of(facts["this_epoch"])
+        self.counts, self._this_epoch = counts, Throughput.of(facts["this_epoch"])
         self._sums = {name: value for name, value in sums.items() if name != "norm"}
         self._norm = sums.get("norm")
 

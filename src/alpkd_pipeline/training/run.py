@@ -17,7 +17,13 @@ from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
 from alpkd_pipeline.models.student import count_parameters
 from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
-from alpkd_pipeline.store.journal import JOURNAL, MEMORY, Journal, cut_journal, read_journal
+from alpkd_pipeline.store.event_log import (
+    EVENT_LOG,
+    MEMORY,
+    EventLog,
+    cut_event_log,
+    read_event_log,
+)
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.task import UNLABELLED
@@ -33,7 +39,7 @@ from alpkd_pipeline.training.devices import (
 )
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
-from alpkd_pipeline.training.memory import RowLimit, journalled_limit
+from alpkd_pipeline.training.memory import MicrobatchSize, logged_limit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs, write_predictions
 from alpkd_pipeline.training.progress import Evaluation, FitResult
 from alpkd_pipeline.training.run_config import RunConfig
@@ -58,7 +64,7 @@ class Scorer:
     loaded: LoadedModel
     observer: Observer | None
     seen: SeenRows | None
-    limit: RowLimit
+    limit: MicrobatchSize
     _logits: np.ndarray = field(init=False)
 
     def evaluate(self) -> Evaluation:
@@ -120,27 +126,27 @@ def train_and_write(
     environ = environment(loaded.accelerator.hardware) | attention
     go_on = latest(run.folder)
     if go_on is None:
-        (run.folder / JOURNAL).unlink(missing_ok=True)
+        (run.folder / EVENT_LOG).unlink(missing_ok=True)
     else:
-        cut_journal(run.folder, int(go_on[1]["journal_bytes"]))
-    with Journal(run.folder) as journal:
-        before = read_journal(run.folder)[0]
-        _write_begin(journal, run, environ, before, go_on and int(go_on[1]["steps"]))
-        limit = journalled_limit(asked.eval_batch_size, "evaluation", journal, before)
+        cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
+    with EventLog(run.folder) as event_log:
+        before = read_event_log(run.folder)[0]
+        _write_begin(event_log, run, environ, before, go_on and int(go_on[1]["steps"]))
+        limit = logged_limit(asked.eval_batch_size, "evaluation", event_log, before)
         scorer = Scorer(run, chosen, loaded, observer, seen, limit)
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
-        result = fit(learner, scorer, run, chosen, journal=journal, go_on=go_on)
+        result = fit(learner, scorer, run, chosen, event_log=event_log, go_on=go_on)
         copy_best(run.folder, result.best_step)
         metrics = training_metrics(result, chosen.name, parameters, environ)
         if chosen.without_label or chosen.left_out:
             metrics[UNLABELLED] = {"rows": chosen.without_label, "left_out": chosen.left_out}
-        write_json(run.folder / METRICS, metrics | deviations(read_journal(run.folder)[0]))
-        journal.write("end", seconds=result.seconds, steps=result.steps)
+        write_json(run.folder / METRICS, metrics | deviations(read_event_log(run.folder)[0]))
+        event_log.write("end", seconds=result.seconds, steps=result.steps)
 
 
 def _write_begin(
-    journal: Journal,
+    event_log: EventLog,
     run: RunConfig,
     environ: dict[str, Any],
     before: list[dict[str, Any]],
@@ -148,19 +154,19 @@ def _write_begin(
 ) -> None:
     """The first line of a training, or of what goes on of it after the lines `before`."""
     if after_step is None:
-        journal.write("start", name=run.name, stage=run.stage, **environ)
+        event_log.write("start", name=run.name, stage=run.stage, **environ)
         return
     log.info("%s: going on after step %d", run.name, after_step)
     differs = differences(last_environment(before), environ)
     say_differences(run.name, after_step, differs)
-    journal.write(RESUME, after_step=after_step, differs=differs, **environ)
+    event_log.write(RESUME, after_step=after_step, differs=differs, **environ)
 
 
 def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
     """What metrics.json says where a training was not what an undisturbed one would have been.
 
-    From its journal: `memory`, where it was too short for whole batches, and `resumed_on`, where it
-    went on elsewhere; neither in most cases.
+    From its event log: `memory`, where it was too short for whole batches, and `resumed_on`, where
+    it went on elsewhere; neither in most cases.
     """
     found = {
         MEMORY: [

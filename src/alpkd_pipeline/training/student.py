@@ -30,7 +30,7 @@ from alpkd_pipeline.models.encoder import (
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.student import build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
-from alpkd_pipeline.store.journal import MEMORY
+from alpkd_pipeline.store.event_log import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.teacher_table import logits_file, read_logits
@@ -42,7 +42,7 @@ from alpkd_pipeline.training.devices import (
     training_hardware,
 )
 from alpkd_pipeline.training.distill import Learner, LiveTeacher, distill_step
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
 from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import Observer, train_and_write
@@ -60,7 +60,7 @@ def record_signals(run: RunConfig, folder: Path) -> None:
     alone, which lie with the encoded rows.
     """
     started, splits = time.perf_counter(), ("train", run.task.dev_splits[0])
-    limit = RowLimit(run.teacher.training.eval_batch_size, "evaluation")
+    limit = MicrobatchSize(run.teacher.training.eval_batch_size, "evaluation")
     with training_hardware(run.teacher.training) as accelerator:
         if run.teacher.is_table:
             rows = sum(_copy_logits(run.inputs["encoded"], folder, name) for name in splits)
@@ -75,7 +75,9 @@ def record_signals(run: RunConfig, folder: Path) -> None:
     log.info("teacher signals: %d rows in %.1f s", rows, seconds)
 
 
-def _record(run: RunConfig, folder: Path, name: str, teacher: LoadedModel, limit: RowLimit) -> int:
+def _record(
+    run: RunConfig, folder: Path, name: str, teacher: LoadedModel, limit: MicrobatchSize
+) -> int:
     split = read_encoded(run.inputs["encoded"], name)
     outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
     write_signals(folder, name, len(split), outputs, run.signals.dtype)
@@ -119,11 +121,11 @@ def train_student(run: RunConfig) -> None:
         teacher = load_finetuned(run.inputs["teacher"])
         model = _build(run, teacher).to(accelerator.device)
         method = _method(run, shape_of(teacher.config.to_dict()), model)
-        chosen = choose_rows(run, unlabelled=method.setup.row.terms != {"hard"})
+        chosen = choose_rows(run, unlabelled=method.setup.spec.terms != {"hard"})
         if chosen.left_out or chosen.without_label:
             does = "leaves them out" if chosen.left_out else "gives them no hard term"
             count = plural(chosen.left_out or chosen.without_label, "train row")
-            log.info("%s without a label: %s %s", count, method.setup.row.name, does)
+            log.info("%s without a label: %s %s", count, method.setup.spec.name, does)
         kind = run.training.class_weights
         method.class_weights = chosen.class_weights(kind, run.task.num_labels)
         method = method.to(accelerator.device)
@@ -148,13 +150,13 @@ def train_student(run: RunConfig) -> None:
             ),
             learned=method.learned,
             rates=method.rates,
-            whole_batches=method.setup.row.fewest_rows > 1,
+            whole_batches=method.setup.spec.fewest_rows > 1,
             term_weights=_term_weights(method),
             begin_epoch=method.begin_epoch,
             begin_step=method.begin_step,
         )
         observer = None
-        if method.setup.row.attention:
+        if method.setup.spec.attention:
             observer = attention_observer(method, source(chosen.split), chosen.selecting, student)
         train_and_write(run, learner, chosen, observer)
 
@@ -177,7 +179,7 @@ def _source(
 ) -> SignalSource:
     """The teacher's signals for a split: from the cache, or live if run or method say so."""
     cache, layers = run.inputs.get("signals"), "layers" in method.needs
-    if cache is not None and not method.setup.row.live:
+    if cache is not None and not method.setup.spec.live:
         return CachedSignals(cache, split, accelerator.device, layers=layers)
     moved, tokens = teacher.to(accelerator.device), method.teacher_tokens
     return LiveTeacher(moved, accelerator, run.pooling, layers, tokens)
@@ -187,7 +189,7 @@ def _inside(
     method: Method, student: PreTrainedModel, teacher: PreTrainedModel
 ) -> Callable[[], AbstractContextManager[None]]:
     """What makes the context of a student's pass in training."""
-    if not method.setup.row.swaps_blocks:
+    if not method.setup.spec.swaps_blocks:
         return nullcontext
     check_swappable(student, teacher)
     blocks = encoder_blocks(teacher).to(student.device).train(False).requires_grad_(False)
@@ -226,7 +228,7 @@ def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
 
 def _check_rest(method: Method, rows: int, batch_size: int) -> None:
     """Refuse too few rows for a method that compares them; say where an epoch's rest is too few."""
-    name, fewest = method.setup.row.name, method.setup.row.fewest_rows
+    name, fewest = method.setup.spec.name, method.setup.spec.fewest_rows
     if rows < fewest:
         raise UserError(
             f"method {name!r} compares the rows of a batch with one another and needs at least"

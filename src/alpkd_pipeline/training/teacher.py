@@ -23,7 +23,7 @@ from alpkd_pipeline.models.teacher_checks import (
     check_vocabulary,
     label_order,
 )
-from alpkd_pipeline.store.journal import Journal
+from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
 from alpkd_pipeline.tasks.metrics import score
@@ -31,7 +31,7 @@ from alpkd_pipeline.tasks.teacher_table import read_logits
 from alpkd_pipeline.training.batching import choose_rows
 from alpkd_pipeline.training.devices import LoadedModel, environment, training_hardware
 from alpkd_pipeline.training.distill import Learner, finetune_step
-from alpkd_pipeline.training.memory import RowLimit
+from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import predict, write_predictions
 from alpkd_pipeline.training.preflight import check_fits, check_saves
 from alpkd_pipeline.training.run import METRICS, train_and_write
@@ -83,14 +83,14 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
     if run.teacher.is_table:
         logits = read_logits(encoded, split)
     else:
-        logits = predict(teacher, dev, RowLimit(run.training.eval_batch_size, "evaluation"))
+        logits = predict(teacher, dev, MicrobatchSize(run.training.eval_batch_size, "evaluation"))
     check_answers(run.task, logits, dev.labels, named, table=run.teacher.is_table)
     scores = score(run.task, logits, dev.labels)
     environ = environment(teacher.accelerator.hardware)
-    with Journal(run.folder) as journal:
-        journal.write("start", name=run.name, stage=run.stage, **environ)
-        journal.write("eval", step=0, epoch=0, scores=scores, best=True)
-        journal.write("end", seconds=0.0, steps=0)
+    with EventLog(run.folder) as event_log:
+        event_log.write("start", name=run.name, stage=run.stage, **environ)
+        event_log.write("eval", step=0, epoch=0, scores=scores, best=True)
+        event_log.write("end", seconds=0.0, steps=0)
     save_classifier(teacher.model, teacher.tokenizer, run.folder, dev.max_length)
     write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
     metrics = {

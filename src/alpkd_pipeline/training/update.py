@@ -17,10 +17,10 @@ from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.first_step import weighted_gradients
-from alpkd_pipeline.training.memory import RowLimit, attempt
+from alpkd_pipeline.training.memory import MicrobatchSize, attempt
 from alpkd_pipeline.training.optim import set_lr
-from alpkd_pipeline.training.pace import waiting
 from alpkd_pipeline.training.progress import TERMS, Progress
+from alpkd_pipeline.training.throughput import waiting
 
 Heard = list[tuple[LossTerms, list[Batch]]]
 """For each batch of an update its losses, and the parts in which it went through the model."""
@@ -38,7 +38,7 @@ class Update:
     train: EncodedSplit
     optimiser: torch.optim.Optimizer
     max_grad_norm: float
-    limit: RowLimit
+    limit: MicrobatchSize
     labelled: np.ndarray | None = None  # (N,) bool of the train split; None: all of its rows are
 
     def __call__(self, group: list[np.ndarray], progress: Progress, epoch: int) -> Tensor:

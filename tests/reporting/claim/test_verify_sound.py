@@ -128,7 +128,7 @@ def no_teachers(store: Store) -> None:
 
 
 def own_teachers(store: Store) -> None:
-    """Nothing else of what a claim could have: neither records nor journals nor times."""
+    """Nothing else of what a claim could have: neither records nor event logs nor times."""
     for folder in (SWEEPS, "07_model_output/latency"):
         shutil.rmtree(store.root / folder, ignore_errors=True)
 

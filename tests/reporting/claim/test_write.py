@@ -75,11 +75,13 @@ def test_no_text_of_any_example_stands_in_it(store: Store, tmp_path: Path) -> No
     }
 
 
-def test_of_the_journal_only_what_was_scored_is_kept(store: Store, tmp_path: Path) -> None:
+def test_of_the_event_log_only_what_was_scored_is_kept(store: Store, tmp_path: Path) -> None:
     with ZipFile(claimed(store.root, tmp_path / "claim.zip")) as file:
-        journals = [file.read(name) for name in file.namelist() if name.endswith("events.jsonl")]
-    assert len(journals) == 4
-    assert {line[:15] for lines in journals for line in lines.splitlines()} == {b'{"event": "eval'}
+        event_logs = [file.read(name) for name in file.namelist() if name.endswith("events.jsonl")]
+    assert len(event_logs) == 4
+    assert {line[:15] for lines in event_logs for line in lines.splitlines()} == {
+        b'{"event": "eval'
+    }
 
 
 def test_it_is_small(tmp_path: Path) -> None:

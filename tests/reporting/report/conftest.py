@@ -14,8 +14,8 @@ from tests.reporting.studies import (
     study,
     sweep,
     with_attention,
+    with_event_log,
     with_geometry,
-    with_journal,
 )
 
 from alpkd_pipeline.reporting.asked import Asked
@@ -47,12 +47,12 @@ def sections(page: Element) -> list[str | None]:
 
 
 def full_study(store: Any) -> None:
-    """2 tasks x 3 methods x 3 seeds with journals, attention, geometry, latency, a search."""
+    """2 tasks x 3 methods x 3 seeds with event logs, attention, geometry, latency, a search."""
     store.teacher(accuracy=0.95, p50_ms=12.0)
     made = study(store)
     signals(store.root)
     for folder in made:
-        with_journal(folder)
+        with_event_log(folder)
         if folder.name.startswith("alp_kd"):
             with_attention(folder)
         if "-s0-" in folder.name:

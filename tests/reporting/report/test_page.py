@@ -152,7 +152,7 @@ def test_one_run_with_nothing_beside_it(store):
     said = page.text
     assert "1 student on mrpc: 1 method, 1 depth." in said
     assert "no baseline" in section(page, "verdicts").text
-    assert "No journal of these runs could be read." in said
+    assert "No event log of these runs could be read." in said
     assert "No latency was measured" in said
     assert "have not been looked at" in said
 

@@ -12,7 +12,7 @@ from tests.reporting.studies import (
     study,
     sweep,
     with_attention,
-    with_journal,
+    with_event_log,
 )
 
 from alpkd_pipeline.reporting.plots.scores import score_against
@@ -73,7 +73,7 @@ def test_two_configurations_of_a_method_are_told_apart_in_pictures(store):
 
         for seed in range(3):
             folder = store.student(seed, 0.8, change=change)
-            with_journal(folder)
+            with_event_log(folder)
             reseal(folder)
     curves = section(page_of(store.root), "curves")
     labels = ["kd (training.epochs=3)", "kd (training.epochs=5)"]
@@ -342,7 +342,7 @@ def test_curves_say_which_rows_they_are_of(store):
     (folder / "metrics.json").write_text(
         said.replace('"selection": "dev"', '"selection": "holdout"')
     )
-    with_journal(folder)
+    with_event_log(folder)
     (first, _) = section(page_of(store.root), "curves").all("figure")
     assert first.all("svg")[0].get("aria-label").startswith("Score on holdout at each evaluation")
 

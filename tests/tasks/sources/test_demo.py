@@ -92,7 +92,7 @@ def test_the_digest_changes_with_the_data(
 def test_the_task_describes_the_frames() -> None:
     assert demo.TASK.name == "demo"
     assert demo.TASK.num_labels == 2
-    assert demo.TASK.deciding_metric == "accuracy"
+    assert demo.TASK.primary_metric == "accuracy"
     frames = demo.load()
     assert set(demo.TASK.text_columns) <= set(frames["train"].columns)
     assert {"train", *demo.TASK.dev_splits, *demo.TASK.test_splits} == set(frames)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alpkd_pipeline.distillation.losses.precision import raised
-from alpkd_pipeline.distillation.method_row import SoftScale
+from alpkd_pipeline.distillation.method_spec import SoftScale
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, TaskKind
 

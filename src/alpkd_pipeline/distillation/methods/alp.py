@@ -33,7 +33,7 @@ class Alp(Method):
     ) -> None:
         super().__init__(setup)
         m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
-        self.buckets = make_buckets(setup.row.bucket or "all", m, n, overlap)
+        self.buckets = make_buckets(setup.spec.bucket or "all", m, n, overlap)
         self.mask: Tensor
         self.register_buffer("mask", bucket_mask(self.buckets, n), persistent=False)
         self.scale: Scale = scale

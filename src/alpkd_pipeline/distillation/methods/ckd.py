@@ -39,7 +39,7 @@ class Ckd(Method):
         super().__init__(setup)
         sizes = setup.sizes
         self.buckets = make_buckets(
-            setup.row.bucket or "all", sizes.student_layers, sizes.teacher_layers, overlap
+            setup.spec.bucket or "all", sizes.student_layers, sizes.teacher_layers, overlap
         )
         self.maps_student = projection_side == "student"
         self.reduction: Reduction = reduction

@@ -10,7 +10,7 @@ Source: feature dynamics distillation (ACL 2025, long paper 1125), whose exact m
 read; the form is that of a public implementation (github.com/peremartra/optipfair), there over the
 tokens of a language model. Choices of this project: pooled layers, and the two parts weigh alike.
 
-The journal shows them as `watch.trajectory` and `watch.dynamics`.
+The event log shows them as `watch.trajectory` and `watch.dynamics`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 So no teacher layer is skipped, and which of them count is learned, beside the student. A target
 that learns comes to meet the student, therefore slowly: `gate_lr` is the peak learning rate of the
 gates and norms, in the schedule of the student's. They are large: 11 gates of 768-wide layers hold
-6.5 million weights. The journal shows `watch.gates`, the mean of all g_k: 1 takes each layer as it
-is.
+6.5 million weights. The event log shows `watch.gates`, the mean of all g_k: 1 takes each layer as
+it is.
 
 Source: LAD (Lin, Chen, Kao, Sensors 2023, 23(3), 1483), gates as in its authors' code
 (github.com/IKMLab/LAD), W_k drawn as there (Xavier, uniform). There gates learn at 5e-7 to 3e-5

@@ -15,7 +15,7 @@ text; here the term stands beside the hard and the soft one in the fine-tuning o
 uses more relation heads than attention heads (48 for 12), here the default is the teacher's number.
 Vectors are those before rotary positions (ModernBERT) and the contents alone (DeBERTa, MPNet).
 
-The teacher runs beside the student: its vectors are too large to be kept. The journal shows the
+The teacher runs beside the student: its vectors are too large to be kept. The event log shows the
 three parts as `watch.queries`, `watch.keys` and `watch.values`.
 """
 

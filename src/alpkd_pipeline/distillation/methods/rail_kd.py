@@ -15,9 +15,9 @@ and draws m-1 layers, which is `with_last: false`; its layers share one map on e
 `shared_map: true`; its distance is a sum over the batch.
 
 Both sides learn, so a collapse of all examples onto one direction would minimise the term. The
-journal therefore shows `watch.teacher_variance`, the variance of the mapped teacher's unit vectors
-over the batch, summed over the width and averaged over the layers: near 1 they point everywhere,
-0 is the collapse.
+event log therefore shows `watch.teacher_variance`, the variance of the mapped teacher's unit
+vectors over the batch, summed over the width and averaged over the layers: near 1 they point
+everywhere, 0 is the collapse.
 """
 
 from __future__ import annotations

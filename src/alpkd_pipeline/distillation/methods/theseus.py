@@ -12,8 +12,8 @@ and kept is the student, without any block of its teacher.
 
 Nothing compares the two models, and no answer of the teacher is read: its blocks, which do not
 learn, pass the gradient on to the student's blocks below them. A block that did not run has no
-gradient in that step, so AdamW leaves it as it is. The journal shows `watch.replaced`, the share of
-the student's blocks that ran.
+gradient in that step, so AdamW leaves it as it is. The event log shows `watch.replaced`, the share
+of the student's blocks that ran.
 
 Source: Xu, Zhou, Ge, Wei, Zhou, EMNLP 2020, arXiv 2002.02925, with their curriculum
 p(t) = min(1, k t + b); groups and draws as in their code (github.com/JetRunner/BERT-of-Theseus).

@@ -17,7 +17,7 @@ all terms stand side by side in the fine-tuning of a task. Where n is no multipl
 The maps have biases and start from PyTorch's default; the paper writes the equations without a
 bias, and its authors' code uses one map with a bias for embeddings and layers alike.
 
-The teacher runs beside the student: its states are too large to be kept. The journal shows the
+The teacher runs beside the student: its states are too large to be kept. The event log shows the
 parts as `watch.embeddings`, `watch.hidden` and `watch.attention`.
 """
 
@@ -64,7 +64,7 @@ class TinyBert(Method):
         ours, theirs, mask = self.token_vectors("states", student, teacher, m + 1)
         batch, tokens = mask.shape
         shape = (batch, m, self.setup.sizes.teacher_heads, tokens, tokens)
-        scores = token_pair(self.setup.row.name, "scores", student, teacher, (shape, shape))
+        scores = token_pair(self.setup.spec.name, "scores", student, teacher, (shape, shape))
         parts = {
             "embeddings": token_match(self.embedding_map(ours[:, :1]), theirs[:, :1], mask),
             "hidden": token_match(

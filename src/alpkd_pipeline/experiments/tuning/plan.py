@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.coordinates import chosen
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.tuning.spec import (
     Point,
@@ -85,7 +85,7 @@ def shared(cell: Cell) -> Params:
 
 
 def score_of(cell: Cell, selection: str) -> float:
-    """What a finished cell is worth: the deciding metric on the rows that chose its best epoch."""
+    """What a finished cell is worth: the primary metric on the rows that chose its best epoch."""
     student = RunFolder(cell.student.path)
     try:
         return float(student.metrics["scores"][selection][cell.task.metrics[0]])
@@ -138,7 +138,7 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
 def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
     spec = maker.spec
     regression = maker.cells(target, {})[0].task.kind == "regression"
-    space = space_of(spec.dimensions, get_row(target["method"]), regression=regression)
+    space = space_of(spec.dimensions, get_spec(target["method"]), regression=regression)
     corners = list(_corners(space))
     sample = maker.cells(target, corners[0])
     points = points_of(space, spec.sampler, spec.trials)

@@ -74,7 +74,7 @@ class Tuning(Campaign):
         with held(self._record.parent, names):
             storage = open_storage(self._database)
             for p in self.studies:
-                metric = p.sample[0].task.deciding_metric
+                metric = p.sample[0].task.primary_metric
                 study = Study(storage, p.name, p.space, self.spec.sampler, p.budget, metric)
                 self._searches.append(Search(p.target, study, self._maker))
             yield

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from alpkd_pipeline.distillation.method_row import MethodRow
-from alpkd_pipeline.distillation.method_table import get_row
+from alpkd_pipeline.distillation.method_spec import MethodSpec
+from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.grid import SET_BY_THE_GRID, CampaignSpec, Seeds
 from alpkd_pipeline.project.parameters import check_settable, has_setting
@@ -47,9 +47,9 @@ def read_space(raw: Mapping[str, Any]) -> Space:
     return {str(name): _dimension(str(name), given) for name, given in raw.items()}
 
 
-def space_of(space: Space, row: MethodRow, *, regression: bool) -> Space:
+def space_of(space: Space, spec: MethodSpec, *, regression: bool) -> Space:
     """The part of a space that a method has; what it lacks is not searched."""
-    return {n: v for n, v in space.items() if has_setting(row, n, regression=regression)}
+    return {n: v for n, v in space.items() if has_setting(spec, n, regression=regression)}
 
 
 def size(space: Space) -> int | None:
@@ -130,7 +130,7 @@ class TuneSpec(CampaignSpec):
 
     @model_validator(mode="after")
     def _searches_what_it_can(self) -> Self:
-        rows = [get_row(name) for name in self.methods]
+        rows = [get_spec(name) for name in self.methods]
         for name, given in self.dimensions.items():
             if self.sampler == "grid" and isinstance(given, Range):
                 raise UserError(

@@ -29,7 +29,7 @@ def compare_students(
         **_after: results that must be there first; read from the store like all others.
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
-    from alpkd_pipeline.garbage import collected_seldom
+    from alpkd_pipeline.gc import collected_seldom
     from alpkd_pipeline.reporting.asked import Asked, add_looks
     from alpkd_pipeline.reporting.collect import gather
     from alpkd_pipeline.reporting.comparison import write_comparison

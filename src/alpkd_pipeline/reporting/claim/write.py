@@ -31,7 +31,7 @@ from alpkd_pipeline.reporting.predictions import read_predictions
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord
-from alpkd_pipeline.store.journal import JOURNAL
+from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.layout import LATENCY
 from alpkd_pipeline.store.manifest import seal, sha256_file, write_json
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
@@ -125,9 +125,9 @@ def _answered(run: RunRecord) -> bool:
 def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     """Copy what the claim needs of a run and of its results, and give what it says of it."""
     store, answers = run.store, run.scored[0]
-    lines = run.read(JOURNAL).splitlines(keepends=True) if run.has(JOURNAL) else []
-    journal = b"".join(line for line in lines if line.startswith(EVALUATION))
-    _folder(run, store, work, ("run.json", "metrics.json"), {JOURNAL: journal} if lines else {})
+    lines = run.read(EVENT_LOG).splitlines(keepends=True) if run.has(EVENT_LOG) else []
+    event_log = b"".join(line for line in lines if line.startswith(EVALUATION))
+    _folder(run, store, work, ("run.json", "metrics.json"), {EVENT_LOG: event_log} if lines else {})
     csv = f"{PREDICTIONS}{run.dev_split}.csv"
     said = read_predictions(answers.read(csv))
     columns = (said.idx.tolist(), said.labels.tolist(), said.answers.tolist())

@@ -56,10 +56,10 @@ def _seeds(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
 
 
 def curves(sources: Sources) -> Iterator[Block]:
-    """Scores and losses over the epochs, for each task and depth with a journal."""
+    """Scores and losses over the epochs, for each task and depth with an event log."""
     of_scores, of_losses = _plates(sources, "curve", _scores), _plates(sources, "loss", _losses)
     if not of_scores and not of_losses:
-        yield "No journal of these runs could be read."
+        yield "No event log of these runs could be read."
         return
     yield (
         "Thick lines are means over seeds, faint lines the seeds themselves, the dashed line the"

@@ -78,9 +78,9 @@ def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
             f"{both} are models of different tasks, {ours.task.name} and {theirs.task.name}:"
             " choose two of one task"
         )
-    if ours.task.deciding_metric != theirs.task.deciding_metric:
+    if ours.task.primary_metric != theirs.task.primary_metric:
         raise UserError(
-            f"{both} were judged by {ours.task.deciding_metric} and {theirs.task.deciding_metric}:"
+            f"{both} were judged by {ours.task.primary_metric} and {theirs.task.primary_metric}:"
             " choose two with the same first metric"
         )
     if not all(
@@ -91,7 +91,7 @@ def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
             f"{both} answered other rows of {ours.split}, or in another order: choose two that"
             " were made from the same data"
         )
-    metric, labels = ours.task.deciding_metric, ours.rows.labels
+    metric, labels = ours.task.primary_metric, ours.rows.labels
     return one_pair(metric, labels, ours.rows.answers, theirs.rows.answers)
 
 

@@ -64,7 +64,7 @@ def choices(sources: Sources) -> Iterator[Choice]:
                 -arm["sign"] * arm["mean"],
             ),
         )
-        run = max(sources.students(take), key=lambda r: take["sign"] * (r.deciding_score or 0.0))
+        run = max(sources.students(take), key=lambda r: take["sign"] * (r.primary_score or 0.0))
         seen = [
             row["detectable_family"]
             for row in sources.verdicts
@@ -124,7 +124,7 @@ def to_take(sources: Sources, found: Sequence[Choice]) -> Iterator[tuple[str, st
     """Of the best and all that are as good, the smallest and fastest: what, where, made by what."""
     for choice in found:
         run, sizes, metric = choice.run, choice.sizes, choice.take["metric"]
-        known = [f"score {points(run.deciding_score, metric=metric)}"]
+        known = [f"score {points(run.primary_score, metric=metric)}"]
         known += [f"{millions(sizes['parameters'])} parameters"] if sizes["parameters"] else []
         known += [f"{sizes['latency_ms']:.1f} ms an example"] if sizes["latency_ms"] else []
         of_claim = " of a claim, without weights" if sources.of_claim(run.key) else ""

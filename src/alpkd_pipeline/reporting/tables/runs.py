@@ -172,7 +172,7 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
 
     def score(run: RunRecord) -> str:
         mark = COLLAPSED if sources.judge.collapsed.get(run.key) else ""
-        return points(run.deciding_score, 2, run.deciding_metric) + mark
+        return points(run.primary_score, 2, run.primary_metric) + mark
 
     def commit(run: RunRecord) -> Cell:
         found = str(run.provenance.get("git_commit") or "unknown")

@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from alpkd_pipeline.training.pace import Usage
+from alpkd_pipeline.training.throughput import Usage
 
 
 def test_a_cpu_has_memory_and_load() -> None:

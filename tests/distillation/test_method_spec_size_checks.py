@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from alpkd_pipeline.distillation.method_row import KnownSizes, check_batches, check_sizes
-from alpkd_pipeline.distillation.method_table import METHODS, get_row, resolve_method
+from alpkd_pipeline.distillation.method_spec import KnownSizes, check_batches, check_sizes
+from alpkd_pipeline.distillation.method_table import METHODS, get_spec, resolve_method
 from alpkd_pipeline.errors import UserError
 
 SIZES = KnownSizes(
@@ -18,7 +18,7 @@ UNKNOWN = KnownSizes(None, 4, None, None, None, None)
 
 
 def checked(name, sizes, **options):
-    check_sizes(get_row(name), resolve_method(name, {}, None, options), sizes)
+    check_sizes(get_spec(name), resolve_method(name, {}, None, options), sizes)
 
 
 def refused(name, sizes, **options):

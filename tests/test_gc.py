@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.garbage import OBJECTS, collect_seldom, collected_seldom
+from alpkd_pipeline.gc import OBJECTS, collect_seldom, collected_seldom
 
 PROJECT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def test_a_part_of_a_process_leaves_it_as_it_was(thresholds: tuple[int, int, int
     assert gc.get_threshold() == thresholds
 
 
-def test_garbage_is_still_found(thresholds: tuple[int, int, int]) -> None:
+def test_gc_is_still_found(thresholds: tuple[int, int, int]) -> None:
     collect_seldom()
     before = searches()
     kept = [[] for _ in range(OBJECTS + 1000)]

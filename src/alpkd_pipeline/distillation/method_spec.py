@@ -55,7 +55,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class MethodRow:
+class MethodSpec:
     """One method of the table."""
 
     name: str  # what users call it
@@ -154,7 +154,7 @@ class Sizes(KnownSizes):
     student_width: int
 
 
-def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> None:
+def check_sizes(spec: MethodSpec, settings: MethodSettings, sizes: KnownSizes) -> None:
     """Refuse two models that a method cannot compare.
 
     The same checks refuse a configuration before anything is loaded and a method when it is built;
@@ -162,51 +162,54 @@ def check_sizes(row: MethodRow, settings: MethodSettings, sizes: KnownSizes) -> 
     """
     m, n = sizes.student_layers, sizes.teacher_layers
     all_but_last = settings.options.get("with_last") is False
-    if row.deeper_by and all_but_last and m == 1:
+    if spec.deeper_by and all_but_last and m == 1:
         raise UserError(
-            f"method {row.name!r} leaves out the student's last layer with with_last=false, and"
+            f"method {spec.name!r} leaves out the student's last layer with with_last=false, and"
             " this student has no other: set method.with_last=true"
         )
-    deeper_by = max(0, row.deeper_by - all_but_last)
+    deeper_by = max(0, spec.deeper_by - all_but_last)
     if n is not None and m > n - deeper_by:
         raise UserError(
-            f"method {row.name!r} needs a student with at least {deeper_by} layer less than its"
+            f"method {spec.name!r} needs a student with at least {deeper_by} layer less than its"
             f" teacher's {n}, not {m}: set student.layers to at most {n - deeper_by}"
         )
-    if m < row.least_layers:
+    if m < spec.least_layers:
         raise UserError(
-            f"method {row.name!r} leaves the last layers out and needs a student with at least"
-            f" {row.least_layers} layers, not {m}: raise student.layers, or take another method"
+            f"method {spec.name!r} leaves the last layers out and needs a student with at least"
+            f" {spec.least_layers} layers, not {m}: raise student.layers, or take another method"
         )
     layer = int(settings.options.get("teacher_layer", 0))
     if n is not None and layer > n:
         raise UserError(
-            f"option teacher_layer={layer} of method {row.name!r} is refused: the teacher has"
+            f"option teacher_layer={layer} of method {spec.name!r} is refused: the teacher has"
             f" {n} layers; use 1 to {n}, or 0 for the last"
         )
-    if row.swaps_blocks:
-        _check_groups(row, sizes)
+    if spec.swaps_blocks:
+        _check_groups(spec, sizes)
     ours, theirs = sizes.student_heads, sizes.teacher_heads
     if "relation_heads" in settings.options:
         heads = int(settings.options["relation_heads"]) or theirs
         for side, width in (("teacher", sizes.teacher_width), ("student", sizes.student_width)):
             if width is not None and heads is not None and width % heads:
                 raise UserError(
-                    f"method {row.name!r} cuts vectors into {heads} relation heads, and the"
+                    f"method {spec.name!r} cuts vectors into {heads} relation heads, and the"
                     f" {side}'s width {width} is no multiple of it: set method.relation_heads to a"
                     " divisor of both widths"
                 )
-    if "scores" in row.needs and ours is not None and theirs is not None and ours != theirs:
+    if "scores" in spec.needs and ours is not None and theirs is not None and ours != theirs:
         raise UserError(
-            f"method {row.name!r} compares attention head by head, but the student has {ours} heads"
-            f" and the teacher {theirs}: take a student with {theirs} heads, or another method"
+            f"method {spec.name!r} compares attention head by head, but the student has {ours}"
+            f" heads and the teacher {theirs}: take a student with {theirs} heads, or another"
+            " method"
         )
 
 
-def _check_groups(row: MethodRow, sizes: KnownSizes) -> None:
+def _check_groups(spec: MethodSpec, sizes: KnownSizes) -> None:
     """Refuse a student whose layers cannot each stand for equally many of its teacher's."""
     m, n = sizes.student_layers, sizes.teacher_layers
-    said = f"method {row.name!r} puts groups of the teacher's layers in the place of student layers"
+    said = (
+        f"method {spec.name!r} puts groups of the teacher's layers in the place of student layers"
+    )
     if n is not None and n % m:
         raise UserError(
             f"{said}, and {n} layers are no {m} equal groups: set student.layers to a divisor of"
@@ -223,14 +226,14 @@ def _check_groups(row: MethodRow, sizes: KnownSizes) -> None:
             )
 
 
-def check_batches(row: MethodRow, batch_size: int, accumulation: int) -> None:
+def check_batches(spec: MethodSpec, batch_size: int, accumulation: int) -> None:
     """Refuse a training whose batches are not what a method compares."""
-    if row.fewest_rows == 1:
+    if spec.fewest_rows == 1:
         return
-    said = f"method {row.name!r} compares the rows of a batch with one another"
-    if batch_size < row.fewest_rows:
+    said = f"method {spec.name!r} compares the rows of a batch with one another"
+    if batch_size < spec.fewest_rows:
         raise UserError(
-            f"{said}: set training.batch_size to at least {row.fewest_rows}, not {batch_size}"
+            f"{said}: set training.batch_size to at least {spec.fewest_rows}, not {batch_size}"
         )
     if accumulation > 1:
         raise UserError(

@@ -1,6 +1,6 @@
-"""The journal of a training: one JSON object a line, appended while it runs.
+"""The event log of a training: one JSON object a line, appended while it runs.
 
-The journal is the truth about a training; MLflow is filled from it. Each line has `event`
+The event log is the truth about a training; MLflow is filled from it. Each line has `event`
 (`start`, `resume`, `step`, `memory`, `eval`, `epoch`, `end`), `time` (seconds since the epoch) and
 the event's own fields.
 """
@@ -17,21 +17,21 @@ from typing import Any, NamedTuple
 from alpkd_pipeline.store.manifest import room_for
 from alpkd_pipeline.store.run_folder import RunFolder
 
-JOURNAL = "events.jsonl"
+EVENT_LOG = "events.jsonl"
 
 MEMORY = "memory"
 """The event of a device's memory that was too short for a whole batch."""
 
 
-class Journal(AbstractContextManager["Journal"]):
-    """Appends events to a run folder's journal; readers see each line at once and whole."""
+class EventLog(AbstractContextManager["EventLog"]):
+    """Appends events to a run folder's event log; readers see each line at once and whole."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / JOURNAL
+        self._path = folder / EVENT_LOG
         # A last line that was never finished: the next event must not be glued to it.
         whole = self._path.read_bytes().rfind(b"\n") + 1 if self._path.is_file() else 0
-        cut_journal(folder, whole)
+        cut_event_log(folder, whole)
         # Unbuffered: a line that the disk did not take must not come back when the file is closed.
         self._file = self._path.open("ab", buffering=0)
         self.size = whole  # bytes written so far, those of an earlier process included
@@ -40,7 +40,7 @@ class Journal(AbstractContextManager["Journal"]):
         """Append one event. Values that are not finite are written as strings (`nan`, `inf`).
 
         Raises:
-            DiskFullError: there is no room for the line; the journal is as before.
+            DiskFullError: there is no room for the line; the event log is as before.
         """
         line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
@@ -65,9 +65,9 @@ class Journal(AbstractContextManager["Journal"]):
         self.close()
 
 
-def cut_journal(folder: Path, size: int) -> None:
+def cut_event_log(folder: Path, size: int) -> None:
     """Forget what was written after a checkpoint: the training that goes on writes it again."""
-    path = folder / JOURNAL
+    path = folder / EVENT_LOG
     if path.is_file() and path.stat().st_size > size:
         with path.open("r+b") as file:
             file.truncate(size)
@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 
 class Place(NamedTuple):
-    """How far a journal was read: the offset in bytes, and the last line before it."""
+    """How far an event log was read: the offset in bytes, and the last line before it."""
 
     offset: int
     line: bytes
@@ -94,23 +94,23 @@ START = Place(0, b"")
 
 
 def sealed_events(folder: RunFolder) -> list[dict[str, Any]]:
-    """The events of a finished folder; none where a teacher was brought, which has no journal.
+    """The events of a finished folder; none where a teacher was brought, which has no event log.
 
     Raises:
-        DamagedError: the journal is not what was sealed.
+        DamagedError: the event log is not what was sealed.
     """
-    lines = folder.read(JOURNAL).splitlines() if folder.has(JOURNAL) else []
+    lines = folder.read(EVENT_LOG).splitlines() if folder.has(EVENT_LOG) else []
     return [json.loads(line) for line in lines]
 
 
-def read_journal(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
-    """The whole lines of a journal from a place on.
+def read_event_log(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
+    """The whole lines of an event log from a place on.
 
-    A last line that is still being written is left for the next call. A journal that no longer
-    has the place's line was cut (see `cut_journal`), and may have grown again since: it is read
+    A last line that is still being written is left for the next call. An event log that no longer
+    has the place's line was cut (see `cut_event_log`), and may have grown again since: it is read
     from its start. Gives the events and the place at which to go on.
     """
-    path = folder / JOURNAL
+    path = folder / EVENT_LOG
     if not path.is_file():
         return [], after
     with path.open("rb") as file:

@@ -15,8 +15,8 @@ from alpkd_pipeline.training.batching import Batch
 
 
 @dataclass(slots=True)
-class Pace:
-    """Counts over a span of a training: since the last line of the journal, or an epoch.
+class Throughput:
+    """Counts over a span of a training: since the last line of the event log, or an epoch.
 
     Places of padded batches hold a token or none. `data_seconds` went into gathering, padding and
     sending batches; `started` is later by what was skipped.
@@ -45,7 +45,7 @@ class Pace:
         return {**counts, "seconds": self.seconds}
 
     @classmethod
-    def of(cls, counts: Mapping[str, Any]) -> Pace:
+    def of(cls, counts: Mapping[str, Any]) -> Throughput:
         """A span that goes on where an interrupted training stopped."""
         counted = {name: value for name, value in counts.items() if name != "seconds"}
         return cls(**counted, started=time.perf_counter() - counts["seconds"])
@@ -75,7 +75,7 @@ class Pace:
 
 
 @contextmanager
-def waiting(*paces: Pace) -> Iterator[None]:
+def waiting(*paces: Throughput) -> Iterator[None]:
     """Count the time of a block as waiting for data."""
     started = time.perf_counter()
     yield

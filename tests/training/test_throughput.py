@@ -7,7 +7,7 @@ import pytest
 from tests.training.toys import random_rows
 
 from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.pace import Pace, waiting
+from alpkd_pipeline.training.throughput import Throughput, waiting
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_examples_tokens_padding_and_waiting(clock: list[float]) -> None:
     rows = random_rows(3, lengths=(4, 7, 3))
-    pace, other = Pace(), Pace()
+    pace, other = Throughput(), Throughput()
     with waiting(pace, other):
         clock[0] += 0.5
     pace.add(collate(rows, np.arange(3), pad_id=0))  # 14 tokens in 21 places
@@ -37,7 +37,7 @@ def test_examples_tokens_padding_and_waiting(clock: list[float]) -> None:
 
 
 def test_an_evaluation_is_no_training(clock: list[float]) -> None:
-    pace = Pace()
+    pace = Throughput()
     clock[0] += 5.0
     pace.skip(3.0)
     assert pace.seconds == 2.0

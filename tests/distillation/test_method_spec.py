@@ -1,6 +1,6 @@
 import pytest
 
-from alpkd_pipeline.distillation.method_row import MethodSettings, Option
+from alpkd_pipeline.distillation.method_spec import MethodSettings, Option
 from alpkd_pipeline.errors import UserError
 
 WORD = Option("sum", "a word", choices=("sum", "mean"))
