@@ -28,7 +28,7 @@ _ADDRESS = re.compile(f"({_SCHEME}::)*{_SCHEME}:/")
 `s3:` would be made."""
 
 Inner = Callable[[Any], "CoreSchema"]
-Kind = TypeVar("Kind")
+Settings = TypeVar("Settings")
 
 
 class Block:
@@ -114,7 +114,7 @@ def possible_path(value: str) -> str:
     return value
 
 
-def block_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+def block_of(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     """A dataclass from what `dataclasses.asdict` made of it; values are not checked."""
     hints = get_type_hints(kind)
 

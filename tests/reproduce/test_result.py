@@ -8,7 +8,7 @@ import pytest
 from tests.reproduce.conftest import Make, write_run
 
 from alpkd_pipeline.reproduce.compare import ModelComparison, compare_models
-from alpkd_pipeline.reproduce.original import Difference, Kind, StoredRun
+from alpkd_pipeline.reproduce.original import Difference, DifferenceKind, StoredRun
 from alpkd_pipeline.reproduce.result import Rerun, RerunResult
 from alpkd_pipeline.reproduce.verdict import (
     BITWISE,
@@ -26,7 +26,7 @@ SAME = DataComparison(known=True, changes=())
 def cell(
     *models: ModelComparison,
     data: DataComparison = SAME,
-    differs: tuple[Kind, ...] = (),
+    differs: tuple[DifferenceKind, ...] = (),
     error: str | None = None,
 ) -> Rerun:
     differences = tuple(Difference(kind, "x", "1", "2") for kind in differs)
@@ -38,7 +38,7 @@ def cell(
 
 @pytest.mark.parametrize("kind", ["parameters", "damage", "data"])
 def test_something_else_has_drifted_whatever_its_score(
-    then: StoredRun, now: Make, kind: Kind
+    then: StoredRun, now: Make, kind: DifferenceKind
 ) -> None:
     equal = compare_models(then, now())
     assert cell(equal, differs=(kind,)).verdict == DRIFTED
@@ -46,7 +46,9 @@ def test_something_else_has_drifted_whatever_its_score(
 
 
 @pytest.mark.parametrize("kind", ["code", "libraries", "python", "device", "threads"])
-def test_other_conditions_alone_are_no_drift(then: StoredRun, now: Make, kind: Kind) -> None:
+def test_other_conditions_alone_are_no_drift(
+    then: StoredRun, now: Make, kind: DifferenceKind
+) -> None:
     equal = compare_models(then, now())
     assert cell(equal, differs=(kind,)).verdict == BITWISE
 

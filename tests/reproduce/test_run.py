@@ -61,7 +61,7 @@ def test_what_is_wrong_with_one_fails_no_other(setting: Setting) -> None:
 
 @pytest.mark.parametrize(("later", "goes_on"), [("1", True), ("2", False)])
 def test_an_interrupted_one_goes_on_only_with_the_same_data_and_code(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch, later: str, goes_on: bool
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, later: str, resumes: bool
 ) -> None:
     one = original(setting.store, 2)
     monkeypatch.setattr(ToyWorkerProcess, "interrupt", True)
@@ -72,7 +72,7 @@ def test_an_interrupted_one_goes_on_only_with_the_same_data_and_code(
     half.touch()
     monkeypatch.setattr(ToyWorkerProcess, "interrupt", False)
     assert made(setting, [Rerun(one, today={"source": later})]).verdict == BITWISE
-    assert half.exists() == goes_on
+    assert half.exists() == resumes
 
 
 def test_an_interrupted_one_of_other_libraries_begins_again(

@@ -11,10 +11,10 @@ from typing import Any
 
 from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS, publish_step
 from alpkd_pipeline.store.contents import Finding, Report
-from alpkd_pipeline.store.layout import FILES, KINDS, Kind
+from alpkd_pipeline.store.layout import ARTIFACT_TYPES, FILES, ArtifactType
 from alpkd_pipeline.store.manifest import publish, write_json
 
-PLACES = {stage: kind for kind in KINDS for stage in kind.stages}
+PLACES = {stage: kind for kind in ARTIFACT_TYPES for stage in kind.stages}
 TRAININGS = ("teacher", "student")
 
 
@@ -125,7 +125,7 @@ class SmallStore:
         return key_named(name)
 
     def _place(self, stage: str, name: str) -> Path:
-        kind: Kind = PLACES[stage]
+        kind: ArtifactType = PLACES[stage]
         return self.root / kind.place / "mrpc" / f"{name}-{key_named(name)[:8]}"
 
     def _stage_of(self, name: str) -> str:

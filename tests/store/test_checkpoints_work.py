@@ -26,10 +26,10 @@ def test_a_training_whose_run_json_was_damaged_begins_again(
     work = Work(tmp_path / "a.work", facts)
     folder = work.begin()
     publish_step(folder / CHECKPOINTS, 4, lambda to: write_json(to / "facts.json", {}))
-    assert work.goes_on
+    assert work.resumes
     damaged = (folder / "run.json").read_text().replace('"seed": 1', '"seed": 3')
     (folder / "run.json").write_text(damaged)
-    assert not work.goes_on
+    assert not work.resumes
     assert "run.json was changed after its training began: it begins again" in caplog.text
     work.begin()
     assert read_json(folder / "run.json")["params"] == {"seed": 1}
@@ -40,9 +40,9 @@ def test_a_training_of_another_key_does_not_go_on(tmp_path: Path) -> None:
     facts = {"stage": "student", "identity": {"key": "k"}, "params": {}}
     folder = Work(tmp_path / "a.work", facts).begin()
     publish_step(folder / CHECKPOINTS, 4, lambda to: write_json(to / "facts.json", {}))
-    assert Work(folder, facts).goes_on
-    assert not Work(folder, {**facts, "identity": {"key": "other"}}).goes_on
-    assert not Work(folder, {**facts, "stage": "splits"}).goes_on
+    assert Work(folder, facts).resumes
+    assert not Work(folder, {**facts, "identity": {"key": "other"}}).resumes
+    assert not Work(folder, {**facts, "stage": "splits"}).resumes
 
 
 def test_a_training_says_by_hash_which_rows_it_reads(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_parameters_that_are_none_do_not_hide_what_trains(tmp_path: Path, params
     for stage, trains in (("student", True), ("teacher", True), ("splits", False)):
         facts = {"stage": stage, "params": params, "identity": None}
         work = Work(tmp_path, facts)
-        assert (work.trains, work.goes_on) == (trains, False)
+        assert (work.trains, work.resumes) == (trains, False)
 
 
 def test_inputs_are_found_where_a_folder_of_the_store_is_a_link(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.store.stores import SmallStore
 
 from alpkd_pipeline.store import layout
 from alpkd_pipeline.store.layout import (
-    KINDS,
+    ARTIFACT_TYPES,
     Entry,
     entries,
     reruns,
@@ -31,7 +31,7 @@ def test_every_folder_of_the_catalog_is_a_kind() -> None:
     """A stage that is added has to be verified and pruned too."""
     text = (PROJECT / "docs" / "architecture.md").read_text("utf-8")
     named = set(re.findall(r"^\|[^|]+\|[^|]+\| `(\d\d_\w+/\w+)/", text, re.MULTILINE))
-    assert named == {kind.place for kind in KINDS}
+    assert named == {kind.place for kind in ARTIFACT_TYPES}
 
 
 def test_states_by_names(store: SmallStore) -> None:

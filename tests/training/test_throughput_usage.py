@@ -5,11 +5,11 @@ import time
 import pytest
 import torch
 
-from alpkd_pipeline.training.throughput import Usage
+from alpkd_pipeline.training.throughput import SystemMetrics
 
 
 def test_a_cpu_has_memory_and_load() -> None:
-    sample = Usage(torch.device("cpu")).sample()
+    sample = SystemMetrics(torch.device("cpu")).sample()
     assert set(sample) == {"memory_mb", "cpu_percent"}
     # torch alone takes more than this; and nobody tests on a machine with a petabyte.
     assert 50 < sample["memory_mb"] < 1e9
@@ -17,7 +17,7 @@ def test_a_cpu_has_memory_and_load() -> None:
 
 
 def test_memory_grows_with_what_is_held() -> None:
-    usage = Usage(torch.device("cpu"))
+    usage = SystemMetrics(torch.device("cpu"))
     before = usage.sample()["memory_mb"]
     held = torch.ones(40_000_000 // 4)
     grown = usage.sample()["memory_mb"] - before
@@ -26,7 +26,7 @@ def test_memory_grows_with_what_is_held() -> None:
 
 
 def test_load_is_that_since_the_last_sample() -> None:
-    usage = Usage(torch.device("cpu"))
+    usage = SystemMetrics(torch.device("cpu"))
     before = time.process_time()
     # Ticks of the processor's clock are 10 ms: a shorter piece of work may not be seen at all.
     while time.process_time() - before < 0.1:
@@ -35,13 +35,13 @@ def test_load_is_that_since_the_last_sample() -> None:
 
 
 def test_values_are_short() -> None:
-    for value in Usage(torch.device("cpu")).sample().values():
+    for value in SystemMetrics(torch.device("cpu")).sample().values():
         assert value == round(value, 1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_has_memory_of_its_own() -> None:
     device = torch.device("cuda")
-    usage = Usage(device)
+    usage = SystemMetrics(device)
     torch.ones(10_000_000, device=device)
     assert usage.sample()["gpu_memory_mb"] >= 40

@@ -30,7 +30,7 @@ from alpkd_pipeline.store.layout import RECORDS, SEARCHES, SWEEPS
 from alpkd_pipeline.store.manifest import lock_file, read_json, read_object, write_json
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.group import (
-    Kind,
+    CampaignKind,
     Status,
     close_abandoned,
     close_group,
@@ -43,7 +43,7 @@ from alpkd_pipeline.tracking.settings import TrackingSettings, tracking_settings
 log = logging.getLogger(__name__)
 
 EXIT_CODES: Mapping[Status, int] = {"FINISHED": 0, "FAILED": 1, "KILLED": 130}
-FOLDERS: Mapping[Kind, str] = {"sweep": SWEEPS, "search": SEARCHES}
+FOLDERS: Mapping[CampaignKind, str] = {"sweep": SWEEPS, "search": SEARCHES}
 
 
 def now() -> str:
@@ -64,7 +64,7 @@ class Campaign(ABC):
     A subclass knows what there is to make, and what to say of it; what becomes of it is told here.
     """
 
-    kind: ClassVar[Kind]
+    kind: ClassVar[CampaignKind]
     spec: CampaignSpec = field(init=False)
     project: Path
     loader: CellConfigLoader
@@ -199,7 +199,7 @@ class TrackedGroup:
         self._name, self._open = name, False
         self._store = (project / Path(run.store).expanduser()).resolve()
 
-    def open(self, kind: Kind, description: str, params: Mapping[str, Any]) -> None:
+    def open(self, kind: CampaignKind, description: str, params: Mapping[str, Any]) -> None:
         """Make the run, and with it MLflow's database before several workers want it.
 
         Runs of earlier sweeps and searches that were killed are closed.

@@ -18,15 +18,15 @@ from alpkd_pipeline.project.params import Params
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.run_folder import Damage, RunFolder, noted
 
-Kind = Literal["teacher", "signals", "cell", "measurement"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+StepKind = Literal["teacher", "signals", "cell", "measurement"]
+STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A job, and what it is about."""
 
-    kind: Kind
+    kind: StepKind
     job: Job
     cell: Cell
 
@@ -38,7 +38,7 @@ class Plan:
     cells: tuple[GridCell, ...]
     steps: tuple[Step, ...]
 
-    def of_kind(self, kind: Kind) -> list[Step]:
+    def of_kind(self, kind: StepKind) -> list[Step]:
         """The steps of one kind."""
         return [step for step in self.steps if step.kind == kind]
 
@@ -96,11 +96,11 @@ class Missing:
 
     def in_order(self) -> list[Step]:
         """Teachers, signals, cells, measurements."""
-        return sorted(self._steps.values(), key=lambda step: KINDS.index(step.kind))
+        return sorted(self._steps.values(), key=lambda step: STEP_KINDS.index(step.kind))
 
     def add(
         self,
-        kind: Kind,
+        kind: StepKind,
         cell: Cell,
         name: str,
         pipeline: str,

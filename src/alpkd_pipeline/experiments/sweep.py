@@ -19,7 +19,7 @@ from alpkd_pipeline.experiments.campaign import Campaign
 from alpkd_pipeline.experiments.estimate import about, estimate, job_progress, outcome_line
 from alpkd_pipeline.experiments.grid import CellState, GridCell, SweepSpec, expand
 from alpkd_pipeline.experiments.jobs import Engine, Event, Job, Outcome, run_jobs
-from alpkd_pipeline.experiments.plan import Kind, Plan, make_plan
+from alpkd_pipeline.experiments.plan import Plan, StepKind, make_plan
 from alpkd_pipeline.project.config_loader import EXACT, project_context
 from alpkd_pipeline.project.parameters import merged, study_title
 from alpkd_pipeline.reporting.formats import score_text
@@ -179,7 +179,7 @@ class Sweep(Campaign):
 
 
 _STATES: Mapping[CellState, str] = {"done": "done", "stale": "stale", "todo": "to do"}
-_OTHERS: Mapping[Kind, tuple[str, ...]] = {
+_OTHERS: Mapping[StepKind, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "signals": ("set of signals", "sets of signals"),
     "measurement": ("measurement",),

@@ -29,7 +29,7 @@ from alpkd_pipeline.models.model_files import (
 from alpkd_pipeline.store.fingerprint import sha256_cached
 from alpkd_pipeline.tasks.sources.hub import COMMIT, PROBE_SECONDS
 
-Kind = Literal["demo", "package", "folder", "hub"]
+ModelSource = Literal["demo", "package", "folder", "hub"]
 
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).parent / "demo_checkpoint"
@@ -57,7 +57,7 @@ class ModelRef:
     revision: str | None = None  # for a hub id the commit, 40 hex digits; the others have none
 
 
-def kind_of(ref: ModelRef, project: Path) -> Kind:
+def kind_of(ref: ModelRef, project: Path) -> ModelSource:
     """Which kind of place a model comes from.
 
     Raises:
@@ -168,7 +168,7 @@ def hub_snapshot(ref: ModelRef) -> Path:
     return hub_cache() / f"models--{ref.model.replace('/', '--')}" / "snapshots" / revision
 
 
-def _place(ref: ModelRef, kind: Kind, project: Path) -> Path | None:
+def _place(ref: ModelRef, kind: ModelSource, project: Path) -> Path | None:
     """Where a model would be on this machine; None for a package that is not installed."""
     if kind == "demo":
         return DEMO_FOLDER

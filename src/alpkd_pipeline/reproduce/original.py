@@ -108,14 +108,16 @@ def find_original(store: Path, text: str, settings: TrackingSettings | None) -> 
     return read_run(find_run(store, key))
 
 
-Kind = Literal["code", "data", "libraries", "python", "parameters", "damage", "device", "threads"]
+DifferenceKind = Literal[
+    "code", "data", "libraries", "python", "parameters", "damage", "device", "threads"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that was so then and is otherwise now."""
 
-    kind: Kind
+    kind: DifferenceKind
     what: str
     then: str
     now: str
@@ -134,7 +136,7 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
         library = what.startswith("libraries.")
         # Not everything is in the records of older versions.
         if before is not None or not (library or what.startswith("attention")):
-            kind: Kind = "threads" if what.startswith("threads") else "device"
+            kind: DifferenceKind = "threads" if what.startswith("threads") else "device"
             name = what.removeprefix("libraries.")
             found.append(
                 Difference("libraries" if library else kind, name, str(before), str(after))

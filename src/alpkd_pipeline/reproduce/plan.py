@@ -11,7 +11,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.project.check import check
 from alpkd_pipeline.reproduce.execute import recorded_commit, same_source
-from alpkd_pipeline.reproduce.original import Difference, Kind, StoredRun
+from alpkd_pipeline.reproduce.original import Difference, DifferenceKind, StoredRun
 from alpkd_pipeline.reproduce.result import Rerun
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.layout import SCORES
@@ -70,7 +70,7 @@ def told(damage: Damage, of: str) -> Difference:
 def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
     then = original.provenance
     ours, theirs = now["libraries"], then.get("libraries") or {}
-    pairs: list[tuple[Kind, str, Any, Any]] = [
+    pairs: list[tuple[DifferenceKind, str, Any, Any]] = [
         *(("libraries", name, theirs[name], ours.get(name, "missing")) for name in theirs),
         ("libraries", "lock file", _digits(then.get("lock")), _digits(now["lock"])),
         # Older runs did not record these two.

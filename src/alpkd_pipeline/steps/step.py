@@ -113,7 +113,7 @@ def _make(
 ) -> None:
     read = {name: _place(value) for name, value in inputs.items() if isinstance(value, os.PathLike)}
     work = _work(artifact, experiment.project)
-    if not work.goes_on:
+    if not work.resumes:
         # Before tracking looks: it would go on with the run of a training that begins again.
         work.clear()
     with tracked(experiment, artifact, work):
@@ -143,7 +143,7 @@ def _work(artifact: Artifact, project: Path) -> Work:
     own = artifact.work
     others = sorted(own.parent.glob(f"*{own.name[-len('-01234567.work') :]}"))
     works = [Work(path, facts) for path in dict.fromkeys((own, *others))]
-    return next((work for work in works if work.goes_on), works[0])
+    return next((work for work in works if work.resumes), works[0])
 
 
 @contextmanager

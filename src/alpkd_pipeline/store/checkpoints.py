@@ -233,7 +233,7 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
-    def goes_on(self) -> bool:
+    def resumes(self) -> bool:
         """Whether a training with this key was interrupted here and left a checkpoint."""
         found, wanted = (
             block(facts, "identity").get("key")
@@ -253,7 +253,7 @@ class Work:
         The folders that the work reads are written relative to it, so that a whole store can be
         moved; None is left out. Gives the folder.
         """
-        if self.goes_on:
+        if self.resumes:
             return self.folder
         self.clear()
         self.folder.mkdir(parents=True)

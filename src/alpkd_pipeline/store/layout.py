@@ -59,7 +59,7 @@ _UNDER_ANOTHER_NAME = re.compile(r"^\.(making-\d+|.+\.\d+\.tmp)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ArtifactType:
     """One kind of result."""
 
     name: str  # what people call it
@@ -68,8 +68,8 @@ class Kind:
     files: tuple[str, ...]  # what a finished folder holds at least; patterns of names
 
 
-def _measured(name: str, place: str, *files: str) -> Kind:
-    return Kind(name, place, (f"teacher_{name}", f"student_{name}"), ("run.json", *files))
+def _measured(name: str, place: str, *files: str) -> ArtifactType:
+    return ArtifactType(name, place, (f"teacher_{name}", f"student_{name}"), ("run.json", *files))
 
 
 COMPARISON = "comparison"
@@ -80,25 +80,27 @@ PAGES = ("report.html", "comparison.md")
 
 _MODEL = ("run.json", "config.json", "metrics.json", "*.safetensors")
 
-KINDS = (
-    Kind("splits", SPLITS, ("splits",), ("report.json", "train.parquet")),
-    Kind("encoded", ENCODED, ("encoded",), ("report.json", "train.arrow")),
-    Kind("signals", SIGNALS, ("signals",), ("run.json", "signals.json")),
-    Kind("teacher", TEACHERS, ("teacher",), _MODEL),
-    Kind("student", STUDENTS, ("student",), _MODEL),
+ARTIFACT_TYPES = (
+    ArtifactType("splits", SPLITS, ("splits",), ("report.json", "train.parquet")),
+    ArtifactType("encoded", ENCODED, ("encoded",), ("report.json", "train.arrow")),
+    ArtifactType("signals", SIGNALS, ("signals",), ("run.json", "signals.json")),
+    ArtifactType("teacher", TEACHERS, ("teacher",), _MODEL),
+    ArtifactType("student", STUDENTS, ("student",), _MODEL),
     _measured("scores", SCORES[0], "scores.json"),
     _measured("evaluation", SCORES[1], "scores.json", "size.json"),
     _measured("latency", LATENCY, "latency.json"),
     _measured("onnx", ONNX, "onnx.json", "onnx/model.onnx"),
     _measured("export", EXPORTS, "export.json", "gate.json", "speed.json", "README.md"),
-    Kind("geometry", GEOMETRY, ("student_geometry",), ("run.json", "geometry.json")),
-    Kind(COMPARISON, COMPARISONS, ("comparison",), ("run.json", "report.html", "comparison.json")),
+    ArtifactType("geometry", GEOMETRY, ("student_geometry",), ("run.json", "geometry.json")),
+    ArtifactType(
+        COMPARISON, COMPARISONS, ("comparison",), ("run.json", "report.html", "comparison.json")
+    ),
 )
 
-PLACES = {stage: kind.place for kind in KINDS for stage in kind.stages}
+PLACES = {stage: kind.place for kind in ARTIFACT_TYPES for stage in kind.stages}
 """Stage -> the folder of its results."""
 
-FILES = {stage: kind.files for kind in KINDS for stage in kind.stages}
+FILES = {stage: kind.files for kind in ARTIFACT_TYPES for stage in kind.stages}
 """Stage -> what a finished folder holds at least."""
 
 DATA = ("splits", "encoded", "signals")
@@ -110,7 +112,7 @@ MEASURED = ("scores", "evaluation", "latency", "onnx", "export", "geometry")
 class Entry:
     """Something that lies in a store."""
 
-    kind: Kind  # what it is, or is to become
+    kind: ArtifactType  # what it is, or is to become
     path: Path  # where
     # `published`: it has a manifest. `unsealed`: it looks like a result, and has none. `work`: a
     # stage works there or was interrupted. `aside`: an older result that gave way to a newer one.
@@ -134,7 +136,7 @@ class Entry:
 
 def entries(store: Path) -> Iterator[Entry]:
     """Everything in the places of results, in the order of the kinds and the paths."""
-    for kind in KINDS:
+    for kind in ARTIFACT_TYPES:
         place = store / kind.place
         tasks = _folders(place)
         if kind.name == COMPARISON:
@@ -167,7 +169,7 @@ def inside(folder: Path) -> list[Path]:
     return sorted(at / name for at, name in found)
 
 
-def _entry(path: Path, kind: Kind) -> Entry | None:
+def _entry(path: Path, kind: ArtifactType) -> Entry | None:
     aside = _ASIDE.match(path.name)
     if aside:
         state: State = "left over" if aside["end"] == PRUNED else "aside"
@@ -209,7 +211,7 @@ def store_folder(project: Path, given: str) -> Path:
     for folder in (*reversed(path.parents), path):
         _check_folder(folder)
     store = path.resolve()
-    places = [store / kind.place for kind in KINDS]
+    places = [store / kind.place for kind in ARTIFACT_TYPES]
     for folder in (store / CACHE, store / RERUNS, *(p.parent for p in places), *places):
         _check_folder(folder)
     return store

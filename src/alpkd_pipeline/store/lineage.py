@@ -16,7 +16,14 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import lacking, same_result
 from alpkd_pipeline.store.contents import Finding, State, UnreadableError, read_sealed
 from alpkd_pipeline.store.diff import block
-from alpkd_pipeline.store.layout import COMPARED, COMPARISON, KINDS, Entry, entries, sweep_records
+from alpkd_pipeline.store.layout import (
+    ARTIFACT_TYPES,
+    COMPARED,
+    COMPARISON,
+    Entry,
+    entries,
+    sweep_records,
+)
 from alpkd_pipeline.store.manifest import MANIFEST
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, RunFolder
 
@@ -281,7 +288,7 @@ def with_commands(error: UserError, home: Home | None = None) -> UserError:
 def _do(damage: Damage, index: Callable[[Path], Index], home: Home | None) -> str:
     folder = damage.folder
     remove = f"rm -r {shlex.quote(str(folder))}"
-    for kind in KINDS:
+    for kind in ARTIFACT_TYPES:
         place = folder.parent if kind.name == COMPARISON else folder.parent.parent
         if place.as_posix().endswith(f"/{kind.place}"):
             known = index(place.parents[1])

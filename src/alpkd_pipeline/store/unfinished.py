@@ -24,7 +24,7 @@ from alpkd_pipeline.store.checkpoints import (
     steps_of,
 )
 from alpkd_pipeline.store.contents import Finding, State
-from alpkd_pipeline.store.layout import COMPARISON, COMPARISONS, KINDS, RECORDS, Entry
+from alpkd_pipeline.store.layout import ARTIFACT_TYPES, COMPARISON, COMPARISONS, RECORDS, Entry
 from alpkd_pipeline.store.manifest import LOCKS, MANIFEST, is_complete, listed, read_manifest
 from alpkd_pipeline.store.run_folder import RunFolder
 
@@ -53,7 +53,7 @@ def at_work_on(entry: Entry) -> bool:
 
 def busy(store: Path) -> list[Path]:
     """The results that processes are making now, and the sweeps and searches that are running."""
-    tasks = [f"{kind.place}/*" for kind in KINDS if kind.name != COMPARISON]
+    tasks = [f"{kind.place}/*" for kind in ARTIFACT_TYPES if kind.name != COMPARISON]
     places = [*tasks, COMPARISONS, *RECORDS]
     locks = [lock for place in places for lock in sorted(store.glob(f"{place}/{LOCKS}/*.lock"))]
     found = []

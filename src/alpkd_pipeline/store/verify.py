@@ -12,7 +12,7 @@ from pathlib import Path
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store import lineage, unfinished
 from alpkd_pipeline.store.contents import ByteProgress, Finding, Report, check_contents
-from alpkd_pipeline.store.layout import KINDS, reruns, stores_of
+from alpkd_pipeline.store.layout import ARTIFACT_TYPES, reruns, stores_of
 from alpkd_pipeline.store.manifest import OWN_DIGEST, lock_file, read_manifest
 from alpkd_pipeline.store.run_folder import RUN_CONFIG
 
@@ -92,7 +92,7 @@ class _Look:
         """Fill the report."""
         store = self.index.store
         found = [*self.index.unreadable]
-        for kind in KINDS:
+        for kind in ARTIFACT_TYPES:
             results = {r.entry.path: r for r in self._results if r.entry.kind == kind}
             if results:
                 names = {path: result.name for path, result in results.items()}

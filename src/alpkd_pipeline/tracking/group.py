@@ -14,7 +14,7 @@ from alpkd_pipeline.tracking.mlflow_sync import IDENTITY_TAG, MlflowStore, now_m
 from alpkd_pipeline.tracking.points import RESULT_STEP, points_of
 from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
-Kind = Literal["sweep", "search"]
+CampaignKind = Literal["sweep", "search"]
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 """How a sweep or search ended, in MLflow's words."""
@@ -24,7 +24,7 @@ PARENT_TAG = "mlflow.parentRunId"
 """By which MLflow's page puts a run below another one."""
 
 
-def make_parent(store: MlflowStore, group_id: str, kind: Kind, start_ms: int) -> str:
+def make_parent(store: MlflowStore, group_id: str, kind: CampaignKind, start_ms: int) -> str:
     """The run of a group, made if there is none; other processes may do so at the same time."""
     if store.find(group_id) is None:
         tags = {"stage": kind, GROUP_TAG: group_id, IDENTITY_TAG: group_id}
@@ -60,7 +60,7 @@ def open_group(
     settings: TrackingSettings,
     group_id: str,
     *,
-    kind: Kind,
+    kind: CampaignKind,
     description: str,
     params: Mapping[str, Any] | None = None,
 ) -> str:
@@ -102,13 +102,13 @@ def close_group(
 def running_groups(settings: TrackingSettings) -> frozenset[str]:
     """The sweeps and searches that MLflow calls running."""
     with _opened(settings, "killed sweeps") as store:
-        return frozenset(store.running(get_args(Kind)))
+        return frozenset(store.running(get_args(CampaignKind)))
 
 
 def close_abandoned(settings: TrackingSettings, group_id: str, status: Status) -> bool:
     """Close an open run of a group that is gone, as of its last training; whether there was one."""
     with _opened(settings, group_id) as store:
-        found = store.running(get_args(Kind)).get(group_id)
+        found = store.running(get_args(CampaignKind)).get(group_id)
         if found is not None:
             run_id, start_ms = found
             store.end(run_id, status, max(start_ms, store.last_end(GROUP_TAG, group_id)))

@@ -18,7 +18,7 @@ from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.first_step import say_gradients
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
-from alpkd_pipeline.training.throughput import Throughput, Usage
+from alpkd_pipeline.training.throughput import SystemMetrics, Throughput
 
 TERMS = ("hard", "soft", "intermediate", "total")
 
@@ -106,7 +106,7 @@ class Progress:
         self.counts = Counts()
         self._settings, self._term_weights = settings, learner.term_weights
         self._event_log, self._score_name = event_log, chosen.name
-        self._usage = Usage(learner.loaded.accelerator.device)
+        self._usage = SystemMetrics(learner.loaded.accelerator.device)
         self._started = time.perf_counter()
         self._since_line, self._this_epoch = Throughput(), Throughput()
         self._sums: dict[str, Tensor] = {}

@@ -83,7 +83,7 @@ def waiting(*paces: Throughput) -> Iterator[None]:
         pace.data_seconds += time.perf_counter() - started
 
 
-class Usage:
+class SystemMetrics:
     """Samples this process and, where there is one, its GPU."""
 
     def __init__(self, device: torch.device) -> None:

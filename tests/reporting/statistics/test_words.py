@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from alpkd_pipeline.reporting.statistics.words import KINDS, Plan, in_words, kind_of, margin_text
+from alpkd_pipeline.reporting.statistics.words import (
+    VERDICT_WORDS,
+    Plan,
+    in_words,
+    kind_of,
+    margin_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +28,7 @@ from alpkd_pipeline.reporting.statistics.words import KINDS, Plan, in_words, kin
 )
 def test_every_kind(gain, different, equal, kind):
     assert kind_of(gain, different, equal, 0.05) == kind
-    assert kind in KINDS
+    assert kind in VERDICT_WORDS
 
 
 def test_the_words_say_the_margin():

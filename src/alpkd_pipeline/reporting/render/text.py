@@ -14,7 +14,7 @@ from alpkd_pipeline.reporting.render.html import (
     Section,
     Text,
 )
-from alpkd_pipeline.reporting.tables.table import Cell, Table
+from alpkd_pipeline.reporting.tables.table import Table, TableCell
 from alpkd_pipeline.reporting.tex import escape
 
 
@@ -48,7 +48,7 @@ def _table(table: Table) -> str:
     )
 
 
-def _row(row: Sequence[Cell]) -> str:
+def _row(row: Sequence[TableCell]) -> str:
     return _line(_bold(cell.text) if cell.strong else escape(cell.text) for cell in row)
 
 
@@ -98,7 +98,7 @@ def markdown(table: Table) -> str:
     return markdown_table([column.heading for column in brief.columns], rows, numbers)
 
 
-def _markdown_cell(cell: Cell) -> str:
+def _markdown_cell(cell: TableCell) -> str:
     text = f"**{cell.text}**" if cell.strong else cell.text
     return f"{text} ({cell.small})" if cell.small else text
 

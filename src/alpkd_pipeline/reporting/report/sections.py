@@ -22,7 +22,7 @@ from alpkd_pipeline.reporting.render.html import (
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
-from alpkd_pipeline.reporting.statistics.words import KINDS
+from alpkd_pipeline.reporting.statistics.words import VERDICT_WORDS
 from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
@@ -125,7 +125,7 @@ def verdicts(sources: Sources) -> Iterator[Block]:
 
 def _forest(name: str, title: str, rows: list[Row]) -> Plate:
     told = Counter(str(row["kind"]) for row in rows)
-    words = ", ".join(f"{told[kind]} {kind}" for kind in KINDS if told[kind])
+    words = ", ".join(f"{told[kind]} {kind}" for kind in VERDICT_WORDS if told[kind])
     label = f"Differences of the methods to the baselines on {title}: {words}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), title)

@@ -15,9 +15,9 @@ from alpkd_pipeline.reporting.statistics.borrowed import TTest
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, PairedTest, paired_test
 from alpkd_pipeline.reporting.statistics.words import (
-    KINDS,
     LEVEL,
     NOTHING,
+    VERDICT_WORDS,
     WORSE,
     WORSE_WITHIN,
     corrected,
@@ -193,7 +193,7 @@ def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> st
     for other in column:
         if other["setting"] != first["setting"]:
             return f"{other['label']} was run in another setting"
-    by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in KINDS}
+    by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in VERDICT_WORDS}
     if by_kind[NOTHING]:
         return f"too few seeds, or no planned look, shared with {', '.join(by_kind[NOTHING])}"
     same = [label for label, kind in rivals.items() if kind not in (WORSE, WORSE_WITHIN)]

@@ -85,7 +85,7 @@ WORSE_WITHIN = "worse within the margin"
 EQUAL = "equal"
 NOT_DISTINGUISHABLE = "not distinguishable"
 NOTHING = "nothing can be said"
-KINDS = (BETTER, BETTER_WITHIN, EQUAL, WORSE_WITHIN, WORSE, NOT_DISTINGUISHABLE, NOTHING)
+VERDICT_WORDS = (BETTER, BETTER_WITHIN, EQUAL, WORSE_WITHIN, WORSE, NOT_DISTINGUISHABLE, NOTHING)
 """The kinds of verdicts; the words say the margin too."""
 
 MARGINS = {"matthews": 2.5}

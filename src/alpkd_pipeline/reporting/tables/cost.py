@@ -13,9 +13,9 @@ from typing import Any
 from alpkd_pipeline.reporting.collect import Evidence
 from alpkd_pipeline.reporting.tables.table import (
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     cells,
     duration,
     number,
@@ -94,7 +94,7 @@ def cost_table(cost: Cost, whose: str) -> Table:
     return Table(f"Time on devices, {whose}", columns, [Body(cells(columns, places))])
 
 
-ON_DEV = Cell("dev (optimistic)", tone="worse")
+ON_DEV = TableCell("dev (optimistic)", tone="worse")
 
 
 def searches_table(searches: Iterable[Record]) -> Table:
@@ -107,10 +107,10 @@ def searches_table(searches: Iterable[Record]) -> Table:
     ]
     found.sort(key=lambda s: (str(s["task"]), int(s["layers"]), str(s["method"]), str(s["id"])))
     columns = [
-        Column("method", lambda s: Cell(str(s["method"]), mark=str(s["method"]))),
+        Column("method", lambda s: TableCell(str(s["method"]), mark=str(s["method"]))),
         Column("task", lambda s: str(s["task"])),
         numbers("layers", lambda s: str(s["layers"])),
-        Column("search", lambda s: Cell(str(s["id"]), small=str(s["sampler"]))),
+        Column("search", lambda s: TableCell(str(s["id"]), small=str(s["sampler"]))),
         numbers("trials", _finished, "finished"),
         numbers(
             "possible",
@@ -132,8 +132,8 @@ def _best_score(study: Record) -> str:
     return points((study.get("best") or {}).get("score"), metric=str(study.get("metric")))
 
 
-def _best_values(study: Record) -> Cell:
+def _best_values(study: Record) -> TableCell:
     values = ((study.get("best") or {}).get("values") or {}).items()
     said = ", ".join(f"{name} = {value}" for name, value in values)
     none = "nothing to choose" if study.get("best") else "all trials failed"
-    return Cell(said or none, tone="code")
+    return TableCell(said or none, tone="code")

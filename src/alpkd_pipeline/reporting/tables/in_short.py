@@ -13,9 +13,9 @@ from alpkd_pipeline.reporting.tables.measures import measured, timed_alike
 from alpkd_pipeline.reporting.tables.table import (
     MISSING,
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     cells,
     numbers,
     plus_minus,
@@ -77,10 +77,10 @@ def choices(sources: Sources) -> Iterator[Choice]:
 def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
     """Which configuration is best, and what all others are beside it."""
 
-    def best(choice: Choice) -> Cell:
+    def best(choice: Choice) -> TableCell:
         row = choice.best
         score = plus_minus(row["mean"], row["std"], row["metric"])
-        return Cell(
+        return TableCell(
             f"{row['label']} {score}",
             mark=row["method"],
             href=sources.runs_of(row["runs"]),
@@ -89,10 +89,10 @@ def result_table(sources: Sources, found: Sequence[Choice]) -> Table:
         )
 
     def of_kinds(heading: str, *kinds: str) -> Column:
-        def names(choice: Choice) -> Cell:
+        def names(choice: Choice) -> TableCell:
             rivals = choice.best["rivals"].items()
             said = ", ".join(label for label, kind in rivals if kind in kinds)
-            return Cell(said or MISSING, tone="prose")
+            return TableCell(said or MISSING, tone="prose")
 
         return Column(heading, names)
 

@@ -30,9 +30,9 @@ from alpkd_pipeline.reporting.statistics.summary import LEVEL
 from alpkd_pipeline.reporting.tables.table import (
     MISSING,
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     cells,
     number,
     numbers,
@@ -78,7 +78,7 @@ def theirs(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
         numbers("layers", lambda line: number(line["layers"], 0)),
         Column("model", lambda line: line["model"]),
         *(numbers(task, partial(_score, task), GLUE[task].task.metrics[0]) for task in tasks),
-        Column("remark", lambda line: Cell(line["note"], tone="quiet")),
+        Column("remark", lambda line: TableCell(line["note"], tone="quiet")),
     ]
     bodies = []
     repeated = frame["rerun_of"].where(frame["rerun_of"] != "", frame["source"])
@@ -111,11 +111,13 @@ def ours(sources: Sources, tasks: list[str]) -> Table:
     """Our means on the same tasks."""
     arms = {(arm["layers"], arm["label"], arm["task"]): arm for arm in sources.arms}
 
-    def score(task: str, place: tuple[int, str]) -> Cell:
+    def score(task: str, place: tuple[int, str]) -> TableCell:
         arm = arms.get((*place, task))
         if arm is None:
-            return Cell(MISSING)
-        return Cell(points(arm["mean"], metric=arm["metric"]), href=sources.runs_of(arm["runs"]))
+            return TableCell(MISSING)
+        return TableCell(
+            points(arm["mean"], metric=arm["metric"]), href=sources.runs_of(arm["runs"])
+        )
 
     columns = [
         Column("method", lambda place: place[1]),
@@ -196,8 +198,8 @@ def audit_table(frame: pd.DataFrame, tasks: list[str]) -> Table:
         rows = cells(_COLUMNS, found)
         for metric in sorted(set(frame["metric"]) - {"accuracy", ""}):
             if others := len(pairs(frame, task, metric)):
-                empty = [Cell(MISSING)] * (len(_COLUMNS) - 2)
-                rows.append([Cell(f"{plural(others, 'pair')} in {metric}"), *empty, _LEFT_OUT])
+                empty = [TableCell(MISSING)] * (len(_COLUMNS) - 2)
+                rows.append([TableCell(f"{plural(others, 'pair')} in {metric}"), *empty, _LEFT_OUT])
         bodies.append(Body(rows, heading=f"{task}: {DEV_ROWS[task]:,} dev rows"))
     shares = [f"{verdicts[word]} {word}" for word in (NOISE, UNSURE, LARGER) if verdicts[word]]
     caption = f"Published leads of newer methods in accuracy: {', '.join(shares) or 'none'}"
@@ -206,7 +208,9 @@ def audit_table(frame: pd.DataFrame, tasks: list[str]) -> Table:
 
 _WIDTH = "half-width in points of the 95 % interval if so many rows are right for one alone"
 _NEEDED = "for a half-width at 10 % as small as the difference; twice as many for a power of 80 %"
-_LEFT_OUT = Cell("left out: its noise depends on the answers, which nobody publishes", tone="quiet")
+_LEFT_OUT = TableCell(
+    "left out: its noise depends on the answers, which nobody publishes", tone="quiet"
+)
 _COLUMNS = (
     Column("newer", lambda p: p["newer"].method + " (rerun)" * bool(p["newer"].rerun_of)),
     numbers("layers", lambda p: number(p["newer"].layers, 0)),

@@ -17,9 +17,9 @@ from alpkd_pipeline.reporting.tables.table import (
     COLLAPSED_MEANS,
     MISSING,
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     anchor,
     cells,
     depth,
@@ -152,10 +152,10 @@ def _student_bodies(sources: Sources, columns: Sequence[Column]) -> Iterator[Bod
 
 
 def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
-    def method(run: RunRecord) -> Cell:
+    def method(run: RunRecord) -> TableCell:
         params = run.run["params"]
         name = teacher_model(params) if teachers else params["method"]["name"]
-        return Cell(name, mark="" if teachers else name, id=anchor("run", run.key))
+        return TableCell(name, mark="" if teachers else name, id=anchor("run", run.key))
 
     def layers(run: RunRecord) -> str:
         of_teacher = run.run["identity"].get("teacher_layers")
@@ -174,13 +174,13 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         mark = COLLAPSED if sources.judge.collapsed.get(run.key) else ""
         return points(run.primary_score, 2, run.primary_metric) + mark
 
-    def commit(run: RunRecord) -> Cell:
+    def commit(run: RunRecord) -> TableCell:
         found = str(run.provenance.get("git_commit") or "unknown")
-        return Cell(found[:8], tone="code", title=found)
+        return TableCell(found[:8], tone="code", title=found)
 
-    def folder(run: RunRecord) -> Cell:
+    def folder(run: RunRecord) -> TableCell:
         small = "of a claim, without weights" if sources.of_claim(run.key) else ""
-        return Cell(run.folder, tone="code", small=small)
+        return TableCell(run.folder, tone="code", small=small)
 
     return [
         Column("method", method),
@@ -191,11 +191,11 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
         numbers("score", score),
         numbers("seconds", lambda run: number(run.metrics.get("seconds"), 0)),
         Column("folder", folder),
-        Column("key", lambda run: Cell(run.key[:12], tone="code", title=run.key)),
+        Column("key", lambda run: TableCell(run.key[:12], tone="code", title=run.key)),
         Column("commit", commit),
         Column(
             "in MLflow",
-            lambda run: Cell(f"tags.key = '{run.key}'", tone="code"),
+            lambda run: TableCell(f"tags.key = '{run.key}'", tone="code"),
             meaning="paste this into the search field of MLflow's runs",
         ),
     ]
@@ -235,12 +235,12 @@ def settings_table(sources: Sources) -> Table:
         row["arms"].append(arm)
         row |= {**known, "command": run.run.get("command"), "arm": arm}
     columns = [
-        Column("method", lambda f: Cell(f["arm"]["label"], mark=f["arm"]["method"])),
+        Column("method", lambda f: TableCell(f["arm"]["label"], mark=f["arm"]["method"])),
         Column("students", lambda f: _students(f["arms"])),
         *(numbers(heading, partial(_value, name)) for name, heading in SHOWN.items()),
         Column("precision", partial(_value, "precision")),
         Column("versions", partial(_value, "versions")),
-        Column("made by", lambda f: Cell(_value("command", f), tone="code"), brief=False),
+        Column("made by", lambda f: TableCell(_value("command", f), tone="code"), brief=False),
     ]
     return Table("Settings", columns, [Body(cells(columns, rows.values()))]).without_empty()
 

@@ -33,9 +33,9 @@ from alpkd_pipeline.reporting.tables.table import (
     COLLAPSED_MEANS,
     MISSING,
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     cells,
     depth,
     known,
@@ -225,20 +225,20 @@ def _is_student(row: Row) -> bool:
     return bool(_first(row)["kind"] == "student")
 
 
-def _method(row: Row) -> Cell:
+def _method(row: Row) -> TableCell:
     first = _first(row)
-    return Cell(str(first["label"]), mark=str(first["method"]) if _is_student(row) else "")
+    return TableCell(str(first["label"]), mark=str(first["method"]) if _is_student(row) else "")
 
 
-def _scored(task: str, counts: set[int], sources: Sources | None, row: Row) -> Cell:
+def _scored(task: str, counts: set[int], sources: Sources | None, row: Row) -> TableCell:
     """A score of a task; the number of seeds stands below it where it is not the same."""
     line = row.get(task)
     if line is None:
-        return Cell(MISSING)
+        return TableCell(MISSING)
     differ = len(counts) > 1 or not _is_student(row)
     below = [f"n = {int(line['n'])}"] if differ and known(line["n"]) else []
     below += [f"last epoch {last}"] if (last := _last(line, sources)) else []
-    return Cell(
+    return TableCell(
         plus_minus(line["mean"], line["std"], line["metric"])
         + (COLLAPSED if line.get("collapsed") else ""),
         href=_link(line, sources) if sources else "",

@@ -25,7 +25,7 @@ COLLAPSED_MEANS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """One cell."""
 
     text: str  # what it says, the same in every format
@@ -44,19 +44,19 @@ class Column:
 
     heading: str
     # from what a row is about to its cell; plain text stands for a cell that is no more
-    cell: Callable[[Any], Cell | str]
+    cell: Callable[[Any], TableCell | str]
     number: bool = False  # whether its cells are numbers, which stand on the right
     meaning: str = ""  # of the heading, in a sentence
     brief: bool = True  # whether it is also in the narrow tables of Markdown and LaTeX
 
-    def of(self, row: Any) -> Cell:
+    def of(self, row: Any) -> TableCell:
         """The cell of a row."""
         made = self.cell(row)
-        return Cell(made) if isinstance(made, str) else made
+        return TableCell(made) if isinstance(made, str) else made
 
 
 def numbers(
-    heading: str, cell: Callable[[Any], Cell | str], meaning: str = "", brief: bool = True
+    heading: str, cell: Callable[[Any], TableCell | str], meaning: str = "", brief: bool = True
 ) -> Column:
     """A column of numbers."""
     return Column(heading, cell, True, meaning, brief)
@@ -66,7 +66,7 @@ def numbers(
 class Body:
     """Rows that belong together."""
 
-    rows: Sequence[Sequence[Cell]]  # cells; the first cell of a row is its heading
+    rows: Sequence[Sequence[TableCell]]  # cells; the first cell of a row is its heading
     heading: str = ""  # a line above the rows
     tone: str = ""  # a class of the style sheet, `teacher` for the teacher's rows
     id: str = ""  # what others link to
@@ -107,7 +107,7 @@ class Table:
         if not self.group:
             return table
         bodies = [
-            replace(body, rows=[[Cell(body.heading), *row] for row in body.rows], heading="")
+            replace(body, rows=[[TableCell(body.heading), *row] for row in body.rows], heading="")
             for body in table.bodies
         ]
         return replace(
@@ -125,7 +125,7 @@ class Table:
         )
 
 
-def cells(columns: Sequence[Column], rows: Iterable[Any]) -> list[list[Cell]]:
+def cells(columns: Sequence[Column], rows: Iterable[Any]) -> list[list[TableCell]]:
     """The cells of some rows."""
     return [[column.of(row) for column in columns] for row in rows]
 

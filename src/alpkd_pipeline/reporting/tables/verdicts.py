@@ -13,8 +13,8 @@ from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,
     BETTER_WITHIN,
-    KINDS,
     NOTHING,
+    VERDICT_WORDS,
     WORSE,
     WORSE_WITHIN,
     planned_share,
@@ -23,9 +23,9 @@ from alpkd_pipeline.reporting.tables.table import (
     MINUS,
     MISSING,
     Body,
-    Cell,
     Column,
     Table,
+    TableCell,
     cells,
     interval,
     listed,
@@ -94,7 +94,7 @@ def questions_table(rows: Sequence[Row]) -> Table:
         return f"{listed(row['tasks'])}; {depths}" if row["tasks"] else MISSING
 
     columns = [
-        Column("question", lambda row: Cell(row["question"], mark=row["method"])),
+        Column("question", lambda row: TableCell(row["question"], mark=row["method"])),
         Column("verdict", _verdict),
         numbers(
             "gain",
@@ -106,13 +106,13 @@ def questions_table(rows: Sequence[Row]) -> Table:
         numbers("p (corrected)", lambda row: p_text(row["p_corrected"]), "of no difference"),
         numbers("p (equal)", lambda row: p_text(row["p_equal"]), "of a margin or more"),
         Column("over", rests_on),
-        Column("left out", lambda row: Cell(row["note"], tone="quiet")),
+        Column("left out", lambda row: TableCell(row["note"], tone="quiet")),
     ]
     return Table("First questions", columns, [Body(cells(columns, rows))]).without_empty()
 
 
-def _verdict(row: Row) -> Cell:
-    return Cell(row["verdict"], tone=TONES.get(row["kind"], ""))
+def _verdict(row: Row) -> TableCell:
+    return TableCell(row["verdict"], tone=TONES.get(row["kind"], ""))
 
 
 def verdict_rows(sources: Sources) -> Iterator[tuple[str, int, list[Row]]]:
@@ -129,11 +129,11 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
     power = "the true difference that these seeds show with probability 80 %: by this test alone"
     effect = "the difference in standard deviations of differences, Hedges-corrected"
 
-    def method(row: Row) -> Cell:
-        return Cell(row["label"], mark=row["method"], href=sources.runs_of(row["runs"]))
+    def method(row: Row) -> TableCell:
+        return TableCell(row["label"], mark=row["method"], href=sources.runs_of(row["runs"]))
 
-    def against(row: Row) -> Cell:
-        return Cell(row["baseline_label"], href=sources.runs_of(row["baseline_runs"]))
+    def against(row: Row) -> TableCell:
+        return TableCell(row["baseline_label"], href=sources.runs_of(row["baseline_runs"]))
 
     def score(column: str) -> Callable[[Row], str]:
         return lambda row: points(row[column], metric=row["metric"])
@@ -169,8 +169,8 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
         ),
         numbers("detectable", score("detectable"), power),
         numbers("in the family", score("detectable_family"), "at the first step of the correction"),
-        Column("spread", lambda row: Cell(row["spread"], tone="quiet"), brief=False),
-        Column("note", lambda row: Cell(row["note"], tone="quiet")),
+        Column("spread", lambda row: TableCell(row["spread"], tone="quiet"), brief=False),
+        Column("note", lambda row: TableCell(row["note"], tone="quiet")),
     ]
     bodies = [
         Body(cells(columns, found), heading=task)
@@ -184,7 +184,7 @@ def counts_table(name: str, rows: list[Row]) -> Table:
     """What was said of a method over the tasks: a line for each label."""
     held = {row["baseline"] for row in rows}
     columns = [
-        Column("method", lambda found: Cell(found[0]["label"], mark=found[0]["method"])),
+        Column("method", lambda found: TableCell(found[0]["label"], mark=found[0]["method"])),
         *(Column(f"against {base}", partial(_counted, base)) for base in BASELINES if base in held),
     ]
     family = "no pair could be tested"
@@ -200,10 +200,10 @@ def counts_table(name: str, rows: list[Row]) -> Table:
     )
 
 
-def _counted(baseline: str, rows: list[Row]) -> Cell:
+def _counted(baseline: str, rows: list[Row]) -> TableCell:
     counts = Counter(str(row["kind"]) for row in rows if row["baseline"] == baseline)
-    said = [f"{counts[kind]} {kind}" for kind in KINDS[:-1] if counts[kind]]
+    said = [f"{counts[kind]} {kind}" for kind in VERDICT_WORDS[:-1] if counts[kind]]
     said += [f"{NOTHING} on {plural(counts[NOTHING], 'task')}"] if counts[NOTHING] else []
-    tones = {TONES.get(kind, "") for kind in KINDS[:-1] if counts[kind]} - {""}
+    tones = {TONES.get(kind, "") for kind in VERDICT_WORDS[:-1] if counts[kind]} - {""}
     tone = tones.pop() if len(tones) == 1 else "" if said and not counts[NOTHING] else "quiet"
-    return Cell(", ".join(said) or MISSING, tone=tone)
+    return TableCell(", ".join(said) or MISSING, tone=tone)
