@@ -118,6 +118,12 @@ class MethodSettings:
     projection: str | None
     options: Mapping[str, OptionValue]
 
+    @property
+    def term_weights(self) -> dict[str, float]:
+        """The weight of each term that the method has."""
+        weights = {"hard": self.beta, "soft": self.eta, "intermediate": self.lambda_}
+        return {name: value for name, value in weights.items() if value is not None}
+
     def to_dict(self) -> dict[str, str | float | bool]:
         """The settings as one flat JSON-ready mapping, `lambda` without its underscore."""
         own = {

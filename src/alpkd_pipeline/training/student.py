@@ -151,7 +151,7 @@ def train_student(run: RunConfig) -> None:
             learned=method.learned,
             rates=method.rates,
             whole_batches=method.setup.spec.fewest_rows > 1,
-            term_weights=_term_weights(method),
+            term_weights=method.setup.settings.term_weights,
             begin_epoch=method.begin_epoch,
             begin_step=method.begin_step,
         )
@@ -239,9 +239,3 @@ def _check_rest(method: Method, rows: int, batch_size: int) -> None:
             f"{name} needs {fewest} rows to compare: for the {rows % batch_size} that are left at"
             " the end of an epoch its intermediate term is left out"
         )
-
-
-def _term_weights(method: Method) -> dict[str, float]:
-    settings = method.setup.settings
-    weights = {"hard": settings.beta, "soft": settings.eta, "intermediate": settings.lambda_}
-    return {name: value for name, value in weights.items() if value is not None}
