@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from filelock import FileLock
+from tests.project import conftest as configuration
 from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.experiments.grid import GridCell, SweepSpec, expand
@@ -24,6 +25,8 @@ from alpkd_pipeline.project.config_loader import CellConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.manifest import seal, write_json
+
+load = configuration.load
 
 SMALL: Mapping[str, Any] = {
     "tasks": ["demo"],

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.project.conftest import load  # noqa: F401 - a fixture
 from tests.reporting.conftest import ENVIRONMENT, PARAMS, TASK, Store
 
 from alpkd_pipeline.reproduce.original import StoredRun

@@ -59,8 +59,8 @@ def test_what_is_wrong_with_one_fails_no_other(setting: Setting) -> None:
     assert cells[1].error == "its folder cannot be read"
 
 
-@pytest.mark.parametrize(("later", "goes_on"), [("1", True), ("2", False)])
-def test_an_interrupted_one_goes_on_only_with_the_same_data_and_code(
+@pytest.mark.parametrize(("later", "resumes"), [("1", True), ("2", False)])
+def test_an_interrupted_one_resumes_only_with_the_same_data_and_code(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, later: str, resumes: bool
 ) -> None:
     one = original(setting.store, 2)
