@@ -84,7 +84,7 @@ def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
 
 
 def test_the_innermost_context_tells(tmp_path: Path) -> None:
-    outer, inner = room_for(tmp_path / "stage"), room_for(tmp_path / "journal")
+    outer, inner = room_for(tmp_path / "stage"), room_for(tmp_path / "event_log")
     with pytest.raises(DiskFullError) as caught, outer, inner:
         raise OSError(errno.ENOSPC, "x")
     assert str(caught.value).startswith(f"{tmp_path / 'event_log'} could not be written")

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.labels import label_text
 from alpkd_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 PARAMETER = "task.teacher_columns"
@@ -93,6 +92,8 @@ def logits_of(frame: pd.DataFrame, task: Task) -> np.ndarray | None:
 
     Of probabilities the logarithms, which a softmax makes the same probabilities again.
     """
+    import numpy as np
+
     names = columns_of(frame, task)
     if not names:
         return None
@@ -113,6 +114,8 @@ def read_logits(folder: Path, split: str) -> np.ndarray:
     Raises:
         UserError: they are not there.
     """
+    import numpy as np
+
     path = folder / logits_file(split)
     try:
         return np.asarray(np.load(path, allow_pickle=False))
