@@ -22,7 +22,7 @@ from alpkd_pipeline.commands.run import RUNNER, read_conf_source, run
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.runner import StageRunner
 from alpkd_pipeline.project.subject import FORCE_NAMES
-from alpkd_pipeline.reporting.asked import looks_of
+from alpkd_pipeline.reporting.collect import looks_of
 from alpkd_pipeline.store.manifest import sha256_file
 
 KEDRO_1_7 = [

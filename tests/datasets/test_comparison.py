@@ -13,7 +13,7 @@ from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting import report
-from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.collect import Asked
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import publish, read_json, seal, write_json

@@ -8,7 +8,7 @@ from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.experiments.sweep import comparison_job, present_comparison
-from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.collect import Asked
 from alpkd_pipeline.store.manifest import publish
 
 

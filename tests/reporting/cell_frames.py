@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from alpkd_pipeline.reporting.settings import add_settings
+from alpkd_pipeline.reporting.grouping import add_settings
 from alpkd_pipeline.reporting.statistics import arms as statistics_arms
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.power import add_detectable

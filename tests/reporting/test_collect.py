@@ -8,8 +8,7 @@ from tests.reporting.studies import reseal
 
 from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.collect import Asked, gather
 from alpkd_pipeline.reporting.frame import AFTER_MEASURES, AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.reporting.tables.cost import total_cost
 from alpkd_pipeline.reporting.tables.measures import told_by_runs

@@ -4,8 +4,7 @@ import pytest
 from tests.reporting.studies import search, study, sweep
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.collect import Asked, gather
 
 
 def test_methods_of_one_setting_share_it_and_are_arms_of_their_own(store):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.asked import Asked
+from alpkd_pipeline.reporting.collect import Asked
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts

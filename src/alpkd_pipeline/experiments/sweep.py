@@ -160,8 +160,7 @@ class Sweep(Campaign):
 
     def _seeds_needed(self) -> Iterator[str]:
         """How many seeds would show what, as far as earlier runs tell their noise."""
-        from alpkd_pipeline.reporting.asked import Asked
-        from alpkd_pipeline.reporting.collect import gather
+        from alpkd_pipeline.reporting.collect import Asked, gather
         from alpkd_pipeline.reporting.sources import Sources
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 

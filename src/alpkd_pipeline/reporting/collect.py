@@ -1,24 +1,32 @@
-"""All students of a store as one table, read from their run folders."""
+"""All students of a store as one table, and what a comparison is asked of them.
+
+A look is a comparison in which two configurations of a task and depth were tested: looking again
+and again finds what is not there. All looks of a store are lines of one file beside its
+comparisons, which is only ever added to.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alpkd_pipeline.coordinates import PLACES, absent, matches, said
+from alpkd_pipeline.coordinates import PLACES, absent, matches, parse_only, said
 from alpkd_pipeline.errors import UserError, as_typed
-from alpkd_pipeline.reporting.asked import Asked, Looks, looks_of
-from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
+from alpkd_pipeline.reporting.claim.archive import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
+from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
 from alpkd_pipeline.store.diff import flat
 from alpkd_pipeline.store.layout import (
+    COMPARISONS,
     STUDENTS,
     TEACHERS,
     Record,
@@ -34,7 +42,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TRIAL = "trial"
+FILE = "looks.jsonl"
+
+Looks = Mapping[tuple[str, str], list[int]]
+"""Two arms -> the numbers of seeds with which they were tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters `compare`."""
+
+    sweep: str | None = None  # a sweep, as for `chosen_sweep`; None: everything in the store
+    # of the rest only what has these coordinates, as for `coordinates.matches`
+    only: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan = field(default_factory=Plan)
+    claims: str | None = None  # a claim, or a folder with several, whose runs count too
+
+    @classmethod
+    def of(cls, block: Mapping[str, Any]) -> Asked:
+        """Read the block as `params.CompareParams` has checked it."""
+        plan = Plan(block["primary"], block["margin"], block["looks"])
+        return cls(block["sweep"], parse_only(block["only"] or ""), plan, block["claims"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the comparison's key depends on, but for the sweep, of which its cells count."""
+        claims = sorted(claims_below(self.claims)) if self.claims else []
+        return {"only": dict(self.only), "plan": asdict(self.plan), "claims": claims}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +80,13 @@ class Evidence:
     # the records of all finished students, by key; those without dev scores too
     students: Mapping[str, RunRecord]
     teachers: Mapping[str, RunRecord]  # all teachers, by key
-    searches: tuple[Record, ...]  # the records of all searches, the oldest first
+    searches: Sequence[Record]  # the records of all searches, the oldest first
     sweep: Record | None  # the record of the sweep that was asked for; None: everything was read
-    plan: Plan = field(default_factory=Plan)  # what was asked, and what counts as equal
-    looks: Looks = field(default_factory=dict)  # what was tested before
-    # the coordinates that were asked for, as for `coordinates.matches`; empty: all
-    only: Mapping[str, Any] = field(default_factory=dict)
+    plan: Plan  # what was asked, and what counts as equal
+    looks: Looks  # what was tested before
+    only: Mapping[str, Any]  # the coordinates that were asked for; empty: all
     # key -> coordinates of each cell that was to be made, whether it was asked for or not
-    planned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    planned: Mapping[str, Mapping[str, Any]]
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -81,24 +114,23 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     for place in stores:
         check_results(place)
     sweeps = sweep_records(store)
-    chosen = chosen_sweep(sweeps, asked.sweep) if asked.sweep is not None else None
+    chosen = sweeps if asked.sweep is None else [chosen_sweep(sweeps, asked.sweep)]
     claimed = {run["key"] for claim in claims for run in claim["runs"]}
-    wanted = cell_keys([chosen]) | claimed if chosen is not None else None
-    teachers = _first(record for place in stores for record in finished_runs(place, TEACHERS))
-    listed = cell_keys(sweeps) | claimed
+    listed, wanted = cell_keys(sweeps) | claimed, cell_keys(chosen) | claimed
+    teachers = _first(stores, TEACHERS)
     students = [
-        as_cell(record) if record.key in listed else record
-        for record in _first(r for place in stores for r in finished_runs(place, STUDENTS)).values()
-        if wanted is None or record.key in wanted
+        _as_cell(record) if key in listed else record
+        for key, record in _first(stores, STUDENTS).items()
+        if asked.sweep is None or key in wanted
     ]
     students = _chosen(students, asked.only)
     planned = {key: place for claim in claims for key, place in claim["planned"].items()}
-    for sweep in [chosen] if chosen is not None else sweeps:
+    for sweep in chosen:
         planned |= {str(cell["key"]): cell.get("coordinates") or {} for cell in sweep["cells"]}
     known = {search["id"]: search for claim in claims for search in claim["searches"]}
     known |= {search["id"]: search for search in search_records(store)}
     searches = sorted(known.values(), key=lambda one: (str(one.get("started")), str(one["id"])))
-    scored = with_versions([record for record in students if record.scores])
+    scored = _with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
     unscored = sum(not record.scores and generation(record) == CELL for record in students)
     if unscored:
@@ -112,8 +144,8 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         runs=run_frame(store, scored, teachers, searches),
         students={record.key: record for record in students},
         teachers=teachers,
-        searches=tuple(searches),
-        sweep=chosen,
+        searches=searches,
+        sweep=None if asked.sweep is None else chosen[0],
         plan=asked.plan,
         looks=looks_of(store),
         only=asked.only,
@@ -121,17 +153,18 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     )
 
 
-def _first(records: Iterable[RunRecord]) -> dict[str, RunRecord]:
+def _first(stores: Iterable[Path], kind: str) -> dict[str, RunRecord]:
     """Each run once, by its key: what is in the store before what is claimed."""
     found: dict[str, RunRecord] = {}
-    for record in records:
+    for record in (record for store in stores for record in finished_runs(store, kind)):
         found.setdefault(record.key, record)
     return found
 
 
 def _chosen(students: list[RunRecord], only: Mapping[str, Any]) -> list[RunRecord]:
     """The students with these coordinates; a value that none has yet is told, as a slip may be."""
-    places = [coordinates(record) for record in students]
+    params = [flat(record.run["params"]) for record in students]
+    places = [{name: known.get(path) for name, path in PLACES.items()} for known in params]
     chosen = [s for s, place in zip(students, places, strict=True) if matches(only, place)]
     told, lost = "parameter 'compare.only': no finished student is", [*absent(only, places)]
     if only and not chosen:
@@ -143,13 +176,7 @@ def _chosen(students: list[RunRecord], only: Mapping[str, Any]) -> list[RunRecor
     return chosen
 
 
-def coordinates(record: RunRecord) -> dict[str, Any]:
-    """A student's place in a grid."""
-    params = flat(record.run["params"])
-    return {name: params.get(place) for name, place in PLACES.items()}
-
-
-def with_versions(records: list[RunRecord]) -> list[RunRecord]:
+def _with_versions(records: list[RunRecord]) -> list[RunRecord]:
     """Runs whose scores by a metric that was edited meanwhile say its version: two columns."""
     versions = Counter(n for n, _ in {pair for r in records for pair in r.own_metrics.items()})
 
@@ -161,9 +188,39 @@ def with_versions(records: list[RunRecord]) -> list[RunRecord]:
     return [r.but(scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
 
 
-def as_cell(record: RunRecord) -> RunRecord:
+def _as_cell(record: RunRecord) -> RunRecord:
     """A trial of a search whose key a sweep lists too: the same student, asked for as a cell."""
-    if generation(record) != TRIAL:
+    if generation(record) != "trial":
         return record
     identity = {**record.run["identity"], "generation": CELL}
     return record.but(run={**record.run, "identity": identity})
+
+
+def looks_of(store: Path) -> Looks:
+    """All looks of a store; a line that cannot be read does not count."""
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    path = store / COMPARISONS / FILE
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
+        try:
+            look = json.loads(line)
+            found[str(look["arm"]), str(look["baseline_arm"])].add(int(look["seeds"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return {pair: sorted(seeds) for pair, seeds in found.items()}
+
+
+def add_looks(store: Path, rows: Iterable[Row]) -> None:
+    """Remember the pairs that were tested, each number of seeds once."""
+    known, date = looks_of(store), f"{datetime.now(UTC):%Y-%m-%d}"
+    names = ("task", "layers", "label", "arm", "baseline_label", "baseline_arm")
+    lines = [
+        json.dumps({**{name: row[name] for name in names}, "seeds": row["n"], "date": date}) + "\n"
+        for row in rows
+        if row["df"] is not None
+        and row["n"] not in known.get((row["arm"], row["baseline_arm"]), ())
+    ]
+    if lines:
+        path = store / COMPARISONS / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(lines))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.grouping import (
+    add_settings_of,
     facts_but_seed,
     findings,
     flat,
@@ -21,7 +22,6 @@ from alpkd_pipeline.reporting.grouping import (
     teacher_facts,
     tell_apart,
 )
-from alpkd_pipeline.reporting.settings import add_settings_of
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord, teacher_model
 from alpkd_pipeline.reporting.tables.measures import told_by_runs

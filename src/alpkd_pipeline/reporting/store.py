@@ -176,8 +176,23 @@ def _read(record: RunRecord, made: Mapping[str, Mapping[str, list[RunFolder]]]) 
 
     record.scored, seen = newest(*SCORES), newest(GEOMETRY)
     scored = [found.json("scores.json") for found in record.scored]
-    record.scores = _dev_scores(task, record.metrics, scored)
-    record.rows = _dev_rows(task, scored)
+    # The saved model's scores; before it was scored those that chose its epoch, if on dev.
+    found = dict(record.metrics.get("scores") or {})
+    rows, own = None, {}
+    if scored:
+        splits, own = scored[0]["splits"], own_scores(scored[-1])
+        found = {name: split["scores"] or {} for name, split in splits.items()}
+        rows = (splits.get(task["dev_splits"][0]) or {}).get("rows")
+    scores = {
+        f"{split}.{metric}": found[split][metric]
+        for split in task["dev_splits"]
+        for metric in task["metrics"]
+        if metric in found.get(split, {})
+    }
+    for split in task["dev_splits"]:
+        scores |= {f"{split}.{metric}": value for metric, value in own.get(split, {}).items()}
+    record.scores = {name: float(value) for name, value in scores.items()}
+    record.rows = int(rows) if rows else None
     record.latencies = tuple(_latencies(made[LATENCY].get(key, [])))
     record.geometry = seen[0].json("geometry.json") if seen else None
     record.own_metrics = dict(scored[-1].get("metrics") or {}) if scored else {}
@@ -211,27 +226,3 @@ def _latencies(folders: Iterable[RunFolder]) -> Iterator[Mapping[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)
-
-
-def _dev_rows(task: Mapping[str, Any], scored: Sequence[Mapping[str, Any]]) -> int | None:
-    split = scored[0]["splits"].get(task["dev_splits"][0]) if scored else None
-    return int(split["rows"]) if split and split.get("rows") else None
-
-
-def _dev_scores(
-    task: Mapping[str, Any], metrics: Mapping[str, Any], scored: Sequence[Mapping[str, Any]]
-) -> dict[str, float]:
-    """The saved model's scores; before it was scored those that chose its epoch, if on dev."""
-    found = dict(metrics.get("scores") or {})
-    if scored:
-        found = {name: split["scores"] or {} for name, split in scored[0]["splits"].items()}
-    own = own_scores(scored[-1]) if scored else {}
-    scores = {
-        f"{split}.{metric}": found[split][metric]
-        for split in task["dev_splits"]
-        for metric in task["metrics"]
-        if metric in found.get(split, {})
-    }
-    for split in task["dev_splits"]:
-        scores |= {f"{split}.{metric}": value for metric, value in own.get(split, {}).items()}
-    return {name: float(value) for name, value in scores.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from alpkd_pipeline.errors import short
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
-from alpkd_pipeline.reporting.predictions import read_answers
+from alpkd_pipeline.reporting.statistics.answers import read_answers
 from alpkd_pipeline.reporting.statistics.scores import collapsed
 from alpkd_pipeline.store.run_folder import RunFolder
 

@@ -622,10 +622,10 @@ def _code() -> Iterator[tuple[str, Planted]]:
         (f"{statistics}/words.py", "LEVEL = 0.05", "LEVEL = 0.5"),
         (f"{statistics}/summary.py", "LEVEL = 0.95", "LEVEL = 0.5"),
         (f"{statistics}/words.py", "p * unsettled", "p * 1"),
-        (f"{statistics}/borrowed.py", "1 / 4 + 1 / degrees", "1 / 400 + 1 / degrees"),
+        (f"{statistics}/summary.py", "1 / 4 + 1 / degrees", "1 / 400 + 1 / degrees"),
         (f"{statistics}/words.py", '"matthews": 2.5', '"matthews": 25'),
         (f"{statistics}/scores.py", "if a == b", "if a or b"),
-        ("alpkd_pipeline/reporting/settings.py", "times[seed] > 1", "times[seed] > 99"),
+        ("alpkd_pipeline/reporting/grouping.py", "times[seed] > 1", "times[seed] > 99"),
         ("verify.py", "found.append((False", "found.append((True"),
     ):
 

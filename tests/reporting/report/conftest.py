@@ -18,8 +18,7 @@ from tests.reporting.studies import (
     with_geometry,
 )
 
-from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.collect import Asked, gather
 from alpkd_pipeline.reporting.report.page import report_html, report_sections
 from alpkd_pipeline.reporting.sources import Sources
 

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
-from alpkd_pipeline.reporting.statistics.first_questions import first_questions
-from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
+from alpkd_pipeline.reporting.statistics.judge import Answers, Judge, first_questions
+from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,

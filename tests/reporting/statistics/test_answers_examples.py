@@ -13,9 +13,9 @@ from tests.reporting.conftest import Store
 from tests.reporting.stored_answers import with_answers, with_texts
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.predictions import Predictions
 from alpkd_pipeline.reporting.statistics.answers import (
     DevAnswers,
+    Predictions,
     dev_answers,
     most_different,
     texts_of,

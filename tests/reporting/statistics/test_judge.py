@@ -7,8 +7,8 @@ import pytest
 from tests.reporting.cell_frames import frame, judge_of, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.arms import pair
-from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
 from alpkd_pipeline.reporting.statistics.judge import Answers, Contributions, on_new_texts
+from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]
 

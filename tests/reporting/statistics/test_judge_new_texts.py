@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
 from alpkd_pipeline.reporting.statistics.judge import Contributions, on_new_texts
+from alpkd_pipeline.reporting.statistics.summary import TTest, borrowed_test
 
 
 def test_the_variance_is_that_of_two_factors():

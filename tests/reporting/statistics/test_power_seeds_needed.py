@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from tests.reporting.studies import errors, study
 
-from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.collect import Asked, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed, seeds_to_see, upper_sd
 from alpkd_pipeline.reporting.statistics.words import Plan

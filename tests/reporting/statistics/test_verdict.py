@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.reporting.cell_frames import frame, run, seeds, verdicts_of
 
-from alpkd_pipeline.reporting.statistics.borrowed import borrowed_test
+from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 from alpkd_pipeline.reporting.statistics.verdict import COLUMNS, SEEN
 from alpkd_pipeline.reporting.statistics.words import (
     BETTER,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.reporting.studies import study
 
-from alpkd_pipeline.reporting.asked import Asked
-from alpkd_pipeline.reporting.collect import gather
+from alpkd_pipeline.reporting.collect import Asked, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take

@@ -30,8 +30,7 @@ def compare_students(
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
     from alpkd_pipeline.gc import collected_seldom
-    from alpkd_pipeline.reporting.asked import Asked, add_looks
-    from alpkd_pipeline.reporting.collect import gather
+    from alpkd_pipeline.reporting.collect import Asked, add_looks, gather
     from alpkd_pipeline.reporting.comparison import write_comparison
     from alpkd_pipeline.reporting.sources import Sources
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alpkd_pipeline.reporting.statistics.arms import Row
-from alpkd_pipeline.reporting.statistics.first_questions import first_questions
-from alpkd_pipeline.reporting.statistics.judge import Judge
+from alpkd_pipeline.reporting.statistics.judge import Judge, first_questions
 from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
 from alpkd_pipeline.reporting.tex import escape
 

@@ -22,12 +22,9 @@ from typing import Any
 
 FORMAT = 1
 SUMS, CLAIM, TEX, READ_ME = "SHA256SUMS", "claim.json", "numbers.tex", "README.txt"
-_STATISTICS = (
-    *("__init__", "arms", "borrowed", "first_questions", "judge", "scores", "summary"),
-    *("verdict", "words"),
-)
+_STATISTICS = ("__init__", "arms", "judge", "scores", "summary", "verdict", "words")
 _REPORTING = (
-    *("__init__", "claim/__init__", "claim/numbers", "grouping", "settings", "tex"),
+    *("__init__", "claim/__init__", "claim/numbers", "grouping", "tex"),
     *(f"statistics/{name}" for name in _STATISTICS),
 )
 _MODULES = ("__init__", "store/__init__", "store/diff", *(f"reporting/{n}" for n in _REPORTING))
@@ -236,8 +233,12 @@ def _other(was: Any, now: Any) -> str:
 
 def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict[str, Any]]]:
     """Which runs are seeds of one method in one setting, from their parameters."""
-    from alpkd_pipeline.reporting.grouping import facts_but_seed, findings, study_of
-    from alpkd_pipeline.reporting.settings import add_settings_of
+    from alpkd_pipeline.reporting.grouping import (
+        add_settings_of,
+        facts_but_seed,
+        findings,
+        study_of,
+    )
     from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 
     searched, rows = findings(claim["searches"]), [dict(run.facts) for run in runs]

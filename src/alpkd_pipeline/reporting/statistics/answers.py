@@ -1,5 +1,5 @@
-"""What finished models answered on the dev split, and how much of the difference of two is the
-choice of its examples.
+"""What finished models answered, read from their files as numbers, and how much of the difference
+of two is the choice of the dev examples.
 
 An interval over dev examples describes one pair of trained models. It knows nothing of seeds, so
 it says nothing about the methods that made them.
@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.predictions import Predictions, read_predictions
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, no_spread
 from alpkd_pipeline.store.artifact import find_in
 from alpkd_pipeline.store.layout import SCORES, SPLITS
@@ -25,13 +24,67 @@ from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_HEADING = b"idx,label,prediction"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What a model said of the N rows of a split, in the split's order."""
+
+    idx: np.ndarray  # (N,) whole, the rows' numbers in the data set
+    labels: np.ndarray  # (N,) class ids, or numbers
+    answers: np.ndarray  # (N,) the same of the model
+    probabilities: np.ndarray  # (N, C) of the classes; (N, 0) of numbers, or if they were not kept
+
+
+def read_answers(data: bytes) -> tuple[list[float], list[float]]:
+    """The labels (N,) and the answers (N,) of such a file alone; errors as `read_predictions`."""
+    table = _table(data, ["label", "prediction"])
+    # Arrow's way to numpy imports pandas, which a finished run does not wait for.
+    return table["label"].to_pylist(), table["prediction"].to_pylist()
+
+
+def read_predictions(data: bytes) -> Predictions:
+    """Read `predictions/<split>.csv`, as `training.predict.write_predictions` writes it.
+
+    Raises:
+        ValueError: it is no such file, or it has no rows.
+    """
+    idx, labels, answers, *rest = (column.to_numpy() for column in _table(data).columns)
+    return Predictions(idx, labels, answers, np.array(rest).reshape(len(rest), len(idx)).T)
+
+
+def _table(data: bytes, names: list[str] | None = None) -> pa.Table:
+    """The columns of such a file, or some of them, whole numbers as such."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    if not data.startswith(_HEADING) or not data.endswith(b"\n"):
+        raise ValueError(f"it does not begin with {_HEADING.decode()}, or has no end")
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        csv.ReadOptions(use_threads=False),
+        csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        csv.ConvertOptions(null_values=[""], include_columns=names),
+    )
+    if not len(table):
+        raise ValueError("it has no rows")
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if column.null_count or not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise ValueError(f"in the column {name} is something else than numbers")
+    return table
+
 
 @dataclass(frozen=True, slots=True)
 class DevAnswers:
     """One model's answers."""
 
     folder: RunFolder
-    task: Task  # the task
+    task: Task
     split: str  # the dev split that decides
     rows: Predictions
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.statistics.arms import Row
-from alpkd_pipeline.reporting.statistics.borrowed import residual
+from alpkd_pipeline.reporting.statistics.summary import residual
 from alpkd_pipeline.reporting.statistics.verdict import SEEN, held_against
 from alpkd_pipeline.reporting.statistics.words import LEVEL, Plan, margin_text, planned_share
 

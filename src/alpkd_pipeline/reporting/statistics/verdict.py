@@ -11,9 +11,8 @@ from dataclasses import asdict
 from itertools import combinations
 
 from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Place, Row, pair
-from alpkd_pipeline.reporting.statistics.borrowed import TTest
 from alpkd_pipeline.reporting.statistics.judge import Judge
-from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, PairedTest, paired_test
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, PairedTest, TTest, paired_test
 from alpkd_pipeline.reporting.statistics.words import (
     LEVEL,
     NOTHING,

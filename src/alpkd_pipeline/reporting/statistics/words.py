@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
-from alpkd_pipeline.reporting.statistics.borrowed import TTest
+from alpkd_pipeline.reporting.statistics.summary import TTest
 
 LEVEL = 0.05
 """The chance of even one wrong word that a report takes."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.reporting.cell_frames import frame, judge_of, seeds
 
-from alpkd_pipeline.reporting.statistics.first_questions import (
+from alpkd_pipeline.reporting.statistics.judge import (
     TaskAnswer,
     average_test,
     first_questions,

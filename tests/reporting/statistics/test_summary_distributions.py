@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import special, stats
 
-from alpkd_pipeline.reporting.statistics.borrowed import (
+from alpkd_pipeline.reporting.statistics.summary import (
     incomplete_beta,
     t_quantile,
     t_tail,

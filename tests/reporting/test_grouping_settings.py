@@ -6,8 +6,7 @@ import pytest
 from tests.reporting.cell_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.grouping import facts_but_seed
-from alpkd_pipeline.reporting.settings import add_settings
+from alpkd_pipeline.reporting.grouping import add_settings, facts_but_seed
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import finished_runs
 from alpkd_pipeline.store.layout import STUDENTS

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from alpkd_pipeline.reporting.statistics.borrowed import TTest, borrowed_test
+from alpkd_pipeline.reporting.statistics.summary import TTest, borrowed_test
 
 OURS, THEIRS = [0.84, 0.86, 0.83, 0.88], [0.82, 0.83, 0.82, 0.84]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.predictions import read_answers, read_predictions
+from alpkd_pipeline.reporting.statistics.answers import read_answers, read_predictions
 from alpkd_pipeline.tasks.metrics import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 

@@ -1,20 +1,24 @@
-"""Write a claim: for every number of a comparison what it follows from, and how to check it.
+"""A claim is a zip: for every number of a comparison what it follows from, and how to check it.
 
-A claim is a small store: the same folders with what is needed of them, so that a comparison reads
-it as it reads runs. It holds row numbers, labels and answers, and never a text.
+Unpacked, a claim is a small store: the same folders with what is needed of them, so that a
+comparison reads it as it reads runs, and what others made, or another machine, stands in one table.
+It holds row numbers, labels and answers, and never a text.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import alpkd_pipeline
-from alpkd_pipeline.errors import UserError, plural, some
+from alpkd_pipeline.errors import UserError, first_line, kind_and_line, plural, some, user_error
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.claim.verify import (
     CLAIM,
@@ -25,17 +29,20 @@ from alpkd_pipeline.reporting.claim.verify import (
     SUMS,
     TEX,
     check,
+    evidence,
     facts_of,
 )
-from alpkd_pipeline.reporting.predictions import read_predictions
-from alpkd_pipeline.reporting.sources import Sources
+from alpkd_pipeline.reporting.statistics.answers import read_predictions
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
-from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.event_log import EVENT_LOG
-from alpkd_pipeline.store.layout import LATENCY
-from alpkd_pipeline.store.manifest import seal, sha256_file, write_json
+from alpkd_pipeline.store.layout import CACHE, LATENCY
+from alpkd_pipeline.store.manifest import room_for, seal, sha256_file, write_json
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
 from alpkd_pipeline.store.zipped import write_zip
+
+if TYPE_CHECKING:
+    from alpkd_pipeline.reporting.sources import Sources
+    from alpkd_pipeline.reporting.store import RunRecord
 
 EVALUATION = b'{"event": "eval"'
 
@@ -65,8 +72,8 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
             not follow from them.
         DamagedError: a file is not what was written.
     """
-    evidence = sources.evidence
-    students = [evidence.students[key] for arm in sources.found for key in arm["runs"]]
+    known = sources.evidence
+    students = [known.students[key] for arm in sources.found for key in arm["runs"]]
     if not students:
         raise UserError(
             "there is no scored student to make a claim about: `kedro sweep` makes some"
@@ -78,13 +85,13 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
             f" `kedro run --pipeline=distill` with their parameters {_makes_them(silent)}"
         )
     taught = {run.keys.get("teacher") for run in students}
-    teachers = [run for key, run in evidence.teachers.items() if key in taught and _answered(run)]
+    teachers = [run for key, run in known.teachers.items() if key in taught and _answered(run)]
     settings = {row["key"]: {n: row[n] for n in SETTING_COLUMNS} for row in sources.records}
     claim: dict[str, Any] = {
         "format": FORMAT,
-        "plan": asdict(evidence.plan),
-        "planned": evidence.planned,
-        "searches": evidence.searches,
+        "plan": asdict(known.plan),
+        "planned": known.planned,
+        "searches": known.searches,
         "runs": [_copy(run, work) | settings.get(run.key, {}) for run in [*students, *teachers]],
         "numbers": numbers(sources.judge),
     }
@@ -124,41 +131,122 @@ def _answered(run: RunRecord) -> bool:
 
 def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     """Copy what the claim needs of a run and of its results, and give what it says of it."""
-    store, answers = run.store, run.scored[0]
+    answers, csv = run.scored[0], f"{PREDICTIONS}{run.dev_split}.csv"
     lines = run.read(EVENT_LOG).splitlines(keepends=True) if run.has(EVENT_LOG) else []
     event_log = b"".join(line for line in lines if line.startswith(EVALUATION))
-    _folder(run, store, work, ("run.json", "metrics.json"), {EVENT_LOG: event_log} if lines else {})
-    csv = f"{PREDICTIONS}{run.dev_split}.csv"
+    _folder(run, work, ("run.json", "metrics.json"), {EVENT_LOG: event_log} if lines else {})
     said = read_predictions(answers.read(csv))
     columns = (said.idx.tolist(), said.labels.tolist(), said.answers.tolist())
     rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
     text = "\n".join(["idx,label,prediction", *rows, ""])
-    _folder(answers, store, work, ("scores.json",), {csv: text.encode()})
+    _folder(answers, work, ("scores.json",), {csv: text.encode()})
     for other in run.scored[1:]:
-        _folder(other, store, work, ("scores.json",))
+        _folder(other, work, ("scores.json",))
     for timed in run.results(LATENCY):
-        _folder(timed, store, work, ("latency.json",))
+        _folder(timed, work, ("latency.json",))
     return {
         "folder": run.folder,
-        "answers": answers.path.relative_to(store).as_posix(),
+        "answers": answers.path.relative_to(run.store).as_posix(),
         **facts_of(run.run, answers.json("scores.json")["splits"][run.dev_split]),
     }
 
 
 def _folder(
-    folder: RunFolder,
-    store: Path,
-    work: Path,
-    names: Sequence[str],
-    more: Mapping[str, bytes] | None = None,
+    folder: RunFolder, work: Path, names: Sequence[str], own: Mapping[str, bytes] | None = None
 ) -> None:
     """Some files of a folder, and others instead of its own, beside what its manifest said."""
-    made = work / folder.path.relative_to(store)
-    for name, data in {**{n: folder.read(n) for n in names}, **(more or {})}.items():
+    made = work / folder.path.relative_to(folder.store)
+    for name, data in {**{n: folder.read(n) for n in names}, **(own or {})}.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_bytes(data)
     sealed = folder.manifest.get("sealed") or dict(folder.manifest)
     seal(made, {n: v for n, v in sealed.items() if n not in OWN} | {"sealed": sealed})
+
+
+def claims_below(folder: str) -> dict[str, Path]:
+    """Digest -> each claim in a folder, or the claim itself; of several copies one.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(folder).expanduser()
+    if not path.exists():
+        raise UserError(
+            f"parameter 'compare.claims' = '{folder}': there is nothing at {path.absolute()}; name"
+            " a claim, or a folder of them, from where the command is typed"
+        )
+    found = sorted(path.glob("*.zip")) if path.is_dir() else [path]
+    if not (found := [claim for claim in found if claim.is_file()]):
+        raise UserError(
+            f"parameter 'compare.claims' = '{folder}': there is no claim; `kedro claim FILE.zip`"
+            " writes one"
+        )
+    return {sha256_file(claim): claim for claim in reversed(found)}
+
+
+def unpacked(store: Path, claims: Mapping[str, Path]) -> list[Path]:
+    """The claims as stores, below the cache of a store; each is unpacked once.
+
+    Raises:
+        UserError: a file is no claim, one of another format, or its scores do not follow from the
+            answers in it.
+    """
+    places = [store / CACHE / "claims" / digest[:16] for digest in claims]
+    for place, claim in zip(places, claims.values(), strict=True):
+        if not place.is_dir() or _wrong(place):
+            _unpack(claim, place)
+    return places
+
+
+def _unpack(claim: Path, place: Path) -> None:
+    work = place.with_name(f"{place.name}.{os.getpid()}.work")
+    try:
+        remedy = "name a zip that `kedro claim` wrote, or ask whoever made it for it anew"
+        wrong = _not_extracted(claim, work)
+        if not wrong and (wrong := _wrong(work)):
+            remedy = (
+                "ask whoever made it for it anew, `python -I verify.py` in its unpacked folder says"
+                " all that is wrong"
+            )
+        if wrong:
+            raise UserError(f"{claim} cannot be read as a claim: {wrong}; {remedy}")
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # another process was faster
+            work.replace(place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _not_extracted(claim: Path, work: Path) -> str:
+    """Why a file is not a zip with a claim; empty if it is unpacked."""
+    try:
+        with room_for(work.parent), ZipFile(claim) as file:
+            file.extractall(work)
+    except Exception as error:  # a damaged zip raises a dozen kinds of them
+        if user_error(error) is not None:
+            raise
+        return f"it is no zip, or not all of one ({first_line(error)})"
+    return "" if (work / CLAIM).is_file() else f"it has no {CLAIM}"
+
+
+def _wrong(place: Path) -> str:
+    """What of a claim is not as it says; empty if all is."""
+    try:
+        found = next((what for good, what in evidence(place) if good is False), "")
+    except (ValueError, OSError) as error:
+        found = first_line(error)
+    except Exception as error:  # whatever a changed file leads to
+        found = f"{CLAIM} is no claim's: {kind_and_line(error)}"
+    return found.replace(f"{place}/", "")
+
+
+def is_claim(path: Path) -> bool:
+    """Whether a file looks like a claim: a zip that has a claim.json."""
+    try:
+        with ZipFile(path) as file:
+            return CLAIM in file.namelist()
+    except Exception:  # whatever a file of another kind leads to
+        return False
 
 
 _BEFORE_COMMENT = re.compile(r"(?:[^%\\]|\\.)*")
