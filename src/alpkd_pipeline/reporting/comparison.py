@@ -22,8 +22,6 @@ from alpkd_pipeline.store.manifest import as_json
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTS = ("runs", "baseline_runs")
-
 
 def write_comparison(sources: Sources, out: Path) -> list[Path]:
     """Write the comparison for people and for programs into a folder, made if it is not there.
@@ -64,10 +62,9 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
 
 def csv_text(frame: pd.DataFrame) -> str:
     """The frame as CSV; keys of runs stand in one cell, with spaces between them."""
-    lists = [name for name in _LISTS if name in frame.columns]
+    lists = [name for name in ("runs", "baseline_runs") if name in frame.columns]
     flat = frame.assign(**{name: frame[name].map(" ".join) for name in lists})
-    text: str = flat.to_csv(None, index=False, lineterminator="\n")
-    return text
+    return str(flat.to_csv(None, index=False, lineterminator="\n"))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, object]]:

@@ -30,7 +30,6 @@ from alpkd_pipeline.store.layout import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-
 Latency = Mapping[str, Any]
 """What a latency.json says."""
 
@@ -103,12 +102,8 @@ WHOLE = (
 REAL = ("score", "teacher_score", "latency_ms", "speed_up")
 BEFORE_SCORES = ("task", "method", "layers", "teacher_layers", "seed", "teacher_seed", "metric")
 AFTER_SCORES = (
-    "rows",
-    "teacher",
-    "teacher_differs",
-    "teacher_score",
-    "parameters",
-    "teacher_parameters",
+    *("rows", "teacher", "teacher_differs", "teacher_score"),
+    *("parameters", "teacher_parameters"),
 )
 """Then what `tables.measures` says that runs tell themselves."""
 AFTER_MEASURES = (

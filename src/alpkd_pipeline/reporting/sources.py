@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.curves import RunCurves, run_curves
 from alpkd_pipeline.reporting.statistics.answers import read_answers
 from alpkd_pipeline.reporting.statistics.arms import NEEDED, Place, Row, arms, by_place
 from alpkd_pipeline.reporting.statistics.judge import Answers, Judge, first_questions
 from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.scores import constant_score
 from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
-from alpkd_pipeline.reporting.store import RunRecord, teacher_model
+from alpkd_pipeline.reporting.store import RunCurves, RunRecord, run_curves, teacher_model
 from alpkd_pipeline.reporting.tables.runs import means_table
 from alpkd_pipeline.reporting.tables.scores import main_lines, score_tables
 from alpkd_pipeline.reporting.tables.table import Table, anchor, depth, listed

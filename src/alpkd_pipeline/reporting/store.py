@@ -1,18 +1,23 @@
-"""Where the folders of a store lie, and what their small JSON files say. Reads no models."""
+"""What the finished runs of a store say: their small JSON files, and learning curves out of their
+event logs. Reads no models.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.store.artifact import same_result
+from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.layout import GEOMETRY, LATENCY, SCORES, SIGNALS, STUDENTS, TEACHERS
 from alpkd_pipeline.store.run_folder import (
     PREDICTIONS,
@@ -26,9 +31,6 @@ from alpkd_pipeline.store.run_folder import (
 from alpkd_pipeline.tasks.metrics import own_scores
 
 log = logging.getLogger(__name__)
-
-MOST_LOOKS = 5
-"""How often a store is read whose folders are being renamed."""
 
 READ = {
     SIGNALS: ("signals.json",),
@@ -112,7 +114,7 @@ def finished_runs(store: Path, kind: str) -> Iterator[RunRecord]:
         DamagedError: one of them, or of their results, is not what was written.
         UserError: folders are renamed without end.
     """
-    for _ in range(MOST_LOOKS):
+    for _ in range(5):
         with suppress(_MovedError):
             return iter([*_finished_runs(store, kind)])
     raise UserError(
@@ -176,22 +178,23 @@ def _read(record: RunRecord, made: Mapping[str, Mapping[str, list[RunFolder]]]) 
 
     record.scored, seen = newest(*SCORES), newest(GEOMETRY)
     scored = [found.json("scores.json") for found in record.scored]
+    splits = scored[0]["splits"] if scored else {}
     # The saved model's scores; before it was scored those that chose its epoch, if on dev.
     found = dict(record.metrics.get("scores") or {})
-    rows, own = None, {}
     if scored:
-        splits, own = scored[0]["splits"], own_scores(scored[-1])
         found = {name: split["scores"] or {} for name, split in splits.items()}
-        rows = (splits.get(task["dev_splits"][0]) or {}).get("rows")
-    scores = {
-        f"{split}.{metric}": found[split][metric]
+    own = own_scores(scored[-1]) if scored else {}
+    record.scores = {
+        f"{split}.{metric}": float(found[split][metric])
         for split in task["dev_splits"]
         for metric in task["metrics"]
         if metric in found.get(split, {})
+    } | {
+        f"{split}.{metric}": float(value)
+        for split in task["dev_splits"]
+        for metric, value in own.get(split, {}).items()
     }
-    for split in task["dev_splits"]:
-        scores |= {f"{split}.{metric}": value for metric, value in own.get(split, {}).items()}
-    record.scores = {name: float(value) for name, value in scores.items()}
+    rows = (splits.get(task["dev_splits"][0]) or {}).get("rows")
     record.rows = int(rows) if rows else None
     record.latencies = tuple(_latencies(made[LATENCY].get(key, [])))
     record.geometry = seen[0].json("geometry.json") if seen else None
@@ -226,3 +229,80 @@ def _latencies(folders: Iterable[RunFolder]) -> Iterator[Mapping[str, Any]]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _check_there(folder)
             log.warning("%s is left out, it cannot be read: %r", folder.path, error)
+
+
+BINS = 24
+"""Losses are averaged over this many equal parts of a training."""
+
+TERMS = ("hard", "soft", "intermediate")
+
+Point = tuple[float, float]
+
+_EVENTS = (b'{"event": "eval"', b'{"event": "step"')
+
+
+@dataclass(frozen=True, slots=True)
+class RunCurves:
+    """What one event log tells."""
+
+    scores: Sequence[Point]  # (epoch, primary score) of every evaluation
+    # term of the loss -> (epoch, value before its weight) of every logged step
+    losses: Mapping[str, Sequence[Point]]
+
+
+def run_curves(folder: Path, metric: str) -> RunCurves:
+    """Read the event log of a finished run; none, or one of another shape, gives no points.
+
+    Raises:
+        DamagedError: the event log is not what was sealed.
+    """
+    scores: list[Point] = []
+    losses: dict[str, list[Point]] = defaultdict(list)
+    try:
+        lines = RunFolder(folder).read(EVENT_LOG).splitlines()
+        wanted = filter(lambda line: line.startswith(_EVENTS), lines)
+        # All at once: a thousand runs have many lines.
+        for event in json.loads(b"[%s]" % b",".join(wanted)):
+            if event["event"] == "eval":
+                scores += _finite(event["epoch"], event["scores"].get(metric))
+            else:
+                for term in TERMS:
+                    losses[term] += _finite(event["epoch"], event["loss"].get(term))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("the event log of %s cannot be read: %r", folder, error)
+        return RunCurves((), {})
+    return RunCurves(scores, {term: points for term, points in losses.items() if points})
+
+
+def _finite(epoch: Any, value: Any) -> list[Point]:
+    # The event log writes what is not finite as a word.
+    return [(float(epoch), float(value))] if isinstance(value, int | float) else []
+
+
+def mean_scores(runs: Sequence[RunCurves]) -> list[Point]:
+    """The mean over runs at every evaluation that all of them have.
+
+    Runs that stopped early would otherwise pull the end of the mean up or down.
+    """
+    found: dict[float, list[float]] = defaultdict(list)
+    for epoch, score in (point for run in runs for point in run.scores):
+        found[round(epoch, 4)].append(score)
+    whole = {epoch: scores for epoch, scores in found.items() if len(scores) == len(runs)}
+    return [(epoch, sum(scores) / len(scores)) for epoch, scores in sorted(whole.items())]
+
+
+def mean_losses(runs: Sequence[RunCurves], term: str) -> list[Point]:
+    """The mean of a term over runs and over each of `BINS` equal parts of the training.
+
+    It ends where the first run stopped, as the scores do.
+    """
+    lines = [run.losses[term] for run in runs if run.losses.get(term)]
+    end = min((max(epoch for epoch, _ in line) for line in lines), default=0.0)
+    found: dict[int, list[float]] = defaultdict(list)
+    for epoch, value in (point for line in lines for point in line if point[0] <= end):
+        found[min(BINS - 1, int(BINS * epoch / end)) if end else 0].append(value)
+    return [
+        ((part + 0.5) * end / BINS, sum(values) / len(values))
+        for part, values in sorted(found.items())
+    ]

@@ -202,8 +202,7 @@ def _unpack(claim: Path, place: Path) -> None:
     work = place.with_name(f"{place.name}.{os.getpid()}.work")
     try:
         remedy = "name a zip that `kedro claim` wrote, or ask whoever made it for it anew"
-        wrong = _not_extracted(claim, work)
-        if not wrong and (wrong := _wrong(work)):
+        if not (wrong := _not_extracted(claim, work)) and (wrong := _wrong(work)):
             remedy = (
                 "ask whoever made it for it anew, `python -I verify.py` in its unpacked folder says"
                 " all that is wrong"

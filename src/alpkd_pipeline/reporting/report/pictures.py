@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.reporting.curves import TERMS, mean_losses, mean_scores
 from alpkd_pipeline.reporting.formats import scale
 from alpkd_pipeline.reporting.plots import layers, scores
 from alpkd_pipeline.reporting.plots.canvas import svg
@@ -18,6 +17,7 @@ from alpkd_pipeline.reporting.render.html import Block, Heading, Legend, Plate
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Place, Row
 from alpkd_pipeline.reporting.statistics.verdict import best_of
+from alpkd_pipeline.reporting.store import TERMS, mean_losses, mean_scores
 from alpkd_pipeline.reporting.tables.measures import timed_alike
 from alpkd_pipeline.reporting.tables.table import depth, known, listed, points
 

@@ -164,10 +164,10 @@ VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 class PairBootstrap:
     """One model against another on the same examples."""
 
-    metric: str  # the metric of the scores
+    metric: str
     rows: int  # the number of examples
     ours: float  # the first model's score
-    theirs: float  # the second model's score
+    theirs: float
     # lower end of the interval of ours minus theirs; where all resamples give one difference, both
     # ends are that, and say nothing
     low: float
@@ -225,13 +225,18 @@ def one_pair(
 def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     from scipy.stats import DegenerateDataWarning, bootstrap
 
-    statistic: Any = _difference(VECTORISED.get(metric, METRICS[metric]))
+    score = VECTORISED.get(metric, METRICS[metric])
+
+    # scipy passes the axis only to statistics that are vectorised; it is always the last one.
+    def difference(labels: Any, ours: Any, theirs: Any, axis: int = -1) -> Any:
+        return score(ours, labels) - score(theirs, labels)
+
     with warnings.catch_warnings():
         # Models that answer alike: `has_interval` tells.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         found = bootstrap(
             data,
-            statistic,
+            difference,
             paired=True,
             vectorized=metric in VECTORISED,
             n_resamples=RESAMPLES,
@@ -241,11 +246,6 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
             rng=np.random.default_rng(0),
         )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-
-def _difference(score: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., Any]:
-    # scipy passes the axis only to statistics that are vectorised; it is always the last one.
-    return lambda labels, ours, theirs, axis=-1: score(ours, labels) - score(theirs, labels)
 
 
 def most_different(ours: DevAnswers, theirs: DevAnswers) -> np.ndarray:

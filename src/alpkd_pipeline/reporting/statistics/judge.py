@@ -185,10 +185,6 @@ class Judge:
             for key, said in self.answers.items()
         }
 
-    def collapsed_runs(self, arm: Row) -> int:
-        """How many of an arm's runs do so."""
-        return sum(self.collapsed.get(key, False) for key in arm["runs"])
-
 
 @dataclass(frozen=True, slots=True)
 class TaskAnswer:
@@ -237,9 +233,8 @@ def first_questions(judge: Judge) -> list[Row]:
     level), `kind`, `verdict`, and in `note` what was left out, and why.
     """
     rows = [_asked(judge, method, baseline) for method, baseline in judge.plan.primary]
-    tests = [row.pop("_test") for row in rows]
-    tested = [row for row, test in zip(rows, tests, strict=True) if test]
-    for row, found in zip(tested, corrected([*filter(None, tests)]), strict=True):
+    tested = [(row, test) for row in rows if (test := row.pop("_test"))]
+    for (row, _), found in zip(tested, corrected([test for _, test in tested]), strict=True):
         row["p_corrected"], row["p_equal"] = found
         row["kind"] = kind_of(row["mean"], *found, LEVEL / 2)
         row["verdict"] = in_words(row["kind"], "the margin")

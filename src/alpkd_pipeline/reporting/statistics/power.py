@@ -8,7 +8,8 @@ often used for it, has a power of 70 instead of 80 % with few seeds.)
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,7 @@ POWER = 0.8
 """What can be seen is found with this probability."""
 
 _Z = np.linspace(-8.5, 8.5, 69)
-_MOST_SEEDS = 1000
+_MOST_SEEDS = 1536
 
 
 def detectable(df: Sequence[float], level: float | np.ndarray) -> np.ndarray:
@@ -84,7 +85,7 @@ def upper_sd(sd: float, df: float) -> float:
 @cache
 def seeds_to_see(difference: float, level: float) -> int | None:
     """How many shared seeds a paired t test at this level needs to find a true difference, in
-    standard deviations of differences; None where a thousand are too few.
+    standard deviations of differences; None where `_MOST_SEEDS` are too few.
     """
     from scipy.special import stdtrit
 
@@ -92,7 +93,7 @@ def seeds_to_see(difference: float, level: float) -> int | None:
         critical = stdtrit(n - 1, 1 - level / 2)
         return bool(_found(difference * math.sqrt(n), n - 1, critical) >= POWER)
 
-    return _first(enough)
+    return _fewest(enough)
 
 
 @cache
@@ -107,19 +108,12 @@ def seeds_to_equal(margin: float, level: float) -> int | None:
         below = np.maximum(room, 0.0) / stdtrit(n - 1, 1 - level)
         return bool(_over_z(chdtr(n - 1, (n - 1) * below**2)) >= POWER)
 
-    return _first(enough)
+    return _fewest(enough)
 
 
-def _first(enough: Any) -> int | None:
-    low, high = 2, 3
-    while not enough(high):
-        if high > _MOST_SEEDS:
-            return None
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    seeds = bisect_left(range(_MOST_SEEDS + 1), True, lo=3, key=enough)
+    return seeds if seeds <= _MOST_SEEDS else None
 
 
 def _found(shift: Any, df: Any, critical: Any) -> Any:
@@ -154,8 +148,7 @@ def seeds_needed(
     """
     for task in tasks:
         rows = [row for row in arms if row["task"] == task]
-        noise = _noise(rows)
-        if noise is None:
+        if (noise := _noise(rows)) is None:
             yield f"seeds for {task}: no earlier runs over 2 or more seeds to take the noise from"
             continue
         sd, sign = upper_sd(*noise), rows[0]["sign"]
@@ -164,8 +157,8 @@ def seeds_needed(
             yield f"seeds for {task}: no margin for {rows[0]['metric']}, set compare.margin"
             continue
         # The last of several planned looks has the largest share of the level.
-        share = planned_share(plan.looks, plan.looks[-1]) if plan.looks else 1.0
-        point, level = 0.01 if sign > 0 else margin, plan.level * (share or 1.0) / pairs
+        share = planned_share(plan.looks, plan.looks[-1] if plan.looks else 0) or 1.0
+        point, level = 0.01 if sign > 0 else margin, plan.level * share / pairs
         asked = (
             (f"to see {margin_text(point, sign)}", seeds_to_see, point),
             (margin_text(2 * point, sign), seeds_to_see, 2 * point),

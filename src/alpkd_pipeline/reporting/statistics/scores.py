@@ -7,6 +7,7 @@ checked with these where only Python is installed.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -124,13 +125,5 @@ def _centred(values: Sequence[float]) -> list[float]:
 
 def ranks(values: Sequence[float]) -> list[float]:
     """Places from 1, the lowest value, on; equal values share theirs."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    found, start = [0.0] * len(values), 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for i in order[start:end]:
-            found[i] = (start + end + 1) / 2
-        start = end
-    return found
+    order = sorted(values)
+    return [(bisect_left(order, x) + bisect_right(order, x) + 1) / 2 for x in values]

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Place, Row, pair
 from alpkd_pipeline.reporting.statistics.judge import Judge
-from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, PairedTest, TTest, paired_test
+from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, TTest, paired_test
 from alpkd_pipeline.reporting.statistics.words import (
     LEVEL,
     NOTHING,
@@ -117,7 +117,7 @@ def _not_comparable(ours: Row, rivals: Sequence[Row]) -> Row:
         "baseline_arm": "",
         "baseline_label": method,
         "baseline_runs": [],
-        **asdict(PairedTest(0)),
+        "n": 0,
         "spread": "",
         "note": f"no comparable {method}: here {ours['setting_differs']}, there {others}",
     }
@@ -143,7 +143,7 @@ def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | N
     if pairs.spread == MIXED:
         notes.append("some seeds share a teacher, so they are not quite independent")
     for arm in (ours, theirs):
-        if count := judge.collapsed_runs(arm):
+        if count := sum(judge.collapsed.get(key, False) for key in arm["runs"]):
             notes.append(
                 f"{count} of {len(arm['runs'])} runs of {arm['label']} collapsed: no t test is"
                 " right for them"

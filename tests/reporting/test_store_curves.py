@@ -3,7 +3,7 @@ import logging
 import pytest
 from tests.reporting.studies import with_event_log
 
-from alpkd_pipeline.reporting.curves import (
+from alpkd_pipeline.reporting.store import (
     BINS,
     RunCurves,
     mean_losses,
