@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from tests.project.conftest import PROJECT
 
+from alpkd_pipeline import pipelines
 from alpkd_pipeline.datasets.artifact import ArtifactDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
 from alpkd_pipeline.pipeline_registry import register_pipelines
@@ -203,6 +205,14 @@ def test_nodes_are_small_and_say_what_they_do() -> None:
         assert len(lines) <= 35, node.name
         assert node.func.__doc__, node.name
         assert inspect.isfunction(node.func), node.name  # Kedro-Viz shows no other code
+
+
+@pytest.mark.parametrize("path", sorted(Path(pipelines.__file__).parent.glob("*.py")))
+def test_of_kedro_a_pipeline_knows_pipelines_alone(path: Path) -> None:
+    found = [*ast.walk(ast.parse(path.read_text("utf-8")))]
+    modules = {node.module or "" for node in found if isinstance(node, ast.ImportFrom)}
+    modules |= {one.name for node in found if isinstance(node, ast.Import) for one in node.names}
+    assert {name for name in modules if name.startswith("kedro")} <= {"kedro.pipeline"}
 
 
 def test_two_calls_give_pipelines_of_their_own() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as compare
-from alpkd_pipeline.pipelines.data_prep.pipeline import create_pipeline as data_prep
-from alpkd_pipeline.pipelines.distill.pipeline import create_pipeline as distill
-from alpkd_pipeline.pipelines.evaluate.pipeline import create_pipeline as evaluate
-from alpkd_pipeline.pipelines.export.pipeline import create_pipeline as export
-from alpkd_pipeline.pipelines.finetune_teacher.pipeline import create_pipeline as finetune_teacher
+from alpkd_pipeline.pipelines import (
+    compare,
+    data_prep,
+    distill,
+    evaluate,
+    export,
+    finetune_teacher,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -17,17 +19,18 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     Explicit imports: Kedro's `find_pipelines` would look only at the folder of the chosen name.
     """
-    prepared = data_prep()
-    taught = prepared + finetune_teacher()
-    distilled = taught + distill()
-    evaluated = distilled + evaluate()
+    prepared = data_prep.create_pipeline()
+    taught = prepared + finetune_teacher.create_pipeline()
+    distilled = taught + distill.create_pipeline()
+    measured = evaluate.create_pipeline()
+    compared = compare.create_pipeline(after=("student_scores", *measured.outputs()))
     return {
-        "__default__": evaluated + compare(after=("student_scores", *evaluate().outputs())),
+        "__default__": distilled + measured + compared,
         "data_prep": prepared,
         "finetune_teacher": taught,
         "distill": distilled,
-        "evaluate": evaluated,
-        "export": distilled + export(),
-        "export_teacher": taught + export("teacher"),
-        "compare": compare(),
+        "evaluate": distilled + measured,
+        "export": distilled + export.create_pipeline(),
+        "export_teacher": taught + export.create_pipeline("teacher"),
+        "compare": compare.create_pipeline(),
     }

@@ -20,7 +20,7 @@ from tests.conftest import PROJECT, Kedro
 from tests.projects import copied_project
 
 from alpkd_pipeline.cli import COMMANDS
-from alpkd_pipeline.scheduling.crontab import next_start
+from alpkd_pipeline.scheduling.entry import next_start
 
 PAGE = PROJECT / "docs" / "schedules.md"
 CANARY = "canary-4711"

@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.project.params import TaskParams
 from alpkd_pipeline.project.subject import KNOWN, define_task
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.task import Task
 
 
+def task_of(name: str, **given: Any) -> Task:
+    return define_task(TaskParams(name=name, source="table", max_length=64, **given))
+
+
 def refused(name: str, **given: Any) -> str:
     with pytest.raises(UserError) as caught:
-        define_task(name, **given)
+        task_of(name, **given)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -27,11 +32,11 @@ def test_the_demo_and_the_nine_tasks_of_glue_are_known() -> None:
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_a_known_task_is_taken_as_it_is(name: str) -> None:
-    assert define_task(name) == KNOWN[name]
+    assert task_of(name) == KNOWN[name]
 
 
 def test_a_known_task_may_be_scored_otherwise() -> None:
-    task = define_task("demo", metrics=("f1", "accuracy"))
+    task = task_of("demo", metrics=("f1", "accuracy"))
     assert task.primary_metric == "f1"
     assert task.label_names == DEMO.label_names
     assert KNOWN["demo"].metrics == DEMO.metrics
@@ -41,7 +46,7 @@ def test_a_known_task_may_be_scored_otherwise() -> None:
     ("given", "parameter"),
     [
         ({"text_columns": ("a",)}, "task.text_columns"),
-        ({"label_names": ("a", "b")}, "task.labels"),
+        ({"labels": ("a", "b")}, "task.labels"),
         ({"kind": "classification"}, "task.kind"),
         ({"label_range": (0.0, 1.0)}, "task.label_range"),
     ],
@@ -53,7 +58,7 @@ def test_a_known_task_is_not_redefined(given: dict[str, Any], parameter: str) ->
 
 
 def test_a_classification_of_one_s_own() -> None:
-    assert define_task("mood", text_columns=("text",), label_names=("bad", "good")) == Task(
+    assert task_of("mood", text_columns=("text",), labels=("bad", "good")) == Task(
         name="mood",
         kind="classification",
         text_columns=("text",),
@@ -63,38 +68,38 @@ def test_a_classification_of_one_s_own() -> None:
 
 
 def test_a_regression_of_one_s_own() -> None:
-    task = define_task("stars", text_columns=("a", "b"), kind="regression", label_range=(1.0, 5.0))
+    task = task_of("stars", text_columns=("a", "b"), kind="regression", label_range=(1.0, 5.0))
     assert (task.kind, task.metrics, task.label_range) == ("regression", ("pearson",), (1.0, 5.0))
     assert (task.label_names, task.num_labels) == ((), 1)
 
 
 def test_metrics_of_one_s_own_task() -> None:
-    given = {"text_columns": ("text",), "label_names": ("a", "b", "c")}
-    assert define_task("mood", **given, metrics=("f1_macro",)).metrics == ("f1_macro",)
+    given = {"text_columns": ("text",), "labels": ("a", "b", "c")}
+    assert task_of("mood", **given, metrics=("f1_macro",)).metrics == ("f1_macro",)
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({}, "set task.text_columns and task.labels"),
-        ({"label_names": ("a", "b")}, "set task.text_columns"),
+        ({"labels": ("a", "b")}, "set task.text_columns"),
         ({"text_columns": ("t",)}, "needs task.labels"),
         ({"text_columns": ("t",), "kind": "classification"}, "at least two different classes"),
-        ({"text_columns": ("t",), "label_names": ("a",)}, "at least two different classes"),
-        ({"text_columns": ("t",), "label_names": ("a", "a")}, "at least two different classes"),
-        ({"text_columns": ("t",), "label_names": ("a", " ")}, "' ' is blank"),
+        ({"text_columns": ("t",), "labels": ("a",)}, "at least two different classes"),
+        ({"text_columns": ("t",), "labels": ("a", "a")}, "at least two different classes"),
+        ({"text_columns": ("t",), "labels": ("a", " ")}, "' ' is blank"),
         (
-            {"text_columns": ("t",), "kind": "regression", "label_names": ("a", "b")},
+            {"text_columns": ("t",), "kind": "regression", "labels": ("a", "b")},
             "is a regression: leave task.labels out",
         ),
         (
-            {"text_columns": ("t",), "label_names": ("a", "b"), "label_range": (0.0, 1.0)},
+            {"text_columns": ("t",), "labels": ("a", "b"), "label_range": (0.0, 1.0)},
             "is a classification: leave task.label_range out",
         ),
-        ({"text_columns": ("t",), "label_names": ("a", "b"), "metrics": ("bleu",)}, "bleu"),
-        ({"text_columns": ("t",), "label_names": ("a", "b"), "metrics": ("pearson",)}, "pearson"),
+        ({"text_columns": ("t",), "labels": ("a", "b"), "metrics": ("bleu",)}, "bleu"),
+        ({"text_columns": ("t",), "labels": ("a", "b"), "metrics": ("pearson",)}, "pearson"),
         ({"text_columns": ("t",), "kind": "regression", "metrics": ("accuracy",)}, "accuracy"),
-        ({"text_columns": ("t",), "label_names": ("a", "b", "c"), "metrics": ("f1",)}, "f1"),
+        ({"text_columns": ("t",), "labels": ("a", "b", "c"), "metrics": ("f1",)}, "f1"),
     ],
 )
 def test_what_is_missing_or_contradicts_is_said(given: dict[str, Any], words: str) -> None:
@@ -111,7 +116,7 @@ def test_a_misspelt_name_is_answered_with_the_known_ones() -> None:
     "names", [("a", "b", "a"), ("a", " a"), ("1", "2", "1.0"), ("0", "-0"), ("true", "TRUE")]
 )
 def test_two_names_of_one_value_are_refused(names: tuple[str, ...]) -> None:
-    line = refused("mine", text_columns=("t",), label_names=names)
+    line = refused("mine", text_columns=("t",), labels=names)
     assert f"{names[0]!r} and {names[-1]!r} are one value" in line
 
 

@@ -24,7 +24,7 @@ from alpkd_pipeline.datasets.comparison import ComparisonDataset
 from alpkd_pipeline.datasets.inputs import StoreDataset
 from alpkd_pipeline.hooks import RunHooks
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.pipelines.compare.pipeline import create_pipeline as comparing
+from alpkd_pipeline.pipelines.compare import create_pipeline as comparing
 from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.project.runner import StageRunner
 from alpkd_pipeline.steps.step import step

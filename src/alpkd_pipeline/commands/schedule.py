@@ -50,7 +50,7 @@ def schedule(
     if command and (listing or remove is not None):
         raise click.UsageError(f"--list and --remove take no command (given: {command[0]})")
     command = command or DEFAULT_COMMAND
-    from alpkd_pipeline.scheduling import crontab, entry, settings
+    from alpkd_pipeline.scheduling import entry, settings
     from alpkd_pipeline.scheduling.start import start as start_now
 
     with one_line_errors():
@@ -59,10 +59,10 @@ def schedule(
             code = start_now(project, start, command, echo=sys.stdout.isatty())
             raise click.exceptions.Exit(code)
         if listing:
-            click.echo(crontab.listed(project))
+            click.echo(entry.listed(project))
             return
         if remove is not None:
-            crontab.remove(project, remove)
+            entry.remove(project, remove)
             click.echo(f"{remove} is removed; its logs stay in logs/schedule/{remove}")
             return
         _check_command(context, command)
@@ -76,10 +76,10 @@ def schedule(
             _print_units(entry.unit_files(project, name, words, on_calendar), on_calendar)
             return
         when = " ".join((cron or "").split())
-        coming = f"{crontab.next_start(when, datetime.now()).astimezone():%a %Y-%m-%d %H:%M %Z}"
-        block = crontab.crontab_block(project, name, words, when)
+        coming = f"{entry.next_start(when, datetime.now()).astimezone():%a %Y-%m-%d %H:%M %Z}"
+        block = entry.crontab_block(project, name, words, when)
         if install:
-            crontab.install(project, name, block)
+            entry.install(project, name, block)
             typed = shlex.join([program(), *command])
             click.echo(f"{name} is in the crontab: {typed}, next {coming}")
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +15,7 @@ from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.presets import PresetInUse
-from alpkd_pipeline.store.artifact import Artifact
+from alpkd_pipeline.store.artifact import Artifact, Experiment
 from alpkd_pipeline.store.layout import MODELS
 from alpkd_pipeline.store.lineage import with_pipeline
 
@@ -59,60 +59,58 @@ class CatalogValues:
         `<result>.artifact`, or one of those below. Structures are given as JSON text, since
         OmegaConf would read `${...}` in them.
         """
+        cell = self._cell
         head, _, tail = name.partition(".")
         if tail == "artifact":
-            return json.dumps(self._artifacts[head])
+            return _json(self._artifacts[head])
         if name == "experiment":
-            return json.dumps(self._experiment())
+            return _json(self._experiment())
         if name == "compare_json":
-            return json.dumps(self._cell.params.compare.model_dump(mode="json"))
+            return _json(cell.params.compare.model_dump(mode="json"))
         if name == "source_json":
-            return json.dumps(asdict(self._cell.source))
+            return _json(asdict(cell.source))
         if name == "task_json":
-            return json.dumps(self._cell.task.to_dict())
-        value = attrgetter(name)(self._cell)
+            return _json(cell.task.to_dict())
+        value = attrgetter(name)(cell)
         return str(value) if isinstance(value, Path) else value
 
-    def _experiment(self) -> dict[str, Any]:
-        """The attributes of `Experiment`."""
-        preset = self._preset()
-        return {
-            "artifacts": self._artifacts,
-            "params": self._cell.params.plain(),
-            "project": str(self._cell.project),
-            "store": str(self._cell.store),
-            "preset": str(preset) if preset else None,
-            "title": f"student with preset {preset.name}" if preset else None,
-        }
+    def _experiment(self) -> Experiment:
+        cell, preset = self._cell, self._preset()
+        return Experiment(
+            artifacts=self._artifacts,
+            params=cell.params.plain(),
+            project=cell.project,
+            store=cell.store,
+            preset=str(preset) if preset else None,
+            title=f"student with preset {preset.name}" if preset else None,
+        )
 
     @cached_property
-    def _artifacts(self) -> dict[str, dict[str, Any]]:
-        """The attributes of each result's `Artifact`, by name."""
+    def _artifacts(self) -> dict[str, Artifact]:
         cell, again = self._cell, set[str]()
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Artifact] = {}
         for name, group in RESULTS.items():
             stage = cell.stage(name)
             if group in cell.force or again & set(stage.made_from):
                 again.add(name)
-            found[name] = {
-                "name": name,
-                "key": stage.key,
-                "expected": str(stage.expected),
-                "made_from": stage.made_from,
-                "run": run_facts(cell, name),
-                "used": is_used(cell, name),
-                "order": cell.ordered if name in again else None,
-            }
+            order = cell.ordered if name in again else None
+            facts = run_facts(cell, name)
+            found[name] = replace(stage, run=facts, used=is_used(cell, name), order=order)
         compare = cell.params.compare.model_dump(mode="json")
         compared = {name for name in again if RESULTS[name] != "export"}
-        found["comparison"] = {
-            "name": "comparison",
-            "key": "",  # known only when the step begins
-            "expected": str(cell.comparison_path),
-            "run": {"stage": "compare", "params": {"compare": compare}},
-            "order": cell.ordered if compared or "compare" in cell.force else None,
-        }
+        found["comparison"] = Artifact(
+            name="comparison",
+            key="",  # known only when the step begins
+            expected=cell.comparison_path,
+            run={"stage": "compare", "params": {"compare": compare}},
+            order=cell.ordered if compared or "compare" in cell.force else None,
+        )
         return found
+
+
+def _json(value: Any) -> str:
+    """Paths as text, objects as their attributes."""
+    return json.dumps(value, default=lambda one: str(one) if isinstance(one, Path) else vars(one))
 
 
 def is_used(cell: Cell, name: str) -> bool:

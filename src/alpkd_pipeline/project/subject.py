@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,13 +15,13 @@ from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import Shape, shape_of
 from alpkd_pipeline.models.source import PACKAGE, ModelRef, kind_of, peek_config
-from alpkd_pipeline.project.params import Params
+from alpkd_pipeline.project.params import Params, TaskParams
 from alpkd_pipeline.store.layout import GLUE_FOLDER
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 from alpkd_pipeline.tasks.labels import class_names
 from alpkd_pipeline.tasks.metrics import check_metrics, our_metrics, own_metrics
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
-from alpkd_pipeline.tasks.task import SourceSpec, Task, TaskKind
+from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 FORCE = "force"
 """The runtime parameter by which an order to make stages again reaches the steps."""
@@ -92,15 +92,7 @@ class Subject:
     @cached_property
     def task(self) -> Task:
         """The task."""
-        given = self.params.task
-        return define_task(
-            given.name,
-            text_columns=given.text_columns,
-            label_names=given.labels,
-            kind=given.kind,
-            metrics=None if given.metrics is None else our_metrics(given.metrics),
-            label_range=given.label_range,
-        )
+        return define_task(self.params.task)
 
     @property
     def own_metrics(self) -> dict[Path, str]:
@@ -116,23 +108,10 @@ class Subject:
         dataset, revision = given.dataset, given.revision
         if given.source == "hub" and dataset is None and given.name in GLUE:
             dataset, revision = HUB_DATASET, revision or HUB_REVISION
-        return SourceSpec(
-            kind=given.source,
-            dataset=dataset,
-            config=given.config,
-            revision=revision,
-            path=path,
-            files=given.files,
-            columns=given.columns,
-            train_rows=given.train_rows,
-            train_rows_by=given.train_rows_by,
-            dev_fraction=given.dev_fraction,
-            unlabelled=given.unlabelled == "allow",
-            unlabelled_rows=given.unlabelled_rows,
-            group_column=given.group_column,
-            teacher_columns=given.teacher_columns,
-            teacher_values=given.teacher_values,
-        )
+        same = given.model_dump(include={entry.name for entry in fields(SourceSpec)})
+        unlabelled = given.unlabelled == "allow"
+        own = {"kind": given.source, "path": path, "dataset": dataset, "revision": revision}
+        return SourceSpec(**{**same, **own, "unlabelled": unlabelled})
 
     @property
     def model(self) -> ModelRef:
@@ -254,15 +233,11 @@ def _label(model: str) -> str:
 KNOWN: dict[str, Task] = {DEMO.name: DEMO, **{name: row.task for name, row in GLUE.items()}}
 
 
-def define_task(
-    name: str,
-    *,
-    text_columns: tuple[str, ...] | None = None,
-    label_names: tuple[str, ...] | None = None,
-    kind: TaskKind | None = None,
-    metrics: tuple[str, ...] | None = None,
-    label_range: tuple[float, float] | None = None,
-) -> Task:
+OWN = ("text_columns", "labels", "kind", "label_range")
+"""What defines a task of the user's own."""
+
+
+def define_task(given: TaskParams) -> Task:
     """A known task, perhaps with other metrics, or one made from what the user says about it.
 
     A new one needs its text columns and the label names of a classification, or a kind. Its
@@ -271,41 +246,31 @@ def define_task(
     Raises:
         UserError: something is missing, contradicts, or redefines a known task.
     """
-    known = KNOWN.get(name)
-    given = {
-        "text_columns": text_columns,
-        "labels": label_names,
-        "kind": kind,
-        "label_range": label_range,
-    }
-    if known is None:
-        task = _own_task(name, text_columns, label_names or (), kind, label_range)
-    elif word := next((word for word, value in given.items() if value is not None), ""):
+    name = given.name
+    if name not in KNOWN:
+        task = _own_task(given)
+    elif word := next((word for word in OWN if getattr(given, word) is not None), ""):
         raise UserError(
             f"parameter 'task.{word}': task '{name}' is already defined; leave 'task.{word}' out"
             " (columns of other names: task.columns), or choose another task.name for a task of"
             " your own"
         )
     else:
-        task = known
-    task = replace(task, metrics=task.metrics if metrics is None else metrics)
+        task = KNOWN[name]
+    if given.metrics is not None:
+        task = replace(task, metrics=our_metrics(given.metrics))
     check_metrics(task.metrics, task.kind, task.num_labels)
     return task
 
 
-def _own_task(
-    name: str,
-    text_columns: tuple[str, ...] | None,
-    names: tuple[str, ...],
-    kind: TaskKind | None,
-    label_range: tuple[float, float] | None,
-) -> Task:
-    if text_columns is None:
+def _own_task(given: TaskParams) -> Task:
+    name, names, label_range = given.name, given.labels or (), given.label_range
+    if given.text_columns is None:
         raise UserError(
             f"task '{name}' is not one of {', '.join(KNOWN)}; for a task of your own set"
             " task.text_columns and task.labels (or task.kind: regression) in conf/"
         )
-    kind = kind or ("classification" if names else None)
+    kind = given.kind or ("classification" if names else None)
     if kind is None:
         raise UserError(
             f"task '{name}' needs task.labels (the class names in label order)"
@@ -324,4 +289,4 @@ def _own_task(
     if kind == "classification" and label_range:
         raise UserError(f"task '{name}' is a classification: leave task.label_range out")
     metric = "accuracy" if kind == "classification" else "pearson"
-    return Task(name, kind, text_columns, names, (metric,), label_range)
+    return Task(name, kind, given.text_columns, names, (metric,), label_range)

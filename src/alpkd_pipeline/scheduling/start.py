@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shlex
 import signal
 import subprocess
@@ -22,7 +23,6 @@ import click
 
 from alpkd_pipeline.errors import UserError, module, program
 from alpkd_pipeline.scheduling import settings
-from alpkd_pipeline.scheduling.entry import STILL_RUNNING, check_name
 from alpkd_pipeline.store.manifest import read_object, write_json
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -33,6 +33,9 @@ NOTIFY_SECONDS = 60.0
 LAST_WORDS_SECONDS = 5.0
 """How long to read on after the command's end: a process that it left behind may keep the pipe."""
 
+STILL_RUNNING = 75
+"""The exit code of a start that found another one running: EX_TEMPFAIL of sysexits.h."""
+
 LOCK, LAST = ".lock", "last.json"
 
 KEPT = 30
@@ -40,6 +43,14 @@ KEPT = 30
 
 LAST_LINES = 20
 """How many lines of the output go into a report."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is no plain file name; raises UserError."""
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
+        raise UserError(
+            f"schedule name {name!r}: use up to 40 letters, digits, - and _, such as weekly"
+        )
 
 
 def log_folder(project: Path, name: str) -> Path:

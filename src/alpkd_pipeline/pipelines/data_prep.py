@@ -1,4 +1,4 @@
-"""Steps of data preparation: check the rows, turn them into token ids."""
+"""Raw rows to checked splits, and these to token ids."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from kedro.pipeline import Pipeline
+
 from alpkd_pipeline.datasets.inputs import RawRows
-from alpkd_pipeline.steps.step import step
+from alpkd_pipeline.steps.step import step, step_node
 from alpkd_pipeline.store.artifact import Artifact
 
 
@@ -31,3 +33,13 @@ def encode_splits(
 
     task = read_json(folder / RUN_CONFIG)["task"]
     encode_folder(splits.path, task, Path(pretrained), max_length, folder)
+
+
+def create_pipeline() -> Pipeline:
+    """Splits, then token ids."""
+    return Pipeline(
+        [
+            step_node(prepare_splits, "data_prep", raw="raw_splits"),
+            step_node(encode_splits, "data_prep"),
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Steps of distillation: record the teacher's signals, train the student, score it."""
+"""A teacher to its signals, a student and the student's dev scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.steps.step import step
+from kedro.pipeline import Pipeline
+
+from alpkd_pipeline.steps.step import step, step_node
 from alpkd_pipeline.store.artifact import Artifact
 
 
@@ -46,3 +48,15 @@ def score_student(folder: Path, model: Artifact, encoded: Artifact) -> None:
     from alpkd_pipeline.evaluation.run import score_run
 
     score_run(model.path, encoded.path, folder, splits="dev")
+
+
+def create_pipeline() -> Pipeline:
+    """Signals, student, scores."""
+    pretrained = {"model": "student_pretrained", "checkpoint": "student_checkpoint"}
+    return Pipeline(
+        [
+            step_node(record_signals, "signals"),
+            step_node(distill_student, "distill", **pretrained),
+            step_node(score_student, "distill", model="student"),
+        ]
+    )

@@ -1,12 +1,14 @@
-"""The step that compares every scored student of the store."""
+"""All scored students of the store, in one table."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from kedro.pipeline import Pipeline, node
 
 from alpkd_pipeline.steps.step import make
 from alpkd_pipeline.store.artifact import Artifact, Experiment
@@ -46,3 +48,15 @@ def compare_students(
         sources = Sources(gather(store, asked))
         add_looks(store, sources.verdicts)
         return make(experiment, artifact, partial(write_comparison, sources), {})
+
+
+def create_pipeline(after: Sequence[str] = ()) -> Pipeline:
+    """One node.
+
+    Args:
+        after: datasets to wait for, when the same run makes something to compare.
+    """
+    given = {"store": "store", "compare": "params:compare", "experiment": "experiment"}
+    given |= {name: name for name in after}
+    name, tag = "compare_students", "stage.compare"
+    return Pipeline([node(compare_students, given, "comparison", name=name, tags=tag)])

@@ -1,4 +1,4 @@
-"""Steps of evaluation: every split, size, submission files, latency, layer geometry.
+"""Both models on every split, their size, submission files and latency; how their layers lie.
 
 One function for each result: Kedro-Viz shows the source of plain functions only.
 """
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.steps.step import step
+from kedro.pipeline import Pipeline
+
+from alpkd_pipeline.steps.step import step, step_node
 from alpkd_pipeline.store.artifact import Artifact
 
 
@@ -61,3 +63,16 @@ def _time(folder: Path, model: Artifact, encoded: Artifact) -> None:
     from alpkd_pipeline.evaluation.run import time_run
 
     time_run(model.path, encoded.path, folder)
+
+
+def create_pipeline() -> Pipeline:
+    """Two nodes for each of the two models, and one for both."""
+    return Pipeline(
+        [
+            step_node(evaluate_teacher, "evaluate", model="teacher"),
+            step_node(time_teacher, "evaluate", model="teacher"),
+            step_node(evaluate_student, "evaluate", model="student"),
+            step_node(time_student, "evaluate", model="student"),
+            step_node(compare_layers, "evaluate"),
+        ]
+    )

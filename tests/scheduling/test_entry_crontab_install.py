@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.scheduling.crontab import crontab_block, install, listed, remove
+from alpkd_pipeline.scheduling.entry import crontab_block, install, listed, remove
 
 
 def test_what_is_installed_is_the_block(project: Path, table: Path) -> None:

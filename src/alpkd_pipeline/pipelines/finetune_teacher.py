@@ -1,4 +1,4 @@
-"""Steps of the teacher: fine-tune it, score it as a user would load it."""
+"""Encoded splits to a fine-tuned teacher, and its dev scores as a user would load it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.steps.step import step
+from kedro.pipeline import Pipeline
+
+from alpkd_pipeline.steps.step import step, step_node
 from alpkd_pipeline.store.artifact import Artifact
 
 
@@ -27,3 +29,13 @@ def score_teacher(folder: Path, model: Artifact, encoded: Artifact) -> None:
     from alpkd_pipeline.evaluation.run import score_run
 
     score_run(model.path, encoded.path, folder, splits="dev")
+
+
+def create_pipeline() -> Pipeline:
+    """Teacher, then its scores."""
+    return Pipeline(
+        [
+            step_node(finetune_teacher, "finetune_teacher", model="pretrained"),
+            step_node(score_teacher, "finetune_teacher", model="teacher"),
+        ]
+    )

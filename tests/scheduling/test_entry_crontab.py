@@ -7,8 +7,13 @@ import pytest
 from tests.scheduling.conftest import program
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.scheduling.crontab import crontab_block, run_crontab, schedules, with_block
-from alpkd_pipeline.scheduling.entry import start_words
+from alpkd_pipeline.scheduling.entry import (
+    crontab_block,
+    run_crontab,
+    schedules,
+    start_words,
+    with_block,
+)
 
 PROJECT = Path("/some/where")
 OTHERS = "MAILTO=me\n# mine\n*/5 * * * * date '+\\%F' >> /tmp/x\n\n"

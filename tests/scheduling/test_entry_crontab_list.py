@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alpkd_pipeline.scheduling.crontab import crontab_block, listed
+from alpkd_pipeline.scheduling.entry import crontab_block, listed
 from alpkd_pipeline.scheduling.start import log_folder, start
 from alpkd_pipeline.store.manifest import write_json
 

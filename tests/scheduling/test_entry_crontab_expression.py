@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.scheduling.crontab import next_start
+from alpkd_pipeline.scheduling.entry import next_start
 
 SATURDAY = datetime(2026, 11, 21, 17, 30, 20)
 

@@ -1,4 +1,4 @@
-"""Steps of publishing: a model as ONNX files, and the folder that holds all it needs."""
+"""A finished model as ONNX files, and as the folder that is published."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpkd_pipeline.steps.step import step
+from kedro.pipeline import Pipeline
+
+from alpkd_pipeline.steps.step import step, step_node
 from alpkd_pipeline.store.artifact import Artifact
 
 
@@ -50,8 +52,7 @@ def publish_student(
     export: Mapping[str, Any],
 ) -> None:
     """The student calibrated, held against torch, timed beside its teacher, and told in a card."""
-    made = {"onnx": onnx, "encoded": encoded, "splits": splits}
-    _publish(folder, model=model, teacher=teacher, **made)
+    _publish(folder, model=model, teacher=teacher, onnx=onnx, encoded=encoded, splits=splits)
 
 
 def _publish(folder: Path, **made: Artifact) -> None:
@@ -60,3 +61,17 @@ def _publish(folder: Path, **made: Artifact) -> None:
 
     publish_run(folder, **{name: one.path for name, one in made.items()})
     write_card(folder)
+
+
+def create_pipeline(of: str = "student") -> Pipeline:
+    """Two nodes, for the `student` or the `teacher`."""
+    convert, publish = {
+        "student": (convert_student, publish_student),
+        "teacher": (convert_teacher, publish_teacher),
+    }[of]
+    return Pipeline(
+        [
+            step_node(convert, "export", model=of),
+            step_node(publish, "export", model=of, onnx=f"{of}_onnx"),
+        ]
+    )

@@ -1,1 +1,0 @@
-"""Checked, encoded splits."""

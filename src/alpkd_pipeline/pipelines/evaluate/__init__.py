@@ -1,1 +1,0 @@
-"""Every split, size and speed."""

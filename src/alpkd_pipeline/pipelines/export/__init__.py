@@ -1,1 +1,0 @@
-"""A finished model as a folder that is published, behind a gate."""
