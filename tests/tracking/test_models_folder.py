@@ -9,7 +9,7 @@ import pytest
 from tests.published import make_export, shared_model, speed
 
 from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.tracking.model_folder import ANSWERS, FACTS, write_evidence
+from alpkd_pipeline.tracking.models import ANSWERS, FACTS, write_evidence
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from tests.experiments.conftest import finish_training
 from tests.project.conftest import Load
 
-from alpkd_pipeline.experiments.stale import EarlierStudents, differences, why_stale
+from alpkd_pipeline.experiments.plan import EarlierStudents, differences, why_stale
 from alpkd_pipeline.project.catalog_values import run_facts
 from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.presets import PresetInUse
