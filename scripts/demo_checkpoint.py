@@ -31,7 +31,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from torch import Tensor
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from alpkd_pipeline.models.portable import make_portable
+from alpkd_pipeline.models.encoder import make_portable
 from alpkd_pipeline.store.manifest import sha256_file
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -98,7 +98,8 @@ def _tell_export(experiment: Experiment, name: str) -> None:
     """
     from rich.console import Console
 
-    from alpkd_pipeline.export.summary import outcome_line, speed_table
+    from alpkd_pipeline.export.gate import outcome_line
+    from alpkd_pipeline.export.speed import speed_table
     from alpkd_pipeline.tracking.models import publish_model
 
     folder, settings = experiment[name].path, settings_of(experiment)

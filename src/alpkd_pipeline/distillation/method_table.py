@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from alpkd_pipeline.distillation.method_spec import (
     BucketKind,
@@ -40,7 +40,7 @@ SOFT_SCALE: Final = Option(
 _REDUCTION = {
     "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean")),
 }
-_OVERLAP = Option(1, "layers by which a bucket grows on both sides", minimum=1)
+_OVERLAP = {"overlap": Option(1, "layers by which a bucket grows on both sides", minimum=1)}
 _MATCHED = {
     "layers": Option(
         "skip",
@@ -112,41 +112,37 @@ _RELATIONS = {
 }
 
 
-def _ckd(name: str, bucket: BucketKind, summary: str, **own: Option) -> MethodSpec:
-    return MethodSpec(
-        name,
-        "ckd",
-        "Ckd",
-        summary=summary,
-        source="Wu et al., EMNLP 2020, Why Skip If You Can Combine",
-        measure="distance",
-        bucket=bucket,
-        learned="W_j and b_j of every student layer",
-        options=_SIDE | _REDUCTION | own,
-    )
+_CKD = MethodSpec(
+    "ckd",
+    "ckd",
+    "Ckd",
+    summary="Each student layer predicts all teacher layers, concatenated.",
+    source="Wu et al., EMNLP 2020, Why Skip If You Can Combine",
+    measure="distance",
+    bucket="all",
+    learned="W_j and b_j of every student layer",
+    options=_SIDE | _REDUCTION,
+)
+_ALP = MethodSpec(
+    "alp_kd",
+    "alp",
+    "Alp",
+    summary="Each student layer follows its attention over all teacher layers.",
+    source="Passban et al., AAAI 2021, arXiv 2012.14022",
+    measure="MSE",
+    bucket="all",
+    compares_layers=True,
+    attention=True,
+    options=_ATTENTION | _REDUCTION,
+)
 
 
-def _alp(
-    name: str,
-    bucket: BucketKind,
-    summary: str,
-    temperature: float = 10.0,
-    soft_scale: SoftScale = "t2",
-    **own: Option,
+def _like(
+    row: MethodSpec, name: str, summary: str, own: Mapping[str, Option] | None = None, **others: Any
 ) -> MethodSpec:
-    return MethodSpec(
-        name,
-        "alp",
-        "Alp",
-        summary=summary,
-        source="Passban et al., AAAI 2021, arXiv 2012.14022",
-        measure="MSE",
-        bucket=bucket,
-        compares_layers=True,
-        attention=True,
-        options=_ATTENTION | _REDUCTION | own,
-        temperature=temperature,
-        soft_scale=soft_scale,
+    """A row under another name, with options of its own and other values."""
+    return replace(
+        row, name=name, summary=summary, options={**row.options, **(own or {})}, **others
     )
 
 
@@ -201,25 +197,25 @@ _ROWS = (
         compares_layers=True,
         options=_MATCHED | _with_last(False) | _REDUCTION,
     ),
-    _ckd("ckd", "all", "Each student layer predicts all teacher layers, concatenated."),
-    _ckd("ckd_no", "no", "As ckd, from its own group of teacher layers."),
-    _ckd("ckd_po", "po", "As ckd_no, with overlapping groups.", overlap=_OVERLAP),
-    _alp("alp_kd", "all", "Each student layer follows its attention over all teacher layers."),
-    _alp("alp_no", "no", "As alp_kd, over its own group of teacher layers."),
-    _alp("alp_po", "po", "As alp_no, with overlapping groups.", overlap=_OVERLAP),
+    _CKD,
+    _like(_CKD, "ckd_no", "As ckd, from its own group of teacher layers.", bucket="no"),
+    _like(_CKD, "ckd_po", "As ckd_no, with overlapping groups.", _OVERLAP, bucket="po"),
+    _ALP,
+    _like(_ALP, "alp_no", "As alp_kd, over its own group of teacher layers.", bucket="no"),
+    _like(_ALP, "alp_po", "As alp_no, with overlapping groups.", _OVERLAP, bucket="po"),
     # Configurations of alp_kd under names of their own, so that a grid can hold several.
-    _alp(
+    _like(
+        _ALP,
         "alp_kd_glmkd",
-        "all",
         "As alp_kd, with the soft term of GLMKD: T = 20 without the factor T squared.",
         temperature=20.0,
         soft_scale="none",
     ),
-    _alp(
+    _like(
+        _ALP,
         "alp_kd_sqrt",
-        "all",
         "As alp_kd, the dot products divided by the root of the width.",
-        scale=replace(_ATTENTION["scale"], default="sqrt_d"),
+        {"scale": replace(_ATTENTION["scale"], default="sqrt_d")},
     ),
     _control(
         "uniform",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.limits import loss_of, share_limits
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
@@ -186,3 +188,10 @@ def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found
         *_if("mean difference", gaps.mean() / spread, bounds.mean, " sd"),
         *_if("1 - Pearson correlation", apart, least),
     ]
+
+
+def outcome_line(folder: Path) -> str:
+    """What is served, and what the gate said of each form, in one line."""
+    gate = RunFolder(folder).json(GATE)
+    said = ", ".join(f"{one['form']} {one['outcome']}" for one in gate["forms"])
+    return f"gate: {said}; served: {gate['serve']}"

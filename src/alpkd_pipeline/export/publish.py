@@ -14,11 +14,10 @@ import pandas as pd
 from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
-from alpkd_pipeline.export.calibrate import Calibration, calibrate
+from alpkd_pipeline.export.calibrate import PICTURE, Calibration, calibrate, reliability_picture
 from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
 from alpkd_pipeline.export.gate import GATE, Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
-from alpkd_pipeline.export.reliability import PICTURE, reliability_picture
 from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import SPEED, Form, measure

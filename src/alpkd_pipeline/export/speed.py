@@ -17,13 +17,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import psutil
 
+from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.runtime import Row
+from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.fingerprint import processor
+from alpkd_pipeline.store.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -230,3 +236,35 @@ def _open_torch(form: Form, max_length: int, threads: int) -> Any:
 def cost_per_million(form: Mapping[str, Any], price_per_hour: float) -> float:
     """What a million rows cost one after the other, in the price's currency."""
     return price_per_hour * float(form["one"]["p50_ms"]) / 3.6
+
+
+NUMBERS = ("ms", "p95", "rows/s", "disk MB", "RAM MB", "faster")
+"""Milliseconds of one text (median, 95th percentile), rows in batches, sizes, and how many times
+as fast as the teacher, or the model itself, in torch fp32."""
+
+
+def speed_rows(speed: dict[str, Any]) -> list[list[str]]:
+    """One line a form: its name and `NUMBERS`."""
+    forms = speed["forms"]
+    plain = [form for form in forms if (form["engine"], form["precision"]) == ("torch", "fp32")]
+    base = plain[-1]["one"]["p50_ms"]
+    return [
+        [
+            form["name"],
+            f"{form['one']['p50_ms']:.2f}",
+            f"{form['one']['p95_ms']:.2f}",
+            f"{form['batch']['rows_per_second']:,.0f}",
+            f"{form['disk_mb']:,.1f}",
+            f"{form['memory_mb']:,.0f}",
+            f"{base / form['one']['p50_ms']:.1f} x",
+        ]
+        for form in forms
+    ]
+
+
+def speed_table(folder: Path) -> Table:
+    """The forms of a published folder as a table for the terminal."""
+    speed = RunFolder(folder).json(SPEED)
+    threads = plural(speed["threads"], "thread")
+    title = f"one text at a time, tokenizer included, {threads}, {speed['processor']}"
+    return text_table(["form", *NUMBERS], speed_rows(speed), NUMBERS, title)

@@ -20,7 +20,6 @@ from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
 from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.models.blocks import check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.encoder import (
     load_classifier,
     load_finetuned,
@@ -28,7 +27,7 @@ from alpkd_pipeline.models.encoder import (
     name_outputs,
 )
 from alpkd_pipeline.models.shape import Shape, shape_of
-from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.models.student import build_student, check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.event_log import MEMORY
 from alpkd_pipeline.store.manifest import write_json

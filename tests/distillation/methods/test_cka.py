@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from alpkd_pipeline.distillation.losses.cka import cka_loss
+from alpkd_pipeline.distillation.losses.layer_match import cka_loss
 from alpkd_pipeline.models.student import spread
 
 LABELS = torch.tensor([0, 1] * 4)

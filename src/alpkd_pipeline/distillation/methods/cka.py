@@ -3,7 +3,7 @@
     L_inter = sum_{j=1..m} -ln( CKA(s_j, t_g(j)) + 1e-8 ),   g(j) = floor(j n/m + 1/2)
 
 Only how rows lie to one another counts, so widths need not agree and nothing is learned. The
-equation itself stands in `losses/cka.py`.
+equation itself stands in `losses/layer_match.py`.
 Source: feature structure distillation, whose code (github.com/maroo-sky/FSD) has such terms on the
 tokens of single texts and of batches, with a mean over the layers but the last, or of one pair
 alone, and the weight 30. Choices of this project: pooled layers, all of them.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from alpkd_pipeline.distillation.losses.cka import cka_loss
+from alpkd_pipeline.distillation.losses.layer_match import cka_loss
 from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.models.student import spread

@@ -6,7 +6,7 @@
 
 The last layers are left out, since the soft term compares them already; a student of one layer is
 refused. In a regression C = 1 and the divergence is a squared error. Beside `alp_kd` it asks
-whether attention helps over output space. The equation itself stands in `losses/layer_outputs.py`.
+whether attention helps over output space. The equation stands in `losses/layer_attention.py`.
 Source: Universal-KD (Wu, Passban, Rezagholizadeh, Liu, EMNLP 2021).
 
 The W_j are learned beside the student. The V_k are fitted on the labels first, each by itself, and
@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from alpkd_pipeline.distillation.losses.layer_outputs import layer_outputs, output_match
+from alpkd_pipeline.distillation.losses.layer_attention import layer_outputs, output_match
 from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.losses.soft import hard_loss
 from alpkd_pipeline.distillation.method import (

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE
-from alpkd_pipeline.tasks.sources.files import read_files
 from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns, without_broken_rows
 from alpkd_pipeline.tasks.sources.raw import read_lines, read_parquet, read_tsv
+from alpkd_pipeline.tasks.sources.table import read_files
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
 if TYPE_CHECKING:

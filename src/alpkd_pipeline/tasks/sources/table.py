@@ -1,16 +1,30 @@
-"""A user's own files: CSV, TSV, JSON lines or parquet, one per split."""
+"""A user's own files, CSV, TSV, JSON lines or parquet, one per split; and reading any task's files.
+
+A reader stops at the first thing that it cannot make sense of. A person who puts that right does
+not want to hear of the next one only then, so each file is read on its own and as far as it goes:
+what comes out are the frames of all files, or everything that is wrong with them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.files import read_files
-from alpkd_pipeline.tasks.sources.frames import SplitFile, wanted_columns
+from alpkd_pipeline.tasks.sources.frames import (
+    SplitFile,
+    missing_columns,
+    read_label_columns,
+    several_labels,
+    split_frame,
+    wanted_columns,
+)
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
 from alpkd_pipeline.tasks.teacher_table import teacher_names
+from alpkd_pipeline.tasks.validate import SHOWN_ROWS, DataFaults, Fault, row_faults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,3 +66,86 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
         for split, path in paths.items()
     }
     return read_files(files, task, minus_one_hides=False)
+
+
+def read_files(
+    files: Mapping[str, SplitFile],
+    task: Task,
+    *,
+    minus_one_hides: bool,
+    arrange: Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]] = dict,
+) -> dict[str, pd.DataFrame]:
+    """Read the file of every split; see `sources.load_splits` for what a frame holds.
+
+    `minus_one_hides` is explained at `read_label_columns`. Before labels are read, `arrange` may
+    move or drop rows.
+
+    Raises:
+        UserError: all faults of all files, or what cannot be arranged or read as labels where
+            nothing else is wrong.
+    """
+    faults: dict[str, list[Fault]] = {split: [] for split in files}
+    frames: dict[str, pd.DataFrame] = {}
+    for split, file in files.items():
+        try:
+            frames[split] = _completed(file, task, split, faults[split])
+        except UserError as error:
+            said = str(error).removeprefix(str(file.path)).lstrip(", ")
+            faults[split].append(Fault(split, str(file.path), said))
+    first = None
+    if not any(faults.values()):
+        try:
+            return read_label_columns(arrange(frames), task, minus_one_hides=minus_one_hides)
+        except UserError as error:
+            first = error
+    labels = []
+    try:
+        frames = read_label_columns(frames, task, minus_one_hides=minus_one_hides)
+    except UserError as error:
+        labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
+        for split, frame in frames.items():
+            if split == UNLABELLED:
+                frames[split] = frame.assign(label=None)
+                continue
+            given = frame["label"].notna() | (split in task.test_splits)
+            frames[split] = _with_some_label(frame, task, frame.index[given])
+    for split, frame in frames.items():
+        found = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
+        faults[split] += [fault for fault in found if fault.rule not in frame.attrs["told"]]
+    others = [fault for of_split in faults.values() for fault in of_split]
+    if first is not None and not others:
+        raise first
+    raise DataFaults(task.name, [*others, *labels])
+
+
+def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
+    """A file's frame, with nothing in place of what keeps it from becoming one.
+
+    What had to give way is added to the faults. In the frame's `attrs` are the rules that speak of
+    what is missing, `told`, and the numbers of the rows with several labels, `several`.
+    """
+    columns = file.columns
+    raw = file.reader(file.path, columns.values())
+    missing = missing_columns(raw, columns, split in task.test_splits)
+    faults += [Fault(split, raw.place, said) for said in missing.values()]
+    cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
+    several = several_labels(raw, columns["label"], task)
+    if several:
+        rule = "the label holds several values; keep one, or make one task for each label"
+        shown = tuple(several[:SHOWN_ROWS])
+        faults.append(Fault(split, raw.place, rule, len(several), shown, raw.unit))
+        aside, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
+        cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
+    names = (*raw.names, *(columns[ours] for ours in missing))
+    frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
+    told = [f"{ours} is missing" for ours in missing]
+    frame.attrs |= {"told": told, "several": several}
+    return frame
+
+
+def _with_some_label(frame: pd.DataFrame, task: Task, rows: Iterable[int]) -> pd.DataFrame:
+    """The frame with a label that is in order in those rows."""
+    good = 0 if task.kind == "classification" else (task.label_range or (0.0,))[0]
+    labels = frame["label"].astype("object")
+    labels[list(rows)] = good
+    return frame.assign(label=labels)

@@ -3,7 +3,7 @@ from typing import Any
 
 from tests.export.published import CALIBRATION
 
-from alpkd_pipeline.export.reliability import reliability_picture
+from alpkd_pipeline.export.calibrate import reliability_picture
 
 
 def test_the_picture_is_a_png_and_the_same_each_time() -> None:

@@ -10,9 +10,8 @@ import torch
 from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.blocks import check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.states import forward_signal
-from alpkd_pipeline.models.student import build_student
+from alpkd_pipeline.models.student import build_student, check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.run_settings import StudentSettings
 
 INPUTS = {

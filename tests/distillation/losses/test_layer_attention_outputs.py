@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from alpkd_pipeline.distillation.losses.layer_outputs import layer_outputs, output_match
+from alpkd_pipeline.distillation.losses.layer_attention import layer_outputs, output_match
 
 # One example, one student layer, two teacher layers. Scores <p, q_k> are 0 and ln 3, so the
 # weights are 1/4 and 3/4, and what they combine is (0, 3/4 ln 3 / a).

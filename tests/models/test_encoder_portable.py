@@ -20,8 +20,7 @@ from transformers import (
     pipeline,
 )
 
-from alpkd_pipeline.models.encoder import load_tokenizer, save_classifier
-from alpkd_pipeline.models.portable import make_portable
+from alpkd_pipeline.models.encoder import load_tokenizer, make_portable, save_classifier
 from alpkd_pipeline.models.student import build_student
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.run_settings import StudentSettings

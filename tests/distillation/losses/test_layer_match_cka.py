@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from alpkd_pipeline.distillation.losses.cka import cka_loss, gram_directions
+from alpkd_pipeline.distillation.losses.layer_match import cka_loss, gram_directions
 
 # 4 examples, 2 pairs of layers. In the first pair the rows are already centred:
 # S = (1, 0), (-1, 0), (0, 1), (0, -1): K_S = 1 and -1 within the first two rows and the last two.

@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from alpkd_pipeline.export.summary import outcome_line, speed_rows, speed_table
+from alpkd_pipeline.export.gate import outcome_line
+from alpkd_pipeline.export.speed import speed_rows, speed_table
 from alpkd_pipeline.store.manifest import seal
 
 
