@@ -69,7 +69,7 @@ def test_a_diverged_training_is_told_from_other_failures(
 ) -> None:
     from kedro.framework.session import KedroSession
 
-    from alpkd_pipeline.training.loop import DivergedError
+    from alpkd_pipeline.training.update import DivergedError
 
     def wrapped(cause: Exception) -> object:
         def run(*_given: object, **_named: object) -> None:

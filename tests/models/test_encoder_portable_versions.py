@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.models import answers
 from tests.models.conftest import NLI, Make, word_tokenizer
-from tests.models.test_portable import NATIVE
+from tests.models.test_encoder_portable import NATIVE
 
 from alpkd_pipeline.models.encoder import (
     adopt_task,

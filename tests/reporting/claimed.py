@@ -21,7 +21,7 @@ from tests.reporting.studies import reseal, with_event_log
 
 from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.project.params import CompareParams
-from alpkd_pipeline.reporting.claim.archive import write_claim
+from alpkd_pipeline.reporting.claim.write import write_claim
 from alpkd_pipeline.reporting.collect import Asked, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.store.layout import SCORES, SWEEPS, TEACHERS

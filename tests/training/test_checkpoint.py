@@ -22,7 +22,7 @@ from alpkd_pipeline.training import checkpoint
 from alpkd_pipeline.training import run as run_module
 from alpkd_pipeline.training.devices import resolve_hardware
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
-from alpkd_pipeline.training.loop import DivergedError
+from alpkd_pipeline.training.update import DivergedError
 
 EPOCHS = 3
 STEPS = 18

@@ -24,9 +24,10 @@ from alpkd_pipeline.tasks.sources.demo import TASK
 from alpkd_pipeline.training.batching import Batch, Selection
 from alpkd_pipeline.training.devices import Accelerator, Hardware, accelerator_for
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.loop import DivergedError, fit
+from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.progress import Evaluation, FitResult
 from alpkd_pipeline.training.run_config import RunConfig
+from alpkd_pipeline.training.update import DivergedError
 
 WIDTH = 3
 SETTINGS = TrainingSettings(

@@ -26,8 +26,8 @@ from alpkd_pipeline.tasks.encode import encode_splits, read_encoded
 from alpkd_pipeline.tasks.sources.demo import TASK, load
 from alpkd_pipeline.training import student as student_module
 from alpkd_pipeline.training.dispatch import run_stage, train_folder
-from alpkd_pipeline.training.loop import DivergedError
 from alpkd_pipeline.training.optim import decay_left
+from alpkd_pipeline.training.update import DivergedError
 
 
 def weights(folder: Path) -> str:

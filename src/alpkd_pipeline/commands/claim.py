@@ -29,8 +29,9 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
     """
     if file is None and manuscript is None:
         raise click.UsageError("name a FILE to write, or a manuscript to --check")
-    from alpkd_pipeline.reporting.claim.archive import cited, is_claim, write_claim
     from alpkd_pipeline.reporting.claim.numbers import numbers
+    from alpkd_pipeline.reporting.claim.read import is_claim
+    from alpkd_pipeline.reporting.claim.write import cited, write_claim
     from alpkd_pipeline.reporting.collect import Asked, gather
     from alpkd_pipeline.reporting.sources import Sources
 

@@ -54,8 +54,8 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
         traceback.print_exc()
         told = one_line(error, partial(conf_store, project))
         # What was not imported was not raised; torch is too heavy to be imported for a question.
-        loop = sys.modules.get("alpkd_pipeline.training.loop")
-        diverged = loop is not None and isinstance(user_error(error), loop.DivergedError)
+        update = sys.modules.get("alpkd_pipeline.training.update")
+        diverged = update is not None and isinstance(user_error(error), update.DivergedError)
         return answer("diverged" if diverged else "failed", told)
     finally:
         # Nothing of a job is left on the GPU, which another worker may share.

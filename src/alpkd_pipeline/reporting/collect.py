@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.coordinates import PLACES, absent, matches, parse_only, said
 from alpkd_pipeline.errors import UserError, as_typed
-from alpkd_pipeline.reporting.claim.archive import claims_below, unpacked
+from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM
 from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
 from alpkd_pipeline.reporting.statistics.arms import Row

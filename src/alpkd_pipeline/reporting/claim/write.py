@@ -1,24 +1,20 @@
-"""A claim is a zip: for every number of a comparison what it follows from, and how to check it.
+"""Write a claim: for every number of a comparison what it follows from, and how to check it.
 
-Unpacked, a claim is a small store: the same folders with what is needed of them, so that a
-comparison reads it as it reads runs, and what others made, or another machine, stands in one table.
-It holds row numbers, labels and answers, and never a text.
+A claim is a small store: the same folders with what is needed of them, so that a comparison reads
+it as it reads runs. It holds row numbers, labels and answers, and never a text.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
+from typing import Any
 
 import alpkd_pipeline
-from alpkd_pipeline.errors import UserError, first_line, kind_and_line, plural, some, user_error
+from alpkd_pipeline.errors import UserError, plural, some
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.claim.verify import (
     CLAIM,
@@ -29,20 +25,17 @@ from alpkd_pipeline.reporting.claim.verify import (
     SUMS,
     TEX,
     check,
-    evidence,
     facts_of,
 )
+from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.answers import read_predictions
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
+from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.event_log import EVENT_LOG
-from alpkd_pipeline.store.layout import CACHE, LATENCY
-from alpkd_pipeline.store.manifest import room_for, seal, sha256_file, write_json
+from alpkd_pipeline.store.layout import LATENCY
+from alpkd_pipeline.store.manifest import seal, sha256_file, write_json
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
 from alpkd_pipeline.store.zipped import write_zip
-
-if TYPE_CHECKING:
-    from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.store import RunRecord
 
 EVALUATION = b'{"event": "eval"'
 
@@ -72,8 +65,8 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
             not follow from them.
         DamagedError: a file is not what was written.
     """
-    known = sources.evidence
-    students = [known.students[key] for arm in sources.found for key in arm["runs"]]
+    evidence = sources.evidence
+    students = [evidence.students[key] for arm in sources.found for key in arm["runs"]]
     if not students:
         raise UserError(
             "there is no scored student to make a claim about: `kedro sweep` makes some"
@@ -85,13 +78,13 @@ def write_claim(sources: Sources, out: Path, work: Path) -> Path:
             f" `kedro run --pipeline=distill` with their parameters {_makes_them(silent)}"
         )
     taught = {run.keys.get("teacher") for run in students}
-    teachers = [run for key, run in known.teachers.items() if key in taught and _answered(run)]
+    teachers = [run for key, run in evidence.teachers.items() if key in taught and _answered(run)]
     settings = {row["key"]: {n: row[n] for n in SETTING_COLUMNS} for row in sources.records}
     claim: dict[str, Any] = {
         "format": FORMAT,
-        "plan": asdict(known.plan),
-        "planned": known.planned,
-        "searches": known.searches,
+        "plan": asdict(evidence.plan),
+        "planned": evidence.planned,
+        "searches": evidence.searches,
         "runs": [_copy(run, work) | settings.get(run.key, {}) for run in [*students, *teachers]],
         "numbers": numbers(sources.judge),
     }
@@ -161,91 +154,6 @@ def _folder(
         (made / name).write_bytes(data)
     sealed = folder.manifest.get("sealed") or dict(folder.manifest)
     seal(made, {n: v for n, v in sealed.items() if n not in OWN} | {"sealed": sealed})
-
-
-def claims_below(folder: str) -> dict[str, Path]:
-    """Digest -> each claim in a folder, or the claim itself; of several copies one.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = Path(folder).expanduser()
-    if not path.exists():
-        raise UserError(
-            f"parameter 'compare.claims' = '{folder}': there is nothing at {path.absolute()}; name"
-            " a claim, or a folder of them, from where the command is typed"
-        )
-    found = sorted(path.glob("*.zip")) if path.is_dir() else [path]
-    if not (found := [claim for claim in found if claim.is_file()]):
-        raise UserError(
-            f"parameter 'compare.claims' = '{folder}': there is no claim; `kedro claim FILE.zip`"
-            " writes one"
-        )
-    return {sha256_file(claim): claim for claim in reversed(found)}
-
-
-def unpacked(store: Path, claims: Mapping[str, Path]) -> list[Path]:
-    """The claims as stores, below the cache of a store; each is unpacked once.
-
-    Raises:
-        UserError: a file is no claim, one of another format, or its scores do not follow from the
-            answers in it.
-    """
-    places = [store / CACHE / "claims" / digest[:16] for digest in claims]
-    for place, claim in zip(places, claims.values(), strict=True):
-        if not place.is_dir() or _wrong(place):
-            _unpack(claim, place)
-    return places
-
-
-def _unpack(claim: Path, place: Path) -> None:
-    work = place.with_name(f"{place.name}.{os.getpid()}.work")
-    try:
-        remedy = "name a zip that `kedro claim` wrote, or ask whoever made it for it anew"
-        if not (wrong := _not_extracted(claim, work)) and (wrong := _wrong(work)):
-            remedy = (
-                "ask whoever made it for it anew, `python -I verify.py` in its unpacked folder says"
-                " all that is wrong"
-            )
-        if wrong:
-            raise UserError(f"{claim} cannot be read as a claim: {wrong}; {remedy}")
-        shutil.rmtree(place, ignore_errors=True)
-        with suppress(OSError):  # another process was faster
-            work.replace(place)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _not_extracted(claim: Path, work: Path) -> str:
-    """Why a file is not a zip with a claim; empty if it is unpacked."""
-    try:
-        with room_for(work.parent), ZipFile(claim) as file:
-            file.extractall(work)
-    except Exception as error:  # a damaged zip raises a dozen kinds of them
-        if user_error(error) is not None:
-            raise
-        return f"it is no zip, or not all of one ({first_line(error)})"
-    return "" if (work / CLAIM).is_file() else f"it has no {CLAIM}"
-
-
-def _wrong(place: Path) -> str:
-    """What of a claim is not as it says; empty if all is."""
-    try:
-        found = next((what for good, what in evidence(place) if good is False), "")
-    except (ValueError, OSError) as error:
-        found = first_line(error)
-    except Exception as error:  # whatever a changed file leads to
-        found = f"{CLAIM} is no claim's: {kind_and_line(error)}"
-    return found.replace(f"{place}/", "")
-
-
-def is_claim(path: Path) -> bool:
-    """Whether a file looks like a claim: a zip that has a claim.json."""
-    try:
-        with ZipFile(path) as file:
-            return CLAIM in file.namelist()
-    except Exception:  # whatever a file of another kind leads to
-        return False
 
 
 _BEFORE_COMMENT = re.compile(r"(?:[^%\\]|\\.)*")

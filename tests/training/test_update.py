@@ -18,8 +18,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.loop import Update, mean_terms, weigh_hard
 from alpkd_pipeline.training.memory import MicrobatchSize
+from alpkd_pipeline.training.update import Update, mean_terms, weigh_hard
 
 __all__ = ["accelerator"]
 

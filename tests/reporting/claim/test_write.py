@@ -17,7 +17,7 @@ from tests.reporting.stored_answers import with_texts
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import DiskFullError, UserError, user_error
-from alpkd_pipeline.reporting.claim.archive import cited, write_claim
+from alpkd_pipeline.reporting.claim.write import cited, write_claim
 from alpkd_pipeline.store.layout import LATENCY, SCORES, STUDENTS
 from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.store.run_folder import DamagedError

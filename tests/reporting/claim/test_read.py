@@ -17,7 +17,7 @@ from tests.reporting.claimed import claimed, hash_anew, sources_of, study
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.claim.archive import claims_below, unpacked
+from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.comparison import write_comparison
 from alpkd_pipeline.store.layout import CACHE, SCORES, STUDENTS
 from alpkd_pipeline.store.manifest import read_json, sha256_file, write_json
