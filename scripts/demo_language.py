@@ -231,17 +231,23 @@ def _clause(rng: random.Random, polarity: int) -> Phrase:
     """C of the grammar: one opinion about one thing, negated in two cases of five."""
     negated = _happens(rng, 0.4)
     judgement = polarity ^ negated
-    subject = _tag(f"the {_pick(rng, THINGS)}", polarity)
+    experiment_inputs = _tag(f"the {_pick(rng, THINGS)}", polarity)
     if _happens(rng, 0.6):
         negation = _pick(rng, NEGATIONS) if negated else ""
         degree = _pick(rng, DEGREES) if _happens(rng, 0.3) else ""
         adjective = _pick(rng, PRAISE if judgement else BLAME)
         return (
-            subject + _tag(f"was {negation}", polarity) + _tag(f"{degree} {adjective}", judgement)
+            experiment_inputs
+            + _tag(f"was {negation}", polarity)
+            + _tag(f"{degree} {adjective}", judgement)
         )
     negation = _pick(rng, ("hardly", "never")) if negated else ""
     verb = _pick(rng, PLEASING if judgement else DISPLEASING)
-    return subject + _tag(negation, polarity) + _tag(f"{verb} the {_pick(rng, CROWDS)}", judgement)
+    return (
+        experiment_inputs
+        + _tag(negation, polarity)
+        + _tag(f"{verb} the {_pick(rng, CROWDS)}", judgement)
+    )
 
 
 def _tag(text: str, polarity: int) -> Phrase:

@@ -1,4 +1,4 @@
-"""How some cells of a grid are chosen."""
+"""How some experiments of a grid are chosen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_semicolon_is_as_good_as_a_comma():
     assert parse_only("task=mrpc;seed=0") == parse_only("task=mrpc,seed=0")
 
 
-CELL = dict(zip(COORDINATES, ("mrpc", "kd", 3, 1, 0), strict=True))
+REGULAR = dict(zip(COORDINATES, ("mrpc", "kd", 3, 1, 0), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,11 @@ CELL = dict(zip(COORDINATES, ("mrpc", "kd", 3, 1, 0), strict=True))
         ({"unknown": 1}, False),
     ],
 )
-def test_a_rule_is_for_the_cells_with_its_values(where: dict[str, Any], meant: bool) -> None:
-    assert matches(where, CELL) is meant
+def test_a_rule_is_for_the_experiments_with_its_values(where: dict[str, Any], meant: bool) -> None:
+    assert matches(where, REGULAR) is meant
 
 
-CELLS = [CELL, {**CELL, "method": "no_kd", "seed": 0}]
+EXPERIMENTS = [REGULAR, {**REGULAR, "method": "no_kd", "seed": 0}]
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,10 @@ CELLS = [CELL, {**CELL, "method": "no_kd", "seed": 0}]
         ("method=kd,seed=0", "none is method=kd, seed=0"),
     ],
 )
-def test_a_value_that_no_cell_has_is_refused_beside_one_that_is_there(only: str, told: str) -> None:
+def test_a_value_that_no_experiment_has_is_refused_beside_one_that_is_there(
+    only: str, told: str
+) -> None:
     with pytest.raises(UserError) as error:
-        chosen(parse_only(only), CELLS, "none")
+        chosen(parse_only(only), EXPERIMENTS, "none")
     assert str(error.value) == told
-    assert chosen(parse_only("method=kd"), CELLS, "none") == [CELL]
+    assert chosen(parse_only("method=kd"), EXPERIMENTS, "none") == [REGULAR]

@@ -13,7 +13,7 @@ from tests.databases import initialised_database
 from tests.steps.world import DEVICES, STUDENT, World
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 
@@ -101,7 +101,7 @@ def test_a_preset_in_use_is_named_before_and_in_the_table(
     for entries, titles in (([entry], 1), ([], 0)):
         tuned.write_text(yaml.safe_dump({"tuned": entries}))
         given = {"method": {"name": "kd"}}
-        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        loader = ExperimentConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
         experiment = json.loads(loader["catalog"]["experiment"]["experiment"])
         world.preset = {name: experiment[name] for name in ("preset", "title")}
         caplog.clear()

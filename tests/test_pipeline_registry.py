@@ -23,8 +23,8 @@ from alpkd_pipeline.datasets.artifact import ArtifactDataset
 from alpkd_pipeline.datasets.comparison import ComparisonDataset
 from alpkd_pipeline.pipeline_registry import register_pipelines
 from alpkd_pipeline.project.catalog_values import RESULTS
-from alpkd_pipeline.project.config_loader import CellConfigLoader
-from alpkd_pipeline.project.subject import FORCE_NAMES
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment_inputs import FORCE_NAMES
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS, HOOKS
 
 PIPELINES = register_pipelines()
@@ -36,7 +36,7 @@ EVERYTHING = DEFAULT + PIPELINES["export"] + PIPELINES["export_teacher"]
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> DataCatalog:
     """The catalog as a Kedro command makes it."""
     given = {"run": {"store": str(tmp_path_factory.mktemp("store"))}}
-    loader = CellConfigLoader(
+    loader = ExperimentConfigLoader(
         str(PROJECT / "conf"), env=None, runtime_params=given, **CONFIG_LOADER_ARGS
     )
     context = KedroContext(

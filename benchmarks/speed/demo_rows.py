@@ -8,7 +8,7 @@ from kedro.framework.startup import bootstrap_project
 from paired import PROJECT
 from real_rows import RealRows, write_rows
 
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 
@@ -27,5 +27,9 @@ def demo_rows(folder: Path, rows: int, threads: int) -> RealRows:
         "run": {"tracking": "off"},
     }
     bootstrap_project(PROJECT)
-    loader = CellConfigLoader(str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS)
-    return write_rows(folder, loader.cell, {"alp_kd": loader.cell.params.plain()["method"]})
+    loader = ExperimentConfigLoader(
+        str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS
+    )
+    return write_rows(
+        folder, loader.experiment, {"alp_kd": loader.experiment.params.plain()["method"]}
+    )

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from paired import arguments, paired, print_table, record, stopwatch, summary
 from real_rows import TASKS, TEACHER_NOTE, RealRows, real_rows
-from synthetic_cell import NoJudge
+from synthetic_experiment import NoJudge
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 

@@ -3,8 +3,8 @@
     PYTHONPATH=src python benchmarks/speed/gpu.py --out FOLDER
     PYTHONPATH=src python benchmarks/speed/gpu.py --out FOLDER --layers 6 --profile
 
-BERT-base with random weights on the rows of `synthetic_cell`, 12 -> 6 and 12 -> 2 layers, bf16. For
-each depth and batch size two sides train in turn through our loop `fit`:
+BERT-base with random weights on the rows of `synthetic_experiment`, 12 -> 6 and 12 -> 2 layers,
+bf16. For each depth and batch size two sides train in turn through our loop `fit`:
 
 - `alp_kd`: distillation from a cache of signals in fp16;
 - `no_kd`: fine-tuning without a teacher.
@@ -28,12 +28,12 @@ from typing import Any
 
 import torch
 from paired import arguments, paired, print_table, record, stopwatch, summary
-from synthetic_cell import (
+from synthetic_experiment import (
     BERT_BASE,
     COMPILING,
     SEED,
     TINY,
-    Cell,
+    Experiment,
     Steps,
     Student,
     wait_for,
@@ -63,13 +63,13 @@ def matrix_rates(device: torch.device, size: int, repeats: int) -> list[float]:
 
 
 def measured(
-    cell: Cell, on: Accelerator, layers: int, batch_size: int, asked: Any, steps: Steps
+    experiment: Experiment, on: Accelerator, layers: int, batch_size: int, asked: Any, steps: Steps
 ) -> dict[str, Any]:
     """Both sides of one depth and batch size; seconds are those of all timed steps."""
     if on.device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(on.device)
-    students = {m: Student(cell, on, m, layers, asked.compile) for m in METHODS}
+    students = {m: Student(experiment, on, m, layers, asked.compile) for m in METHODS}
     sides = {m: partial(_seconds, student, batch_size, steps) for m, student in students.items()}
     found = summary(paired(sides, asked.repeats), [("alp_kd", "no_kd")])
     work = {
@@ -79,7 +79,7 @@ def measured(
     if asked.profile:
         _profile(students["alp_kd"], batch_size, asked.out / f"gpu-{layers}-{batch_size}.txt")
     return {
-        "teacher_layers": cell.sizes.teacher_layers,
+        "teacher_layers": experiment.sizes.teacher_layers,
         "layers": layers,
         "batch": batch_size,
         "tokens": {name: w.tokens for name, w in work.items()},
@@ -171,18 +171,18 @@ def main() -> None:
     steps = Steps(asked.warm_up, asked.steps)
     hardware = resolve_hardware("auto", asked.precision, asked.threads)
     with tempfile.TemporaryDirectory() as folder, accelerator_for(hardware) as on:
-        cell = Cell(sizes, max(asked.batches) * steps.all, Path(folder) / "signals")
-        cell.write_signals()
+        experiment = Experiment(sizes, max(asked.batches) * steps.all, Path(folder) / "signals")
+        experiment.write_signals()
         # First of all: cuBLAS reads what a training sets at its first product.
         seed_everything(SEED)
         products = matrix_rates(on.device, asked.matrix, asked.repeats)
         cases = [
-            measured(cell, on, layers, batch, asked, steps)
+            measured(experiment, on, layers, batch, asked, steps)
             for layers in asked.layers
             for batch in asked.batches
         ]
         products += matrix_rates(on.device, asked.matrix, asked.repeats)
-        facts = cell.facts
+        facts = experiment.facts
     peak = max(products)
     cases = [with_rates(case, peak, steps) for case in cases]
     path = record(

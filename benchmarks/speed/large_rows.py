@@ -20,7 +20,7 @@ from paired import PROJECT
 from alpkd_pipeline.distillation.cache import write_signals
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, write_encoded
@@ -43,7 +43,9 @@ def make(folder: Path, rows: int) -> None:
     save_classifier(model, tokenizer, folder / "teacher")
     bootstrap_project(PROJECT)
     given = {"method": {"name": "alp_kd"}, "signals": {"dtype": "fp16"}}
-    loader = CellConfigLoader(str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS)
+    loader = ExperimentConfigLoader(
+        str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS
+    )
     write_json(folder / "params.json", loader.params.plain())
 
 

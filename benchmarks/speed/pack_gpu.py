@@ -1,14 +1,14 @@
-"""Students an hour where several cells train on one GPU at once.
+"""Students an hour where several experiments train on one GPU at once.
 
     PYTHONPATH=src python benchmarks/speed/pack_gpu.py --out FOLDER
     PYTHONPATH=src python benchmarks/speed/pack_gpu.py --out FOLDER --compile none layers
 
 A batch of 32 short sentences, as in the paper, leaves most of a large GPU idle. K processes, each
-with a cell and a student of its own (`synthetic_cell`, BERT-base 12 -> 6, ALP-KD from cached
-signals, bf16), train through our loop `fit`; each warms up, waits for all the others, and then does
-the same number of timed steps. The time is that from the first to begin to the last to end. The
-numbers of processes take turns, with and without torch.compile of the student's forward where that
-is asked for; compiling is part of the warm-up of a round that is thrown away.
+with an experiment and a student of its own (`synthetic_experiment`, BERT-base 12 -> 6, ALP-KD from
+cached signals, bf16), train through our loop `fit`; each warms up, waits for all the others, and
+then does the same number of timed steps. The time is that from the first to begin to the last to
+end. The numbers of processes take turns, with and without torch.compile of the student's forward
+where that is asked for; compiling is part of the warm-up of a round that is thrown away.
 
 The processes live as long as the benchmark, those without a turn wait. Their start, the loading of
 data and evaluation are left out. A student is counted as `--student-steps` steps.
@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 import torch
 from paired import arguments, paired, print_table, record, summary
-from synthetic_cell import BERT_BASE, COMPILING, TINY, Cell, Span, Steps, Student
+from synthetic_experiment import BERT_BASE, COMPILING, TINY, Experiment, Span, Steps, Student
 
 from alpkd_pipeline.training.devices import accelerator_for, resolve_hardware
 
@@ -57,7 +57,7 @@ class Turn(NamedTuple):
     compiling: str
 
 
-def work(plan: Plan, cell: Cell, orders: Connection, barriers: dict[int, Any]) -> None:
+def work(plan: Plan, experiment: Experiment, orders: Connection, barriers: dict[int, Any]) -> None:
     """A process: train at each order until there are no more; answer with spans or an error."""
     hardware = resolve_hardware("auto", plan.precision, plan.threads)
     students: dict[str, Student] = {}
@@ -67,7 +67,7 @@ def work(plan: Plan, cell: Cell, orders: Connection, barriers: dict[int, Any]) -
             try:
                 if turn.compiling not in students:
                     students[turn.compiling] = Student(
-                        cell, on, plan.method, plan.layers, turn.compiling
+                        experiment, on, plan.method, plan.layers, turn.compiling
                     )
                 begin = partial(barrier.wait, MOST_SECONDS)
                 orders.send(students[turn.compiling].train(plan.batch_size, plan.steps, begin))
@@ -81,11 +81,11 @@ class Pack:
 
     Args:
         plan: what each of them trains.
-        cell: rows and signals, read by all of them.
+        experiment: rows and signals, read by all of them.
         counts: the numbers of processes that will be asked for.
     """
 
-    def __init__(self, plan: Plan, cell: Cell, counts: list[int]) -> None:
+    def __init__(self, plan: Plan, experiment: Experiment, counts: list[int]) -> None:
         context = get_context("spawn")  # a forked process cannot use CUDA
         # Held here, for a barrier is gone for all as soon as its maker lets go of it.
         self._barriers = {count: context.Barrier(count) for count in counts}
@@ -93,7 +93,7 @@ class Pack:
         self._processes = []
         for _ in range(max(counts)):
             ours, theirs = context.Pipe()
-            given = (plan, cell, theirs, self._barriers)
+            given = (plan, experiment, theirs, self._barriers)
             process = context.Process(target=work, args=given, daemon=True)
             process.start()
             theirs.close()  # else the end of a lost process would go unnoticed
@@ -182,15 +182,15 @@ def main() -> None:
         for count in asked.together
     }
     with tempfile.TemporaryDirectory() as folder:
-        cell = Cell(sizes, asked.batch * steps.all, Path(folder) / "signals")
-        cell.write_signals()
-        pack = Pack(plan, cell, asked.together)
+        experiment = Experiment(sizes, asked.batch * steps.all, Path(folder) / "signals")
+        experiment.write_signals()
+        pack = Pack(plan, experiment, asked.together)
         sides: dict[str, Callable[[], float]] = {
             name: partial(pack.seconds, turn) for name, turn in turns.items()
         }
         found = summary(paired(sides, asked.repeats), [])
         pack.end()
-        facts = cell.facts
+        facts = experiment.facts
     results = rates(found["medians"], turns, steps.timed, asked.student_steps)
     hardware = resolve_hardware("auto", asked.precision, asked.threads)
     path = record(

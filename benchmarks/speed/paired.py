@@ -118,7 +118,7 @@ def arguments(doc: str, threads: bool = True) -> argparse.ArgumentParser:
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under their names; numbers get three digits after the point."""
-    texts = [[_cell(value) for value in row] for row in rows]
+    texts = [[_experiment(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
     for row in [list(names), *texts]:
         first, *rest = (
@@ -128,7 +128,7 @@ def print_table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         print("  ".join([first, *rest]))
 
 
-def _cell(value: object) -> str:
+def _experiment(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -22,8 +22,8 @@ from alpkd_pipeline.models.encoder import (
     save_classifier,
 )
 from alpkd_pipeline.models.source import locate
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.tasks.sources import load_splits
@@ -72,25 +72,31 @@ def real_rows(folder: Path, task: str, rows: int, threads: int) -> RealRows:
         rows: rows of the train split; the other splits are left whole.
         threads: of every training and pass.
     """
-    methods = {name: _cell(task, rows, threads, name).params.plain()["method"] for name in METHODS}
-    return write_rows(folder, _cell(task, rows, threads), methods)
+    methods = {
+        name: _experiment(task, rows, threads, name).params.plain()["method"] for name in METHODS
+    }
+    return write_rows(folder, _experiment(task, rows, threads), methods)
 
 
-def write_rows(folder: Path, cell: Cell, methods: Mapping[str, Mapping[str, Any]]) -> RealRows:
-    """Check and encode the rows of a cell, and write its encoder with a fresh head as teacher."""
-    splits, facts = folder / "splits", cell.task.to_dict()
+def write_rows(
+    folder: Path, experiment: Experiment, methods: Mapping[str, Mapping[str, Any]]
+) -> RealRows:
+    """Check and encode the rows of an experiment, and write its encoder with a fresh head as
+    teacher.
+    """
+    splits, facts = folder / "splits", experiment.task.to_dict()
     splits.mkdir(parents=True)
-    write_splits(load_splits(cell.source, cell.task, PROJECT), facts, 1.0, splits)
-    model = locate(cell.model, PROJECT, download=False)
-    encode_folder(splits, facts, model, cell.params.task.max_length, folder / "encoded")
+    write_splits(load_splits(experiment.source, experiment.task, PROJECT), facts, 1.0, splits)
+    model = locate(experiment.model, PROJECT, download=False)
+    encode_folder(splits, facts, model, experiment.params.task.max_length, folder / "encoded")
     (folder / "teacher").mkdir()
     save_classifier(
-        load_classifier(model, cell.task, seed=0), load_tokenizer(model), folder / "teacher"
+        load_classifier(model, experiment.task, seed=0), load_tokenizer(model), folder / "teacher"
     )
-    return RealRows(folder, facts, cell.params.plain(), methods)
+    return RealRows(folder, facts, experiment.params.plain(), methods)
 
 
-def _cell(task: str, rows: int, threads: int, method: str = "alp_kd") -> Cell:
+def _experiment(task: str, rows: int, threads: int, method: str = "alp_kd") -> Experiment:
     given = {
         "task": {"name": task, "train_rows": rows},
         "teacher": {"training": {"threads": threads}},
@@ -100,4 +106,6 @@ def _cell(task: str, rows: int, threads: int, method: str = "alp_kd") -> Cell:
     }
     bootstrap_project(PROJECT)
     conf = str(PROJECT / "conf")
-    return CellConfigLoader(conf, env="minilm", runtime_params=given, **CONFIG_LOADER_ARGS).cell
+    return ExperimentConfigLoader(
+        conf, env="minilm", runtime_params=given, **CONFIG_LOADER_ARGS
+    ).experiment

@@ -2,8 +2,8 @@
 
     python benchmarks/speed/start.py --out FOLDER
 
-In a copy of the project's conf/ with a store and a tracking database of its own. A first cell of
-the demo makes the splits, the teacher, its signals and the database; that is not timed. Then, in
+In a copy of the project's conf/ with a store and a tracking database of its own. A first experiment
+of the demo makes the splits, the teacher, its signals and the database; that is not timed. Then, in
 turn, each time for a student seed that was not there before:
 
 - `first`: `kedro run --pipeline=distill` makes the student, scores it and tracks it in sqlite;
@@ -33,11 +33,11 @@ SHORT = {"training.epochs": 1, "teacher.training.epochs": 1}
 
 
 class Workplace:
-    """A copy of the project in which cells are made.
+    """A copy of the project in which experiments are made.
 
     Args:
         root: a folder that is not there yet.
-        changes: parameters of every cell.
+        changes: parameters of every experiment.
     """
 
     def __init__(self, root: Path, changes: dict[str, int]) -> None:
@@ -52,9 +52,9 @@ class Workplace:
         self.trained: list[dict[str, float]] = []
 
     def first(self) -> float:
-        """Seconds of a cell whose student was never made."""
+        """Seconds of an experiment whose student was never made."""
         self.seed += 1
-        return self._cell()
+        return self._experiment()
 
     def bare(self) -> float:
         """Seconds of the same student's training without the workflow."""
@@ -70,13 +70,13 @@ class Workplace:
         return seconds
 
     def finished(self) -> float:
-        """Seconds of the cell that is there already."""
+        """Seconds of the experiment that is there already."""
         made = (self._student() / MANIFEST).stat().st_mtime_ns
-        seconds = self._cell()
+        seconds = self._experiment()
         assert (self._student() / MANIFEST).stat().st_mtime_ns == made
         return seconds
 
-    def _cell(self) -> float:
+    def _experiment(self) -> float:
         given = {**self._changes, "seed": self.seed}
         params = ",".join(f"{name}={value}" for name, value in given.items())
         return self._run("-m", "kedro", "run", "--pipeline=distill", f"--params={params}")
@@ -84,7 +84,9 @@ class Workplace:
     def _student(self) -> Path:
         found = list(self._root.glob(f"data/06_models/students/demo/*-s{self.seed}-*"))
         if len(found) != 1:
-            raise RuntimeError("one cell has made several students: was the code edited meanwhile?")
+            raise RuntimeError(
+                "one experiment has made several students: was the code edited meanwhile?"
+            )
         return found[0]
 
     def _run(self, *words: str) -> float:

@@ -1,4 +1,5 @@
-"""A cell of made-up rows and random weights, for machines without data, checkpoints and Kedro.
+"""An experiment of made-up rows and random weights, for machines without data, checkpoints and
+Kedro.
 
 Rows have the lengths of MNLI's sentence pairs: log-normal, 40 tokens on average, at most 128. The
 tokens are drawn evenly from the whole vocabulary, so nearly all of it trains, which is the hardest
@@ -111,7 +112,7 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Experiment:
     """Rows, and the folder with the cached signals of a teacher for them."""
 
     sizes: Sizes
@@ -187,7 +188,7 @@ class Student:
     """A student with random weights, ready to be trained by `fit` again and again.
 
     Args:
-        cell: rows and signals.
+        experiment: rows and signals.
         on: device and precision.
         method: `alp_kd`, `no_kd` or another method on the cached signals, with its default weights.
         layers: of the student.
@@ -195,11 +196,16 @@ class Student:
     """
 
     def __init__(
-        self, cell: Cell, on: Accelerator, method: str, layers: int, compiling: str = "none"
+        self,
+        experiment: Experiment,
+        on: Accelerator,
+        method: str,
+        layers: int,
+        compiling: str = "none",
     ) -> None:
         seed_everything(SEED)  # before any product: cuBLAS looks at it once
-        sizes = cell.sizes
-        self.cell, self._on = cell, on
+        sizes = experiment.sizes
+        self.experiment, self._on = experiment, on
         model = fresh_model(BertForSequenceClassification, sizes.config(layers), SEED)
         self.model = model.to(on.device)
         words: Any = SimpleNamespace(pad_token_id=PAD_ID)  # all that a training asks a tokenizer
@@ -214,8 +220,8 @@ class Student:
         ).to(on.device)
         needs, source = self._method.needs, None
         if needs:
-            source = CachedSignals(cell.signals, "train", on.device, layers="layers" in needs)
-        keep_seen_rows(self.model, seen_tokens((cell.train,), PAD_ID))
+            source = CachedSignals(experiment.signals, "train", on.device, layers="layers" in needs)
+        keep_seen_rows(self.model, seen_tokens((experiment.train,), PAD_ID))
         self._step = distill_step(self._loaded, self._method, source, "cls")
         self._compile(compiling)
 
@@ -237,7 +243,7 @@ class Student:
     ) -> Span:
         """Train for some steps; `at_start` is called when those that count are about to begin."""
         clock = _Clock(self._on.device, steps, at_start)
-        rows = self.cell.some_rows(batch_size * steps.all)
+        rows = self.experiment.some_rows(batch_size * steps.all)
         settings = TrainingSettings(
             epochs=1,
             batch_size=batch_size,
@@ -249,7 +255,7 @@ class Student:
             checkpoint_every="never",
         )
         params = {"training": asdict(settings), "seed": SEED}
-        chosen = Selection(self.cell.train, rows, "dev", self.cell.train, rows, "none")
+        chosen = Selection(self.experiment.train, rows, "dev", self.experiment.train, rows, "none")
         hook = register_optimizer_step_post_hook(clock)
         try:
             with tempfile.TemporaryDirectory() as folder, EventLog(Path(folder)) as event_log:
@@ -313,14 +319,14 @@ def work_of(student: Student, batch_size: int, steps: Steps, *, padded: bool) ->
     P_layers counts the matrices of the L layers, P_head those of pooler and classifier, which see
     one token of a row. Embeddings, norms, dropout, losses and optimiser are not counted.
     """
-    cell, model = student.cell, student.model
-    rows = cell.some_rows(batch_size * steps.all)
-    batches = epoch_batches(cell.train.lengths, rows, batch_size, SEED, 0)[steps.warm_up :]
-    found = [cell.train.lengths[batch] for batch in batches]
+    experiment, model = student.experiment, student.model
+    rows = experiment.some_rows(batch_size * steps.all)
+    batches = epoch_batches(experiment.train.lengths, rows, batch_size, SEED, 0)[steps.warm_up :]
+    found = [experiment.train.lengths[batch] for batch in batches]
     sizes = np.concatenate([np.full_like(s, s.max()) if padded else s for s in found])
     layers = model.base_model.get_submodule(family_of("bert").layers_path)
     head = [*model.base_model.pooler.parameters(), *model.classifier.parameters()]
-    attention = 12 * len(layers) * cell.sizes.width * int((sizes**2).sum())
+    attention = 12 * len(layers) * experiment.sizes.width * int((sizes**2).sum())
     flops = 6 * (_matrices(layers.parameters()) * int(sizes.sum()) + _matrices(head) * len(sizes))
     return Work(tokens=int(sizes.sum()), flops=float(flops + attention))
 

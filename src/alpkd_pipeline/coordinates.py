@@ -1,4 +1,4 @@
-"""What tells the cells of a grid apart, and how some of them are chosen."""
+"""What tells the experiments of a grid apart, and how some of them are chosen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLACES = {
     "seed": "seed",
     "teacher_seed": "teacher.seed",
 }
-"""What tells the cells of a grid apart, and the parameters that say it."""
+"""What tells the experiments of a grid apart, and the parameters that say it."""
 
 COORDINATES = tuple(PLACES)
 
@@ -25,7 +25,7 @@ def as_list(value: Any) -> Any:
 
 
 def matches(where: Mapping[str, Any], coordinates: Mapping[str, Any]) -> bool:
-    """Whether a cell is meant by some of its coordinates, each with a value or several."""
+    """Whether an experiment is meant by some of its coordinates, each with a value or several."""
     return all(coordinates.get(name) in as_list(wanted) for name, wanted in where.items())
 
 
@@ -34,10 +34,12 @@ def said(where: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={'|'.join(map(str, as_list(v)))}" for name, v in where.items())
 
 
-def absent(where: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Each value of a `where` that no cell has, with the nearest one and those that are there."""
+def absent(where: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Each value of a `where` that no experiment has, with the nearest one and those that are
+    there.
+    """
     for name, wanted in where.items():
-        there = list(dict.fromkeys(str(cell[name]) for cell in cells))
+        there = list(dict.fromkeys(str(experiment[name]) for experiment in experiments))
         for value in map(str, as_list(wanted)):
             if value not in there:
                 hint = "" if name in NUMBERS else did_you_mean(value, there, "; {}")
@@ -45,15 +47,15 @@ def absent(where: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Iter
 
 
 def chosen(
-    where: Mapping[str, Any], cells: Sequence[dict[str, Any]], none: str
+    where: Mapping[str, Any], experiments: Sequence[dict[str, Any]], none: str
 ) -> list[dict[str, Any]]:
-    """The cells that are meant.
+    """The experiments that are meant.
 
     Raises:
-        UserError: a value that no cell has, or none has all of them; `none` begins the line.
+        UserError: a value that no experiment has, or none has all of them; `none` begins the line.
     """
-    found = [cell for cell in cells if matches(where, cell)]
-    for told in [*absent(where, cells), *([] if found else [said(where)])]:
+    found = [experiment for experiment in experiments if matches(where, experiment)]
+    for told in [*absent(where, experiments), *([] if found else [said(where)])]:
         raise UserError(f"{none} is {told}")
     return found
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 LONGEST_LINE = 4000
-"""Characters of a message's line; a cell of a data set that it quotes may hold a whole book."""
+"""Characters of a message's line; a value of a data set that it quotes may hold a whole book."""
 
 
 _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]*@")

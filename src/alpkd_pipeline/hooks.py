@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.project.runner import check_devices, needed
 from alpkd_pipeline.steps.step import COMPARISON, run_pictures_of, settings_of
-from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.artifact import ResolvedExperiment
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class RunHooks:
     ) -> None:
         """Leave alone what nobody reads; refuse what this machine lacks; name the preset."""
         dataset: Any = catalog.get("experiment")
-        experiment: Experiment = dataset.load()
+        experiment: ResolvedExperiment = dataset.load()
         # What is set up wrongly must not be found out after a training.
         exports = pipeline.all_outputs() & EXPORTS
         register = experiment.params["export"]["register"] if exports else None
@@ -58,7 +58,7 @@ class RunHooks:
         """Sum up on the terminal what the run was about."""
         made = pipeline.all_outputs()
         if made & {"teacher_scores", COMPARISON}:
-            experiment: Experiment = catalog.load("experiment")
+            experiment: ResolvedExperiment = catalog.load("experiment")
             _sum_up(catalog, settings_of(experiment), made, experiment.title)
         for name in sorted(made & EXPORTS):
             _tell_export(catalog.load("experiment"), name)
@@ -67,14 +67,16 @@ class RunHooks:
 def _sum_up(
     catalog: DataCatalog, settings: TrackingSettings | None, made: set[str], title: str | None
 ) -> None:
-    from alpkd_pipeline.reporting.terminal import cell_summary, closing_lines, print_summary
+    from alpkd_pipeline.reporting.terminal import closing_lines, experiment_summary, print_summary
 
     models: dict[str, Path] = {
         name: _path(catalog, name) for name in ("teacher", "student") if name in made
     }
     scores = {name: _path(catalog, f"{name}_scores") for name in models}
     whole = {n: _path(catalog, f"{n}_evaluation") for n in models if f"{n}_evaluation" in made}
-    rows = cell_summary(models, scores | {n: path for n, path in whole.items() if path.is_dir()})
+    rows = experiment_summary(
+        models, scores | {n: path for n, path in whole.items() if path.is_dir()}
+    )
     if rows:
         print_summary(rows, title)
     paths = {name: _path(catalog, name) for name in ("student", COMPARISON) if name in made}
@@ -87,7 +89,7 @@ def _sum_up(
         print(line)  # noqa: T201
 
 
-def _tell_export(experiment: Experiment, name: str) -> None:
+def _tell_export(experiment: ResolvedExperiment, name: str) -> None:
     """What is published of a model, how fast it is, and where MLflow has it.
 
     Told each time, as the export itself may have been made when MLflow was away, or without a name

@@ -1,4 +1,4 @@
-"""One store with the finished demo cell, made once for all tests of all workers."""
+"""One store with the finished demo experiment, made once for all tests of all workers."""
 
 from __future__ import annotations
 

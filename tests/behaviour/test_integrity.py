@@ -38,20 +38,20 @@ def test_one_changed_byte_in_any_file_of_a_real_store_is_named(store: Path) -> N
         path.write_bytes(whole)
 
 
-def test_after_a_prune_finished_cells_are_finished_and_the_store_is_sound(
+def test_after_a_prune_finished_experiments_are_finished_and_the_store_is_sound(
     store: Path, kedro: Kedro
 ) -> None:
     signals = store / "05_model_input" / "signals"
     where = f"run.store={store},run.tracking=off"
-    cell = f"--params={where},student.layers=2"
+    experiment = f"--params={where},student.layers=2"
     done = kedro("prune", "--signals", "--yes", f"--params={where}")
     assert done.returncode == 0, done.stderr
     assert not list(signals.glob("*/[!.]*"))
-    again = kedro("run", "--pipeline=distill", cell)
+    again = kedro("run", "--pipeline=distill", experiment)
     assert again.returncode == 0, again.stderr
     assert "making" not in again.stdout + again.stderr
     assert not list(signals.glob("*/[!.]*"))
-    verified = kedro("verify", cell)
+    verified = kedro("verify", experiment)
     assert verified.returncode == 0, verified.stdout
     assert verified.stdout.splitlines()[-1].startswith("sound: ")
 
@@ -91,22 +91,22 @@ def test_a_second_folder_of_one_model_makes_nothing_again(tmp_path: Path, kedro:
 
 @pytest.mark.slow
 def test_renamed_and_copied_results_are_used_as_they_are(store: Path, kedro: Kedro) -> None:
-    cell = f"--params=run.store={store},run.tracking=off,student.layers=2"
+    experiment = f"--params=run.store={store},run.tracking=off,student.layers=2"
     for number, folder in enumerate(sorted(store.glob("0[2567]_*/*/demo/[!.]*"))):
         folder.rename(folder.with_name(f"result {number}"))
         shutil.copytree(folder.with_name(f"result {number}"), folder.with_name(f"z{number}"))
     for _ in range(2):
-        done = kedro("run", "--pipeline=distill", cell)
+        done = kedro("run", "--pipeline=distill", experiment)
         assert done.returncode == 0, done.stderr
         assert "making" not in done.stdout + done.stderr
         assert "student: " in done.stdout
-    compared = kedro("run", "--pipeline=compare", cell)
+    compared = kedro("run", "--pipeline=compare", experiment)
     assert compared.returncode == 0, compared.stderr
     assert "left out" not in compared.stdout + compared.stderr
-    verified = kedro("verify", cell)
+    verified = kedro("verify", experiment)
     assert verified.returncode == 0, verified.stdout
     assert "copied: 06_models/students/demo/z" in verified.stdout
-    forced = kedro("run", "--pipeline=distill", cell, "--force=distill")
+    forced = kedro("run", "--pipeline=distill", experiment, "--force=distill")
     assert forced.returncode == 0, forced.stderr
     names = {path.name for path in store.glob("06_models/students/demo/[!.]*")}
     assert all(name.startswith(("result ", "z")) for name in names), names

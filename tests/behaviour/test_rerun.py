@@ -1,5 +1,5 @@
-"""`kedro rerun` as a user runs it: on a small cell it comes out equal to the bit, planted changes
-are named, and changed code is left aside for that of the recorded commit."""
+"""`kedro rerun` as a user runs it: on a small experiment it comes out equal to the bit, planted
+changes are named, and changed code is left aside for that of the recorded commit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def student_of(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, kedro: Kedro) -> Path:
-    """A project with a finished tiny cell, made once for all workers; tests copy it."""
+    """A project with a finished tiny experiment, made once for all workers; tests copy it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     root = shared / "tiny-rerun"
@@ -73,12 +73,12 @@ def test_a_rerun_is_bitwise_equal(finished: Path, kedro: Kedro, tmp_path: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith(f"{BITWISE}: alp_kd-2L-s0-")
     (record,) = (store / "08_reporting/reruns").glob("*/rerun.json")
-    (cell,) = read_json(record)["cells"]
-    assert [model["stage"] for model in cell["models"]] == ["teacher", "student"]
-    assert all(model["weights"][0] == model["weights"][1] for model in cell["models"])
-    assert all(model["losses"]["steps"] >= 2 for model in cell["models"])
-    assert cell["data"] == {"known": True, "changes": []}
-    assert cell["differences"] == []
+    (experiment,) = read_json(record)["cells"]
+    assert [model["stage"] for model in experiment["models"]] == ["teacher", "student"]
+    assert all(model["weights"][0] == model["weights"][1] for model in experiment["models"])
+    assert all(model["losses"]["steps"] >= 2 for model in experiment["models"])
+    assert experiment["data"] == {"known": True, "changes": []}
+    assert experiment["differences"] == []
     assert "bitwise equal" in (record.parent / "report.md").read_text()
     assert not list((store / "09_reruns").glob("*/*"))
 
@@ -145,14 +145,14 @@ def planted_results(finished: Path, tmp_path_factory: pytest.TempPathFactory) ->
     plans = [plan_rerun(read_run(o), finished, store, here=False) for o in originals]
     setting = Setting(finished, None, store, None, False, "kedro rerun", lambda line: None)
     result, _ = run_again(setting, plans, "planted", "0" * 64)
-    return dict(zip(PLANTS, result.cells, strict=True))
+    return dict(zip(PLANTS, result.experiments, strict=True))
 
 
 def test_a_planted_learning_rate_is_named(planted_results: dict[str, Rerun]) -> None:
-    cell = planted_results["learning rate"]
-    assert cell.verdict == DRIFTED
-    assert [difference.kind for difference in cell.differences] == ["parameters"]
-    teacher, student = cell.models
+    experiment = planted_results["learning rate"]
+    assert experiment.verdict == DRIFTED
+    assert [difference.kind for difference in experiment.differences] == ["parameters"]
+    teacher, student = experiment.models
     assert teacher.bitwise
     assert student.losses.rate_from == 1
     assert student.weights[0] != student.weights[1]
@@ -161,31 +161,31 @@ def test_a_planted_learning_rate_is_named(planted_results: dict[str, Rerun]) -> 
 def test_a_planted_library_is_named_and_changes_nothing(
     planted_results: dict[str, Rerun],
 ) -> None:
-    cell = planted_results["library"]
-    assert cell.verdict == BITWISE
-    (difference,) = cell.differences
+    experiment = planted_results["library"]
+    assert experiment.verdict == BITWISE
+    (difference,) = experiment.differences
     assert (difference.kind, difference.what, difference.then) == ("libraries", "torch", "2.12.0")
 
 
 def test_a_planted_row_is_drift_and_counted(planted_results: dict[str, Rerun]) -> None:
-    cell = planted_results["row"]
-    assert cell.verdict == DRIFTED
-    assert [difference.what for difference in cell.differences] == ["raw data (train)"]
-    assert "data changed, train: 1 of 48 rows" in cell.something_else
-    assert [model.stage for model in cell.models] == ["teacher", "student"]
-    assert not any(model.bitwise for model in cell.models)
+    experiment = planted_results["row"]
+    assert experiment.verdict == DRIFTED
+    assert [difference.what for difference in experiment.differences] == ["raw data (train)"]
+    assert "data changed, train: 1 of 48 rows" in experiment.something_else
+    assert [model.stage for model in experiment.models] == ["teacher", "student"]
+    assert not any(model.bitwise for model in experiment.models)
 
 
 def test_damaged_files_are_named_and_all_else_is_compared(
     planted_results: dict[str, Rerun],
 ) -> None:
-    cell = planted_results["damage"]
-    assert cell.verdict == DRIFTED
-    assert [(d.kind, d.what) for d in cell.differences] == [
+    experiment = planted_results["damage"]
+    assert experiment.verdict == DRIFTED
+    assert [(d.kind, d.what) for d in experiment.differences] == [
         ("damage", "scores.json of the student's scores"),
         ("damage", "events.jsonl of the teacher"),
     ]
-    teacher, student = cell.models
+    teacher, student = experiment.models
     assert not teacher.losses.readable
     assert "cannot be read" in (student.missing or "")
     assert student.losses.equal

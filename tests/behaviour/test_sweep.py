@@ -122,10 +122,10 @@ def record(project: Project) -> dict:
 @pytest.mark.slow
 def test_a_grid_is_made_once_and_then_reported_from_what_is_there(project: Project) -> None:
     said = project.sweep("--workers=2")
-    assert "4 cells: 0 done, 0 stale, 4 to do" in said
+    assert "4 experiments: 0 done, 0 stale, 4 to do" in said
     assert len(project.students()) == 4
     assert "[1/6] done: demo teacher t0" in said
-    assert [cell["state"] for cell in record(project)["cells"]] == ["done"] * 4
+    assert [experiment["state"] for experiment in record(project)["cells"]] == ["done"] * 4
     report = next(line for line in said.splitlines() if line.startswith("report: "))
     assert (project.root / report.removeprefix("report: ")).is_file()
     before = project.finished()
@@ -133,14 +133,14 @@ def test_a_grid_is_made_once_and_then_reported_from_what_is_there(project: Proje
     began = time.monotonic()
     again = project.sweep("--workers=2")
     assert time.monotonic() - began < 30  # no torch, no training: about 2 s on a quiet machine
-    assert "4 cells: 4 done, 0 stale, 0 to do" in again
+    assert "4 experiments: 4 done, 0 stale, 0 to do" in again
     assert "done:" not in again
     assert project.finished() == before
     assert not project.workers()
 
 
 @pytest.mark.slow
-def test_cells_that_fail_leave_the_others_alone(project: Project) -> None:
+def test_experiments_that_fail_leave_the_others_alone(project: Project) -> None:
     # Far too high a learning rate: the loss is no number any more, and the training refuses.
     rule = {"where": {"method": "kd", "layers": 2}, "set": {"training.lr": 1.0e30}}
     project.grid({**SMALL, "overrides": [rule]})
@@ -148,7 +148,7 @@ def test_cells_that_fail_leave_the_others_alone(project: Project) -> None:
     assert len(project.students()) == 3
     (line,) = (line for line in said.splitlines() if line.startswith("failed: demo kd 2L s0"))
     assert "[log: logs/sweep-worker-" in line
-    states = Counter(cell["state"] for cell in record(project)["cells"])
+    states = Counter(experiment["state"] for experiment in record(project)["cells"])
     assert states == {"done": 3, "failed": 1}
 
 
@@ -210,7 +210,7 @@ def test_the_run_of_a_killed_sweep_is_closed_and_that_of_a_running_one_is_not(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_its_cell_tried_again(project: Project) -> None:
+def test_a_killed_worker_is_replaced_and_its_experiment_tried_again(project: Project) -> None:
     project.grid(LONG)
     running = project.start("--workers=1", "--no-report")
     wait_until(lambda: training(project))
@@ -255,7 +255,7 @@ def test_a_stopped_sweep_ends_soon_and_leaves_no_process(
     assert not project.workers()
     assert "interrupted: demo kd" in said
     assert "record: " in said
-    states = {cell["state"] for cell in record(project)["cells"]}
+    states = {experiment["state"] for experiment in record(project)["cells"]}
     assert states <= {"interrupted", "not run"}
     with sqlite3.connect(database) as connection:
         rows = connection.execute("select status from runs where name like 'demo-12to%'")

@@ -108,11 +108,11 @@ def test_a_run_takes_the_preset_and_keeps_its_own_selection(project: Path, kedro
     done = kedro(*COMMAND, "--trials=1", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
     (study,) = record(project)["studies"]
-    cell = (
+    experiment = (
         "--params=method.name=kd,student.layers=1,task.train_rows=200,"
         "teacher.training.epochs=1,training.epochs=4"
     )
-    ran = kedro("run", "--pipeline=distill", cell, cwd=project)
+    ran = kedro("run", "--pipeline=distill", experiment, cwd=project)
     assert ran.returncode == 0, ran.stderr
     # The trial's teacher left out the rows that judged its student; the final run's has seen all.
     assert "making teacher\n" in ran.stderr

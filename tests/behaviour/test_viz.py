@@ -12,8 +12,8 @@ from tests.conftest import Kedro
 from tests.projects import copied_project
 
 from alpkd_pipeline.pipeline_registry import register_pipelines
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 pytestmark = [
@@ -51,11 +51,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, kedro: Kedro) -> Site:
 
 
 @pytest.fixture(scope="module")
-def cell(site: Site) -> Cell:
-    loader = CellConfigLoader(
+def experiment(site: Site) -> Experiment:
+    loader = ExperimentConfigLoader(
         str(site.project / "conf"), env=None, runtime_params={}, **CONFIG_LOADER_ARGS
     )
-    return loader.cell
+    return loader.experiment
 
 
 def test_it_builds_a_page(site: Site) -> None:
@@ -99,10 +99,12 @@ def test_layers_stand_in_the_order_in_which_things_are_made(site: Site) -> None:
     "stage",
     ["splits", "encoded", "teacher", "signals", "student", "teacher_scores", "student_latency"],
 )
-def test_a_result_shows_the_folder_in_which_it_lies(site: Site, cell: Cell, stage: str) -> None:
+def test_a_result_shows_the_folder_in_which_it_lies(
+    site: Site, experiment: Experiment, stage: str
+) -> None:
     shown = site.node(stage, "data")
-    assert shown["filepath"] == str(cell.stage(stage).path)
-    assert shown["filepath"].endswith(cell.stage(stage).key[:8])
+    assert shown["filepath"] == str(experiment.stage(stage).path)
+    assert shown["filepath"].endswith(experiment.stage(stage).key[:8])
     assert shown["type"] == "datasets.artifact.ArtifactDataset"
 
 
@@ -119,8 +121,8 @@ def test_stages_can_be_picked_by_their_tags(site: Site) -> None:
     }
 
 
-def test_drawing_makes_no_result(site: Site, cell: Cell) -> None:
-    made = [path for path in cell.store.rglob("*") if path.is_file()]
+def test_drawing_makes_no_result(site: Site, experiment: Experiment) -> None:
+    made = [path for path in experiment.store.rglob("*") if path.is_file()]
     assert [
-        path.relative_to(cell.store).parts[0] for path in made if ".cache" not in path.parts
+        path.relative_to(experiment.store).parts[0] for path in made if ".cache" not in path.parts
     ] == []

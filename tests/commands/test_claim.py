@@ -23,7 +23,7 @@ MADE = {"tasks": {"mrpc": ("accuracy", "f1")}, "methods": METHODS, "seeds": 3, "
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose sweep has made all of its cells but one."""
+    """A project whose sweep has made all of its experiments but one."""
     configure_project("alpkd_pipeline")
     root = copied_project(tmp_path_factory.mktemp("claims") / "my project", tracking="off")
     study(root / "data", **MADE, missing=[("mrpc", "pkd", 4, 0)])
@@ -45,7 +45,7 @@ def test_a_claim_is_written_and_holds_where_only_python_is(typed, tmp_path: Path
     done = typed("mine.zip")
     assert done.exit_code == 0, done.output
     (line,) = done.output.splitlines()
-    assert line.startswith("claim: mine.zip (11 students, 1 planned cell missing, ")
+    assert line.startswith("claim: mine.zip (11 students, 1 planned experiment missing, ")
     assert line.endswith(" kB); unpack it and run `python -I verify.py`")
     ZipFile(tmp_path / "mine.zip").extractall(tmp_path / "there")
     assert verified(tmp_path / "there").returncode == 0

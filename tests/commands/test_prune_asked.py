@@ -10,8 +10,8 @@ from tests.project.conftest import PROJECT, nested
 
 from alpkd_pipeline.commands.prune import asked_keys
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.layout import DATA, MODELS
 
@@ -30,17 +30,17 @@ def sweep(conf: Path, methods: str) -> None:
     (conf / "base" / "sweep.yml").write_text(text)
 
 
-def loader(conf: Path, **flat: object) -> CellConfigLoader:
+def loader(conf: Path, **flat: object) -> ExperimentConfigLoader:
     given = nested({"run.store": str(conf.parent / "store"), **flat})
-    return CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+    return ExperimentConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
 
 
 def keys(conf: Path, **flat: object) -> dict[str, str]:
-    cell = Cell(loader(conf, **flat).params, PROJECT)
-    return {name: cell.stage(name).key for name in (*DATA, *MODELS)}
+    experiment = Experiment(loader(conf, **flat).params, PROJECT)
+    return {name: experiment.stage(name).key for name in (*DATA, *MODELS)}
 
 
-def test_those_of_the_run_and_of_each_cell_of_the_sweep(conf: Path) -> None:
+def test_those_of_the_run_and_of_each_experiment_of_the_sweep(conf: Path) -> None:
     found = asked_keys(loader(conf), PROJECT, None)
     for method in ("alp_kd", "kd", "no_kd"):
         assert set(keys(conf, **{"method.name": method}).values()) <= found

@@ -20,8 +20,8 @@ from tests.reporting.studies import reseal, study, with_event_log
 from alpkd_pipeline.commands.common import read_params
 from alpkd_pipeline.commands.run import RUNNER, read_conf_source, run
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.project.experiment_inputs import FORCE_NAMES
 from alpkd_pipeline.project.runner import StageRunner
-from alpkd_pipeline.project.subject import FORCE_NAMES
 from alpkd_pipeline.reporting.collect import looks_of
 from alpkd_pipeline.store.manifest import sha256_file
 

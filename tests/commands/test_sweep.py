@@ -28,12 +28,18 @@ def invoke(*arguments: str) -> Result:
     ("arguments", "told"),
     [
         (["--only=metod=kd"], "Error: --only metod=kd: unknown name 'metod'"),
-        (["--only=seed=99"], "Error: --only: no cell of sweep.yml is seed=99; there are: "),
+        (["--only=seed=99"], "Error: --only: no experiment of sweep.yml is seed=99; there are: "),
         (["--only=method=kd|no_k"], "is method=no_k; did you mean 'no_kd'?; there are: "),
         (["--params=training.lrr=1"], "unknown parameter 'training.lrr'"),
-        (["--params=seed=1"], "Error: --params=seed=...: it tells the cells of a sweep apart"),
+        (
+            ["--params=seed=1"],
+            "Error: --params=seed=...: it tells the experiments of a sweep apart",
+        ),
         (["--env=nowhere"], "Error: no configuration environment 'nowhere'"),
-        (["--params=method.eta=0.5"], "cell demo no_kd 6L s0: method 'no_kd' has no soft term"),
+        (
+            ["--params=method.eta=0.5"],
+            "experiment demo no_kd 6L s0: method 'no_kd' has no soft term",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], told: str) -> None:
@@ -94,7 +100,7 @@ def test_the_demo_s_grid_is_planned_without_torch(kedro: Kedro, tmp_path: Any) -
     params = f"run.store={tmp_path},run.tracking=off"
     done = kedro("sweep", "--dry-run", f"--params={params}", "--only=seed=0,method=kd")
     assert done.returncode == 0, done.stderr
-    assert "3 cells: 0 done, 0 stale, 3 to do" in done.stdout
+    assert "3 experiments: 0 done, 0 stale, 3 to do" in done.stdout
     assert list(tmp_path.glob("0*")) == []
 
 

@@ -96,8 +96,8 @@ def test_kedro_is_told_the_path_and_the_short_key(tmp_path: Path) -> None:
 
 
 def test_dollars_are_left_alone(tmp_path: Path) -> None:
-    result = dataset(tmp_path, run={"name": "${cell:secret} ${oc.env:HOME}"})
-    assert result.load().run["name"] == "${cell:secret} ${oc.env:HOME}"
+    result = dataset(tmp_path, run={"name": "${experiment:secret} ${oc.env:HOME}"})
+    assert result.load().run["name"] == "${experiment:secret} ${oc.env:HOME}"
 
 
 # What people do with it ------------------------------------------------------------------------

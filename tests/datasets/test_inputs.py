@@ -48,7 +48,9 @@ def test_a_folder_is_looked_for_below_the_project(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("model", "used"), [(None, True), ("demo", False), ("./nowhere", False)])
-def test_what_a_cell_does_without_is_none(tmp_path: Path, model: str | None, used: bool) -> None:
+def test_what_a_experiment_does_without_is_none(
+    tmp_path: Path, model: str | None, used: bool
+) -> None:
     assert encoder(tmp_path, model, used=used).load() is None
 
 

@@ -56,8 +56,8 @@ def test_only_students_of_that_method_depth_and_seed_count(
 
 def test_a_trial_that_a_sweep_has_too_is_a_student(tmp_path: Path) -> None:
     evaluated(student(tmp_path, "rte", "b", kind="trial"))
-    cells = [{"key": "0000000b" + "0" * 56}]
-    write_json(tmp_path / SWEEPS / "s.json", {"id": "s", "cells": cells})
+    experiments = [{"key": "0000000b" + "0" * 56}]
+    write_json(tmp_path / SWEEPS / "s.json", {"id": "s", "cells": experiments})
     assert list(found(tmp_path).files) == ["RTE.tsv"]
 
 

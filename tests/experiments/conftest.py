@@ -15,13 +15,13 @@ from filelock import FileLock
 from tests.project import conftest as configuration
 from tests.project.conftest import PROJECT, Load
 
-from alpkd_pipeline.experiments.grid import GridCell, SweepSpec, expand
+from alpkd_pipeline.experiments.grid import GridPoint, SweepSpec, expand
 from alpkd_pipeline.experiments.jobs import DONE, Job, answer
 from alpkd_pipeline.experiments.plan import Plan, make_plan
 from alpkd_pipeline.experiments.sweep import Sweep
 from alpkd_pipeline.project.catalog_values import run_facts
-from alpkd_pipeline.project.cell import TRAINING_LIBRARIES, Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import TRAINING_LIBRARIES, Experiment
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.manifest import seal, write_json
@@ -35,15 +35,17 @@ SMALL: Mapping[str, Any] = {
     "seeds": [0, 1],
 }
 
-Grid = Callable[..., list[GridCell]]
+Grid = Callable[..., list[GridPoint]]
 MakeSweep = Callable[..., Sweep]
 
 
 @pytest.fixture
 def grid(load: Load) -> Grid:
-    """Cells of SMALL with other entries of sweep.yml, and parameters as from the command line."""
+    """Experiments of SMALL with other entries of sweep.yml, and parameters as from the command
+    line.
+    """
 
-    def make(params: dict[str, Any] | None = None, /, **entries: Any) -> list[GridCell]:
+    def make(params: dict[str, Any] | None = None, /, **entries: Any) -> list[GridPoint]:
         loader = load(params)
         conf = loader.conf
         return expand(
@@ -55,7 +57,7 @@ def grid(load: Load) -> Grid:
 
 @pytest.fixture
 def plan(grid: Grid) -> Callable[..., Plan]:
-    """The plan of such cells."""
+    """The plan of such experiments."""
 
     def make(params: dict[str, Any] | None = None, /, **entries: Any) -> Plan:
         return make_plan(grid(params, **entries), measure=bool(entries.get("measure", True)))
@@ -73,7 +75,7 @@ def sweep(tmp_path: Path) -> MakeSweep:
 
     def make(*, report: bool = False, **run: Any) -> Sweep:
         given = {"run": {"store": str(tmp_path / "store"), "tracking": "off", **run}}
-        loader = CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        loader = ExperimentConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
         return Sweep(PROJECT, loader, None, {}, "kedro sweep", report=report)
 
     return make
@@ -86,9 +88,9 @@ def one_ray_at_a_time() -> Iterator[None]:
         yield
 
 
-def finish(cell: Cell, stage: str, files: Mapping[str, Any] | None = None) -> Path:
-    """A finished result of a cell with some JSON files, as if it had been made."""
-    found = cell.stage(stage)
+def finish(experiment: Experiment, stage: str, files: Mapping[str, Any] | None = None) -> Path:
+    """A finished result of an experiment with some JSON files, as if it had been made."""
+    found = experiment.stage(stage)
     found.path.mkdir(parents=True)
     for name, content in (files or {}).items():
         write_json(found.path / name, content)
@@ -97,21 +99,23 @@ def finish(cell: Cell, stage: str, files: Mapping[str, Any] | None = None) -> Pa
     return found.path
 
 
-def finish_training(cell: Cell, stage: str, seconds: float = 10.0, rows: int = 100) -> Path:
+def finish_training(
+    experiment: Experiment, stage: str, seconds: float = 10.0, rows: int = 100
+) -> Path:
     """A finished training of 2 epochs."""
     run = {
-        **run_facts(cell, stage),
+        **run_facts(experiment, stage),
         "provenance": {"libraries": library_versions(TRAINING_LIBRARIES)},
     }
     metrics = {"seconds": seconds, "examples": 2 * rows, "epochs": 2}
-    return finish(cell, stage, {"run.json": run, "metrics.json": metrics})
+    return finish(experiment, stage, {"run.json": run, "metrics.json": metrics})
 
 
-def finish_cell(cell: Cell, score: float = 0.5) -> None:
+def finish_experiment(experiment: Experiment, score: float = 0.5) -> None:
     """A student and its scores."""
-    finish_training(cell, "student")
+    finish_training(experiment, "student")
     scores = {"splits": {"dev": {"scores": {"accuracy": score, "f1": score}}}}
-    finish(cell, "student_scores", {"scores.json": scores})
+    finish(experiment, "student_scores", {"scores.json": scores})
 
 
 def job(name: str, *needs: str, exclusive: bool = False) -> Job:

@@ -33,7 +33,7 @@ def test_a_sweep_is_a_run_of_its_own(
 ) -> None:
     shutil.copy(initialised_database(tmp_path_factory), tmp_path / "mlflow.db")
     group = TrackedGroup(RunParams(tracking="sqlite"), "sweep-x", tmp_path)
-    group.open("sweep", "six cells", {"methods": ["kd"]})
+    group.open("sweep", "six experiments", {"methods": ["kd"]})
     group.close("FAILED", {"cells": 6})
     with sqlite3.connect(tmp_path / "mlflow.db") as connection:
         runs = connection.execute("select name, status from runs").fetchall()

@@ -10,7 +10,7 @@ from tests.project.conftest import Load
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments import engines
 from alpkd_pipeline.experiments.engines import LocalEngine
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 
 
 @pytest.mark.parametrize(("most", "slots"), [(9, 5), (3, 3), (0, 1)])
@@ -28,7 +28,9 @@ def test_by_default_as_many_as_the_machine_has_room_for(
     monkeypatch.setattr(engines, "processors", lambda: 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     made = sweep()
-    made._cells = [Cell(load(given).params, PROJECT) for given in ({}, {"training.threads": 2})]
+    made._experiments = [
+        Experiment(load(given).params, PROJECT) for given in ({}, {"training.threads": 2})
+    ]
     assert made.engine("local", None).slots == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     made.spec = made.spec.model_copy(update={"cells_per_gpu": 2})

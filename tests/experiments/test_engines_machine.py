@@ -53,7 +53,7 @@ def test_no_driver_means_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ([], []),
     ],
 )
-def test_gpus_are_shared_where_the_cells_leave_the_choice(
+def test_gpus_are_shared_where_the_experiments_leave_the_choice(
     devices: list[str], found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")

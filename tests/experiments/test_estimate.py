@@ -36,12 +36,12 @@ def test_nothing_is_known_of_an_empty_store(plan: MakePlan) -> None:
 def test_the_same_method_and_depth_by_epochs_and_rows(
     plan: MakePlan, change: dict[str, Any], seconds: float
 ) -> None:
-    finish_training(plan({"training.lr": 1e-9}, **ONE).cells[0].cell, "student")
+    finish_training(plan({"training.lr": 1e-9}, **ONE).experiments[0].experiment, "student")
     assert estimate(student(plan(change, **ONE))).seconds == pytest.approx(seconds)
 
 
 def test_another_method_and_depth_by_the_number_of_layers(plan: MakePlan) -> None:
-    finish_training(plan({"training.lr": 1e-9}, **ONE).cells[0].cell, "student")
+    finish_training(plan({"training.lr": 1e-9}, **ONE).experiments[0].experiment, "student")
     other = {**ONE, "methods": ["alp_kd"], "layers": [6]}
     found = estimate(student(plan({"training.epochs": 2}, **other)))
     assert found == Estimate(pytest.approx(30.0), 0)
@@ -49,7 +49,9 @@ def test_another_method_and_depth_by_the_number_of_layers(plan: MakePlan) -> Non
 
 def test_teachers_by_teachers(plan: MakePlan) -> None:
     given = {"teacher.training.epochs": 4}
-    finish_training(plan({"teacher.training.lr": 1e-9}, **ONE).cells[0].cell, "teacher", 8.0)
+    finish_training(
+        plan({"teacher.training.lr": 1e-9}, **ONE).experiments[0].experiment, "teacher", 8.0
+    )
     found = estimate(plan(given, **ONE).of_kind("teacher"))
     assert found == Estimate(pytest.approx(16.0), 0)
 
@@ -57,7 +59,7 @@ def test_teachers_by_teachers(plan: MakePlan) -> None:
 @pytest.mark.parametrize("file", ["run.json", "metrics.json", "manifest.json"])
 def test_all_damaged_trainings_are_named(plan: MakePlan, file: str) -> None:
     folders = [
-        finish_training(plan({"training.lr": rate}, **ONE).cells[0].cell, "student")
+        finish_training(plan({"training.lr": rate}, **ONE).experiments[0].experiment, "student")
         for rate in (1e-9, 2e-9)
     ]
     for folder in folders:

@@ -44,10 +44,10 @@ from alpkd_pipeline.experiments.grid import SweepSpec
         ),
         (
             {"params": {"student.layers": 2}},
-            "'student.layers' tells cells apart: give its values in layers",
+            "'student.layers' tells experiments apart: give its values in layers",
         ),
         ({"params": {"teacher": {"seed": 2}}}, "give its values in teacher_seeds"),
-        ({"params": {"run.store": "x"}}, "'run' is the same for all cells"),
+        ({"params": {"run.store": "x"}}, "'run' is the same for all experiments"),
         ({"measure": "perhaps"}, "'measure' = 'perhaps': should be true or false"),
         ({"cells_per_gpu": 0}, "'cells_per_gpu' = 0"),
     ],

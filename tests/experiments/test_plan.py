@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.experiments.conftest import finish, finish_cell, finish_training
+from tests.experiments.conftest import finish, finish_experiment, finish_training
 from tests.project.conftest import PROJECT
 
 from alpkd_pipeline.errors import UserError
@@ -41,7 +41,7 @@ def test_shared_work_comes_once_and_first(plan: MakePlan) -> None:
 
 def test_a_task_of_ones_own_must_be_named_in_the_grid(plan: MakePlan) -> None:
     own = {"task.text_columns": ["text"], "task.labels": ["a", "b"], "task.source": "table"}
-    told = r"^cell demo .*'demo' is already defined.*one of `tasks` in sweep\.yml"
+    told = r"^experiment demo .*'demo' is already defined.*one of `tasks` in sweep\.yml"
     with pytest.raises(UserError, match=told):
         plan(own)
 
@@ -55,8 +55,8 @@ def test_one_teacher_serves_all_seeds(plan: MakePlan) -> None:
 def test_a_job_makes_the_scores_under_the_planned_key(plan: MakePlan) -> None:
     (step, *_) = plan().of_kind("cell")
     assert (step.job.pipeline, step.job.to_outputs) == ("distill", ("student_scores",))
-    assert step.job.expect == {"student_scores": step.cell.student_scores.key}
-    assert step.job.params == step.cell.params.plain()
+    assert step.job.expect == {"student_scores": step.experiment.student_scores.key}
+    assert step.job.params == step.experiment.params.plain()
     assert step.job.command.startswith("kedro run --pipeline=distill --params=")
 
 
@@ -72,42 +72,42 @@ def test_measurements_run_alone_and_the_teacher_is_timed_once(plan: MakePlan) ->
 
 def test_what_is_there_is_done_and_what_it_needed_is_not_made(plan: MakePlan) -> None:
     before = plan(seeds=[0])
-    for planned in before.cells:
-        finish_cell(planned.cell)
+    for planned in before.experiments:
+        finish_experiment(planned.experiment)
     after = plan(seeds=[0], measure=False)
-    assert {planned.state for planned in after.cells} == {"done"}
+    assert {planned.state for planned in after.experiments} == {"done"}
     assert after.steps == ()
 
 
 def test_a_teacher_that_is_there_is_used(plan: MakePlan) -> None:
-    cell = plan(seeds=[0]).cells[0].cell
-    finish_training(cell, "teacher")
-    finish(cell, "teacher_scores")
+    experiment = plan(seeds=[0]).experiments[0].experiment
+    finish_training(experiment, "teacher")
+    finish(experiment, "teacher_scores")
     after = plan(seeds=[0])
     assert names(after, "teacher") == []
     assert after.of_kind("signals")[0].job.needs == ()
 
 
 def test_a_student_without_scores_needs_nothing_else(plan: MakePlan) -> None:
-    cell = plan(seeds=[0], methods=["kd"], layers=[1]).cells[0].cell
-    finish_training(cell, "student")
+    experiment = plan(seeds=[0], methods=["kd"], layers=[1]).experiments[0].experiment
+    finish_training(experiment, "student")
     after = plan(seeds=[0], methods=["kd"], layers=[1], measure=False)
     (step,) = after.steps
     assert (step.job.name, step.job.needs) == ("demo kd 1L s0", ())
-    assert after.cells[0].state == "todo"
+    assert after.experiments[0].state == "todo"
 
 
 def test_no_teacher_is_trained_only_to_be_timed(plan: MakePlan) -> None:
     small = {"seeds": [0], "methods": ["kd"], "layers": [1]}
-    finish_cell(plan(**small).cells[0].cell)
+    finish_experiment(plan(**small).experiments[0].experiment)
     (step,) = plan(**small).steps
     assert step.job.to_outputs == ("student_latency",)
 
 
 def test_a_student_of_other_numbers_is_stale(plan: MakePlan) -> None:
     small = {"seeds": [0], "methods": ["kd"], "layers": [1]}
-    finish_cell(plan(**small).cells[0].cell)
-    (planned,) = plan({"training.epochs": 9}, **small).cells
+    finish_experiment(plan(**small).experiments[0].experiment)
+    (planned,) = plan({"training.epochs": 9}, **small).experiments
     assert (planned.state, planned.why) == ("stale", ("parameters (training.epochs)",))
 
 
@@ -124,12 +124,15 @@ def test_two_teachers_of_one_seed_have_names_of_their_own(plan: MakePlan) -> Non
     [
         (
             {"layers": [13]},
-            "cell demo no_kd 13L s0: parameter 'student.layers' = 13: teacher.model",
+            "experiment demo no_kd 13L s0: parameter 'student.layers' = 13: teacher.model",
         ),
-        ({"tasks": ["mrpc"]}, "cell mrpc no_kd 2L s0: parameter 'task.name' = 'mrpc' does not"),
+        (
+            {"tasks": ["mrpc"]},
+            "experiment mrpc no_kd 2L s0: parameter 'task.name' = 'mrpc' does not",
+        ),
     ],
 )
-def test_a_cell_that_cannot_work_is_named(
+def test_a_experiment_that_cannot_work_is_named(
     plan: MakePlan, entries: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(UserError) as error:
@@ -148,7 +151,7 @@ def test_a_latency_may_be_taken_on_another_machine_than_the_one_that_plans(
 ) -> None:
     step, *_ = plan(seeds=[0]).of_kind("measurement")
     assert "student_latency" in step.job.to_outputs
-    assert step.job.expect["student"] == step.cell.student.key
+    assert step.job.expect["student"] == step.experiment.student.key
     there = SimpleNamespace(nodename="elsewhere")
     monkeypatch.setattr(os, "uname", lambda: there)
     refuse_another_result(PROJECT, step.job)
@@ -163,19 +166,19 @@ def test_students_timed_in_another_way_are_timed_again(plan: MakePlan, setting: 
     assert len(timed) == 2
 
 
-def test_a_cell_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
-    first, second, *_ = plan().cells
+def test_a_experiment_is_done_whatever_its_folders_are_called(plan: MakePlan) -> None:
+    first, second, *_ = plan().experiments
     for planned, stage in ((first, "student_scores"), (second, "student")):
-        finish_cell(planned.cell)
-        path = planned.cell.stage(stage).path
+        finish_experiment(planned.experiment)
+        path = planned.experiment.stage(stage).path
         path.rename(path.with_name("a name of mine"))
     made = plan()
-    assert [planned.name for planned in made.cells if planned.state == "done"] == [
+    assert [planned.name for planned in made.experiments if planned.state == "done"] == [
         first.name,
         second.name,
     ]
-    assert dev_score(made.cells[0]) == 0.5
-    assert made.cells[1].cell.student.path.name == "a name of mine"
+    assert dev_score(made.experiments[0]) == 0.5
+    assert made.experiments[1].experiment.student.path.name == "a name of mine"
 
 
 ONE = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}
@@ -185,15 +188,15 @@ ONE = {"seeds": [0], "methods": ["kd"], "layers": [2], "measure": False}
 def test_a_student_that_lost_bytes_is_made_again_though_its_scores_are_there(
     plan: MakePlan, file: str
 ) -> None:
-    (planned,) = plan(**ONE).cells
-    finish_cell(planned.cell)
-    assert [cell.state for cell in plan(**ONE).cells] == ["done"]
-    (planned.cell.student.path / file).write_text("{")
+    (planned,) = plan(**ONE).experiments
+    finish_experiment(planned.experiment)
+    assert [experiment.state for experiment in plan(**ONE).experiments] == ["done"]
+    (planned.experiment.student.path / file).write_text("{")
     made = plan(**ONE)
-    (again,) = made.cells
+    (again,) = made.experiments
     assert (again.state, again.why) == (
         "stale",
-        (f"damaged: {planned.cell.student.path.name}/{file}",),
+        (f"damaged: {planned.experiment.student.path.name}/{file}",),
     )
     (step,) = made.of_kind("cell")
     assert step.job.to_outputs == ("student", "student_scores")
@@ -202,18 +205,20 @@ def test_a_student_that_lost_bytes_is_made_again_though_its_scores_are_there(
 
 
 def test_scores_that_lost_bytes_are_made_again(plan: MakePlan) -> None:
-    (planned,) = plan(**ONE).cells
-    finish_cell(planned.cell)
-    (planned.cell.student_scores.path / "scores.json").write_text("{")
+    (planned,) = plan(**ONE).experiments
+    finish_experiment(planned.experiment)
+    (planned.experiment.student_scores.path / "scores.json").write_text("{")
     made = plan(**ONE)
-    assert made.cells[0].why == (f"damaged: {planned.cell.student_scores.path.name}/scores.json",)
+    assert made.experiments[0].why == (
+        f"damaged: {planned.experiment.student_scores.path.name}/scores.json",
+    )
     assert [step.job.to_outputs for step in made.steps] == [("student_scores",)]
 
 
 def test_scores_that_are_others_are_refused(plan: MakePlan) -> None:
-    (planned,) = plan(**ONE).cells
-    finish_cell(planned.cell, 0.5)
-    path = planned.cell.student_scores.path / "scores.json"
+    (planned,) = plan(**ONE).experiments
+    finish_experiment(planned.experiment, 0.5)
+    path = planned.experiment.student_scores.path / "scores.json"
     path.write_text(path.read_text().replace("0.5", "0.6"))
     for look in (lambda: plan(**ONE), lambda: dev_score(planned)):
         with pytest.raises(DamagedError, match=r"scores\.json is damaged: sha256"):

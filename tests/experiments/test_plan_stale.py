@@ -9,14 +9,14 @@ from tests.project.conftest import Load
 
 from alpkd_pipeline.experiments.plan import EarlierStudents, differences, why_stale
 from alpkd_pipeline.project.catalog_values import run_facts
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.project.presets import PresetInUse
 from alpkd_pipeline.store.manifest import seal, write_json
 from alpkd_pipeline.store.run_folder import DamagedError
 
 
-def facts(cell: Cell) -> dict[str, Any]:
-    return {**run_facts(cell, "student"), "provenance": {"libraries": {"torch": "2.0.0"}}}
+def facts(experiment: Experiment) -> dict[str, Any]:
+    return {**run_facts(experiment, "student"), "provenance": {"libraries": {"torch": "2.0.0"}}}
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def facts(cell: Cell) -> dict[str, Any]:
 def test_parameters_are_named_and_what_follows_from_them_is_not(
     load: Load, change: dict[str, Any], why: str
 ) -> None:
-    now = load(change).cell
-    assert [w for w in differences(now, facts(load().cell)) if "libraries" not in w] == [why]
+    now = load(change).experiment
+    assert [w for w in differences(now, facts(load().experiment)) if "libraries" not in w] == [why]
 
 
 def test_many_parameters_are_counted(load: Load) -> None:
     names = ("epochs", "lr", "batch_size", "weight_decay", "max_grad_norm", "accumulation")
-    now = load({f"training.{name}": 3 for name in names}).cell
-    (first, *_) = differences(now, facts(load().cell))
+    now = load({f"training.{name}": 3 for name in names}).experiment
+    (first, *_) = differences(now, facts(load().experiment))
     assert first.count("training.") == 4
     assert first.endswith("and 2 more)")
 
@@ -46,47 +46,47 @@ def test_many_parameters_are_counted(load: Load) -> None:
     ("stage", "why"), [("splits", "data"), ("encoded", "data"), ("teacher", "teacher")]
 )
 def test_other_inputs_under_the_same_parameters(load: Load, stage: str, why: str) -> None:
-    cell = load().cell
-    then = facts(cell)
+    experiment = load().experiment
+    then = facts(experiment)
     then["identity"]["keys"][stage] = "0" * 64
-    assert why in differences(cell, then)
+    assert why in differences(experiment, then)
 
 
 def test_code_and_libraries(load: Load) -> None:
-    cell = load().cell
-    then = facts(cell)
+    experiment = load().experiment
+    then = facts(experiment)
     then["identity"]["code"] = "0" * 64
-    code, libraries = differences(cell, then)
+    code, libraries = differences(experiment, then)
     assert code == "code"
     assert libraries.startswith("libraries (torch 2.0.0 -> ")
 
 
 def test_what_has_no_effect_is_no_reason(load: Load) -> None:
-    then = facts(load({"training.threads": 2, "training.log_every": 1}).cell)
-    assert not any("parameters" in why for why in differences(load().cell, then))
+    then = facts(load({"training.threads": 2, "training.log_every": 1}).experiment)
+    assert not any("parameters" in why for why in differences(load().experiment, then))
 
 
 def test_the_most_similar_earlier_student_counts(load: Load) -> None:
     for change in ({"training.lr": 1e-3, "training.epochs": 1}, {"training.lr": 1e-3}):
-        finish_training(load(change).cell, "student")
-    assert why_stale(load().cell, EarlierStudents()) == ("parameters (training.lr)",)
+        finish_training(load(change).experiment, "student")
+    assert why_stale(load().experiment, EarlierStudents()) == ("parameters (training.lr)",)
 
 
 @pytest.mark.parametrize(
     "other", [{"seed": 1}, {"method.name": "kd"}, {"student.layers": 2}, {"teacher.seed": 1}]
 )
-def test_another_cell_is_no_earlier_student(load: Load, other: dict[str, Any]) -> None:
-    finish_training(load(other).cell, "student")
-    assert why_stale(load().cell, EarlierStudents()) == ()
+def test_another_experiment_is_no_earlier_student(load: Load, other: dict[str, Any]) -> None:
+    finish_training(load(other).experiment, "student")
+    assert why_stale(load().experiment, EarlierStudents()) == ()
 
 
 def test_a_folder_of_another_shape_is_passed_over_and_a_damaged_one_is_refused(load: Load) -> None:
-    folder = finish_training(load({"training.lr": 1e-3}).cell, "student")
+    folder = finish_training(load({"training.lr": 1e-3}).experiment, "student")
     (folder / "run.json").write_text("{}")
     with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
-        why_stale(load().cell, EarlierStudents())
+        why_stale(load().experiment, EarlierStudents())
     seal(folder, {"key": "1" * 64})
-    assert why_stale(load().cell, EarlierStudents()) == ()
+    assert why_stale(load().experiment, EarlierStudents()) == ()
 
 
 NOW = PresetInUse("tune-base-b", {"training.lr": 8e-4}, "tune-base-b: best of 2 trials")
@@ -109,17 +109,17 @@ def record_search(store: Path, name: str, lr: float) -> None:
 def test_a_student_of_another_preset(
     load: Load, then: float, preset: PresetInUse | None, why: str
 ) -> None:
-    made = load({"training.lr": then}).cell
+    made = load({"training.lr": then}).experiment
     finish_training(made, "student")
     record_search(made.store, "tune-base-a", 2e-4)
     record_search(made.store, "tune-base-b", 8e-4)
-    now = load({"training.lr": 8e-4 if preset else 3e-4}).cell
+    now = load({"training.lr": 8e-4 if preset else 3e-4}).experiment
     assert why_stale(now, EarlierStudents(), preset) == ("parameters (training.lr)", why)
 
 
 def test_a_student_of_the_same_preset_and_a_record_that_is_damaged(load: Load) -> None:
-    made = load({"training.lr": 8e-4, "training.epochs": 1}).cell
+    made = load({"training.lr": 8e-4, "training.epochs": 1}).experiment
     finish_training(made, "student")
     write_json(made.store / "08_reporting/searches/x.json", {"studies": [{"best": 1}]})
-    now = load({"training.lr": 8e-4}).cell
+    now = load({"training.lr": 8e-4}).experiment
     assert why_stale(now, EarlierStudents(), NOW) == ("parameters (training.epochs)",)

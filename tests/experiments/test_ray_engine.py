@@ -70,7 +70,7 @@ def test_a_grid_runs_on_ray_and_is_done_for_the_local_engine_too(
     # The keys are those that a local sweep plans with, so there is nothing left for it.
     again = kedro("sweep", "--engine=local", "--no-report", cwd=project)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "4 cells: 4 done" in again.stdout
+    assert "4 experiments: 4 done" in again.stdout
     assert students(project) == there
     assert list((project / "logs").glob("ray-*/sweep-worker-1.log"))
 
@@ -108,7 +108,7 @@ def test_a_killed_actor_costs_one_attempt_and_harms_nothing_else(project: Path) 
     said, _ = sweep.communicate(timeout=400)
     assert sweep.returncode == 0, said
     assert len(students(project)) == 4
-    assert {cell["state"] for cell in record(project)["cells"]} == {"done"}
+    assert {experiment["state"] for experiment in record(project)["cells"]} == {"done"}
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_after_stop_nothing_runs_and_nothing_is_left(project: Path) -> None:
 def test_a_gpu_that_is_not_there_is_refused_and_not_waited_for(project: Path, share: float) -> None:
     if os.path.exists("/dev/nvidia0"):
         pytest.skip("this machine has a GPU")
-    engine = RayEngine(project, None, 2, gpus_per_cell=share)
+    engine = RayEngine(project, None, 2, gpus_per_experiment=share)
     with pytest.raises(EngineLostError, match=f"2 workers need {2 * share:g} GPUs and Ray has 0"):
         engine.call(0, IMPOSSIBLE)
     engine.stop()

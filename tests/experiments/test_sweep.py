@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.experiments.conftest import MakeSweep, ToyEngine, finish_cell
+from tests.experiments.conftest import MakeSweep, ToyEngine, finish_experiment
 
 from alpkd_pipeline.experiments import campaign
 from alpkd_pipeline.experiments import sweep as run_module
@@ -34,14 +34,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> ToyEngine:
     return toy
 
 
-def test_the_plan_lists_every_cell_and_counts(
+def test_the_plan_lists_every_experiment_and_counts(
     sweep: MakeSweep, engine: ToyEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finish_cell(sweep().plan.cells[0].cell)
+    finish_experiment(sweep().plan.experiments[0].experiment)
     sweep().tell_plan("local", None)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["done: demo no_kd 2L s0", "todo: demo kd 2L s0"]
-    assert "12 cells: 1 done, 0 stale, 11 to do" in lines
+    assert "12 experiments: 1 done, 0 stale, 11 to do" in lines
     assert "beside them: 2 teachers, 2 sets of signals" in lines
     assert any(line.startswith("no estimate for 2 trainings") for line in lines)
     assert any(line.startswith("about ") for line in lines)
@@ -50,10 +50,10 @@ def test_the_plan_lists_every_cell_and_counts(
 
 def test_every_run_knows_its_sweep_and_no_key_does(sweep: MakeSweep) -> None:
     one = sweep()
-    assert {p.cell.params.run.group for p in one.plan.cells} == {one.name}
+    assert {p.experiment.params.run.group for p in one.plan.experiments} == {one.name}
     other = sweep(group="mine")
-    assert other.plan.cells[0].cell.params.run.group == "mine"
-    keys = [[p.cell.student_scores.key for p in s.plan.cells] for s in (one, other)]
+    assert other.plan.experiments[0].experiment.params.run.group == "mine"
+    keys = [[p.experiment.student_scores.key for p in s.plan.experiments] for s in (one, other)]
     assert keys[0] == keys[1]
 
 
@@ -66,7 +66,7 @@ def test_all_jobs_run_and_the_record_is_written(
     said = capsys.readouterr().out
     assert "[16/16] done: demo alp_kd 1L s1" in said
     (record,) = sweep_records(tmp_path / "store")
-    assert {cell["state"] for cell in record["cells"]} == {"done"}
+    assert {experiment["state"] for experiment in record["cells"]} == {"done"}
     assert record["started"] <= record["ended"]
     assert (record["env"], record["command"]) == (None, "kedro sweep")
     assert record["spec"]["methods"] == ["no_kd", "kd", "alp_kd"]
@@ -79,7 +79,9 @@ def test_a_sweep_holds_its_name_and_says_what_is_to_do_as_long_as_it_runs(
 
     def look(*_given: object) -> Ran:
         (record,) = sweep_records(store)
-        seen.append((busy(store), record["ended"], {cell["state"] for cell in record["cells"]}))
+        seen.append(
+            (busy(store), record["ended"], {experiment["state"] for experiment in record["cells"]})
+        )
         return Ran([], stopped=False)
 
     monkeypatch.setattr(run_module, "run_jobs", look)
@@ -101,8 +103,8 @@ def test_a_failure_gives_exit_code_1_and_its_line(
 
 
 def test_nothing_to_do_starts_nothing(sweep: MakeSweep, engine: ToyEngine) -> None:
-    for planned in sweep().plan.cells:
-        finish_cell(planned.cell)
+    for planned in sweep().plan.experiments:
+        finish_experiment(planned.experiment)
     assert sweep().run("local", None) == 0
     assert engine.began == []
 
@@ -120,7 +122,7 @@ def test_two_sweeps_of_one_second_have_names_of_their_own(
     assert [one.run("local", None) for one in both] == [0, 0]
     name = "sweep-base-20300102T000000Z"
     assert [one.name for one in both] == [name, f"{name}-2"]
-    assert {p.cell.params.run.group for p in both[1].plan.cells} == {f"{name}-2"}
+    assert {p.experiment.params.run.group for p in both[1].plan.experiments} == {f"{name}-2"}
     records = (tmp_path / "store" / "08_reporting" / "sweeps").glob("*.json")
     assert {json.loads(path.read_text())["id"] for path in records} == {name, f"{name}-2"}
 
@@ -191,7 +193,7 @@ def test_an_engine_that_is_lost_leaves_a_record_of_what_was_done(
     assert states["demo signals t1"] == "todo"
 
 
-def test_mlflow_hears_how_many_cells_failed(
+def test_mlflow_hears_how_many_experiments_failed(
     sweep: MakeSweep, engine: ToyEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.answers = {"demo kd 2L s1": [answer("failed", "diverged")]}

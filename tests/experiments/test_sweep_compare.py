@@ -16,17 +16,17 @@ from alpkd_pipeline.store.manifest import publish
 def test_the_page_of_the_present_comparison_or_none(load: Load, tmp_path: Path, page: str) -> None:
     configure_project("alpkd_pipeline")
     loader = load({"run.tracking": "off"})
-    params, cell = loader.params.plain(), loader.cell
+    params, experiment = loader.params.plain(), loader.experiment
     assert present_comparison(PROJECT, None, params) is None
     found = ComparisonDataset(
-        filepath=str(cell.comparison_path),
-        store=str(cell.store),
-        compare=cell.params.compare.model_dump_json(),
+        filepath=str(experiment.comparison_path),
+        store=str(experiment.store),
+        compare=experiment.params.compare.model_dump_json(),
     )
     work = tmp_path / "work"
     work.mkdir()
     (work / page).write_text("x")
-    publish(work, found.path, {"key": comparison_key(cell.store, Asked())})
+    publish(work, found.path, {"key": comparison_key(experiment.store, Asked())})
     assert present_comparison(PROJECT, None, params) == found.path / page
 
 

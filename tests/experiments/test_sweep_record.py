@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tests.experiments.conftest import finish_cell
+from tests.experiments.conftest import finish_experiment
 
 from alpkd_pipeline.experiments.jobs import Outcome
 from alpkd_pipeline.experiments.plan import Plan
@@ -19,8 +19,8 @@ def test_a_name_says_where_and_when() -> None:
     assert sweep_id(None, at, 2) == "sweep-base-20300102T030405Z-2"
 
 
-def test_a_record_says_what_became_of_cells_and_jobs(plan: MakePlan) -> None:
-    finish_cell(plan(seeds=[0]).cells[0].cell)
+def test_a_record_says_what_became_of_experiments_and_jobs(plan: MakePlan) -> None:
+    finish_experiment(plan(seeds=[0]).experiments[0].experiment)
     made = plan(seeds=[0])
     assert [c["state"] for c in facts(made, [])["cells"]] == ["done"] + 5 * ["todo"]
 
@@ -28,7 +28,9 @@ def test_a_record_says_what_became_of_cells_and_jobs(plan: MakePlan) -> None:
     outcomes = [Outcome(failed.job, "failed", 2.5, "diverged")]
     outcomes += [Outcome(step.job, "done", 1.0) for step in others]
     ended = facts(made, outcomes)
-    assert [c["key"] for c in ended["cells"]] == [p.cell.student.key for p in made.cells]
+    assert [c["key"] for c in ended["cells"]] == [
+        p.experiment.student.key for p in made.experiments
+    ]
     _, second, *_ = ended["cells"]
     assert second["coordinates"]["method"] == "kd"
     assert (second["state"], second["error"], second["seconds"]) == ("failed", "diverged", 2.5)

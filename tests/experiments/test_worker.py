@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import configure_project
 from kedro.io import DatasetError
-from tests.experiments.conftest import finish_cell
+from tests.experiments.conftest import finish_experiment
 from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.errors import LONGEST_ERROR, UserError
 from alpkd_pipeline.experiments.engines import LocalEngine
 from alpkd_pipeline.experiments.jobs import DONE, Job
 from alpkd_pipeline.experiments.worker import one_line, run_job
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 
 
 @pytest.fixture(autouse=True)
@@ -22,30 +22,30 @@ def _project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
 
 
-def cell_and_job(load: Load, expect: str | None = None) -> tuple[Cell, Job]:
+def experiment_and_job(load: Load, expect: str | None = None) -> tuple[Experiment, Job]:
     params = load({"run.tracking": "off"}).params
-    cell = Cell(params, PROJECT)
-    key = expect or cell.student_scores.key
-    return cell, Job(
+    experiment = Experiment(params, PROJECT)
+    key = expect or experiment.student_scores.key
+    return experiment, Job(
         "a", "distill", ("student_scores",), params.plain(), "", {"student_scores": key}
     )
 
 
 def test_what_is_there_is_not_made_again(load: Load) -> None:
-    cell, job = cell_and_job(load)
-    finish_cell(cell)
+    experiment, job = experiment_and_job(load)
+    finish_experiment(experiment)
     assert run_job(PROJECT, None, job) == DONE
 
 
 def test_another_key_than_planned_is_refused(load: Load, tmp_path: Path) -> None:
-    found = run_job(PROJECT, None, cell_and_job(load, expect="0" * 64)[1])
+    found = run_job(PROJECT, None, experiment_and_job(load, expect="0" * 64)[1])
     assert found["state"] == "failed"
     assert found["error"].startswith("code or data changed meanwhile: student_scores would be")
     assert not (tmp_path / "store" / "06_models").exists()
 
 
 def test_a_job_that_cannot_be_gives_an_answer(load: Load) -> None:
-    params = {**cell_and_job(load)[1].params, "seed": -1}
+    params = {**experiment_and_job(load)[1].params, "seed": -1}
     found = run_job(PROJECT, None, Job("a", "distill", ("student_scores",), params))
     assert found["state"] == "failed"
     assert "'seed' = -1" in found["error"]
@@ -77,7 +77,7 @@ def test_a_diverged_training_is_told_from_other_failures(
 
         return run
 
-    job = cell_and_job(load)[1]
+    job = experiment_and_job(load)[1]
     for cause, state in (
         (DivergedError("the loss became nan"), "diverged"),
         (UserError("no space left"), "failed"),

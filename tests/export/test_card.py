@@ -22,7 +22,7 @@ def card_of(folder: Path) -> str:
     assert not re.search(r"\bNone\b|\bnan\b|<[a-z/]|\{[{%]", body)
     assert "\n\n\n" not in body
     assert all(line[-1:] != " " for line in body.splitlines())
-    # Cells of a table are as many as its columns.
+    # Experiments of a table are as many as its columns.
     for table in re.findall(r"(?:^\|.*\|\n)+", body, re.MULTILINE):
         assert len({line.count("|") for line in table.splitlines()}) == 1, table
     return body

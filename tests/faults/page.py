@@ -47,7 +47,7 @@ def _order(row: dict[str, Any]) -> tuple[int, str]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    cells = (
+    experiments = (
         row["rows"],
         row["fault"],
         row["tries"],
@@ -57,7 +57,7 @@ def _line(row: dict[str, Any]) -> str:
         row["date"],
         row["commit"],
     )
-    return "| " + " | ".join(map(str, cells)) + " |"
+    return "| " + " | ".join(map(str, experiments)) + " |"
 
 
 def main(to: Path = PAGE) -> None:

@@ -145,9 +145,9 @@ def test_the_estimate_of_a_sweep(kind: str, clones: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["scores.json", "manifest.json of scores"])
-def test_a_cell_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
+def test_a_experiment_of_a_sweep(kind: str, stores: list[Path], small: str) -> None:
     place, file = KINDS[kind]
-    given = small.replace("student.layers=2,", "")  # a cell's own
+    given = small.replace("student.layers=2,", "")  # an experiment's own
 
     def judge(store: Path, code: int, said: str, hits: Sequence[Hit]) -> Iterator[str]:
         (hit,) = hits

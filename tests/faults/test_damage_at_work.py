@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.faults.damage import DAMAGES, Spoilt
 from tests.faults.record import counted, times
-from tests.faults.trainings import CELLS, World, difference, outcome, train
+from tests.faults.trainings import EXPERIMENTS, World, difference, outcome, train
 
 from alpkd_pipeline.store.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
 
@@ -42,7 +42,7 @@ def test_in_a_checkpoint(name: str, world: World) -> None:
                     found = next(good_checkpoints(folder))[1]
                 ok = found["steps"] == before or found == whole
                 tally.count(ok, f"a {how} in {name} of step {last} went unnoticed")
-    assert difference(ended(folder), world.undisturbed(CELLS[0])) == ""
+    assert difference(ended(folder), world.undisturbed(EXPERIMENTS[0])) == ""
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "run.json", ".best"])
@@ -50,7 +50,7 @@ def test_in_the_work_folder_of_a_training_that_goes_on(name: str, world: World) 
     """Damage between a kill and the next start, and what the training then comes to."""
     folder, rng = interrupted(world), random.Random(name)
     kept = shutil.copytree(folder, folder.parent / "kept")
-    wanted = world.undisturbed(CELLS[0])
+    wanted = world.undisturbed(EXPERIMENTS[0])
     fault = f"an interrupted training's {name} is damaged, then it goes on"
     with counted(f"damage-work-{name}", fault, "1, 3") as tally:
         for how, damaged in DAMAGES.items():
@@ -75,7 +75,7 @@ def test_in_the_work_folder_of_a_training_that_goes_on(name: str, world: World) 
 
 def interrupted(world: World) -> Path:
     """A training that was killed when it had two checkpoints and a best model."""
-    folder = world.begin(CELLS[0], "interrupted")
+    folder = world.begin(EXPERIMENTS[0], "interrupted")
     shutil.rmtree(folder.parent / "kept", ignore_errors=True)
     child = train(folder)
     while child.running():

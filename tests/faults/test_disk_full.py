@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.faults.commands import SMALL, distill, work_of
 from tests.faults.disks import Disk, disk_to_fill
 from tests.faults.record import counted, times
-from tests.faults.trainings import CELLS, World, difference, outcome, train
+from tests.faults.trainings import EXPERIMENTS, World, difference, outcome, train
 
 from alpkd_pipeline.store.checkpoints import CHECKPOINTS, good_checkpoints, steps_of
 from alpkd_pipeline.store.manifest import sha256_file
@@ -31,18 +31,20 @@ def one_line(said: str) -> bool:
 
 def test_while_a_training_writes(world: World, tmp_path: Path) -> None:
     rng = random.Random(11)
-    for cell in CELLS[:2]:
-        world.undisturbed(cell)
+    for experiment in EXPERIMENTS[:2]:
+        world.undisturbed(experiment)
     with (
         disk_to_fill(tmp_path / "disk", 64) as disk,
         counted("disk-full-training", "disk full at a random moment of a training", "6") as tally,
     ):
-        needs = {cell.name: needed(world, cell.name, disk) for cell in CELLS[:2]}
+        needs = {
+            experiment.name: needed(world, experiment.name, disk) for experiment in EXPERIMENTS[:2]
+        }
         full = 0
         for i in range(TRAININGS):
-            cell = CELLS[i % 2]
-            folder = world.begin(cell, "run", root=disk.folder)
-            disk.leave(int(rng.uniform(0.0, 0.98) * needs[cell.name]))
+            experiment = EXPERIMENTS[i % 2]
+            folder = world.begin(experiment, "run", root=disk.folder)
+            disk.leave(int(rng.uniform(0.0, 0.98) * needs[experiment.name]))
             first = train(folder)
             code, left, said = first.wait(), left_over(folder), first.said
             whole = steps_of(folder / CHECKPOINTS)
@@ -54,19 +56,19 @@ def test_while_a_training_writes(world: World, tmp_path: Path) -> None:
             if again.wait() != 0:
                 found = f"it does not go on: {again.said[-300:]}"
             else:
-                found = difference(outcome(folder), world.undisturbed(cell))
+                found = difference(outcome(folder), world.undisturbed(experiment))
             if code not in (0, 1) or (code and not one_line(said)):
                 found += f" code {code}, said: {said[-400:]}"
             if left or good != len(whole):
                 found += f" left: {left}, {good} of {len(whole)} checkpoints good"
-            tally.count(not found, f"{cell.name}: {found}")
+            tally.count(not found, f"{experiment.name}: {found}")
         tally.note = f"{full} of the trainings met the full disk, the others had just enough"
 
 
 def needed(world: World, name: str, disk: Disk) -> int:
     """Bytes that a training has on disk at most."""
-    cell = next(cell for cell in CELLS if cell.name == name)
-    folder = world.begin(cell, "run", root=disk.folder)
+    experiment = next(experiment for experiment in EXPERIMENTS if experiment.name == name)
+    folder = world.begin(experiment, "run", root=disk.folder)
     with disk.watched() as most:
         child = train(folder)
         assert child.wait() == 0, child.said

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.faults.forked import Child, fork
 from tests.faults.record import Tally, counted, times
-from tests.faults.trainings import CELLS, Cell, World, difference, outcome, train
+from tests.faults.trainings import EXPERIMENTS, Experiment, World, difference, outcome, train
 
 from alpkd_pipeline.store.checkpoints import BEST, CHECKPOINTS
 from alpkd_pipeline.store.manifest import is_complete
@@ -42,35 +42,37 @@ def files(folder: Path) -> list[str]:
 
 def test_killed_at_random(world: World) -> None:
     rng = random.Random(5)
-    for cell in CELLS:
-        world.undisturbed(cell)
+    for experiment in EXPERIMENTS:
+        world.undisturbed(experiment)
     with counted("kill-random", "SIGKILL at a random moment of a training", "1, 4, 5") as tally:
         inside, trainings = 0, 0
         while tally.tries < KILLS:
-            cell = CELLS[trainings % len(CELLS)]
+            experiment = EXPERIMENTS[trainings % len(EXPERIMENTS)]
             trainings += 1
-            longest = world.cpu[cell.name]
-            inside += chain(world, cell, tally, lambda c, _, s=longest: wait_at_random(c, s, rng))
-        names = ", ".join(cell.name for cell in CELLS)
+            longest = world.cpu[experiment.name]
+            inside += chain(
+                world, experiment, tally, lambda c, _, s=longest: wait_at_random(c, s, rng)
+            )
+        names = ", ".join(experiment.name for experiment in EXPERIMENTS)
         tally.note = f"{trainings} trainings ({names}), {inside} of the kills inside a save"
 
 
 def test_killed_inside_saves(world: World) -> None:
     rng = random.Random(6)
-    each = max(1, KILLS_IN_SAVES // len(CELLS))
+    each = max(1, KILLS_IN_SAVES // len(EXPERIMENTS))
     with counted("kill-save", "SIGKILL aimed at a save", "1, 2") as tally:
         inside, trainings = 0, 0
         while inside < KILLS_IN_SAVES:
-            cell = CELLS[trainings % len(CELLS)]
+            experiment = EXPERIMENTS[trainings % len(EXPERIMENTS)]
             trainings += 1
-            inside += chain(world, cell, tally, lambda c, f: wait_for_a_save(c, f, rng), each)
+            inside += chain(world, experiment, tally, lambda c, f: wait_for_a_save(c, f, rng), each)
         tally.note = f"{trainings} trainings, {inside} of the kills left a half-made save on disk"
     assert inside >= KILLS_IN_SAVES
 
 
 def chain(
     world: World,
-    cell: Cell,
+    experiment: Experiment,
     tally: Tally,
     wait: Callable[[Child, Path], None],
     patience: int = PATIENCE,
@@ -80,7 +82,7 @@ def chain(
     Returns:
         How many of the kills were inside a save.
     """
-    folder, kills, inside, said = world.begin(cell, "killed"), 0, 0, ""
+    folder, kills, inside, said = world.begin(experiment, "killed"), 0, 0, ""
     while True:
         child = train(folder)
         if kills < patience:
@@ -94,8 +96,8 @@ def chain(
         kills += 1
         inside += bool(half_saved(folder))
     ok = ended(code, said)
-    found = difference(outcome(folder), world.undisturbed(cell)) if ok else said[-300:]
-    tally.count(ok and not found, f"{cell.name} after {kills} kills: {found}", tries=kills)
+    found = difference(outcome(folder), world.undisturbed(experiment)) if ok else said[-300:]
+    tally.count(ok and not found, f"{experiment.name} after {kills} kills: {found}", tries=kills)
     return inside
 
 
@@ -173,23 +175,25 @@ def changes(event: str, args: tuple[Any, ...], folder: str) -> bool:
     return inside or (event in {"os.remove", "os.rmdir"} and args[-1] != -1)
 
 
-@pytest.mark.parametrize("cell", CELLS[:2], ids=lambda cell: cell.name)
-def test_killed_before_every_change_of_a_file(world: World, cell: Cell, tmp_path: Path) -> None:
-    whole = world.undisturbed(cell)
-    fault = f"SIGKILL before each change of a file ({cell.name})"
-    with counted(f"kill-each-file-{cell.name}", fault, "2") as tally:
+@pytest.mark.parametrize("experiment", EXPERIMENTS[:2], ids=lambda experiment: experiment.name)
+def test_killed_before_every_change_of_a_file(
+    world: World, experiment: Experiment, tmp_path: Path
+) -> None:
+    whole = world.undisturbed(experiment)
+    fault = f"SIGKILL before each change of a file ({experiment.name})"
+    with counted(f"kill-each-file-{experiment.name}", fault, "2") as tally:
         log = tmp_path / "count"
-        assert train_until(world.begin(cell, "counted"), None, log).wait() == 0
+        assert train_until(world.begin(experiment, "counted"), None, log).wait() == 0
         total = int(log.read_text())
         chosen = moments(total)
         for moment in chosen:
-            folder = world.begin(cell, "moment")
+            folder = world.begin(experiment, "moment")
             assert train_until(folder, moment).wait() == -signal.SIGKILL
             again = train(folder)
-            ok = ended(again.wait(), again.said) and is_complete(folder, cell.name)
+            ok = ended(again.wait(), again.said) and is_complete(folder, experiment.name)
             ok = ok and not (folder / CHECKPOINTS).exists()
             found = difference(outcome(folder), whole) if ok else again.said[-300:]
-            tally.count(ok and not found, f"{cell.name}, change {moment}: {found}")
+            tally.count(ok and not found, f"{experiment.name}, change {moment}: {found}")
         tally.note = f"{len(chosen)} of the {total} changes that a training makes"
 
 

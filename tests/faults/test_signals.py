@@ -12,7 +12,7 @@ import pytest
 from tests.databases import initialised_database
 from tests.faults.commands import Prepared, distill, wait_for_step, work_of
 from tests.faults.record import counted, times
-from tests.faults.trainings import CELLS, World, difference, outcome, steps_said, train
+from tests.faults.trainings import EXPERIMENTS, World, difference, outcome, steps_said, train
 from tests.servers import sqlite_rows
 
 from alpkd_pipeline.store.checkpoints import CHECKPOINTS, steps_of
@@ -32,9 +32,9 @@ def test_while_it_trains(world: World) -> None:
     with counted("signals-training", title, "12") as tally:
         longest = 0.0
         for i in range(TRIES):
-            cell, number = CELLS[i % len(CELLS)], list(CODES)[i % 2]
-            wanted = world.undisturbed(cell)
-            folder = world.begin(cell, "signalled")
+            experiment, number = EXPERIMENTS[i % len(EXPERIMENTS)], list(CODES)[i % 2]
+            wanted = world.undisturbed(experiment)
+            folder = world.begin(experiment, "signalled")
             child = train(folder)
             begin = rng.randrange(1, 8)
             while child.running() and steps_said(folder) < begin:
@@ -49,7 +49,7 @@ def test_while_it_trains(world: World) -> None:
             found = difference(outcome(folder), wanted) if ok else again.said[-300:]
             if code not in (0, CODES[number], -number) or "Traceback" in said:
                 found += f" code {code}: {said[-300:]}"
-            tally.count(not found, f"{cell.name}, {number.name}: {found}")
+            tally.count(not found, f"{experiment.name}, {number.name}: {found}")
         tally.note = f"saved and ended within {longest:.1f} s"
         assert longest < LIMIT
 

@@ -26,7 +26,7 @@ ROWS = {"train": 96, "dev": 48, "test": 8}
 
 
 @dataclass(frozen=True)
-class Cell:
+class Experiment:
     """A training to disturb.
 
     Attributes:
@@ -48,13 +48,13 @@ class Cell:
 
 
 NARROW = {"init": "random", "hidden_size": 32, "heads": 2, "intermediate_size": 64}
-CELLS = (
-    Cell("alp-projected", method={"projection": "linear"}, student=NARROW),
-    Cell("teacher", stage="teacher", training={"epochs": 2}),
-    Cell("alp-accumulating", seed=2, training={"accumulation": 2, "eval_every": 2}),
-    Cell("rail", method={"name": "rail_kd", "pooling": "mean"}, seed=3, cached=False),
-    Cell("tinybert", method={"name": "tinybert"}, seed=4, cached=False),
-    Cell("alp-bf16", seed=5, training={"precision": "bf16", "selection": "holdout"}),
+EXPERIMENTS = (
+    Experiment("alp-projected", method={"projection": "linear"}, student=NARROW),
+    Experiment("teacher", stage="teacher", training={"epochs": 2}),
+    Experiment("alp-accumulating", seed=2, training={"accumulation": 2, "eval_every": 2}),
+    Experiment("rail", method={"name": "rail_kd", "pooling": "mean"}, seed=3, cached=False),
+    Experiment("tinybert", method={"name": "tinybert"}, seed=4, cached=False),
+    Experiment("alp-bf16", seed=5, training={"precision": "bf16", "selection": "holdout"}),
 )
 """With learned parts, random layers, another precision, rows held out, in both stages."""
 
@@ -100,49 +100,52 @@ class World:
         run_stage(signals.begin(**inputs, teacher=self.teacher))
         (self.root / "modules").write_text("\n".join(sys.modules))
 
-    def begin(self, cell: Cell, name: str, root: Path | None = None) -> Path:
+    def begin(self, experiment: Experiment, name: str, root: Path | None = None) -> Path:
         """An empty run folder for a training; one that is there is removed.
 
         Args:
-            cell: the training.
+            experiment: the training.
             name: the folder's name.
             root: where it is made, unless among the others.
         """
         params = copy.deepcopy(PARAMS)
-        numbers = {"checkpoint_every": 1, "log_every": 2, "epochs": 3, **cell.training}
+        numbers = {"checkpoint_every": 1, "log_every": 2, "epochs": 3, **experiment.training}
         for block in (params, params["teacher"]):
             block["training"] = {**block["training"], **numbers}
-            block["seed"] = cell.seed
-        params["method"] |= cell.method
-        params["student"] |= cell.student
+            block["seed"] = experiment.seed
+        params["method"] |= experiment.method
+        params["student"] |= experiment.student
         facts = {
-            "stage": cell.stage,
-            "name": cell.name,
+            "stage": experiment.stage,
+            "name": experiment.name,
             "task": TASK.to_dict(),
             "params": params,
-            "identity": {"key": cell.name, "keys": {"encoded": "e", cell.stage: cell.name}},
+            "identity": {
+                "key": experiment.name,
+                "keys": {"encoded": "e", experiment.stage: experiment.name},
+            },
         }
         inputs = {"encoded": self.encoded, "model": DEMO_FOLDER}
-        if cell.stage == "student":
+        if experiment.stage == "student":
             inputs = {"encoded": self.encoded, "teacher": self.teacher}
-            if cell.cached:
+            if experiment.cached:
                 inputs["signals"] = self.signals
         folder = (root or self.root) / name
         shutil.rmtree(folder, ignore_errors=True)
         return Work(folder, facts).begin(**inputs)
 
-    def undisturbed(self, cell: Cell) -> dict[str, Any]:
+    def undisturbed(self, experiment: Experiment) -> dict[str, Any]:
         """What a training comes to when nothing happens to it; trained once."""
-        if cell.name not in self._outcomes:
-            folder = self.begin(cell, f"whole-{cell.name}")
+        if experiment.name not in self._outcomes:
+            folder = self.begin(experiment, f"whole-{experiment.name}")
             child, used = train(folder), 0.0
             while child.running():
                 used = max(used, child.cpu())
                 time.sleep(0.01)
             assert child.code == 0, child.said
-            self.cpu[cell.name] = used
-            self._outcomes[cell.name] = outcome(folder)
-        return self._outcomes[cell.name]
+            self.cpu[experiment.name] = used
+            self._outcomes[experiment.name] = outcome(folder)
+        return self._outcomes[experiment.name]
 
 
 def train(folder: Path) -> Child:

@@ -52,10 +52,10 @@ class Mutant:
     old: str
     new: str
     killers: tuple[str, ...]
-    subject: str
+    experiment_inputs: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.means} ({self.where})"
+        return f"{self.experiment_inputs}: {self.means} ({self.where})"
 
 
 def read_mutants(folder: Path = LISTS) -> list[Mutant]:

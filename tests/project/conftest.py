@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[2]
-Load = Callable[..., CellConfigLoader]
+Load = Callable[..., ExperimentConfigLoader]
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
@@ -31,9 +31,9 @@ def nested(flat: dict[str, Any]) -> dict[str, Any]:
 def load(tmp_path: Path) -> Load:
     """A loader of the project's conf/ with some parameters as from the command line."""
 
-    def make(flat: dict[str, Any] | None = None, env: str | None = None) -> CellConfigLoader:
+    def make(flat: dict[str, Any] | None = None, env: str | None = None) -> ExperimentConfigLoader:
         given = nested({"run.store": str(tmp_path / "store"), **(flat or {})})
-        return CellConfigLoader(
+        return ExperimentConfigLoader(
             str(PROJECT / "conf"), env=env, runtime_params=given, **CONFIG_LOADER_ARGS
         )
 

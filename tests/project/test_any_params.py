@@ -20,7 +20,7 @@ from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.grid import SweepSpec
 from alpkd_pipeline.project.check import check
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.project.params import Params, known_names
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -117,7 +117,7 @@ def loaded(line: str) -> Params:
     option = click.Option(["--params"])
     try:
         given = read_params(click.Context(click.Command("x")), option, line)
-        return CellConfigLoader(
+        return ExperimentConfigLoader(
             str(PROJECT / "conf"), runtime_params=given, **CONFIG_LOADER_ARGS
         ).params
     except click.UsageError as error:
@@ -136,7 +136,7 @@ def test_any_file_in_conf(tmp_path: Path, examples: int) -> None:
 
     def one(text: str) -> None:
         (tmp_path / "local" / "parameters.yml").write_text(text, "utf-8", "replace")
-        answer(lambda: CellConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params)
+        answer(lambda: ExperimentConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params)
 
     for_all(examples, texts, one)
 

@@ -1,4 +1,4 @@
-"""What the catalog is told about a cell."""
+"""What the catalog is told about an experiment."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.own_metrics import write_metric
 from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.project.catalog_values import RESULTS, CatalogValues, run_facts
-from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.config_loader import ConfigError
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.store.run_folder import input_place
 from alpkd_pipeline.tasks.metrics import folder_digest
 from alpkd_pipeline.tasks.sources import demo
@@ -22,48 +22,48 @@ PUBLISHED = ("student_onnx", "student_export")
 OF_TEACHER = ("teacher_evaluation", "teacher_latency")
 
 
-def lookup(cell: Cell, name: str) -> Any:
-    return CatalogValues(cell, lambda: None)(name)
+def lookup(experiment: Experiment, name: str) -> Any:
+    return CatalogValues(experiment, lambda: None)(name)
 
 
 def test_paths_are_text(load: Load) -> None:
-    cell = load().cell
-    assert lookup(cell, "student.path") == str(cell.student.path)
-    assert lookup(cell, "project") == str(PROJECT)
+    experiment = load().experiment
+    assert lookup(experiment, "student.path") == str(experiment.student.path)
+    assert lookup(experiment, "project") == str(PROJECT)
 
 
 def test_dotted_names_reach_into_the_parameters(load: Load) -> None:
-    cell = load({"seed": 3}).cell
-    assert lookup(cell, "params.seed") == 3
-    assert lookup(cell, "params.teacher.sha256") is None
-    assert lookup(cell, "needs_signals") is True
-    assert json.loads(lookup(cell, "student.artifact"))["key"] == cell.student.key
+    experiment = load({"seed": 3}).experiment
+    assert lookup(experiment, "params.seed") == 3
+    assert lookup(experiment, "params.teacher.sha256") is None
+    assert lookup(experiment, "needs_signals") is True
+    assert json.loads(lookup(experiment, "student.artifact"))["key"] == experiment.student.key
 
 
 def test_structures_are_json_text(load: Load) -> None:
-    cell = load().cell
-    assert json.loads(lookup(cell, "source_json"))["kind"] == "demo"
-    assert json.loads(lookup(cell, "task_json"))["label_names"] == ["negative", "positive"]
-    student = json.loads(lookup(cell, "student.artifact"))
-    assert student["run"] == json.loads(json.dumps(run_facts(cell, "student")))
-    assert student["expected"] == str(cell.student.path)
-    assert json.loads(lookup(cell, "experiment"))["artifacts"]["student"] == student
+    experiment = load().experiment
+    assert json.loads(lookup(experiment, "source_json"))["kind"] == "demo"
+    assert json.loads(lookup(experiment, "task_json"))["label_names"] == ["negative", "positive"]
+    student = json.loads(lookup(experiment, "student.artifact"))
+    assert student["run"] == json.loads(json.dumps(run_facts(experiment, "student")))
+    assert student["expected"] == str(experiment.student.path)
+    assert json.loads(lookup(experiment, "experiment"))["artifacts"]["student"] == student
 
 
 def test_an_experiment_has_its_parameters_and_places(load: Load) -> None:
-    cell = load({"run.tracking": "off", "run.experiment": "x"}).cell
-    found = json.loads(lookup(cell, "experiment"))
+    experiment = load({"run.tracking": "off", "run.experiment": "x"}).experiment
+    found = json.loads(lookup(experiment, "experiment"))
     assert found["params"]["run"]["tracking"] == "off"
-    assert found["params"] == json.loads(json.dumps(cell.params.plain()))
-    assert (found["project"], found["store"]) == (str(PROJECT), str(cell.store))
+    assert found["params"] == json.loads(json.dumps(experiment.params.plain()))
+    assert (found["project"], found["store"]) == (str(PROJECT), str(experiment.store))
     assert (found["preset"], found["title"]) == (None, None)
 
 
 def test_signals_that_nobody_reads_are_not_used(load: Load) -> None:
     for method, used in (("alp_kd", True), ("no_kd", False)):
-        cell = load({"method.name": method}).cell
-        assert json.loads(lookup(cell, "signals.artifact"))["used"] is used
-        assert json.loads(lookup(cell, "student.artifact"))["used"] is True
+        experiment = load({"method.name": method}).experiment
+        assert json.loads(lookup(experiment, "signals.artifact"))["used"] is used
+        assert json.loads(lookup(experiment, "student.artifact"))["used"] is True
 
 
 @pytest.mark.parametrize(
@@ -88,81 +88,87 @@ def test_an_order_is_for_a_stage_and_what_follows(load: Load, force: str, again:
     assert {name for name, facts in found.items() if facts["order"] is not None} == again
     assert len({facts["order"] for facts in found.values()} - {None}) <= 1
     assert "force" not in loader["parameters"]
-    assert "force" not in loader.cell.command
+    assert "force" not in loader.experiment.command
 
 
 def test_an_unknown_stage_is_refused(load: Load) -> None:
     with pytest.raises(ConfigError, match="--force student: unknown stage; use data_prep"):
-        _ = load({"force": "student"}).cell
+        _ = load({"force": "student"}).experiment
 
 
 @pytest.mark.parametrize("name", ["nothing", "student.nothing", "params.nothing"])
 def test_a_name_that_means_nothing(load: Load, name: str) -> None:
     with pytest.raises(AttributeError, match="nothing"):
-        lookup(load().cell, name)
+        lookup(load().experiment, name)
 
 
 def test_facts_of_a_student(load: Load) -> None:
-    cell = load({"method.name": "kd", "seed": 2}).cell
-    facts = run_facts(cell, "student")
+    experiment = load({"method.name": "kd", "seed": 2}).experiment
+    facts = run_facts(experiment, "student")
     assert facts["stage"] == "student"
-    assert facts["name"] == f"demo-12to4-kd-s2-{cell.student.key[:4]}"
+    assert facts["name"] == f"demo-12to4-kd-s2-{experiment.student.key[:4]}"
     assert facts["params"]["method"]["name"] == "kd"
-    assert facts["identity"]["key"] == cell.student.key
+    assert facts["identity"]["key"] == experiment.student.key
     assert facts["identity"]["teacher_layers"] == 12
     assert facts["command"].startswith("kedro run --pipeline=distill --params=")
     assert "4 layers by kd, seed 2" in facts["description"]
 
 
 def test_trainings_name_their_raw_data(load: Load) -> None:
-    cell = load().cell
+    experiment = load().experiment
     for name in ("teacher", "student"):
-        assert run_facts(cell, name)["source"] == {"kind": "demo", "sha256": demo.digest()}
-    assert "source" not in run_facts(cell, "signals")
+        assert run_facts(experiment, name)["source"] == {"kind": "demo", "sha256": demo.digest()}
+    assert "source" not in run_facts(experiment, "signals")
 
 
 def test_facts_name_every_key_upstream(load: Load) -> None:
-    cell = load().cell
-    keys = run_facts(cell, "student_scores")["identity"]["keys"]
+    experiment = load().experiment
+    keys = run_facts(experiment, "student_scores")["identity"]["keys"]
     stages = ("splits", "encoded", "teacher", "signals", "student", "student_scores")
-    assert keys == {name: cell.stage(name).key for name in stages}
-    assert set(run_facts(cell, "teacher")["identity"]["keys"]) == {"splits", "encoded", "teacher"}
+    assert keys == {name: experiment.stage(name).key for name in stages}
+    assert set(run_facts(experiment, "teacher")["identity"]["keys"]) == {
+        "splits",
+        "encoded",
+        "teacher",
+    }
 
 
 def test_only_trainings_say_how_to_repeat_them(load: Load) -> None:
-    cell = load().cell
+    experiment = load().experiment
     told = {
-        n for n in ("teacher", "student", "signals", "splits") if "command" in run_facts(cell, n)
+        n
+        for n in ("teacher", "student", "signals", "splits")
+        if "command" in run_facts(experiment, n)
     }
     assert told == {"teacher", "student"}
 
 
 def test_nothing_says_where_results_or_tracking_lie(load: Load) -> None:
     secret = "http://user:c4n4ry@server"
-    cell = load({"run.tracking": secret}).cell
+    experiment = load({"run.tracking": secret}).experiment
     for name in ("splits", "teacher", "student", "student_scores"):
-        text = json.dumps(json.loads(lookup(cell, f"{name}.artifact"))["run"])
+        text = json.dumps(json.loads(lookup(experiment, f"{name}.artifact"))["run"])
         assert "c4n4ry" not in text
-        assert str(cell.store) not in text
+        assert str(experiment.store) not in text
         assert "run" not in json.loads(text)["params"]
 
 
 def test_evaluations_alone_know_the_metrics_of_a_user_s_own(load: Load, tmp_path: Path) -> None:
     folder = write_metric(tmp_path / "mine")
-    cell = load({"task.metrics": ["accuracy", str(folder), "f1_macro"]}).cell
+    experiment = load({"task.metrics": ["accuracy", str(folder), "f1_macro"]}).experiment
     for name in ("teacher", "student", "student_scores", "student_evaluation"):
-        facts = run_facts(cell, name)
+        facts = run_facts(experiment, name)
         assert facts["task"]["metrics"] == ("accuracy", "f1_macro")
         assert facts["params"]["task"]["metrics"] == ["accuracy", "f1_macro"]
         assert ("metrics" in facts) == (name == "student_evaluation")
-    ((place, digest),) = run_facts(cell, "student_evaluation")["metrics"].items()
+    ((place, digest),) = run_facts(experiment, "student_evaluation")["metrics"].items()
     assert digest == folder_digest(folder)
     assert not Path(place).is_absolute()
-    cell.student_evaluation.work.mkdir(parents=True)
-    assert input_place(cell.student_evaluation.work, place) == folder
+    experiment.student_evaluation.work.mkdir(parents=True)
+    assert input_place(experiment.student_evaluation.work, place) == folder
 
 
 def test_metrics_that_nobody_named_stay_unnamed(load: Load) -> None:
-    facts = run_facts(load().cell, "student_evaluation")
+    facts = run_facts(load().experiment, "student_evaluation")
     assert facts["params"]["task"]["metrics"] is None
     assert "metrics" not in facts

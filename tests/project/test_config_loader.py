@@ -9,7 +9,7 @@ from tests.names import folder_names
 from tests.project.conftest import PROJECT, Load
 from tests.properties import for_all
 
-from alpkd_pipeline.project.config_loader import CellConfigLoader, ConfigError
+from alpkd_pipeline.project.config_loader import ConfigError, ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
 
@@ -87,7 +87,7 @@ def test_a_folder_that_kedro_wants_is_named(tmp_path: Path, missing: str) -> Non
     conf = tmp_path / "conf"
     if missing == "local":
         shutil.copytree(PROJECT / "conf" / "base", conf / "base")
-    loader = CellConfigLoader(str(conf), env=None, **CONFIG_LOADER_ARGS)
+    loader = ExperimentConfigLoader(str(conf), env=None, **CONFIG_LOADER_ARGS)
     with pytest.raises(ConfigError) as caught:
         _ = loader["parameters"]
     line = caught.value.format_message()
@@ -97,13 +97,13 @@ def test_a_folder_that_kedro_wants_is_named(tmp_path: Path, missing: str) -> Non
 def test_a_conf_without_parameters_says_what_is_missing(tmp_path: Path) -> None:
     for name in ("base", "local"):
         (tmp_path / name).mkdir()
-    loader = CellConfigLoader(str(tmp_path), env=None, **CONFIG_LOADER_ARGS)
+    loader = ExperimentConfigLoader(str(tmp_path), env=None, **CONFIG_LOADER_ARGS)
     with pytest.raises(ConfigError, match="cannot be read: No files of YAML or JSON format found"):
         _ = loader["parameters"]
 
 
 def test_an_environment_where_there_is_no_conf(tmp_path: Path) -> None:
-    loader = CellConfigLoader(str(tmp_path / "conf"), env="paper", **CONFIG_LOADER_ARGS)
+    loader = ExperimentConfigLoader(str(tmp_path / "conf"), env="paper", **CONFIG_LOADER_ARGS)
     with pytest.raises(ConfigError, match=r"no configuration environment 'paper'.*are: none\)"):
         _ = loader["parameters"]
 
@@ -135,7 +135,7 @@ def test_a_file_that_holds_no_mapping_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
     (tmp_path / "base" / "parameters.yml").write_text("12\n")
     with pytest.raises(ConfigError, match="cannot be put together") as caught:
-        _ = CellConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
+        _ = ExperimentConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
     assert "\n" not in caught.value.format_message()
 
 
@@ -145,7 +145,7 @@ def test_a_key_in_two_files_is_one_line(tmp_path: Path) -> None:
     for name in ("parameters.yml", "parameters_too.yml"):
         (tmp_path / "base" / name).write_text("seed: 1\n")
     with pytest.raises(ConfigError, match="Duplicate keys found") as caught:
-        _ = CellConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
+        _ = ExperimentConfigLoader(str(tmp_path), **CONFIG_LOADER_ARGS).params
     assert "\n" not in caught.value.format_message()
 
 
@@ -179,7 +179,7 @@ def test_an_environment_adds_to_base(load: Load) -> None:
 
 def test_the_command_repeats_environment_and_parameters(load: Load) -> None:
     loader = load({"seed": 3, "method.name": "kd"}, env="minilm")
-    assert loader.cell.command == (
+    assert loader.experiment.command == (
         "kedro run --pipeline=distill --env=minilm --params=seed=3,method.name=kd"
     )
 
@@ -187,7 +187,9 @@ def test_the_command_repeats_environment_and_parameters(load: Load) -> None:
 def test_conf_is_read_below_folders_of_any_name(tmp_path: Path) -> None:
     def configured(conf: Path, env: str | None = None) -> tuple[dict, list[str]]:
         given = {"run": {"store": str(tmp_path / "store")}}
-        loader = CellConfigLoader(str(conf), env=env, runtime_params=given, **CONFIG_LOADER_ARGS)
+        loader = ExperimentConfigLoader(
+            str(conf), env=env, runtime_params=given, **CONFIG_LOADER_ARGS
+        )
         return loader["parameters"], sorted(loader["catalog"])
 
     expected = configured(PROJECT / "conf", "minilm")
@@ -211,7 +213,7 @@ def test_only_what_follows_the_environment_is_a_pattern(tmp_path: Path) -> None:
     (tmp_path / "a" / "conf" / "base").mkdir(parents=True)
     (tmp_path / "a" / "conf" / "base" / "parameters.yml").write_text("")
     (conf / "local").mkdir()
-    loader = CellConfigLoader(str(conf), runtime_params={}, **CONFIG_LOADER_ARGS)
+    loader = ExperimentConfigLoader(str(conf), runtime_params={}, **CONFIG_LOADER_ARGS)
     base = conf / "base"
 
     def found(pattern: str) -> list[str]:

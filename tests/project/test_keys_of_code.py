@@ -11,7 +11,7 @@ import pytest
 from tests.project.conftest import Load
 
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.project import cell as cell_module
+from alpkd_pipeline.project import experiment as experiment_module
 from alpkd_pipeline.store import fingerprint
 from alpkd_pipeline.store.code_graph import LOOSE, WHOLE, CodeFacts, CodeGraph
 from alpkd_pipeline.tasks.sources import demo
@@ -80,7 +80,7 @@ def moved(
     def keys(root: Path) -> dict[str, str]:
         monkeypatch.setattr(fingerprint, "PACKAGE_ROOT", root)
         monkeypatch.setattr(demo, "FOLDER", root / "tasks/sources/demo_sentences")
-        return {name: load().cell.stage(name).key for name in STAGES}
+        return {name: load().experiment.stage(name).key for name in STAGES}
 
     def find(edit: Callable[[Tree], None]) -> set[str]:
         root = Path(shutil.copytree(original, tmp_path / "alpkd_pipeline"))
@@ -242,24 +242,24 @@ def test_a_change_moves_what_it_reaches(moved: Moved, name: str) -> None:
 def test_all_of_a_key_s_code_can_be_resolved(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for where a method's class is found by its text: that class is an entry itself."""
     entries: set[str] = set()
-    digest = cell_module.code_digest
+    digest = experiment_module.code_digest
 
     def noted(given: tuple[str, ...], *more: object) -> str:
         entries.update(given)
         return digest(given, *more)
 
-    monkeypatch.setattr(cell_module, "code_digest", noted)
+    monkeypatch.setattr(experiment_module, "code_digest", noted)
     for method in METHODS:
-        cell = load({"method.name": method}).cell
+        experiment = load({"method.name": method}).experiment
         for name in STAGES:
-            cell.stage(name)
-    _ = load({"teacher.finetuned": True}).cell.teacher
+            experiment.stage(name)
+    _ = load({"teacher.finetuned": True}).experiment.teacher
     entries |= {f"alpkd_pipeline.tasks.sources.{kind}.load" for kind in ("hub", "folder", "table")}
-    graph = CodeGraph(fingerprint.PACKAGE_ROOT, CodeFacts(None), cell_module.NO_RESULT)
+    graph = CodeGraph(fingerprint.PACKAGE_ROOT, CodeFacts(None), experiment_module.NO_RESULT)
     places = graph.reached(sorted(entries))
     loose = {str(place) for place in places if place.name in (WHOLE, LOOSE)}
     assert loose == {"alpkd_pipeline.distillation.registry.*"}
     assert len(entries) > len({row.class_name for row in METHODS.values()}) + 10
     names = {place.module for place in places}
     assert not {name for name in names if name.startswith("alpkd_pipeline.store")}
-    assert not {str(place) for place in places} & set(cell_module.NO_RESULT)
+    assert not {str(place) for place in places} & set(experiment_module.NO_RESULT)

@@ -13,7 +13,7 @@ from tests.project.test_params import with_changes
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.check import Conf, check
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.project.presets import Preset, read_presets
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 
@@ -43,11 +43,11 @@ def test_the_command_line_wins_over_it() -> None:
 @pytest.mark.parametrize(
     "where", [{**KD, "layers": 2}, {**KD, "method": "pkd"}, {**KD, "task": "rte"}]
 )
-def test_other_cells_are_left_alone(where: dict[str, Any]) -> None:
+def test_other_experiments_are_left_alone(where: dict[str, Any]) -> None:
     assert check(raw([{**ENTRY, "where": where}])) == check(raw())
 
 
-def test_lists_and_fewer_coordinates_match_more_cells() -> None:
+def test_lists_and_fewer_coordinates_match_more_experiments() -> None:
     wide = {"where": {"method": ["kd", "pkd"]}, "set": {"training.lr": 5e-4}}
     assert check(raw([wide])).training.lr == 5e-4
 
@@ -64,7 +64,7 @@ def test_what_is_on_top_decides_which_entry_matches() -> None:
     assert check(values).training.lr == 1e-4
 
 
-def test_an_entry_can_be_left_out_for_its_own_cells() -> None:
+def test_an_entry_can_be_left_out_for_its_own_experiments() -> None:
     other = {"where": {"task": "demo"}, "set": {"method.beta": 0.4}}
     params = Conf(raw([ENTRY, other])).without_tuned(KD).params({})
     assert (params.training.lr, params.method.beta) == (1e-4, 0.4)
@@ -83,31 +83,31 @@ def conf(tmp_path: Path) -> Path:
     return tmp_path / "conf"
 
 
-def tuned_loader(conf: Path, tmp_path: Path, flat: dict[str, Any]) -> CellConfigLoader:
+def tuned_loader(conf: Path, tmp_path: Path, flat: dict[str, Any]) -> ExperimentConfigLoader:
     given = nested({"run.store": str(tmp_path / "store"), **flat})
-    return CellConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+    return ExperimentConfigLoader(str(conf), runtime_params=given, **CONFIG_LOADER_ARGS)
 
 
 def test_the_preset_in_conf_reaches_kedro_run(conf: Path, tmp_path: Path) -> None:
-    cell = {"method.name": "kd", "student.layers": 2}
-    found = tuned_loader(conf, tmp_path, cell)["parameters"]
+    experiment = {"method.name": "kd", "student.layers": 2}
+    found = tuned_loader(conf, tmp_path, experiment)["parameters"]
     assert (found["training"]["lr"], found["method"]["temperature"]) == (7e-4, 3.0)
     assert "tuned" not in found
-    asked = tuned_loader(conf, tmp_path, {**cell, "training.lr": 2e-4})["parameters"]
+    asked = tuned_loader(conf, tmp_path, {**experiment, "training.lr": 2e-4})["parameters"]
     assert (asked["training"]["lr"], asked["method"]["temperature"]) == (2e-4, 3.0)
 
 
-def test_keys_of_the_tuned_cells_change_and_no_others(
+def test_keys_of_the_tuned_experiments_change_and_no_others(
     conf: Path, tmp_path: Path, load: Load
 ) -> None:
-    cells = [{"method.name": m, "student.layers": n} for m in ("kd", "pkd") for n in (2, 4)]
-    plain = [load(cell).cell for cell in cells]
-    tuned = [tuned_loader(conf, tmp_path, cell).cell for cell in cells]
+    experiments = [{"method.name": m, "student.layers": n} for m in ("kd", "pkd") for n in (2, 4)]
+    plain = [load(experiment).experiment for experiment in experiments]
+    tuned = [tuned_loader(conf, tmp_path, experiment).experiment for experiment in experiments]
     changed = [a.student.key != b.student.key for a, b in zip(plain, tuned, strict=True)]
     assert changed == [True, False, False, False]
     assert all(a.teacher.key == b.teacher.key for a, b in zip(plain, tuned, strict=True))
-    # The same values by hand are the same cell.
-    by_hand = load({**cells[0], "training.lr": 7e-4, "method.temperature": 3.0}).cell
+    # The same values by hand are the same experiment.
+    by_hand = load({**experiments[0], "training.lr": 7e-4, "method.temperature": 3.0}).experiment
     assert by_hand.student.key == tuned[0].student.key
 
 

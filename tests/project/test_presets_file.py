@@ -29,7 +29,7 @@ def test_a_file_is_made_with_a_word_about_itself(tmp_path: Path) -> None:
     assert read(path) == [{"where": KD.where, "set": {"training.lr": 1e-5}, "by": "search a"}]
 
 
-def test_entries_of_the_same_cells_are_replaced_and_others_stay(tmp_path: Path) -> None:
+def test_entries_of_the_same_experiments_are_replaced_and_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "tuned.yml"
     write_presets(path, [KD, PKD])
     write_presets(path, [Preset(KD.where, {"method.eta": 0.5}, "search b")])

@@ -16,13 +16,13 @@ ENTRY = {
 }
 
 
-def of_cell(*entries: dict[str, Any], **given: Any) -> PresetInUse | None:
+def of_experiment(*entries: dict[str, Any], **given: Any) -> PresetInUse | None:
     values = with_changes({"student.layers": 4, "method": {"name": "kd"}})
     return Conf({**values, "tuned": list(entries)}).preset_of(given)
 
 
 def test_a_preset_in_use_says_what_it_sets_and_where_it_comes_from() -> None:
-    found = of_cell(ENTRY)
+    found = of_experiment(ENTRY)
     assert found is not None
     assert found.name == "tune-base-32c1e07c"
     assert str(found) == (
@@ -39,19 +39,19 @@ def test_a_preset_in_use_says_what_it_sets_and_where_it_comes_from() -> None:
         {"training": {"lr": 1e-4}, "method": {"temperature": 5.0}},
     ],
 )
-def test_none_is_in_use_for_another_cell_or_where_the_command_line_wins(given: Any) -> None:
-    assert of_cell(ENTRY, **given) is None
+def test_none_is_in_use_for_another_experiment_or_where_the_command_line_wins(given: Any) -> None:
+    assert of_experiment(ENTRY, **given) is None
 
 
 def test_what_the_command_line_sets_is_not_the_preset_s() -> None:
-    found = of_cell(ENTRY, training={"lr": 1e-4})
+    found = of_experiment(ENTRY, training={"lr": 1e-4})
     assert found is not None
     assert found.settings == {"method.temperature": 5.0}
 
 
 def test_the_later_of_two_presets_wins() -> None:
     by_hand = {"where": {"method": "kd"}, "set": {"training.lr": 1e-3}}
-    found = of_cell(ENTRY, by_hand)
+    found = of_experiment(ENTRY, by_hand)
     assert found is not None
     assert found.settings == {"training.lr": 1e-3, "method.temperature": 5.0}
     assert found.name == "tuned, by hand+tune-base-32c1e07c"

@@ -12,8 +12,8 @@ from tests.disks import small_disk
 from tests.steps.chain import EVERYTHING, World
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.project.experiment_inputs import parse_force
 from alpkd_pipeline.project.runner import StageRunner
-from alpkd_pipeline.project.subject import parse_force
 from alpkd_pipeline.store.manifest import is_complete
 
 

@@ -7,15 +7,15 @@ import torch
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.runner import check_devices
-from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.artifact import ResolvedExperiment
 
 GONE = f"cuda:{torch.cuda.device_count()}"
 """A device that no machine has under this number."""
 
 
-def experiment(student: str = "auto", teacher: str = "auto") -> Experiment:
+def experiment(student: str = "auto", teacher: str = "auto") -> ResolvedExperiment:
     params = {"training": {"device": student}, "teacher": {"training": {"device": teacher}}}
-    return Experiment({}, params, Path(), Path())
+    return ResolvedExperiment({}, params, Path(), Path())
 
 
 @pytest.mark.parametrize("asked", [{"student": GONE}, {"teacher": GONE}])

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from tests.project.conftest import PROJECT, Load
 
-from alpkd_pipeline.project import cell as cell_module
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.subject import SharedFacts
+from alpkd_pipeline.project import experiment as experiment_module
+from alpkd_pipeline.project.experiment import Experiment
+from alpkd_pipeline.project.experiment_inputs import SharedFacts
 
 
 def test_a_fact_is_found_out_once_and_a_failure_again() -> None:
@@ -50,27 +50,27 @@ CHANGES: list[dict[str, object]] = [
 ]
 
 
-def test_cells_that_share_facts_have_the_keys_of_cells_that_do_not(load: Load) -> None:
+def test_experiments_that_share_facts_have_the_keys_of_experiments_that_do_not(load: Load) -> None:
     shared = SharedFacts()
     for change in CHANGES:
-        alone = load(change).cell
-        together = Cell(alone.params, PROJECT, facts=shared)
+        alone = load(change).experiment
+        together = Experiment(alone.params, PROJECT, facts=shared)
         assert [vars(together.stage(n)) for n in STAGES] == [vars(alone.stage(n)) for n in STAGES]
 
 
-def test_files_are_looked_at_once_for_many_cells(
+def test_files_are_looked_at_once_for_many_experiments(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    digest = cell_module.code_digest
+    digest = experiment_module.code_digest
 
     def counted(*given: object) -> str:
         looked.append("code")
         return digest(*given)
 
-    monkeypatch.setattr(cell_module, "code_digest", counted)
+    monkeypatch.setattr(experiment_module, "code_digest", counted)
     shared, params = SharedFacts(), load().params
-    _ = Cell(params, PROJECT, facts=shared).student_scores
+    _ = Experiment(params, PROJECT, facts=shared).student_scores
     first = len(looked)
-    _ = Cell(load({"seed": 1}).params, PROJECT, facts=shared).student_scores
+    _ = Experiment(load({"seed": 1}).params, PROJECT, facts=shared).student_scores
     assert first == len(looked) > 3

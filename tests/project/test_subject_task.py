@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.project.experiment_inputs import KNOWN, define_task
 from alpkd_pipeline.project.params import TaskParams
-from alpkd_pipeline.project.subject import KNOWN, define_task
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
 from alpkd_pipeline.tasks.task import Task

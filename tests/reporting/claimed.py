@@ -57,20 +57,20 @@ def study(
     `change` edits the parameters and the run.json of every student; `place` is where its scores
     go.
     """
-    store, cells = Store(root), []
+    store, experiments = Store(root), []
     # Keys of results are counted on: those of other stores are others.
     store._made = 1000 * (zlib.crc32(root.name.encode()) % 1_000_000)
     for task, metrics in tasks.items():
         for teacher in range(teachers):
             taught(store, task, metrics, teacher, rows)
     for values in product(tasks, methods, layers, range(seeds), range(teachers)):
-        cell = dict(zip(PLACES, values, strict=True))
-        key = sha256(f"{cell} {change.__name__}".encode()).hexdigest()
-        cells.append({"key": key, "coordinates": cell, "state": "done"})
+        experiment = dict(zip(PLACES, values, strict=True))
+        key = sha256(f"{experiment} {change.__name__}".encode()).hexdigest()
+        experiments.append({"key": key, "coordinates": experiment, "state": "done"})
         if values[:4] not in missing:
-            student(store, tasks[cell["task"]], cell, key, rows, change, place)
+            student(store, tasks[experiment["task"]], experiment, key, rows, change, place)
     if planned:
-        record = {"id": "grid", "started": "2026-01-01", "cells": cells}
+        record = {"id": "grid", "started": "2026-01-01", "cells": experiments}
         write_json(root / SWEEPS / "grid.json", record)
     return store
 
@@ -97,26 +97,29 @@ def taught(store: Store, task: str, metrics: Sequence[str], seed: int, rows: int
 def student(
     store: Store,
     metrics: Sequence[str],
-    cell: Mapping[str, Any],
+    experiment: Mapping[str, Any],
     key: str,
     rows: int,
     change: Change = lambda params, run: None,
     place: str = SCORES[0],
 ) -> Path:
     """A student at a place in a grid, with an event log and its scores."""
-    task, seed, teacher = cell["task"], cell["seed"], cell["teacher_seed"]
+    task, seed, teacher = experiment["task"], experiment["seed"], experiment["teacher_seed"]
 
     def placed(params: dict[str, Any], run: dict[str, Any]) -> None:
         params["task"]["name"] = task
-        params["method"]["name"], params["student"]["layers"] = cell["method"], cell["layers"]
+        params["method"]["name"], params["student"]["layers"] = (
+            experiment["method"],
+            experiment["layers"],
+        )
         params["teacher"]["seed"] = teacher
         run["task"] |= described(task, metrics)
         keys = {"encoded": data_key(task), "teacher": teacher_key(task, teacher)}
         run["identity"]["keys"] |= keys
         change(params, run)
 
-    draw = (zlib.crc32(f"{cell['method']} {cell['layers']}".encode()), seed, teacher)
-    said = answers(task, metrics, ERRS.get(cell["method"], 0.2), draw, rows)
+    draw = (zlib.crc32(f"{experiment['method']} {experiment['layers']}".encode()), seed, teacher)
+    said = answers(task, metrics, ERRS.get(experiment["method"], 0.2), draw, rows)
     scores = scores_of(metrics, *said)
     folder = store.student(seed, key=key, change=placed, p50_ms=3.0 + seed)
     found = {**RIGHT_SHAPE, "scores": {"dev": scores}, "seconds": 7.0 + seed}

@@ -137,8 +137,8 @@ def signals(root: Path, key: str = "5" * 64, rows: int = 100) -> Path:
 
 def sweep(root: Path, name: str, keys: Sequence[str], started: str = "2026-01-01") -> None:
     """The record of a sweep."""
-    cells = [{"key": key, "state": "done"} for key in keys]
-    record = {"id": name, "started": started, "cells": cells}
+    experiments = [{"key": key, "state": "done"} for key in keys]
+    record = {"id": name, "started": started, "cells": experiments}
     write_json(root / SWEEPS / f"{name}.json", record)
 
 

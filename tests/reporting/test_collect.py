@@ -204,12 +204,12 @@ def test_a_seed_that_occurs_twice_shows_an_unrecorded_difference(store):
     assert gather(store.root).runs["group"].nunique() == 3
 
 
-def test_the_same_seed_as_a_rerun_leaves_the_cells_alone(store):
+def test_the_same_seed_as_a_rerun_leaves_the_experiments_alone(store):
     store.student(0)
     store.student(1)
     store.student(1, generation="rerun")
-    cells = gather(store.root).runs.query("generation == 'cell'")
-    assert cells["group"].nunique() == 1
+    experiments = gather(store.root).runs.query("generation == 'experiment'")
+    assert experiments["group"].nunique() == 1
 
 
 def test_order_is_depth_then_method_then_seed(store):

@@ -30,7 +30,9 @@ def _slower(params, run):
 
 @pytest.fixture
 def full_store(store):
-    """Three seeds of one cell, one seed with another learning rate, two of a shallow student."""
+    """Three seeds of one experiment, one seed with another learning rate, two of a shallow
+    student.
+    """
     store.teacher(accuracy=0.9, p50_ms=12.0)
     for seed, accuracy in enumerate((0.80, 0.82, 0.84)):
         store.student(seed, accuracy, accuracy + 0.05, p50_ms=4.0, seconds=7.0 + seed)
@@ -184,9 +186,9 @@ def test_a_teacher_for_each_seed_does_not_part_the_seeds(store):
         for line in page.splitlines()
         if line.startswith("| kd ") and "±" in line and "0.81" in line
     )
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[2:4] == ["3", "0.8100 ± 0.0100"]
-    assert "student and teacher seeds" in cells
+    experiments = [experiment.strip() for experiment in row.strip("|").split("|")]
+    assert experiments[2:4] == ["3", "0.8100 ± 0.0100"]
+    assert "student and teacher seeds" in experiments
 
 
 def test_teachers_of_other_training_are_told_apart(store):
@@ -229,7 +231,7 @@ def test_errors_are_written_as_they_are(store, tmp_path):
     errors(store)
     write_comparison(Sources(gather(store.root)), tmp_path / "out")
     page = (tmp_path / "out" / "comparison.md").read_text()
-    words = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
+    words = [[experiment.strip() for experiment in line.split("|")] for line in page.splitlines()]
     assert ["", "alp_kd", "**0.502 ± 0.001**", ""] in words
     assert ["", "kd", "0.552 ± 0.002", ""] in words
     # Seeds 0 to 3: 1 - 3, 3 - 0, 0 - 2 and 2 - 4 thousandths besides the 0.05.

@@ -17,29 +17,29 @@ def test_methods_of_one_setting_share_it_and_are_arms_of_their_own(store):
     )
 
 
-def test_a_trial_does_not_change_what_a_cell_is_called(store):
+def test_a_trial_does_not_change_what_a_experiment_is_called(store):
     store.student(0)
     store.student(1, generation="trial")
-    cells = gather(store.root).cells
-    assert cells["arm_differs"].tolist() == [""]
+    experiments = gather(store.root).experiments
+    assert experiments["arm_differs"].tolist() == [""]
 
 
-def test_a_trial_that_a_sweep_lists_is_a_cell(store):
+def test_a_trial_that_a_sweep_lists_is_a_experiment(store):
     store.student(0, key="1" * 64)
     store.student(1, key="2" * 64, generation="trial")
     store.student(2, key="3" * 64, generation="trial")
     sweep(store.root, "grid", ["2" * 64])
-    cells = gather(store.root).cells
-    assert sorted(cells["seed"]) == [0, 1]
-    assert cells["group"].nunique() == 1
+    experiments = gather(store.root).experiments
+    assert sorted(experiments["seed"]) == [0, 1]
+    assert experiments["group"].nunique() == 1
 
 
-def test_only_the_cells_of_a_sweep_are_read(store):
+def test_only_the_experiments_of_a_sweep_are_read(store):
     store.student(0, key="1" * 64)
     store.student(1, key="2" * 64)
     sweep(store.root, "grid", ["2" * 64, "9" * 64])
     evidence = gather(store.root, Asked("latest"))
-    assert evidence.cells["seed"].tolist() == [1]
+    assert evidence.experiments["seed"].tolist() == [1]
     assert evidence.sweep["id"] == "grid"
     with pytest.raises(UserError, match="no sweep is called so"):
         gather(store.root, Asked("other"))
@@ -49,7 +49,7 @@ def test_only_some_coordinates_are_read(store):
     for seed in range(3):
         store.student(seed)
     evidence = gather(store.root, Asked(only={"method": ["kd"], "seed": [0, 2]}))
-    assert evidence.cells["seed"].tolist() == [0, 2]
+    assert evidence.experiments["seed"].tolist() == [0, 2]
     with pytest.raises(UserError, match=r"no finished student is method=pkd"):
         gather(store.root, Asked(only={"method": ["pkd"]}))
 

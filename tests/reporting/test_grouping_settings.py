@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import frame, run
+from tests.reporting.experiment_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.grouping import add_settings, facts_but_seed

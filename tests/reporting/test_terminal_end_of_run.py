@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.reporting.terminal import PAGE, ModelSummary, cell_summary, closing_lines
+from alpkd_pipeline.reporting.terminal import PAGE, ModelSummary, closing_lines, experiment_summary
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
 from alpkd_pipeline.store.run_folder import DamagedError
 
@@ -43,7 +43,7 @@ def test_a_line_for_each_model(models: dict[str, Path], tmp_path: Path) -> None:
         "teacher": scores(tmp_path / "ts", dev={"accuracy": 0.95, "f1": 0.9}),
         "student": scores(tmp_path / "ss", dev={"accuracy": 0.85, "f1": 0.8}),
     }
-    assert cell_summary(models, scored) == [
+    assert experiment_summary(models, scored) == [
         ModelSummary("teacher", 12, 630_000, {"dev accuracy": 0.95, "dev f1": 0.9}, 40.5),
         ModelSummary("student", 4, 230_000, {"dev accuracy": 0.85, "dev f1": 0.8}, 7.25),
     ]
@@ -52,13 +52,13 @@ def test_a_line_for_each_model(models: dict[str, Path], tmp_path: Path) -> None:
 def test_only_dev_is_shown_of_an_evaluation(models: dict[str, Path], tmp_path: Path) -> None:
     found = {"accuracy": 0.85, "mine": 2.5}
     whole = scores(tmp_path / "se", train=found, dev=found, test=found, hidden=None)
-    (line,) = cell_summary(models, {"student": whole})
+    (line,) = experiment_summary(models, {"student": whole})
     assert line.scores == {"dev accuracy": 0.85, "dev mine": 2.5}
 
 
 def test_the_primary_metric_comes_first(models: dict[str, Path], tmp_path: Path) -> None:
     found = scores(tmp_path / "ss", dev={"accuracy": 0.8, "matthews": 0.4})
-    (line,) = cell_summary(models, {"student": found})
+    (line,) = experiment_summary(models, {"student": found})
     assert list(line.scores) == ["dev matthews", "dev accuracy"]
 
 
@@ -66,14 +66,14 @@ def test_every_dev_split_has_its_own_scores(models: dict[str, Path], tmp_path: P
     found = scores(
         tmp_path / "ss", dev={"accuracy": 0.8}, dev_mismatched={"accuracy": 0.7}, test=None
     )
-    (line,) = cell_summary(models, {"student": found})
+    (line,) = experiment_summary(models, {"student": found})
     assert line.scores == {"dev accuracy": 0.8, "dev_mismatched accuracy": 0.7}
 
 
 def test_what_is_not_scored_yet_has_no_line(models: dict[str, Path], tmp_path: Path) -> None:
     scored = {"teacher": scores(tmp_path / "ts", dev={"a": 1.0}), "student": tmp_path / "none"}
-    assert [line.model for line in cell_summary(models, scored)] == ["teacher"]
-    assert cell_summary(models, {}) == []
+    assert [line.model for line in experiment_summary(models, scored)] == ["teacher"]
+    assert experiment_summary(models, {}) == []
 
 
 @pytest.mark.parametrize("file", ["t/metrics.json", "t/run.json", "t/config.json", "s/scores.json"])
@@ -83,7 +83,7 @@ def test_what_is_not_what_was_written_is_not_shown(tmp_path: Path, file: str) ->
     path = tmp_path / file
     path.write_text(path.read_text().replace("5", "6").replace("0", "1").replace("a", "b", 1))
     with pytest.raises(DamagedError, match=f"{path.name} is damaged: sha256"):
-        cell_summary(models, scored)
+        experiment_summary(models, scored)
 
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -118,18 +118,18 @@ def test_a_model_that_says_the_same_of_every_row_is_named(
     pairs = zip((0, 1, 1), answers, strict=True)
     rows = (f"{i},{label},{one}" for i, (label, one) in enumerate(pairs))
     (found / "predictions" / "dev.csv").write_text("\n".join(["idx,label,prediction", *rows, ""]))
-    (line,) = cell_summary(models, {"student": scores(found, dev={"matthews": 0.0})})
+    (line,) = experiment_summary(models, {"student": scores(found, dev={"matthews": 0.0})})
     assert line.note == said
 
 
 def test_a_model_that_is_gone_has_no_line(tmp_path: Path) -> None:
     found = scores(tmp_path / "ts", dev={"a": 1.0})
-    assert cell_summary({"teacher": tmp_path / "gone"}, {"teacher": found}) == []
+    assert experiment_summary({"teacher": tmp_path / "gone"}, {"teacher": found}) == []
 
 
 def test_an_adopted_teacher_took_no_time(tmp_path: Path) -> None:
     brought = model(tmp_path / "t", 6, 10, seconds=None)
-    (line,) = cell_summary({"teacher": brought}, {"teacher": scores(tmp_path / "s", dev={})})
+    (line,) = experiment_summary({"teacher": brought}, {"teacher": scores(tmp_path / "s", dev={})})
     assert line.seconds is None
 
 

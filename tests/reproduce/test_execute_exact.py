@@ -8,8 +8,8 @@ from tests.experiments.conftest import finish
 from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.project.catalog_values import run_facts
-from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import check
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.reproduce.execute import exact_parameters
 from alpkd_pipeline.reproduce.original import StoredRun, read_run
 from alpkd_pipeline.tracking.settings import tracking_settings
@@ -17,18 +17,18 @@ from alpkd_pipeline.tracking.settings import tracking_settings
 THEN = {"device": "cpu", "precision": "fp32", "threads": 3}
 
 
-def trained(cell: Cell, stage: str, **environment: Any) -> StoredRun:
+def trained(experiment: Experiment, stage: str, **environment: Any) -> StoredRun:
     files = {
-        "run.json": run_facts(cell, stage),
+        "run.json": run_facts(experiment, stage),
         "metrics.json": {"environment": {**THEN, **environment}},
     }
-    return read_run(finish(cell, stage, files))
+    return read_run(finish(experiment, stage, files))
 
 
 def test_what_auto_became_is_asked_for(load: Load, tmp_path: Path) -> None:
-    cell = load({"training.threads": "auto", "training.precision": "auto"}).cell
-    trained(cell, "teacher", threads=2)
-    params = exact_parameters(trained(cell, "student"), PROJECT, tmp_path, None)
+    experiment = load({"training.threads": "auto", "training.precision": "auto"}).experiment
+    trained(experiment, "teacher", threads=2)
+    params = exact_parameters(trained(experiment, "student"), PROJECT, tmp_path, None)
     assert {name: params["training"][name] for name in THEN} == THEN
     assert params["teacher"]["training"]["threads"] == 2
     assert params["training"]["lr"] == 4e-4
@@ -36,37 +36,37 @@ def test_what_auto_became_is_asked_for(load: Load, tmp_path: Path) -> None:
 
 def test_where_it_goes(load: Load, tmp_path: Path) -> None:
     settings = tracking_settings("sqlite", "mine", PROJECT)
-    params = exact_parameters(trained(load().cell, "student"), PROJECT, tmp_path, settings)
+    params = exact_parameters(trained(load().experiment, "student"), PROJECT, tmp_path, settings)
     assert params["run"] == {
         "store": str(tmp_path),
         "tracking": f"sqlite:///{PROJECT}/mlflow.db",
         "experiment": "mine",
         "kind": "rerun",
     }
-    made = Cell(check(params), PROJECT)
+    made = Experiment(check(params), PROJECT)
     assert run_facts(made, "student")["identity"]["generation"] == "rerun"
 
 
 def test_a_teacher_that_was_brought_is_pinned_to_its_own_record(load: Load, tmp_path: Path) -> None:
-    cell = load({"teacher.finetuned": True}).cell
+    experiment = load({"teacher.finetuned": True}).experiment
     teacher = {
-        "run.json": run_facts(cell, "teacher"),
+        "run.json": run_facts(experiment, "teacher"),
         "metrics.json": {"environment": {**THEN, "threads": 2}, "seconds": None},
     }
-    finish(cell, "teacher", teacher)
-    params = exact_parameters(trained(cell, "student"), PROJECT, tmp_path, None)
+    finish(experiment, "teacher", teacher)
+    params = exact_parameters(trained(experiment, "student"), PROJECT, tmp_path, None)
     assert params["teacher"]["training"]["threads"] == 2
-    assert Cell(check(params), PROJECT).student.key == cell.student.key
+    assert Experiment(check(params), PROJECT).student.key == experiment.student.key
 
 
 def test_the_keys_stay(load: Load, tmp_path: Path) -> None:
-    cell = load().cell
-    params = exact_parameters(trained(cell, "student"), PROJECT, tmp_path / "fresh", None)
-    assert Cell(check(params), PROJECT).student.key == cell.student.key
+    experiment = load().experiment
+    params = exact_parameters(trained(experiment, "student"), PROJECT, tmp_path / "fresh", None)
+    assert Experiment(check(params), PROJECT).student.key == experiment.student.key
 
 
 def test_another_device(load: Load, tmp_path: Path) -> None:
-    original = trained(load().cell, "student", device="cuda")
+    original = trained(load().experiment, "student", device="cuda")
     assert exact_parameters(original, PROJECT, tmp_path, None)["training"]["device"] == "cuda"
     params = exact_parameters(original, PROJECT, tmp_path, None, device="auto")
     assert params["training"]["device"] == params["teacher"]["training"]["device"] == "auto"
@@ -75,7 +75,7 @@ def test_another_device(load: Load, tmp_path: Path) -> None:
 def test_relative_places_stay_those_of_the_original_project(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = trained(load().cell, "student")
+    original = trained(load().experiment, "student")
     params: dict[str, Any] = dict(original.run["params"])
     (tmp_path / "encoder").mkdir()
     params["teacher"] = {**params["teacher"], "model": "encoder"}

@@ -10,7 +10,7 @@ from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.catalog_values import run_facts
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.reproduce.original import Difference, StoredRun, read_run
 from alpkd_pipeline.reproduce.plan import conditions
 from alpkd_pipeline.store.fingerprint import provenance
@@ -24,17 +24,17 @@ def nothing(run: dict[str, Any]) -> None:
     """A run.json as it was written."""
 
 
-def student(cell: Cell, change: Change = nothing) -> StoredRun:
-    """The cell's finished student, with something in its run.json as it was before."""
-    finish_training(cell, "teacher")
-    run = {**run_facts(cell, "student"), "provenance": dict(provenance(PROJECT))}
+def student(experiment: Experiment, change: Change = nothing) -> StoredRun:
+    """The experiment's finished student, with something in its run.json as it was before."""
+    finish_training(experiment, "teacher")
+    run = {**run_facts(experiment, "student"), "provenance": dict(provenance(PROJECT))}
     change(run)
     files = {"run.json": run, "metrics.json": {}, "tokenizer.json": {}}
-    return read_run(finish(cell, "student", files))
+    return read_run(finish(experiment, "student", files))
 
 
 def found(load: Load, tmp_path: Path, change: Change = nothing) -> list[Difference]:
-    return conditions(student(load().cell, change), PROJECT, tmp_path / "store")[0]
+    return conditions(student(load().experiment, change), PROJECT, tmp_path / "store")[0]
 
 
 def kinds(differences: list[Difference]) -> set[str]:
@@ -48,7 +48,7 @@ def moved(original: StoredRun, tmp_path: Path) -> list[str]:
 
 
 def test_nothing_has_changed(load: Load, tmp_path: Path) -> None:
-    original = student(load().cell)
+    original = student(load().experiment)
     assert conditions(original, PROJECT, tmp_path / "store")[0] == []
     assert moved(original, tmp_path) == []
 
@@ -78,7 +78,7 @@ def test_code_of_the_student(load: Load, tmp_path: Path) -> None:
         run["identity"] |= {"code": "0" * 64}
         run["identity"]["keys"] = {**run["identity"]["keys"], "student": "0" * 64}
 
-    original = student(load().cell, other)
+    original = student(load().experiment, other)
     # The folder's own key is that of its manifest.
     seal(original.path, {**original.manifest, "key": "0" * 64})
     other_key = read_run(original.path)
@@ -111,13 +111,13 @@ def test_parameters_that_are_not_those_of_the_key(load: Load, tmp_path: Path) ->
     def other(run: dict[str, Any]) -> None:
         run["params"] = {**run["params"], "training": {**run["params"]["training"], "lr": 0.1}}
 
-    original = student(load().cell, other)
+    original = student(load().experiment, other)
     assert moved(original, tmp_path) == ["student"]
     assert kinds(conditions(original, PROJECT, tmp_path / "store")[0]) == {"parameters"}
 
 
 def test_a_run_json_that_was_edited(load: Load, tmp_path: Path) -> None:
-    original = student(load().cell)
+    original = student(load().experiment)
     path = original.path / "run.json"
     write_json(path, {**read_json(path), "description": "mine"})
     with pytest.raises(DamagedError, match=r"run\.json is damaged: sha256"):
@@ -125,14 +125,14 @@ def test_a_run_json_that_was_edited(load: Load, tmp_path: Path) -> None:
 
 
 def test_a_damaged_file(load: Load, tmp_path: Path) -> None:
-    original = student(load().cell)
+    original = student(load().experiment)
     (original.path / "tokenizer.json").write_text("[]")
     seen, _ = conditions(read_run(original.path), PROJECT, tmp_path / "store")
     assert [(d.kind, d.what) for d in seen] == [("damage", "tokenizer.json of the student")]
 
 
 def test_a_damaged_teacher(load: Load, tmp_path: Path) -> None:
-    original = student(load().cell)
+    original = student(load().experiment)
     assert original.teacher_folder is not None
     path = original.teacher_folder / "metrics.json"
     path.write_text(path.read_text() + "\n")
@@ -141,17 +141,17 @@ def test_a_damaged_teacher(load: Load, tmp_path: Path) -> None:
 
 
 def test_a_teacher_that_was_brought(load: Load, tmp_path: Path) -> None:
-    cell = load({"teacher.finetuned": True}).cell
-    original = student(cell)
+    experiment = load({"teacher.finetuned": True}).experiment
+    original = student(experiment)
     assert conditions(original, PROJECT, tmp_path / "store")[0] == []
     assert moved(original, tmp_path) == []
 
 
 def test_what_todays_results_would_be_known_by(load: Load, tmp_path: Path) -> None:
-    cell = load().cell
-    _, today = conditions(student(cell), PROJECT, tmp_path / "store")
-    assert today["student"] == cell.student.key
-    assert today["source"] == cell.source_digest
+    experiment = load().experiment
+    _, today = conditions(student(experiment), PROJECT, tmp_path / "store")
+    assert today["student"] == experiment.student.key
+    assert today["source"] == experiment.source_digest
 
 
 def test_parameters_that_todays_code_does_not_know(load: Load, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ BAND = Band("seeds", 5, -0.02, 0.02)
 SAME = DataComparison(known=True, changes=())
 
 
-def cell(
+def experiment(
     *models: ModelComparison,
     data: DataComparison = SAME,
     differs: tuple[DifferenceKind, ...] = (),
@@ -41,8 +41,8 @@ def test_something_else_has_drifted_whatever_its_score(
     then: StoredRun, now: Make, kind: DifferenceKind
 ) -> None:
     equal = compare_models(then, now())
-    assert cell(equal, differs=(kind,)).verdict == DRIFTED
-    assert cell(equal, differs=(kind,)).something_else == ("x: 1 -> 2",)
+    assert experiment(equal, differs=(kind,)).verdict == DRIFTED
+    assert experiment(equal, differs=(kind,)).something_else == ("x: 1 -> 2",)
 
 
 @pytest.mark.parametrize("kind", ["code", "libraries", "python", "device", "threads"])
@@ -50,20 +50,22 @@ def test_other_conditions_alone_are_no_drift(
     then: StoredRun, now: Make, kind: DifferenceKind
 ) -> None:
     equal = compare_models(then, now())
-    assert cell(equal, differs=(kind,)).verdict == BITWISE
+    assert experiment(equal, differs=(kind,)).verdict == BITWISE
 
 
 def test_changed_rows_are_drift(then: StoredRun, now: Make) -> None:
     changed = DataComparison(known=True, changes=(SplitChange("train", 1, 48, 48),))
-    found = cell(compare_models(then, now()), data=changed)
+    found = experiment(compare_models(then, now()), data=changed)
     assert found.verdict == DRIFTED
     assert found.something_else == ("data changed, train: 1 of 48 rows",)
 
 
-def test_the_worst_model_and_the_worst_cell_decide(then: StoredRun, now: Make) -> None:
+def test_the_worst_model_and_the_worst_experiment_decide(then: StoredRun, now: Make) -> None:
     equal = compare_models(then, now())
     drifted = replace(compare_models(then, now(score=0.1, weights=b"other")), band=BAND)
-    assert cell(equal, drifted).verdict == DRIFTED
-    result = RerunResult("20260314-031500", "1" * 64, [cell(equal), cell(error="x")], 1.0)
+    assert experiment(equal, drifted).verdict == DRIFTED
+    result = RerunResult(
+        "20260314-031500", "1" * 64, [experiment(equal), experiment(error="x")], 1.0
+    )
     assert result.verdict == FAILED
-    assert cell(equal, drifted).verdict_of(equal) == BITWISE
+    assert experiment(equal, drifted).verdict_of(equal) == BITWISE

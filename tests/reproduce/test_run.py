@@ -54,9 +54,9 @@ def fresh_stores(setting: Setting) -> list[str]:
 
 def test_what_is_wrong_with_one_fails_no_other(setting: Setting) -> None:
     planned = [Rerun(original(setting.store, seed)) for seed in (0, 1, 3)]
-    cells = made(setting, planned).cells
-    assert [cell.verdict for cell in cells] == [BITWISE, FAILED, BITWISE]
-    assert cells[1].error == "its folder cannot be read"
+    experiments = made(setting, planned).experiments
+    assert [experiment.verdict for experiment in experiments] == [BITWISE, FAILED, BITWISE]
+    assert experiments[1].error == "its folder cannot be read"
 
 
 @pytest.mark.parametrize(("later", "resumes"), [("1", True), ("2", False)])

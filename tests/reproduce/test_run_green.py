@@ -37,9 +37,10 @@ def comparison(store: Store, name: str, folders: list[Path], age: int = 0) -> Pa
 
 def drifted(store: Store, folder: Path, verdict: str = "drifted", when: str = "1") -> None:
     key = (read_manifest(folder) or {})["key"]
-    cells = [{"original": key, "verdict": verdict}]
+    experiments = [{"original": key, "verdict": verdict}]
     write_json(
-        store.root / RERUN_REPORTS / f"2026031{when}-000000-x" / "rerun.json", {"cells": cells}
+        store.root / RERUN_REPORTS / f"2026031{when}-000000-x" / "rerun.json",
+        {"cells": experiments},
     )
 
 
@@ -57,7 +58,7 @@ def test_the_newest_one(store: Store) -> None:
     assert green.passed_over == []
 
 
-def test_some_of_its_cells(store: Store) -> None:
+def test_some_of_its_experiments(store: Store) -> None:
     comparison(store, "aaaaaaaa", [store.student(seed) for seed in range(3)])
     assert names(store, seed=[0, 2]) == ["kd-4L-s0", "kd-4L-s2"]
     with pytest.raises(UserError, match="no student that fits the filter"):

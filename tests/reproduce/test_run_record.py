@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.reproduce.conftest import Make
-from tests.reproduce.test_result import BAND, cell
+from tests.reproduce.test_result import BAND, experiment
 
 from alpkd_pipeline.reproduce.compare import compare_models
 from alpkd_pipeline.reproduce.original import StoredRun
@@ -20,7 +20,7 @@ from alpkd_pipeline.store.manifest import read_json, write_json
 
 def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
     found = compare_models(then, now(score=0.7, weights=b"other"))
-    result = RerunResult("20260314-031500", "1" * 64, [cell(replace(found, band=BAND))], 3.25)
+    result = RerunResult("20260314-031500", "1" * 64, [experiment(replace(found, band=BAND))], 3.25)
     page = write_record(tmp_path, result, "kedro rerun x")
     assert page == tmp_path / "08_reporting/reruns/20260314-031500-11111111/report.md"
     values = read_json(page.with_name("rerun.json"))
@@ -33,8 +33,8 @@ def test_what_is_written(then: StoredRun, now: Make, tmp_path: Path) -> None:
 
 
 def test_the_last_record_of_a_key_counts(then: StoredRun, now: Make, tmp_path: Path) -> None:
-    equal = cell(compare_models(then, now()))
-    drifted = cell(replace(compare_models(then, now(score=0.1, weights=b"o")), band=BAND))
+    equal = experiment(compare_models(then, now()))
+    drifted = experiment(replace(compare_models(then, now(score=0.1, weights=b"o")), band=BAND))
     write_record(tmp_path, RerunResult("20260314-031500", "1" * 64, [drifted], 1.0), "x")
     assert last_verdicts(tmp_path) == {"1" * 64: DRIFTED}
     write_record(tmp_path, RerunResult("20260321-031500", "2" * 64, [equal], 1.0), "x")

@@ -1,4 +1,4 @@
-"""The small cell of the tests of trainings, for the script that profiles one."""
+"""The small experiment of the tests of trainings, for the script that profiles one."""
 
 from __future__ import annotations
 

@@ -38,8 +38,10 @@ def test_what_follows_is_said_with_its_numbers(script):
     assert "rte 60.65, in the paper 72.1" in said
     assert "cola −7.2" in said
     assert "rte −5.3" in said
-    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines()]
-    rows = [[int(cell) for cell in line[3:]] for line in table if line[:1] == ["rte"]]
+    table = [
+        [experiment.strip() for experiment in line.split("|")[1:-1]] for line in said.splitlines()
+    ]
+    rows = [[int(experiment) for experiment in line[3:]] for line in table if line[:1] == ["rte"]]
     assert [sum(row[1:]) for row in rows] == [row[0] for row in rows] == [31]
 
 

@@ -20,7 +20,7 @@ from tests.steps.chain import World
 
 from alpkd_pipeline.errors import DiskFullError, UserError
 from alpkd_pipeline.steps.step import make, step
-from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment
 from alpkd_pipeline.store.checkpoints import CHECKPOINTS, publish_step
 from alpkd_pipeline.store.manifest import is_complete, publish, read_json, write_json
 
@@ -32,8 +32,10 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def experiment(root: Path, *artifacts: Artifact, params: Mapping[str, Any] = OFF) -> Experiment:
-    return Experiment({each.name: each for each in artifacts}, params, root, root)
+def experiment(
+    root: Path, *artifacts: Artifact, params: Mapping[str, Any] = OFF
+) -> ResolvedExperiment:
+    return ResolvedExperiment({each.name: each for each in artifacts}, params, root, root)
 
 
 def artifact(root: Path, name: str = "data", **more: Any) -> Artifact:

@@ -44,7 +44,7 @@ class SmallStore:
             stage: what it is.
             name: its name, from which its key follows.
             *made_from: names of what it was made from.
-            generation: cell, trial or rerun.
+            generation: experiment, trial or rerun.
             **files: contents of more files, as JSON; by default 64 random bytes.
         """
         key, final = key_named(name), self._place(stage, name)

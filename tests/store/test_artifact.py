@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Artifact, Experiment, lacking
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment, lacking
 from alpkd_pipeline.store.layout import FILES
 from alpkd_pipeline.store.manifest import publish, seal
 
@@ -32,7 +32,7 @@ def test_what_is_not_there_has_no_reader(tmp_path: Path) -> None:
 
 def test_only_some_of_an_experiment_may_be_wanted(tmp_path: Path) -> None:
     several = {n: Artifact(n, n, tmp_path / n) for n in ("data", "scores")}
-    found = Experiment(several, {}, tmp_path, tmp_path).wanting({"scores"})
+    found = ResolvedExperiment(several, {}, tmp_path, tmp_path).wanting({"scores"})
     assert [found[n].wanted for n in several] == [False, True]
     assert all(artifact.wanted for artifact in several.values())
 

@@ -6,8 +6,8 @@ from tests.reporting.studies import search, sweep
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.layout import (
     SWEEPS,
-    cell_keys,
     chosen_sweep,
+    experiment_keys,
     search_records,
     sweep_records,
 )
@@ -23,7 +23,7 @@ def root(tmp_path):
 
 def test_the_oldest_comes_first(root):
     assert [record["id"] for record in sweep_records(root)] == ["sweep-a1", "sweep-b", "sweep-a2"]
-    assert cell_keys(sweep_records(root)) == {"1", "2", "3", "4"}
+    assert experiment_keys(sweep_records(root)) == {"1", "2", "3", "4"}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_signals_go_by_option(store: SmallStore, going: Going) -> None:
 
 
 def test_results_without_their_model_go_by_option_only(store: SmallStore, going: Going) -> None:
-    """A cell counts as done by its scores: without them it would be trained again."""
+    """An experiment counts as done by its scores: without them it would be trained again."""
     shutil.rmtree(store.folder("small"))
     shutil.rmtree(store.folder("said"))
     assert going() == set()

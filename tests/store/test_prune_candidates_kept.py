@@ -13,7 +13,7 @@ from alpkd_pipeline.store.prune import make_plan, plan_lines
 from alpkd_pipeline.store.prune_candidates import Choice
 
 
-def test_a_finished_cell_and_all_it_was_made_from_stays(going: Going) -> None:
+def test_a_finished_experiment_and_all_it_was_made_from_stays(going: Going) -> None:
     assert going() == set()
 
 
@@ -114,7 +114,9 @@ def test_trials_go_by_option_only_with_a_teacher_of_their_own(
     assert going(trials=True) == names
 
 
-def test_a_trial_with_dev_scores_was_asked_for_as_a_cell(store: SmallStore, going: Going) -> None:
+def test_a_trial_with_dev_scores_was_asked_for_as_a_experiment(
+    store: SmallStore, going: Going
+) -> None:
     with_trial(store)
     store.add("student_scores", "trial-scores", "trial", "ids")
     assert going(trials=True) == set()
@@ -123,8 +125,8 @@ def test_a_trial_with_dev_scores_was_asked_for_as_a_cell(store: SmallStore, goin
 def test_a_trial_that_a_sweep_or_conf_asks_for_stays(store: SmallStore, going: Going) -> None:
     with_trial(store)
     assert going(store.key("trial"), trials=True) == set()
-    cells = [{"key": store.key("trial")}]
-    write_json(store.root / "08_reporting/sweeps/one.json", {"id": "one", "cells": cells})
+    experiments = [{"key": store.key("trial")}]
+    write_json(store.root / "08_reporting/sweeps/one.json", {"id": "one", "cells": experiments})
     assert going(trials=True) == set()
 
 

@@ -1,4 +1,4 @@
-"""A small real cell: 96 rows of the demo task and the shipped 12-layer encoder."""
+"""A small real experiment: 96 rows of the demo task and the shipped 12-layer encoder."""
 
 from __future__ import annotations
 

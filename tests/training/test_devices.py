@@ -95,7 +95,7 @@ def test_threads_come_back_after_a_failure() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_cells_of_one_process_may_have_different_precisions() -> None:
+def test_experiments_of_one_process_may_have_different_precisions() -> None:
     found = []
     for precision in ("fp32", "bf16", "fp32"):
         with accelerator_for(Hardware("cpu", "", precision, 1)) as accelerator:

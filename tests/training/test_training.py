@@ -249,7 +249,7 @@ def test_rail_kd_from_the_cache_is_rail_kd_live(begin, encoded, teacher, signals
         assert left["loss"]["total"] == pytest.approx(right["loss"]["total"], rel=1e-5)
 
 
-def test_two_runs_of_one_cell_are_bitwise_equal(begin, encoded, teacher, signals) -> None:
+def test_two_runs_of_one_experiment_are_bitwise_equal(begin, encoded, teacher, signals) -> None:
     inputs = {"encoded": encoded, "teacher": teacher, "signals": signals}
     one = run_stage(begin("one", "student", inputs, training__epochs=2))
     two = run_stage(begin("two", "student", inputs, training__epochs=2))

@@ -24,7 +24,9 @@ def describe_callback(params: dict[str, Any], **options: Any) -> None:
 
 
 def dataset_paths(env: str | None, params: dict[str, Any]) -> dict[str, Path]:
-    """The folder of each result of the cell that conf/ and parameters define, by dataset name."""
+    """The folder of each result of the experiment that conf/ and parameters define, by dataset
+    name.
+    """
     from alpkd_pipeline.project.config_loader import project_context
 
     found = project_context(None, env, params).catalog

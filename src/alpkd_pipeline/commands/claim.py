@@ -57,10 +57,10 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
     if file is not None:
         with TemporaryDirectory() as work:
             write_claim(sources, file, Path(work))
-        missing = sources.evidence.planned.keys() - set(sources.cells["key"])
-        told = f", {plural(len(missing), 'planned cell')} missing" if missing else ""
+        missing = sources.evidence.planned.keys() - set(sources.experiments["key"])
+        told = f", {plural(len(missing), 'planned experiment')} missing" if missing else ""
         click.echo(
-            f"claim: {short(file)} ({plural(len(sources.cells), 'student')}{told},", nl=False
+            f"claim: {short(file)} ({plural(len(sources.experiments), 'student')}{told},", nl=False
         )
         click.echo(f" {size(file.stat().st_size)}); unpack it and run `python -I verify.py`")
     if manuscript is None:

@@ -22,7 +22,7 @@ from alpkd_pipeline.errors import UserError, did_you_mean, mask_credentials, pro
 from alpkd_pipeline.store.layout import store_folder
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.project.config_loader import CellConfigLoader
+    from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 
 Command = Callable[..., "int | None"]
 """What a command does; gives its exit code, or None for 0."""
@@ -45,7 +45,7 @@ class Project:
         return project_context(self.root, self.env, self.params, self.conf_source)
 
     @property
-    def loader(self) -> CellConfigLoader:
+    def loader(self) -> ExperimentConfigLoader:
         """The configuration with the parameters of the command line."""
         return self.context.config_loader
 

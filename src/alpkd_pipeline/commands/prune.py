@@ -10,8 +10,8 @@ import click
 from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.experiments.grid import SWEEP_FILE, SweepSpec, expand
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.store.layout import DATA, MODELS
 
 
@@ -74,16 +74,18 @@ def _asked(project: Project) -> frozenset[str] | None:
         return None
 
 
-def asked_keys(loader: CellConfigLoader, project: Path, env: str | None) -> frozenset[str]:
+def asked_keys(loader: ExperimentConfigLoader, project: Path, env: str | None) -> frozenset[str]:
     """Every key that a run or a sweep with the present configuration would look for.
 
-    Parameters of the command line are those of the run; a sweep makes its cells without them.
+    Parameters of the command line are those of the run; a sweep makes its experiments without them.
     """
-    cells = [Cell(loader.params, project)]
+    experiments = [Experiment(loader.params, project)]
     if any((folder / SWEEP_FILE).is_file() for folder in loader.folders):
         spec = SweepSpec.read(loader.folders)
         # The store is where hashes of large files are remembered.
         given = loader.runtime_params or {}
         on_top = {"run": given["run"]} if "run" in given else {}
-        cells += [grid.cell for grid in expand(spec, loader.conf, project, env, on_top)]
-    return frozenset(cell.stage(name).key for cell in cells for name in (*DATA, *MODELS))
+        experiments += [grid.experiment for grid in expand(spec, loader.conf, project, env, on_top)]
+    return frozenset(
+        experiment.stage(name).key for experiment in experiments for name in (*DATA, *MODELS)
+    )

@@ -57,7 +57,8 @@ def rerun(
         setting = _setting(project, keep)
         planned, name, key, notes = _planned(setting, run, filters, here)
         lines = [*notes, *(line for one in planned for line in plan_lines(one))]
-        # Cells of one comparison were nearly always made in one environment: its commands once.
+        # Experiments of one comparison were nearly always made in one environment: its commands
+        # once.
         lines += dict.fromkeys(line for one in planned for line in environment_lines(one))
         for line in lines:
             click.echo(line)

@@ -18,7 +18,7 @@ from kedro.utils import find_kedro_project, load_obj
 from alpkd_pipeline.commands.common import Project, one_line_errors, read_params, unknown
 from alpkd_pipeline.constraints import possible_path
 from alpkd_pipeline.errors import did_you_mean
-from alpkd_pipeline.project.subject import FORCE
+from alpkd_pipeline.project.experiment_inputs import FORCE
 
 RUNNER = "alpkd_pipeline.project.runner.StageRunner"
 RUNNERS = ("StageRunner", "SequentialRunner", "ThreadRunner", "ParallelRunner")

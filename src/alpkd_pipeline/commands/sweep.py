@@ -1,4 +1,4 @@
-"""`kedro sweep`: many cells, each made once, in worker processes that stay warm."""
+"""`kedro sweep`: many experiments, each made once, in worker processes that stay warm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from alpkd_pipeline.commands.common import (
 
 
 @click.command("sweep")
-@project_options("Parameters of every cell, a.b=1,c=2.")
+@project_options("Parameters of every experiment, a.b=1,c=2.")
 @campaign_options(
     "Cells",
     "Say what is done, stale and to do, and stop.",
@@ -25,7 +25,7 @@ from alpkd_pipeline.commands.common import (
 def sweep(
     project: Project, workers: int | None, dry_run: bool, only: str, engine: str, no_report: bool
 ) -> int:
-    """Make every cell of the grid in conf/<env>/sweep.yml that is not there yet."""
+    """Make every experiment of the grid in conf/<env>/sweep.yml that is not there yet."""
     from alpkd_pipeline.coordinates import parse_only
     from alpkd_pipeline.experiments.sweep import Sweep
 

@@ -9,7 +9,7 @@ import click
 
 from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.artifact import ResolvedExperiment
 from alpkd_pipeline.store.checkpoints import Work
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.lineage import with_commands
@@ -29,7 +29,7 @@ def sync(project: Project) -> int:
     from alpkd_pipeline.steps.step import run_pictures_of, settings_of
     from alpkd_pipeline.tracking.folder_sync import sync_folder
 
-    experiment: Experiment = project.context.catalog.load("experiment")
+    experiment: ResolvedExperiment = project.context.catalog.load("experiment")
     settings = settings_of(experiment)
     if settings is None:
         raise click.ClickException(

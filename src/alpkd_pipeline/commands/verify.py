@@ -75,8 +75,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows as columns; the first one to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *others in rows:
-        cells = [c.rjust(width) for c, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([f"  {first:<{widths[0]}}", *cells])
+        experiments = [c.rjust(width) for c, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join([f"  {first:<{widths[0]}}", *experiments])
 
 
 def _of_state(findings: Sequence[Finding]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from kedro.io import AbstractDataset
 
 from alpkd_pipeline.datasets.inputs import Input
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class ArtifactDataset(AbstractDataset[Artifact, Artifact]):
         )
 
 
-class ExperimentDataset(Input[Experiment]):
+class ExperimentDataset(Input[ResolvedExperiment]):
     """Loads as the experiment: what the parameters define, each result with its key and folder."""
 
     what = "an experiment"
@@ -205,7 +205,7 @@ class ExperimentDataset(Input[Experiment]):
         given = json.loads(experiment)
         artifacts = {n: handle(n, facts) for n, facts in given.pop("artifacts").items()}
         places = Path(given.pop("project")), Path(given.pop("store"))
-        self.handle = Experiment(artifacts, given.pop("params"), *places, **given)
+        self.handle = ResolvedExperiment(artifacts, given.pop("params"), *places, **given)
 
     def _exists(self) -> bool:
         return True

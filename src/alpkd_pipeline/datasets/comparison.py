@@ -23,8 +23,8 @@ from alpkd_pipeline.store.layout import (
     CACHE,
     COMPARED,
     SEARCHES,
-    cell_keys,
     chosen_sweep,
+    experiment_keys,
     sweep_records,
 )
 from alpkd_pipeline.store.manifest import MANIFEST, is_complete, sha256_file
@@ -120,17 +120,18 @@ def comparison_key(store: Path, asked: Asked) -> str:
 
 
 def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
-    """What sweeps and searches say: which trials count, which cells are wanted, what was tuned.
+    """What sweeps and searches say: which trials count, which experiments are wanted, what was
+    tuned.
 
-    Of a sweep's record only the cells count: it is written again while the sweep goes on, and the
-    next one may have the same cells.
+    Of a sweep's record only the experiments count: it is written again while the sweep goes on, and
+    the next one may have the same experiments.
     """
     sweeps = sweep_records(store)
     chosen = asked.sweep and chosen_sweep(sweeps, asked.sweep)
-    wanted = sorted(cell_keys([chosen])) if chosen else None
+    wanted = sorted(experiment_keys([chosen])) if chosen else None
     return {
         **asked.facts,
-        "cells": sorted(cell_keys(sweeps)),
+        "cells": sorted(experiment_keys(sweeps)),
         "sweep": wanted,
         "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 from alpkd_pipeline.errors import UserError, some
 from alpkd_pipeline.store.diff import block, differences, flat
-from alpkd_pipeline.store.layout import SCORES, STUDENTS, cell_keys, sweep_records
+from alpkd_pipeline.store.layout import SCORES, STUDENTS, experiment_keys, sweep_records
 from alpkd_pipeline.store.run_folder import RunFolder, finished_below
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL
@@ -51,7 +51,7 @@ def gather(
     Raises:
         DamagedError: a folder is not what was written.
     """
-    found, cells = Submission(), cell_keys(sweep_records(store))
+    found, cells = Submission(), experiment_keys(sweep_records(store))
 
     def meant(folder: RunFolder) -> bool:
         run = folder.unchecked_run

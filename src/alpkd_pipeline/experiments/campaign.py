@@ -23,8 +23,8 @@ from alpkd_pipeline.experiments.engines import LocalEngine, default_workers, gpu
 from alpkd_pipeline.experiments.grid import CampaignSpec
 from alpkd_pipeline.experiments.jobs import Engine
 from alpkd_pipeline.experiments.ray_engine import RayEngine
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.project.params import RunParams
 from alpkd_pipeline.store.layout import RECORDS, SEARCHES, SWEEPS
 from alpkd_pipeline.store.manifest import lock_file, read_json, read_object, write_json
@@ -67,18 +67,23 @@ class Campaign(ABC):
     kind: ClassVar[CampaignKind]
     spec: CampaignSpec = field(init=False)
     project: Path
-    loader: CellConfigLoader
+    loader: ExperimentConfigLoader
     env: str | None
     only: Mapping[str, Any]
     command: str
 
-    def _take(self, name: str, cells: Sequence[Cell], most: int) -> None:
+    def _take(self, name: str, experiments: Sequence[Experiment], most: int) -> None:
         """Take a name, and with it a place for the record and for the run in MLflow.
 
-        The cells ask for all that jobs will need; `most` is how many jobs there are at most.
+        The experiments ask for all that jobs will need; `most` is how many jobs there are at most.
         """
-        self.name, self._cells, self._most, run = name, cells, most, cells[0].params.run
-        self._record = cells[0].store / FOLDERS[self.kind] / f"{name}.json"
+        self.name, self._experiments, self._most, run = (
+            name,
+            experiments,
+            most,
+            experiments[0].params.run,
+        )
+        self._record = experiments[0].store / FOLDERS[self.kind] / f"{name}.json"
         self._files = {"record": self._record}
         self._group = TrackedGroup(run, name, self.project)
 
@@ -135,10 +140,12 @@ class Campaign(ABC):
         Without `workers` as many jobs run at once as this machine has room for; never more than
         there are.
         """
-        blocks = [b for c in self._cells for b in (c.params.training, c.params.teacher.training)]
+        blocks = [
+            b for c in self._experiments for b in (c.params.training, c.params.teacher.training)
+        ]
         gpus = gpus_for(block.device for block in blocks)
         threads = (block.threads for block in blocks)
-        count = workers or default_workers(gpus, self.spec.cells_per_gpu, threads)
+        count = workers or default_workers(gpus, self.spec.experiments_per_gpu, threads)
         count = max(1, min(count, self._most))
         if name == "local":
             return LocalEngine(self.project, self.env, count, gpus=gpus)
@@ -148,7 +155,7 @@ class Campaign(ABC):
             )
         ray = self.spec.ray
         return RayEngine(
-            self.project, self.env, count, ray.gpus_per_cell, ray.address, say=self._tell
+            self.project, self.env, count, ray.gpus_per_experiment, ray.address, say=self._tell
         )
 
     def _say(self, lines: Iterable[str]) -> None:

@@ -45,10 +45,12 @@ def gpus_for(devices: Iterable[str]) -> list[str]:
     return visible_gpus() if free_to_choose else []
 
 
-def default_workers(gpus: Iterable[str], cells_per_gpu: int, threads: Iterable[int | str]) -> int:
+def default_workers(
+    gpus: Iterable[str], experiments_per_gpu: int, threads: Iterable[int | str]
+) -> int:
     """How many workers fit: by GPUs if there are any, else by the trainings' threads."""
     if there := len(list(gpus)):
-        return there * cells_per_gpu
+        return there * experiments_per_gpu
     # What `auto` becomes where nothing limits it, see training/devices.py.
     half = max(1, processors() // 2)
     most = max((half if asked == "auto" else int(asked) for asked in threads), default=1)

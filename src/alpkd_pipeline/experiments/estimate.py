@@ -16,7 +16,7 @@ from rich.console import Console
 from alpkd_pipeline.errors import plural, some
 from alpkd_pipeline.experiments.jobs import Event, Listener, Outcome
 from alpkd_pipeline.experiments.plan import Step
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 from alpkd_pipeline.store.manifest import is_complete
 from alpkd_pipeline.store.run_folder import Damage, DamagedError, finished_below, noted
@@ -41,28 +41,33 @@ class Estimate(NamedTuple):
 
 def estimate(steps: Sequence[Step]) -> Estimate:
     """The trainings among some steps; signals, scores and measurements are short beside them."""
-    made = {stage.expected for step in steps for stage in (step.cell.teacher, step.cell.student)}
+    made = {
+        stage.expected
+        for step in steps
+        for stage in (step.experiment.teacher, step.experiment.student)
+    }
     trained = (step for step in steps if step.kind in ("teacher", "cell"))
-    return estimated(((step.cell, step.kind == "teacher", 1) for step in trained), made)
+    return estimated(((step.experiment, step.kind == "teacher", 1) for step in trained), made)
 
 
 def estimated(
-    trainings: Iterable[tuple[Cell, bool, int]], made: Collection[Path] | None = None
+    trainings: Iterable[tuple[Experiment, bool, int]], made: Collection[Path] | None = None
 ) -> Estimate:
-    """All trainings together, of a cell's teacher or (False) its student, each so many times.
+    """All trainings together, of an experiment's teacher or (False) its student, each so many
+    times.
 
     `made` is that of `finished_trainings`.
     """
     known, unknown = 0.0, 0
     finished = cache(lambda place: finished_trainings(place, made))
-    for cell, teacher, times in trainings:
-        place = cell.store / (TEACHERS if teacher else STUDENTS) / cell.task.name
-        seconds = seconds_of(cell, teacher, finished(place))
+    for experiment, teacher, times in trainings:
+        place = experiment.store / (TEACHERS if teacher else STUDENTS) / experiment.task.name
+        seconds = seconds_of(experiment, teacher, finished(place))
         known, unknown = known + times * (seconds or 0.0), unknown + times * (seconds is None)
     return Estimate(known, unknown)
 
 
-def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float | None:
+def seconds_of(experiment: Experiment, teacher: bool, finished: Sequence[Finished]) -> float | None:
     """Seconds of one training; None if nothing of its task is finished.
 
     The same method and depth is the best guess; else any training of the task, in proportion to
@@ -70,14 +75,14 @@ def seconds_of(cell: Cell, teacher: bool, finished: Sequence[Finished]) -> float
     """
     if not finished:
         return None
-    training = cell.params.teacher.training if teacher else cell.params.training
-    method = "" if teacher else cell.params.method.name
-    depth = cell.teacher_shape.layers if cell.teacher_shape else None
-    layers = depth if teacher else cell.params.student.layers
+    training = experiment.params.teacher.training if teacher else experiment.params.training
+    method = "" if teacher else experiment.params.method.name
+    depth = experiment.teacher_shape.layers if experiment.teacher_shape else None
+    layers = depth if teacher else experiment.params.student.layers
     like = [f for f in finished if (f.method, f.layers) == (method, layers)] or finished
     per_example = mean(f.per_example * (layers / f.layers if layers else 1) for f in like)
     rows = mean(f.rows for f in like)
-    task = cell.params.task
+    task = experiment.params.task
     # Rows without a label come on top of the limit, and not for every method.
     limit = None if task.unlabelled == "allow" or UNLABELLED in task.files else task.train_rows
     # A limit above the number of rows there are changes nothing; that number is not known here.

@@ -1,4 +1,6 @@
-"""A sweep as sweep.yml describes it, and its cells; what tune.yml shares with it is here too."""
+"""A sweep as sweep.yml describes it, and its experiments; what tune.yml shares with it is here
+too.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from yaml import YAMLError
 from alpkd_pipeline.coordinates import COORDINATES, PLACES, as_list, chosen, matches, said
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import UserError, did_you_mean, first_problem
-from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import Conf
+from alpkd_pipeline.project.experiment import Experiment
+from alpkd_pipeline.project.experiment_inputs import SharedFacts
 from alpkd_pipeline.project.parameters import (
     coordinate_params,
     merged,
@@ -26,7 +29,6 @@ from alpkd_pipeline.project.parameters import (
 )
 from alpkd_pipeline.project.params import NAME, Real, Whole, fields_at
 from alpkd_pipeline.project.presets import PresetInUse
-from alpkd_pipeline.project.subject import SharedFacts
 from alpkd_pipeline.store.diff import flat
 
 SWEEP_FILE = "sweep.yml"
@@ -34,7 +36,7 @@ SWEEP_FILE = "sweep.yml"
 SET_BY_THE_GRID = dict(
     zip(PLACES.values(), ("tasks", "methods", "layers", "seeds", "teacher_seeds"), strict=True)
 )
-"""Parameters that tell cells apart, and the list of sweep.yml that gives their values."""
+"""Parameters that tell experiments apart, and the list of sweep.yml that gives their values."""
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -56,9 +58,11 @@ def _nested_settings(values: dict[str, Any]) -> dict[str, Any]:
     given = flat(tree)
     for name, place in SET_BY_THE_GRID.items():
         if name in given:
-            raise ValueError(f"'{name}' tells cells apart: give its values in {place}")
+            raise ValueError(f"'{name}' tells experiments apart: give its values in {place}")
     if "run" in tree:
-        raise ValueError("'run' is the same for all cells: give it with --params or in parameters")
+        raise ValueError(
+            "'run' is the same for all experiments: give it with --params or in parameters"
+        )
     return tree
 
 
@@ -77,7 +81,7 @@ class _Block(BaseModel):
 
 
 class Where(_Block):
-    """Which cells a rule is for: a value or a list of values for some coordinates."""
+    """Which experiments a rule is for: a value or a list of values for some coordinates."""
 
     task: Annotated[tuple[Task, ...], Listed] | None = None
     method: Annotated[tuple[Method, ...], Listed] | None = None
@@ -92,7 +96,7 @@ class Where(_Block):
 
 
 class Override(_Block):
-    """Settings for some of the cells."""
+    """Settings for some of the experiments."""
 
     where: Where
     settings: Settings = Field(alias="set", min_length=1)
@@ -102,7 +106,7 @@ class RayOptions(_Block):
     """Where Ray runs, for `--engine ray`."""
 
     address: str | None = None
-    gpus_per_cell: Annotated[Real, Field(ge=0)] = 0.0
+    gpus_per_experiment: Annotated[Real, Field(ge=0)] = 0.0
 
 
 class CampaignSpec(_Block):
@@ -117,7 +121,7 @@ class CampaignSpec(_Block):
     seeds: Seeds
     params: Settings = {}
     overrides: tuple[Override, ...] = ()
-    cells_per_gpu: Annotated[Whole, Field(ge=1)] = 1
+    experiments_per_gpu: Annotated[Whole, Field(ge=1)] = 1
     ray: RayOptions = RayOptions()
 
     @classmethod
@@ -165,7 +169,9 @@ class CampaignSpec(_Block):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def given(self, coordinates: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
-        """What tells a cell apart, what the file sets of it, and what wins over both, nested."""
+        """What tells an experiment apart, what the file sets of it, and what wins over both,
+        nested.
+        """
         found = merged(coordinate_params(coordinates), self.params)
         for rule in self.overrides:
             if matches(rule.where.named, coordinates):
@@ -174,7 +180,7 @@ class CampaignSpec(_Block):
 
 
 class SweepSpec(CampaignSpec):
-    """A grid of cells: all combinations of the lists but for the excluded ones."""
+    """A grid of experiments: all combinations of the lists but for the excluded ones."""
 
     file = SWEEP_FILE
     page = "docs/sweeps.md"
@@ -184,30 +190,31 @@ class SweepSpec(CampaignSpec):
     measure: bool = True
 
 
-CellState = Literal["done", "stale", "todo"]
+PointState = Literal["done", "stale", "todo"]
 
 
 @dataclass(frozen=True, slots=True)
-class GridCell:
-    """A cell of a grid, what tuned presets set of it, how far it is, and why it is made again.
+class GridPoint:
+    """An experiment of a grid, what tuned presets set of it, how far it is, and why it is made
+    again.
 
     `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
 
     coordinates: dict[str, Any]
-    cell: Cell
+    experiment: Experiment
     preset: PresetInUse | None = None
-    state: CellState = "todo"
+    state: PointState = "todo"
     why: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What people call it: `mrpc alp_kd 3L s1`, with the teacher's seed if it is another."""
-        return cell_name(self.coordinates)
+        return experiment_name(self.coordinates)
 
 
-def cell_name(coordinates: Mapping[str, Any]) -> str:
-    """What people call a cell."""
+def experiment_name(coordinates: Mapping[str, Any]) -> str:
+    """What people call an experiment."""
     seed, teacher = coordinates["seed"], coordinates["teacher_seed"]
     return f"{study_title(coordinates)} s{seed}" + (f" t{teacher}" if teacher != seed else "")
 
@@ -219,14 +226,15 @@ def expand(
     env: str | None = None,
     on_top: Mapping[str, Any] | None = None,
     only: Mapping[str, Any] | None = None,
-) -> list[GridCell]:
-    """The cells of a sweep, or of the part that `only` chooses, all cells of the first seed first.
+) -> list[GridPoint]:
+    """The experiments of a sweep, or of the part that `only` chooses, all experiments of the first
+    seed first.
 
     `on_top` are nested parameters that win over everything else, those of the command line.
 
     Raises:
-        UserError: one line: a rule or a value of `only` that is for no cell, nothing left, or a
-            cell with impossible parameters.
+        UserError: one line: a rule or a value of `only` that is for no experiment, nothing left, or
+            an experiment with impossible parameters.
     """
     points, excluded = list(_points(spec)), [rule.named for rule in spec.exclude]
 
@@ -235,19 +243,19 @@ def expand(
             if not any(matches(rule, point) for point in points):
                 raise UserError(f"{SWEEP_FILE}: {told.format(number, said(rule))}")
 
-    refuse_idle(excluded, "exclude, entry {} ({}): no cell of the grid is")
+    refuse_idle(excluded, "exclude, entry {} ({}): no experiment of the grid is")
     points = [point for point in points if not any(matches(rule, point) for rule in excluded)]
     if not points:
-        raise UserError(f"{SWEEP_FILE}: every cell of the grid is excluded")
+        raise UserError(f"{SWEEP_FILE}: every experiment of the grid is excluded")
     wheres = (rule.where.named for rule in spec.overrides)
-    refuse_idle(wheres, "overrides, entry {} (where: {}): it is for no cell of the grid")
-    points = chosen(only or {}, points, f"--only: no cell of {SWEEP_FILE}")
+    refuse_idle(wheres, "overrides, entry {} (where: {}): it is for no experiment of the grid")
+    points = chosen(only or {}, points, f"--only: no experiment of {SWEEP_FILE}")
     given = flat(on_top or {})
     for name, place in SET_BY_THE_GRID.items():
         if name in given:
             raise UserError(
-                f"--params={name}=...: it tells the cells of a sweep apart; choose some of them"
-                f" with --only, or change {place} in {SWEEP_FILE}"
+                f"--params={name}=...: it tells the experiments of a sweep apart; choose some of"
+                f" them with --only, or change {place} in {SWEEP_FILE}"
             )
     found, facts = [], SharedFacts()
     for point in points:
@@ -260,9 +268,9 @@ def expand(
                 " {where: {method: [...]}, set: {...}})"
             )
             more = hint if {*changes["method"]} > {"name"} else ""
-            raise UserError(f"cell {cell_name(point)}: {error}{more}") from None
-        cell = Cell(params, project, repeat_command(env, changes), facts)
-        found.append(GridCell(point, cell, preset))
+            raise UserError(f"experiment {experiment_name(point)}: {error}{more}") from None
+        experiment = Experiment(params, project, repeat_command(env, changes), facts)
+        found.append(GridPoint(point, experiment, preset))
     return found
 
 

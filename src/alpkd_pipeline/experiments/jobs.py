@@ -22,13 +22,13 @@ State = Literal["done", "failed", "not run", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work for one worker: a pipeline up to some results of one cell."""
+    """One piece of work for one worker: a pipeline up to some results of one experiment."""
 
     name: str  # what people call it; no two jobs of a schedule share it
     pipeline: str
     to_outputs: tuple[str, ...]
-    params: Mapping[str, Any]  # the cell's complete parameters, `Params.plain()`
-    command: str = ""  # the command line with which people repeat the cell
+    params: Mapping[str, Any]  # the experiment's complete parameters, `Params.plain()`
+    command: str = ""  # the command line with which people repeat the experiment
     # stage -> key as planned; a worker that finds another key refuses the job
     expect: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()  # the names of jobs that must be done first

@@ -53,14 +53,14 @@ class RayEngine:
         project: Path,
         env: str | None,
         workers: int,
-        gpus_per_cell: float = 0.0,
+        gpus_per_experiment: float = 0.0,
         address: str | None = None,
         *,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.slots = workers
         self._project, self._say, self._where = project, say, address or "on this machine"
-        self._order = RayOrder(str(project), env, workers, gpus_per_cell, address)
+        self._order = RayOrder(str(project), env, workers, gpus_per_experiment, address)
         self._driver: subprocess.Popen[str] | None = None
         self._joined = self._stopped = False
         self._lost = self._trouble = ""

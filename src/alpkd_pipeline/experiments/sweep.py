@@ -17,7 +17,7 @@ from rich.table import Table
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.experiments.campaign import Campaign
 from alpkd_pipeline.experiments.estimate import about, estimate, job_progress, outcome_line
-from alpkd_pipeline.experiments.grid import CellState, GridCell, SweepSpec, expand
+from alpkd_pipeline.experiments.grid import GridPoint, PointState, SweepSpec, expand
 from alpkd_pipeline.experiments.jobs import Engine, Event, Job, Outcome, run_jobs
 from alpkd_pipeline.experiments.plan import Plan, StepKind, make_plan
 from alpkd_pipeline.project.config_loader import EXACT, project_context
@@ -32,7 +32,7 @@ from alpkd_pipeline.tracking.group import Status
 
 
 def comparison_job(params: Mapping[str, Any]) -> Job:
-    """The job that compares what is in the store of a cell with these parameters."""
+    """The job that compares what is in the store of an experiment with these parameters."""
     return Job(COMPARISON, "compare", (COMPARISON,), params, "kedro run --pipeline=compare")
 
 
@@ -63,7 +63,9 @@ class Sweep(Campaign):
         on_top = merged({"run": {"group": name}}, self.loader.runtime_params or {})
         grid = expand(self.spec, conf, self.project, self.env, on_top, self.only)
         self.plan = make_plan(grid, measure=self.spec.measure)
-        self._take(name, [planned.cell for planned in self.plan.cells], len(self.plan.steps))
+        self._take(
+            name, [planned.experiment for planned in self.plan.experiments], len(self.plan.steps)
+        )
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -77,7 +79,7 @@ class Sweep(Campaign):
 
     def _work(self, engine: Engine) -> Status:
         if self.plan.of_kind("teacher") or self.plan.of_kind("cell"):
-            self._open_group(f"{len(self.plan.cells)} cells")
+            self._open_group(f"{len(self.plan.experiments)} experiments")
         stopped = bool(self.plan.steps) and self._run([s.job for s in self.plan.steps], engine)
         if self.report and self._students() and not stopped:
             self._write_record(ended=True)
@@ -87,7 +89,7 @@ class Sweep(Campaign):
 
     def _compare(self, engine: Engine) -> bool:
         """Make the comparison's page, if it is not there; whether somebody stopped it."""
-        params = merged(self._cells[0].params.plain(), {"compare": {"sweep": self.name}})
+        params = merged(self._experiments[0].params.plain(), {"compare": {"sweep": self.name}})
         page = present_comparison(self.project, self.env, params)
         stopped = page is None and self._run([comparison_job(params)], engine)
         page = page or present_comparison(self.project, self.env, params)
@@ -115,26 +117,28 @@ class Sweep(Campaign):
 
     def _students(self) -> list[Path]:
         """Those that have a score."""
-        return [p.cell.student.path for p in self.plan.cells if dev_score(p) is not None]
+        return [
+            p.experiment.student.path for p in self.plan.experiments if dev_score(p) is not None
+        ]
 
     def _metrics(self) -> dict[str, float]:
         failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
         return {
-            "cells": len(self.plan.cells),
+            "cells": len(self.plan.experiments),
             "cells.done": len(self._students()),
             "cells.failed": sum(step.job.name in failed for step in self.plan.of_kind("cell")),
         }
 
     def _say_end(self, _status: Status) -> list[Path]:
-        self._console.print(sweep_table(self.plan.cells))
+        self._console.print(sweep_table(self.plan.experiments))
         self._say(failure_lines(self._outcomes))
         return self._students()
 
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterator[str]:
         # What conf/ changes unasked, once for each task, method and depth.
-        cells = [cell for cell in self.plan.cells if cell.preset]
-        yield from dict.fromkeys(f"{study_title(c.coordinates)}: {c.preset}" for c in cells)
-        for planned in self.plan.cells if dry_run else ():
+        experiments = [experiment for experiment in self.plan.experiments if experiment.preset]
+        yield from dict.fromkeys(f"{study_title(c.coordinates)}: {c.preset}" for c in experiments)
+        for planned in self.plan.experiments if dry_run else ():
             why = f" ({', '.join(planned.why)})" if planned.why else ""
             yield f"{planned.state}: {planned.name}{why}"
         yield from self._counts(slots)
@@ -142,9 +146,9 @@ class Sweep(Campaign):
             yield from self._seeds_needed()
 
     def _counts(self, workers: int) -> Iterator[str]:
-        states = [planned.state for planned in self.plan.cells]
+        states = [planned.state for planned in self.plan.experiments]
         counts = [f"{states.count(state)} {word}" for state, word in _STATES.items()]
-        yield f"{len(states)} cells: {', '.join(counts)}"
+        yield f"{len(states)} experiments: {', '.join(counts)}"
         others = [
             plural(len(steps), *words)
             for kind, words in _OTHERS.items()
@@ -165,19 +169,19 @@ class Sweep(Campaign):
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
         columns = defaultdict[tuple[str, int], set[str]](set)
-        for planned in self.plan.cells:
+        for planned in self.plan.experiments:
             place = planned.coordinates
             columns[place["task"], place["layers"]].add(place["method"])
         pairs = pairs_of([sorted(methods) for methods in columns.values()])
-        if pairs and self._cells[0].store.is_dir():
-            compare = self._cells[0].params.compare.model_dump(mode="json")
+        if pairs and self._experiments[0].store.is_dir():
+            compare = self._experiments[0].params.compare.model_dump(mode="json")
             asked = replace(Asked.of(compare), sweep=None, only={})
-            sources = Sources(gather(self._cells[0].store, asked))
+            sources = Sources(gather(self._experiments[0].store, asked))
             tasks = sorted({task for task, _ in columns})
             yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
 
-_STATES: Mapping[CellState, str] = {"done": "done", "stale": "stale", "todo": "to do"}
+_STATES: Mapping[PointState, str] = {"done": "done", "stale": "stale", "todo": "to do"}
 _OTHERS: Mapping[StepKind, tuple[str, ...]] = {
     "teacher": ("teacher",),
     "signals": ("set of signals", "sets of signals"),
@@ -192,7 +196,7 @@ def sweep_id(env: str | None, began: datetime, number: int = 1) -> str:
 
 
 def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What a sweep's record says of its cells and of its jobs, as far as they have ended."""
+    """What a sweep's record says of its experiments and of its jobs, as far as they have ended."""
     known = {outcome.job.name: outcome for outcome in outcomes}
 
     def ended(name: str, *, done: bool = False) -> dict[str, Any]:
@@ -202,22 +206,28 @@ def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
 
     jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
-    cells = [
-        {"coordinates": p.coordinates, "key": p.cell.student.key, "command": p.cell.command}
-        | ended(p.name, done=p.state == "done" or p.cell.student_scores.found is not None)
-        for p in plan.cells
+    experiments = [
+        {
+            "coordinates": p.coordinates,
+            "key": p.experiment.student.key,
+            "command": p.experiment.command,
+        }
+        | ended(p.name, done=p.state == "done" or p.experiment.student_scores.found is not None)
+        for p in plan.experiments
     ]
-    return {"cells": cells, "jobs": jobs}
+    return {"cells": experiments, "jobs": jobs}
 
 
 MOST_FAILURES = 20
 """How many failed jobs are listed; the record of the sweep has them all."""
 
 
-def sweep_table(cells: Sequence[GridCell]) -> Table:
-    """One line for each task, depth and method: how many cells are there, and their scores."""
-    found: dict[tuple[str, int, str], list[GridCell]] = defaultdict(list)
-    for planned in cells:
+def sweep_table(experiments: Sequence[GridPoint]) -> Table:
+    """One line for each task, depth and method: how many experiments are there, and their
+    scores.
+    """
+    found: dict[tuple[str, int, str], list[GridPoint]] = defaultdict(list)
+    for planned in experiments:
         at = planned.coordinates
         found[at["task"], at["layers"], at["method"]].append(planned)
     tasks, rows = [task for task, *_ in found], []
@@ -226,17 +236,17 @@ def sweep_table(cells: Sequence[GridCell]) -> Table:
         scores = [score for member in members if (score := dev_score(member)) is not None]
         middle = score_text(mean(scores) if scores else None)
         spread = score_text(stdev(scores) if len(scores) > 1 else None)
-        done, metric = f"{len(scores)}/{len(members)}", members[0].cell.task.metrics[0]
+        done, metric = f"{len(scores)}/{len(members)}", members[0].experiment.task.metrics[0]
         rows.append([task, method, str(layers), done, middle, spread, metric])
     numbers = ("layers", "done", "score", "sd")
     return text_table(["task", "method", *numbers, "of dev"], rows, numbers)
 
 
-def dev_score(planned: GridCell) -> float | None:
-    """The primary score of a cell on the first dev split; None if it is not there."""
-    task = planned.cell.task
+def dev_score(planned: GridPoint) -> float | None:
+    """The primary score of an experiment on the first dev split; None if it is not there."""
+    task = planned.experiment.task
     try:
-        scores = RunFolder(planned.cell.student_scores.path)
+        scores = RunFolder(planned.experiment.student_scores.path)
         if not scores.is_there:
             return None
         found = scores.json("scores.json")["splits"][task.dev_splits[0]]["scores"]

@@ -68,12 +68,12 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
 
 def refuse_another_result(project: Path, job: Job) -> None:
     """Refuse a job whose keys are others than planned."""
-    from alpkd_pipeline.project.cell import Cell
     from alpkd_pipeline.project.check import check
+    from alpkd_pipeline.project.experiment import Experiment
 
-    cell = Cell(check(dict(job.params)), project)
+    experiment = Experiment(check(dict(job.params)), project)
     for name, key in job.expect.items():
-        if cell.stage(name).key != key:
+        if experiment.stage(name).key != key:
             raise UserError(
                 f"code or data changed meanwhile: {name} would be another result than planned;"
                 " run the same command again"

@@ -11,13 +11,13 @@ from typing import Any
 from kedro.pipeline import Pipeline, node
 
 from alpkd_pipeline.steps.step import make
-from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment
 
 log = logging.getLogger(__name__)
 
 
 def compare_students(
-    store: Path, compare: Mapping[str, Any], experiment: Experiment, **_after: Artifact
+    store: Path, compare: Mapping[str, Any], experiment: ResolvedExperiment, **_after: Artifact
 ) -> Artifact:
     """Write the report, and the same tables as CSV, Markdown, LaTeX and JSON.
 

@@ -1,1 +1,1 @@
-"""What to run: cells, keys, the runner, the configuration."""
+"""What to run: experiments, keys, the runner, the configuration."""

@@ -1,4 +1,6 @@
-"""What `${cell:...}` means in the catalog: the values of a cell that datasets are made with."""
+"""What `${experiment:...}` means in the catalog: the values of an experiment that datasets are made
+with.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ from typing import Any
 
 from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.project.presets import PresetInUse
-from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment
 from alpkd_pipeline.store.layout import MODELS
 from alpkd_pipeline.store.lineage import with_pipeline
 
@@ -47,63 +49,63 @@ OF_A_MODEL = frozenset(
 
 
 class CatalogValues:
-    """What `${cell:...}` means for one cell."""
+    """What `${experiment:...}` means for one experiment."""
 
-    def __init__(self, cell: Cell, preset: Callable[[], PresetInUse | None]) -> None:
-        self._cell, self._preset = cell, preset
+    def __init__(self, experiment: Experiment, preset: Callable[[], PresetInUse | None]) -> None:
+        self._experiment, self._preset = experiment, preset
 
     def __call__(self, name: str) -> Any:
         """The value of a dotted name: text, a number or None.
 
-        The name is a path of attributes of the cell (`model.revision`, `params.teacher.sha256`), or
-        `<result>.artifact`, or one of those below. Structures are given as JSON text, since
-        OmegaConf would read `${...}` in them.
+        The name is a path of attributes of the experiment (`model.revision`,
+        `params.teacher.sha256`), or `<result>.artifact`, or one of those below. Structures are
+        given as JSON text, since OmegaConf would read `${...}` in them.
         """
-        cell = self._cell
+        experiment = self._experiment
         head, _, tail = name.partition(".")
         if tail == "artifact":
             return _json(self._artifacts[head])
         if name == "experiment":
-            return _json(self._experiment())
+            return _json(self._resolved())
         if name == "compare_json":
-            return _json(cell.params.compare.model_dump(mode="json"))
+            return _json(experiment.params.compare.model_dump(mode="json"))
         if name == "source_json":
-            return _json(asdict(cell.source))
+            return _json(asdict(experiment.source))
         if name == "task_json":
-            return _json(cell.task.to_dict())
-        value = attrgetter(name)(cell)
+            return _json(experiment.task.to_dict())
+        value = attrgetter(name)(experiment)
         return str(value) if isinstance(value, Path) else value
 
-    def _experiment(self) -> Experiment:
-        cell, preset = self._cell, self._preset()
-        return Experiment(
+    def _resolved(self) -> ResolvedExperiment:
+        experiment, preset = self._experiment, self._preset()
+        return ResolvedExperiment(
             artifacts=self._artifacts,
-            params=cell.params.plain(),
-            project=cell.project,
-            store=cell.store,
+            params=experiment.params.plain(),
+            project=experiment.project,
+            store=experiment.store,
             preset=str(preset) if preset else None,
             title=f"student with preset {preset.name}" if preset else None,
         )
 
     @cached_property
     def _artifacts(self) -> dict[str, Artifact]:
-        cell, again = self._cell, set[str]()
+        experiment, again = self._experiment, set[str]()
         found: dict[str, Artifact] = {}
         for name, group in RESULTS.items():
-            stage = cell.stage(name)
-            if group in cell.force or again & set(stage.made_from):
+            stage = experiment.stage(name)
+            if group in experiment.force or again & set(stage.made_from):
                 again.add(name)
-            order = cell.ordered if name in again else None
-            facts = run_facts(cell, name)
-            found[name] = replace(stage, run=facts, used=is_used(cell, name), order=order)
-        compare = cell.params.compare.model_dump(mode="json")
+            order = experiment.ordered if name in again else None
+            facts = run_facts(experiment, name)
+            found[name] = replace(stage, run=facts, used=is_used(experiment, name), order=order)
+        compare = experiment.params.compare.model_dump(mode="json")
         compared = {name for name in again if RESULTS[name] != "export"}
         found["comparison"] = Artifact(
             name="comparison",
             key="",  # known only when the step begins
-            expected=cell.comparison_path,
+            expected=experiment.comparison_path,
             run={"stage": "compare", "params": {"compare": compare}},
-            order=cell.ordered if compared or "compare" in cell.force else None,
+            order=experiment.ordered if compared or "compare" in experiment.force else None,
         )
         return found
 
@@ -113,67 +115,67 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=lambda one: str(one) if isinstance(one, Path) else vars(one))
 
 
-def is_used(cell: Cell, name: str) -> bool:
-    """Whether a cell has a use for a result."""
+def is_used(experiment: Experiment, name: str) -> bool:
+    """Whether an experiment has a use for a result."""
     if name == "signals":
-        return cell.needs_signals
-    return not (cell.params.teacher.is_table and name in OF_A_MODEL)
+        return experiment.needs_signals
+    return not (experiment.params.teacher.is_table and name in OF_A_MODEL)
 
 
-def run_facts(cell: Cell, name: str) -> dict[str, Any]:
+def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:
     """What run.json says about how a result is made."""
-    stage = cell.stage(name)
+    stage = experiment.stage(name)
     about_student = name.startswith("student")
     untold = {"run", "compare"} if RESULTS[name] == "export" else {"run", "compare", "export"}
-    params = {k: v for k, v in cell.params.plain().items() if k not in untold}
-    if cell.params.task.metrics is not None:
+    params = {k: v for k, v in experiment.params.plain().items() if k not in untold}
+    if experiment.params.task.metrics is not None:
         # The user's own metrics are part of evaluations alone, which list them themselves.
-        params["task"]["metrics"] = list(cell.task.metrics)
+        params["task"]["metrics"] = list(experiment.task.metrics)
     facts: dict[str, Any] = {
         "schema": 1,
         "stage": name,
-        "name": cell.student_name if about_student else cell.teacher_name,
-        "task": cell.task.to_dict(),
+        "name": experiment.student_name if about_student else experiment.teacher_name,
+        "task": experiment.task.to_dict(),
         # Where results go is not what they are, and an address may hold a password.
         "params": params,
         "identity": {
             "key": stage.key,
-            "keys": {**_upstream_keys(cell, stage), name: stage.key},
-            "code": cell.student_code if about_student else cell.teacher_code,
-            "teacher_layers": cell.teacher_shape.layers if cell.teacher_shape else None,
-            "generation": cell.params.run.kind,
+            "keys": {**_upstream_keys(experiment, stage), name: stage.key},
+            "code": experiment.student_code if about_student else experiment.teacher_code,
+            "teacher_layers": experiment.teacher_shape.layers if experiment.teacher_shape else None,
+            "generation": experiment.params.run.kind,
         },
     }
-    if name.endswith("_evaluation") and (own := cell.own_metrics):
+    if name.endswith("_evaluation") and (own := experiment.own_metrics):
         facts["metrics"] = {os.path.relpath(f, stage.work): own[f] for f in own}
     if RESULTS[name] == "export":
         pipeline = "export" if about_student else "export_teacher"
-        facts["command"] = with_pipeline(cell.command, pipeline)
+        facts["command"] = with_pipeline(experiment.command, pipeline)
     if name in MODELS:  # each a training, and a tracked run of its own
         facts |= {
             # Equal for equal results, and for no others: people meet the same digits in the folder.
             "name": f"{facts['name']}-{stage.key[:4]}",
-            "group": cell.params.run.group,
+            "group": experiment.params.run.group,
             # Which raw data it was: a key alone would not tell data from the code that reads it.
-            "source": cell.source_digest,
-            "description": _description(cell, about_student),
-            "command": cell.command,
+            "source": experiment.source_digest,
+            "description": _description(experiment, about_student),
+            "command": experiment.command,
         }
     return facts
 
 
-def _upstream_keys(cell: Cell, stage: Artifact) -> dict[str, str]:
+def _upstream_keys(experiment: Experiment, stage: Artifact) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, key in stage.made_from.items():
-        found |= {**_upstream_keys(cell, cell.stage(name)), name: key}
+        found |= {**_upstream_keys(experiment, experiment.stage(name)), name: key}
     return found
 
 
-def _description(cell: Cell, about_student: bool) -> str:
-    given = cell.params
-    teacher = f"{given.teacher.model} fine-tuned on {cell.task.name}"
-    if cell.params.teacher.is_table:
-        teacher = f"columns of the table of {cell.task.name}"
+def _description(experiment: Experiment, about_student: bool) -> str:
+    given = experiment.params
+    teacher = f"{given.teacher.model} fine-tuned on {experiment.task.name}"
+    if experiment.params.teacher.is_table:
+        teacher = f"columns of the table of {experiment.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."
     return (

@@ -1,4 +1,6 @@
-"""From merged configuration to the complete parameters of a cell, and what of them cannot be."""
+"""From merged configuration to the complete parameters of an experiment, and what of them cannot
+be.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from alpkd_pipeline.models.shape import check_plain_scores
 from alpkd_pipeline.models.source import kind_of, locate
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.project import presets
+from alpkd_pipeline.project.experiment_inputs import ExperimentInputs
 from alpkd_pipeline.project.parameters import merged
 from alpkd_pipeline.project.params import CompareParams, MethodParams, Params, validate
-from alpkd_pipeline.project.subject import Subject
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.sources.demo import TASK as DEMO
@@ -39,7 +41,7 @@ def check(raw: dict[str, Any]) -> Params:
 
 
 class Conf:
-    """What conf/ says, its presets checked once for any number of cells."""
+    """What conf/ says, its presets checked once for any number of experiments."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         if not isinstance(raw, Mapping):
@@ -49,7 +51,7 @@ class Conf:
         self._tuned = presets.read_presets(raw.get(presets.TUNED))
 
     def params(self, on_top: dict[str, Any]) -> Params:
-        """The complete parameters of one cell; `on_top` wins over `tuned` too."""
+        """The complete parameters of one experiment; `on_top` wins over `tuned` too."""
         explicit = _without_presets(on_top)
         values = self._below_tuned(explicit)
         params = validate(merged(presets.tuned(values, self._tuned), explicit))
@@ -66,7 +68,7 @@ class Conf:
         return values
 
     def preset_of(self, on_top: dict[str, Any]) -> presets.PresetInUse | None:
-        """What tuned presets set of a cell, with the arguments and errors of `params`."""
+        """What tuned presets set of an experiment, with the arguments and errors of `params`."""
         explicit = _without_presets(on_top)
         found = presets.matching(self._below_tuned(explicit), self._tuned)
         if not found:
@@ -74,7 +76,7 @@ class Conf:
         return presets.preset_in_use(found, explicit, self.params(on_top).plain())
 
     def without_tuned(self, where: Mapping[str, Any]) -> Conf:
-        """The same without what an earlier search found for exactly these cells."""
+        """The same without what an earlier search found for exactly these experiments."""
         other = copy(self)
         other._tuned = tuple(preset for preset in self._tuned if dict(preset.where) != where)
         return other
@@ -85,7 +87,9 @@ def _without_presets(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
-    """Every method's preset; all of them are checked, also those that this cell does not use."""
+    """Every method's preset; all of them are checked, also those that this experiment does not
+    use.
+    """
     if raw is None:
         return {}
     if not isinstance(raw, dict):
@@ -132,40 +136,40 @@ def _complete(method: MethodParams) -> MethodParams:
     return MethodParams.model_validate({"pooling": pooling, **settings.to_dict()})
 
 
-def check_cell(cell: Subject) -> None:
-    """Refuse a cell that cannot work; each check says what to change."""
-    _check_source(cell)
-    _check_rows(cell)
-    _check_table(cell)
-    _check_encoders(cell)
-    _check_sizes(cell)
-    _check_start(cell)
+def check_experiment(experiment: ExperimentInputs) -> None:
+    """Refuse an experiment that cannot work; each check says what to change."""
+    _check_source(experiment)
+    _check_rows(experiment)
+    _check_table(experiment)
+    _check_encoders(experiment)
+    _check_sizes(experiment)
+    _check_start(experiment)
 
 
-def _check_source(cell: Subject) -> None:
-    given = cell.params.task
-    demo_task = cell.task.name == DEMO.name
+def _check_source(experiment: ExperimentInputs) -> None:
+    given = experiment.params.task
+    demo_task = experiment.task.name == DEMO.name
     if demo_task != (given.source == "demo"):
         raise UserError(
             f"parameter 'task.name' = '{given.name}' does not come from"
             f" task.source='{given.source}': the source demo has the task demo and nothing else;"
             " for GLUE add --env=minilm or --env=paper, or set task.source=folder or hub"
         )
-    if cell.kind_of_model == "demo" and not demo_task:
+    if experiment.kind_of_model == "demo" and not demo_task:
         raise UserError(
             f"parameter 'teacher.model' = 'demo' knows only the demo's made-up words and cannot"
             f" read task '{given.name}': add --env=minilm or --env=paper, or set teacher.model"
         )
-    if given.source == "hub" and not (cell.source.dataset and cell.source.revision):
+    if given.source == "hub" and not (experiment.source.dataset and experiment.source.revision):
         raise UserError(
             "task.source=hub needs task.dataset and task.revision, a 40-digit commit of that data"
             " set, so that a rerun reads the same rows (GLUE tasks know theirs)"
         )
 
 
-def _check_rows(cell: Subject) -> None:
+def _check_rows(experiment: ExperimentInputs) -> None:
     """What is read of some sources, or means something for some tasks, only."""
-    given, own = cell.params.task, cell.params.task.source == "table"
+    given, own = experiment.params.task, experiment.params.task.source == "table"
     if UNLABELLED in given.files and not (
         own or (given.source == "hub" and given.name not in GLUE)
     ):
@@ -180,27 +184,34 @@ def _check_rows(cell: Subject) -> None:
             "parameter 'task.unlabelled_rows': no row may lack a label; set task.unlabelled=allow"
             " (labels of train), or task.files.unlabelled"
         )
-    blocks = {"training": cell.params.training, "teacher.training": cell.params.teacher.training}
+    blocks = {
+        "training": experiment.params.training,
+        "teacher.training": experiment.params.teacher.training,
+    }
     for block, training in blocks.items():
-        if training.class_weights != "none" and cell.task.kind == "regression":
+        if training.class_weights != "none" and experiment.task.kind == "regression":
             raise UserError(
-                f"parameter '{block}.class_weights' = 'balanced': task '{cell.task.name}' is a"
-                " regression and has no classes; leave it out"
+                f"parameter '{block}.class_weights' = 'balanced': task '{experiment.task.name}' is"
+                f" a regression and has no classes; leave it out"
             )
 
 
-def _check_table(cell: Subject) -> None:
+def _check_table(experiment: ExperimentInputs) -> None:
     """Whether the columns of a table as teacher fit the task, and the rest fits such a teacher."""
-    given, params, spec = cell.params.task, cell.params, get_spec(cell.params.method.name)
+    given, params, spec = (
+        experiment.params.task,
+        experiment.params,
+        get_spec(experiment.params.method.name),
+    )
     if given.teacher_columns:
         if given.source != "table":
             raise UserError("parameter 'task.teacher_columns' is only read with task.source=table")
-        wanted = teacher_names(cell.task, given.teacher_values)
+        wanted = teacher_names(experiment.task, given.teacher_values)
         if wanted.keys() != given.teacher_columns.keys():
             raise UserError(
                 "parameter 'task.teacher_columns' names columns for"
-                f" {', '.join(given.teacher_columns)}; task '{cell.task.name}' needs one for each"
-                f" of {', '.join(wanted)}"
+                f" {', '.join(given.teacher_columns)}; task '{experiment.task.name}' needs one for"
+                f" each of {', '.join(wanted)}"
             )
     if not params.teacher.is_table:
         return
@@ -222,22 +233,22 @@ def _check_table(cell: Subject) -> None:
         )
 
 
-def _check_encoders(cell: Subject) -> None:
+def _check_encoders(experiment: ExperimentInputs) -> None:
     """Whether teacher and checkpoint are pinned, and deep enough for the student."""
-    layers = cell.params.student.layers
+    layers = experiment.params.student.layers
     encoders = (
-        ("teacher.model", "teacher.revision", cell.model),
-        ("student.checkpoint", "student.checkpoint_revision", cell.checkpoint),
+        ("teacher.model", "teacher.revision", experiment.model),
+        ("student.checkpoint", "student.checkpoint_revision", experiment.checkpoint),
     )
     for place, revision, model in encoders:
         if model is None:
             continue
-        if model.revision is None and kind_of(model, cell.project) == "hub":
+        if model.revision is None and kind_of(model, experiment.project) == "hub":
             raise UserError(
                 f"parameter '{place}' = '{model.model}' is a hub id and needs '{revision}', a"
                 " 40-digit commit of that repository (or give a local folder)"
             )
-        shape = cell.shape_of(model)
+        shape = experiment.shape_of(model)
         if shape is not None and layers > shape.layers:
             raise UserError(
                 f"parameter 'student.layers' = {layers}: {place} = '{model.model}' has"
@@ -245,35 +256,39 @@ def _check_encoders(cell: Subject) -> None:
             )
 
 
-def _check_start(cell: Subject) -> None:
-    student = cell.params.student
-    if student.init_from == "pretrained" and cell.params.teacher.finetuned:
+def _check_start(experiment: ExperimentInputs) -> None:
+    student = experiment.params.student
+    if student.init_from == "pretrained" and experiment.params.teacher.finetuned:
         raise UserError(
             "parameter 'student.init_from' = 'pretrained': a teacher that was brought fine-tuned"
             " comes without the encoder it was made from; use student.init_from=teacher"
         )
-    width, heads = cell.student_width, cell.student_heads
+    width, heads = experiment.student_width, experiment.student_heads
     if student.init == "random" and width and heads and width % heads:
         raise UserError(
             f"parameter 'student.hidden_size': a width of {width} cannot be shared by {heads}"
             " attention heads; set student.heads to a divisor of it"
         )
-    checkpoint, local = cell.checkpoint, cell.kind_of_model != "hub"
-    if checkpoint is not None and get_spec(cell.params.method.name).swaps_blocks:
+    checkpoint, local = experiment.checkpoint, experiment.kind_of_model != "hub"
+    if checkpoint is not None and get_spec(experiment.params.method.name).swaps_blocks:
         raise UserError(
-            f"parameter 'student.init' = 'checkpoint': method '{cell.params.method.name}' lets the"
-            " teacher's layers read what those of the student say, so both come from one encoder;"
-            " use student.init=first, skip, last or random"
+            f"parameter 'student.init' = 'checkpoint': method '{experiment.params.method.name}'"
+            f" lets the teacher's layers read what those of the student say, so both come from one"
+            f" encoder; use student.init=first, skip, last or random"
         )
-    if checkpoint is not None and local and kind_of(checkpoint, cell.project) != "hub":
+    if checkpoint is not None and local and kind_of(checkpoint, experiment.project) != "hub":
         check_same_tokenizer(
-            locate(cell.model, cell.project, download=False),
-            locate(checkpoint, cell.project, download=False),
+            locate(experiment.model, experiment.project, download=False),
+            locate(checkpoint, experiment.project, download=False),
         )
 
 
-def _check_sizes(cell: Subject) -> None:
-    method, teacher, width = cell.params.method, cell.teacher_shape, cell.student_width
+def _check_sizes(experiment: ExperimentInputs) -> None:
+    method, teacher, width = (
+        experiment.params.method,
+        experiment.teacher_shape,
+        experiment.student_width,
+    )
     spec = get_spec(method.name)
     directly = spec.compares_layers and method.projection == "none"
     if directly and teacher and width not in (None, teacher.width):
@@ -284,15 +299,15 @@ def _check_sizes(cell: Subject) -> None:
     settings = resolve_method(spec.name, {}, None, method.options)
     sizes = KnownSizes(
         teacher_layers=teacher.layers if teacher else None,
-        student_layers=cell.params.student.layers,
+        student_layers=experiment.params.student.layers,
         teacher_width=teacher.width if teacher else None,
         student_width=width,
         teacher_heads=teacher.heads if teacher else None,
-        student_heads=cell.student_heads,
+        student_heads=experiment.student_heads,
     )
     check_sizes(spec, settings, sizes)
-    training = cell.params.training
+    training = experiment.params.training
     check_batches(spec, training.batch_size, training.accumulation)
     if "scores" in spec.needs:
-        for model_type in cell.model_types:
+        for model_type in experiment.model_types:
             check_plain_scores(model_type)

@@ -22,18 +22,18 @@ from yaml import YAMLError
 
 from alpkd_pipeline.errors import UserError, did_you_mean, user_error
 from alpkd_pipeline.project.catalog_values import CatalogValues
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.check import Conf, check, check_cell
+from alpkd_pipeline.project.check import Conf, check, check_experiment
+from alpkd_pipeline.project.experiment import Experiment
+from alpkd_pipeline.project.experiment_inputs import FORCE, parse_force
 from alpkd_pipeline.project.parameters import repeat_command, words_to_values
 from alpkd_pipeline.project.params import Params, RunParams
 from alpkd_pipeline.project.presets import PresetInUse
-from alpkd_pipeline.project.subject import FORCE, parse_force
 
 EXACT = "exact"
 """A runtime parameter that replaces the whole parameter tree: nothing of conf/ is mixed in."""
 
 COMMAND = "command"
-"""A runtime parameter beside `exact`: the command line that people repeat the cell with."""
+"""A runtime parameter beside `exact`: the command line that people repeat the experiment with."""
 
 
 def project_context(
@@ -101,12 +101,12 @@ class _ConfFiles(LocalFileSystem):
         return [file for file in self.find(folder) if wanted.match(file.removeprefix(folder))]
 
 
-class CellConfigLoader(OmegaConfigLoader):
-    """Gives the catalog the paths of the cell that these parameters define.
+class ExperimentConfigLoader(OmegaConfigLoader):
+    """Gives the catalog the paths of the experiment that these parameters define.
 
-    The parameters are checked before anything else is loaded. `${cell:...}` in the catalog reads
-    from this loader's own cell: resolvers are global to the process, so each loader binds its own
-    while it resolves.
+    The parameters are checked before anything else is loaded. `${experiment:...}` in the catalog
+    reads from this loader's own experiment: resolvers are global to the process, so each loader
+    binds its own while it resolves.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class CellConfigLoader(OmegaConfigLoader):
             return self.params.plain()
         if key != "catalog":
             return super().__getitem__(key)
-        values = CatalogValues(self.cell, lambda: self.preset)
+        values = CatalogValues(self.experiment, lambda: self.preset)
         with _one_line(), RESOLVING:
             OmegaConf.register_resolver("cell", values, replace=True)
             return super().__getitem__(key)
@@ -149,7 +149,7 @@ class CellConfigLoader(OmegaConfigLoader):
 
     @cached_property
     def conf(self) -> Conf:
-        """What conf/ and the command line say, for one cell or for many."""
+        """What conf/ and the command line say, for one experiment or for many."""
         with _one_line():
             return Conf(self._merged())
 
@@ -199,17 +199,19 @@ class CellConfigLoader(OmegaConfigLoader):
         )
 
     @cached_property
-    def cell(self) -> Cell:
-        """The cell that the parameters define, checked as far as this machine's files allow."""
+    def experiment(self) -> Experiment:
+        """The experiment that the parameters define, checked as far as this machine's files
+        allow.
+        """
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
         params, given = self.params, self.runtime_params
         exact = EXACT in given
         command = str(given.get(COMMAND, "")) if exact else repeat_command(self.env, given)
         with _one_line():
-            cell = Cell(params, project, command)
-            cell.force, cell.ordered = parse_force(str(self._force)), self._ordered
-            check_cell(cell)
-        return cell
+            experiment = Experiment(params, project, command)
+            experiment.force, experiment.ordered = parse_force(str(self._force)), self._ordered
+            check_experiment(experiment)
+        return experiment
 
 
 def _flat(error: Exception) -> str:

@@ -1,4 +1,6 @@
-"""Nested parameters, the dotted names of their values, and what tells the cells of a grid apart."""
+"""Nested parameters, the dotted names of their values, and what tells the experiments of a grid
+apart.
+"""
 
 from __future__ import annotations
 

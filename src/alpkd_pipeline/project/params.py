@@ -119,7 +119,7 @@ class RunParams(_Block):
     group: str | None = Field(default=None, min_length=1, max_length=128)
     """The sweep or search that asks for the run: the parent of its run in MLflow."""
     kind: Literal["cell", "trial", "rerun"] = "cell"
-    """Trials of a search and reruns are stored like cells, but enter no comparison."""
+    """Trials of a search and reruns are stored like experiments, but enter no comparison."""
 
 
 def _questions(value: Any) -> Any:
@@ -175,7 +175,7 @@ class CompareParams(_Block):
 
 
 class Params(_Block):
-    """Everything that defines one cell."""
+    """Everything that defines one experiment."""
 
     task: TaskParams
     teacher: TeacherSettings

@@ -1,4 +1,4 @@
-"""Tuned presets: the settings that a search found best, for the cells that it searched for.
+"""Tuned presets: the settings that a search found best, for the experiments that it searched for.
 
 The parameter key `tuned` is a list of entries `{where: {task, method, layers}, set: {...}, by}`.
 They stand above the rest of conf/ and below the command line; of several that match, the later
@@ -31,7 +31,7 @@ COORDINATES = ("task", "method", "layers")
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One entry of `tuned`: the cells that it is for, values by dotted name, a remark."""
+    """One entry of `tuned`: the experiments that it is for, values by dotted name, a remark."""
 
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Preset:
 
 
 def read_presets(raw: Any) -> tuple[Preset, ...]:
-    """The entries of the parameter `tuned`, each checked whether a cell uses it or not."""
+    """The entries of the parameter `tuned`, each checked whether an experiment uses it or not."""
     if raw is None:
         return ()
     if not isinstance(raw, list | tuple):
@@ -65,7 +65,7 @@ def tuned(values: Mapping[str, Any], presets: tuple[Preset, ...]) -> dict[str, A
 
 
 def matching(values: Mapping[str, Any], presets: tuple[Preset, ...]) -> list[Preset]:
-    """The presets that are for a cell, in their order."""
+    """The presets that are for an experiment, in their order."""
     given = flat(values)
     here = {name: given.get(PLACES[name]) for name in COORDINATES}
     known = None not in here.values()
@@ -103,7 +103,7 @@ def _check_method(place: str, settings: Mapping[str, Any], method: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PresetInUse:
-    """What presets set of a cell, by dotted name, and nothing above them sets otherwise."""
+    """What presets set of an experiment, by dotted name, and nothing above them sets otherwise."""
 
     name: str
     settings: Mapping[str, Any]
@@ -117,7 +117,7 @@ class PresetInUse:
 def preset_in_use(
     matching: Iterable[Preset], on_top: Mapping[str, Any], read: Mapping[str, Any]
 ) -> PresetInUse | None:
-    """What presets set of a cell; None if they set nothing that `on_top` leaves to them."""
+    """What presets set of an experiment; None if they set nothing that `on_top` leaves to them."""
     above, values = flat(on_top), flat(read)
     found: dict[str, Preset] = {}
     for preset in matching:
@@ -142,7 +142,9 @@ def preset_path(conf: Path, env: str | None) -> Path:
 
 
 def write_presets(path: Path, found: Sequence[Preset]) -> None:
-    """Put entries last into a file, so that they win; those of the same cells are replaced."""
+    """Put entries last into a file, so that they win; those of the same experiments are
+    replaced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Another search may end at the same time; each must see what the other has written.
     with FileLock(path.with_name(f".{path.name}.lock")):

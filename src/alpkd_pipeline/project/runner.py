@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from alpkd_pipeline.store.artifact import Experiment
+from alpkd_pipeline.store.artifact import ResolvedExperiment
 
 if TYPE_CHECKING:
     from pluggy import PluginManager  # a part of Kedro
@@ -84,7 +84,7 @@ DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device
 """The parameter that names a stage's device."""
 
 
-def check_devices(results: Iterable[str], experiment: Experiment) -> None:
+def check_devices(results: Iterable[str], experiment: ResolvedExperiment) -> None:
     """Refuse a device that is not there; without this a student's is missed after its teacher."""
     asked = {experiment.param(DEVICE_OF[name]) for name in results if name in DEVICE_OF}
     for device in sorted(asked - ALWAYS_THERE):

@@ -20,7 +20,7 @@ from alpkd_pipeline.coordinates import PLACES, absent, matches, parse_only, said
 from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM
-from alpkd_pipeline.reporting.frame import CELL, generation, run_frame
+from alpkd_pipeline.reporting.frame import REGULAR, generation, run_frame
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
@@ -30,8 +30,8 @@ from alpkd_pipeline.store.layout import (
     STUDENTS,
     TEACHERS,
     Record,
-    cell_keys,
     chosen_sweep,
+    experiment_keys,
     search_records,
     sweep_records,
 )
@@ -66,7 +66,9 @@ class Asked:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the comparison's key depends on, but for the sweep, of which its cells count."""
+        """What the comparison's key depends on, but for the sweep, of which its experiments
+        count.
+        """
         claims = sorted(claims_below(self.claims)) if self.claims else []
         return {"only": dict(self.only), "plan": asdict(self.plan), "claims": claims}
 
@@ -85,19 +87,19 @@ class Evidence:
     plan: Plan  # what was asked, and what counts as equal
     looks: Looks  # what was tested before
     only: Mapping[str, Any]  # the coordinates that were asked for; empty: all
-    # key -> coordinates of each cell that was to be made, whether it was asked for or not
+    # key -> coordinates of each experiment that was to be made, whether it was asked for or not
     planned: Mapping[str, Mapping[str, Any]]
 
     @property
     def left_out(self) -> dict[str, int]:
         """How many finished students of other generations there are, by generation."""
         counts = Counter(generation(record) for record in self.students.values())
-        return {name: counts[name] for name in sorted(counts) if name != CELL}
+        return {name: counts[name] for name in sorted(counts) if name != REGULAR}
 
     @property
-    def cells(self) -> pd.DataFrame:
+    def experiments(self) -> pd.DataFrame:
         """The runs that enter tables: no trials, no reruns."""
-        return self.runs[self.runs["generation"] == CELL]
+        return self.runs[self.runs["generation"] == REGULAR]
 
 
 def gather(store: Path, asked: Asked | None = None) -> Evidence:
@@ -116,23 +118,26 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     sweeps = sweep_records(store)
     chosen = sweeps if asked.sweep is None else [chosen_sweep(sweeps, asked.sweep)]
     claimed = {run["key"] for claim in claims for run in claim["runs"]}
-    listed, wanted = cell_keys(sweeps) | claimed, cell_keys(chosen) | claimed
+    listed, wanted = experiment_keys(sweeps) | claimed, experiment_keys(chosen) | claimed
     teachers = _first(stores, TEACHERS)
     students = [
-        _as_cell(record) if key in listed else record
+        _as_experiment(record) if key in listed else record
         for key, record in _first(stores, STUDENTS).items()
         if asked.sweep is None or key in wanted
     ]
     students = _chosen(students, asked.only)
     planned = {key: place for claim in claims for key, place in claim["planned"].items()}
     for sweep in chosen:
-        planned |= {str(cell["key"]): cell.get("coordinates") or {} for cell in sweep["cells"]}
+        planned |= {
+            str(experiment["key"]): experiment.get("coordinates") or {}
+            for experiment in sweep["cells"]
+        }
     known = {search["id"]: search for claim in claims for search in claim["searches"]}
     known |= {search["id"]: search for search in search_records(store)}
     searches = sorted(known.values(), key=lambda one: (str(one.get("started")), str(one["id"])))
     scored = _with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
-    unscored = sum(not record.scores and generation(record) == CELL for record in students)
+    unscored = sum(not record.scores and generation(record) == REGULAR for record in students)
     if unscored:
         log.warning(
             "%d finished students have no dev scores and are left out; `%s` makes them",
@@ -188,11 +193,13 @@ def _with_versions(records: list[RunRecord]) -> list[RunRecord]:
     return [r.but(scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
 
 
-def _as_cell(record: RunRecord) -> RunRecord:
-    """A trial of a search whose key a sweep lists too: the same student, asked for as a cell."""
+def _as_experiment(record: RunRecord) -> RunRecord:
+    """A trial of a search whose key a sweep lists too: the same student, asked for as an
+    experiment.
+    """
     if generation(record) != "trial":
         return record
-    identity = {**record.run["identity"], "generation": CELL}
+    identity = {**record.run["identity"], "generation": REGULAR}
     return record.but(run={**record.run, "identity": identity})
 
 

@@ -1,7 +1,7 @@
 """The comparison of the students of a store: pages for people, tables for programs and papers.
 
-Only cells count. Tuning trials and reruns are counted in a footnote and enter no mean; runs are
-averaged only where nothing but the seed differs.
+Only experiments count. Tuning trials and reruns are counted in a footnote and enter no mean; runs
+are averaged only where nothing but the seed differs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """The frame as CSV; keys of runs stand in one cell, with spaces between them."""
+    """The frame as CSV; keys of runs stand in one experiment, with spaces between them."""
     lists = [name for name in ("runs", "baseline_runs") if name in frame.columns]
     flat = frame.assign(**{name: frame[name].map(" ".join) for name in lists})
     return str(flat.to_csv(None, index=False, lineterminator="\n"))

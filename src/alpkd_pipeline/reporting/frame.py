@@ -92,7 +92,7 @@ def _p50(latency: Latency) -> float:
     return float(latency["batch_1"]["p50_ms"])
 
 
-CELL = "cell"
+REGULAR = "cell"
 """The generation of an ordinary run; tuning trials and reruns have others."""
 
 WHOLE = (
@@ -145,7 +145,7 @@ def run_frame(
     add_settings_of(rows, facts, tuned)
     tell_apart(rows, facts, ("group", "differs"), _OF_GROUP)
     of_teachers = [teacher_facts(teacher) if teacher else {} for teacher in taught]
-    # Trials are no rivals of cells: a cell's teacher must not be told from theirs.
+    # Trials are no rivals of experiments: an experiment's teacher must not be told from theirs.
     of_model = ("task", "generation", "teacher_model")
     tell_apart(rows, of_teachers, ("teacher_group", "teacher_differs"), of_model)
     names = dict.fromkeys(name for record in scored for name in record.scores)
@@ -185,8 +185,8 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
 
 
 def generation(record: RunRecord) -> str:
-    """What a run was made as: `cell`, `trial` or `rerun`."""
-    return str(record.run["identity"].get("generation", CELL))
+    """What a run was made as: `experiment`, `trial` or `rerun`."""
+    return str(record.run["identity"].get("generation", REGULAR))
 
 
 def _parameters(record: RunRecord) -> int | None:

@@ -241,7 +241,7 @@ def add_settings(
 
 
 _RIVALS = ("task", "layers", "generation")
-"""Trials and reruns are no rivals of cells."""
+"""Trials and reruns are no rivals of experiments."""
 
 
 def _is_of_method(name: str) -> bool:

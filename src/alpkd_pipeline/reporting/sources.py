@@ -33,10 +33,10 @@ class Sources:
     evidence: Evidence
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
+    def experiments(self) -> pd.DataFrame:
         """The runs that count and have a score."""
-        cells = self.evidence.cells
-        return cells[cells["score"].notna()]
+        experiments = self.evidence.experiments
+        return experiments[experiments["score"].notna()]
 
     @cached_property
     def found(self) -> list[Row]:
@@ -46,7 +46,7 @@ class Sources:
     @cached_property
     def records(self) -> list[dict[Any, Any]]:
         """What arms are made of, for each run."""
-        told = self.cells[[*NEEDED, "rows"]].astype(object)
+        told = self.experiments[[*NEEDED, "rows"]].astype(object)
         return list(told.where(told.notna(), None).to_dict("records"))
 
     @cached_property
@@ -58,13 +58,15 @@ class Sources:
     def lines(self) -> list[Row]:
         """Of `main_lines`."""
         collapsed = [key for key, same in self.judge.collapsed.items() if same]
-        return main_lines(self.cells, self.found, self.bests, self.constants, collapsed)
+        return main_lines(self.experiments, self.found, self.bests, self.constants, collapsed)
 
     @cached_property
     def constants(self) -> dict[str, float]:
         """Task -> the score of whoever answers every dev row with the larger class, or the mean."""
         found: dict[str, float] = {}
-        for task, metric, key in self.cells[["task", "metric", "key"]].itertuples(index=False):
+        for task, metric, key in self.experiments[["task", "metric", "key"]].itertuples(
+            index=False
+        ):
             if task not in found and key in self.answers:
                 found[task] = constant_score(metric, self.answers[key].labels)
         return found
@@ -75,7 +77,7 @@ class Sources:
         precision of the training; where that epoch was the best one, the score itself.
         """
         found: dict[str, float] = {}
-        for key, score in zip(self.cells["key"], self.cells["score"], strict=True):
+        for key, score in zip(self.experiments["key"], self.experiments["score"], strict=True):
             scores, metrics = self.curves[key].scores, self.evidence.students[key].metrics
             if scores:
                 best = metrics.get("best_epoch") == metrics.get("epochs")
@@ -101,7 +103,7 @@ class Sources:
     def answers(self) -> dict[str, Answers]:
         """Key of a run -> what it said to the dev rows, wherever that was kept."""
         students, seen = self.evidence.students, list[list[float]]()
-        found = {key: _answers_of(students[key], seen) for key in self.cells["key"]}
+        found = {key: _answers_of(students[key], seen) for key in self.experiments["key"]}
         return {key: said for key, said in found.items() if said is not None}
 
     def of_claim(self, key: str) -> bool:
@@ -184,7 +186,7 @@ class Sources:
     @cached_property
     def on_errors(self) -> str:
         """What a reader of scores must know where errors are among them; else nothing."""
-        names = sorted(filter(is_error, self.cells["metric"].unique()))
+        names = sorted(filter(is_error, self.experiments["metric"].unique()))
         if not names:
             return ""
         return (
@@ -196,7 +198,7 @@ class Sources:
     def teacher_models(self) -> list[str]:
         """The models of the teachers, by name."""
         students = self.evidence.students
-        runs = [students[key].run["params"] for key in self.cells["key"]]
+        runs = [students[key].run["params"] for key in self.experiments["key"]]
         return sorted({teacher_model(params) for params in runs})
 
     def students(self, arm: Row) -> list[RunRecord]:
@@ -207,7 +209,9 @@ class Sources:
     def runs_at(self, place: Place) -> pd.DataFrame:
         """The runs of a task and depth."""
         task, layers = place
-        return self.cells[(self.cells["task"] == task) & (self.cells["layers"] == layers)]
+        return self.experiments[
+            (self.experiments["task"] == task) & (self.experiments["layers"] == layers)
+        ]
 
     def teacher_scores(self, place: Place) -> list[float]:
         """The scores of the teachers of a task and depth, each teacher once."""
@@ -216,7 +220,11 @@ class Sources:
 
     def teacher_layers(self, layers: int) -> int | None:
         """The depth of the teachers of these students, if it is one and known."""
-        found = self.cells.loc[self.cells["layers"] == layers, "teacher_layers"].dropna().unique()
+        found = (
+            self.experiments.loc[self.experiments["layers"] == layers, "teacher_layers"]
+            .dropna()
+            .unique()
+        )
         return int(found[0]) if len(found) == 1 else None
 
     def depth(self, layers: int) -> str:

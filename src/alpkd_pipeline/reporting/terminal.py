@@ -92,7 +92,7 @@ def print_summary(
         console.print(note, markup=False, soft_wrap=True)
 
 
-def cell_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
+def experiment_summary(models: dict[str, Path], scores: dict[str, Path]) -> list[ModelSummary]:
     """One line a model that has been scored.
 
     Model folders are given by what they are called in the table, the folders of their scores, of

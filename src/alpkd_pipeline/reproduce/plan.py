@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.project.cell import TRAINING_LIBRARIES, Cell
 from alpkd_pipeline.project.check import check
+from alpkd_pipeline.project.experiment import TRAINING_LIBRARIES, Experiment
 from alpkd_pipeline.reproduce.execute import recorded_commit, same_source
 from alpkd_pipeline.reproduce.original import Difference, DifferenceKind, StoredRun
 from alpkd_pipeline.reproduce.result import Rerun
@@ -30,13 +30,15 @@ def conditions(
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
-        cell = Cell(check({**original.run["params"], "run": {"store": str(store)}}), project)
+        experiment = Experiment(
+            check({**original.run["params"], "run": {"store": str(store)}}), project
+        )
     except UserError as error:  # today's code refuses the parameters
         return [*found, Difference("code", "code", "knew the parameters", str(error))], {}
-    keys = {name: cell.stage(name).key for name in MADE_IN_ORDER if name in original.keys}
+    keys = {name: experiment.stage(name).key for name in MADE_IN_ORDER if name in original.keys}
     moved = [name for name in keys if keys[name] != original.keys[name]]
-    causes = _causes(original, cell, moved, project, found)
-    return [*found, *causes], {**keys, "source": cell.source_digest}
+    causes = _causes(original, experiment, moved, project, found)
+    return [*found, *causes], {**keys, "source": experiment.source_digest}
 
 
 def damage(original: StoredRun) -> list[Difference]:
@@ -82,15 +84,19 @@ def _software(original: StoredRun, now: Mapping[str, Any]) -> list[Difference]:
 
 
 def _causes(
-    original: StoredRun, cell: Cell, moved: list[str], project: Path, found: list[Difference]
+    original: StoredRun,
+    experiment: Experiment,
+    moved: list[str],
+    project: Path,
+    found: list[Difference],
 ) -> list[Difference]:
     """Why keys have moved; what follows from a key before it needs no cause of its own."""
-    causes = _code(original, cell, moved)
+    causes = _code(original, experiment, moved)
     python = any(difference.kind == "python" for difference in found)
     for name in moved:
-        if any(upstream in moved for upstream in cell.stage(name).made_from):
+        if any(upstream in moved for upstream in experiment.stage(name).made_from):
             continue
-        if name == "splits" and (change := _source(original, cell)) is not None:
+        if name == "splits" and (change := _source(original, experiment)) is not None:
             causes.append(change)
             continue
         reads = {"encoded": ("tokenizers",), "splits": (), "signals": ()}
@@ -105,11 +111,11 @@ def _causes(
     return causes
 
 
-def _code(original: StoredRun, cell: Cell, moved: list[str]) -> list[Difference]:
+def _code(original: StoredRun, experiment: Experiment, moved: list[str]) -> list[Difference]:
     found = []
     for run in filter(None, (original.teacher, original)):
         then = run.run["identity"].get("code")
-        now = cell.student_code if run.stage == "student" else cell.teacher_code
+        now = experiment.student_code if run.stage == "student" else experiment.teacher_code
         # Hashes of code cannot be compared across Pythons: they write syntax trees differently.
         comparable = _minor(run.provenance.get("python")) == _minor(platform.python_version())
         if run.stage in moved and comparable and then != now:
@@ -121,8 +127,8 @@ def _minor(python: Any) -> str:
     return ".".join(str(python).split(".")[:2])
 
 
-def _source(original: StoredRun, cell: Cell) -> Difference | None:
-    then, now = original.run.get("source"), cell.source_digest
+def _source(original: StoredRun, experiment: Experiment) -> Difference | None:
+    then, now = original.run.get("source"), experiment.source_digest
     if then is None or then == now:
         return None
     before, after = then.get("files") or {}, now.get("files") or {}
@@ -162,14 +168,14 @@ def plan_or_error(original: StoredRun, project: Path, store: Path, here: bool) -
 
 def what_is_made(planned: Sequence[Rerun], project: Path) -> dict[str, Any]:
     """All that decides what a rerun makes, JSON-ready: one goes on only where it is the same."""
-    cells = [
+    experiments = [
         [one.original.key, one.commit, one.device, one.original.run["params"], dict(one.today)]
         for one in planned
         if not one.error
     ]
     # Without libraries, results of another day might be taken for what is made now.
     here = provenance(project)
-    return {"libraries": here["libraries"], "python": here["python"], "cells": cells}
+    return {"libraries": here["libraries"], "python": here["python"], "cells": experiments}
 
 
 def _device(original: StoredRun, here: bool) -> str | None:

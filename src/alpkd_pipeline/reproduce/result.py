@@ -88,59 +88,67 @@ class RerunResult:
 
     time: str  # when it ended, `20260314-031500` in UTC
     of: str  # the key of the one original, or of the comparison
-    cells: Sequence[Rerun]
+    experiments: Sequence[Rerun]
     seconds: float
     kept: bool = True  # whether the fresh store stays
     notes: Sequence[str] = ()  # lines for people: what was passed over, what could not be tracked
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all cells."""
-        return worst(cell.verdict for cell in self.cells)
+        """The worst of all experiments."""
+        return worst(experiment.verdict for experiment in self.experiments)
 
     @property
     def plain(self) -> dict[str, Any]:
         """The same as JSON-ready values."""
         own = {name: getattr(self, name) for name in ("time", "of", "kept", "notes", "verdict")}
-        cells = [cell.plain for cell in self.cells]
-        return {"schema": 1, **own, "seconds": round(self.seconds, 1), "cells": cells}
+        experiments = [experiment.plain for experiment in self.experiments]
+        return {"schema": 1, **own, "seconds": round(self.seconds, 1), "cells": experiments}
 
 
 def terminal_text(result: RerunResult, report: str) -> str:
     """The compact account that a command ends with; its last lines say it all."""
-    cells = result.cells
-    lines = [*(line for cell in cells for line in _cell_lines(cell)), *result.notes, ""]
-    for cell in cells:
-        if cell.verdict not in FROM_BEST[:2]:
-            scores = [f"{model.stage} {_score(model)}" for model in cell.models]
-            why = cell.error or "; ".join(cell.something_else or scores)
-            lines.append(f"not reproduced: {cell.name}: {why}")
-    counts = Counter(cell.verdict for cell in cells)
+    experiments = result.experiments
+    lines = [
+        *(line for experiment in experiments for line in _experiment_lines(experiment)),
+        *result.notes,
+        "",
+    ]
+    for experiment in experiments:
+        if experiment.verdict not in FROM_BEST[:2]:
+            scores = [f"{model.stage} {_score(model)}" for model in experiment.models]
+            why = experiment.error or "; ".join(experiment.something_else or scores)
+            lines.append(f"not reproduced: {experiment.name}: {why}")
+    counts = Counter(experiment.verdict for experiment in experiments)
     told = ", ".join(f"{counts[name]} {name}" for name in FROM_BEST if counts[name])
-    of = cells[0].original.path.name if len(cells) == 1 else f"of {len(cells)} reruns {told}"
+    of = (
+        experiments[0].original.path.name
+        if len(experiments) == 1
+        else f"of {len(experiments)} reruns {told}"
+    )
     return "\n".join([*lines, f"report: {report}", f"{result.verdict}: {of}"])
 
 
 def report_page(result: RerunResult, command: str) -> str:
-    """The report in Markdown: the verdict, then the account of each cell."""
+    """The report in Markdown: the verdict, then the account of each experiment."""
     parts = [
         f"# Rerun: {result.verdict}\n",
         f"{result.time} UTC, {seconds_text(result.seconds)} s, `{command}`\n",
         *(f"- {note}\n" for note in result.notes),
     ]
-    for cell in result.cells:
-        head, *lines = _cell_lines(cell)
+    for experiment in result.experiments:
+        head, *lines = _experiment_lines(experiment)
         parts.append("\n".join([f"## {head}\n", "```text", *lines, "```\n"]))
     return "\n".join(parts)
 
 
-def _cell_lines(cell: Rerun) -> Iterator[str]:
-    """One cell: a line for each thing that was compared, and for what it was made from."""
-    yield f"{cell.name}: {cell.verdict}"
-    if cell.error:
-        yield f"  {cell.error}"
+def _experiment_lines(experiment: Rerun) -> Iterator[str]:
+    """One experiment: a line for each thing that was compared, and for what it was made from."""
+    yield f"{experiment.name}: {experiment.verdict}"
+    if experiment.error:
+        yield f"  {experiment.error}"
         return
-    for model in cell.models:
+    for model in experiment.models:
         then, now = (digest[:8] for digest in model.weights)
         same = model.weights[0] == model.weights[1]
         yield f"  {model.stage}"
@@ -150,13 +158,13 @@ def _cell_lines(cell: Rerun) -> Iterator[str]:
         yield f"    {_score(model)}"
         yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
     code = "unchanged"
-    if cell.commit:
-        code = f"commit {cell.commit[:8]}, as recorded; today's is another"
-    elif any(difference.kind == "code" for difference in cell.differences):
+    if experiment.commit:
+        code = f"commit {experiment.commit[:8]}, as recorded; today's is another"
+    elif any(difference.kind == "code" for difference in experiment.differences):
         code = "today's, which is another than the recorded one"
-    yield f"  data       {cell.data}"
+    yield f"  data       {experiment.data}"
     yield f"  code       {code}"
-    yield from (f"  differs    {difference}" for difference in cell.differences)
+    yield from (f"  differs    {difference}" for difference in experiment.differences)
 
 
 def _answers(model: ModelComparison) -> str:

@@ -76,14 +76,14 @@ def run_again(
     """
     begun, warnings = time.monotonic(), list(notes)
     with fresh_store(setting.store, name, what_is_made(planned, setting.project)) as fresh:
-        cells = [p for p in planned if p.error]
+        experiments = [p for p in planned if p.error]
         # By their code, so that a process and the teachers that it made serve many.
         for commit in dict.fromkeys(p.commit for p in planned if not p.error):
             group = [p for p in planned if p.commit == commit and not p.error]
-            cells += _make_group(setting, group, commit, fresh, warnings)
-        kept = setting.keep or worst(cell.verdict for cell in cells) != BITWISE
+            experiments += _make_group(setting, group, commit, fresh, warnings)
+        kept = setting.keep or worst(experiment.verdict for experiment in experiments) != BITWISE
         seconds = time.monotonic() - begun
-        result = RerunResult(utc_now(), key, cells, seconds, kept, warnings)
+        result = RerunResult(utc_now(), key, experiments, seconds, kept, warnings)
         report = write_record(setting.store, result, setting.command)
         if kept:
             shutil.copyfile(report.with_name(VERDICT), fresh / VERDICT)
@@ -103,17 +103,17 @@ def _make_group(
         # Two versions may make different results from equal parameters: a store for each.
         store, env = fresh / f"{COMMIT}{commit[:8]}", None
         tree = checked_out(setting.project, commit, fresh / f"code-{commit[:8]}")
-    cells: list[Rerun] = []
+    experiments: list[Rerun] = []
     try:
         with tree as project:
             source = project / "src" if commit else PACKAGE_ROOT.parent
             with WorkerProcess(project, source, fresh / "rerun.log", env) as shop:
                 for one in group:
                     try:
-                        cells.append(_make(setting, shop, one, store, warnings))
+                        experiments.append(_make(setting, shop, one, store, warnings))
                     except UserError as error:
-                        cells.append(replace(one, error=str(error)))
-        return cells
+                        experiments.append(replace(one, error=str(error)))
+        return experiments
     except UserError as error:
         return [replace(one, error=str(error)) for one in group]
 
@@ -194,8 +194,11 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     found: dict[str, Verdict] = {}
     for path in sorted((store / RERUN_REPORTS).glob(f"*/{VERDICT}")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # such a record says nothing
-            cells = {cell["original"]: cell["verdict"] for cell in read_json(path)["cells"]}
-            found |= {key: verdict for key, verdict in cells.items() if verdict != FAILED}
+            experiments = {
+                experiment["original"]: experiment["verdict"]
+                for experiment in read_json(path)["cells"]
+            }
+            found |= {key: verdict for key, verdict in experiments.items() if verdict != FAILED}
     return found
 
 
@@ -209,11 +212,12 @@ class Green(NamedTuple):
 
 
 def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
-    """The newest green comparison that has cells of the wanted kind, `where` as for `matches`.
+    """The newest green comparison that has experiments of the wanted kind, `where` as for
+    `matches`.
 
     Green is one whose files are what was sealed, its students' and their teachers' too, and none of
     whose students drifted the last time that it could be made again. A UserError says that there
-    is none, none with such cells, or none that is green.
+    is none, none with such experiments, or none that is green.
     """
     passed_over, verdicts = list[str](), last_verdicts(store)
     for comparison in newest_first(finished_below(store / COMPARISONS)):

@@ -22,7 +22,7 @@ from kedro.pipeline import node
 from kedro.pipeline.node import Node
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.store.artifact import Artifact, Experiment, free_place, lacking
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment, free_place, lacking
 from alpkd_pipeline.store.checkpoints import Work, drop_checkpoints
 from alpkd_pipeline.store.fingerprint import provenance
 from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for
@@ -56,7 +56,7 @@ def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]
 
     def decorate(build: Build) -> Callable[..., Artifact]:
         @functools.wraps(build)
-        def run(experiment: Experiment, **inputs: Any) -> Artifact:
+        def run(experiment: ResolvedExperiment, **inputs: Any) -> Artifact:
             for argument, parameter in params.items():
                 if inputs[argument] != experiment.param(parameter):
                     raise UserError(
@@ -87,7 +87,7 @@ def step_node(run: Any, stage: str, **datasets: str) -> Node:
 
 
 def make(
-    experiment: Experiment, artifact: Artifact, build: Build, inputs: Mapping[str, Any]
+    experiment: ResolvedExperiment, artifact: Artifact, build: Build, inputs: Mapping[str, Any]
 ) -> Artifact:
     """Make a result unless it is there, or nobody wants it, and hand it back.
 
@@ -109,7 +109,7 @@ def make(
 
 
 def _make(
-    experiment: Experiment, artifact: Artifact, build: Build, inputs: Mapping[str, Any]
+    experiment: ResolvedExperiment, artifact: Artifact, build: Build, inputs: Mapping[str, Any]
 ) -> None:
     read = {name: _place(value) for name, value in inputs.items() if isinstance(value, os.PathLike)}
     work = _work(artifact, experiment.project)
@@ -163,7 +163,7 @@ def _held(artifact: Artifact) -> Iterator[None]:
         lock.release()
 
 
-def settings_of(experiment: Experiment) -> TrackingSettings | None:
+def settings_of(experiment: ResolvedExperiment) -> TrackingSettings | None:
     """Where an experiment is tracked; None if it is not.
 
     Raises:
@@ -176,7 +176,7 @@ def settings_of(experiment: Experiment) -> TrackingSettings | None:
 
 
 @contextmanager
-def tracked(experiment: Experiment, artifact: Artifact, work: Work) -> Iterator[None]:
+def tracked(experiment: ResolvedExperiment, artifact: Artifact, work: Work) -> Iterator[None]:
     """Follow the making of a result, if it is one that is tracked.
 
     It is published when the context ends. Nothing of MLflow is imported unless something is

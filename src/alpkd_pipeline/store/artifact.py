@@ -108,7 +108,7 @@ def lacking(stage: str, files: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Experiment:
+class ResolvedExperiment:
     """All that a step knows beside its inputs: small, plain, picklable."""
 
     artifacts: Mapping[str, Artifact]  # every result that the parameters define, by name
@@ -135,7 +135,7 @@ class Experiment:
         """The results that are wanted."""
         return {name for name, artifact in self.artifacts.items() if artifact.wanted}
 
-    def wanting(self, names: set[str]) -> Experiment:
+    def wanting(self, names: set[str]) -> ResolvedExperiment:
         """The same, in which only some results are wanted."""
         found = {n: replace(a, wanted=n in names) for n, a in self.artifacts.items()}
         return replace(self, artifacts=found)

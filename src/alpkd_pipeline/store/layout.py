@@ -246,9 +246,9 @@ def search_records(store: Path) -> list[Record]:
     return _records(store / SEARCHES, "studies")
 
 
-def cell_keys(records: Iterable[Record]) -> frozenset[str]:
+def experiment_keys(records: Iterable[Record]) -> frozenset[str]:
     """The keys of the students that sweeps asked for."""
-    return frozenset(str(cell["key"]) for record in records for cell in record["cells"])
+    return frozenset(str(experiment["key"]) for record in records for experiment in record["cells"])
 
 
 def chosen_sweep(records: Sequence[Record], asked: str) -> Record:

@@ -224,8 +224,10 @@ class Repairs:
             for key in result.keys.values() if result.command else ():
                 self._commands.setdefault(str(key), result.command)
         for record in sweep_records(index.store):
-            for cell in record["cells"]:
-                self._commands.setdefault(str(cell.get("key")), str(cell.get("command") or ""))
+            for experiment in record["cells"]:
+                self._commands.setdefault(
+                    str(experiment.get("key")), str(experiment.get("command") or "")
+                )
 
     def of(self, result: Result, *, trust_run: bool = True) -> str:
         """What makes a result again; its own run.json may be trusted if it is undamaged."""

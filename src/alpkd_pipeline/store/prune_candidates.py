@@ -54,8 +54,8 @@ class Kept:
 def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
     """Choose the models that stay.
 
-    `asked` are the keys of the cells that conf/ describes; None if that cannot be known: then rows,
-    token ids, signals and models all stay.
+    `asked` are the keys of the experiments that conf/ describes; None if that cannot be known: then
+    rows, token ids, signals and models all stay.
     """
     models = [r for r in index.results if r.entry.kind.name in layout.MODELS]
     lost = [e for e in index.others if e.state == "unsealed" and e.kind.name in layout.MODELS]
@@ -97,12 +97,12 @@ def _closed(keys: Set[str], results: Iterable[Result]) -> frozenset[str]:
 
 
 def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]:
-    """Students of searches that nobody asked for as cells, and teachers of nothing else.
+    """Students of searches that nobody asked for as experiments, and teachers of nothing else.
 
     Searches do not score their students on dev: one that has scores was asked for by name.
     """
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
-    wanted = asked | scored | layout.cell_keys(layout.sweep_records(index.store))
+    wanted = asked | scored | layout.experiment_keys(layout.sweep_records(index.store))
     trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
     ours = [model for model in trials if model.key not in wanted]
     students = [model for model in ours if model.stage == "student"]

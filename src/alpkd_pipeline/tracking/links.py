@@ -29,7 +29,7 @@ STUDENTS = "students"
 
 STUDENTS_FILTER = "tags.stage = 'student'"
 
-CELLS_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'cell'"
+STUDENTS_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'experiment'"
 """Without the trials of searches and without reruns."""
 
 COLUMNS = {

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.links import CELLS_FILTER, STUDENTS, view_tags
+from alpkd_pipeline.tracking.links import STUDENTS, STUDENTS_FILTER, view_tags
 from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run, RunData
+    from mlflow.entities import ResolvedExperiment, Run, RunData
 
 CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -278,7 +278,7 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
 
 
-def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
+def _experiment(client: MlflowClient, settings: TrackingSettings) -> ResolvedExperiment:
     from mlflow.exceptions import MlflowException
 
     name, root = settings.experiment, settings.artifact_root
@@ -292,7 +292,7 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
             " --params=run.experiment=..."
         )
-    for tag, value in view_tags(STUDENTS, CELLS_FILTER).items():
+    for tag, value in view_tags(STUDENTS, STUDENTS_FILTER).items():
         if found.tags.get(tag) != value:  # it has not the view that our links name
             with suppress(MlflowException):  # columns of a table; not worth a training's tracking
                 client.set_experiment_tag(found.experiment_id, tag, value)

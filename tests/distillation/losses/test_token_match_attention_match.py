@@ -15,7 +15,7 @@ def test_worked_out_by_hand():
     gap = torch.tensor(
         [[[[[1.0, 3], [0, 0]], [[0, 0], [2, 0]]]], [[[[2, 50], [60, 70]], [[0, 5], [5, 5]]]]]
     )
-    # first example: heads (1 + 9)/4 and 4/4, mean 1.75; second: its one cell 4 and 0, mean 2
+    # first example: heads (1 + 9)/4 and 4/4, mean 1.75; second: its one experiment 4 and 0, mean 2
     assert attention_match(gap, torch.zeros_like(gap), mask).item() == (1.75 + 2) / 2
 
 

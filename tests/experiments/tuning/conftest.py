@@ -14,11 +14,11 @@ import pytest
 from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.experiments.jobs import DONE, Job, answer
-from alpkd_pipeline.experiments.tuning.plan import CellMaker
+from alpkd_pipeline.experiments.tuning.plan import ExperimentMaker
 from alpkd_pipeline.experiments.tuning.spec import TuneSpec
 from alpkd_pipeline.experiments.tuning.study import open_storage
-from alpkd_pipeline.project.cell import Cell
 from alpkd_pipeline.project.check import check
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import seal, write_json
 
@@ -30,17 +30,19 @@ SMALL: Mapping[str, Any] = {
     "space": {"training.lr": [1e-4, 2e-4, 4e-4], "method.eta": [0.2, 0.8]},
 }
 
-Maker = Callable[..., CellMaker]
+Maker = Callable[..., ExperimentMaker]
 
 
 @pytest.fixture
 def maker(load: Load) -> Maker:
-    """Makes cells of SMALL with other entries of tune.yml."""
+    """Makes experiments of SMALL with other entries of tune.yml."""
 
-    def make(params: dict[str, Any] | None = None, /, **entries: Any) -> CellMaker:
+    def make(params: dict[str, Any] | None = None, /, **entries: Any) -> ExperimentMaker:
         loader = load(params)
         conf, given = loader.conf, loader.runtime_params
-        return CellMaker(TuneSpec.parse({**SMALL, **entries}), conf, given, None, PROJECT, "tune-x")
+        return ExperimentMaker(
+            TuneSpec.parse({**SMALL, **entries}), conf, given, None, PROJECT, "tune-x"
+        )
 
     return make
 
@@ -68,10 +70,10 @@ def publish(stage: Artifact, files: Mapping[str, Any] | None = None) -> None:
     seal(stage.path, facts)
 
 
-def publish_student(cell: Cell, score: float, selection: str = "holdout") -> None:
+def publish_student(experiment: Experiment, score: float, selection: str = "holdout") -> None:
     """A finished student with a score on the rows that chose its best epoch."""
-    scores = {selection: {cell.task.metrics[0]: score}}
-    publish(cell.student, {"metrics.json": {"scores": scores, "seconds": 2.0}})
+    scores = {selection: {experiment.task.metrics[0]: score}}
+    publish(experiment.student, {"metrics.json": {"scores": scores, "seconds": 2.0}})
 
 
 class PretendingEngine:
@@ -107,13 +109,13 @@ class PretendingEngine:
             return answer("diverged", "loss became nan")
         if any(part in job.name for part in self._broken):
             return answer("failed", "no space left on device")
-        cell = Cell(check(dict(job.params)), PROJECT)
+        experiment = Experiment(check(dict(job.params)), PROJECT)
         for name in job.to_outputs:
-            assert cell.stage(name).key == job.expect[name]
+            assert experiment.stage(name).key == job.expect[name]
             if name == "student":
-                publish_student(cell, cell.params.training.lr * 1000)
+                publish_student(experiment, experiment.params.training.lr * 1000)
             else:
-                publish(cell.stage(name))
+                publish(experiment.stage(name))
         return DONE
 
     def stop(self) -> None:

@@ -89,11 +89,13 @@ def test_what_cannot_work_is_refused_before_anything_runs(
     assert "\n" not in str(caught.value)
 
 
-def test_every_cell_of_every_point_is_checked_before_anything_runs(
+def test_every_experiment_of_every_point_is_checked_before_anything_runs(
     maker: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked = []
-    monkeypatch.setattr(plan, "check_cell", lambda cell: checked.append(cell.student.key))
+    monkeypatch.setattr(
+        plan, "check_experiment", lambda experiment: checked.append(experiment.student.key)
+    )
     plan_studies(maker(trials=4, seeds=[0, 1]), {"method": ["kd"]})
     assert len(set(checked)) == 4 * 2
 

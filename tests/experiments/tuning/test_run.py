@@ -19,7 +19,7 @@ from alpkd_pipeline.experiments import campaign
 from alpkd_pipeline.experiments.tuning import run as module
 from alpkd_pipeline.experiments.tuning.run import Tuning, refuse_seeds
 from alpkd_pipeline.experiments.tuning.search import held
-from alpkd_pipeline.project.config_loader import CellConfigLoader
+from alpkd_pipeline.project.config_loader import ExperimentConfigLoader
 from alpkd_pipeline.settings import CONFIG_LOADER_ARGS
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.metrics import METRICS
@@ -41,7 +41,7 @@ class Place:
 
     def tuning(self, trials: int | None = None, **blocks: Any) -> Tuning:
         given = {"run": {"store": str(self.store), "tracking": "off"}, **blocks}
-        loader = CellConfigLoader(str(self.conf), runtime_params=given, **CONFIG_LOADER_ARGS)
+        loader = ExperimentConfigLoader(str(self.conf), runtime_params=given, **CONFIG_LOADER_ARGS)
         return Tuning(PROJECT, loader, None, {}, "kedro tune", trials)
 
     @property

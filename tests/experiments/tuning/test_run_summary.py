@@ -55,7 +55,7 @@ def search(maker: Maker, database: Path) -> Search:
 def test_a_trial_is_one_line(maker: Maker, database: Path) -> None:
     found = search(maker, database)
     asked = Asked(3, {"training.lr": 2e-4, "method.eta": 0.8})
-    trial = Running(found, asked, found.maker.cells(found.target, asked.point))
+    trial = Running(found, asked, found.maker.experiments(found.target, asked.point))
     assert trial_line(trial, 0.5) == (
         "demo kd 2L trial 3: holdout accuracy 0.5000 (lr=0.0002, eta=0.8)"
     )

@@ -68,10 +68,10 @@ def test_the_best_trial_is_the_one_with_the_highest_score(searches: Any) -> None
 def test_a_trial_is_worth_the_mean_over_its_seeds(searches: Any) -> None:
     found = searches(methods=["kd"], trials=1, seeds=[0, 1])
     asked = found[0].study.ask()[0]
-    for cell, score in zip(
-        found[0].maker.cells(found[0].target, asked.point), [0.2, 0.6], strict=True
+    for experiment, score in zip(
+        found[0].maker.experiments(found[0].target, asked.point), [0.2, 0.6], strict=True
     ):
-        publish_student(cell, score)
+        publish_student(experiment, score)
     engine = PretendingEngine()
     run(found, engine)
     (trial,) = found[0].study.trials()
@@ -113,7 +113,7 @@ def test_a_seed_that_diverged_does_not_excuse_one_that_broke(searches: Any) -> N
 def test_a_score_that_is_not_a_number_is_a_failed_trial(searches: Any) -> None:
     found = searches(methods=["kd"], trials=1)
     (asked,) = found[0].study.ask()
-    publish_student(found[0].maker.cells(found[0].target, asked.point)[0], math.nan)
+    publish_student(found[0].maker.experiments(found[0].target, asked.point)[0], math.nan)
     ended, told = run(found, PretendingEngine())
     assert ended
     assert told == [("demo kd 2L trial 0", None)]
@@ -183,7 +183,7 @@ def test_a_search_whose_engine_is_lost_goes_on_and_repeats_nothing(searches: Any
 def test_students_that_are_there_are_not_trained(searches: Any) -> None:
     run(searches(), PretendingEngine())
     engine = PretendingEngine()
-    # The same cells for another study: their results are found under their keys.
+    # The same experiments for another study: their results are found under their keys.
     run(searches(sampler="random"), engine)
     assert engine.jobs == []
 

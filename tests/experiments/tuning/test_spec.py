@@ -69,7 +69,7 @@ def test_the_first_file_found_is_the_whole_search(tmp_path: Path) -> None:
         ({"space": {"method.overlap": [1, 2]}}, "no method of this search has it"),
         ({"params": {"training.lr": 1e-3}}, "cannot set 'training.lr': it is in the space"),
         ({"params": {"training.selection": "dev"}}, "is 'selection' in tune.yml"),
-        ({"params": {"seed": 3}}, "'seed' tells cells apart"),
+        ({"params": {"seed": 3}}, "'seed' tells experiments apart"),
         (
             {"overrides": [{"where": {"task": "demo"}, "set": {"method.lambda": 0.1}}]},
             "cannot set 'method.lambda'",

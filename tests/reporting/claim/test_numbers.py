@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.reporting.cell_frames import frame, judge_of, run, seeds
+from tests.reporting.experiment_frames import frame, judge_of, run, seeds
 
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.tex import escape

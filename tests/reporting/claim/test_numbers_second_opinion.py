@@ -51,7 +51,7 @@ WANTED = [
     *("two tasks, two depths", "first questions", "looks", "no planned look", "margins"),
     *("a regression", "errors", "errors with a margin", "correlations and counts"),
     *("several teachers a seed", "two settings", "options that TeX could not read"),
-    *("missing cells", "one run", "one seed", "a task with letters of its own"),
+    *("missing experiments", "one run", "one seed", "a task with letters of its own"),
 ]
 
 

@@ -97,8 +97,8 @@ def test_a_claim_and_a_store_pool_their_seeds(tmp_path: Path) -> None:
         (arm["label"], arm["mean"], arm["per_seed"]) for arm in alone.arms
     ]
     assert [row["verdict"] for row in both.verdicts] == [row["verdict"] for row in alone.verdicts]
-    assert len(both.cells) == 10
-    assert (tmp_path / "here") in both.evidence.students[both.cells["key"][0]].path.parents
+    assert len(both.experiments) == 10
+    assert (tmp_path / "here") in both.evidence.students[both.experiments["key"][0]].path.parents
 
 
 def test_other_settings_stand_beside_them(made: Path, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_claim_of_another_release_is_read(made: Path, empty: Path) -> None:
         (statistics / "family.py").write_text("LEVEL = 0.01")
 
     claim = repacked(made, empty.parent / "newer.zip", newer)
-    assert len(sources_of(empty, claims=str(claim)).cells) == 6
+    assert len(sources_of(empty, claims=str(claim)).experiments) == 6
 
 
 # What is none ----------------------------------------------------------------------------------

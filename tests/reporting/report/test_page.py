@@ -72,9 +72,11 @@ def test_every_table_has_a_caption_and_headings_with_a_scope(full_page):
         (head,) = table.all("thead")
         width = len(head.all("th"))
         for row in table.all("tr"):
-            cells = [cell for cell in row.children if cell.tag in ("td", "th")]
-            assert sum(int(cell.get("colspan") or 1) for cell in cells) == width
-            assert cells[0].tag == "th"
+            experiments = [
+                experiment for experiment in row.children if experiment.tag in ("td", "th")
+            ]
+            assert sum(int(experiment.get("colspan") or 1) for experiment in experiments) == width
+            assert experiments[0].tag == "th"
 
 
 def test_tables_scroll_in_a_box_that_the_keyboard_reaches(full_page):

@@ -24,7 +24,7 @@ KEY = f"{1:064x}"
 
 
 def rows_of(table):
-    """The words of each row, cell by cell."""
+    """The words of each row, experiment by experiment."""
     return [[c.text for c in row.children if c.tag in ("td", "th")] for row in table.all("tr")]
 
 
@@ -87,7 +87,9 @@ def test_only_a_sweep(store):
     store.student(1)
     sweep(store.root, "grid-1", [KEY, "9" * 64])
     page = page_of(store.root, "grid")
-    assert facts_of(page)["Only the sweep"] == "grid-1; 1 cell of it not finished or not scored"
+    assert (
+        facts_of(page)["Only the sweep"] == "grid-1; 1 experiment of it not finished or not scored"
+    )
     assert facts_of(page)["Runs"] == "1 student"
 
 
@@ -121,7 +123,7 @@ def test_every_score_leads_to_its_runs(full_page):
     row = next(row for row in table.all("tr") if row.children[0].text == "alp_kd")
     mrpc, rte, average = [a.get("href").removeprefix("#") for a in row.all("a")]
     for name, task in ((mrpc, "mrpc"), (rte, "rte")):
-        runs = [cells for cells in rows_of(bodies[name]) if len(cells) > 1]
+        runs = [experiments for experiments in rows_of(bodies[name]) if len(experiments) > 1]
         assert [run[:4] for run in runs] == [["alp_kd", task, "4", str(s)] for s in range(3)]
     headings = [th for th in section(full_page, "runs").all("th") if th.get("id") == average]
     assert headings[0].text == "alp_kd, 4 layers"
@@ -312,7 +314,7 @@ def test_the_cost_of_a_sweep_is_called_so(store, full_page):
     store.student(0, key=KEY)
     sweep(store.root, "grid-1", [KEY])
     (table,) = section(page_of(store.root, "grid"), "cost").all("table")
-    assert "the cells of the sweep alone" in table.text
+    assert "the experiments of the sweep alone" in table.text
     assert "trials and reruns included" in section(full_page, "cost").text
 
 
@@ -386,7 +388,11 @@ def test_errors_are_named_and_shown_as_they_are(store):
         ["kd", "0.552 ± 0.002"],
         ["alp_kd", "0.502 ± 0.001"],
     ]
-    best = [cell.text for cell in table.all("td") if "best" in (cell.get("class") or "")]
+    best = [
+        experiment.text
+        for experiment in table.all("td")
+        if "best" in (experiment.get("class") or "")
+    ]
     assert best == ["0.502 ± 0.001"]
     for name in ("scores", "verdicts"):
         assert "Of rmse less is better" in section(page, name).text

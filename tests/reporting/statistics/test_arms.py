@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import arms, frame, run, seeds
+from tests.reporting.experiment_frames import arms, frame, run, seeds
 
 
 def test_an_arm_is_its_seeds():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.reporting.cell_frames import frame, judge_of, run, seeds, verdicts_of
+from tests.reporting.experiment_frames import frame, judge_of, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.arms import pair
 from alpkd_pipeline.reporting.statistics.judge import Answers, Contributions, on_new_texts
@@ -48,9 +48,9 @@ def test_a_dev_row_is_a_step_of_the_accuracy():
     assert judge_of(frame(other)).step(judge_of(frame(other)).table[0]) == 0
 
 
-def answered(cells, draw):
+def answered(experiments, draw):
     labels = [0, 1] * 20
-    return {key: Answers(labels, draw(labels)) for key in cells["key"]}
+    return {key: Answers(labels, draw(labels)) for key in experiments["key"]}
 
 
 def right_with(rng, share):
@@ -59,9 +59,9 @@ def right_with(rng, share):
 
 def test_answers_add_the_noise_of_their_rows():
     rng = np.random.default_rng(0)
-    cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(cells, right_with(rng, 0.8))
-    judge = judge_of(cells, answers)
+    experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
+    answers = answered(experiments, right_with(rng, 0.8))
+    judge = judge_of(experiments, answers)
     test, ours, theirs = kd_against_no_kd(judge)
     values = [
         [
@@ -77,31 +77,31 @@ def test_answers_add_the_noise_of_their_rows():
 
 def test_without_all_answers_nothing_is_said_of_new_texts():
     rng = np.random.default_rng(0)
-    cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(cells, right_with(rng, 0.8))
-    (row,) = verdicts_of(cells, answers).to_dict("records")
+    experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
+    answers = answered(experiments, right_with(rng, 0.8))
+    (row,) = verdicts_of(experiments, answers).to_dict("records")
     assert row["new_texts"]
     first = next(iter(answers))
     for fewer in (
         {key: said for key, said in answers.items() if key != first},
         answers | {first: Answers([1, 0] * 20, answers[first].answers)},
     ):
-        (row,) = verdicts_of(cells, fewer).to_dict("records")
+        (row,) = verdicts_of(experiments, fewer).to_dict("records")
         assert (row["new_texts"], np.isnan(row["p_new_texts"])) == ("", True)
         assert row["verdict"] == "better"
 
 
 def test_runs_that_answer_one_class_are_counted_in_the_note():
-    cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(cells, lambda labels: [1] * len(labels))
-    (row,) = verdicts_of(cells, answers).to_dict("records")
+    experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
+    answers = answered(experiments, lambda labels: [1] * len(labels))
+    (row,) = verdicts_of(experiments, answers).to_dict("records")
     assert "3 of 3 runs of kd collapsed: no t test is right for them" in row["note"]
     assert "3 of 3 runs of no_kd collapsed" in row["note"]
 
 
 def test_a_seed_of_several_teachers_contributes_their_mean():
     rng = np.random.default_rng(0)
-    cells = frame(
+    experiments = frame(
         *(
             run(m, s + t / 50, seed, teacher_seed=t)
             for m, scores in (("no_kd", LOW), ("kd", HIGH))
@@ -109,8 +109,8 @@ def test_a_seed_of_several_teachers_contributes_their_mean():
             for t in range(2)
         )
     )
-    answers = answered(cells, right_with(rng, 0.8))
-    judge = judge_of(cells, answers)
+    answers = answered(experiments, right_with(rng, 0.8))
+    judge = judge_of(experiments, answers)
     test, ours, theirs = kd_against_no_kd(judge)
     assert test.n == 3
     assert judge.new_texts(test, ours, theirs).error > 0

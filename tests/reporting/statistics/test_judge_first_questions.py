@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tests.reporting.cell_frames import frame, judge_of, seeds
+from tests.reporting.experiment_frames import frame, judge_of, seeds
 
 from alpkd_pipeline.reporting.statistics.judge import (
     TaskAnswer,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
-from tests.reporting.cell_frames import frame, seeds, verdicts_of
+from tests.reporting.experiment_frames import frame, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.power import (
     detectable,
@@ -49,12 +49,12 @@ def test_what_no_number_of_seeds_can_show_has_none():
 
 
 def test_every_row_says_what_it_could_have_seen():
-    cells = frame(
+    experiments = frame(
         seeds("no_kd", [0.7, 0.72, 0.71, 0.75]),
         seeds("kd", [0.7, 0.71, 0.73, 0.72]),
         seeds("pkd", [0.7, 0.71]),
     )
-    found = verdicts_of(cells).set_index(["method", "baseline"])
+    found = verdicts_of(experiments).set_index(["method", "baseline"])
     tested, untested = found.loc[("kd", "no_kd")], found.loc[("pkd", "kd")]
     assert tested["detectable"] == pytest.approx(
         detectable([tested["df"]], 0.05)[0] * tested["error"]
@@ -72,9 +72,11 @@ def test_every_row_says_what_it_could_have_seen():
 
 
 def test_a_planned_look_sees_less_by_the_share_of_the_level_that_it_may_spend():
-    cells = frame(*(seeds(m, [0.7, 0.72, 0.71 + i / 50]) for i, m in enumerate(("no_kd", "kd"))))
-    (whole,) = verdicts_of(cells)["detectable_family"]
-    planned = verdicts_of(cells, looks=(3, 10)).iloc[0]
+    experiments = frame(
+        *(seeds(m, [0.7, 0.72, 0.71 + i / 50]) for i, m in enumerate(("no_kd", "kd")))
+    )
+    (whole,) = verdicts_of(experiments)["detectable_family"]
+    planned = verdicts_of(experiments, looks=(3, 10)).iloc[0]
     share = planned_share((3, 10), 3)
     assert planned["detectable_family"] == pytest.approx(
         detectable([planned["df"]], 0.05 * share)[0] * planned["error"]

@@ -32,9 +32,9 @@ def test_pairs_are_those_of_the_report(columns, pairs):
 
 def test_seeds_follow_from_the_pooled_noise_at_its_upper_limit(store):
     study(store, tasks=["mrpc"], seeds=4, layers=(4, 2))
-    cells = gather(store.root).cells
+    experiments = gather(store.root).experiments
     squares, freedom = 0.0, 0
-    for _, column in cells.groupby("layers"):
+    for _, column in experiments.groupby("layers"):
         table = column.pivot(index="method", columns="seed", values="score").to_numpy()
         rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
         squares, freedom = squares + (rest**2).sum(), freedom + 2 * 3

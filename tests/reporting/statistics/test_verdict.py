@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.reporting.cell_frames import frame, run, seeds, verdicts_of
+from tests.reporting.experiment_frames import frame, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 from alpkd_pipeline.reporting.statistics.verdict import COLUMNS, SEEN
@@ -37,8 +37,8 @@ def _no_warnings():
 
 
 def test_each_pair_of_methods_is_tested_once():
-    cells = frame(*(seeds(name, HIGH) for name in ("alp_kd", "pkd", "no_kd", "kd", "ckd")))
-    found = verdicts_of(cells)
+    experiments = frame(*(seeds(name, HIGH) for name in ("alp_kd", "pkd", "no_kd", "kd", "ckd")))
+    found = verdicts_of(experiments)
     assert set(found.columns) == {*COLUMNS, *SEEN}
     assert sorted(held(found)) == sorted(
         [(m, b) for m in ("alp_kd", "ckd") for b in ("no_kd", "kd", "pkd")]
@@ -47,8 +47,10 @@ def test_each_pair_of_methods_is_tested_once():
 
 
 def test_better_worse_and_neither():
-    cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH), seeds("pkd", LOW), seeds("ckd", MIDDLE))
-    found = verdicts_of(cells).set_index(["method", "baseline"])["verdict"]
+    experiments = frame(
+        seeds("no_kd", LOW), seeds("kd", HIGH), seeds("pkd", LOW), seeds("ckd", MIDDLE)
+    )
+    found = verdicts_of(experiments).set_index(["method", "baseline"])["verdict"]
     assert found["kd", "no_kd"] == BETTER
     assert found["pkd", "kd"] == WORSE
     assert found["pkd", "no_kd"] == NOT_DISTINGUISHABLE
@@ -57,10 +59,10 @@ def test_better_worse_and_neither():
 
 @pytest.mark.parametrize("metric", ["rmse", "mae"])
 def test_of_errors_less_is_better(metric):
-    cells = frame(
+    experiments = frame(
         *(seeds(m, s, metric=metric) for m, s in (("no_kd", HIGH), ("kd", LOW), ("pkd", HIGH)))
     )
-    found = verdicts_of(cells).set_index(["method", "baseline"])
+    found = verdicts_of(experiments).set_index(["method", "baseline"])
     assert found["verdict"]["kd", "no_kd"] == BETTER
     assert found["verdict"]["pkd", "kd"] == WORSE
     assert found["verdict"]["pkd", "no_kd"] == NOT_DISTINGUISHABLE
@@ -70,14 +72,14 @@ def test_of_errors_less_is_better(metric):
 
 
 def test_the_family_is_all_pairs_of_the_report():
-    cells = frame(
+    experiments = frame(
         *(seeds(m, s, task=t) for t in ("mrpc", "cola") for m, s in (("no_kd", LOW), ("kd", HIGH))),
         seeds("alp_kd", MIDDLE),
         seeds("alp_kd", MIDDLE, task="cola")[:2],
         seeds("no_kd", LOW, layers=2),
         seeds("kd", HIGH, layers=2),
     )
-    found = verdicts_of(cells)
+    found = verdicts_of(experiments)
     # Two tests of alp_kd on cola rest on two seeds: they are not made.
     assert found["family_size"].unique().tolist() == [5]
     tested = found[found["p"].notna()]
@@ -119,30 +121,30 @@ def test_a_small_difference_that_is_sure_is_said_with_its_size():
 
 def test_an_error_has_a_margin_only_if_it_is_given():
     near = [score + d for score, d in zip(MIDDLE, (0.0001, -0.0002, 0.0003), strict=True)]
-    cells = frame(seeds("no_kd", MIDDLE, metric="rmse"), seeds("kd", near, metric="rmse"))
-    (row,) = verdicts_of(cells).to_dict("records")
+    experiments = frame(seeds("no_kd", MIDDLE, metric="rmse"), seeds("kd", near, metric="rmse"))
+    (row,) = verdicts_of(experiments).to_dict("records")
     assert (row["verdict"], np.isnan(row["margin"])) == (NOT_DISTINGUISHABLE, True)
-    (row,) = verdicts_of(cells, margin={"rmse": 0.01}).to_dict("records")
+    (row,) = verdicts_of(experiments, margin={"rmse": 0.01}).to_dict("records")
     assert row["verdict"] == "equal within 0.01"
 
 
 def test_first_questions_leave_half_of_the_level():
     # p of about .03
     scores = [0.7, 0.7, 0.7, 0.7], [0.72, 0.75, 0.71, 0.74]
-    cells = frame(seeds("no_kd", scores[0]), seeds("kd", scores[1]))
-    (row,) = verdicts_of(cells).to_dict("records")
+    experiments = frame(seeds("no_kd", scores[0]), seeds("kd", scores[1]))
+    (row,) = verdicts_of(experiments).to_dict("records")
     assert 0.025 < row["p_corrected"] < 0.05
     assert row["verdict"] == BETTER
-    (row,) = verdicts_of(cells, primary=[("kd", "no_kd")]).to_dict("records")
+    (row,) = verdicts_of(experiments, primary=[("kd", "no_kd")]).to_dict("records")
     assert row["verdict"] == NOT_DISTINGUISHABLE
 
 
 def test_a_planned_look_spends_its_share_and_another_one_nothing():
-    cells = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    (whole,) = verdicts_of(cells).to_dict("records")
-    (early,) = verdicts_of(cells, looks=[3, 5]).to_dict("records")
+    experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
+    (whole,) = verdicts_of(experiments).to_dict("records")
+    (early,) = verdicts_of(experiments, looks=[3, 5]).to_dict("records")
     assert early["p_corrected"] > whole["p_corrected"]
-    (row,) = verdicts_of(cells, looks=[5, 10]).to_dict("records")
+    (row,) = verdicts_of(experiments, looks=[5, 10]).to_dict("records")
     assert (row["verdict"], row["family_size"]) == (NOTHING, 0)
     assert row["note"] == "3 seeds are no planned look: these are at 5 and 10"
 
@@ -176,25 +178,27 @@ def test_one_difference_for_all_seeds_needs_six_of_them():
 
 
 def test_a_baseline_in_another_setting_is_not_taken():
-    cells = frame(seeds("no_kd", LOW, training__epochs=9), seeds("kd", HIGH))
-    (row,) = verdicts_of(cells).to_dict("records")
+    experiments = frame(seeds("no_kd", LOW, training__epochs=9), seeds("kd", HIGH))
+    (row,) = verdicts_of(experiments).to_dict("records")
     assert (row["n"], row["verdict"], row["baseline_arm"]) == (0, NOTHING, "")
     assert row["note"] == "no comparable no_kd: here training.epochs=5, there training.epochs=9"
     assert row["family_size"] == 0
 
 
 def test_of_several_baselines_the_fitting_one_is_taken():
-    cells = frame(seeds("no_kd", LOW, training__epochs=9), seeds("no_kd", LOW), seeds("kd", HIGH))
-    (row,) = verdicts_of(cells).to_dict("records")
+    experiments = frame(
+        seeds("no_kd", LOW, training__epochs=9), seeds("no_kd", LOW), seeds("kd", HIGH)
+    )
+    (row,) = verdicts_of(experiments).to_dict("records")
     assert row["baseline_label"] == "no_kd (training.epochs=5)"
     assert row["verdict"] == BETTER
 
 
 def test_every_arm_of_a_baseline_in_the_setting_is_a_test():
-    cells = frame(
+    experiments = frame(
         seeds("kd", LOW, method__beta=1), seeds("kd", MIDDLE, method__beta=2), seeds("ckd", HIGH)
     )
-    assert held(verdicts_of(cells)) == [
+    assert held(verdicts_of(experiments)) == [
         ("ckd", "kd (method.beta=1)"),
         ("ckd", "kd (method.beta=2)"),
     ]
@@ -213,21 +217,21 @@ def test_a_baseline_that_was_never_run_has_no_row():
     ],
 )
 def test_what_the_spread_is_made_of_is_said(teacher_of, spread, note):
-    cells = frame(
+    experiments = frame(
         *(
             run(name, score, seed, teacher_seed=teacher_of(seed))
             for name, scores in (("no_kd", LOW), ("kd", HIGH))
             for seed, score in enumerate(scores)
         )
     )
-    (row,) = verdicts_of(cells).to_dict("records")
+    (row,) = verdicts_of(experiments).to_dict("records")
     assert (row["n"], row["spread"], row["verdict"]) == (3, spread, BETTER)
     assert note in row["note"]
     assert bool(row["note"]) == bool(note)
 
 
 def test_a_full_cross_of_seeds_counts_student_seeds():
-    cells = frame(
+    experiments = frame(
         *(
             run(name, score + teacher / 50, seed, teacher_seed=teacher)
             for name, scores in (("no_kd", LOW), ("kd", HIGH))
@@ -235,7 +239,7 @@ def test_a_full_cross_of_seeds_counts_student_seeds():
             for teacher in range(4)
         )
     )
-    (row,) = verdicts_of(cells).to_dict("records")
+    (row,) = verdicts_of(experiments).to_dict("records")
     alone = verdicts_of(frame(seeds("no_kd", LOW), seeds("kd", HIGH))).to_dict("records")[0]
     assert row["n"] == 3
     assert row["p"] == pytest.approx(alone["p"])

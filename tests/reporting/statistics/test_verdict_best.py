@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import bests_of, frame, run, seeds
+from tests.reporting.experiment_frames import bests_of, frame, run, seeds
 
 LOW, LOWER, HIGH = [0.70, 0.71, 0.72], [0.60, 0.611, 0.62], [0.801, 0.810, 0.822]
 
 
-def the(cells):
-    (row,) = bests_of(cells).to_dict("records")
+def the(experiments):
+    (row,) = bests_of(experiments).to_dict("records")
     return row
 
 
@@ -49,14 +49,14 @@ def test_why_it_is_not_bold_is_said(others, note):
 
 
 def test_each_column_has_its_own_best():
-    cells = frame(
+    experiments = frame(
         seeds("kd", LOW),
         seeds("alp_kd", HIGH),
         seeds("kd", HIGH, task="cola"),
         seeds("alp_kd", LOW, task="cola"),
         run("kd", 0.5, layers=2),
     )
-    found = bests_of(cells).set_index(["task", "layers"])
+    found = bests_of(experiments).set_index(["task", "layers"])
     assert found["label"].to_dict() == {("mrpc", 4): "alp_kd", ("cola", 4): "kd", ("mrpc", 2): "kd"}
     assert found["bold"].tolist() == [True, True, False]
 
@@ -75,8 +75,10 @@ def test_an_error_that_is_larger_on_shared_seeds_is_not_bold():
 
 def test_planned_looks_hold_for_the_best_too():
     # p of about .03: enough alone and at the last look, not with an early look's share.
-    cells = frame(seeds("kd", [0.7] * 4), seeds("ckd", [0.72, 0.75, 0.71, 0.74]))
-    assert bests_of(cells)["bold"].tolist() == [True]
-    assert bests_of(cells, looks=[4, 10])["note"].tolist() == ["not shown to be better than kd"]
-    (row,) = bests_of(cells, looks=[5, 10]).to_dict("records")
+    experiments = frame(seeds("kd", [0.7] * 4), seeds("ckd", [0.72, 0.75, 0.71, 0.74]))
+    assert bests_of(experiments)["bold"].tolist() == [True]
+    assert bests_of(experiments, looks=[4, 10])["note"].tolist() == [
+        "not shown to be better than kd"
+    ]
+    (row,) = bests_of(experiments, looks=[5, 10]).to_dict("records")
     assert row["rivals"] == {"kd": "nothing can be said"}

@@ -1,4 +1,6 @@
-"""From tune.yml to studies and the cells of their trials, all checked before anything is run."""
+"""From tune.yml to studies and the experiments of their trials, all checked before anything is
+run.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,11 @@ from alpkd_pipeline.experiments.tuning.spec import (
     points_of,
     space_of,
 )
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.check import Conf, check_cell
+from alpkd_pipeline.project.check import Conf, check_experiment
+from alpkd_pipeline.project.experiment import Experiment
+from alpkd_pipeline.project.experiment_inputs import SharedFacts
 from alpkd_pipeline.project.parameters import merged, nested, repeat_command, study_title
 from alpkd_pipeline.project.params import Params
-from alpkd_pipeline.project.subject import SharedFacts
 from alpkd_pipeline.store.fingerprint import key_of
 from alpkd_pipeline.store.run_folder import RunFolder
 
@@ -32,8 +34,8 @@ Target = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class CellMaker:
-    """Makes the cells of all trials of a search."""
+class ExperimentMaker:
+    """Makes the experiments of all trials of a search."""
 
     spec: TuneSpec
     conf: Conf
@@ -43,14 +45,14 @@ class CellMaker:
     group: str
     facts: SharedFacts = field(default_factory=SharedFacts)
 
-    def cells(self, target: Target, point: Point, *, check: bool = False) -> list[Cell]:
-        """The cells of a trial, one per seed; `check` refuses those that cannot work.
+    def experiments(self, target: Target, point: Point, *, check: bool = False) -> list[Experiment]:
+        """The experiments of a trial, one per seed; `check` refuses those that cannot work.
 
-        They differ from the cells of a run with the winning preset in nothing but the point and
-        in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
+        They differ from the experiments of a run with the winning preset in nothing but the point
+        and in what chooses the best epoch. Where a holdout judges, the teacher leaves out the same
         rows as its student, which starts from the teacher's weights.
         """
-        spec, conf, cells = self.spec, self.conf.without_tuned(target), list[Cell]()
+        spec, conf, experiments = self.spec, self.conf.without_tuned(target), list[Experiment]()
         chosen = {**point, "training.selection": spec.selection}
         chosen |= {"run.kind": "trial", "run.group": self.group}
         try:
@@ -64,47 +66,49 @@ class CellMaker:
                     changes = merged(changes, {"teacher": {"training": same}})
                     params = conf.params(changes)
                 command = repeat_command(self.env, changes)
-                cells.append(Cell(params, self.project, command, self.facts))
+                experiments.append(Experiment(params, self.project, command, self.facts))
                 if check:
-                    check_cell(cells[-1])
+                    check_experiment(experiments[-1])
         except UserError as error:
             raise UserError(f"{study_title(target)}: {error}") from None
-        return cells
+        return experiments
 
 
-def shared(cell: Cell) -> Params:
+def shared(experiment: Experiment) -> Params:
     """The parameters with which a trial's teacher and signals are made.
 
     A teacher that leaves out a holdout is part of the trials; any other one is the one of the
-    cells that follow a search.
+    experiments that follow a search.
     """
-    if cell.params.teacher.training.selection == "holdout":
-        return cell.params
-    run = cell.params.run.model_copy(update={"kind": "cell"})
-    return cell.params.model_copy(update={"run": run})
+    if experiment.params.teacher.training.selection == "holdout":
+        return experiment.params
+    run = experiment.params.run.model_copy(update={"kind": "cell"})
+    return experiment.params.model_copy(update={"run": run})
 
 
-def score_of(cell: Cell, selection: str) -> float:
-    """What a finished cell is worth: the primary metric on the rows that chose its best epoch."""
-    student = RunFolder(cell.student.path)
+def score_of(experiment: Experiment, selection: str) -> float:
+    """What a finished experiment is worth: the primary metric on the rows that chose its best
+    epoch.
+    """
+    student = RunFolder(experiment.student.path)
     try:
-        return float(student.metrics["scores"][selection][cell.task.metrics[0]])
+        return float(student.metrics["scores"][selection][experiment.task.metrics[0]])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{student.path / 'metrics.json'} has no {selection} score of {cell.task.metrics[0]};"
-            " delete its folder and run the same command again"
+            f"{student.path / 'metrics.json'} has no {selection} score of"
+            f" {experiment.task.metrics[0]}; delete its folder and run the same command again"
         ) from None
 
 
-def seconds_of(cells: Sequence[Cell]) -> float:
+def seconds_of(experiments: Sequence[Experiment]) -> float:
     """How long the students of a trial were trained, as their metrics.json say."""
-    metrics = [RunFolder(cell.student.path).metrics for cell in cells]
+    metrics = [RunFolder(experiment.student.path).metrics for experiment in experiments]
     return round(sum(float(found.get("seconds") or 0.0) for found in metrics), 3)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """One study, its points where they are known beforehand, and the cells of one of them."""
+    """One study, its points where they are known beforehand, and the experiments of one of them."""
 
     target: Target
     name: str
@@ -113,7 +117,7 @@ class PlannedStudy:
     space: Space
     budget: int
     points: Sequence[Point] | None
-    sample: Sequence[Cell]
+    sample: Sequence[Experiment]
 
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:
@@ -124,7 +128,7 @@ def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str
     return f"tune-{env or 'base'}-{key_of({'spec': asked, 'params': given})[:8]}"
 
 
-def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy]:
+def plan_studies(maker: ExperimentMaker, only: Mapping[str, Any]) -> list[PlannedStudy]:
     """The studies of a search."""
     spec = maker.spec
     targets = [
@@ -135,19 +139,19 @@ def plan_studies(maker: CellMaker, only: Mapping[str, Any]) -> list[PlannedStudy
     return [_planned(maker, target) for target in targets]
 
 
-def _planned(maker: CellMaker, target: Target) -> PlannedStudy:
+def _planned(maker: ExperimentMaker, target: Target) -> PlannedStudy:
     spec = maker.spec
-    regression = maker.cells(target, {})[0].task.kind == "regression"
+    regression = maker.experiments(target, {})[0].task.kind == "regression"
     space = space_of(spec.dimensions, get_spec(target["method"]), regression=regression)
     corners = list(_corners(space))
-    sample = maker.cells(target, corners[0])
+    sample = maker.experiments(target, corners[0])
     points = points_of(space, spec.sampler, spec.trials)
-    # Refused now: a search of many hours must not end with a cell that is impossible.
+    # Refused now: a search of many hours must not end with an experiment that is impossible.
     for point in corners if points is None else points:
-        maker.cells(target, point, check=True)
+        maker.experiments(target, point, check=True)
     facts = {
         # The values that the space chooses are those of its first point, whatever conf/ says.
-        "cells": [cell.student.key for cell in sample],
+        "cells": [experiment.student.key for experiment in sample],
         "space": {n: asdict(v) if isinstance(v, Range) else v for n, v in space.items()},
         "sampler": spec.sampler,
     }

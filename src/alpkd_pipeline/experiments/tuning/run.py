@@ -16,7 +16,7 @@ from alpkd_pipeline.experiments.campaign import Campaign, now
 from alpkd_pipeline.experiments.estimate import about, estimated, outcome_line
 from alpkd_pipeline.experiments.jobs import Engine, Event
 from alpkd_pipeline.experiments.tuning.plan import (
-    CellMaker,
+    ExperimentMaker,
     PlannedStudy,
     Target,
     plan_studies,
@@ -53,11 +53,11 @@ class Tuning(Campaign):
         self.spec = spec.model_copy(update={"trials": self.trials or spec.trials})
         check_not_searched(self.spec, on_top, "--params")
         name = search_id(self.spec, self.env, on_top)
-        self._maker = CellMaker(self.spec, conf, on_top, self.env, self.project, name)
+        self._maker = ExperimentMaker(self.spec, conf, on_top, self.env, self.project, name)
         self.studies = plan_studies(self._maker, self.only)
-        cells = [cell for study in self.studies for cell in study.sample]
+        experiments = [experiment for study in self.studies for experiment in study.sample]
         self._budget = sum(study.budget for study in self.studies)
-        self._take(name, cells, self._budget * len(self.spec.seeds))
+        self._take(name, experiments, self._budget * len(self.spec.seeds))
         self._database = self._record.with_name("optuna.db")
         self._before = {study_title(s.target): now_set(conf, s.target) for s in self.studies}
         self._searches: list[Search] = []
@@ -144,11 +144,15 @@ class Tuning(Campaign):
         self._say(changes)
         if changes and self.spec.selection == "dev":
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
-        elif changes and self._cells[0].params.teacher.brought:
+        elif changes and self._experiments[0].params.teacher.brought:
             self._tell("the teacher was brought and may have seen the holdout")
         found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
-        cells = [cell for s, best in found for cell in s.maker.cells(s.target, best.params)]
-        return [cell.student.path for cell in cells]
+        experiments = [
+            experiment
+            for s, best in found
+            for experiment in s.maker.experiments(s.target, best.params)
+        ]
+        return [experiment.student.path for experiment in experiments]
 
 
 def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, Any]:
@@ -210,7 +214,7 @@ def point_text(point: Point) -> str:
 def trial_line(trial: Running, score: float | None) -> str:
     """How a trial ended, in one line."""
     maker = trial.search.maker
-    metric = f"{maker.spec.selection} {trial.cells[0].task.metrics[0]}"
+    metric = f"{maker.spec.selection} {trial.experiments[0].task.metrics[0]}"
     told = f"{metric} {score_text(score)}" if score is not None else f"failed: {trial.error}"
     return f"{trial.name}: {told} ({point_text(trial.asked.point)})"
 
@@ -229,7 +233,7 @@ def plan_lines(studies: Sequence[PlannedStudy], tried: Sequence[int], seeds: int
 
 
 def now_set(conf: Conf, target: Target) -> dict[str, Any]:
-    """What conf/ sets of the cells of a study, by dotted name."""
+    """What conf/ sets of the experiments of a study, by dotted name."""
     params = conf.params(coordinate_params({**target, "seed": 0, "teacher_seed": 0})).plain()
     return flat({block: params[block] for block in ("training", "method")})
 
@@ -254,9 +258,9 @@ def change_lines(
 def estimate_line(studies: Sequence[PlannedStudy], tried: Sequence[int], workers: int) -> str:
     """About how long the students will take, judged by those that are finished in the store."""
     seconds, unknown = estimated(
-        (cell, False, study.budget - n)
+        (experiment, False, study.budget - n)
         for study, n in zip(studies, tried, strict=True)
-        for cell in study.sample
+        for experiment in study.sample
     )
     told = [about(seconds, workers)]
     if unknown:
@@ -270,7 +274,7 @@ def tuning_table(searches: Sequence[Search]) -> Table:
     rows = []
     for search in searches:
         best, possible = search.study.best(), size(search.study.space)
-        metric = search.maker.cells(search.target, {})[0].task.metrics[0]
+        metric = search.maker.experiments(search.target, {})[0].task.metrics[0]
         done = str(len(search.study.trials()))
         title = study_title(search.target)
         point = point_text(best.params) if best else "no trial has a score"

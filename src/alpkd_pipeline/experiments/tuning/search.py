@@ -12,36 +12,43 @@ from typing import Any
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.experiments.jobs import Engine, Event, Listener, Outcome, run_jobs
 from alpkd_pipeline.experiments.plan import Missing
-from alpkd_pipeline.experiments.tuning.plan import CellMaker, Target, score_of, seconds_of, shared
+from alpkd_pipeline.experiments.tuning.plan import (
+    ExperimentMaker,
+    Target,
+    score_of,
+    seconds_of,
+    shared,
+)
 from alpkd_pipeline.experiments.tuning.study import Asked, Study
-from alpkd_pipeline.project.cell import Cell
+from alpkd_pipeline.project.experiment import Experiment
 from alpkd_pipeline.project.parameters import study_title
 from alpkd_pipeline.store.manifest import lock_file
 from alpkd_pipeline.store.run_folder import DamagedError
 from alpkd_pipeline.store.unfinished import taken
 
 
-def add_student(missing: Missing, cell: Cell, name: str) -> list[str]:
+def add_student(missing: Missing, experiment: Experiment, name: str) -> list[str]:
     """Plan a student with what it shares with others, as far as it is missing; its job, if any.
 
-    Two cells with the same teacher share its job; cells of the same key share that of the first.
+    Two experiments with the same teacher share its job; experiments of the same key share that of
+    the first.
     """
-    if cell.student.found is not None:
+    if experiment.student.found is not None:
         return []
-    task, seed = cell.task.name, cell.params.teacher.seed
-    teacher = f"{task} teacher s{seed} {cell.teacher.key[:8]}"
-    signals = f"{task} signals of teacher s{seed} {cell.signals.key[:8]}"
-    needs = missing.add_shared(cell, cell.teacher, teacher, signals, shared(cell))
-    return missing.add("cell", cell, name, "distill", [cell.student], needs)
+    task, seed = experiment.task.name, experiment.params.teacher.seed
+    teacher = f"{task} teacher s{seed} {experiment.teacher.key[:8]}"
+    signals = f"{task} signals of teacher s{seed} {experiment.signals.key[:8]}"
+    needs = missing.add_shared(experiment, experiment.teacher, teacher, signals, shared(experiment))
+    return missing.add("cell", experiment, name, "distill", [experiment.student], needs)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A study, what it is for, and the maker of its cells."""
+    """A study, what it is for, and the maker of its experiments."""
 
     target: Target
     study: Study
-    maker: CellMaker
+    maker: ExperimentMaker
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +57,7 @@ class Running:
 
     search: Search
     asked: Asked
-    cells: list[Cell]
+    experiments: list[Experiment]
     left: set[str] = field(default_factory=set)
     error: str | None = None  # the first failure of a job
     used_up: bool = True  # whether nothing but its point is to blame for every failure
@@ -75,18 +82,20 @@ class Running:
     def tell(self) -> float | None:
         """Tell the study what the trial was worth."""
         study, number = self.search.study, self.asked.number
-        facts: dict[str, Any] = {"keys": [cell.student.key for cell in self.cells]}
+        facts: dict[str, Any] = {
+            "keys": [experiment.student.key for experiment in self.experiments]
+        }
         score = math.nan
         if self.error is None:
             try:
-                scores = [score_of(c, self.search.maker.spec.selection) for c in self.cells]
+                scores = [score_of(c, self.search.maker.spec.selection) for c in self.experiments]
                 score = sum(scores) / len(scores)
             except DamagedError:
                 raise  # the trial is as good as it was; only its file is not
             except UserError as error:
                 self.error, self.used_up = str(error), False
         if math.isfinite(score):
-            facts |= {"scores": scores, "seconds": seconds_of(self.cells)}
+            facts |= {"scores": scores, "seconds": seconds_of(self.experiments)}
             study.tell(number, score, facts)
             return score
         self.error = self.error or f"its score is {score}"
@@ -101,7 +110,7 @@ Told = Callable[[Running, "float | None"], None]
 def run_search(searches: Sequence[Search], engine: Engine, told: Told, heard: Listener) -> bool:
     """Run trials until all budgets are used up."""
     while asked := [(search, trial) for search in searches for trial in search.study.ask()]:
-        trials = [Running(s, t, s.maker.cells(s.target, t.point)) for s, t in asked]
+        trials = [Running(s, t, s.maker.experiments(s.target, t.point)) for s, t in asked]
         if not _run_round(trials, engine, told, heard):
             return False
     return True
@@ -111,8 +120,13 @@ def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Lis
     """Run some trials to their end; each is told as soon as its last job has ended."""
     missing, untold = Missing(), list(trials)
     for trial in trials:
-        seeds = ((cell, f"{trial.name} s{cell.params.seed}") for cell in trial.cells)
-        trial.left = {job for cell, name in seeds for job in add_student(missing, cell, name)}
+        seeds = (
+            (experiment, f"{trial.name} s{experiment.params.seed}")
+            for experiment in trial.experiments
+        )
+        trial.left = {
+            job for experiment, name in seeds for job in add_student(missing, experiment, name)
+        }
 
     def settle(trial: Running) -> None:
         untold.remove(trial)

@@ -27,23 +27,23 @@ OPTIMISTIC = (
 
 def summary(sources: Sources) -> Iterator[Block]:
     """Terms and facts, then the warnings that belong to every number below."""
-    cells = sources.cells
-    if cells.empty:
+    experiments = sources.experiments
+    if experiments.empty:
         yield "No student has been trained and scored yet: there is nothing to compare."
         yield Facts(list(_others(sources)))
         return
-    metric = dict(zip(cells["task"], cells["metric"], strict=True))
+    metric = dict(zip(experiments["task"], experiments["metric"], strict=True))
     rows = [
         ("Tasks", listed(f"{task} ({metric[task]})" for task in sources.tasks)),
         ("Methods", listed(sources.methods)),
         ("Students", listed(map(sources.depth, sources.depths))),
-        ("Student seeds", seeds_text(map(int, cells["seed"]))),
+        ("Student seeds", seeds_text(map(int, experiments["seed"]))),
         ("Teachers", _teachers(sources)),
-        ("Best epoch chosen on", listed(sorted(cells["selection"].dropna().unique()))),
-        ("Runs", plural(len(cells), "student")),
+        ("Best epoch chosen on", listed(sorted(experiments["selection"].dropna().unique()))),
+        ("Runs", plural(len(experiments), "student")),
     ]
     yield Facts([*rows, *_others(sources), *_history(sources)])
-    if (cells["selection"] == "dev").any():
+    if (experiments["selection"] == "dev").any():
         yield Text(OPTIMISTIC, "warning")
     if few := sum(arm["n"] < ENOUGH_SEEDS for arm in sources.arms):
         yield Text(
@@ -52,7 +52,7 @@ def summary(sources: Sources) -> Iterator[Block]:
             "warning",
         )
     yield from _unlabelled(sources)
-    if (cells["tuned"] == "dev").any():
+    if (experiments["tuned"] == "dev").any():
         yield Text(
             "Some students run with numbers that were searched for on dev: they are optimistic.",
             "warning",
@@ -62,7 +62,7 @@ def summary(sources: Sources) -> Iterator[Block]:
 def _unlabelled(sources: Sources) -> Iterator[Block]:
     """Of each task with train rows without a label, who learned from them, in how many steps."""
     found: dict[tuple[str, bool, int], set[str]] = defaultdict(set)
-    columns = (sources.cells[name] for name in ("key", "task", "method"))
+    columns = (sources.experiments[name] for name in ("key", "task", "method"))
     for key, task, method in zip(*columns, strict=True):
         metrics = sources.evidence.students[key].metrics
         if lacking := metrics.get(UNLABELLED):
@@ -81,7 +81,7 @@ def _unlabelled(sources: Sources) -> Iterator[Block]:
 
 def _teachers(sources: Sources) -> str:
     models = listed(sources.teacher_models)
-    seeds = {int(seed) for seed in sources.cells["teacher_seed"].dropna()}
+    seeds = {int(seed) for seed in sources.experiments["teacher_seed"].dropna()}
     if not seeds:
         return models
     return f"{models}, {'seed' if len(seeds) == 1 else 'seeds'} {seeds_text(seeds)}"
@@ -91,14 +91,14 @@ def _others(sources: Sources) -> Iterator[tuple[str, str]]:
     """What was asked for and what was left out."""
     sweep, others = sources.evidence.sweep, sources.evidence.left_out
     if sweep is not None:
-        missing = len(sweep["cells"]) - len(sources.cells)
-        rest = f"; {plural(missing, 'cell')} of it not finished or not scored"
+        missing = len(sweep["cells"]) - len(sources.experiments)
+        rest = f"; {plural(missing, 'experiment')} of it not finished or not scored"
         yield "Only the sweep", f"{sweep['id']}{rest if missing > 0 else ''}"
     if sources.evidence.only:
         yield "Only", said(sources.evidence.only)
     if looks := sources.evidence.plan.looks:
         yield "Planned looks", f"at {listed(map(str, looks))} seeds"
-    claimed = sum(sources.of_claim(key) for key in sources.cells["key"])
+    claimed = sum(sources.of_claim(key) for key in sources.experiments["key"])
     if claimed:
         yield (
             "Of claims",
@@ -111,7 +111,7 @@ def _others(sources: Sources) -> Iterator[tuple[str, str]]:
 
 
 def _history(sources: Sources) -> Iterator[tuple[str, str]]:
-    records = [sources.evidence.students[key] for key in sources.cells["key"]]
+    records = [sources.evidence.students[key] for key in sources.experiments["key"]]
     made = [record.provenance for record in records]
     commits = {
         str(code.get("git_commit") or "unknown")[:8]
@@ -154,7 +154,7 @@ BRIEF = ("short", "compared", "scores", "verdicts", "settings")
 
 def report_sections(sources: Sources) -> list[Section]:
     """The sections that have something to say; the same evidence gives the same blocks."""
-    if sources.cells.empty:
+    if sources.experiments.empty:
         return [(*_SUMMARY, [*summary(sources)])]
     with style():
         made = [(name, title, [*make(sources)]) for name, title, make in _SECTIONS]
@@ -164,9 +164,9 @@ def report_sections(sources: Sources) -> list[Section]:
 def report_html(sources: Sources, made: Sequence[Section]) -> str:
     """The sections as a page of their own."""
     lead = "No students yet."
-    if not sources.cells.empty:
+    if not sources.experiments.empty:
         lead = (
-            f"{plural(len(sources.cells), 'student')} on {listed(sources.tasks)}:"
+            f"{plural(len(sources.experiments), 'student')} on {listed(sources.tasks)}:"
             f" {plural(len(sources.methods), 'method')}, {plural(len(sources.depths), 'depth')}."
         )
     return page_html(TITLE, lead, made)

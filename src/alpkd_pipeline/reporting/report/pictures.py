@@ -108,9 +108,11 @@ def sizes(sources: Sources) -> Iterator[Block]:
         " is the teacher."
     )
     yield Legend(sources.marks)
-    if by_size := list(_trades(sources, sources.cells, "parameters", "million parameters", 1e-6)):
+    if by_size := list(
+        _trades(sources, sources.experiments, "parameters", "million parameters", 1e-6)
+    ):
         yield from (Heading("Parameters"), by_size)
-    alike = timed_alike(sources.cells)
+    alike = timed_alike(sources.experiments)
     by_time = list(_trades(sources, alike, "latency_ms", "milliseconds for one example", 1.0))
     if not by_time:
         yield "No latency was measured; `kedro run --pipeline=evaluate` does it."
@@ -127,10 +129,10 @@ def sizes(sources: Sources) -> Iterator[Block]:
 
 
 def _trades(
-    sources: Sources, cells: pd.DataFrame, column: str, axis: str, unit: float
+    sources: Sources, experiments: pd.DataFrame, column: str, axis: str, unit: float
 ) -> Iterator[Plate]:
     """A picture for each task, with a line for each configuration over the depths that it has."""
-    costs = cells.groupby("arm")[column].mean() * unit
+    costs = experiments.groupby("arm")[column].mean() * unit
     kind = "time" if column == "latency_ms" else "size"
     for i, task in enumerate(sources.tasks):
         lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -141,8 +143,11 @@ def _trades(
         if not lines:
             continue
         trades = [scores.Curve(mark, sorted(at)) for mark, at in lines.items()]
-        here = cells[cells["task"] == task]
-        unlike = sources.cells[sources.cells["task"] == task][column].count() - here[column].count()
+        here = experiments[experiments["task"] == task]
+        unlike = (
+            sources.experiments[sources.experiments["task"] == task][column].count()
+            - here[column].count()
+        )
         said = f"{plural(int(unlike), 'student')} timed on another machine or setup left out"
         star = _teacher(here, column, unit)
         figure = scores.score_against(trades, axis, star, scale(here["metric"].iloc[0]))

@@ -133,7 +133,7 @@ def _forest(name: str, title: str, rows: list[Row]) -> Plate:
 
 def classes(sources: Sources) -> Iterator[Block]:
     """Confusion counts and scores of classes for each task and depth, to open."""
-    records = [sources.evidence.students[key] for key in sources.cells["key"]]
+    records = [sources.evidence.students[key] for key in sources.experiments["key"]]
     runs = [run.key for run in records if run.run["task"]["kind"] == "classification"]
     if not runs:
         return
@@ -167,7 +167,7 @@ def published_numbers(sources: Sources) -> Iterator[Block]:
         " a number is not of the metric that decides here, its own stands beside it, a ? where the"
         " source does not say."
     )
-    chosen = listed(sorted(sources.cells["selection"].dropna().unique()))
+    chosen = listed(sorted(sources.experiments["selection"].dropna().unique()))
     yield (
         f"Ours: teacher {listed(sources.teacher_models)}, best epoch chosen on {chosen}, mean over"
         " seeds. Theirs: the model named in each row, chosen in their own way."
@@ -192,7 +192,7 @@ def cost(sources: Sources) -> Iterator[Block]:
     """Hours by device, passes of the teacher that the cache spared, and its bytes."""
     cost = total_cost(sources.evidence)
     of_sweep = sources.evidence.sweep is not None
-    whose = "the cells of the sweep alone" if of_sweep else "trials and reruns included"
+    whose = "the experiments of the sweep alone" if of_sweep else "trials and reruns included"
     if cost.seconds:
         together = duration(sum(map(sum, cost.seconds.values())))
         yield f"Together {together} of training and recording."

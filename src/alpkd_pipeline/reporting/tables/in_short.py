@@ -46,7 +46,7 @@ class Choice:
 
 def choices(sources: Sources) -> Iterator[Choice]:
     """One for each task and depth, task by task, the deepest students first."""
-    sizes = measured(timed_alike(sources.cells))
+    sizes = measured(timed_alike(sources.experiments))
     bests = {(row["task"], row["layers"]): row for row in sources.bests}
     for place in sorted(sources.places, key=lambda place: (place[0], -place[1])):
         best = bests[place]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
-from alpkd_pipeline.reporting.frame import CELL
+from alpkd_pipeline.reporting.frame import REGULAR
 from alpkd_pipeline.reporting.store import teacher_model
 from alpkd_pipeline.reporting.tables.average import teacher_means
 from alpkd_pipeline.reporting.tables.measures import TIMES, measured, timed_alike, told_by_runs
@@ -52,7 +52,7 @@ def score_columns(df: pd.DataFrame) -> list[str]:
 
 def students_table(df: pd.DataFrame) -> pd.DataFrame:
     """One row for each cell, in the order of `run_frame`; what no run has is left out."""
-    cells = df[df["generation"] == CELL].reset_index(drop=True).drop(columns=["generation"])
+    cells = df[df["generation"] == REGULAR].reset_index(drop=True).drop(columns=["generation"])
     return cells if cells.empty else cells.dropna(axis="columns", how="all")
 
 
@@ -63,7 +63,7 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
     (sample standard deviation, n - 1; missing for one seed), the means of what runs tell, as
     `seconds`, and of times (where most of the task were timed), and `group`.
     """
-    groups = timed_alike(df[df["generation"] == CELL]).groupby("group", sort=False)
+    groups = timed_alike(df[df["generation"] == REGULAR]).groupby("group", sort=False)
     means = groups[list(_SHARED)].first()
     means["seeds"] = groups["seed"].nunique()
     for name in score_columns(df):
@@ -76,7 +76,7 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
 
 def means_table(sources: Sources, task: str) -> Table:
     """The means by all metrics: a row for each arm of one task, over all its seeds."""
-    runs = timed_alike(sources.cells[sources.cells["task"] == task])
+    runs = timed_alike(sources.experiments[sources.experiments["task"] == task])
     scores = [name for name in score_columns(runs) if runs[name].notna().any()]
     # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
     by_seed = runs.groupby(["arm", "seed"])[scores].mean().groupby("arm")
@@ -121,7 +121,7 @@ def means_table(sources: Sources, task: str) -> Table:
 
 def list_tables(sources: Sources) -> tuple[Table | None, Table]:
     """Every run with what finds it again: teachers, if there are any, and students."""
-    wanted = set(sources.cells["teacher_key"])
+    wanted = set(sources.experiments["teacher_key"])
     found = sorted(
         (record for record in sources.evidence.teachers.values() if record.key in wanted),
         key=lambda record: record.path.as_posix(),

@@ -12,14 +12,14 @@ from tests.project.conftest import Load
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER
-from alpkd_pipeline.project.cell import Cell
-from alpkd_pipeline.project.check import check_cell
+from alpkd_pipeline.project.check import check_experiment
+from alpkd_pipeline.project.experiment import Experiment
 
 COMMIT = "a" * 40
 
 
 def checked(load: Load, flat: dict, tmp_path: Path) -> None:
-    check_cell(Cell(load(flat).params, tmp_path))
+    check_experiment(Experiment(load(flat).params, tmp_path))
 
 
 def refused(load: Load, flat: dict, tmp_path: Path) -> str:
@@ -49,7 +49,7 @@ def encoder(folder: Path, **changes: object) -> str:
         {"task.name": "rte", "task.source": "folder", "teacher.model": "HERE"},
     ],
 )
-def test_cells_that_can_work(load: Load, flat: dict, tmp_path: Path) -> None:
+def test_experiments_that_can_work(load: Load, flat: dict, tmp_path: Path) -> None:
     here = encoder(tmp_path / "here")
     flat = {k: {"C": COMMIT, "HERE": here}.get(v, v) for k, v in flat.items()}
     checked(load, flat, tmp_path)

@@ -1,4 +1,4 @@
-"""A cell: one (task, teacher, method, student, seed, numbers), its keys and its folders.
+"""An experiment: one (task, teacher, method, student, seed, numbers), its keys and its folders.
 
 Every result's folder name ends with a key, the hash of all that the result depends on. So a
 finished result is found again by the same parameters, and others never overwrite it.
@@ -20,7 +20,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import ModelRef, kind_of, model_digest
 from alpkd_pipeline.models.tokenizer_identity import tokenizer_key
-from alpkd_pipeline.project.subject import Subject
+from alpkd_pipeline.project.experiment_inputs import ExperimentInputs
 from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
@@ -53,11 +53,15 @@ NO_RESULT = (
 READ_CONFIG = "alpkd_pipeline.training.run_config.read_config"
 
 
-def _shared(make: Callable[[Cell], Artifact]) -> cached_property[Artifact]:
-    """A stage that follows from the parameters `task` and `teacher` alone, as many cells share."""
+def _shared(make: Callable[[Experiment], Artifact]) -> cached_property[Artifact]:
+    """A stage that follows from the parameters `task` and `teacher` alone, as many experiments
+    share.
+    """
 
-    def find(cell: Cell) -> Artifact:
-        return cell.facts.once((make.__name__, cell.store, *cell.given), lambda: make(cell))
+    def find(experiment: Experiment) -> Artifact:
+        return experiment.facts.once(
+            (make.__name__, experiment.store, *experiment.given), lambda: make(experiment)
+        )
 
     find.__doc__ = make.__doc__
     return cached_property(find)
@@ -69,16 +73,16 @@ def _made_of(model: str, facts: str, *beside: str) -> cached_property[Artifact]:
     Its folder begins with the model's whole name, so that people find what belongs to a run.
     """
 
-    def find(cell: Cell) -> Artifact:
-        upstream = {name: cell.stage(name).key for name in (model, *beside)}
-        label = cell.stage(model).expected.name
-        return cell._stage(str(made.attrname), getattr(cell, facts), upstream, label)
+    def find(experiment: Experiment) -> Artifact:
+        upstream = {name: experiment.stage(name).key for name in (model, *beside)}
+        label = experiment.stage(model).expected.name
+        return experiment._stage(str(made.attrname), getattr(experiment, facts), upstream, label)
 
     made = cached_property(find)
     return made
 
 
-class Cell(Subject):
+class Experiment(ExperimentInputs):
     """The results that a set of parameters defines, each with its key and folder."""
 
     force: tuple[str, ...] = ()

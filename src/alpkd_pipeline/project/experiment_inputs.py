@@ -1,4 +1,6 @@
-"""What the parameters of a cell name: a task, its source, encoders, and what people call them."""
+"""What the parameters of an experiment name: a task, its source, encoders, and what people call
+them.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,8 @@ Found = TypeVar("Found")
 class SharedFacts:
     """A memory for facts that hold as long as no file changes.
 
-    Every `Cell` has one of its own, so that it sees the files as they are; the cells of a grid
-    share one, so that 2,000 cells are planned with one look at each file.
+    Every `Experiment` has one of its own, so that it sees the files as they are; the experiments of
+    a grid share one, so that 2,000 experiments are planned with one look at each file.
     """
 
     def __init__(self) -> None:
@@ -78,16 +80,18 @@ LONGEST_LABEL = 100
 
 
 @dataclass(eq=False)
-class Subject:
-    """The things that a set of parameters speaks of; `Cell` adds keys and folders.
+class ExperimentInputs:
+    """The things that a set of parameters speaks of; `Experiment` adds keys and folders.
 
     Nothing is read before it is asked for.
     """
 
     params: Params  # checked
     project: Path  # the project's root; relative paths start here
-    command: str = ""  # what makes this cell, for people to repeat it
-    facts: SharedFacts = field(default_factory=SharedFacts)  # what cells of a moment find out once
+    command: str = ""  # what makes this experiment, for people to repeat it
+    facts: SharedFacts = field(
+        default_factory=SharedFacts
+    )  # what experiments of a moment find out once
 
     @cached_property
     def task(self) -> Task:

@@ -10,14 +10,14 @@ from tests.project.conftest import Load
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.source import DEMO_FOLDER, ModelRef
-from alpkd_pipeline.project.subject import Subject
+from alpkd_pipeline.project.experiment_inputs import ExperimentInputs
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION
 
 COMMIT = "a" * 40
 
 
-def subject(load: Load, tmp_path: Path, flat: dict | None = None) -> Subject:
-    return Subject(load(flat).params, tmp_path)
+def experiment_inputs(load: Load, tmp_path: Path, flat: dict | None = None) -> ExperimentInputs:
+    return ExperimentInputs(load(flat).params, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def subject(load: Load, tmp_path: Path, flat: dict | None = None) -> Subject:
 def test_a_label_fits_into_a_folder_s_name(
     load: Load, tmp_path: Path, model: str, label: str
 ) -> None:
-    assert subject(load, tmp_path, {"teacher.model": model}).model_label == label
+    assert experiment_inputs(load, tmp_path, {"teacher.model": model}).model_label == label
 
 
 def test_runs_are_called_after_what_they_are(load: Load, tmp_path: Path) -> None:
     given = {"method.name": "kd", "student.layers": 3, "seed": 4, "teacher.seed": 2}
-    found = subject(load, tmp_path, given)
+    found = experiment_inputs(load, tmp_path, given)
     assert found.student_name == "demo-12to3-kd-s4"
     assert found.teacher_name == "demo-teacher-demo-s2"
 
@@ -64,14 +64,14 @@ def test_runs_are_called_after_what_they_are(load: Load, tmp_path: Path) -> None
 def test_another_beginning_is_said_in_a_word(
     load: Load, tmp_path: Path, flat: dict, name: str
 ) -> None:
-    assert subject(load, tmp_path, flat).student_name == name
+    assert experiment_inputs(load, tmp_path, flat).student_name == name
 
 
 def test_a_depth_that_is_not_known_yet_is_called_n(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
-    found = subject(load, tmp_path, {"teacher.model": "x/y", "teacher.revision": COMMIT})
+    found = experiment_inputs(load, tmp_path, {"teacher.model": "x/y", "teacher.revision": COMMIT})
     assert found.teacher_shape is None
     assert found.student_width is None
     assert found.student_name == "demo-nto4-alp_kd-s0"
@@ -80,34 +80,34 @@ def test_a_depth_that_is_not_known_yet_is_called_n(
 
 def test_glue_tasks_know_their_data_set_on_the_hub(load: Load, tmp_path: Path) -> None:
     assert "rte" in GLUE
-    found = subject(load, tmp_path, {"task.name": "rte", "task.source": "hub"}).source
+    found = experiment_inputs(load, tmp_path, {"task.name": "rte", "task.source": "hub"}).source
     assert (found.dataset, found.revision) == (HUB_DATASET, HUB_REVISION)
 
 
 def test_the_user_s_own_copy_of_glue_needs_its_own_commit(load: Load, tmp_path: Path) -> None:
     given = {"task.name": "rte", "task.source": "hub", "task.dataset": "me/glue"}
-    assert subject(load, tmp_path, given).source.revision is None
+    assert experiment_inputs(load, tmp_path, given).source.revision is None
     given |= {"task.revision": COMMIT}
-    assert subject(load, tmp_path, given).source.revision == COMMIT
+    assert experiment_inputs(load, tmp_path, given).source.revision == COMMIT
     del given["task.dataset"]
-    found = subject(load, tmp_path, given).source
+    found = experiment_inputs(load, tmp_path, given).source
     assert (found.dataset, found.revision) == (HUB_DATASET, COMMIT)
 
 
 def test_the_folder_of_glue(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"task.name": "rte", "task.source": "folder"}
     monkeypatch.delenv("ALPKD_GLUE_DIR", raising=False)
-    assert subject(load, tmp_path, given).source.path == "data/01_raw/glue"
+    assert experiment_inputs(load, tmp_path, given).source.path == "data/01_raw/glue"
     monkeypatch.setenv("ALPKD_GLUE_DIR", "/elsewhere")
-    assert subject(load, tmp_path, given).source.path == "/elsewhere"
-    assert subject(load, tmp_path, {**given, "task.path": "here"}).source.path == "here"
+    assert experiment_inputs(load, tmp_path, given).source.path == "/elsewhere"
+    assert experiment_inputs(load, tmp_path, {**given, "task.path": "here"}).source.path == "here"
 
 
 def test_the_environment_variable_is_for_folders_alone(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALPKD_GLUE_DIR", "/elsewhere")
-    assert subject(load, tmp_path).source.path is None
+    assert experiment_inputs(load, tmp_path).source.path is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_environment_variable_is_for_folders_alone(
 def test_signals_are_needed_where_a_method_reads_them_from_the_cache(
     load: Load, tmp_path: Path, flat: dict, signals: bool
 ) -> None:
-    assert subject(load, tmp_path, flat).needs_signals is signals
+    assert experiment_inputs(load, tmp_path, flat).needs_signals is signals
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_signals_are_needed_where_a_method_reads_them_from_the_cache(
 def test_the_teacher_runs_beside_the_student(
     load: Load, tmp_path: Path, flat: dict, live: bool
 ) -> None:
-    assert subject(load, tmp_path, flat).live is live
+    assert experiment_inputs(load, tmp_path, flat).live is live
 
 
 def test_a_student_may_start_before_fine_tuning(load: Load, tmp_path: Path) -> None:
-    assert not subject(load, tmp_path).needs_pretrained
-    assert subject(load, tmp_path, {"student.init_from": "pretrained"}).needs_pretrained
+    assert not experiment_inputs(load, tmp_path).needs_pretrained
+    assert experiment_inputs(load, tmp_path, {"student.init_from": "pretrained"}).needs_pretrained
 
 
 def test_the_student_s_width(load: Load, tmp_path: Path) -> None:
@@ -155,14 +155,18 @@ def test_the_student_s_width(load: Load, tmp_path: Path) -> None:
     own = {"student.init": "checkpoint", "student.checkpoint": str(tmp_path)}
     random = {"student.init": "random", "student.hidden_size": 32, "student.heads": 2}
     given = {"method.projection": "linear"}
-    widths = [subject(load, tmp_path, given | more).student_width for more in ({}, own, random)]
+    widths = [
+        experiment_inputs(load, tmp_path, given | more).student_width for more in ({}, own, random)
+    ]
     assert widths == [64, 48, 32]
-    heads = [subject(load, tmp_path, given | more).student_heads for more in ({}, own, random)]
+    heads = [
+        experiment_inputs(load, tmp_path, given | more).student_heads for more in ({}, own, random)
+    ]
     assert heads == [config["num_attention_heads"], config["num_attention_heads"], 2]
-    assert subject(load, tmp_path, own).model_types == ("bert", "bert")
-    assert subject(load, tmp_path).model_types == ("bert",)
-    assert subject(load, tmp_path, own).checkpoint == ModelRef(str(tmp_path), None)
-    assert subject(load, tmp_path).checkpoint is None
+    assert experiment_inputs(load, tmp_path, own).model_types == ("bert", "bert")
+    assert experiment_inputs(load, tmp_path).model_types == ("bert",)
+    assert experiment_inputs(load, tmp_path, own).checkpoint == ModelRef(str(tmp_path), None)
+    assert experiment_inputs(load, tmp_path).checkpoint is None
 
 
 @pytest.mark.parametrize("value", ["s3://bucket/glue", "hf://datasets/glue", "~nobody-here/glue"])
@@ -170,6 +174,6 @@ def test_a_glue_folder_that_is_no_path_is_named(
     load: Load, tmp_path: Path, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALPKD_GLUE_DIR", value)
-    found = subject(load, tmp_path, {"task.name": "rte", "task.source": "folder"})
+    found = experiment_inputs(load, tmp_path, {"task.name": "rte", "task.source": "folder"})
     with pytest.raises(UserError, match=r"^environment variable ALPKD_GLUE_DIR = "):
         _ = found.source

@@ -83,35 +83,39 @@ def frame(*runs: dict[str, Any] | list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64"))
 
 
-def arms(cells: pd.DataFrame) -> list[dict[Any, Any]]:
+def arms(experiments: pd.DataFrame) -> list[dict[Any, Any]]:
     """The arms of these runs."""
-    told = cells.astype(object)
+    told = experiments.astype(object)
     return statistics_arms.arms(told.where(told.notna(), None).to_dict("records"))
 
 
-def judge_of(cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any) -> Judge:
+def judge_of(
+    experiments: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
+) -> Judge:
     """What judges these runs."""
-    return Judge(arms(cells), Plan(**plan), answers or {})
+    return Judge(arms(experiments), Plan(**plan), answers or {})
 
 
 def verdicts_of(
-    cells: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
+    experiments: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
 ) -> pd.DataFrame:
     """The verdicts on these runs."""
-    judge = judge_of(cells, answers, **plan)
+    judge = judge_of(experiments, answers, **plan)
     return verdict_frame(add_detectable(verdicts(judge), judge.plan))
 
 
-def bests_of(cells: pd.DataFrame, **plan: Any) -> pd.DataFrame:
+def bests_of(experiments: pd.DataFrame, **plan: Any) -> pd.DataFrame:
     """The best arms of these runs."""
-    return pd.DataFrame(best(judge_of(cells, **plan)))
+    return pd.DataFrame(best(judge_of(experiments, **plan)))
 
 
-def main_lines_of(cells: pd.DataFrame, *collapsed: str) -> list[dict[str, Any]]:
+def main_lines_of(experiments: pd.DataFrame, *collapsed: str) -> list[dict[str, Any]]:
     """The lines of the main table of these runs, some of which say the same of every row."""
-    return main_lines(cells, arms(cells), best(judge_of(cells)), collapsed=collapsed)
+    return main_lines(
+        experiments, arms(experiments), best(judge_of(experiments)), collapsed=collapsed
+    )
 
 
-def main_long_of(cells: pd.DataFrame) -> pd.DataFrame:
+def main_long_of(experiments: pd.DataFrame) -> pd.DataFrame:
     """The main table of these runs."""
-    return main_frame(main_lines_of(cells))
+    return main_frame(main_lines_of(experiments))

@@ -12,18 +12,27 @@ from alpkd_pipeline.experiments.grid import SweepSpec, expand
 
 
 def test_the_grid_is_every_combination_with_the_first_seed_first(grid: Grid) -> None:
-    cells = grid()
-    assert len({cell.name for cell in cells}) == len(cells) == 3 * 2 * 2
-    assert [cell.coordinates["seed"] for cell in cells] == [0] * 6 + [1] * 6
-    assert cells[0].name == "demo no_kd 2L s0"
-    assert all(cell.cell.params.teacher.seed == cell.cell.params.seed for cell in cells)
+    experiments = grid()
+    assert len({experiment.name for experiment in experiments}) == len(experiments) == 3 * 2 * 2
+    assert [experiment.coordinates["seed"] for experiment in experiments] == [0] * 6 + [1] * 6
+    assert experiments[0].name == "demo no_kd 2L s0"
+    assert all(
+        experiment.experiment.params.teacher.seed == experiment.experiment.params.seed
+        for experiment in experiments
+    )
 
 
 def test_every_student_with_each_teacher_of_a_list(grid: Grid) -> None:
-    cells = grid(teacher_seeds=[0, 5], methods=["kd"], layers=[1])
-    seeds = [(cell.cell.params.seed, cell.cell.params.teacher.seed) for cell in cells]
+    experiments = grid(teacher_seeds=[0, 5], methods=["kd"], layers=[1])
+    seeds = [
+        (experiment.experiment.params.seed, experiment.experiment.params.teacher.seed)
+        for experiment in experiments
+    ]
     assert seeds == [(0, 0), (0, 5), (1, 0), (1, 5)]
-    assert [cell.name for cell in cells][:2] == ["demo kd 1L s0", "demo kd 1L s0 t5"]
+    assert [experiment.name for experiment in experiments][:2] == [
+        "demo kd 1L s0",
+        "demo kd 1L s0 t5",
+    ]
 
 
 RULES: dict[str, Any] = {
@@ -37,15 +46,15 @@ RULES: dict[str, Any] = {
 }
 
 
-def test_a_cell_has_the_keys_that_kedro_run_gives_its_command(grid: Grid, load: Load) -> None:
-    for cell in grid(**RULES):
-        words = shlex.split(cell.cell.command)
+def test_a_experiment_has_the_keys_that_kedro_run_gives_its_command(grid: Grid, load: Load) -> None:
+    for experiment in grid(**RULES):
+        words = shlex.split(experiment.experiment.command)
         (params,) = (w.removeprefix("--params=") for w in words if w.startswith("--params="))
         given = dict(pair.split("=") for pair in params.split(","))
         typed = {name: _typed(value) for name, value in given.items()}
-        ours = cell.cell
-        theirs = load(typed).cell
-        assert ours.student_scores.key == theirs.student_scores.key, cell.name
+        ours = experiment.experiment
+        theirs = load(typed).experiment
+        assert ours.student_scores.key == theirs.student_scores.key, experiment.name
         assert ours.params.plain() == theirs.params.plain()
 
 
@@ -60,7 +69,9 @@ def _typed(text: str) -> Any:
 
 def test_later_rules_win_and_the_command_line_wins_over_all(grid: Grid) -> None:
     def epochs(**params: Any) -> dict[str, int]:
-        return {c.name: c.cell.params.training.epochs for c in grid(params, layers=[1], **RULES)}
+        return {
+            c.name: c.experiment.params.training.epochs for c in grid(params, layers=[1], **RULES)
+        }
 
     found = epochs()
     assert found["demo alp_kd 1L s0 t3"] == 3
@@ -72,25 +83,26 @@ def test_later_rules_win_and_the_command_line_wins_over_all(grid: Grid) -> None:
 def test_presets_of_methods_stand_below_a_sweep(grid: Grid) -> None:
     rule = {"where": {"method": "kd"}, "set": {"method.eta": 0.1}}
     weights = {
-        c.coordinates["method"]: c.cell.params.method.eta for c in grid(overrides=[rule], seeds=[0])
+        c.coordinates["method"]: c.experiment.params.method.eta
+        for c in grid(overrides=[rule], seeds=[0])
     }
     assert weights == {"no_kd": None, "kd": 0.1, "alp_kd": 0.8}
 
 
 def test_a_grid_holds_several_configurations_of_a_method(grid: Grid) -> None:
     names = ["alp_kd", "alp_kd_glmkd", "alp_kd_sqrt"]
-    cells = grid(methods=names, layers=[2], seeds=[0])
-    method = [cell.cell.params.method for cell in cells]
+    experiments = grid(methods=names, layers=[2], seeds=[0])
+    method = [experiment.experiment.params.method for experiment in experiments]
     assert [(m.temperature, m.soft_scale) for m in method] == [
         (2.0, "t2"),
         (20.0, "none"),
         (2.0, "t2"),
     ]
     assert [m.options["scale"] for m in method] == ["none", "none", "sqrt_d"]
-    assert len({cell.cell.student.key for cell in cells}) == 3
+    assert len({experiment.experiment.student.key for experiment in experiments}) == 3
 
 
-def test_excluded_cells_are_left_out(grid: Grid) -> None:
+def test_excluded_experiments_are_left_out(grid: Grid) -> None:
     names = [c.name for c in grid(exclude=[{"method": ["kd", "alp_kd"], "layers": 1}, {"seed": 1}])]
     assert names == ["demo no_kd 2L s0", "demo kd 2L s0", "demo alp_kd 2L s0", "demo no_kd 1L s0"]
 
@@ -100,16 +112,16 @@ def test_excluded_cells_are_left_out(grid: Grid) -> None:
     [
         (
             {"exclude": [{"seed": 1}, {"method": "pkd", "layers": 1}]},
-            "exclude, entry 2 (method=pkd, layers=1): no cell of the grid is",
+            "exclude, entry 2 (method=pkd, layers=1): no experiment of the grid is",
         ),
         (
             {"overrides": [{"where": {"task": "sst2"}, "set": {"training.lr": 1.0}}]},
-            "overrides, entry 1 (where: task=sst2): it is for no cell of the grid",
+            "overrides, entry 1 (where: task=sst2): it is for no experiment of the grid",
         ),
-        ({"exclude": [{"seed": [0, 1]}]}, "every cell of the grid is excluded"),
+        ({"exclude": [{"seed": [0, 1]}]}, "every experiment of the grid is excluded"),
         (
             {"params": {"method.eta": 0.5}},
-            "cell demo no_kd 2L s0: method 'no_kd' has no soft term",
+            "experiment demo no_kd 2L s0: method 'no_kd' has no soft term",
         ),
         ({"params": {"training.epoch": 5}}, "did you mean 'training.epochs'?"),
         ({"tasks": ["mrpc"]}, None),
@@ -139,18 +151,18 @@ def test_only_takes_a_part_and_says_when_there_is_none(load: Load) -> None:
         "demo kd 2L s1 t3",
         "demo kd 1L s1 t3",
     ]
-    with pytest.raises(UserError, match=r"--only: no cell of sweep.yml is seed=7"):
+    with pytest.raises(UserError, match=r"--only: no experiment of sweep.yml is seed=7"):
         expand(spec, conf, PROJECT, only={"seed": [7]})
 
 
 @pytest.mark.parametrize("name", ["seed", "method.name", "student.layers", "task.name"])
-def test_the_command_line_cannot_set_what_tells_cells_apart(grid: Grid, name: str) -> None:
-    with pytest.raises(UserError, match=f"--params={name}=...: it tells the cells"):
+def test_the_command_line_cannot_set_what_tells_experiments_apart(grid: Grid, name: str) -> None:
+    with pytest.raises(UserError, match=f"--params={name}=...: it tells the experiments"):
         grid({name: 1})
 
 
 def test_the_command_names_the_environment(load: Load) -> None:
-    (cell, *_) = expand(SweepSpec.parse(SMALL), load().conf, PROJECT, "minilm")
-    assert cell.cell.command.startswith(
+    (experiment, *_) = expand(SweepSpec.parse(SMALL), load().conf, PROJECT, "minilm")
+    assert experiment.experiment.command.startswith(
         "kedro run --pipeline=distill --env=minilm --params=task.name="
     )
