@@ -87,7 +87,7 @@ class MadeUp:
         self.root = root
         self._draw = np.random.default_rng(0)
         self._count = 0
-        self._answers = {name: [*self._drawn(name)] for name in TASKS}
+        self._predictions = {name: [*self._drawn(name)] for name in TASKS}
 
     def key(self) -> str:
         """A new key of 64 hex digits."""
@@ -252,7 +252,7 @@ class MadeUp:
         scores = {"rows": ROWS[task], "scores": dict.fromkeys(row.metrics, score)}
         files = {
             "scores.json": {"splits": dict.fromkeys(row.dev_splits, scores)},
-            "predictions/dev.csv": self._answers[task][self._count % DRAWS],
+            "predictions/dev.csv": self._predictions[task][self._count % DRAWS],
         }
         self._result(folder, "07_model_output/scores", {stage: key}, files)
 

@@ -51,27 +51,27 @@ class Run:
 
     metric: str
     labels: np.ndarray
-    answers: np.ndarray
+    predictions: np.ndarray
 
     @cached_property
     def score(self) -> float:
         """By the metric that decides."""
         if self.metric in REAL:
-            flat = [np.ptp(x) <= 2**-21 * np.abs(x).max() for x in (self.labels, self.answers)]
+            flat = [np.ptp(x) <= 2**-21 * np.abs(x).max() for x in (self.labels, self.predictions)]
             correlation = self.metric in ("pearson", "spearman")
             if correlation and any(flat):
                 return 0.0
-            return float(REAL[self.metric](self.labels, self.answers))
-        return float(COUNTED[self.metric](self.labels, self.answers))
+            return float(REAL[self.metric](self.labels, self.predictions))
+        return float(COUNTED[self.metric](self.labels, self.predictions))
 
     @cached_property
     def contributions(self) -> np.ndarray:
         """n score - (n - 1) score without the row: equal for rows of equal label and answer."""
         n, whole = len(self.labels), self.score
-        found, pairs = np.empty(n), np.column_stack([self.labels, self.answers])
+        found, pairs = np.empty(n), np.column_stack([self.labels, self.predictions])
         for pair in np.unique(pairs, axis=0):
             same = np.flatnonzero((pairs == pair).all(axis=1))
-            without = (np.delete(self.labels, same[0]), np.delete(self.answers, same[0]))
+            without = (np.delete(self.labels, same[0]), np.delete(self.predictions, same[0]))
             found[same] = n * whole - (n - 1) * COUNTED[self.metric](*without)
         return found
 

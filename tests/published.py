@@ -99,7 +99,7 @@ def make_export(
     columns: Sequence[str] = SINGLE,
     serve: str = "int8",
     labels: np.ndarray | None = None,
-    answers: np.ndarray | None = None,
+    predictions: np.ndarray | None = None,
     metrics: Sequence[str] = ("accuracy",),
     dev: str = "d1",
     **measured: Any,
@@ -121,8 +121,10 @@ def make_export(
     work, final = store / f"{digit}.work", store / EXPORTS / "tiny" / f"kd-{digit}-{key[:8]}"
     make_folder(model, work, columns=columns, serve=serve)
     labels = np.arange(40) % 2 if labels is None else labels
-    answers = labels if answers is None else answers
-    rows = (f"{i},{a},{b},0.5,0.5\n" for i, (a, b) in enumerate(zip(labels, answers, strict=True)))
+    predictions = labels if predictions is None else predictions
+    rows = (
+        f"{i},{a},{b},0.5,0.5\n" for i, (a, b) in enumerate(zip(labels, predictions, strict=True))
+    )
     (work / "predictions").mkdir()
     (work / "predictions/dev.csv").write_text("row,label,prediction,p_no,p_yes\n" + "".join(rows))
     write_json(work / "gate.json", {"dev": dev, "serve": serve, "forms": []})

@@ -105,11 +105,11 @@ class Pack:
         lines = self._lines[: turn.together]
         for line in lines:
             line.send(turn)
-        answers: list[Span | str] = [line.recv() for line in lines]
-        errors = [answer for answer in answers if isinstance(answer, str)]
+        predictions: list[Span | str] = [line.recv() for line in lines]
+        errors = [answer for answer in predictions if isinstance(answer, str)]
         if errors:
             raise RuntimeError(f"{turn}: {errors}")
-        spans = [answer for answer in answers if not isinstance(answer, str)]
+        spans = [answer for answer in predictions if not isinstance(answer, str)]
         return max(span.ended for span in spans) - min(span.began for span in spans)
 
     def end(self) -> None:

@@ -281,18 +281,18 @@ SIDES = {
 def main() -> None:
     """Answer until the input ends."""
     # The libraries print what they like: only answers go where the answers are read.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    predictions = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     case = Case(Path(sys.argv[1]))
     torch.set_num_threads(case.settings["threads"])
     known = {"torch": torch, "transformers": transformers, "accelerate": accelerate}
     versions = {name: module.__version__ for name, module in known.items()}
     versions["textbrewer"] = textbrewer.__version__
-    print(json.dumps({"versions": versions, "threads": torch.get_num_threads()}), file=answers)
+    print(json.dumps({"versions": versions, "threads": torch.get_num_threads()}), file=predictions)
     for line in sys.stdin:
         gc.collect()
         seconds, steps = SIDES[json.loads(line)["side"]](case)
-        print(json.dumps({"seconds": seconds, "steps": steps}), file=answers)
+        print(json.dumps({"seconds": seconds, "steps": steps}), file=predictions)
 
 
 if __name__ == "__main__":

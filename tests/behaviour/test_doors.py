@@ -184,10 +184,10 @@ def given(**more: Any) -> dict[str, Any]:
 def test_a_server_makes_what_it_is_asked_for_once(door: Door) -> None:
     request = {"pipeline_names": ["distill"], "params": given(task={"train_rows": 64})}
     with serving(door) as address:
-        answers = [post(address, **request)]
+        predictions = [post(address, **request)]
         first = door.assert_sound()
-        answers.append(post(address, **request))
-    assert [answer["status"] for answer in answers] == ["success", "success"], answers
+        predictions.append(post(address, **request))
+    assert [answer["status"] for answer in predictions] == ["success", "success"], predictions
     assert door.assert_sound() == first
     assert [status for _, status in door.trainings()] == ["FINISHED", "FINISHED"]
 
@@ -204,8 +204,8 @@ def test_requests_of_different_parameters_at_once_do_not_mix(door: Door) -> None
     ]
     with serving(door) as address, ThreadPoolExecutor(4) as pool:
         for _ in range(2):
-            answers = [*pool.map(lambda request: post(address, **request), requests)]
-            assert [answer["status"] for answer in answers] == ["success"] * 4, answers
+            predictions = [*pool.map(lambda request: post(address, **request), requests)]
+            assert [answer["status"] for answer in predictions] == ["success"] * 4, predictions
             found = door.assert_sound(results=5)
     encoded = sorted(name.split("/")[-1] for name in found if "/encoded/" in name)
     assert [name.rpartition("-")[0] for name in encoded] == [

@@ -58,8 +58,8 @@ def test_a_table_teaches_and_its_student_is_published(kedro, tmp_path: Path) -> 
     for path in data.glob("07_model_output/scores/mine/*/scores.json"):
         name = path.parent.name.partition("-")[0]
         scores[name] = read_json(path)["splits"]["dev"]["scores"]["accuracy"]
-    answers = pd.read_csv(tmp_path / "dev.csv")
-    right = ((answers["p_good"] > 0.5) == answers["label"]).mean()
+    predictions = pd.read_csv(tmp_path / "dev.csv")
+    right = ((predictions["p_good"] > 0.5) == predictions["label"]).mean()
     assert scores["table"] == pytest.approx(right)
     assert scores["kd"] > 0.8
     assert not [*data.glob("07_model_output/latency/mine/table-*")]

@@ -39,9 +39,9 @@ class World:
 
     def version(self, digit: str, wrong: int = 100, **changes: object) -> None:
         """Register a version that answers so many of 872 dev rows wrongly."""
-        answers = ROWS.copy()
-        answers[:wrong] = 1 - answers[:wrong]
-        given = {"labels": ROWS, "answers": answers, **changes}
+        predictions = ROWS.copy()
+        predictions[:wrong] = 1 - predictions[:wrong]
+        given = {"labels": ROWS, "answers": predictions, **changes}
         folder, student = make_export(self._model, self.root / "data", digit, **given)  # type: ignore[arg-type]
         publish_model(folder, student, self.settings, register="tiny", example=("w1",))
 
@@ -118,8 +118,8 @@ def test_a_life_of_champions(world: World) -> None:
 
 def test_what_cannot_be_shown_does_not_move_it(world: World) -> None:
     few = np.arange(277) % 2
-    world.version("a1", labels=few, answers=few)
-    world.version("b2", labels=few, answers=few, p50_ms=1.0)
+    world.version("a1", labels=few, predictions=few)
+    world.version("b2", labels=few, predictions=few, p50_ms=1.0)
     world.say("tiny", "--promote", "1")
     assert "is refused: cannot be shown with 277 rows" in refused(world.say("tiny", "--promote"))
     assert world.aliases == {"champion": "1", "candidate": "2"}

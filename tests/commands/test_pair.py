@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from tests.conftest import Kedro
 from tests.projects import copied_project
 from tests.reporting.conftest import Store
-from tests.reporting.stored_answers import with_answers, with_texts
+from tests.reporting.stored_predictions import with_predictions, with_texts
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.commands.pair import compared as lines_of
@@ -51,7 +51,7 @@ def answered(root: Path, *models: list[Any], change: Any = of_splits, score: str
 
     store = Store(root / "data")
     for seed, given in enumerate(models):
-        with_answers(store, store.student(seed, change=changed), given, labels=LABELS)
+        with_predictions(store, store.student(seed, change=changed), given, labels=LABELS)
     return store
 
 
@@ -98,17 +98,19 @@ def test_the_command(tmp_path: Path, store: Store, kedro: Kedro) -> None:
     done = kedro("pair", *NAMES, where, cwd=root)
     assert done.returncode == 0, done.stderr
     assert compared(store.root, *NAMES) in done.stdout
-    answers = next(
+    predictions = next(
         (store.root / "07_model_output/scores").glob(f"*/{NAMES[1]}-*/predictions/dev.csv")
     )
-    sealed = sha256_file(answers)
-    answers.write_text(answers.read_text().replace(",1,0,", ",1,1,").replace(",0,1,", ",0,0,"))
+    sealed = sha256_file(predictions)
+    predictions.write_text(
+        predictions.read_text().replace(",1,0,", ",1,1,").replace(",0,1,", ",0,0,")
+    )
     damaged = kedro("pair", *NAMES, where, cwd=root)
     assert (damaged.returncode, damaged.stdout) == (1, "")
     (line,) = [line for line in damaged.stderr.splitlines() if line.strip()]
-    found = sha256_file(answers)
+    found = sha256_file(predictions)
     assert line.startswith(
-        f"Error: {answers} is damaged: sha256 {found} instead of {sealed}; rm -r"
+        f"Error: {predictions} is damaged: sha256 {found} instead of {sealed}; rm -r"
     )
     shown = kedro("pair", *NAMES, "--show=1", where, cwd=root)
     assert (shown.returncode, shown.stdout) == (1, "")
@@ -122,7 +124,7 @@ def test_the_command(tmp_path: Path, store: Store, kedro: Kedro) -> None:
     assert line.startswith("Error: no run 'deadbeef'")
 
 
-def test_real_numbers_are_not_counted_as_different_answers(tmp_path: Path) -> None:
+def test_real_numbers_are_not_counted_as_different_predictions(tmp_path: Path) -> None:
     given = [[label + 0.1 * (i % n) for i, label in enumerate(LABELS)] for n in (3, 4)]
     said = compared(answered(tmp_path, *given, change=real).root, *NAMES)
     assert "answered differently" not in said
@@ -153,7 +155,7 @@ def test_models_that_err_on_the_same_rows_have_the_bound_of_being_right_alone(
 def test_other_metrics_of_models_that_answer_alike(
     tmp_path: Path, metric: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.answers.RESAMPLES", 20)
+    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.predictions.RESAMPLES", 20)
     said = compared(answered(tmp_path, LABELS, LABELS, score=metric).root, *NAMES)
     assert "no interval" in said
     assert (

@@ -12,7 +12,7 @@ from tests.evaluation.glue_students import diagnostic, evaluated, student
 from transformers import pipeline
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.evaluation.glue_zip import Submission, answer_ax, gather
+from alpkd_pipeline.evaluation.glue_zip import Submission, gather, predict_ax
 from alpkd_pipeline.store.layout import SWEEPS
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder
@@ -122,7 +122,7 @@ def test_the_diagnostic_set_is_answered_as_anybody_would_with_the_model(tmp_path
     torch.manual_seed(0)
     folder = student(tmp_path, "mnli")
     table = diagnostic(tmp_path / "diagnostic.tsv")
-    lines = answer_ax(RunFolder(folder), table).decode().splitlines()
+    lines = predict_ax(RunFolder(folder), table).decode().splitlines()
     assert lines[0] == "index\tprediction"
     assert [line.split("\t")[0] for line in lines[1:]] == [str(i) for i in range(1_104)]
     classify = pipeline("text-classification", model=str(folder))
@@ -138,4 +138,4 @@ def test_the_diagnostic_set_is_answered_as_anybody_would_with_the_model(tmp_path
 def test_another_table_is_not_the_diagnostic_set(rows: int, columns: str, tmp_path: Path) -> None:
     table = diagnostic(tmp_path / "mine.tsv", rows, columns)
     with pytest.raises(UserError, match=r"mine.tsv is not diagnostic.tsv of the GLUE download"):
-        answer_ax(RunFolder(student(tmp_path, "mnli")), table)
+        predict_ax(RunFolder(student(tmp_path, "mnli")), table)

@@ -16,7 +16,7 @@ from tests.own_metrics import plain, write_metric
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.evaluation.metrics import TaskMetric, scoring
 from alpkd_pipeline.tasks.glue import GLUE
-from alpkd_pipeline.tasks.metrics import METRICS, folder_digest, score_answers
+from alpkd_pipeline.tasks.metrics import METRICS, folder_digest, score_predictions
 from alpkd_pipeline.tasks.task import Task
 
 FIT = {
@@ -68,7 +68,9 @@ def scores_of(
     """The scores of one metric of the user's own."""
     with scoring(task, own(folder)) as by:
         found = by(task, given, labels)
-    assert {name: found.pop(name) for name in task.metrics} == score_answers(task, given, labels)
+    assert {name: found.pop(name) for name in task.metrics} == score_predictions(
+        task, given, labels
+    )
     return found
 
 
@@ -76,12 +78,12 @@ def scores_of(
 def test_agrees_with_the_plain_functions_to_the_last_bit(name: str) -> None:
     task, draw = TASKS[name], np.random.default_rng(0)
     if task.kind == "regression":
-        answers, labels = draw.uniform(0, 5, 3000), draw.uniform(0, 5, 3000)
+        predictions, labels = draw.uniform(0, 5, 3000), draw.uniform(0, 5, 3000)
     else:
-        answers, labels = (draw.integers(0, task.num_labels, 3000) for _ in range(2))
+        predictions, labels = (draw.integers(0, task.num_labels, 3000) for _ in range(2))
     with scoring(task, {}) as by:
-        found = by(task, answers, labels)
-    assert found == score_answers(task, answers, labels)
+        found = by(task, predictions, labels)
+    assert found == score_predictions(task, predictions, labels)
     assert tuple(found) == task.metrics
     assert isinstance(TaskMetric(task), evaluate.Metric)
 
@@ -95,12 +97,12 @@ def test_lists_do_too(tmp_path: Path, name: str) -> None:
     task = GLUE[name].task
     draw = np.random.default_rng(0)
     if task.kind == "regression":
-        answers, labels = draw.uniform(0, 5, 40), draw.uniform(0, 5, 40)
+        predictions, labels = draw.uniform(0, 5, 40), draw.uniform(0, 5, 40)
     else:
-        answers, labels = (draw.integers(0, task.num_labels, 40) for _ in range(2))
+        predictions, labels = (draw.integers(0, task.num_labels, 40) for _ in range(2))
     metric = TaskMetric(task, cache_dir=str(tmp_path))
-    found = metric.compute(predictions=answers.tolist(), references=labels.tolist())
-    assert found == score_answers(task, answers, labels)
+    found = metric.compute(predictions=predictions.tolist(), references=labels.tolist())
+    assert found == score_predictions(task, predictions, labels)
     assert tuple(found) == task.metrics
 
 

@@ -171,9 +171,9 @@ def test_an_evaluation_computes_the_metrics_of_a_user_s_own(
     found = read_json(folder / "scores.json")
     assert found["metrics"] == {name: folder_digest(tmp_path / name) for name in ("too_much", "x")}
     scores = found["splits"]["dev"]["scores"]
-    answers = pd.read_csv(folder / "predictions" / "dev.csv")
+    predictions = pd.read_csv(folder / "predictions" / "dev.csv")
     assert list(scores) == ["accuracy", "f1", "too_much", "x"]
-    assert scores["too_much"] == (answers["prediction"] > answers["label"]).sum() > 0
+    assert scores["too_much"] == (predictions["prediction"] > predictions["label"]).sum() > 0
     assert scores["x"] == 1.5
     assert found["splits"]["test"]["scores"] is None
     assert "x 1.5000" in caplog.text
@@ -205,8 +205,8 @@ def test_a_glue_task_gets_its_submission_file(
     evaluate_run(model_folder(RTE), glue, folder)
     lines = (folder / "submission" / "RTE.tsv").read_text().splitlines()
     assert len(lines) == RTE_TEST_ROWS + 1
-    answers = pd.read_csv(folder / "predictions" / "test.csv")["prediction"]
-    words = [GLUE["rte"].submission_words[answer] for answer in answers]
+    predictions = pd.read_csv(folder / "predictions" / "test.csv")["prediction"]
+    words = [GLUE["rte"].submission_words[answer] for answer in predictions]
     assert [line.split("\t")[1] for line in lines[1:]] == words
 
 

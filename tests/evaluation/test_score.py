@@ -39,13 +39,17 @@ def logits_by_hand(folder, rows):
 def test_scores_are_those_of_each_row_on_its_own(scored, classifier, encoded):
     result, _ = scored
     dev = read_encoded(encoded, "dev")
-    answers = logits_by_hand(classifier, dev).argmax(axis=1)
-    assert 0 < answers.sum() < len(answers), "both classes must occur for this test to say much"
+    predictions = logits_by_hand(classifier, dev).argmax(axis=1)
+    assert 0 < predictions.sum() < len(predictions), (
+        "both classes must occur for this test to say much"
+    )
     found = result["splits"]["dev"]
     assert found["rows"] == 7
-    assert found["scores"]["accuracy"] == pytest.approx((answers == dev.labels).mean())
-    right = ((answers == 1) & (dev.labels == 1)).sum()
-    assert found["scores"]["f1"] == pytest.approx(2 * right / (answers.sum() + dev.labels.sum()))
+    assert found["scores"]["accuracy"] == pytest.approx((predictions == dev.labels).mean())
+    right = ((predictions == 1) & (dev.labels == 1)).sum()
+    assert found["scores"]["f1"] == pytest.approx(
+        2 * right / (predictions.sum() + dev.labels.sum())
+    )
 
 
 def test_predictions_stand_in_the_order_of_the_split(scored, classifier, encoded):
@@ -117,8 +121,8 @@ def test_train_is_scored_by_its_labelled_rows(classifier, tmp_path):
     write_encoded(folder, "train", split(labels))
     result = score_splits(classifier, folder, TASK, tmp_path, splits=["train"], **HERE)
     found = result["splits"]["train"]
-    answers = logits_by_hand(classifier, read_encoded(folder, "train")).argmax(axis=1)
-    assert found["scores"]["accuracy"] == pytest.approx((answers == labels)[labels >= 0].mean())
+    predictions = logits_by_hand(classifier, read_encoded(folder, "train")).argmax(axis=1)
+    assert found["scores"]["accuracy"] == pytest.approx((predictions == labels)[labels >= 0].mean())
     assert (found["rows"], found["unlabelled"]) == (5, 2)
 
 
@@ -150,7 +154,7 @@ def test_another_tokenizer_s_ids_are_refused(classifier, tmp_path):
         score_splits(classifier, tmp_path / "e", TASK, tmp_path, splits=["dev"], **HERE)
 
 
-def test_answers_that_are_not_numbers_are_refused(model_folder, encoded, tmp_path):
+def test_predictions_that_are_not_numbers_are_refused(model_folder, encoded, tmp_path):
     folder = model_folder(TASK)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     model.classifier.weight.data.fill_(float("nan"))

@@ -266,7 +266,7 @@ def planted(encoder: str, name: str, world: MakeWorld, folder: Path) -> World:
 
 
 def caught(world: World, folder: Path) -> dict[str, str]:
-    """What refuses a folder, `digest` or `answers`, and its words."""
+    """What refuses a folder, `digest` or `predictions`, and its words."""
     dev, how, found = world.dev(), Calibration(), dict[str, str]()
 
     def note(name: str, check: Callable[[], object]) -> None:

@@ -71,7 +71,7 @@ CALIBRATION = {
     },
 }
 LIBRARIES = {"onnx": "1.23.2", "torch": "2.13.0+cpu"}
-LABELS, ANSWERS = [1, 0, 1, 1, 0, 1, 0, 1], [1, 0, 1, 0, 0, 1, 1, 1]
+LABELS, PREDICTIONS_CSV = [1, 0, 1, 1, 0, 1, 0, 1], [1, 0, 1, 0, 0, 1, 1, 1]
 REGRESSION = {
     "kind": "regression",
     "label_names": [],
@@ -113,7 +113,7 @@ def publish(
     of: str = "student",
     task: dict[str, Any] | None = None,
     seeds: dict[int, float] | None = None,
-    answers: list[float] | None = None,
+    predictions: list[float] | None = None,
     **files: dict[str, Any],
 ) -> Path:
     """Make models in a store, and the folder of one that is published, all but its card.
@@ -178,7 +178,10 @@ def publish(
     for name, values in written.items():
         write_json(folder / f"{name}.json", values | files.get(name, {}))
     names = [f"{s} {n}" if len(splits) > 1 else str(n) for s in splits for n in range(len(LABELS))]
-    given = {"label": LABELS * len(splits), "prediction": (answers or ANSWERS) * len(splits)}
+    given = {
+        "label": LABELS * len(splits),
+        "prediction": (predictions or PREDICTIONS_CSV) * len(splits),
+    }
     (folder / "predictions").mkdir()
     frame = pd.DataFrame({"row": names, **given})
     frame.to_csv(folder / "predictions" / "dev.csv", index=False)

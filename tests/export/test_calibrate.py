@@ -117,8 +117,8 @@ def test_a_threshold_is_used_where_its_gain_is_shown() -> None:
     assert found.threshold < 0.45
     facts = found.to_dict()["score"]
     assert facts["after"] > facts["before"] + 0.01
-    answers = found.classes(logits)
-    assert (answers == labels).mean() > (logits.argmax(axis=1) == labels).mean()
+    predictions = found.classes(logits)
+    assert (predictions == labels).mean() > (logits.argmax(axis=1) == labels).mean()
 
 
 def test_a_threshold_is_not_used_for_chance() -> None:

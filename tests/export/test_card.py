@@ -73,7 +73,7 @@ def test_rows_without_a_label_are_counted(store: Store, used: int, told: str) ->
 
 def test_a_model_that_says_one_thing_is_told_to(store: Store) -> None:
     hot = {**CALIBRATION, "temperature": 19.99}
-    text = card_of(publish(store, answers=[1.0] * 8, calibration=hot))
+    text = card_of(publish(store, predictions=[1.0] * 8, calibration=hot))
     assert "**It says the same of all 8 dev rows**: its scores are those of a model that" in text
     assert "The temperature is the highest that is looked for" in section(text, "Calibration")
 
@@ -125,7 +125,7 @@ def test_a_teacher_that_came_fine_tuned(store: Store) -> None:
 def test_a_regression(store: Store) -> None:
     given = [float(answer) + 0.1 for answer in (1, 0, 1, 0, 0, 1, 1, 1)]
     calibration = {"calibration": {"temperature": 1.0, "seen_in_train": 0}}
-    text = card_of(publish(store, task=REGRESSION, answers=given, **calibration))
+    text = card_of(publish(store, task=REGRESSION, predictions=given, **calibration))
     assert "lie between 0.0 and 5.0. Its answers are values, not probabilities." in text
     assert "## Calibration" not in text
     assert "probabilit" not in text.split("not probabilities.", 1)[1]

@@ -137,7 +137,7 @@ def test_two_dev_splits(store: Store) -> None:
 
 def test_a_regression(store: Store) -> None:
     given = [float(label) + 0.1 for label in (1, 0, 1, 0, 0, 1, 1, 1)]
-    found = metadata_of(publish(store, task=REGRESSION, answers=given))
+    found = metadata_of(publish(store, task=REGRESSION, predictions=given))
     assert found["metrics"] == ["pearsonr", "rmse"]
 
 

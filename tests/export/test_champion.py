@@ -18,9 +18,9 @@ NUMBER = Task("sts", "regression", ("a", "b"), (), ("pearson",))
 def evidence(rows: int = 872, wrong: int = 0, first: int = 0, **changes: object) -> Evidence:
     """A model that answers `wrong` rows wrongly, from the one numbered `first` on."""
     labels = np.arange(rows) % 2
-    answers = labels.copy()
-    answers[first : first + wrong] = 1 - answers[first : first + wrong]
-    made = Evidence(TASK, "d1", labels, answers, 4.0, 20.0, ("x86", 1))
+    predictions = labels.copy()
+    predictions[first : first + wrong] = 1 - predictions[first : first + wrong]
+    made = Evidence(TASK, "d1", labels, predictions, 4.0, 20.0, ("x86", 1))
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -92,8 +92,8 @@ def test_the_limit_holds_as_often_as_it_says() -> None:
     labels = np.zeros(rows, np.int64)
     for _ in range(100):
         kind = draw.choice(3, size=rows, p=[0.05, 0.02, 0.93])  # lost, won, the same
-        old = evidence(rows, labels=labels, answers=np.where(kind == 1, 1, 0))
-        new = evidence(rows, labels=labels, answers=np.where(kind == 0, 1, 0), p50_ms=1.0)
+        old = evidence(rows, labels=labels, predictions=np.where(kind == 1, 1, 0))
+        new = evidence(rows, labels=labels, predictions=np.where(kind == 0, 1, 0), p50_ms=1.0)
         passed += judge(new, old, "2", 3.0)[0]
     assert passed <= 8
 
@@ -108,18 +108,18 @@ def test_another_task_and_other_rows() -> None:
 def test_numbers_are_judged_by_a_bootstrap_which_is_told() -> None:
     draw = np.random.default_rng(1)
     labels = draw.normal(size=400)
-    old = evidence(task=NUMBER, labels=labels, answers=labels + draw.normal(size=400) / 10)
-    new = replace(old, answers=labels + draw.normal(size=400) / 10, p50_ms=1.0)
+    old = evidence(task=NUMBER, labels=labels, predictions=labels + draw.normal(size=400) / 10)
+    new = replace(old, predictions=labels + draw.normal(size=400) / 10, p50_ms=1.0)
     assert "1 point of pearson (95 %, by a bootstrap: loss at most" in said(new, old)
-    worse = replace(new, answers=draw.normal(size=400))
+    worse = replace(new, predictions=draw.normal(size=400))
     assert said(worse, old).startswith("False: it loses")
 
 
 def test_errors_are_judged_in_their_own_unit() -> None:
     draw = np.random.default_rng(2)
     labels, task = draw.normal(size=400), replace(NUMBER, metrics=("rmse",))
-    old = evidence(task=task, labels=labels, answers=labels + 0.1 * draw.normal(size=400))
-    new = replace(old, answers=labels + 0.3 * draw.normal(size=400), p50_ms=1.0)
+    old = evidence(task=task, labels=labels, predictions=labels + 0.1 * draw.normal(size=400))
+    new = replace(old, predictions=labels + 0.3 * draw.normal(size=400), p50_ms=1.0)
     assert said(new, old, margin=0.1).startswith("False: it loses 0.2")
     assert "by 0.3 of rmse" in said(new, old, margin=0.3)
 

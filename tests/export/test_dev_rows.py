@@ -12,7 +12,7 @@ import torch
 from tests.export.conftest import MAX_LENGTH, ROWS, MakeWorld
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.export.dev_rows import answers_of, check_tokenizer, read_dev
+from alpkd_pipeline.export.dev_rows import check_tokenizer, predictions_of, read_dev
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 
 
@@ -75,7 +75,7 @@ def test_a_folder_that_is_broken_is_one_line(world: MakeWorld, tmp_path: Path) -
     folder = made.export(tmp_path / "export")
     (folder / "onnx" / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(UserError, match="does not answer as a published model") as caught:
-        answers_of(folder, "fp32", made.dev(), 1)
+        predictions_of(folder, "fp32", made.dev(), 1)
     assert "\n" not in str(caught.value)
 
 

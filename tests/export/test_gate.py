@@ -42,7 +42,7 @@ def flipped(made: Rows, count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("how", [Calibration(), Calibration(1.7, 0.4)])
-def test_the_same_answers_pass(how: Calibration) -> None:
+def test_the_same_predictions_pass(how: Calibration) -> None:
     made = rows(PAIRS, 300)
     found = judge("fp32", made, said(made, made.logits, how), how, FP32)
     assert found.outcome == "passes"
@@ -80,9 +80,9 @@ def test_probabilities_alone_can_fail() -> None:
 
 def test_a_label_that_the_task_does_not_have_is_a_changed_answer() -> None:
     made, how = rows(PAIRS, 50), Calibration()
-    logits, answers = said(made, made.logits, how)
-    answers[3] = replace(answers[3], label="LABEL_1")
-    assert judge("fp32", made, (logits, answers), how, FP32).changed == ("3",)
+    logits, predictions = said(made, made.logits, how)
+    predictions[3] = replace(predictions[3], label="LABEL_1")
+    assert judge("fp32", made, (logits, predictions), how, FP32).changed == ("3",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_three_outcomes_of_int8(count: int, flips: int, outcome: str) -> None:
         assert f"int8 cannot be shown with {count:,} rows: " in found.line()
 
 
-def test_answers_that_change_without_a_loss_count_too() -> None:
+def test_predictions_that_change_without_a_loss_count_too() -> None:
     made, how = rows(PAIRS, 1000), Calibration()
     wrong = replace(made, labels=np.where(np.arange(1000) % 2, made.labels, 1 - made.labels))
     found = judge("int8", wrong, said(wrong, flipped(made, 30), how), how, INT8)
@@ -140,9 +140,9 @@ def test_a_regression_is_judged_by_its_differences() -> None:
 
 def test_a_regression_whose_answer_is_not_what_was_computed_fails() -> None:
     made, how = rows(NUMBER, 50), Calibration()
-    logits, answers = said(made, made.logits, how)
-    answers[0] = replace(answers[0], score=answers[0].score + 0.01)
-    assert judge("fp32", made, (logits, answers), how, Bounds(logits=1e-4)).outcome == "fails"
+    logits, predictions = said(made, made.logits, how)
+    predictions[0] = replace(predictions[0], score=predictions[0].score + 0.01)
+    assert judge("fp32", made, (logits, predictions), how, Bounds(logits=1e-4)).outcome == "fails"
 
 
 def test_the_loss_of_an_error_is_in_percent_of_it() -> None:

@@ -84,15 +84,15 @@ def test_what_is_published_is_whole(
     assert len(dev) == ROWS
     frame = pd.read_parquet(world(encoder, task).splits / "dev.parquet")
     columns = [frame[name].head(20).tolist() for name in settings["text_columns"]]
-    answers = model(*columns)
+    predictions = model(*columns)
     if task == "number":
-        assert dev["prediction"].head(20).tolist() == [one.score for one in answers]
+        assert dev["prediction"].head(20).tolist() == [one.score for one in predictions]
         return
     names = settings["labels"]
-    assert dev["prediction"].head(20).tolist() == [names.index(one.label) for one in answers]
+    assert dev["prediction"].head(20).tolist() == [names.index(one.label) for one in predictions]
     for name in names:
         held = dev[f"p_{name}"].head(20).to_numpy()
-        assert np.allclose(held, [one.probabilities[name] for one in answers], rtol=1e-12)
+        assert np.allclose(held, [one.probabilities[name] for one in predictions], rtol=1e-12)
     assert read(folder, "calibration.json")["temperature"] == settings["temperature"]
 
 

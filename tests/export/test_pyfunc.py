@@ -72,7 +72,7 @@ def post(model: Any, body: Any, content: str = "application/json") -> tuple[int,
     return found.status, json.loads(found.response) if found.status == 200 else found.response
 
 
-def test_answers_are_the_runtime_s(model: Any, place: Path, kind: str) -> None:
+def test_predictions_are_the_runtime_s(model: Any, place: Path, kind: str) -> None:
     published = Published(place / "folder")
     pairs = None if kind == "single" else ["w9"] * len(TEXTS)
     expected = published(TEXTS, pairs)
@@ -92,7 +92,7 @@ def test_over_json_every_digit_is_kept(model: Any, place: Path, kind: str, form:
     assert found["predictions"] == model.predict(frame).to_dict("records")
 
 
-def test_no_rows_have_no_answers(model: Any, kind: str) -> None:
+def test_no_rows_have_no_predictions(model: Any, kind: str) -> None:
     columns = [*rows(kind, [""])[0]]
     body = {"dataframe_split": {"columns": columns, "data": []}}
     assert post(model, body) == (200, {"predictions": []})
@@ -175,7 +175,7 @@ def test_csv_is_text_or_refused(model: Any, kind: str) -> None:
         assert post(model, f"{name}\n{value}{more}\n".encode(), "text/csv")[0] == 400
 
 
-def test_a_regression_answers_a_value(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_regression_predictions_a_value(tiny_model: Path, tmp_path: Path) -> None:
     folder = make_folder(tiny_model, tmp_path / "folder", labels=())
     found = mlflow.pyfunc.load_model(str(packed(folder, tmp_path / "packed"))).predict(
         pd.DataFrame({"text": ["w1"]})

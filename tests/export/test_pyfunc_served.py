@@ -66,7 +66,7 @@ def served(
     service.stop()
 
 
-def test_answers_are_the_folder_s_to_the_last_bit(served: Served) -> None:
+def test_predictions_are_the_folder_s_to_the_last_bit(served: Served) -> None:
     expected = served.expected(TEXTS)
     assert served.ask(served.rows(TEXTS)) == (200, {"predictions": expected})
     for text, answer in zip(TEXTS, expected, strict=True):

@@ -41,7 +41,7 @@ WARM = (
     "alpkd_pipeline.project.runner",
     "alpkd_pipeline.experiments.sweep",
     "alpkd_pipeline.reporting.comparison",
-    "alpkd_pipeline.reporting.statistics.answers",
+    "alpkd_pipeline.reporting.statistics.predictions",
     "alpkd_pipeline.tasks.sources.hub",
     "alpkd_pipeline.tracking.folder_sync",
     "alpkd_pipeline.training.dispatch",

@@ -166,10 +166,10 @@ def outcome(folder: Path) -> dict[str, Any]:
     steps = [e for e in event_log if e["event"] == "step"]
     names = ("step", "epoch", "loss", "weighted", "watch", "lr", "grad_norm")
     metrics = read_json(folder / "metrics.json")
-    answers = sorted((folder / "predictions").glob("*.csv"))
+    predictions = sorted((folder / "predictions").glob("*.csv"))
     return {
         "weights": sha256_file(folder / "model.safetensors"),
-        "answers": {path.name: sha256_file(path) for path in answers},
+        "answers": {path.name: sha256_file(path) for path in predictions},
         "losses": [{n: e[n] for n in names if n in e} for e in steps],
         "evaluations": [
             {n: e[n] for n in ("step", "scores", "best")} for e in event_log if e["event"] == "eval"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.models import answers
+from tests.models import predictions
 from tests.models.conftest import NLI, Make, word_tokenizer
 from tests.models.test_encoder_portable import NATIVE
 
@@ -41,7 +41,7 @@ pytestmark = [
 
 def ask(python: str, folders: list[Path]) -> dict[str, Any]:
     """What a python's transformers makes of folders."""
-    command = [python, str(Path(answers.__file__)), *map(str, folders)]
+    command = [python, str(Path(predictions.__file__)), *map(str, folders)]
     offline = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
     done = subprocess.run(command, env=offline, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -15,9 +15,9 @@ from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.teacher_checks import (
     best_constant,
-    check_answers,
     check_head,
     check_learned,
+    check_predictions,
     check_vocabulary,
     label_order,
 )
@@ -27,8 +27,8 @@ Save = Callable[..., Path]
 PAIR = Task("tiny_pair", "classification", ("sentence",), ("no", "yes"), ("accuracy",))
 
 
-def says(answers: list[int], classes: int) -> np.ndarray:
-    return np.eye(classes)[answers]
+def says(predictions: list[int], classes: int) -> np.ndarray:
+    return np.eye(classes)[predictions]
 
 
 def refusal(check: Callable[..., Any], *args: Any) -> str:
@@ -147,14 +147,14 @@ LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
 
 
 def test_a_good_teacher_passes(nli: Task) -> None:
-    check_answers(nli, says([0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 3), LABELS)
+    check_predictions(nli, says([0, 0, 0, 1, 1, 1, 2, 2, 2, 2], 3), LABELS)
 
 
 @pytest.mark.parametrize("order", [p for p in permutations(range(3)) if p != (0, 1, 2)])
 def test_every_other_order_of_the_labels_is_found(nli: Task, order: tuple[int, ...]) -> None:
     """Output order[j] means label j; one answer of ten is wrong."""
     right = [0, 0, 0, 1, 1, 1, 1, 2, 2, 2]
-    said = refusal(check_answers, nli, says([order[j] for j in right], 3), LABELS)
+    said = refusal(check_predictions, nli, says([order[j] for j in right], 3), LABELS)
     meant = [nli.label_names[order.index(i)] for i in range(3)]
     assert "0.900" in said
     assert f"outputs mean {', '.join(meant)};" in said
@@ -174,7 +174,7 @@ def test_the_advice_for_wrong_names_is_not_what_stands_there_and_helps(
     def check(id2label: dict[str, str]) -> None:
         order = label_order({"id2label": id2label}, nli)
         columns = outputs if order is None else outputs[:, list(order)]
-        check_answers(nli, columns, LABELS, order)
+        check_predictions(nli, columns, LABELS, order)
 
     if true == (written or (0, 1, 2)):
         check(stands)
@@ -189,7 +189,7 @@ def test_the_advice_for_wrong_names_is_not_what_stands_there_and_helps(
 
 def test_a_binary_teacher_worse_than_a_coin_has_its_labels_swapped() -> None:
     labels = np.array([0, 0, 0, 1, 1, 1])
-    said = refusal(check_answers, PAIR, says([1, 1, 1, 0, 0, 1], 2), labels)
+    said = refusal(check_predictions, PAIR, says([1, 1, 1, 0, 0, 1], 2), labels)
     assert "another order" in said
     assert "0.167 as given, 0.833" in said
 
@@ -198,13 +198,13 @@ def test_with_many_classes_the_orders_are_not_tried() -> None:
     names = tuple("abcdef")
     task = Task("many", "classification", ("sentence",), names, ("accuracy",))
     labels = np.arange(6)
-    said = refusal(check_answers, task, says([1, 2, 3, 4, 5, 0], 6), labels)
+    said = refusal(check_predictions, task, says([1, 2, 3, 4, 5, 0], 6), labels)
     assert "constant answer" in said
 
 
 @pytest.mark.parametrize("answer", [0, 1, 2])
 def test_a_constant_answer_is_no_teacher(nli: Task, answer: int) -> None:
-    said = refusal(check_answers, nli, says([answer] * 10, 3), LABELS)
+    said = refusal(check_predictions, nli, says([answer] * 10, 3), LABELS)
     assert "another order" in said if answer else "0.4000, a constant answer has 0.4000" in said
 
 
@@ -231,27 +231,27 @@ def test_the_best_constant_of_a_regression(metric: str, best: float) -> None:
 
 def test_a_teacher_with_a_larger_error_than_a_constant_is_none() -> None:
     # Squares (9 * 1.44 + 1) / 10 = 1.396, far below 9; absolute (9 * 1.2 + 1) / 10 = 1.18.
-    answers = np.array([1.2] * 9 + [9.0])[:, None]
-    check_answers(primary("rmse"), answers, ONE_OF_TEN)
-    said = refusal(check_answers, primary("mae"), answers, ONE_OF_TEN)
+    predictions = np.array([1.2] * 9 + [9.0])[:, None]
+    check_predictions(primary("rmse"), predictions, ONE_OF_TEN)
+    said = refusal(check_predictions, primary("mae"), predictions, ONE_OF_TEN)
     assert "mae on numbers dev is 1.1800, a constant answer has 1.0000" in said
-    check_answers(primary("mae"), answers - 0.7, ONE_OF_TEN)  # 0.62
+    check_predictions(primary("mae"), predictions - 0.7, ONE_OF_TEN)  # 0.62
 
 
 def test_a_useful_teacher_of_a_rare_class_passes_below_the_majority() -> None:
     """Accuracy 0.7 is under the majority's 0.8, but F1 decides and the rare class is found."""
     task = Task("rare", "classification", ("sentence",), ("no", "yes"), ("f1",))
     labels = np.array([0] * 8 + [1] * 2)
-    check_answers(task, says([0] * 5 + [1] * 5, 2), labels)
+    check_predictions(task, says([0] * 5 + [1] * 5, 2), labels)
 
 
 def test_a_regression_teacher(sts: Task) -> None:
     labels = np.array([0.0, 1, 2, 3, 4, 5])
-    check_answers(sts, (labels + 0.3)[:, None], labels)
-    said = refusal(check_answers, sts, (labels / 5)[:, None], labels)
+    check_predictions(sts, (labels + 0.3)[:, None], labels)
+    said = refusal(check_predictions, sts, (labels / 5)[:, None], labels)
     assert "another scale" in said
     assert "0.00 to 1.00" in said
-    said = refusal(check_answers, sts, np.full((6, 1), 2.5), labels)
+    said = refusal(check_predictions, sts, np.full((6, 1), 2.5), labels)
     assert "not fine-tuned" in said
 
 
@@ -259,15 +259,15 @@ def test_a_regression_teacher_that_runs_backwards(sts: Task) -> None:
     """Near enough for the scale, and still no better than a constant."""
     labels = np.array([0.0, 5, 5, 5, 5, 5])
     values = np.array([4.17, 4.17, 4.17, 4.17, 4.17, 4.16])
-    said = refusal(check_answers, sts, values[:, None], labels)
+    said = refusal(check_predictions, sts, values[:, None], labels)
     assert "mean squared error" in said
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_answers_that_are_not_finite(nli: Task, bad: float) -> None:
+def test_predictions_that_are_not_finite(nli: Task, bad: float) -> None:
     logits = says([0] * 10, 3)
     logits[4, 1] = bad
-    assert "not finite" in refusal(check_answers, nli, logits, LABELS)
+    assert "not finite" in refusal(check_predictions, nli, logits, LABELS)
 
 
 def test_a_trained_teacher_that_is_no_better_than_a_constant(sts: Task) -> None:

@@ -87,7 +87,7 @@ def taught(store: Store, task: str, metrics: Sequence[str], seed: int, rows: int
     run = store._run("teacher", f"{task}-teacher-demo-s{seed}", key, params)
     run["task"] |= described(task, metrics)
     run["identity"]["keys"] = {"encoded": data_key(task), "teacher": key}
-    said = answers(task, metrics, 0.08, (7, seed), rows)
+    said = predictions(task, metrics, 0.08, (7, seed), rows)
     scores = scores_of(metrics, *said)
     store._write(folder, run, scores, 600_000, 12.0, {})
     answered(store, folder, scores, *said)
@@ -119,7 +119,7 @@ def student(
         change(params, run)
 
     draw = (zlib.crc32(f"{experiment['method']} {experiment['layers']}".encode()), seed, teacher)
-    said = answers(task, metrics, ERRS.get(experiment["method"], 0.2), draw, rows)
+    said = predictions(task, metrics, ERRS.get(experiment["method"], 0.2), draw, rows)
     scores = scores_of(metrics, *said)
     folder = store.student(seed, key=key, change=placed, p50_ms=3.0 + seed)
     found = {**RIGHT_SHAPE, "scores": {"dev": scores}, "seconds": 7.0 + seed}
@@ -153,7 +153,7 @@ def described(task: str, metrics: Sequence[str]) -> dict[str, Any]:
     return {"name": task, "metrics": list(metrics), **(more if regression else {})}
 
 
-def answers(
+def predictions(
     task: str, metrics: Sequence[str], wrong: float, draw: Sequence[int], rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row numbers, the labels of a task, and what a model answers that is wrong so often."""

@@ -90,17 +90,17 @@ def arms(experiments: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def judge_of(
-    experiments: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
+    experiments: pd.DataFrame, predictions: dict[str, Any] | None = None, **plan: Any
 ) -> Judge:
     """What judges these runs."""
-    return Judge(arms(experiments), Plan(**plan), answers or {})
+    return Judge(arms(experiments), Plan(**plan), predictions or {})
 
 
 def verdicts_of(
-    experiments: pd.DataFrame, answers: dict[str, Any] | None = None, **plan: Any
+    experiments: pd.DataFrame, predictions: dict[str, Any] | None = None, **plan: Any
 ) -> pd.DataFrame:
     """The verdicts on these runs."""
-    judge = judge_of(experiments, answers, **plan)
+    judge = judge_of(experiments, predictions, **plan)
     return verdict_frame(add_detectable(verdicts(judge), judge.plan))
 
 

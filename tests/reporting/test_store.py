@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 from tests.renames import at_every_look, before_look
-from tests.reporting.stored_answers import RIGHT, with_answers
+from tests.reporting.stored_predictions import RIGHT, with_predictions
 from tests.reporting.studies import reseal, signals, with_event_log
 
 from alpkd_pipeline.errors import UserError
@@ -54,7 +54,7 @@ def everything(store):
         "latency.json": next((store.root / LATENCY).glob("*/*")),
         "geometry.json": store._result(student, GEOMETRY, "geometry.json", {"examples": 1}),
         "signals.json": signals(store.root),
-        "predictions/dev.csv": with_answers(store, student, RIGHT),
+        "predictions/dev.csv": with_predictions(store, student, RIGHT),
     }
 
 

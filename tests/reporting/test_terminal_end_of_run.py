@@ -93,7 +93,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "answers", "said"),
+    ("kind", "predictions", "said"),
     [
         ("classes", [0, 0, 0], "student answers 'no' for all 3 dev rows"),
         ("classes", [1, 1, 1], "student answers 'yes' for all 3 dev rows"),
@@ -108,14 +108,14 @@ KINDS: dict[str, dict[str, Any]] = {
     ],
 )
 def test_a_model_that_says_the_same_of_every_row_is_named(
-    models: dict[str, Path], tmp_path: Path, kind: str, answers: list[float], said: str
+    models: dict[str, Path], tmp_path: Path, kind: str, predictions: list[float], said: str
 ) -> None:
     task = {**KINDS[kind], "dev_splits": ["dev"]}
     write_json(models["student"] / "run.json", {"task": task})
     seal(models["student"], {})
     found = tmp_path / "ss"
     (found / "predictions").mkdir(parents=True)
-    pairs = zip((0, 1, 1), answers, strict=True)
+    pairs = zip((0, 1, 1), predictions, strict=True)
     rows = (f"{i},{label},{one}" for i, (label, one) in enumerate(pairs))
     (found / "predictions" / "dev.csv").write_text("\n".join(["idx,label,prediction", *rows, ""]))
     (line,) = experiment_summary(models, {"student": scores(found, dev={"matthews": 0.0})})

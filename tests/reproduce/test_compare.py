@@ -10,7 +10,7 @@ def test_the_same_files_are_bitwise_equal(then: StoredRun, now: Make) -> None:
     found = compare_models(then, now())
     assert found.bitwise
     assert found.losses.steps == 3
-    assert [(answer.name, answer.rows) for answer in found.answers] == [("training/dev", 4)]
+    assert [(answer.name, answer.rows) for answer in found.predictions] == [("training/dev", 4)]
     assert found.primary == ("dev.accuracy", 0.75, 0.75)
 
 
@@ -22,7 +22,7 @@ def test_other_weights_alone_are_no_longer_equal(then: StoredRun, now: Make) -> 
     found = compare_models(then, now(weights=b"weighty"))
     assert not found.bitwise
     assert found.losses.equal
-    assert all(answer.equal for answer in found.answers)
+    assert all(answer.equal for answer in found.predictions)
 
 
 def test_a_damaged_event_log_is_told_and_not_equal(then: StoredRun, now: Make) -> None:
@@ -32,7 +32,7 @@ def test_a_damaged_event_log_is_told_and_not_equal(then: StoredRun, now: Make) -
     assert not found.losses.readable
     assert not found.losses.equal
     assert not found.bitwise
-    assert all(answer.equal for answer in found.answers)
+    assert all(answer.equal for answer in found.predictions)
 
 
 def test_damaged_scores_are_told_and_not_equal(then: StoredRun, now: Make) -> None:

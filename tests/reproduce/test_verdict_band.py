@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.reporting.conftest import Store
-from tests.reporting.stored_answers import with_answers
+from tests.reporting.stored_predictions import with_predictions
 
 from alpkd_pipeline.reproduce.original import read_run
 from alpkd_pipeline.reproduce.verdict import Band, band_of, seed_band, seed_scores
@@ -46,9 +46,9 @@ def test_equal_seeds_leave_no_room_but_for_rounding() -> None:
 
 def student(store: Store, seed: int, right: int, **more: object) -> Path:
     """A student that answers so many of 40 examples rightly."""
-    answers = LABELS[:right] + [1 - label for label in LABELS[right:]]
+    predictions = LABELS[:right] + [1 - label for label in LABELS[right:]]
     folder = store.student(seed, accuracy=right / 40, **more)  # type: ignore[arg-type]
-    with_answers(store, folder, answers, labels=LABELS, place=None)
+    with_predictions(store, folder, predictions, labels=LABELS, place=None)
     return folder
 
 
@@ -83,7 +83,9 @@ def test_with_too_few_seeds_the_dev_examples_make_it_and_that_is_said(
     assert "40 dev examples: fewer than 3 seeds" in str(band)
 
 
-def test_many_other_answers_are_outside_of_the_examples_band(store: Store, tmp_path: Path) -> None:
+def test_many_other_predictions_are_outside_of_the_examples_band(
+    store: Store, tmp_path: Path
+) -> None:
     own = read_run(student(store, 0, 38))
     rerun = read_run(student(Store(tmp_path / "fresh"), 0, 10))
     band = band_of(own, rerun)
@@ -91,7 +93,7 @@ def test_many_other_answers_are_outside_of_the_examples_band(store: Store, tmp_p
     assert not band.holds(10 / 40 - 38 / 40)
 
 
-def test_without_answers_there_is_no_band(store: Store, tmp_path: Path) -> None:
+def test_without_predictions_there_is_no_band(store: Store, tmp_path: Path) -> None:
     own = read_run(store.student(0))
     assert band_of(own, read_run(Store(tmp_path / "fresh").student(0))) is None
 

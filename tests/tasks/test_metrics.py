@@ -9,7 +9,7 @@ from alpkd_pipeline.tasks.metrics import (
     check_metrics,
     is_error,
     score,
-    score_answers,
+    score_predictions,
     sign,
 )
 from alpkd_pipeline.tasks.task import Task, TaskKind
@@ -185,5 +185,5 @@ def test_outputs_that_cannot_be_scored(
         score(mood, logits, labels)
 
 
-def test_score_answers(mood: Task) -> None:
-    assert score_answers(mood, np.array([0, 1]), np.array([0, 0])) == {"accuracy": 0.5}
+def test_score_predictions(mood: Task) -> None:
+    assert score_predictions(mood, np.array([0, 1]), np.array([0, 0])) == {"accuracy": 0.5}

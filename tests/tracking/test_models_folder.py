@@ -9,7 +9,7 @@ import pytest
 from tests.published import make_export, shared_model, speed
 
 from alpkd_pipeline.store.run_folder import RunFolder
-from alpkd_pipeline.tracking.models import ANSWERS, FACTS, write_evidence
+from alpkd_pipeline.tracking.models import FACTS, PREDICTIONS_CSV, write_evidence
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def exported(tiny_model: Path, tmp_path: Path) -> tuple[Path, Path]:
     return make_export(tiny_model, tmp_path / "store", "a1")
 
 
-def test_it_is_task_rows_answers_size_and_speed(
+def test_it_is_task_rows_predictions_size_and_speed(
     exported: tuple[Path, Path], tmp_path: Path
 ) -> None:
     folder, place = RunFolder(exported[0]), tmp_path / "evidence"
@@ -33,4 +33,4 @@ def test_it_is_task_rows_answers_size_and_speed(
         "dev": folder.json("gate.json")["dev"],
         "speed": speed(4.0),
     }
-    assert (place / ANSWERS).read_bytes() == folder.read("predictions/dev.csv")
+    assert (place / PREDICTIONS_CSV).read_bytes() == folder.read("predictions/dev.csv")

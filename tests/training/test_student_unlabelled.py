@@ -101,10 +101,10 @@ def test_what_learns_from_labels_alone_leaves_the_others_out(
             given = inputs | {"teacher": teacher}
             folders[name] = run_stage(begin(name, "student", given, method=method))
     assert "40 train rows without a label: no_kd leaves them out" in caplog.text
-    answers = [
+    predictions = [
         pd.read_csv(folder / "predictions" / "dev.csv")["p_positive"] for folder in folders.values()
     ]
-    assert np.allclose(*answers, atol=1e-4)
+    assert np.allclose(*predictions, atol=1e-4)
     metrics = [read_json(folder / "metrics.json") for folder in folders.values()]
     assert metrics[0]["steps"] == metrics[1]["steps"] == 2
     assert metrics[0][UNLABELLED] == {"rows": 0, "left_out": 40}

@@ -47,8 +47,8 @@ def test_a_table_is_scored_recorded_and_learned_from(begin: Make, tmp_path: Path
     metrics = read_json(teacher / "metrics.json")
     assert metrics["scores"]["dev"]["accuracy"] == 0.9
     assert "parameters" not in metrics  # a table has none
-    answers = pd.read_csv(teacher / "predictions" / "dev.csv")
-    assert np.allclose(answers["p_positive"].map(lambda p: min(p, 1 - p)), 0.1)
+    predictions = pd.read_csv(teacher / "predictions" / "dev.csv")
+    assert np.allclose(predictions["p_positive"].map(lambda p: min(p, 1 - p)), 0.1)
     inputs |= {"teacher": teacher}
     signals = run_stage(begin("s", "signals", inputs, **TABLE))
     assert sorted(path.name for path in signals.glob("*.npy")) == [

@@ -14,7 +14,7 @@ from alpkd_pipeline.commands.common import Project, project_options
 from alpkd_pipeline.errors import UserError, as_typed, plural
 
 if TYPE_CHECKING:
-    from alpkd_pipeline.reporting.statistics.answers import DevAnswers, PairBootstrap
+    from alpkd_pipeline.reporting.statistics.predictions import DevPredictions, PairBootstrap
 
 WHAT_IT_SAYS = (
     "This describes these two models on these examples. It says nothing about the methods that"
@@ -47,14 +47,14 @@ def pair(project: Project, run_a: str, run_b: str, show: int | None) -> None:
 
 def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str]:
     """What two models have in common and what not, in lines, with so many examples."""
-    from alpkd_pipeline.reporting.statistics import answers
+    from alpkd_pipeline.reporting.statistics import predictions
     from alpkd_pipeline.store.artifact import find_run
 
     folders = [find_run(store, text) for text in (run_a, run_b)]
     if folders[0] == folders[1]:
         raise UserError(f"'{run_a}' and '{run_b}' are one run, {folders[0].name}: name two")
-    ours, theirs = map(answers.dev_answers, folders)
-    found = answers.compare_answers(ours, theirs)
+    ours, theirs = map(predictions.dev_predictions, folders)
+    found = predictions.compare_predictions(ours, theirs)
     width = max(len(ours.name), len(theirs.name), len("difference"))
     interval, why = _interval(found, ours.task.kind == "classification")
     yield f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}"
@@ -69,7 +69,7 @@ def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str
 
 def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     """The interval of a difference, and where it comes from; or why there is none."""
-    from alpkd_pipeline.reporting.statistics.answers import RESAMPLES, unseen_share
+    from alpkd_pipeline.reporting.statistics.predictions import RESAMPLES, unseen_share
 
     if found.has_interval:
         written = ((f"{found.low:+.{d}f}", f"{found.high:+.{d}f}") for d in range(4, 16))
@@ -97,9 +97,9 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     return "no interval", why
 
 
-def _examples(ours: DevAnswers, theirs: DevAnswers, count: int) -> Iterator[str]:
+def _examples(ours: DevPredictions, theirs: DevPredictions, count: int) -> Iterator[str]:
     """The examples on which two models differ most, each with its texts."""
-    from alpkd_pipeline.reporting.statistics.answers import most_different, texts_of
+    from alpkd_pipeline.reporting.statistics.predictions import most_different, texts_of
 
     classes, names = ours.task.kind == "classification", ours.task.label_names
 
@@ -124,7 +124,7 @@ def _examples(ours: DevAnswers, theirs: DevAnswers, count: int) -> Iterator[str]
         label = ours.rows.labels[row]
         yield f"\nrow {number}, label: {said(label)}"
         for model in (ours, theirs):
-            given = model.rows.answers[row]
+            given = model.rows.predictions[row]
             right = "" if not classes else "right  " if given == label else "wrong  "
             yield f"  {model.name:{width}}  {right}{said(given)}"
         for name, text in texts.items():

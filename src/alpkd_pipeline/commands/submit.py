@@ -51,7 +51,7 @@ def submit(
     incomplete; the exit code is 1 then, or 0 with --partial.
     """
     from alpkd_pipeline.distillation.method_table import get_spec
-    from alpkd_pipeline.evaluation.glue_zip import AX, answer_ax, gather
+    from alpkd_pipeline.evaluation.glue_zip import AX, gather, predict_ax
     from alpkd_pipeline.store.zipped import write_zip
 
     if out.suffix != ".zip" or not out.parent.is_dir():
@@ -66,7 +66,7 @@ def submit(
         several = [f"{len(lines)} GLUE tasks have nothing to submit:"] if len(lines) > 1 else []
         raise IncompleteError("\n".join([*several, *lines]))
     if ax is not None and "mnli" in found.students:
-        found.files[AX] = answer_ax(found.students["mnli"], ax)
+        found.files[AX] = predict_ax(found.students["mnli"], ax)
     else:
         lines.append(f"{AX}: the MNLI student makes it from GLUE's diagnostic.tsv, given as --ax")
     out = out.with_stem(f"{out.stem}-incomplete") if lines else out

@@ -112,7 +112,7 @@ def _tables(student: RunFolder, task: str, command: Command) -> Mapping[str, byt
     return {table: whole.read(place) for table, place in places.items()}
 
 
-def answer_ax(student: RunFolder, diagnostic: Path) -> bytes:
+def predict_ax(student: RunFolder, diagnostic: Path) -> bytes:
     """AX.tsv: what a student of MNLI says of GLUE's diagnostic sentences.
 
     Raises:
@@ -144,6 +144,6 @@ def answer_ax(student: RunFolder, diagnostic: Path) -> bytes:
         on = resolve_hardware(run.training.device, "fp32", run.training.threads)
         size = run.training.eval_batch_size
         score_splits(student.path, work, run.task, work, on, splits=["ax"], batch_size=size)
-        answers = pd.read_csv(work / "predictions" / "ax.csv")["prediction"]
-    lines = [f"{i}\t{glue.submission_words[answer]}\n" for i, answer in enumerate(answers)]
+        predictions = pd.read_csv(work / "predictions" / "ax.csv")["prediction"]
+    lines = [f"{i}\t{glue.submission_words[answer]}\n" for i, answer in enumerate(predictions)]
     return f"index\tprediction\n{''.join(lines)}".encode()

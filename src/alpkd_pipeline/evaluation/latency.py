@@ -59,9 +59,9 @@ def measure_latency(
     batches = draw.integers(len(split), size=(warmup + repeats, batch_size))
     with loaded_model(model_folder, task, hardware) as loaded:
         check_split(loaded, split, name)
-        answer = partial(_seconds, loaded, split)
-        one = time_calls(answer, singles, warmup, budget_seconds / 2)
-        many = time_calls(answer, batches, warmup, budget_seconds / 2)
+        predict = partial(_seconds, loaded, split)
+        one = time_calls(predict, singles, warmup, budget_seconds / 2)
+        many = time_calls(predict, batches, warmup, budget_seconds / 2)
     return {
         "batch_1": {
             "p50_ms": float(np.percentile(one, 50) * 1e3),
@@ -83,9 +83,9 @@ def measure_latency(
 
 
 def time_calls(
-    answer: Callable[[np.ndarray], float], rows: np.ndarray, warmup: int, seconds: float
+    predict: Callable[[np.ndarray], float], rows: np.ndarray, warmup: int, seconds: float
 ) -> list[float]:
-    """The seconds of a pass over each line of rows (warm-up + repeats, B), as `answer` tells them.
+    """The seconds of a pass over each line of rows (warm-up + repeats, B), as `predict` tells them.
 
     After `seconds` no new pass begins. Those of the warm-up do not count; the last pass alone does
     if the time ended before it was over.
@@ -93,7 +93,7 @@ def time_calls(
     until = time.perf_counter() + seconds
     taken: list[float] = []
     for members in rows:
-        taken.append(answer(members))
+        taken.append(predict(members))
         if time.perf_counter() > until:
             break
     return taken[warmup:] or taken[-1:]

@@ -20,7 +20,7 @@ import evaluate
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.metrics import Judge, folder_digest, score_answers
+from alpkd_pipeline.tasks.metrics import Judge, folder_digest, score_predictions
 from alpkd_pipeline.tasks.task import Task
 
 INPUTS = {"predictions", "references"}
@@ -41,12 +41,13 @@ class TaskMetric(evaluate.Metric):
         return evaluate.MetricInfo(description=self._task.name, citation="", features=features)
 
     def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-        return score_answers(self._task, np.asarray(predictions), np.asarray(references))
+        return score_predictions(self._task, np.asarray(predictions), np.asarray(references))
 
 
 @contextmanager
 def scoring(task: Task, own: Mapping[Path, str]) -> Iterator[Judge]:
-    """What scores given answers by a task's metrics and by the user's own, as `score_answers` does.
+    """What scores given answers by a task's metrics and by the user's own, as `score_predictions`
+    does.
 
     `own` are the folders of the user's own metrics and their digests. A number that one returns is
     a score of its name, of several each is a score `<name>.<what it is called there>`. A metric

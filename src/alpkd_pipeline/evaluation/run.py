@@ -20,7 +20,7 @@ from alpkd_pipeline.evaluation.score import SCORES, score_splits
 from alpkd_pipeline.store.manifest import read_json, write_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.glue import GLUE, GlueTask
-from alpkd_pipeline.tasks.metrics import Judge, score_answers
+from alpkd_pipeline.tasks.metrics import Judge, score_predictions
 from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.training.devices import Hardware, resolve_hardware
 from alpkd_pipeline.training.run_config import RunConfig, read_config
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def score_run(
-    model: Path, encoded: Path, folder: Path, *, splits: str, by: Judge = score_answers
+    model: Path, encoded: Path, folder: Path, *, splits: str, by: Judge = score_predictions
 ) -> None:
     """Score a saved model on the `dev` splits, or predict `all`, as the folder's run.json says."""
     run = read_config(folder)
@@ -129,8 +129,8 @@ def write_submission(
                 " `kedro run --pipeline=evaluate` makes them where the data has that split"
             )
         ordered = _in_order(predictions[split], f"{task_name} {split}", expected[split])
-        answers = _answers(ordered, glue, f"{task_name} {split}")
-        tables[name] = "".join(f"{i}\t{answer}\n" for i, answer in enumerate(answers))
+        values = _submitted_values(ordered, glue, f"{task_name} {split}")
+        tables[name] = "".join(f"{i}\t{answer}\n" for i, answer in enumerate(values))
     out.mkdir(parents=True, exist_ok=True)
     for name, lines in tables.items():
         (out / name).write_text(f"index\tprediction\n{lines}", encoding="utf-8", newline="\n")
@@ -154,7 +154,7 @@ def _in_order(frame: pd.DataFrame, what: str, rows: int) -> pd.DataFrame:
     return ordered
 
 
-def _answers(frame: pd.DataFrame, glue: GlueTask, what: str) -> list[str]:
+def _submitted_values(frame: pd.DataFrame, glue: GlueTask, what: str) -> list[str]:
     values = frame["prediction"].tolist()
     if glue.task.kind == "regression":
         if not all(math.isfinite(value) for value in values):

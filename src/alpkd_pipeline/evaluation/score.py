@@ -16,7 +16,7 @@ from alpkd_pipeline.store.event_log import MEMORY
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.labels import is_hidden
-from alpkd_pipeline.tasks.metrics import Judge, score, score_answers
+from alpkd_pipeline.tasks.metrics import Judge, score, score_predictions
 from alpkd_pipeline.tasks.task import UNLABELLED, Task
 from alpkd_pipeline.tasks.teacher_table import read_logits
 from alpkd_pipeline.training.devices import (
@@ -84,7 +84,7 @@ def score_splits(
     *,
     splits: Sequence[str],
     batch_size: int,
-    by: Judge = score_answers,
+    by: Judge = score_predictions,
     table: bool = False,
 ) -> dict[str, Any]:
     """Predict every named split, and score those whose labels are known.
@@ -114,7 +114,9 @@ def score_splits(
     with nullcontext() if table else loaded_model(model_folder, task, hardware) as loaded:
         for name in present:
             split = read_encoded(encoded, name)
-            logits = _answers(loaded, split, name, limit) if loaded else read_logits(encoded, name)
+            logits = (
+                _predictions(loaded, split, name, limit) if loaded else read_logits(encoded, name)
+            )
             write_predictions(out, task, name, split, np.arange(len(split)), logits)
             known = ~is_hidden(split.labels, task)
             # Train may hold rows without a label; of other splits a score of some rows would pass
@@ -137,7 +139,7 @@ def score_splits(
     return result
 
 
-def _answers(
+def _predictions(
     loaded: LoadedModel, split: EncodedSplit, name: str, limit: MicrobatchSize
 ) -> np.ndarray:
     check_split(loaded, split, name)

@@ -97,7 +97,7 @@ def text(facts: Facts) -> str:
         picture=PICTURE if (run.folder / PICTURE).is_file() else None,
         named_rows=NAMED_ROWS,
         hottest=0.99 * HIGH,
-        same=collapsed(*facts.answers, run.task.primary_metric),
+        same=collapsed(*facts.predictions, run.task.primary_metric),
         cost=cost_per_million,
         plural=plural,
     )

@@ -14,13 +14,13 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export.limits import share_limits
 from alpkd_pipeline.models.source import DEMO, PACKAGE, ModelRef, kind_of
 from alpkd_pipeline.reporting.grouping import Found, facts_but_seed, findings, study_of
-from alpkd_pipeline.reporting.statistics.answers import one_pair
+from alpkd_pipeline.reporting.statistics.predictions import one_pair
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, SeedSummary, seed_summary
 from alpkd_pipeline.reporting.store import RunRecord, finished_runs
 from alpkd_pipeline.store.layout import STUDENTS, TEACHERS, search_records
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, RunFolder
-from alpkd_pipeline.tasks.metrics import METRICS, score_answers
+from alpkd_pipeline.tasks.metrics import METRICS, score_predictions
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 
 
@@ -58,7 +58,9 @@ class Facts:
     teacher: RunRecord | None  # of a student; None: the model is a teacher
     seeds: tuple[int, ...]  # of the finished models that differ in nothing but the seed, with its
     scores: tuple[Score, ...]
-    answers: tuple[list[float], list[float]]  # of the served form on all dev rows, and the labels
+    predictions: tuple[
+        list[float], list[float]
+    ]  # of the served form on all dev rows, and the labels
     bases: tuple[Base, ...]  # first that in which its weights began, then the teacher's
     search: Found | None  # the search that found its numbers
     provenance: Mapping[str, Mapping[str, Any]]  # of the models and of the export, by stage
@@ -93,7 +95,7 @@ def read_facts(folder: Path) -> Facts:
         teacher=teacher if model else None,
         seeds=seeds,
         scores=tuple(_scores(run, frame, own, same, teacher if model else None)),
-        answers=(frame["prediction"].tolist(), frame["label"].tolist()),
+        predictions=(frame["prediction"].tolist(), frame["label"].tolist()),
         bases=tuple(_bases(run, own, teacher)),
         search=study_of(own.run, findings(search_records(store))) if model else None,
         provenance={own.run["stage"]: own.provenance, "teacher": teacher.provenance}
@@ -122,7 +124,7 @@ def _scores(
         one = len(task.dev_splits) == 1
         here = frame if one else frame[frame["row"].str.rpartition(" ")[0] == split]
         given, labels = here["prediction"].to_numpy(), here["label"].to_numpy()
-        for metric, value in score_answers(task, given, labels).items():
+        for metric, value in score_predictions(task, given, labels).items():
             name = f"{split}.{metric}"
             over = [record.scores[name] for record in same if name in record.scores]
             first = metric == task.primary_metric and len(labels) > 1

@@ -35,7 +35,7 @@ class Evidence:
     task: Task
     dev: str  # tells the dev rows with their texts from all others
     labels: np.ndarray  # (N,)
-    answers: np.ndarray  # (N,) of the form that is served
+    predictions: np.ndarray  # (N,) of the form that is served
     p50_ms: float  # of one text, with the tokenizer
     disk_mb: float
     where: tuple[str, int]  # the processor on which that was measured, and the threads
@@ -43,12 +43,12 @@ class Evidence:
     @property
     def score(self) -> float:
         """Of the task's first metric."""
-        return METRICS[self.task.primary_metric](self.answers, self.labels)
+        return METRICS[self.task.primary_metric](self.predictions, self.labels)
 
 
-def evidence_of(facts: Any, answers: bytes) -> Evidence:
+def evidence_of(facts: Any, predictions: bytes) -> Evidence:
     """The evidence in a model, from its facts and its file of answers."""
-    table = pd.read_csv(BytesIO(answers), usecols=["label", "prediction"])
+    table = pd.read_csv(BytesIO(predictions), usecols=["label", "prediction"])
     speed, form = facts["speed"], ("onnx", facts["form"])
     (told,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == form)
     return Evidence(
@@ -74,7 +74,7 @@ def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bo
     if (new.dev, len(new.labels)) != (old.dev, len(old.labels)):
         return False, f"it was judged on other dev rows than version {version}"
     metric, rows = new.task.primary_metric, len(new.labels)
-    seen, limit = loss_of(metric, new.labels, old.answers, new.answers)
+    seen, limit = loss_of(metric, new.labels, old.predictions, new.predictions)
     unit, points = (1, "") if METRICS[metric].is_error else (100, " points")
     seen, limit = seen * unit, limit * unit
     sure = "95 %" if metric == "accuracy" else "95 %, by a bootstrap"

@@ -80,7 +80,9 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
     )
 
 
-def answers_of(folder: Path, form: str, dev: Dev, threads: int) -> tuple[np.ndarray, list[Answer]]:
+def predictions_of(
+    folder: Path, form: str, dev: Dev, threads: int
+) -> tuple[np.ndarray, list[Answer]]:
     """What a published folder, loaded anew, says of the dev rows: logits (N, C) and answers.
 
     Args:
@@ -93,7 +95,7 @@ def answers_of(folder: Path, form: str, dev: Dev, threads: int) -> tuple[np.ndar
         UserError: a file of the folder is not what was published, it cannot be loaded, or it reads
             texts otherwise than torch did.
     """
-    logits, answers = [], []
+    logits, predictions = [], []
     try:
         model = Published(folder, form, threads=threads)
         texts, pairs = [row[0] for row in dev.texts], [row[1] for row in dev.texts if len(row) > 1]
@@ -103,13 +105,13 @@ def answers_of(folder: Path, form: str, dev: Dev, threads: int) -> tuple[np.ndar
             feed, cut = model.encode(*row)
             _check_read(folder, row, given, feed)
             logits.append(model.run(feed))
-            answers.append(model.answer(logits[-1], cut))
+            predictions.append(model.answer(logits[-1], cut))
     except UserError:
         raise
     except Exception as error:  # onnxruntime and tokenizers have errors of their own
         said = " ".join(str(error).split())
         raise UserError(f"{folder} does not answer as a published model: {said}") from None
-    return np.array(logits, np.float32), answers
+    return np.array(logits, np.float32), predictions
 
 
 def check_tokenizer(folder: Path, dev: Dev, max_length: int) -> None:

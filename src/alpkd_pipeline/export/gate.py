@@ -135,10 +135,10 @@ def judge(
         how: temperature and threshold as they were found.
         bounds: what is allowed.
     """
-    logits, answers = given
+    logits, predictions = given
     metric, asked = rows.task.primary_metric, list[Found]()
     if rows.task.kind == "regression":
-        ours = np.array([answer.score for answer in answers])
+        ours = np.array([answer.score for answer in predictions])
         theirs = rows.logits[:, 0].astype(float)
         changed = np.zeros(len(ours), bool)
         asked += _numbers(theirs, ours, bounds)
@@ -147,11 +147,13 @@ def judge(
         names = rows.task.label_names
         ids = {name: i for i, name in enumerate(names)}
         # A label that the task does not have is -1, which torch never answers.
-        ours = np.array([ids.get(answer.label, -1) for answer in answers])
+        ours = np.array([ids.get(answer.label, -1) for answer in predictions])
         theirs = how.classes(rows.logits)
         changed = ours != theirs
-        asked += _answers(changed, bounds)
-        said = np.array([[a.probabilities.get(name, np.nan) for name in names] for a in answers])
+        asked += _predictions(changed, bounds)
+        said = np.array(
+            [[a.probabilities.get(name, np.nan) for name in names] for a in predictions]
+        )
         gap = np.abs(said - how.probabilities(rows.logits)).max()
         asked += _if("largest difference of probabilities", gap, bounds.logits)
     asked += _if("largest difference of logits", np.abs(logits - rows.logits).max(), bounds.logits)
@@ -169,7 +171,7 @@ def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Fou
     return [] if bound is None else [Found(what, float(seen), None, bound, unit)]
 
 
-def _answers(changed: np.ndarray, bounds: Bounds) -> list[Found]:
+def _predictions(changed: np.ndarray, bounds: Bounds) -> list[Found]:
     if bounds.changed is None:
         return []
     count, rows = int(changed.sum()), len(changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alpkd_pipeline.reporting.statistics.answers import one_pair
+from alpkd_pipeline.reporting.statistics.predictions import one_pair
 from alpkd_pipeline.tasks.metrics import sign
 
 LEVEL = 0.95

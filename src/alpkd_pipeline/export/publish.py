@@ -15,7 +15,7 @@ from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import PICTURE, Calibration, calibrate, reliability_picture
-from alpkd_pipeline.export.dev_rows import Dev, answers_of, check_tokenizer, read_dev
+from alpkd_pipeline.export.dev_rows import Dev, check_tokenizer, predictions_of, read_dev
 from alpkd_pipeline.export.gate import GATE, Bounds, Judgement, judge
 from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
 from alpkd_pipeline.export.runtime import Answer
@@ -155,7 +155,7 @@ def pass_gate(
     Raises:
         UserError: the folder is not what was published.
     """
-    given = answers_of(folder, form, dev, asked.threads)
+    given = predictions_of(folder, form, dev, asked.threads)
     bounds = Bounds(**asdict(asked.gate.of(form, dev.rows.task.kind)))
     found = judge(form, dev.rows, given, how, bounds)
     log.info("gate: %s", found.line())
@@ -178,15 +178,15 @@ def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgem
     write_settings(folder, settings)
 
 
-def _write_predictions(folder: Path, task: Task, dev: Dev, answers: list[Answer]) -> None:
+def _write_predictions(folder: Path, task: Task, dev: Dev, predictions: list[Answer]) -> None:
     """The answers of the served form on the dev rows, `predictions/dev.csv`."""
     frame = pd.DataFrame({"row": dev.rows.names, "label": dev.rows.labels})
     if task.kind == "regression":
-        frame["prediction"] = [answer.score for answer in answers]
+        frame["prediction"] = [answer.score for answer in predictions]
     else:
-        frame["prediction"] = [task.label_names.index(answer.label) for answer in answers]
+        frame["prediction"] = [task.label_names.index(answer.label) for answer in predictions]
         for name in task.label_names:
-            frame[f"p_{name}"] = [answer.probabilities[name] for answer in answers]
+            frame[f"p_{name}"] = [answer.probabilities[name] for answer in predictions]
     (folder / "predictions").mkdir()
     frame.to_csv(folder / "predictions" / "dev.csv", index=False, lineterminator="\n")
 

@@ -58,8 +58,8 @@ class PublishedModel(PythonModel):
         Raises:
             MlflowException: anything else than texts in these columns, and no others.
         """
-        answers = self._answer(*_texts(model_input, self._columns, self._runtime.HALF))
-        return pd.DataFrame([asdict(answer) for answer in answers], columns=[*ANSWER])
+        predictions = self._answer(*_texts(model_input, self._columns, self._runtime.HALF))
+        return pd.DataFrame([asdict(answer) for answer in predictions], columns=[*ANSWER])
 
 
 def _texts(frame: Any, names: Sequence[str], half: re.Pattern[str]) -> list[list[str]]:

@@ -2,7 +2,8 @@
 
 Three looks, each refusing with what would have happened: at the folder before anything is loaded
 (`check_head`, `label_order`), at the tokenizer (`check_vocabulary`), and at the answers on dev
-(`check_answers`; of one that was trained here `check_learned`). Pure functions on dicts and arrays.
+(`check_predictions`; of one that was trained here `check_learned`). Pure functions on dicts and
+arrays.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import family_of
-from alpkd_pipeline.tasks.metrics import answers, score_answers, sign
+from alpkd_pipeline.tasks.metrics import predictions_of, score_predictions, sign
 from alpkd_pipeline.tasks.task import Task
 
 MOST_PERMUTED = 5
@@ -89,7 +90,7 @@ def check_vocabulary(tokenizer_size: int, embedding_rows: int) -> None:
         )
 
 
-def check_answers(
+def check_predictions(
     task: Task,
     logits: np.ndarray,
     labels: np.ndarray,
@@ -117,7 +118,7 @@ def check_answers(
         _check_scale(task, logits[:, 0], labels)
     else:
         _check_order(task, logits, labels, order, table)
-    if said := _no_better(task, "dev", answers(task, logits), labels):
+    if said := _no_better(task, "dev", predictions_of(task, logits), labels):
         why = (
             "its table is of other rows or labels"
             if table
@@ -153,14 +154,14 @@ def best_constant(task: Task, labels: np.ndarray) -> float:
     constants = np.arange(task.num_labels)
     if task.kind == "regression":  # the least squared error, the least absolute one
         constants = np.array([labels.mean(), np.median(labels)])
-    found = (score_answers(task, np.full(len(labels), k), labels)[name] for k in constants)
+    found = (score_predictions(task, np.full(len(labels), k), labels)[name] for k in constants)
     return max(found, key=lambda value: sign(name) * value)
 
 
 def _no_better(task: Task, split: str, given: np.ndarray, labels: np.ndarray) -> str:
     """What to say of (N,) answers that are no better than a constant one; nothing if they are."""
     name = task.primary_metric
-    found, constant = score_answers(task, given, labels)[name], best_constant(task, labels)
+    found, constant = score_predictions(task, given, labels)[name], best_constant(task, labels)
     said = f"{name} on {task.name} {split} is {found:.4f}, a constant answer has {constant:.4f}"
     return said if sign(name) * found <= sign(name) * constant else ""
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.statistics.answers import read_answers
 from alpkd_pipeline.reporting.statistics.arms import NEEDED, Place, Row, arms, by_place
-from alpkd_pipeline.reporting.statistics.judge import Answers, Judge, first_questions
+from alpkd_pipeline.reporting.statistics.judge import Judge, LabelledPredictions, first_questions
 from alpkd_pipeline.reporting.statistics.power import add_detectable
+from alpkd_pipeline.reporting.statistics.predictions import labels_and_predictions
 from alpkd_pipeline.reporting.statistics.scores import constant_score
 from alpkd_pipeline.reporting.statistics.verdict import best, verdicts
 from alpkd_pipeline.reporting.store import RunCurves, RunRecord, run_curves, teacher_model
@@ -67,8 +67,8 @@ class Sources:
         for task, metric, key in self.experiments[["task", "metric", "key"]].itertuples(
             index=False
         ):
-            if task not in found and key in self.answers:
-                found[task] = constant_score(metric, self.answers[key].labels)
+            if task not in found and key in self.predictions:
+                found[task] = constant_score(metric, self.predictions[key].labels)
         return found
 
     @cached_property
@@ -100,10 +100,10 @@ class Sources:
         return add_detectable(verdicts(self.judge), self.judge.plan)
 
     @cached_property
-    def answers(self) -> dict[str, Answers]:
+    def predictions(self) -> dict[str, LabelledPredictions]:
         """Key of a run -> what it said to the dev rows, wherever that was kept."""
         students, seen = self.evidence.students, list[list[float]]()
-        found = {key: _answers_of(students[key], seen) for key in self.experiments["key"]}
+        found = {key: _predictions_of(students[key], seen) for key in self.experiments["key"]}
         return {key: said for key, said in found.items() if said is not None}
 
     def of_claim(self, key: str) -> bool:
@@ -114,7 +114,7 @@ class Sources:
     @cached_property
     def judge(self) -> Judge:
         """The tests of the arms."""
-        return Judge(self.found, self.evidence.plan, self.answers, self.evidence.looks)
+        return Judge(self.found, self.evidence.plan, self.predictions, self.evidence.looks)
 
     @cached_property
     def first_questions(self) -> list[Row]:
@@ -257,7 +257,7 @@ class Sources:
         return f"#{anchor('run', *first)}" if first else ""
 
 
-def _answers_of(run: RunRecord, seen: list[list[float]]) -> Answers | None:
+def _predictions_of(run: RunRecord, seen: list[list[float]]) -> LabelledPredictions | None:
     """The answers behind a run's scores; none where a file has another shape.
 
     Runs of the same rows share one list of `seen` labels: then they need not be compared again.
@@ -266,8 +266,8 @@ def _answers_of(run: RunRecord, seen: list[list[float]]) -> Answers | None:
         file = folder.predictions(run.dev_split)
         if file is not None:
             with suppress(ValueError):
-                labels, answers = read_answers(file)
+                labels, predictions = labels_and_predictions(file)
                 same = next((known for known in seen if known == labels), labels)
                 seen += [same] if same is labels else []
-                return Answers(same, answers)
+                return LabelledPredictions(same, predictions)
     return None

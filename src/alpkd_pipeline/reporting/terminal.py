@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from alpkd_pipeline.errors import short
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
-from alpkd_pipeline.reporting.statistics.answers import read_answers
+from alpkd_pipeline.reporting.statistics.predictions import labels_and_predictions
 from alpkd_pipeline.reporting.statistics.scores import collapsed
 from alpkd_pipeline.store.run_folder import RunFolder
 
@@ -127,13 +127,13 @@ def _line(name: str, folder: RunFolder, scored: RunFolder) -> ModelSummary:
 
 def _note(name: str, task: Mapping[str, Any], file: bytes | None) -> str:
     """That a model says the same of all dev rows, by the file of its answers; else nothing."""
-    labels, answers = read_answers(file) if file else ([], [])
-    if not answers or not collapsed(answers, labels, task["metrics"][0]):
+    labels, predictions = labels_and_predictions(file) if file else ([], [])
+    if not predictions or not collapsed(predictions, labels, task["metrics"][0]):
         return ""
-    rows = f"all {len(answers):,} {task['dev_splits'][0]} rows"
+    rows = f"all {len(predictions):,} {task['dev_splits'][0]} rows"
     if task["kind"] == "classification":
-        return f"{name} answers '{task['label_names'][int(answers[0])]}' for {rows}"
-    lie, between = (f"{min(v):.4g} to {max(v):.4g}" for v in (answers, labels))
+        return f"{name} answers '{task['label_names'][int(predictions[0])]}' for {rows}"
+    lie, between = (f"{min(v):.4g} to {max(v):.4g}" for v in (predictions, labels))
     return f"{name} answers nearly the same for {rows}: {lie}, where the labels are {between}"
 
 

@@ -87,7 +87,7 @@ def _total(event: Mapping[str, Any]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerComparison:
+class PredictionComparison:
     """The answers of both to the same examples, in one file such as `training/dev`.
 
     Of `rows` examples (None if a file cannot be read) so many are `differing` in what was answered,
@@ -116,22 +116,22 @@ class AnswerComparison:
         )
 
 
-def _answers(where: str, then: RunFolder, now: RunFolder) -> Iterator[AnswerComparison]:
+def _predictions(where: str, then: RunFolder, now: RunFolder) -> Iterator[PredictionComparison]:
     """Compare every table of answers that the original has with that of the rerun."""
     import pandas as pd
 
     for file in fnmatch.filter(sorted(then.manifest["files"]), f"{PREDICTIONS}*.csv"):
         name = f"{where}/{PurePath(file).stem}"
-        found = AnswerComparison(name, None)
+        found = PredictionComparison(name, None)
         with suppress(*UNREADABLE):
             # As texts: the same number may be written otherwise.
             before, after = (pd.read_csv(BytesIO(one.read(file)), dtype=str) for one in (then, now))
             examples = ["idx", "label"]
-            found = AnswerComparison(name, len(before), same_examples=False)
+            found = PredictionComparison(name, len(before), same_examples=False)
             if list(before) == list(after) and before[examples].equals(after[examples]):
                 other = before != after
                 counts = int(other["prediction"].sum()), int(other.any(axis=1).sum())
-                found = AnswerComparison(name, len(before), *counts)
+                found = PredictionComparison(name, len(before), *counts)
         yield found
 
 
@@ -147,7 +147,7 @@ class ModelComparison:
     stage: str
     weights: tuple[str, str]
     losses: LossComparison
-    answers: tuple[AnswerComparison, ...]
+    predictions: tuple[PredictionComparison, ...]
     scores: Pairs
     skipped: str | None = None
     missing: str | None = None
@@ -159,7 +159,7 @@ class ModelComparison:
         return (
             self.weights[0] == self.weights[1]
             and self.losses.equal
-            and all(answer.equal for answer in self.answers)
+            and all(answer.equal for answer in self.predictions)
             and all(then == now for then, now in self.scores.values())
             and self.missing is None
         )
@@ -192,11 +192,11 @@ def compare_models(then: StoredRun, now: StoredRun) -> ModelComparison:
     except UNREADABLE:
         losses = LossComparison(0, readable=False)
     before, after = scored = _readable_scores(then), _readable_scores(now)
-    answers = [*_answers("training", then, now)]
+    predictions = [*_predictions("training", then, now)]
     if before is not None and after is not None:
-        answers += _answers("scores", before, after)
+        predictions += _predictions("scores", before, after)
     weights, scores = (_weights(then), _weights(now)), _compare_scores(then, now, scored)
-    return ModelComparison(then.stage, weights, losses, tuple(answers), *scores)
+    return ModelComparison(then.stage, weights, losses, tuple(predictions), *scores)
 
 
 def _weights(run: StoredRun) -> str:

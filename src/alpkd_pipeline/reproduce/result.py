@@ -154,7 +154,7 @@ def _experiment_lines(experiment: Rerun) -> Iterator[str]:
         yield f"  {model.stage}"
         yield f"    weights  {f'equal ({then})' if same else f'differ ({then} -> {now})'}"
         yield f"    losses   {model.losses}"
-        yield f"    answers  {_answers(model)}"
+        yield f"    answers  {_predictions(model)}"
         yield f"    {_score(model)}"
         yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
     code = "unchanged"
@@ -167,11 +167,11 @@ def _experiment_lines(experiment: Rerun) -> Iterator[str]:
     yield from (f"  differs    {difference}" for difference in experiment.differences)
 
 
-def _answers(model: ModelComparison) -> str:
-    if not model.answers:
+def _predictions(model: ModelComparison) -> str:
+    if not model.predictions:
         return "none kept"
-    other = [str(answer) for answer in model.answers if not answer.equal]
-    return "; ".join(other) or f"all {model.answers[-1].rows} equal"
+    other = [str(answer) for answer in model.predictions if not answer.equal]
+    return "; ".join(other) or f"all {model.predictions[-1].rows} equal"
 
 
 def _score(model: ModelComparison) -> str:

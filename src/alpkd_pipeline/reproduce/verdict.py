@@ -90,10 +90,10 @@ def seed_scores(original: StoredRun) -> list[float]:
 def _from_examples(then: StoredRun, now: StoredRun) -> Band | None:
     """How far the choice of dev examples alone moves the difference of these two models: the
     bootstrap interval, moved so that it holds the difference just when the interval holds 0."""
-    from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
+    from alpkd_pipeline.reporting.statistics.predictions import compare_predictions, dev_predictions
 
     with suppress(UserError, ValueError, TypeError):  # answers that are missing, or damaged
-        found = compare_answers(dev_answers(now.path), dev_answers(then.path))
+        found = compare_predictions(dev_predictions(now.path), dev_predictions(then.path))
         difference = found.difference
         return Band("examples", found.rows, difference - found.high, difference - found.low)
     return None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def answers(task: Task, logits: np.ndarray) -> np.ndarray:
+def predictions_of(task: Task, logits: np.ndarray) -> np.ndarray:
     """What a model says, (N,): class ids, or numbers in float64, from logits (N, C).
 
     Numbers are widened before they are scored and written: a file holds float32 in so few digits
@@ -52,7 +52,7 @@ def predictions_frame(
     import pandas as pd
     from scipy.special import softmax
 
-    columns = {"idx": idx, "label": labels, "prediction": answers(task, logits)}
+    columns = {"idx": idx, "label": labels, "prediction": predictions_of(task, logits)}
     if task.kind == "classification":
         probabilities = softmax(logits.astype(np.float64), axis=1)
         columns |= {f"p_{name}": probabilities[:, c] for c, name in enumerate(task.label_names)}
@@ -60,7 +60,7 @@ def predictions_frame(
 
 
 Judge = Callable[[Task, np.ndarray, np.ndarray], dict[str, float]]
-"""A task, (N,) answers and (N,) labels -> score by metric, as `score_answers` does it."""
+"""A task, (N,) answers and (N,) labels -> score by metric, as `score_predictions` does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None
             raise UserError(f"the metric '{name}' does not fit a {shape}; {choose}")
 
 
-def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def score_predictions(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """The task's metrics of given answers: (N,) class ids or numbers against (N,) labels.
 
     Raises:
@@ -189,7 +189,7 @@ def score_answers(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str
 
 
 def score(
-    task: Task, logits: np.ndarray, labels: np.ndarray, by: Judge = score_answers
+    task: Task, logits: np.ndarray, labels: np.ndarray, by: Judge = score_predictions
 ) -> dict[str, float]:
     """The task's metrics of a model's outputs (N, C), C = 1 for a regression, against labels (N,).
 
@@ -205,7 +205,7 @@ def score(
         )
     if not np.isfinite(logits).all():
         raise UserError(f"the model's outputs on task '{task.name}' are not finite; it diverged")
-    return by(task, answers(task, logits), labels)
+    return by(task, predictions_of(task, logits), labels)
 
 
 def _correlation(of: Callable[[], float], *sides: np.ndarray) -> float:

@@ -44,7 +44,7 @@ PART = "published"
 LIBRARIES = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 """All that the code and the runtime import."""
 
-EVIDENCE, FACTS, ANSWERS = "evidence", "evidence.json", "predictions.csv"
+EVIDENCE, FACTS, PREDICTIONS_CSV = "evidence", "evidence.json", "predictions.csv"
 """The folder in a model of what it is judged by: facts, and its answers on the dev rows."""
 
 registry_lock = partial(store_lock, timeout=600.0, purpose=".models")
@@ -180,8 +180,10 @@ class Models:
             found = mlflow.artifacts.download_artifacts(
                 f"{version.source}/{EVIDENCE}", dst_path=place, tracking_uri=self._settings.uri
             )
-            facts, answers = (Path(found, name).read_bytes() for name in (FACTS, ANSWERS))
-        return json.loads(facts), answers
+            facts, predictions = (
+                Path(found, name).read_bytes() for name in (FACTS, PREDICTIONS_CSV)
+            )
+        return json.loads(facts), predictions
 
 
 def _run_of(student: Path, settings: TrackingSettings, pictures: Pictures | None) -> str | None:
@@ -258,4 +260,4 @@ def write_evidence(folder: RunFolder, task: Mapping[str, Any], place: Path) -> N
         "speed": folder.json("speed.json"),
     }
     write_json(place / FACTS, facts)
-    (place / ANSWERS).write_bytes(folder.read(f"{PREDICTIONS}dev.csv"))
+    (place / PREDICTIONS_CSV).write_bytes(folder.read(f"{PREDICTIONS}dev.csv"))

@@ -18,8 +18,8 @@ from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.source import check_folder
 from alpkd_pipeline.models.student import count_parameters
 from alpkd_pipeline.models.teacher_checks import (
-    check_answers,
     check_head,
+    check_predictions,
     check_vocabulary,
     label_order,
 )
@@ -84,7 +84,7 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
         logits = read_logits(encoded, split)
     else:
         logits = predict(teacher, dev, MicrobatchSize(run.training.eval_batch_size, "evaluation"))
-    check_answers(run.task, logits, dev.labels, named, table=run.teacher.is_table)
+    check_predictions(run.task, logits, dev.labels, named, table=run.teacher.is_table)
     scores = score(run.task, logits, dev.labels)
     environ = environment(teacher.accelerator.hardware)
     with EventLog(run.folder) as event_log:

@@ -17,7 +17,7 @@ from typing import Any
 from alpkd_pipeline.reporting.claim.numbers import latex, numbers
 from alpkd_pipeline.reporting.claim.verify import OWN, Run, evidence
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS, arms
-from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
+from alpkd_pipeline.reporting.statistics.judge import Judge, LabelledPredictions
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.manifest import read_json, read_manifest, seal, write_json
 
@@ -53,12 +53,12 @@ class Claim:
 
         self.edit(change)
 
-    def answers(self, run: dict[str, Any]) -> Path:
+    def predictions(self, run: dict[str, Any]) -> Path:
         return self.folder / run["answers"] / "predictions" / "dev.csv"
 
     def edit_rows(self, run: dict[str, Any], change: Edit) -> None:
         """Change the rows of a file of answers: lists of texts, the heading first."""
-        path = self.answers(run)
+        path = self.predictions(run)
         with path.open(newline="") as file:
             rows = [*csv.reader(file)]
         change(rows)
@@ -105,7 +105,7 @@ class Claim:
         """
         runs = [run for run in self.read() if run.facts["stage"] == "student"]
         rows = [run.facts | {name: run.said[name] for name in SETTING_COLUMNS} for run in runs]
-        said = {run.key: Answers(run.rows[1], run.answers) for run in runs}
+        said = {run.key: LabelledPredictions(run.rows[1], run.predictions) for run in runs}
         plan = Plan(**read_json(self.folder / "claim.json")["plan"])
         found = numbers(Judge(arms(rows), plan, said))
         self.tell(lambda told: (told.clear(), told.update(found)))
@@ -127,7 +127,7 @@ BY_HASH: dict[str, Planted] = {}
 """Changes of code: new hashes hide them, as nothing in a claim says what its code should be."""
 
 
-def _answers() -> Iterator[tuple[str, Planted]]:
+def _predictions() -> Iterator[tuple[str, Planted]]:
     def flip(run: Callable[[Claim], dict[str, Any]], rows: slice, column: int = 2) -> Planted:
         def change(table: Any) -> None:
             for row in table[1:][rows]:
@@ -211,11 +211,11 @@ def _answers() -> Iterator[tuple[str, Planted]]:
 
     def borrowed(claim: Claim) -> None:
         ours, theirs = claim.run("cola", "kd", 2), claim.run("cola", "alp_kd", 2)
-        claim.edit_run(ours, answers=theirs["answers"], score=theirs["score"])
+        claim.edit_run(ours, predictions=theirs["answers"], score=theirs["score"])
 
     def overwritten(claim: Claim) -> None:
         ours, theirs = claim.run("cola", "kd", 2), claim.run("cola", "alp_kd", 2)
-        shutil.copy(claim.answers(theirs), claim.answers(ours))
+        shutil.copy(claim.predictions(theirs), claim.predictions(ours))
         sealed = read_json(claim.folder / ours["answers"] / "manifest.json")["sealed"]
         claim.reseal(ours["answers"], sealed)
 
@@ -638,7 +638,7 @@ def _code() -> Iterator[tuple[str, Planted]]:
         yield f"{file}: {new}", change
 
 
-for kind in (_answers, _scores, _runs, _fitted, _numbers, _plan, _files):
+for kind in (_predictions, _scores, _runs, _fitted, _numbers, _plan, _files):
     for name, planted in kind():
         assert name not in CHANGES, name
         CHANGES[name] = planted

@@ -73,7 +73,7 @@ def test_the_comparison_of_a_claim_is_that_of_its_store(
     assert all(path.startswith(f"{CACHE}/claims/") for path in paths[1])
     judged = sources_of(empty, claims=str(made / "claim.zip"))
     assert judged.verdicts == sources_of(made / "data").verdicts
-    assert judged.answers.keys() == sources_of(made / "data").answers.keys()
+    assert judged.predictions.keys() == sources_of(made / "data").predictions.keys()
     # People get the place in the store that is claimed.
     assert theirs["comparison.md"].count("` of a claim, without weights") == 1
     assert "6 students; claims hold no weights" in theirs["report.html"]
@@ -211,21 +211,21 @@ def another_format(folder: Path) -> None:
     write_json(folder / "claim.json", read_json(folder / "claim.json") | {"format": 2})
 
 
-def no_answers(folder: Path) -> None:
-    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
-    answers.unlink()
+def no_predictions(folder: Path) -> None:
+    (predictions,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    predictions.unlink()
 
 
-def other_answers(folder: Path) -> None:
-    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
-    heading, *rows = answers.read_text().splitlines()
+def other_predictions(folder: Path) -> None:
+    (predictions,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    heading, *rows = predictions.read_text().splitlines()
     rows = [f"{row[:-1]}{1 - int(row[-1])}" for row in rows]
-    answers.write_text("\n".join([heading, *rows, ""]))
+    predictions.write_text("\n".join([heading, *rows, ""]))
 
 
 def a_row_less(folder: Path) -> None:
-    (answers,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
-    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:-1]))
+    (predictions,) = folder.glob(f"{SCORES[0]}/mrpc/kd-4L-s1-*/predictions/dev.csv")
+    predictions.write_text("".join(predictions.read_text().splitlines(keepends=True)[:-1]))
 
 
 def other_seed(folder: Path) -> None:
@@ -264,10 +264,10 @@ REMEDY = (
     [
         (raise_score, False, r"file 07_\S+/kd-4L-s1-\S+\.json is not the one that was hashed"),
         (raise_score, True, r"07_\S+: scores.json is not as it was sealed"),
-        (other_answers, True, r"06_\S+: accuracy 0\.\d+ by its answers, claimed 0\.\d+"),
+        (other_predictions, True, r"06_\S+: accuracy 0\.\d+ by its answers, claimed 0\.\d+"),
         (a_row_less, True, r"06_\S+: 23 rows, of which one stands twice, or that its .*"),
         (other_seed, True, r"06_\S+: seed 0, claimed 77"),
-        (no_answers, False, r"file 07_\S+/predictions/dev.csv \(missing\)"),
+        (no_predictions, False, r"file 07_\S+/predictions/dev.csv \(missing\)"),
         (no_metrics, True, r"06_\S+: it cannot be read: .*'06_\S+/metrics.json'"),
         (no_seal, True, r"06_\S+: it cannot be read: KeyError\('sealed'\)"),
         (another_format, True, "the claim has the format 2; known here is 1"),

@@ -16,10 +16,10 @@ import pytest
 from tests.reporting.claimed import (
     RIGHT_SHAPE,
     answered,
-    answers,
     claimed,
     described,
     hash_anew,
+    predictions,
     scores_of,
     study,
     teacher_key,
@@ -118,7 +118,7 @@ def own_metrics(store: Store) -> None:
     for folder in store.root.glob(f"{STUDENTS}/*/*"):
         run = read_json(folder / "run.json")
         draw = (1, run["params"]["seed"])
-        said = answers("mrpc", ONE["mrpc"], 0.2, draw, 24)
+        said = predictions("mrpc", ONE["mrpc"], 0.2, draw, 24)
         scores = scores_of(ONE["mrpc"], *said) | {"mine": 2.5}
         answered(store, folder, scores, *said, SCORES[1], metrics={"mine": "1" * 64})
 
@@ -183,7 +183,7 @@ def test_models_that_say_the_same_of_every_row(tmp_path: Path, noise: float) -> 
     for seed in range(3):
         for method in ("kd", "no_kd"):
             for task, metrics in (("stsb", ("pearson", "rmse")), ("mrpc", ("accuracy", "f1"))):
-                idx, labels, said = answers(task, metrics, 0.3, (seed,), 24)
+                idx, labels, said = predictions(task, metrics, 0.3, (seed,), 24)
                 flat = 1 + 0 * said if task == "mrpc" else np.float32(2.5 + noise * said)
                 same = [idx, labels, flat.astype(said.dtype)]
                 placed(store, same, metrics, task, seed=seed, method=method)
@@ -193,9 +193,9 @@ def test_models_that_say_the_same_of_every_row(tmp_path: Path, noise: float) -> 
 
 def test_one_seed_twice_is_told_and_pooled_with_none(tmp_path: Path) -> None:
     store = study(tmp_path / "data", **FEW)
-    placed(store, [*answers("mrpc", ONE["mrpc"], 0.2, (9,), 24)], ONE["mrpc"], "mrpc", seed=1)
+    placed(store, [*predictions("mrpc", ONE["mrpc"], 0.2, (9,), 24)], ONE["mrpc"], "mrpc", seed=1)
     twin = placed(
-        store, [*answers("mrpc", ONE["mrpc"], 0.2, (8,), 24)], ONE["mrpc"], "mrpc", seed=1
+        store, [*predictions("mrpc", ONE["mrpc"], 0.2, (8,), 24)], ONE["mrpc"], "mrpc", seed=1
     )
     said = held(claimed(store.root, tmp_path / "claim.zip"), tmp_path / "claim")
     assert f"to know    {twin.relative_to(store.root)}: its seed stands twice" in said

@@ -13,7 +13,7 @@ import pytest
 from tests.disks import fill, small_disk
 from tests.reporting.claimed import METHODS, claimed, sources_of, study
 from tests.reporting.conftest import Store
-from tests.reporting.stored_answers import with_texts
+from tests.reporting.stored_predictions import with_texts
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import DiskFullError, UserError, user_error
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     return study(tmp_path / "data", **FEW)
 
 
-def the_answers(store: Store, which: int = 0) -> Path:
+def the_predictions(store: Store, which: int = 0) -> Path:
     """The scores of one of the students."""
     found = store.root.glob(f"{SCORES[0]}/mrpc/*kd-4L-*")
     return sorted(found)[which]
@@ -50,12 +50,14 @@ def test_the_same_evidence_gives_the_same_bytes_wherever_it_lies(
     assert claimed(moved, tmp_path / "moved.zip").read_bytes() == first
 
 
-def test_every_seed_of_answers_is_in_it_and_no_probability(store: Store, tmp_path: Path) -> None:
+def test_every_seed_of_predictions_is_in_it_and_no_probability(
+    store: Store, tmp_path: Path
+) -> None:
     with ZipFile(claimed(store.root, tmp_path / "claim.zip")) as file:
         tables = [file.read(name) for name in file.namelist() if name.endswith("dev.csv")]
     assert len(tables) == 5  # four students and their teacher
     assert all(table.startswith(b"idx,label,prediction\n1,") for table in tables)
-    assert b",0.123456789" in (the_answers(store) / "predictions" / "dev.csv").read_bytes()
+    assert b",0.123456789" in (the_predictions(store) / "predictions" / "dev.csv").read_bytes()
 
 
 def test_no_text_of_any_example_stands_in_it(store: Store, tmp_path: Path) -> None:
@@ -109,19 +111,19 @@ def refused(store: Store, tmp_path: Path) -> str:
     return str(caught.value)
 
 
-def test_a_run_without_answers_is_refused_by_name(store: Store, tmp_path: Path) -> None:
-    forget(the_answers(store))
+def test_a_run_without_predictions_is_refused_by_name(store: Store, tmp_path: Path) -> None:
+    forget(the_predictions(store))
     told = refused(store, tmp_path)
     assert told.startswith("the answers of 1 student were not kept")
-    assert f"({the_answers(store).name[:15]}" in told
+    assert f"({the_predictions(store).name[:15]}" in told
     assert told.endswith("--force=distill makes them again")
 
 
-def test_answers_that_are_not_those_of_the_score_are_no_answers(
+def test_predictions_that_are_not_those_of_the_score_are_no_predictions(
     store: Store, tmp_path: Path
 ) -> None:
     """A training keeps the answers of its best epoch; the score that counts is another."""
-    scored = the_answers(store)
+    scored = the_predictions(store)
     (folder,) = store.root.glob(f"{STUDENTS}/*/{scored.name[:-9]}")
     shutil.copytree(scored / "predictions", folder / "predictions")
     reseal(folder)
@@ -131,21 +133,21 @@ def test_answers_that_are_not_those_of_the_score_are_no_answers(
 
 def test_a_run_that_was_never_scored_is_refused_by_name(store: Store, tmp_path: Path) -> None:
     """What is not there is made by the command alone; --force would train the student again."""
-    shutil.rmtree(the_answers(store))
+    shutil.rmtree(the_predictions(store))
     told = refused(store, tmp_path)
     assert "the answers of 1 student were not kept" in told
     assert told.endswith("`kedro run --pipeline=distill` with their parameters makes them")
-    forget(the_answers(store))
+    forget(the_predictions(store))
     (tmp_path / "again").mkdir()
     told = refused(store, tmp_path / "again")
     assert "the answers of 2 students were not kept" in told
     assert told.endswith(
         "with their parameters makes them, with --force=distill too where scores without answers"
-        f" are there ({the_answers(store).name[:-9]})"
+        f" are there ({the_predictions(store).name[:-9]})"
     )
 
 
-def test_a_teacher_whose_answers_are_gone_is_left_out(store: Store, tmp_path: Path) -> None:
+def test_a_teacher_whose_predictions_are_gone_is_left_out(store: Store, tmp_path: Path) -> None:
     (scored,) = store.root.glob(f"{SCORES[0]}/mrpc/demo-*")
     forget(scored)
     with ZipFile(claimed(store.root, tmp_path / "claim.zip")) as file:
@@ -157,7 +159,7 @@ def test_nothing_to_claim(tmp_path: Path) -> None:
 
 
 def test_scores_that_do_not_follow_are_never_claimed(store: Store, tmp_path: Path) -> None:
-    scored = the_answers(store)
+    scored = the_predictions(store)
     found = read_json(scored / "scores.json")
     found["splits"]["dev"]["scores"]["accuracy"] = 0.99
     write_json(scored / "scores.json", found)
@@ -168,7 +170,7 @@ def test_scores_that_do_not_follow_are_never_claimed(store: Store, tmp_path: Pat
 
 
 def test_a_damaged_file_is_named(store: Store, tmp_path: Path) -> None:
-    file = the_answers(store) / "predictions" / "dev.csv"
+    file = the_predictions(store) / "predictions" / "dev.csv"
     sources = sources_of(store.root)
     file.write_bytes(file.read_bytes().replace(b"1,1,1", b"1,1,0"))
     with pytest.raises(DamagedError, match=f"{file} is damaged"):

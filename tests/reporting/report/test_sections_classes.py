@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 from tests.reporting.report.conftest import page_of, section, sections
 from tests.reporting.report.test_sections import rows_of
-from tests.reporting.stored_answers import RIGHT, with_answers
+from tests.reporting.stored_predictions import RIGHT, with_predictions
 from tests.reporting.studies import errors, reseal, study
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison
 from alpkd_pipeline.reporting.sources import Sources
 
-kept = partial(with_answers, place=None)
+kept = partial(with_predictions, place=None)
 """The answers that a training keeps, in its own folder."""
 
 
@@ -58,7 +58,7 @@ def test_counts_and_scores_of_every_arm_to_open(store):
     assert "recall: right of those with this label" in classes.text
 
 
-def test_runs_without_answers_are_counted_and_left_out(store):
+def test_runs_without_predictions_are_counted_and_left_out(store):
     made = study(store, tasks=["mrpc"], methods=["kd"], seeds=3)
     kept(store, made[0], RIGHT)
     strange = kept(store, made[1], RIGHT)
@@ -69,7 +69,7 @@ def test_runs_without_answers_are_counted_and_left_out(store):
     assert "2 runs of 3 kept no answers on dev and are left out" in classes.text
 
 
-def test_a_store_without_answers_says_what_makes_them(store):
+def test_a_store_without_predictions_says_what_makes_them(store):
     study(store, tasks=["mrpc"], methods=["kd"], seeds=1)
     classes = section(page_of(store.root), "classes")
     assert classes.all("table") == []
@@ -108,7 +108,7 @@ def test_the_counts_of_very_many_classes_are_left_out(store):
     assert len(rows_of(table)) == 2 + 13
 
 
-def test_a_run_that_answers_one_class_is_marked_wherever_its_score_stands(store, tmp_path):
+def test_a_run_that_predictions_one_class_is_marked_wherever_its_score_stands(store, tmp_path):
     store.teacher()
     for folder in study(store, tasks=["mrpc"], methods=["kd", "alp_kd"], seeds=2):
         same = folder.name.startswith("kd") and "-s1-" in folder.name
@@ -136,7 +136,7 @@ def test_a_run_that_answers_one_class_is_marked_wherever_its_score_stands(store,
     assert " † |" in files["comparison.md"].read_text()
 
 
-def test_where_no_answers_were_kept_it_is_not_known_who_collapsed(store, tmp_path):
+def test_where_no_predictions_were_kept_it_is_not_known_who_collapsed(store, tmp_path):
     first, *_ = study(store, tasks=["mrpc"], methods=["kd"], seeds=2)
     kept(store, first, RIGHT)
     store.student(7, generation="trial")
@@ -157,7 +157,7 @@ def test_a_regression_whose_numbers_hardly_spread_is_marked(store):
     assert sum(len(row) > 5 and "†" in row[5] for row in rows_of(runs.all("table")[0])) == 1
 
 
-def test_answers_on_several_tasks_have_a_page(store):
+def test_predictions_on_several_tasks_have_a_page(store):
     """The row of the constant answer has an average over the tasks and no seeds."""
     for folder in study(store, tasks=["mrpc", "rte"], methods=["no_kd", "kd"], seeds=3):
         kept(store, folder, RIGHT)

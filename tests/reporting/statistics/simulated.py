@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.statistics.judge import Answers, Judge, first_questions
+from alpkd_pipeline.reporting.statistics.judge import Judge, LabelledPredictions, first_questions
 from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 from alpkd_pipeline.reporting.statistics.verdict import verdicts
 from alpkd_pipeline.reporting.statistics.words import (
@@ -83,7 +83,7 @@ NO_PLAN = Plan()
 
 
 def judge_of(
-    drawn: Scores, plan: Plan = NO_PLAN, rows: int | None = None, answers: Any = None
+    drawn: Scores, plan: Plan = NO_PLAN, rows: int | None = None, predictions: Any = None
 ) -> Judge:
     """What judges a draw, each of its places a task of its own."""
     table = []
@@ -109,7 +109,7 @@ def judge_of(
                     "mean": sum(of_seed),
                 }
             )
-    return Judge(table, plan, answers or {})
+    return Judge(table, plan, predictions or {})
 
 
 def kinds(judge: Judge) -> list[tuple[str, str, str]]:
@@ -193,12 +193,12 @@ def _answered(rng: np.random.Generator, seeds: int, rows: int) -> tuple[Scores, 
     each = rng.standard_normal((len(METHODS), seeds, rows)) * 0.5
     right = rng.standard_normal((1, 1, rows)) + own + each > -1.0
     labels = [1] * rows
-    answers = {
-        f"0/{method}/{seed}": Answers(labels, right[m, seed].astype(int).tolist())
+    predictions = {
+        f"0/{method}/{seed}": LabelledPredictions(labels, right[m, seed].astype(int).tolist())
         for m, method in enumerate(METHODS)
         for seed in range(seeds)
     }
-    return right.mean(-1)[None], answers
+    return right.mean(-1)[None], predictions
 
 
 def false_on_new_texts(seeds: int, families: int) -> tuple[float, float]:
@@ -206,8 +206,8 @@ def false_on_new_texts(seeds: int, families: int) -> tuple[float, float]:
     texts, and those in which one is said to differ on this dev set (which is no error)."""
     rng, wrong, here = np.random.default_rng(seeds), 0, 0
     for _ in range(families):
-        drawn, answers = _answered(rng, seeds, 277)
-        said = verdicts(judge_of(drawn, rows=277, answers=answers))
+        drawn, predictions = _answered(rng, seeds, 277)
+        said = verdicts(judge_of(drawn, rows=277, predictions=predictions))
         wrong += any(row["new_texts"].startswith((BETTER, WORSE)) for row in said)
         here += any(row["kind"] in DIFFERENT for row in said)
     return wrong / families, here / families

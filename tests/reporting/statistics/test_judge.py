@@ -7,7 +7,11 @@ import pytest
 from tests.reporting.experiment_frames import frame, judge_of, run, seeds, verdicts_of
 
 from alpkd_pipeline.reporting.statistics.arms import pair
-from alpkd_pipeline.reporting.statistics.judge import Answers, Contributions, on_new_texts
+from alpkd_pipeline.reporting.statistics.judge import (
+    Contributions,
+    LabelledPredictions,
+    on_new_texts,
+)
 from alpkd_pipeline.reporting.statistics.summary import borrowed_test
 
 LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822]
@@ -50,23 +54,23 @@ def test_a_dev_row_is_a_step_of_the_accuracy():
 
 def answered(experiments, draw):
     labels = [0, 1] * 20
-    return {key: Answers(labels, draw(labels)) for key in experiments["key"]}
+    return {key: LabelledPredictions(labels, draw(labels)) for key in experiments["key"]}
 
 
 def right_with(rng, share):
     return lambda labels: [y if rng.uniform() < share else 1 - y for y in labels]
 
 
-def test_answers_add_the_noise_of_their_rows():
+def test_predictions_add_the_noise_of_their_rows():
     rng = np.random.default_rng(0)
     experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(experiments, right_with(rng, 0.8))
-    judge = judge_of(experiments, answers)
+    predictions = answered(experiments, right_with(rng, 0.8))
+    judge = judge_of(experiments, predictions)
     test, ours, theirs = kd_against_no_kd(judge)
     values = [
         [
-            [float(a == y) for y, a in zip(said.labels, said.answers, strict=True)]
-            for said in (answers[key] for key in arm["runs"])
+            [float(a == y) for y, a in zip(said.labels, said.predictions, strict=True)]
+            for said in (predictions[key] for key in arm["runs"])
         ]
         for arm in (ours, theirs)
     ]
@@ -75,16 +79,16 @@ def test_answers_add_the_noise_of_their_rows():
     assert found.error > test.error
 
 
-def test_without_all_answers_nothing_is_said_of_new_texts():
+def test_without_all_predictions_nothing_is_said_of_new_texts():
     rng = np.random.default_rng(0)
     experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(experiments, right_with(rng, 0.8))
-    (row,) = verdicts_of(experiments, answers).to_dict("records")
+    predictions = answered(experiments, right_with(rng, 0.8))
+    (row,) = verdicts_of(experiments, predictions).to_dict("records")
     assert row["new_texts"]
-    first = next(iter(answers))
+    first = next(iter(predictions))
     for fewer in (
-        {key: said for key, said in answers.items() if key != first},
-        answers | {first: Answers([1, 0] * 20, answers[first].answers)},
+        {key: said for key, said in predictions.items() if key != first},
+        predictions | {first: LabelledPredictions([1, 0] * 20, predictions[first].predictions)},
     ):
         (row,) = verdicts_of(experiments, fewer).to_dict("records")
         assert (row["new_texts"], np.isnan(row["p_new_texts"])) == ("", True)
@@ -93,8 +97,8 @@ def test_without_all_answers_nothing_is_said_of_new_texts():
 
 def test_runs_that_answer_one_class_are_counted_in_the_note():
     experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
-    answers = answered(experiments, lambda labels: [1] * len(labels))
-    (row,) = verdicts_of(experiments, answers).to_dict("records")
+    predictions = answered(experiments, lambda labels: [1] * len(labels))
+    (row,) = verdicts_of(experiments, predictions).to_dict("records")
     assert "3 of 3 runs of kd collapsed: no t test is right for them" in row["note"]
     assert "3 of 3 runs of no_kd collapsed" in row["note"]
 
@@ -109,8 +113,8 @@ def test_a_seed_of_several_teachers_contributes_their_mean():
             for t in range(2)
         )
     )
-    answers = answered(experiments, right_with(rng, 0.8))
-    judge = judge_of(experiments, answers)
+    predictions = answered(experiments, right_with(rng, 0.8))
+    judge = judge_of(experiments, predictions)
     test, ours, theirs = kd_against_no_kd(judge)
     assert test.n == 3
     assert judge.new_texts(test, ours, theirs).error > 0

@@ -23,8 +23,8 @@ RNG = np.random.default_rng(0)
 def drawn(metric, rows=60):
     classes = 2 if METRICS[metric].binary else 3
     if METRICS[metric].kind == "classification":
-        labels, answers = RNG.integers(0, classes, (2, rows))
-        return labels, np.where(RNG.uniform(size=rows) < 0.6, labels, answers)
+        labels, predictions = RNG.integers(0, classes, (2, rows))
+        return labels, np.where(RNG.uniform(size=rows) < 0.6, labels, predictions)
     labels = np.round(RNG.uniform(0, 5, rows), 1)
     return labels, np.round(labels + RNG.normal(size=rows), 1)
 
@@ -32,38 +32,40 @@ def drawn(metric, rows=60):
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_score_is_that_of_the_models(metric):
     for _ in range(20):
-        labels, answers = drawn(metric)
-        found = score_of(metric, labels.tolist(), answers.tolist())
-        assert found == pytest.approx(METRICS[metric](answers, labels), abs=1e-12)
+        labels, predictions = drawn(metric)
+        found = score_of(metric, labels.tolist(), predictions.tolist())
+        assert found == pytest.approx(METRICS[metric](predictions, labels), abs=1e-12)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_one_answer_for_all_rows(metric):
-    labels, answers = drawn(metric)
-    answers = np.full_like(answers, labels[0])
+    labels, predictions = drawn(metric)
+    predictions = np.full_like(predictions, labels[0])
     with np.errstate(all="ignore"):
-        wanted = METRICS[metric](answers, labels)
-    assert score_of(metric, labels.tolist(), answers.tolist()) == pytest.approx(wanted)
+        wanted = METRICS[metric](predictions, labels)
+    assert score_of(metric, labels.tolist(), predictions.tolist()) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("metric", ["pearson", "spearman"])
 @pytest.mark.parametrize("noise", [1e-7, 1e-6])
 def test_numbers_that_differ_by_rounding_alone_have_no_correlation(metric, noise):
     labels, _ = drawn(metric)
-    answers = (2.5 + noise * labels).astype(np.float32).astype(np.float64)
-    wanted = METRICS[metric](answers, labels)
+    predictions = (2.5 + noise * labels).astype(np.float32).astype(np.float64)
+    wanted = METRICS[metric](predictions, labels)
     assert (wanted == 0) == (noise == 1e-7)
-    assert score_of(metric, labels.tolist(), answers.tolist()) == pytest.approx(wanted, abs=1e-9)
+    assert score_of(metric, labels.tolist(), predictions.tolist()) == pytest.approx(
+        wanted, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("metric", OF_COUNTS)
 def test_pseudo_values_are_those_of_leaving_each_row_out(metric):
-    labels, answers = drawn(metric, 25)
-    n, whole = len(labels), METRICS[metric](answers, labels)
-    pairs = list(zip(labels.tolist(), answers.tolist(), strict=True))
+    labels, predictions = drawn(metric, 25)
+    n, whole = len(labels), METRICS[metric](predictions, labels)
+    pairs = list(zip(labels.tolist(), predictions.tolist(), strict=True))
     values = pseudo_values(metric, Counter(pairs))
     for i, value in enumerate(values[pair] for pair in pairs):
-        without = METRICS[metric](np.delete(answers, i), np.delete(labels, i))
+        without = METRICS[metric](np.delete(predictions, i), np.delete(labels, i))
         assert value == pytest.approx(n * whole - (n - 1) * without)
 
 
@@ -79,7 +81,7 @@ def test_what_has_collapsed():
     assert not collapsed([2.0, 2.6, 3.5], [0.0, 2.0, 5.0], "rmse")
 
 
-def test_what_answers_every_row_alike():
+def test_what_predictions_every_row_alike():
     assert constant_score("accuracy", [0, 1, 1, 1]) == 0.75
     assert constant_score("f1", [0, 1, 1, 1]) == pytest.approx(6 / 7)
     assert constant_score("matthews", [0, 1, 1]) == 0

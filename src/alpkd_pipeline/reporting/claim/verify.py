@@ -54,7 +54,7 @@ class Run:
     metrics: Any  # its metrics.json
     facts: dict[str, Any]  # what `facts_of` says
     rows: tuple[list[str], list[float]]  # the numbers of the dev rows and their labels
-    answers: list[float]
+    predictions: list[float]
 
 
 def check(folder: Path) -> Iterator[Finding]:
@@ -204,13 +204,13 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
         rows = [
             (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
         ]
-    idx, labels, answers = map(list, zip(*rows, strict=True))
+    idx, labels, predictions = map(list, zip(*rows, strict=True))
     twice = "of which one stands twice, or that its scores do not count"
     once = len(set(idx)) == len(idx) == told["rows"]
     yield _finding(once, f"{name}: {len(idx)} rows, ", "each once", twice)
     for metric, score in told["scores"].items():
         try:
-            found = score_of(metric, labels, answers)
+            found = score_of(metric, labels, predictions)
         except KeyError:
             continue  # a metric of the user's own, which decides nothing
         same = math.isclose(found, score, rel_tol=1e-9, abs_tol=1e-12)
@@ -223,7 +223,7 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
     own = made_from.get(facts["stage"]) == facts["key"]
     yield _finding(own, f"{name}: ", "its own answers", "its answers are of another run")
     metrics = _json(place / "metrics.json")
-    return Run(said, facts["key"], run, metrics, facts, (idx, labels), answers)
+    return Run(said, facts["key"], run, metrics, facts, (idx, labels), predictions)
 
 
 def _other(was: Any, now: Any) -> str:
@@ -260,10 +260,10 @@ def _numbers(folder: Path, claim: Any, rows: list[Any], runs: list[Any]) -> Iter
     """All numbers, computed from the answers."""
     from alpkd_pipeline.reporting.claim.numbers import latex, numbers
     from alpkd_pipeline.reporting.statistics.arms import arms
-    from alpkd_pipeline.reporting.statistics.judge import Answers, Judge
+    from alpkd_pipeline.reporting.statistics.judge import Judge, LabelledPredictions
     from alpkd_pipeline.reporting.statistics.words import Plan
 
-    said = {run.key: Answers(run.rows[1], run.answers) for run in runs}
+    said = {run.key: LabelledPredictions(run.rows[1], run.predictions) for run in runs}
     found, claimed = numbers(Judge(arms(rows), Plan(**claim["plan"]), said)), claim["numbers"]
     for name in [*claimed, *(found.keys() - claimed.keys())]:
         was, now = claimed.get(name, "nothing"), found.get(name, "nothing")

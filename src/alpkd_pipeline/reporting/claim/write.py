@@ -28,8 +28,8 @@ from alpkd_pipeline.reporting.claim.verify import (
     facts_of,
 )
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.answers import read_predictions
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
+from alpkd_pipeline.reporting.statistics.predictions import read_predictions
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.layout import LATENCY
@@ -124,23 +124,23 @@ def _answered(run: RunRecord) -> bool:
 
 def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     """Copy what the claim needs of a run and of its results, and give what it says of it."""
-    answers, csv = run.scored[0], f"{PREDICTIONS}{run.dev_split}.csv"
+    predictions, csv = run.scored[0], f"{PREDICTIONS}{run.dev_split}.csv"
     lines = run.read(EVENT_LOG).splitlines(keepends=True) if run.has(EVENT_LOG) else []
     event_log = b"".join(line for line in lines if line.startswith(EVALUATION))
     _folder(run, work, ("run.json", "metrics.json"), {EVENT_LOG: event_log} if lines else {})
-    said = read_predictions(answers.read(csv))
-    columns = (said.idx.tolist(), said.labels.tolist(), said.answers.tolist())
+    said = read_predictions(predictions.read(csv))
+    columns = (said.idx.tolist(), said.labels.tolist(), said.predictions.tolist())
     rows = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
     text = "\n".join(["idx,label,prediction", *rows, ""])
-    _folder(answers, work, ("scores.json",), {csv: text.encode()})
+    _folder(predictions, work, ("scores.json",), {csv: text.encode()})
     for other in run.scored[1:]:
         _folder(other, work, ("scores.json",))
     for timed in run.results(LATENCY):
         _folder(timed, work, ("latency.json",))
     return {
         "folder": run.folder,
-        "answers": answers.path.relative_to(run.store).as_posix(),
-        **facts_of(run.run, answers.json("scores.json")["splits"][run.dev_split]),
+        "answers": predictions.path.relative_to(run.store).as_posix(),
+        **facts_of(run.run, predictions.json("scores.json")["splits"][run.dev_split]),
     }
 
 

@@ -30,8 +30,8 @@ from alpkd_pipeline.reporting.tables.published import audit_table, ours, publish
 from alpkd_pipeline.reporting.tables.runs import list_tables, settings_table
 from alpkd_pipeline.reporting.tables.table import duration, listed
 from alpkd_pipeline.reporting.tables.verdicts import (
-    answers_in_words,
     counts_table,
+    first_verdicts_text,
     looks_text,
     questions_table,
     verdict_rows,
@@ -44,7 +44,7 @@ MOST_CHOICES = 8
 
 def in_short(sources: Sources) -> Iterator[Block]:
     """The result: first questions in words, what is best, what to take."""
-    yield from answers_in_words(sources.first_questions)
+    yield from first_verdicts_text(sources.first_questions)
     yield Text(
         "For each task and depth the configuration with the highest mean, and what every other one"
         " is beside it: all pairs of all columns are one family of tests. Of the best and those"
@@ -137,7 +137,7 @@ def classes(sources: Sources) -> Iterator[Block]:
     runs = [run.key for run in records if run.run["task"]["kind"] == "classification"]
     if not runs:
         return
-    lacking = sum(key not in sources.answers for key in runs)
+    lacking = sum(key not in sources.predictions for key in runs)
     if lacking < len(runs):
         yield (
             "Rows are labels, columns what was answered on dev, summed over the runs of a method."

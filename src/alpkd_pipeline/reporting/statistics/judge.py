@@ -91,16 +91,16 @@ def on_new_texts(test: TTest, ours: Contributions, theirs: Contributions) -> TTe
 
 
 @dataclass(frozen=True)
-class Answers:
+class LabelledPredictions:
     """What one model said to the R dev rows."""
 
     labels: Sequence[float]  # the right answers
-    answers: Sequence[float]  # what the model said
+    predictions: Sequence[float]  # what the model said
 
     @cached_property
     def counts(self) -> Counter[tuple[float, float]]:
         """(label, answer) -> how many rows."""
-        return Counter(zip(self.labels, self.answers, strict=True))
+        return Counter(zip(self.labels, self.predictions, strict=True))
 
 
 @dataclass
@@ -109,7 +109,9 @@ class Judge:
 
     table: Sequence[Row]  # its arms
     plan: Plan  # what was fixed before looking
-    answers: Mapping[str, Answers] = field(default_factory=dict)  # by the keys of runs
+    predictions: Mapping[str, LabelledPredictions] = field(
+        default_factory=dict
+    )  # by the keys of runs
     # two arms -> the numbers of seeds at which they were tested before
     looks: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
     _summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = field(default_factory=dict)
@@ -151,10 +153,10 @@ class Judge:
         """The same test with the rows' noise; None where answers or a way to do it are missing."""
         units = sorted(ours["units"].keys() & theirs["units"].keys())
         keys = [row["keys"][unit] for row in (ours, theirs) for unit in units]
-        if ours["metric"] not in OF_COUNTS or not all(key in self.answers for key in keys):
+        if ours["metric"] not in OF_COUNTS or not all(key in self.predictions for key in keys):
             return None
-        labels = self.answers[keys[0]].labels
-        rows = (self.answers[key].labels for key in keys)
+        labels = self.predictions[keys[0]].labels
+        rows = (self.predictions[key].labels for key in keys)
         if any(other is not labels and other != labels for other in rows):
             return None
         return on_new_texts(test, *(self._contributions(row, units) for row in (ours, theirs)))
@@ -166,9 +168,9 @@ class Judge:
             return self._summed[place]
         of_seed: dict[int, list[list[float]]] = {}
         for unit in units:
-            said = self.answers[arm["keys"][unit]]
+            said = self.predictions[arm["keys"][unit]]
             values = pseudo_values(arm["metric"], said.counts)
-            rows = zip(said.labels, said.answers, strict=True)
+            rows = zip(said.labels, said.predictions, strict=True)
             of_seed.setdefault(unit[0], []).append(list(map(values.__getitem__, rows)))
         by_seed = [
             runs[0] if len(runs) == 1 else [sum(row) / len(runs) for row in zip(*runs, strict=True)]
@@ -181,8 +183,8 @@ class Judge:
         """Key of a run -> whether it answers one class, or hardly anything else than one number."""
         metric = {key: arm["metric"] for arm in self.table for key in arm["runs"]}
         return {
-            key: collapsed(said.answers, said.labels, metric[key])
-            for key, said in self.answers.items()
+            key: collapsed(said.predictions, said.labels, metric[key])
+            for key, said in self.predictions.items()
         }
 
 
@@ -262,8 +264,8 @@ def _asked(judge: Judge, method: str, baseline: str) -> Row:
             depths |= {row["layers"] for row, _ in found}
     if not tasks and not left_out:
         left_out.append(f"{method} and {baseline} were run together nowhere")
-    answers = list(tasks.values())
-    test = average_test(answers) if answers else None
+    predictions = list(tasks.values())
+    test = average_test(predictions) if predictions else None
     share = judge.share(test.n) if test else None
     if test and share is None:
         left_out.append(f"{test.n} seeds are no planned look")

@@ -21,20 +21,20 @@ Cells = Mapping[Pair, int]
 """How many rows have them."""
 
 
-def score_of(metric: str, labels: Sequence[float], answers: Sequence[float]) -> float:
+def score_of(metric: str, labels: Sequence[float], predictions: Sequence[float]) -> float:
     """The score of a split by one of the metrics of `tasks.metrics`.
 
     Raises:
         KeyError: the metric is none of these.
     """
     if metric in OF_COUNTS:
-        return OF_COUNTS[metric](Counter(zip(labels, answers, strict=True)))
+        return OF_COUNTS[metric](Counter(zip(labels, predictions, strict=True)))
     if metric in ("pearson", "spearman"):
-        if _is_flat(labels) or _is_flat(answers):
+        if _is_flat(labels) or _is_flat(predictions):
             return 0.0
         ranked = metric == "spearman"
-        return _pearson(*(ranks(x) if ranked else x for x in (labels, answers)))
-    errors = [a - b for a, b in zip(answers, labels, strict=True)]
+        return _pearson(*(ranks(x) if ranked else x for x in (labels, predictions)))
+    errors = [a - b for a, b in zip(predictions, labels, strict=True)]
     return {
         "rmse": lambda: math.sqrt(math.fsum(e * e for e in errors) / len(errors)),
         "mae": lambda: math.fsum(map(abs, errors)) / len(errors),
@@ -59,13 +59,13 @@ def constant_score(metric: str, labels: Sequence[float]) -> float:
     return score_of(metric, labels, [said] * len(labels))
 
 
-def collapsed(answers: Sequence[float], labels: Sequence[float], metric: str) -> bool:
+def collapsed(predictions: Sequence[float], labels: Sequence[float], metric: str) -> bool:
     """Whether a model answers one class only, or numbers that hardly differ: with a standard
     deviation below a tenth of the labels'.
     """
     if metric in OF_COUNTS:
-        return len(set(answers)) == 1
-    return _deviation(answers) < _deviation(labels) / 10
+        return len(set(predictions)) == 1
+    return _deviation(predictions) < _deviation(labels) / 10
 
 
 def _accuracy(cells: Cells) -> float:

@@ -13,7 +13,7 @@ from alpkd_pipeline.reporting.tables.table import Body, Column, Table, cells, nu
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.sources import Sources
     from alpkd_pipeline.reporting.statistics.arms import Place
-    from alpkd_pipeline.reporting.statistics.judge import Answers
+    from alpkd_pipeline.reporting.statistics.judge import LabelledPredictions
 
 MOST_CLASSES = 12
 """With more of them the counts, their number squared, are left out."""
@@ -31,7 +31,7 @@ class ClassRow(NamedTuple):
     support: float  # rows of this label in one run
 
 
-def class_rows(names: Sequence[str], runs: Sequence[Answers]) -> list[ClassRow]:
+def class_rows(names: Sequence[str], runs: Sequence[LabelledPredictions]) -> list[ClassRow]:
     """A row for each label, in their order, from the answers of one or more runs."""
     classes = range(len(names))
     # (runs, labels, answers)
@@ -54,7 +54,7 @@ def confusion_tables(sources: Sources, place: Place) -> Iterator[Table]:
     """
     bodies: dict[tuple[str, ...], list[Body]] = {}
     for arm in sources.by_place[place]:
-        runs = [sources.answers[key] for key in arm["runs"] if key in sources.answers]
+        runs = [sources.predictions[key] for key in arm["runs"] if key in sources.predictions]
         names = tuple(sources.students(arm)[0].run["task"]["label_names"])
         if runs and names:
             rows = cells(_columns(names), class_rows(names, runs))

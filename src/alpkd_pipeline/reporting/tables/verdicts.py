@@ -63,7 +63,7 @@ def gain(value: float | None) -> str:
     return MISSING if value is None else f"{value:+.2f}".replace("-", MINUS)
 
 
-def answers_in_words(rows: Sequence[Row]) -> Iterator[str]:
+def first_verdicts_text(rows: Sequence[Row]) -> Iterator[str]:
     """The answers to the first questions that have one, a sentence each."""
     for row in rows:
         if row["mean"] is not None:

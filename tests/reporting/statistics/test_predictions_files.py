@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alpkd_pipeline.reporting.statistics.answers import read_answers, read_predictions
+from alpkd_pipeline.reporting.statistics.predictions import labels_and_predictions, read_predictions
 from alpkd_pipeline.tasks.metrics import predictions_frame
 from alpkd_pipeline.tasks.task import Task
 
@@ -39,16 +39,19 @@ def test_what_was_written_is_read_to_the_last_bit(names: tuple[str, ...]) -> Non
     found = read_predictions(data)
     assert found.idx.tolist() == frame["idx"].tolist()
     assert found.labels.tolist() == frame["label"].tolist()
-    assert found.answers.tolist() == frame["prediction"].tolist()
+    assert found.predictions.tolist() == frame["prediction"].tolist()
     assert found.probabilities.tolist() == frame.iloc[:, 3:].to_numpy().tolist()
-    kinds = {values.dtype.kind for values in (found.labels, found.answers)}
+    kinds = {values.dtype.kind for values in (found.labels, found.predictions)}
     assert kinds == ({"i"} if names else {"f"})
 
 
-def test_labels_and_answers_alone_are_the_same() -> None:
+def test_labels_and_predictions_alone_are_the_same() -> None:
     for names in (("no", "yes"), ()):
         frame, data = written(50, *names)
-        assert read_answers(data) == (frame["label"].tolist(), frame["prediction"].tolist())
+        assert labels_and_predictions(data) == (
+            frame["label"].tolist(),
+            frame["prediction"].tolist(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_labels_and_answers_alone_are_the_same() -> None:
 )
 def test_numbers_of_every_form(row: bytes, numbers: list[float]) -> None:
     found = read_predictions(HEAD + row + b"\n")
-    read = [found.idx[0], found.labels[0], found.answers[0]]
+    read = [found.idx[0], found.labels[0], found.predictions[0]]
     assert [repr(value.item()) for value in read] == [repr(value) for value in numbers]
 
 
@@ -90,4 +93,4 @@ def test_another_file_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_predictions(data)
     with pytest.raises(ValueError, match=r"."):
-        read_answers(data)
+        labels_and_predictions(data)

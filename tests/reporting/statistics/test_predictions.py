@@ -6,11 +6,11 @@ import dataclasses
 import shutil
 
 import pytest
-from tests.reporting.stored_answers import RIGHT, with_answers
+from tests.reporting.stored_predictions import RIGHT, with_predictions
 from tests.reporting.studies import reseal
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.answers import compare_answers, dev_answers
+from alpkd_pipeline.reporting.statistics.predictions import compare_predictions, dev_predictions
 from alpkd_pipeline.store.artifact import find_run
 from alpkd_pipeline.store.manifest import MANIFEST, read_manifest, seal
 from alpkd_pipeline.store.run_folder import DamagedError
@@ -54,52 +54,52 @@ def test_a_run_at_work_is_refused(store, runs):
 
 
 def test_the_evaluation_is_read_before_what_training_kept(store, runs):
-    with_answers(store, runs[0], [0, 0, 0, 0], place=None)
-    assert dev_answers(runs[0]).rows.answers.tolist() == [0, 0, 0, 0]
-    with_answers(store, runs[0], RIGHT)
-    found = dev_answers(runs[0])
-    assert found.rows.answers.tolist() == RIGHT
+    with_predictions(store, runs[0], [0, 0, 0, 0], place=None)
+    assert dev_predictions(runs[0]).rows.predictions.tolist() == [0, 0, 0, 0]
+    with_predictions(store, runs[0], RIGHT)
+    found = dev_predictions(runs[0])
+    assert found.rows.predictions.tolist() == RIGHT
     assert (found.name, found.task.name, found.split) == (runs[0].name, "mrpc", "dev")
 
 
-def test_answers_of_another_run_are_not_taken(store, runs):
-    result = with_answers(store, runs[0], RIGHT)
+def test_predictions_of_another_run_are_not_taken(store, runs):
+    result = with_predictions(store, runs[0], RIGHT)
     manifest = read_manifest(result) or {}
     made_from = {
         stage: OTHER if key == KEY else key for stage, key in manifest["made_from"].items()
     }
     seal(result, {**manifest, "made_from": made_from})
     with pytest.raises(UserError, match="has no answers on dev; `kedro run --pipeline=evaluate`"):
-        dev_answers(runs[0])
+        dev_predictions(runs[0])
 
 
-def test_answers_of_another_shape_are_one_line(store, runs):
-    result = with_answers(store, runs[0], RIGHT)
+def test_predictions_of_another_shape_are_one_line(store, runs):
+    result = with_predictions(store, runs[0], RIGHT)
     (result / "predictions" / "dev.csv").write_text("idx,label\n1,1\n")
     reseal(result)
     with pytest.raises(UserError, match="cannot be read"):
-        dev_answers(runs[0])
+        dev_predictions(runs[0])
 
 
-def test_answers_that_are_not_what_was_written_are_refused(store, runs):
-    result = with_answers(store, runs[0], RIGHT)
+def test_predictions_that_are_not_what_was_written_are_refused(store, runs):
+    result = with_predictions(store, runs[0], RIGHT)
     path = result / "predictions" / "dev.csv"
     path.write_text(path.read_text().replace("1,0,0,", "1,0,1,"))
     with pytest.raises(DamagedError, match=r"predictions/dev\.csv is damaged: sha256"):
-        dev_answers(runs[0])
+        dev_predictions(runs[0])
     path.unlink()
     with pytest.raises(DamagedError, match=r"predictions/dev\.csv is missing"):
-        dev_answers(runs[0])
+        dev_predictions(runs[0])
     (result / MANIFEST).write_text("{")
     with pytest.raises(DamagedError, match=r"manifest\.json is no manifest any more"):
-        dev_answers(runs[0])
+        dev_predictions(runs[0])
 
 
-def test_damaged_answers_of_others_are_no_reason_to_refuse(store, runs):
+def test_damaged_predictions_of_others_are_no_reason_to_refuse(store, runs):
     for folder in runs:
-        result = with_answers(store, folder, RIGHT)
+        result = with_predictions(store, folder, RIGHT)
     (result / MANIFEST).write_text("{")
-    assert dev_answers(runs[0]).rows.answers.tolist() == RIGHT
+    assert dev_predictions(runs[0]).rows.predictions.tolist() == RIGHT
 
 
 @pytest.mark.parametrize("file", [MANIFEST, "metrics.json"])
@@ -115,16 +115,16 @@ def test_a_run_is_found_by_its_key_whatever_it_is_called_and_once(store, runs):
     folder = runs[0].rename(runs[0].with_name("mine"))
     shutil.copytree(folder, folder.with_name("the copy"))
     assert find_run(store.root, KEY[:8]) == folder
-    result = with_answers(store, folder, RIGHT)
+    result = with_predictions(store, folder, RIGHT)
     result.rename(result.with_name("its answers"))
-    assert dev_answers(folder).rows.answers.tolist() == RIGHT
+    assert dev_predictions(folder).rows.predictions.tolist() == RIGHT
 
 
 def test_models_that_answered_other_questions_are_refused(store, runs):
     for folder in runs:
-        with_answers(store, folder, RIGHT)
-    ours, theirs = map(dev_answers, runs)
-    compare_answers(ours, theirs)
+        with_predictions(store, folder, RIGHT)
+    ours, theirs = map(dev_predictions, runs)
+    compare_predictions(ours, theirs)
     rows = theirs.rows
     turned, fewer, relabelled = (
         dataclasses.replace(theirs, rows=dataclasses.replace(rows, **changed))
@@ -144,9 +144,9 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
         (by_f1, "judged by accuracy and f1"),
     ):
         with pytest.raises(UserError, match=said):
-            compare_answers(ours, other)
+            compare_predictions(ours, other)
 
 
-def test_probabilities_come_with_the_answers(store, runs):
-    with_answers(store, runs[0], RIGHT)
-    assert dev_answers(runs[0]).rows.probabilities.tolist() == [[0.5]] * 4
+def test_probabilities_come_with_the_predictions(store, runs):
+    with_predictions(store, runs[0], RIGHT)
+    assert dev_predictions(runs[0]).rows.probabilities.tolist() == [[0.5]] * 4

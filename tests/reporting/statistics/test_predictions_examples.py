@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.reporting.conftest import Store
-from tests.reporting.stored_answers import with_answers, with_texts
+from tests.reporting.stored_predictions import with_predictions, with_texts
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.statistics.answers import (
-    DevAnswers,
+from alpkd_pipeline.reporting.statistics.predictions import (
+    DevPredictions,
     Predictions,
-    dev_answers,
+    dev_predictions,
     most_different,
     texts_of,
 )
@@ -27,11 +27,13 @@ MOOD = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 NUMBERS = Task("likeness", "regression", ("text",), (), ("pearson",))
 
 
-def model(task: Task, answers: list[float], shares: list[list[float]] | None = None) -> DevAnswers:
-    given, idx = np.array(answers), np.arange(len(answers))
+def model(
+    task: Task, predictions: list[float], shares: list[list[float]] | None = None
+) -> DevPredictions:
+    given, idx = np.array(predictions), np.arange(len(predictions))
     empty = np.empty((len(idx), 0))
     rows = Predictions(idx, given, given, empty if shares is None else np.array(shares))
-    return DevAnswers(RunFolder(Path("x")), task, "dev", rows)
+    return DevPredictions(RunFolder(Path("x")), task, "dev", rows)
 
 
 def test_classes_by_the_distance_of_their_probabilities() -> None:
@@ -56,17 +58,17 @@ def test_numbers_by_their_distance() -> None:
 
 
 @pytest.fixture
-def answered(store: Store) -> DevAnswers:
+def answered(store: Store) -> DevPredictions:
     folder = store.student(0, change=_of_splits)
-    with_answers(store, folder, [1, 0, 1, 1])
-    return dev_answers(folder)
+    with_predictions(store, folder, [1, 0, 1, 1])
+    return dev_predictions(folder)
 
 
 def _of_splits(params: dict[str, Any], run: dict[str, Any]) -> None:
     run["identity"]["keys"]["splits"] = "7" * 64
 
 
-def test_texts_are_found_by_the_key_and_by_idx(store: Store, answered: DevAnswers) -> None:
+def test_texts_are_found_by_the_key_and_by_idx(store: Store, answered: DevPredictions) -> None:
     with_texts(store, "8" * 64, [f"other {i}" for i in range(4)])
     with_texts(store, "7" * 64, [f"text {i}" for i in range(4)], name="renamed")
     found = texts_of(answered, np.array([3, 0]))
@@ -76,7 +78,9 @@ def test_texts_are_found_by_the_key_and_by_idx(store: Store, answered: DevAnswer
     ]
 
 
-def test_splits_that_are_gone_or_damaged_are_one_line(store: Store, answered: DevAnswers) -> None:
+def test_splits_that_are_gone_or_damaged_are_one_line(
+    store: Store, answered: DevPredictions
+) -> None:
     def refused(kind: type[UserError], said: str) -> None:
         with pytest.raises(kind, match=said) as error:
             texts_of(answered, np.array([0]))
@@ -96,13 +100,13 @@ def test_splits_that_are_gone_or_damaged_are_one_line(store: Store, answered: De
 
 def test_a_run_that_does_not_know_its_splits(store: Store) -> None:
     folder = store.student(0)
-    with_answers(store, folder, [1, 0, 1, 1])
+    with_predictions(store, folder, [1, 0, 1, 1])
     with_texts(store, "7" * 64, ["a", "b", "c", "d"])
     with pytest.raises(UserError, match="no texts to show"):
-        texts_of(dev_answers(folder), np.array([0]))
+        texts_of(dev_predictions(folder), np.array([0]))
 
 
-def test_only_the_texts_of_dev_are_read(store: Store, answered: DevAnswers) -> None:
+def test_only_the_texts_of_dev_are_read(store: Store, answered: DevPredictions) -> None:
     folder = with_texts(store, "7" * 64, ["a", "b", "c", "d"])
     assert pd.read_parquet(folder / "dev.parquet").columns.tolist()[-1] == "idx"
     (folder / "train.parquet").unlink()

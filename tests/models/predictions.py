@@ -35,9 +35,9 @@ def told(folder: str) -> dict[str, Any]:
         logits.append(model(**batch).logits[0].tolist())
     ask = pipeline("text-classification", model=folder)
     asked = [dict(zip(("text", "text_pair"), texts, strict=False)) for texts in TEXTS]
-    answers = [ask(one, truncation=True, top_k=None) for one in asked]
+    predictions = [ask(one, truncation=True, top_k=None) for one in asked]
     padded = dict(tokenizer(["w1", "w1 w2 w3"], padding=True))
-    return {"inputs": inputs, "logits": logits, "answers": answers, "padded": padded}
+    return {"inputs": inputs, "logits": logits, "answers": predictions, "padded": padded}
 
 
 def main() -> None:

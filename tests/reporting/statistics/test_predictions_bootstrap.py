@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from alpkd_pipeline.reporting.statistics.answers import VECTORISED, one_pair, unseen_share
+from alpkd_pipeline.reporting.statistics.predictions import VECTORISED, one_pair, unseen_share
 from alpkd_pipeline.tasks.metrics import METRICS
 
 
@@ -21,14 +21,14 @@ def _no_warnings():
         yield
 
 
-def answers(labels, wrong, seed):
+def predictions(labels, wrong, seed):
     """Answers of which a share is wrong."""
     flip = np.random.default_rng(seed).uniform(size=len(labels)) < wrong
     return np.where(flip, 1 - labels, labels)
 
 
 LABELS = np.random.default_rng(0).integers(0, 2, 400)
-GOOD, BAD = answers(LABELS, 0.1, 1), answers(LABELS, 0.3, 2)
+GOOD, BAD = predictions(LABELS, 0.1, 1), predictions(LABELS, 0.3, 2)
 
 
 def test_the_scores_are_the_metrics():
@@ -47,7 +47,7 @@ def test_the_width_is_that_of_paired_differences():
     assert found.high == pytest.approx(found.difference + half, abs=0.008)
 
 
-def test_answers_that_are_the_same_have_no_difference_however_rows_are_drawn():
+def test_predictions_that_are_the_same_have_no_difference_however_rows_are_drawn():
     found = one_pair("accuracy", LABELS, GOOD, GOOD)
     assert (found.difference, found.low, found.high, found.differing) == (0, 0, 0, 0)
     assert not found.has_interval
@@ -105,7 +105,7 @@ def test_batches_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     labels, ours, theirs = rng.integers(0, 2, (3, 200))
     whole = [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")]
-    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.answers.BATCH", 1000)
+    monkeypatch.setattr("alpkd_pipeline.reporting.statistics.predictions.BATCH", 1000)
     assert [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")] == whole
 
 

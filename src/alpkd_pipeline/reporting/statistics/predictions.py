@@ -36,11 +36,11 @@ class Predictions:
 
     idx: np.ndarray  # (N,) whole, the rows' numbers in the data set
     labels: np.ndarray  # (N,) class ids, or numbers
-    answers: np.ndarray  # (N,) the same of the model
+    predictions: np.ndarray  # (N,) the same of the model
     probabilities: np.ndarray  # (N, C) of the classes; (N, 0) of numbers, or if they were not kept
 
 
-def read_answers(data: bytes) -> tuple[list[float], list[float]]:
+def labels_and_predictions(data: bytes) -> tuple[list[float], list[float]]:
     """The labels (N,) and the answers (N,) of such a file alone; errors as `read_predictions`."""
     table = _table(data, ["label", "prediction"])
     # Arrow's way to numpy imports pandas, which a finished run does not wait for.
@@ -53,8 +53,8 @@ def read_predictions(data: bytes) -> Predictions:
     Raises:
         ValueError: it is no such file, or it has no rows.
     """
-    idx, labels, answers, *rest = (column.to_numpy() for column in _table(data).columns)
-    return Predictions(idx, labels, answers, np.array(rest).reshape(len(rest), len(idx)).T)
+    idx, labels, predictions, *rest = (column.to_numpy() for column in _table(data).columns)
+    return Predictions(idx, labels, predictions, np.array(rest).reshape(len(rest), len(idx)).T)
 
 
 def _table(data: bytes, names: list[str] | None = None) -> pa.Table:
@@ -80,7 +80,7 @@ def _table(data: bytes, names: list[str] | None = None) -> pa.Table:
 
 
 @dataclass(frozen=True, slots=True)
-class DevAnswers:
+class DevPredictions:
     """One model's answers."""
 
     folder: RunFolder
@@ -94,7 +94,7 @@ class DevAnswers:
         return self.folder.path.name
 
 
-def dev_answers(path: Path) -> DevAnswers:
+def dev_predictions(path: Path) -> DevPredictions:
     """A model's answers on the first dev split of its task, by its finished run folder.
 
     Those of its evaluation, else those that its training kept.
@@ -116,10 +116,10 @@ def dev_answers(path: Path) -> DevAnswers:
             f"{path.name} has no answers on {split}; `kedro run --pipeline=evaluate` with its"
             " parameters makes them"
         )
-    return DevAnswers(folder, task, split, rows)
+    return DevPredictions(folder, task, split, rows)
 
 
-def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
+def compare_predictions(ours: DevPredictions, theirs: DevPredictions) -> PairBootstrap:
     """`one_pair` of two models.
 
     Raises:
@@ -145,7 +145,7 @@ def compare_answers(ours: DevAnswers, theirs: DevAnswers) -> PairBootstrap:
             " were made from the same data"
         )
     metric, labels = ours.task.primary_metric, ours.rows.labels
-    return one_pair(metric, labels, ours.rows.answers, theirs.rows.answers)
+    return one_pair(metric, labels, ours.rows.predictions, theirs.rows.predictions)
 
 
 RESAMPLES = 2000
@@ -248,7 +248,7 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def most_different(ours: DevAnswers, theirs: DevAnswers) -> np.ndarray:
+def most_different(ours: DevPredictions, theirs: DevPredictions) -> np.ndarray:
     """The places of the rows that two models answer differently, the most different ones first.
 
     Numbers are as different as their distance, classes as the total variation of the two models'
@@ -256,15 +256,15 @@ def most_different(ours: DevAnswers, theirs: DevAnswers) -> np.ndarray:
     """
     numbers = ours.task.kind == "regression"
     one, other = (
-        m.rows.answers[:, None] if numbers else m.rows.probabilities for m in (ours, theirs)
+        m.rows.predictions[:, None] if numbers else m.rows.probabilities for m in (ours, theirs)
     )
-    rows = np.flatnonzero(ours.rows.answers != theirs.rows.answers)
+    rows = np.flatnonzero(ours.rows.predictions != theirs.rows.predictions)
     if one.shape != other.shape:
         return rows
     return rows[np.argsort(-np.abs(one - other)[rows].sum(axis=1), kind="stable")]
 
 
-def texts_of(model: DevAnswers, numbers: np.ndarray) -> list[dict[str, str]]:
+def texts_of(model: DevPredictions, numbers: np.ndarray) -> list[dict[str, str]]:
     """The texts of some rows of the dev split, by column, from the splits that the run was made of.
 
     Rows are named by `idx`. They are read when somebody asks for them: no result holds a text.

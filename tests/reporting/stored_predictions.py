@@ -14,7 +14,7 @@ RIGHT = [1, 0, 1, 1]
 """The labels."""
 
 
-def with_answers(
+def with_predictions(
     store: Store,
     folder: Path,
     predictions: list[int],
