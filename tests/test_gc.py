@@ -46,7 +46,7 @@ def test_gc_is_still_found(thresholds: tuple[int, int, int]) -> None:
 
 def searches() -> int:
     """How often this process has searched, in whichever generation."""
-    return sum(generation["collections"] for generation in gc.get_stats())
+    return sum(run_type["collections"] for run_type in gc.get_stats())
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_search_that_found_the_numbers(store: Store) -> None:
 
 def test_other_trainings_do_not_count_as_seeds(store: Store) -> None:
     folder = publish(store, seeds={0: 0.8, 5: 0.9})
-    store.student(6, generation="rerun")
+    store.student(6, run_type="rerun")
     facts = read_facts(folder)
     assert facts.seeds == (0, 5)
     assert facts.scores[0].seeds is not None

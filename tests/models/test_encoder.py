@@ -16,13 +16,13 @@ from transformers import (
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import (
-    adopt_task,
     fresh_model,
     is_head,
     load_classifier,
     load_finetuned,
     load_tokenizer,
     save_classifier,
+    set_task,
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.tasks.task import Task
@@ -198,7 +198,7 @@ def test_a_saved_model_is_the_same_to_every_loader(
     tmp_path: Path, family: str, make_model: Any, make_tokenizer: Any, nli: Task
 ) -> None:
     model, tokenizer = make_model(family), make_tokenizer(family)
-    adopt_task(model, nli, (0, 1, 2))
+    set_task(model, nli, (0, 1, 2))
     save_classifier(model, tokenizer, tmp_path)
     assert not list(tmp_path.glob("*.bin"))
     inputs = load_tokenizer(tmp_path)("w1 w2", "w3 w4 w5", return_tensors="pt")
@@ -221,7 +221,7 @@ def test_a_pipeline_gives_a_regression_s_value(
 ) -> None:
     """Without the problem type it would be squashed into 0..1."""
     model, tokenizer = make_model("distilbert", labels=1), make_tokenizer("distilbert")
-    adopt_task(model, sts, (0,))
+    set_task(model, sts, (0,))
     with torch.no_grad():
         model.classifier.bias += 4.0
         expected = model(**tokenizer("w1 w2", return_tensors="pt")).logits.item()
@@ -247,7 +247,7 @@ def test_outputs_follow_the_task_s_order(family: str, make_model: Any, nli: Task
     inputs = {"input_ids": torch.tensor([[2, 9, 8, 3]]), "attention_mask": torch.ones(1, 4).long()}
     with torch.no_grad():
         before = model(**inputs).logits[0]
-        adopt_task(model, nli, (1, 2, 0))
+        set_task(model, nli, (1, 2, 0))
         after = model(**inputs).logits[0]
     torch.testing.assert_close(after, before[[1, 2, 0]])
     assert model.config.id2label == {0: "entailment", 1: "neutral", 2: "contradiction"}

@@ -16,10 +16,10 @@ from tests.models.conftest import NLI, Make, word_tokenizer
 from tests.models.test_encoder_portable import NATIVE
 
 from alpkd_pipeline.models.encoder import (
-    adopt_task,
     load_classifier,
     load_tokenizer,
     save_classifier,
+    set_task,
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.source import DEMO_FOLDER, ModelRef, locate
@@ -57,7 +57,7 @@ def save_all(place: Path, make_model: Make) -> list[Path]:
 
     for family in sorted(FAMILIES):
         model = make_model(family)
-        adopt_task(model, NLI, (0, 1, 2))
+        set_task(model, NLI, (0, 1, 2))
         save(family, model, word_tokenizer(family))
     for name, make in NATIVE.items():
         model = make_model(name if name in FAMILIES else "roberta")

@@ -11,11 +11,11 @@ from transformers import PreTrainedModel
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import (
-    adopt_task,
     fresh_model,
     is_head,
     load_finetuned,
     save_classifier,
+    set_task,
 )
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.states import forward_signal
@@ -102,7 +102,7 @@ def test_a_student_is_saved_and_loaded_with_equal_outputs(
     from transformers import AutoModelForSequenceClassification, pipeline
 
     teacher = make_model(family)
-    adopt_task(teacher, nli, (0, 1, 2))
+    set_task(teacher, nli, (0, 1, 2))
     student, tokenizer = cut(teacher, init=init), make_tokenizer(family)
     save_classifier(student, tokenizer, tmp_path)
     with torch.no_grad():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.models.encoder import adopt_task
+from alpkd_pipeline.models.encoder import set_task
 from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.models.teacher_checks import (
@@ -127,7 +127,7 @@ def test_names_in_another_order_make_the_right_outputs(make_model: Any, nli: Tas
     before = {name: model(**inputs).logits[:, i] for i, name in enumerate(names)}
     order = label_order(json.loads(model.config.to_json_string(use_diff=False)), nli)
     assert order is not None
-    adopt_task(model, nli, order)
+    set_task(model, nli, order)
     after = model(**inputs).logits
     for i, name in enumerate(nli.label_names):
         np.testing.assert_allclose(

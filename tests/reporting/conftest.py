@@ -61,7 +61,7 @@ class Store:
         f1: float = 0.85,
         *,
         key: str | None = None,
-        generation: str = "cell",
+        run_type: str = "cell",
         change: Callable[[dict[str, Any], dict[str, Any]], None] = lambda params, run: None,
         environment: dict[str, Any] | None = None,
         p50_ms: float | None = None,
@@ -71,7 +71,7 @@ class Store:
         params = copy.deepcopy(PARAMS) | {"seed": seed}
         run = self._run("student", f"mrpc-12to4-kd-s{seed}", "", params)
         change(params, run)
-        run["identity"]["generation"] = generation
+        run["identity"]["generation"] = run_type
         key = key or f"{len(list(self.root.glob(f'{STUDENTS}/*/*'))) + 1:064x}"
         run["identity"] |= {"key": key}
         run["identity"]["keys"]["student"] = key

@@ -127,7 +127,7 @@ def unscored(folder):
 
 def test_trials_without_dev_scores_are_counted_and_paid_for_but_not_asked_for(store, caplog):
     store.student(0)
-    unscored(store.student(1, generation="trial"))
+    unscored(store.student(1, run_type="trial"))
     with caplog.at_level(logging.WARNING):
         evidence = gather(store.root)
     assert caplog.text == ""
@@ -148,7 +148,7 @@ def test_a_copied_folder_counts_once(store, caplog):
 def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
     store.student(0)
     unscored(store.student(1))
-    unscored(store.student(2, generation="trial"))
+    unscored(store.student(2, run_type="trial"))
     with caplog.at_level(logging.WARNING):
         assert gather(store.root).runs["seed"].tolist() == [0]
     assert "1 finished students have no dev scores" in caplog.text
@@ -207,7 +207,7 @@ def test_a_seed_that_occurs_twice_shows_an_unrecorded_difference(store):
 def test_the_same_seed_as_a_rerun_leaves_the_experiments_alone(store):
     store.student(0)
     store.student(1)
-    store.student(1, generation="rerun")
+    store.student(1, run_type="rerun")
     experiments = gather(store.root).runs.query("generation == 'experiment'")
     assert experiments["group"].nunique() == 1
 

@@ -40,8 +40,8 @@ def full_store(store):
     store.student(0, 0.70, 0.75, change=_shallow_alp)
     store.student(1, 0.74, 0.78, change=_shallow_alp)
     for trial in range(4):
-        store.student(trial, 0.99, 0.99, generation="trial")
-    store.student(0, 0.99, 0.99, generation="rerun")
+        store.student(trial, 0.99, 0.99, run_type="trial")
+    store.student(0, 0.99, 0.99, run_type="rerun")
     return store
 
 

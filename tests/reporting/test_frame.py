@@ -19,15 +19,15 @@ def test_methods_of_one_setting_share_it_and_are_arms_of_their_own(store):
 
 def test_a_trial_does_not_change_what_a_experiment_is_called(store):
     store.student(0)
-    store.student(1, generation="trial")
+    store.student(1, run_type="trial")
     experiments = gather(store.root).experiments
     assert experiments["arm_differs"].tolist() == [""]
 
 
 def test_a_trial_that_a_sweep_lists_is_a_experiment(store):
     store.student(0, key="1" * 64)
-    store.student(1, key="2" * 64, generation="trial")
-    store.student(2, key="3" * 64, generation="trial")
+    store.student(1, key="2" * 64, run_type="trial")
+    store.student(2, key="3" * 64, run_type="trial")
     sweep(store.root, "grid", ["2" * 64])
     experiments = gather(store.root).experiments
     assert sorted(experiments["seed"]) == [0, 1]

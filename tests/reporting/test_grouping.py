@@ -87,7 +87,7 @@ def test_anything_else_makes_another_group(store, change):
 
 
 def test_generations_never_mix(store):
-    assert group(store, seed=0) != group(store, seed=1, generation="trial")
+    assert group(store, seed=0) != group(store, seed=1, run_type="trial")
 
 
 def test_without_a_hash_of_the_code_the_clean_commit_stands_for_the_code(store):

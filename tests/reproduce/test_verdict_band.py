@@ -57,7 +57,7 @@ def test_only_runs_that_differ_in_the_seed_alone_count(store: Store) -> None:
     own = student(store, 0, 32)
     student(store, 1, 34)
     student(store, 2, 36, change=lambda params, run: params["training"].update(lr=0.1))
-    student(store, 3, 20, generation="trial")
+    student(store, 3, 20, run_type="trial")
     assert sorted(seed_scores(read_run(own))) == [0.8, 0.85]
 
 

@@ -248,9 +248,9 @@ def test_a_comparison_is_a_run_of_its_own_once(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize(("generation", "rows"), [("cell", 1), ("trial", 0)])
-def test_trials_are_not_in_the_tracked_table(world: World, generation: str, rows: int) -> None:
-    identity = run_json(key=f"{2:064x}")["identity"] | {"generation": generation}
+@pytest.mark.parametrize(("run_type", "rows"), [("cell", 1), ("trial", 0)])
+def test_trials_are_not_in_the_tracked_table(world: World, run_type: str, rows: int) -> None:
+    identity = run_json(key=f"{2:064x}")["identity"] | {"generation": run_type}
     world.facts["student"] = {"identity": identity}
     world.run(world.pipeline())
     world.run(world.comparing())

@@ -36,7 +36,7 @@ class SmallStore:
         self._folders: dict[str, Path] = {}
 
     def add(
-        self, stage: str, name: str, *made_from: str, generation: str = "cell", **files: Any
+        self, stage: str, name: str, *made_from: str, run_type: str = "cell", **files: Any
     ) -> Path:
         """One result.
 
@@ -55,7 +55,7 @@ class SmallStore:
             keys |= self._keys[upper]
         run: dict[str, Any] = {
             "stage": stage,
-            "identity": {"key": key, "keys": keys, "generation": generation},
+            "identity": {"key": key, "keys": keys, "generation": run_type},
             "inputs": {s: os.path.relpath(self._folders[n], work) for s, n in stages.items()},
             "params": {"teacher": {}},
         }

@@ -99,9 +99,9 @@ def test_what_was_measured_of_a_model_by_hand_without_manifest_stays(
 
 def with_trial(store: SmallStore) -> set[str]:
     made = [
-        store.add("teacher", "held", "ids", generation="trial"),
+        store.add("teacher", "held", "ids", run_type="trial"),
         store.add("signals", "heard", "held", "ids"),
-        store.add("student", "trial", "ids", "held", "heard", generation="trial"),
+        store.add("student", "trial", "ids", "held", "heard", run_type="trial"),
     ]
     return {folder.name for folder in made}
 

@@ -49,14 +49,14 @@ def test_children_find_the_parent_that_is_there(
     assert rows("select name, status from runs where run_uuid = ?", parent) == [(GROUP, "RUNNING")]
 
 
-@pytest.mark.parametrize(("generation", "kind"), [("cell", "sweep"), ("trial", "search")])
+@pytest.mark.parametrize(("run_type", "kind"), [("cell", "sweep"), ("trial", "search")])
 def test_a_missing_parent_is_made_once(
-    settings: TrackingSettings, training: Make, rows: Rows, generation: str, kind: str
+    settings: TrackingSettings, training: Make, rows: Rows, run_type: str, kind: str
 ) -> None:
     """As `kedro sync` on another machine sees it: run folders alone."""
     for number in range(2):
         made = training(f"kd-{number}", key=f"{number:064x}", group=GROUP)
-        made.run["identity"]["generation"] = generation
+        made.run["identity"]["generation"] = run_type
         sync_folder(made.whole(), settings)
     parent_ids = rows("select value from tags where key = 'mlflow.parentRunId'")
     assert len(parent_ids) == 2

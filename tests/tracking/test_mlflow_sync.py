@@ -145,8 +145,8 @@ def test_the_oldest_run_of_an_identity_counts_and_doubles_go(store: MlflowStore)
 def test_abandoned_runs_are_those_of_the_same_key_and_generation(
     store: MlflowStore, rows: Rows
 ) -> None:
-    def run(key: str, generation: str) -> str:
-        return store.create("n", 1, {"key": key, "generation": generation})
+    def run(key: str, run_type: str) -> str:
+        return store.create("n", 1, {"key": key, "generation": run_type})
 
     mine, done = run("k", "cell"), run("k", "cell")
     others = [run("k", "rerun"), run("other", "cell")]

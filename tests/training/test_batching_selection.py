@@ -53,14 +53,14 @@ def test_dev_selection_trains_on_everything(choose: Choose) -> None:
     assert chosen.train_rows.tolist() == list(range(100))
     assert (chosen.split, chosen.name, chosen.rows.tolist()) == ("dev", "dev", [0, 1, 2])
     assert chosen.train is TRAIN
-    assert chosen.selecting is DEV
+    assert chosen.validation is DEV
 
 
 def test_holdout_is_stratified_and_disjoint(choose: Choose) -> None:
     for seed in range(5):
         chosen = choose("holdout", 0.1, seed)
         assert (chosen.split, chosen.name) == ("train", "holdout")
-        assert chosen.train is chosen.selecting is TRAIN
+        assert chosen.train is chosen.validation is TRAIN
         assert TRAIN.labels[chosen.rows].tolist() == [0] * 8 + [1] * 2
         assert sorted([*chosen.rows, *chosen.train_rows]) == list(range(100))
 

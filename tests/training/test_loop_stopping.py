@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from alpkd_pipeline.training import loop as module
-from alpkd_pipeline.training.loop import SIGNALS, Stopping
+from alpkd_pipeline.training.loop import SIGNALS, StopRequest
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _exit(number: int, _frame: object) -> None:
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (15, SystemExit)]
 )
 def test_a_signal_waits_until_it_is_asked_for(number: int, raised: type[BaseException]) -> None:
-    with Stopping() as stop:
+    with StopRequest() as stop:
         assert not stop.asked
         signal.raise_signal(number)
         assert stop.asked
@@ -41,7 +41,7 @@ def test_a_signal_waits_until_it_is_asked_for(number: int, raised: type[BaseExce
 
 
 def test_a_second_signal_stops_at_once() -> None:
-    with Stopping():
+    with StopRequest():
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(SystemExit) as caught:
             signal.raise_signal(signal.SIGINT)
@@ -50,7 +50,7 @@ def test_a_second_signal_stops_at_once() -> None:
 
 def test_a_step_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRACE", 0.05)
-    with Stopping():
+    with StopRequest():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(20)
@@ -58,7 +58,7 @@ def test_a_step_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.Monkey
 
 def test_without_a_signal_nothing_is_left_behind() -> None:
     alarm = signal.getsignal(signal.SIGALRM)
-    with Stopping() as stop:
+    with StopRequest() as stop:
         assert signal.getsignal(signal.SIGTERM) is not _exit
     assert not stop.asked
     assert signal.getsignal(signal.SIGTERM) is _exit
@@ -67,7 +67,7 @@ def test_without_a_signal_nothing_is_left_behind() -> None:
 
 def test_a_process_that_ignores_ctrl_c_goes_on_doing_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Stopping() as stop:
+    with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
         assert not stop.asked
 
@@ -76,7 +76,7 @@ def test_other_threads_leave_signals_alone() -> None:
     seen = []
 
     def train() -> None:
-        with Stopping() as stop:
+        with StopRequest() as stop:
             seen.append((stop.asked, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=train)

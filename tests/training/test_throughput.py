@@ -19,14 +19,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_examples_tokens_padding_and_waiting(clock: list[float]) -> None:
     rows = random_rows(3, lengths=(4, 7, 3))
-    pace, other = Throughput(), Throughput()
-    with waiting(pace, other):
+    throughput, other = Throughput(), Throughput()
+    with waiting(throughput, other):
         clock[0] += 0.5
-    pace.add(collate(rows, np.arange(3), pad_id=0))  # 14 tokens in 21 places
-    pace.add(collate(rows, np.array([1]), pad_id=0))  # 7 in 7
+    throughput.add(collate(rows, np.arange(3), pad_id=0))  # 14 tokens in 21 places
+    throughput.add(collate(rows, np.array([1]), pad_id=0))  # 7 in 7
     clock[0] += 1.5
-    assert pace.speed() == {"examples_per_second": 2.0, "data_percent": 25.0}
-    assert pace.of_epoch() == {
+    assert throughput.speed() == {"examples_per_second": 2.0, "data_percent": 25.0}
+    assert throughput.of_epoch() == {
         "seconds": 2.0,
         "examples_per_second": 2.0,
         "data_percent": 25.0,
@@ -37,7 +37,7 @@ def test_examples_tokens_padding_and_waiting(clock: list[float]) -> None:
 
 
 def test_an_evaluation_is_no_training(clock: list[float]) -> None:
-    pace = Throughput()
+    throughput = Throughput()
     clock[0] += 5.0
-    pace.skip(3.0)
-    assert pace.seconds == 2.0
+    throughput.skip(3.0)
+    assert throughput.seconds == 2.0

@@ -201,7 +201,7 @@ def test_parts_with_unlike_shares_of_labels_are_one_batch(
     optimiser = torch.optim.SGD(learner.parameters, lr=0.0)
     limit = MicrobatchSize(rows, "training")
     update = Update(learner, world.train, optimiser, 1e9, limit, WITH_LABEL)
-    progress = SimpleNamespace(paces=(), steps=1)
+    progress = SimpleNamespace(throughputs=(), steps=1)
     heard = update._gradients(np.array_split(np.arange(11), batches), progress)  # type: ignore[arg-type]
 
     found = [weight.grad.clone() for weight in learner.parameters if weight.grad is not None]

@@ -193,7 +193,7 @@ def fresh_model(
         return kind(copy.deepcopy(config)).train(False)
 
 
-def adopt_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:
+def set_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:
     """Make a classifier from elsewhere speak of a task, in place: outputs, names, problem type.
 
     Output i becomes what output `order[i]` was, as `teacher_checks.label_order` says.

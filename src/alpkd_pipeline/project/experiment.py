@@ -40,7 +40,7 @@ NO_RESULT = (
     "alpkd_pipeline.constraints",
     "alpkd_pipeline.training.devices.freed_memory_kept",
     "alpkd_pipeline.training.first_step",
-    "alpkd_pipeline.training.loop.Stopping",
+    "alpkd_pipeline.training.loop.StopRequest",
     "alpkd_pipeline.training.throughput",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",

@@ -20,7 +20,7 @@ from alpkd_pipeline.coordinates import PLACES, absent, matches, parse_only, said
 from alpkd_pipeline.errors import UserError, as_typed
 from alpkd_pipeline.reporting.claim.read import claims_below, unpacked
 from alpkd_pipeline.reporting.claim.verify import CLAIM
-from alpkd_pipeline.reporting.frame import REGULAR, generation, run_frame
+from alpkd_pipeline.reporting.frame import REGULAR, run_frame, run_type
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.store import RunRecord, check_results, finished_runs
@@ -93,7 +93,7 @@ class Evidence:
     @property
     def left_out(self) -> dict[str, int]:
         """How many finished students of other generations there are, by generation."""
-        counts = Counter(generation(record) for record in self.students.values())
+        counts = Counter(run_type(record) for record in self.students.values())
         return {name: counts[name] for name in sorted(counts) if name != REGULAR}
 
     @property
@@ -137,7 +137,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     searches = sorted(known.values(), key=lambda one: (str(one.get("started")), str(one["id"])))
     scored = _with_versions([record for record in students if record.scores])
     # Trials that were chosen on held-out rows need no dev scores.
-    unscored = sum(not record.scores and generation(record) == REGULAR for record in students)
+    unscored = sum(not record.scores and run_type(record) == REGULAR for record in students)
     if unscored:
         log.warning(
             "%d finished students have no dev scores and are left out; `%s` makes them",
@@ -197,7 +197,7 @@ def _as_experiment(record: RunRecord) -> RunRecord:
     """A trial of a search whose key a sweep lists too: the same student, asked for as an
     experiment.
     """
-    if generation(record) != "trial":
+    if run_type(record) != "trial":
         return record
     identity = {**record.run["identity"], "generation": REGULAR}
     return record.but(run={**record.run, "identity": identity})

@@ -28,7 +28,7 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
 
     Returns:
         report.html (to read), comparison.md (the same in short), comparison.json (all of it),
-        students.csv (each run, trials and reruns too, told apart by the column `generation`),
+        students.csv (each run, trials and reruns too, told apart by the column `run_type`),
         groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)

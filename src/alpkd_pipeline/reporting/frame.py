@@ -124,7 +124,7 @@ def run_frame(
     """One row for each of these students, which all have scores; teachers are given by their keys,
     searches with the oldest first.
 
-    Columns: `BEFORE_SCORES`, `score` (the deciding one, on the first dev split), each dev score as
+    Columns: `BEFORE_SCORES`, `score` (the primary one, on the first dev split), each dev score as
     `<split>.<metric>`, `AFTER_SCORES`, what `tables.measures` reads of runs, `AFTER_MEASURES`.
     `group` is shared by runs that differ in nothing but the seed; `differs` says what tells a group
     from others of the same method and depth; `path` is relative to the store. `tuned`: the rows on
@@ -177,14 +177,14 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         "teacher_parameters": _parameters(teacher) if teacher else None,
         **{name: tell(record) for name, tell in told_by_runs().items()},
         "selection": record.metrics.get("selection"),
-        "generation": generation(record),
+        "generation": run_type(record),
         "key": record.key,
         "name": record.run["name"],
         "path": record.path.relative_to(store).as_posix(),
     }
 
 
-def generation(record: RunRecord) -> str:
+def run_type(record: RunRecord) -> str:
     """What a run was made as: `experiment`, `trial` or `rerun`."""
     return str(record.run["identity"].get("generation", REGULAR))
 

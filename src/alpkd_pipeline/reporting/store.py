@@ -46,7 +46,7 @@ READ = {
 class RunRecord(RunFolder):
     """What a finished training and its evaluation left behind."""
 
-    # dev scores as `<split>.<metric>` -> value, the deciding one first; empty when the run was
+    # dev scores as `<split>.<metric>` -> value, the primary one first; empty when the run was
     # neither evaluated nor measured on dev while it trained
     scores: Mapping[str, float]
     # what each latency.json of the run says, the newest first

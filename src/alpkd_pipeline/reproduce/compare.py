@@ -22,7 +22,7 @@ UNREADABLE = (DamagedError, OSError, ValueError, KeyError, TypeError, AttributeE
 """What reading a file raises that is damaged, or that another version wrote otherwise."""
 
 Pairs = Mapping[str, tuple[float | None, float | None]]
-"""`<split>.<metric>` -> the original's score and the rerun's, the deciding one first."""
+"""`<split>.<metric>` -> the original's score and the rerun's, the primary one first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,7 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     return found
 
 
-class Green(NamedTuple):
+class GreenComparison(NamedTuple):
     """A comparison to repeat, its students that were asked for, and why newer ones are not."""
 
     folder: Path
@@ -211,7 +211,7 @@ class Green(NamedTuple):
     passed_over: Sequence[str]
 
 
-def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
+def latest_green(store: Path, where: Mapping[str, Any]) -> GreenComparison:
     """The newest green comparison that has experiments of the wanted kind, `where` as for
     `matches`.
 
@@ -223,7 +223,7 @@ def latest_green(store: Path, where: Mapping[str, Any]) -> Green:
     for comparison in newest_first(finished_below(store / COMPARISONS)):
         try:
             runs = _green_runs(comparison, store, where, verdicts)
-            return Green(comparison.path, comparison.key, runs, passed_over)
+            return GreenComparison(comparison.path, comparison.key, runs, passed_over)
         except UserError as error:
             passed_over.append(f"comparison {comparison.path.name} is passed over: {error}")
     none = f"no comparison in {store / COMPARISONS}: `kedro run --pipeline=compare` makes one"

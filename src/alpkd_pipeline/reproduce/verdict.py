@@ -69,7 +69,7 @@ def band_of(then: StoredRun, now: StoredRun) -> Band | None:
 
 
 def seed_scores(original: StoredRun) -> list[float]:
-    """The deciding scores of all runs of the store that differ from one in nothing but the seed,
+    """The primary scores of all runs of the store that differ from one in nothing but the seed,
     one for each seed, the original's own among them."""
     from alpkd_pipeline.reporting.grouping import facts_but_seed, group_id, teacher_facts
     from alpkd_pipeline.reporting.store import finished_runs

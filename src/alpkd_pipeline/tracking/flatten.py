@@ -36,7 +36,7 @@ def training_id(key: str, first_event: Mapping[str, Any]) -> str:
 
 
 def selection_name(run: Mapping[str, Any]) -> str:
-    """What the selecting rows of this training are called, `dev` or `holdout`."""
+    """What the validation rows of this training are called, `dev` or `holdout`."""
     block = run["params"]["teacher"] if run["stage"] == "teacher" else run["params"]
     return str(block.get("training", {}).get("selection", "dev"))
 

@@ -208,10 +208,10 @@ class MlflowStore:
         """Give a run its final status: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(run_id, status, end_time=at_ms)
 
-    def end_abandoned(self, key: str, generation: str | None, at_ms: int) -> None:
+    def end_abandoned(self, key: str, run_type: str | None, at_ms: int) -> None:
         """Mark RUNNING runs of a key as KILLED: their folder is gone, nobody goes on with them."""
         for run in self._runs(f"tags.key = '{key}' and {RUNNING}"):
-            if run.data.tags.get("generation") == generation:
+            if run.data.tags.get("generation") == run_type:
                 self.end(str(run.info.run_id), "KILLED", at_ms)
 
     def running(self, stages: Iterable[str]) -> dict[str, tuple[str, int]]:

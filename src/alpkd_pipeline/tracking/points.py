@@ -54,7 +54,7 @@ def time_ms(event: Mapping[str, Any]) -> int:
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
     """The points of one event log line; lines other than `step` and `eval` have none.
 
-    What stands before a `/`, such as what the selecting rows are called, is a section of charts.
+    What stands before a `/`, such as what the validation rows are called, is a section of charts.
     """
     if event["event"] == "eval":
         attention = event.get("attention") or {}
@@ -180,7 +180,7 @@ class Scored:
     """The scores of a saved model."""
 
     key: str  # of the scores, and of the evaluation that `own` is from
-    # split -> metric -> score, splits with known labels only, the deciding one first
+    # split -> metric -> score, splits with known labels only, the primary one first
     splits: Mapping[str, Mapping[str, float]]
     # the same of the user's own metrics, of these splits
     own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -111,8 +111,8 @@ class Selection:
 
     train: EncodedSplit
     train_rows: np.ndarray  # its rows to train on
-    split: str  # the name of the selecting split: `dev`, or `train` for a holdout
-    selecting: EncodedSplit
+    split: str  # the name of the validation split: `dev`, or `train` for a holdout
+    validation: EncodedSplit
     rows: np.ndarray  # its rows that select
     name: str  # what the scores are called: `dev` or `holdout`
     # (N,) bool, the train split's rows with a label; None where all that train have one

@@ -15,7 +15,7 @@ from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
 from alpkd_pipeline.training.memory import memory_faults
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student
-from alpkd_pipeline.training.teacher import adopt_table, adopt_teacher, train_teacher
+from alpkd_pipeline.training.teacher import bring_table, bring_teacher, train_teacher
 
 
 def run_stage(folder: Path) -> Path:
@@ -26,9 +26,9 @@ def run_stage(folder: Path) -> Path:
             nothing; the memory or the disk is too small.
     """
     run = read_config(folder)
-    teach = adopt_teacher if run.teacher.finetuned else train_teacher
+    teach = bring_teacher if run.teacher.finetuned else train_teacher
     makers: dict[str, Callable[[RunConfig], None]] = {
-        "teacher": adopt_table if run.teacher.is_table else teach,
+        "teacher": bring_table if run.teacher.is_table else teach,
         "signals": lambda run: record_signals(run, run.folder),
         "student": train_student,
     }

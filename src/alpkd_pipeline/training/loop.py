@@ -27,7 +27,7 @@ GRACE = 12.0
 """Seconds that a step may take to end; then the process stops where it is. A sweep waits longer."""
 
 
-class Stopping:
+class StopRequest:
     """A context that remembers a signal until the training has saved; a second stops at once."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Stopping:
         """Whether the training is to stop."""
         return self._asked is not None
 
-    def __enter__(self) -> Stopping:
+    def __enter__(self) -> StopRequest:
         # Only a process's main thread may take over signals; elsewhere nothing changes.
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
@@ -125,7 +125,7 @@ def fit(
             stop.stop()
 
     model.train()
-    with progress.bar(run.name), Stopping() as stop:
+    with progress.bar(run.name), StopRequest() as stop:
         for epoch in range(progress.counts.begin_at[0], settings.epochs):
             learner.begin_epoch(epoch)
             batches = epoch_batches(

@@ -127,7 +127,7 @@ class Progress:
         return self.counts.steps
 
     @property
-    def paces(self) -> tuple[Throughput, Throughput]:
+    def throughputs(self) -> tuple[Throughput, Throughput]:
         """What counts the batches: since the last line, and of this epoch."""
         return self._since_line, self._this_epoch
 
@@ -166,8 +166,8 @@ class Progress:
         self.counts.batches += 1
         for part in parts:
             self.counts.examples += len(part.rows)
-            for pace in self.paces:
-                pace.add(part)
+            for throughput in self.throughputs:
+                throughput.add(part)
 
     def log_step(self, norm: Tensor, epoch: int) -> None:
         """Count a step; write the mean losses since the last line where one is due."""
@@ -232,8 +232,8 @@ class Progress:
             counts.without_gain += 1
         spent = time.perf_counter() - started
         counts.evaluation_seconds += spent
-        for pace in self.paces:
-            pace.skip(spent)
+        for throughput in self.throughputs:
+            throughput.skip(spent)
         self._bar.set_postfix_str(f"{self._score_name} {found.primary:.4f}")
 
     def end_epoch(self, epoch: int) -> str:

@@ -49,12 +49,12 @@ log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 
 Observer = Callable[[list[BatchOutput]], dict[str, Any]]
-"""Looks at the student's pooled layers on the selecting rows; adds details to the evaluation."""
+"""Looks at the student's pooled layers on the validation rows; adds details to the evaluation."""
 
 
 @dataclass(slots=True)
 class Scorer:
-    """Scores a model in training on the selecting rows, and writes it down when it is the best.
+    """Scores a model in training on the validation rows, and writes it down when it is the best.
 
     `seen` are the rows of its embedding that the model was cut to.
     """
@@ -69,7 +69,7 @@ class Scorer:
 
     def evaluate(self) -> Evaluation:
         """The scores of the model as it is now."""
-        task, split, rows = self.run.task, self.chosen.selecting, self.chosen.rows
+        task, split, rows = self.run.task, self.chosen.validation, self.chosen.rows
         pooling, layers = self.run.pooling, self.observer is not None
         outputs = list(
             iterate_outputs(
@@ -87,7 +87,7 @@ class Scorer:
 
         def write(folder: Path) -> None:
             model, chosen = self.loaded.model, self.chosen
-            name, split, rows = chosen.name, chosen.selecting, chosen.rows
+            name, split, rows = chosen.name, chosen.validation, chosen.rows
             with whole_embedding(model, self.seen, left):
                 save_classifier(model, self.loaded.tokenizer, folder, split.max_length)
             write_predictions(folder, self.run.task, name, split, rows, self._logits)
@@ -115,13 +115,13 @@ def train_and_write(
 ) -> None:
     """Train a model and write all of its run folder but the manifest.
 
-    An observer sees the layers of the selecting rows at each evaluation.
+    An observer sees the layers of the validation rows at each evaluation.
     """
     asked, loaded, model = run.training, learner.loaded, learner.loaded.model
     if asked.freeze_embeddings:
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
-    seen = keep_seen_rows(model, seen_tokens((chosen.train, chosen.selecting), loaded.pad_id))
+    seen = keep_seen_rows(model, seen_tokens((chosen.train, chosen.validation), loaded.pad_id))
     attention = {"attention": str(model.config._attn_implementation)}
     environ = environment(loaded.accelerator.hardware) | attention
     go_on = latest(run.folder)

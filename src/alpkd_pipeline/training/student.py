@@ -156,7 +156,7 @@ def train_student(run: RunConfig) -> None:
         )
         observer = None
         if method.setup.spec.attention:
-            observer = attention_observer(method, source(chosen.split), chosen.selecting, student)
+            observer = attention_observer(method, source(chosen.split), chosen.validation, student)
         train_and_write(run, learner, chosen, observer)
 
 

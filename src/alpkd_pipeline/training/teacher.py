@@ -7,11 +7,11 @@ import logging
 import numpy as np
 
 from alpkd_pipeline.models.encoder import (
-    adopt_task,
     load_classifier,
     load_finetuned,
     load_tokenizer,
     save_classifier,
+    set_task,
 )
 from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import shape_of
@@ -40,7 +40,7 @@ from alpkd_pipeline.training.run_config import RunConfig
 log = logging.getLogger(__name__)
 
 
-def adopt_teacher(run: RunConfig) -> None:
+def bring_teacher(run: RunConfig) -> None:
     """Check the classifier in `inputs.model` and write it as this task's teacher.
 
     Refused is one without a head for the task, with labels in another order, with another model's
@@ -57,13 +57,13 @@ def adopt_teacher(run: RunConfig) -> None:
     if order != tuple(range(task.num_labels)):
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
     model = load_finetuned(source)
-    adopt_task(model, task, order)
+    set_task(model, task, order)
     with training_hardware(run.training) as accelerator:
         model.to(accelerator.device)
         _check_and_write(run, LoadedModel(source, model, tokenizer, accelerator), named)
 
 
-def adopt_table(run: RunConfig) -> None:
+def bring_table(run: RunConfig) -> None:
     """Check what a table says on dev and write it as this task's teacher.
 
     The encoder in `inputs.model` lies beside it as it is, with a new head: students begin as it.

@@ -75,12 +75,12 @@ class Throughput:
 
 
 @contextmanager
-def waiting(*paces: Throughput) -> Iterator[None]:
+def waiting(*throughputs: Throughput) -> Iterator[None]:
     """Count the time of a block as waiting for data."""
     started = time.perf_counter()
     yield
-    for pace in paces:
-        pace.data_seconds += time.perf_counter() - started
+    for throughput in throughputs:
+        throughput.data_seconds += time.perf_counter() - started
 
 
 class SystemMetrics:

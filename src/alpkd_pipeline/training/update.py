@@ -89,7 +89,7 @@ class Update:
         for members in group:
             said: list[tuple[LossTerms, Batch]] = []
             for part in self.limit.parts(members):
-                with waiting(*progress.paces):
+                with waiting(*progress.throughputs):
                     batch = self.learner.loaded.batch(self.train, part)
                 terms = self.learner.step(batch)
                 if known is not None and rate:

@@ -88,7 +88,7 @@ def test_a_failed_trial_does_not_stop_the_search(searches: Any) -> None:
     (failed,) = found[1].study.failed()
     assert failed.user_attrs["error"] == "loss became nan"
     assert dict(told)["demo kd 2L trial 1"] is None
-    assert found[1].study.settled == 3
+    assert found[1].study.finished == 3
     again = PretendingEngine()
     assert run(searches(), again)[0]
     assert again.jobs == []
@@ -98,16 +98,16 @@ def test_a_failed_trial_does_not_stop_the_search(searches: Any) -> None:
 def test_only_what_diverged_uses_up_the_budget(searches: Any, broken: str) -> None:
     found = searches(methods=["kd"])
     assert run(found, PretendingEngine(broken=[broken]))[0]
-    assert found[0].study.settled < 3
+    assert found[0].study.finished < 3
     found = searches(methods=["kd"])
     run(found, PretendingEngine())
-    assert (found[0].study.settled, len(found[0].study.trials())) == (3, 3)
+    assert (found[0].study.finished, len(found[0].study.trials())) == (3, 3)
 
 
 def test_a_seed_that_diverged_does_not_excuse_one_that_broke(searches: Any) -> None:
     found = searches(methods=["kd"], trials=1, seeds=[0, 1])
     run(found, PretendingEngine(failing=["trial 0 s0"], broken=["trial 0 s1"]))
-    assert found[0].study.settled == 0
+    assert found[0].study.finished == 0
 
 
 def test_a_score_that_is_not_a_number_is_a_failed_trial(searches: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_score_that_is_not_a_number_is_a_failed_trial(searches: Any) -> None:
     assert ended
     assert told == [("demo kd 2L trial 0", None)]
     assert found[0].study.failed()[0].user_attrs["error"] == "its score is nan"
-    assert found[0].study.settled == 1
+    assert found[0].study.finished == 1
 
 
 def test_ctrl_c_at_the_end_of_a_round_stops_the_search(searches: Any) -> None:

@@ -150,7 +150,7 @@ def test_a_point_that_diverged_uses_up_its_trial_for_good(make: Make, sampler: S
     study.tell_failed(first.number, {"error": "loss became nan"}, used_up=True)
     finish(study, others)
     again = make(SPACE, sampler)
-    assert (again.ask(), again.settled, len(again.trials())) == ([], 4, 3)
+    assert (again.ask(), again.finished, len(again.trials())) == ([], 4, 3)
     larger = make(SPACE, sampler, 9)
     assert first.point not in [asked.point for asked in larger.ask()]
 

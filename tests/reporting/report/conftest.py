@@ -57,7 +57,7 @@ def full_study(store: Any) -> None:
         if "-s0-" in folder.name:
             with_geometry(store, folder)
             store.latency(folder, 4.0)
-    store.student(7, 0.99, generation="trial")
+    store.student(7, 0.99, run_type="trial")
     search(store.root, "tune-1", {"training.lr": 0.0004}, selection="dev")
     sweep(store.root, "grid-1", [])
 

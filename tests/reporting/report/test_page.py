@@ -141,7 +141,7 @@ def test_an_empty_store_has_a_page_that_says_so(store):
 
 
 def test_a_store_of_trials_alone_is_empty_and_says_what_it_left_out(store):
-    store.student(0, generation="trial")
+    store.student(0, run_type="trial")
     page = page_of(store.root)
     assert sections(page) == ["compared"]
     assert "1 trial: counted here and shown nowhere" in page.text

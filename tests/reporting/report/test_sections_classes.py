@@ -139,7 +139,7 @@ def test_a_run_that_predictions_one_class_is_marked_wherever_its_score_stands(st
 def test_where_no_predictions_were_kept_it_is_not_known_who_collapsed(store, tmp_path):
     first, *_ = study(store, tasks=["mrpc"], methods=["kd"], seeds=2)
     kept(store, first, RIGHT)
-    store.student(7, generation="trial")
+    store.student(7, run_type="trial")
     page = page_of(store.root)
     assert "†" not in page.text
     files = {

@@ -24,7 +24,7 @@ from alpkd_pipeline.experiments.tuning.plan import (
 )
 from alpkd_pipeline.experiments.tuning.search import Running, Search, held, run_search
 from alpkd_pipeline.experiments.tuning.spec import Point, TuneSpec, check_not_searched, size
-from alpkd_pipeline.experiments.tuning.study import Study, open_storage, settled_trials
+from alpkd_pipeline.experiments.tuning.study import Study, finished_trials, open_storage
 from alpkd_pipeline.project.check import Conf
 from alpkd_pipeline.project.parameters import coordinate_params, study_title
 from alpkd_pipeline.project.presets import COORDINATES, Preset, preset_path, write_presets
@@ -64,7 +64,7 @@ class Tuning(Campaign):
 
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterator[str]:
         if dry_run:
-            tried = [min(settled_trials(self._database, s.name), s.budget) for s in self.studies]
+            tried = [min(finished_trials(self._database, s.name), s.budget) for s in self.studies]
             yield from plan_lines(self.studies, tried, len(self.spec.seeds))
             yield estimate_line(self.studies, tried, slots)
 
@@ -92,7 +92,7 @@ class Tuning(Campaign):
 
     @property
     def _settled(self) -> int:
-        return sum(search.study.settled for search in self._searches)
+        return sum(search.study.finished for search in self._searches)
 
     @property
     def _complete(self) -> bool:
@@ -111,7 +111,7 @@ class Tuning(Campaign):
         """Write them; what to say about it."""
         changes = []
         for search in self._searches:
-            best, tried = search.study.best(), plural(search.study.settled, "trial")
+            best, tried = search.study.best(), plural(search.study.finished, "trial")
             if best is not None and best.params:
                 found = f"best of {tried}, {self.spec.selection} {best.value:.4f}"
                 by = f"{self.name}: {found}, {now()[:10]}"

@@ -50,7 +50,7 @@ def open_storage(path: Path) -> optuna.storages.BaseStorage:
         )
 
 
-def settled_trials(path: Path, name: str) -> int:
+def finished_trials(path: Path, name: str) -> int:
     """How many trials of a study need not run again; makes neither the database nor the study."""
     if not path.exists():
         return 0
@@ -58,7 +58,7 @@ def settled_trials(path: Path, name: str) -> int:
         study = optuna.load_study(study_name=name, storage=open_storage(path))
     except KeyError:  # nothing was asked for yet
         return 0
-    return sum(map(_is_settled, study.get_trials(deepcopy=False)))
+    return sum(map(_is_finished, study.get_trials(deepcopy=False)))
 
 
 class Study:
@@ -135,7 +135,7 @@ class Study:
             self._failed_now.add(number)
 
     @property
-    def settled(self) -> int:
+    def finished(self) -> int:
         """How much of the budget is used up."""
         return len(self._settled())
 
@@ -159,7 +159,7 @@ class Study:
         return max(self.trials(), key=lambda t: turn * (t.value or 0.0), default=None)
 
     def _settled(self) -> list[FrozenTrial]:
-        return list(filter(_is_settled, self._all()))[: self.budget]
+        return list(filter(_is_finished, self._all()))[: self.budget]
 
     def _taken_up(self) -> list[Asked]:
         """Trials that were asked for and never told; whoever asked for them is gone."""
@@ -199,5 +199,5 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 
-def _is_settled(trial: FrozenTrial) -> bool:
+def _is_finished(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE or bool(trial.user_attrs.get(USED_UP))

@@ -171,7 +171,7 @@ def attention(sources: Sources) -> Iterator[Block]:
     if plates := _plates(sources, "attention", _attention):
         yield (
             "Mean weights of each student layer (rows) over the teacher's layers (columns) on the"
-            " selecting rows, averaged over seeds. The largest weight of a row is written out; a"
+            " validation rows, averaged over seeds. The largest weight of a row is written out; a"
             " dot is a layer that the row may not look at. Beside each row stands its entropy as a"
             " share of the largest possible one, ln|A(j)|: 0 % copies one teacher layer for each"
             " example, 100 % is a plain average."

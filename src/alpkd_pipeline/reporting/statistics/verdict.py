@@ -31,11 +31,11 @@ BASELINES = ("no_kd", "kd", "pkd")
 _OF_ARM = ("task", "layers", "metric", "method", "arm", "label")
 _BASELINE = ("baseline", "baseline_arm", "baseline_label")
 _PAIRED = ("difference", "std", "low", "high", "p", "effect")
-_DECIDING = ("t", "df", "error", "p_corrected", "p_equal")
+_PRIMARY = ("t", "df", "error", "p_corrected", "p_equal")
 _NEW = ("error_new_texts", "p_new_texts", "p_equal_new_texts")
 SEEN = ("detectable", "detectable_family", "detectable_low", "detectable_high")
 """What `power.add_detectable` finds."""
-REAL = (*_PAIRED, *_DECIDING, *_NEW, "margin", *SEEN)
+REAL = (*_PAIRED, *_PRIMARY, *_NEW, "margin", *SEEN)
 _SAID = ("kind", "verdict", "new_texts", "spread", "family_size", "note", "runs", "baseline_runs")
 COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_SAID)
 

@@ -78,7 +78,7 @@ def means_table(sources: Sources, task: str) -> Table:
     """The means by all metrics: a row for each arm of one task, over all its seeds."""
     runs = timed_alike(sources.experiments[sources.experiments["task"] == task])
     scores = [name for name in score_columns(runs) if runs[name].notna().any()]
-    # Every score as the deciding one is: a seed counts once, whatever the number of its teachers.
+    # Every score as the primary one is: a seed counts once, whatever the number of its teachers.
     by_seed = runs.groupby(["arm", "seed"])[scores].mean().groupby("arm")
     means, deviations = by_seed.mean(), by_seed.std()
     sizes, taught = measured(runs), teacher_means(runs)
