@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.reporting.cell_frames import frame, main_lines_of, run, seeds
+from tests.reporting.experiment_frames import frame, main_lines_of, run, seeds
 
 from alpkd_pipeline.reporting.render import text as render
 from alpkd_pipeline.reporting.render.text import escape

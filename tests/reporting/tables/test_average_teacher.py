@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.reporting.cell_frames import frame, run, seeds
+from tests.reporting.experiment_frames import frame, run, seeds
 
 from alpkd_pipeline.reporting.tables.average import percent, teacher_lines, teacher_means
 

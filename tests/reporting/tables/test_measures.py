@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from tests.reporting.cell_frames import frame, run
+from tests.reporting.experiment_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import gather
 from alpkd_pipeline.reporting.comparison import write_comparison

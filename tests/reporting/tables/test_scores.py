@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.reporting.cell_frames import frame, main_lines_of, main_long_of, run, seeds
+from tests.reporting.experiment_frames import frame, main_lines_of, main_long_of, run, seeds
 
 from alpkd_pipeline.reporting.tables.measures import measures
 from alpkd_pipeline.reporting.tables.scores import BEFORE_MEASURES, score_tables
