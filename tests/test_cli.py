@@ -73,7 +73,7 @@ def test_the_package_runs_like_kedro_run() -> None:
     assert "--only-missing-outputs" not in done.stdout
 
 
-def test_the_package_predictions_mistakes_in_one_line() -> None:
+def test_the_package_answers_mistakes_in_one_line() -> None:
     done = python("-m", "alpkd_pipeline", "--pipelines=distil")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

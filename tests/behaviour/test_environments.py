@@ -129,7 +129,7 @@ def test_the_papers_setup_runs_from_a_hub_cache(kedro, hub: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("missing", ["models", "datasets"])
-def test_without_network_the_hub_predictions_in_one_line(
+def test_without_network_the_hub_answers_in_one_line(
     kedro, hub: Path, tmp_path: Path, missing: str
 ) -> None:
     for folder in hub.glob(f"{missing}--*"):

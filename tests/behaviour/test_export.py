@@ -48,7 +48,7 @@ def test_it_tells_the_gate_the_speeds_and_where_the_model_is(exported: tuple[Dem
 
 
 @pytest.mark.slow
-def test_the_folder_is_sealed_and_predictions_alone(exported: tuple[Demo, str]) -> None:
+def test_the_folder_is_sealed_and_answers_alone(exported: tuple[Demo, str]) -> None:
     demo, _ = exported
     folder = demo.one(EXPORTS)
     verify(folder)

@@ -33,7 +33,7 @@ def test_by_default_as_many_as_the_machine_has_room_for(
     ]
     assert made.engine("local", None).slots == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    made.spec = made.spec.model_copy(update={"cells_per_gpu": 2})
+    made.spec = made.spec.model_copy(update={"experiments_per_gpu": 2})
     engine = made.engine("local", None)
     assert isinstance(engine, LocalEngine)
     assert engine.slots == 4

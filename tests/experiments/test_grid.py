@@ -49,7 +49,7 @@ from alpkd_pipeline.experiments.grid import SweepSpec
         ({"params": {"teacher": {"seed": 2}}}, "give its values in teacher_seeds"),
         ({"params": {"run.store": "x"}}, "'run' is the same for all experiments"),
         ({"measure": "perhaps"}, "'measure' = 'perhaps': should be true or false"),
-        ({"cells_per_gpu": 0}, "'cells_per_gpu' = 0"),
+        ({"experiments_per_gpu": 0}, "'experiments_per_gpu' = 0"),
     ],
 )
 def test_a_mistake_is_one_line(entries: dict[str, Any], told: str) -> None:

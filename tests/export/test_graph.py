@@ -74,7 +74,7 @@ QUICK = ("bert", "modernbert")
         for n in (1, 2, 3)
     ],
 )
-def test_every_family_predictions_as_torch_does(
+def test_every_family_predicts_as_torch_does(
     saved: Callable[[str, int], Path], tmp_path: Path, family: str, labels: int
 ) -> None:
     folder = saved(family, labels)

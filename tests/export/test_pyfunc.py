@@ -175,7 +175,7 @@ def test_csv_is_text_or_refused(model: Any, kind: str) -> None:
         assert post(model, f"{name}\n{value}{more}\n".encode(), "text/csv")[0] == 400
 
 
-def test_a_regression_predictions_a_value(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_regression_predicts_a_value(tiny_model: Path, tmp_path: Path) -> None:
     folder = make_folder(tiny_model, tmp_path / "folder", labels=())
     found = mlflow.pyfunc.load_model(str(packed(folder, tmp_path / "packed"))).predict(
         pd.DataFrame({"text": ["w1"]})

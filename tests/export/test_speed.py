@@ -37,7 +37,7 @@ def test_forms_are_timed_in_turn(world: MakeWorld, tmp_path: Path) -> None:
         assert one["memory_mb"] > 0
 
 
-def test_each_form_predictions_the_same_rows_block_by_block(
+def test_each_form_predicts_the_same_rows_block_by_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, int]] = []

@@ -144,7 +144,9 @@ def test_any_file_in_conf(tmp_path: Path, examples: int) -> None:
 @examples_of
 def test_any_sweep(examples: int) -> None:
     keys = st.sampled_from(["tasks", "methods", "layers", "seeds", "teacher_seeds", "params"])
-    keys |= st.sampled_from(["overrides", "exclude", "measure", "cells_per_gpu", "ray"]) | words
+    keys |= (
+        st.sampled_from(["overrides", "exclude", "measure", "experiments_per_gpu", "ray"]) | words
+    )
     right = {"tasks": ["demo"], "methods": ["kd"], "layers": [2], "seeds": [0]}
 
     def one(changes: dict[str, Any]) -> None:

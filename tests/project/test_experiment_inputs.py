@@ -1,4 +1,4 @@
-"""What parameters name, and what people call it; test_cell.py has the keys."""
+"""What parameters name, and what people call it; test_experiment.py has the keys."""
 
 from __future__ import annotations
 

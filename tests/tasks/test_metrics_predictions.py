@@ -54,7 +54,7 @@ def test_a_tie_goes_to_the_first_class(mood: Task) -> None:
     assert frame["prediction"].tolist() == [0]
 
 
-def test_a_regression_predictions_with_its_number(likeness: Task) -> None:
+def test_a_regression_predicts_with_its_number(likeness: Task) -> None:
     logits = np.array([[2.5], [-0.5]], dtype=np.float32)
     frame = predictions_frame(likeness, np.array([0, 1]), np.array([3.0, 0.5]), logits)
     assert list(frame.columns) == ["idx", "label", "prediction"]

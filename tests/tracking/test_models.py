@@ -126,7 +126,7 @@ def test_only_what_is_served_is_in_it_and_no_path_of_this_machine(
     assert all(line.partition("==")[2] for line in pinned)
 
 
-def test_it_predictions_as_the_folder_and_its_example_is_a_request(
+def test_it_predicts_as_the_folder_and_its_example_is_a_request(
     exported: tuple[Path, Path], settings: TrackingSettings, tmp_path: Path
 ) -> None:
     published(exported, settings)

@@ -78,7 +78,7 @@ def test_layers_are_pooled_without_their_padding(accelerator: Accelerator, pooli
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_model_predictions_without_dropout_and_is_left_in_its_mode(
+def test_the_model_predicts_without_dropout_and_is_left_in_its_mode(
     accelerator: Accelerator, training: bool
 ) -> None:
     model = tiny_bert().train(training)

@@ -44,7 +44,7 @@ class RayEngine:
     the store under the same path.
 
     Args:
-        gpus_per_cell: the share of a GPU that each of them gets, such as 0.25; 0 hides all GPUs.
+        gpus_per_experiment: the share of a GPU for each, such as 0.25; 0 hides all GPUs.
         address: a cluster to join, as `ray.init` takes it; None starts Ray on this machine.
     """
 

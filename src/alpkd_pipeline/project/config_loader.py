@@ -90,6 +90,11 @@ def _one_line() -> Iterator[None]:
         raise ConfigError(str(cause)) from None
 
 
+def _renamed(name: str) -> Any:
+    """What a catalog of an earlier version reads."""
+    raise UserError(f"the catalog reads ${{cell:{name}}}: it is ${{experiment:{name}}} now")
+
+
 class _ConfFiles(LocalFileSystem):
     """The files of conf/, found where the names of folders above it hold `[`, `?` or `*` too."""
 
@@ -136,7 +141,8 @@ class ExperimentConfigLoader(OmegaConfigLoader):
             return super().__getitem__(key)
         values = CatalogValues(self.experiment, lambda: self.preset)
         with _one_line(), RESOLVING:
-            OmegaConf.register_resolver("cell", values, replace=True)
+            OmegaConf.register_resolver("experiment", values, replace=True)
+            OmegaConf.register_resolver("cell", _renamed, replace=True)
             return super().__getitem__(key)
 
     @cached_property

@@ -121,7 +121,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     listed, wanted = experiment_keys(sweeps) | claimed, experiment_keys(chosen) | claimed
     teachers = _first(stores, TEACHERS)
     students = [
-        _as_experiment(record) if key in listed else record
+        _as_regular(record) if key in listed else record
         for key, record in _first(stores, STUDENTS).items()
         if asked.sweep is None or key in wanted
     ]
@@ -193,7 +193,7 @@ def _with_versions(records: list[RunRecord]) -> list[RunRecord]:
     return [r.but(scores={column(r, n): v for n, v in r.scores.items()}) for r in records]
 
 
-def _as_experiment(record: RunRecord) -> RunRecord:
+def _as_regular(record: RunRecord) -> RunRecord:
     """A trial of a search whose key a sweep lists too: the same student, asked for as an
     experiment.
     """

@@ -28,7 +28,7 @@ from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import ResolvedExperiment, Run, RunData
+    from mlflow.entities import Experiment, Run, RunData
 
 CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -278,7 +278,7 @@ def _make_tables(uri: str, artifact_root: Path) -> None:
     SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]
 
 
-def _experiment(client: MlflowClient, settings: TrackingSettings) -> ResolvedExperiment:
+def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
     from mlflow.exceptions import MlflowException
 
     name, root = settings.experiment, settings.artifact_root

@@ -108,7 +108,7 @@ def test_the_counts_of_very_many_classes_are_left_out(store):
     assert len(rows_of(table)) == 2 + 13
 
 
-def test_a_run_that_predictions_one_class_is_marked_wherever_its_score_stands(store, tmp_path):
+def test_a_run_that_predicts_one_class_is_marked_wherever_its_score_stands(store, tmp_path):
     store.teacher()
     for folder in study(store, tasks=["mrpc"], methods=["kd", "alp_kd"], seeds=2):
         same = folder.name.startswith("kd") and "-s1-" in folder.name

@@ -77,7 +77,7 @@ def test_questions_share_half_of_the_level():
     assert row["verdict"] == "worse"
 
 
-def test_a_p_between_the_half_and_the_whole_level_predictions_nothing():
+def test_a_p_between_the_half_and_the_whole_level_answers_nothing():
     (row,) = asked(both(([0.7, 0.7, 0.7, 0.7], [0.72, 0.75, 0.71, 0.74])))
     assert 0.025 < row["p_corrected"] < 0.05
     assert row["verdict"] == "not distinguishable"
@@ -121,6 +121,6 @@ def test_a_task_that_is_left_out_is_named_beside_the_others():
     assert (row["tasks"], row["note"]) == (["mrpc"], "cola: 2 shared seeds, needed: 3")
 
 
-def test_a_look_that_was_not_planned_predictions_nothing():
+def test_a_look_that_was_not_planned_answers_nothing():
     (row,) = asked(both(), looks=(5, 10))
     assert (row["verdict"], row["note"]) == ("nothing can be said", "3 seeds are no planned look")

@@ -81,7 +81,7 @@ def test_what_has_collapsed():
     assert not collapsed([2.0, 2.6, 3.5], [0.0, 2.0, 5.0], "rmse")
 
 
-def test_what_predictions_every_row_alike():
+def test_what_predicts_every_row_alike():
     assert constant_score("accuracy", [0, 1, 1, 1]) == 0.75
     assert constant_score("f1", [0, 1, 1, 1]) == pytest.approx(6 / 7)
     assert constant_score("matthews", [0, 1, 1]) == 0

@@ -237,7 +237,7 @@ def test_without_network_and_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("silent_server")
-def test_a_hub_that_never_predictions(tmp_path: Path) -> None:
+def test_a_hub_that_never_answers(tmp_path: Path) -> None:
     # The fixture's server keeps the connection open for good: without a limit this would hang.
     assert "ReadTimeout" in refusal(SourceSpec("hub"), RTE, tmp_path)
 

@@ -122,7 +122,7 @@ class PlannedStudy:
 
 def search_id(spec: TuneSpec, env: str | None, on_top: Mapping[str, Any]) -> str:
     """The name of a search: the same for the same question, whatever its budget."""
-    budget = ("trials", "cells_per_gpu", "ray")  # how much is searched and where, not what
+    budget = ("trials", "experiments_per_gpu", "ray")  # how much is searched and where, not what
     asked = {name: value for name, value in spec.plain().items() if name not in budget}
     given = {name: value for name, value in on_top.items() if name != "run"}
     return f"tune-{env or 'base'}-{key_of({'spec': asked, 'params': given})[:8]}"
