@@ -13,7 +13,7 @@ ROWS ?= 256
 AUDIT := build/audit
 AUDIT_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 
-.PHONY: help env dev audit distill test test-slow test-browser test-faults test-mutants profile bench lint format mlflow viz docs package clean
+.PHONY: help env dev audit distill test test-slow test-browser test-faults test-mutants profile bench lint format mlflow viz docs docs-site package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ viz: $(DEV_STAMP)  ## show the pipelines in the browser
 docs: $(DEV_STAMP)  ## write docs/methods.md from the docstrings, docs/published.md from the published numbers
 	$(BIN)/python scripts/methods_page.py
 	$(BIN)/python scripts/published_page.py
+
+docs-site: $(DEV_STAMP)  ## the documentation as pages, to be read offline: build/site/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html -c docs/site . build/site
 
 # Not `kedro package`: that archives all that lies in conf/local but YAML files, such as schedule.env.
 package: $(STAMP)  ## the wheel, and what is committed of conf/ as an archive, into dist/

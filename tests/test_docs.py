@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,20 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 def test_readme_is_read_in_five_minutes() -> None:
     text = re.sub(r"```.*?```", "", (PROJECT / "README.md").read_text("utf-8"), flags=re.DOTALL)
     assert len(text.split()) <= 1700
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_reads_offline(tmp_path: Path) -> None:
+    words = ["--quiet", "--fail-on-warning", "--keep-going", "-b", "html", "-c", "docs/site", "."]
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *words, str(tmp_path / "site")],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = [page.read_text("utf-8") for page in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) > 40
+    fetched = re.compile(r"""<(?:script|link|img)[^>]*(?:src|href)=["']https?:""")
+    assert [page[:200] for page in pages if fetched.search(page)] == []
+    assert "soft_loss" in (tmp_path / "site/docs/site/api.html").read_text("utf-8")
