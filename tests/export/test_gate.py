@@ -8,11 +8,12 @@ import pytest
 from tests.export.conftest import NUMBER, PAIRS, THREE
 
 from alpkd_pipeline.export.calibrate import Calibration
-from alpkd_pipeline.export.gate import Bounds, Found, Rows, judge
+from alpkd_pipeline.export.gate import Found, Rows, judge
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.export.settings import ClassBounds, NumberBounds
 from alpkd_pipeline.tasks.task import Task
 
-FP32, INT8 = Bounds(logits=1e-4, changed=0), Bounds(changed=2, loss=1)
+FP32, INT8 = ClassBounds(logits=1e-4, changed=0), ClassBounds(changed=2, loss=1)
 
 
 def rows(task: Task, count: int, seed: int = 0) -> Rows:
@@ -125,7 +126,7 @@ def test_nothing_that_is_no_number_passes() -> None:
 
 def test_a_regression_is_judged_by_its_differences() -> None:
     made, how = rows(NUMBER, 400), Calibration()
-    bounds = Bounds(largest=0.5, mean=0.1, pearson=0.99, loss=1)
+    bounds = NumberBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1)
     draw = np.random.default_rng(4)
     noise = draw.normal(0, 1, made.logits.shape).astype(np.float32)
     spread = float(made.logits.std())
@@ -142,16 +143,16 @@ def test_a_regression_whose_answer_is_not_what_was_computed_fails() -> None:
     made, how = rows(NUMBER, 50), Calibration()
     logits, predictions = said(made, made.logits, how)
     predictions[0] = replace(predictions[0], score=predictions[0].score + 0.01)
-    assert judge("fp32", made, (logits, predictions), how, Bounds(logits=1e-4)).outcome == "fails"
+    found = judge("fp32", made, (logits, predictions), how, NumberBounds(logits=1e-4))
+    assert found.outcome == "fails"
 
 
 def test_the_loss_of_an_error_is_in_percent_of_it() -> None:
     task = replace(NUMBER, metrics=("rmse",))
     made = rows(task, 400)
     made = replace(made, labels=made.labels + np.random.default_rng(1).normal(0, 1, 400))
-    found = judge(
-        "int8", made, said(made, made.logits * 1.2, Calibration()), Calibration(), Bounds(loss=1)
-    )
+    given = said(made, made.logits * 1.2, Calibration())
+    found = judge("int8", made, given, Calibration(), NumberBounds(loss=1))
     (loss,) = found.found
     assert loss.unit == " %"
     by_hand = 100 * (found.score / found.torch_score - 1)
@@ -160,7 +161,7 @@ def test_the_loss_of_an_error_is_in_percent_of_it() -> None:
 
 def test_what_is_not_asked_is_not_judged() -> None:
     made, how = rows(PAIRS, 100), Calibration()
-    found = judge("int8", made, said(made, flipped(made, 90), how), how, Bounds())
+    found = judge("int8", made, said(made, flipped(made, 90), how), how, ClassBounds())
     assert found.outcome == "passes"
     assert len(found.changed) == 90
     assert found.line().count(",") < 25

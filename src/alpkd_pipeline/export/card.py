@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError, plural
@@ -29,13 +29,9 @@ if TYPE_CHECKING:
 
 CARD, TEMPLATE = "README.md", Path(__file__).with_name("card.md")
 
-HUB_METRICS = {
-    "f1_macro": "f1",
-    "matthews": "matthews_correlation",
-    "pearson": "pearsonr",
-    "spearman": "spearmanr",
-}
-"""The hub's names of metrics, where they are not ours."""
+# The hub's names of metrics, where they are not ours.
+HUB_METRICS = {"f1_macro": "f1", "matthews": "matthews_correlation"}
+HUB_METRICS |= {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
 def write_card(folder: Path) -> None:
@@ -57,15 +53,16 @@ def text(facts: Facts) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     page.filters |= {"points": partial(points, digits=2), "number": number, "names": listed}
-    page.filters |= {"said": _said, "interval": _interval, "seconds": seconds_text}
+    page.filters |= {"interval": _interval, "seconds": seconds_text}
+    page.filters["said"] = lambda value: "not set" if value is None else str(value)
     run, told, teacher = facts.run, facts.told, facts.teacher
     params = run.params
-    asked = params if teacher else params["teacher"]
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
-    beside = teacher if teacher and not run.teacher.is_table else None
-    models = [("this model", facts.model), *([("its teacher", beside)] if beside else [])]
-    who = "teacher" if beside or not teacher else "student"
+    models = [("this model", facts.model, params if teacher else params["teacher"])]
+    if teacher and not run.teacher.is_table:
+        models.append(("its teacher", teacher, params["teacher"]))
+    timed = ("teacher" if teacher is None or models[1:] else "student", "torch")
     return page.from_string(TEMPLATE.read_text("utf-8")).render(
         **told,
         facts=facts,
@@ -76,15 +73,13 @@ def text(facts: Facts) -> str:
         served=told["gate"]["serve"],
         method=get_spec(params["method"]["name"]) if teacher else None,
         trained=bool(teacher) or not params["teacher"]["finetuned"],
-        trainings=[{"seed": one["seed"], **one["training"]} for one in (params, params["teacher"])]
-        if beside
-        else [{"seed": asked["seed"], **asked["training"]}],
+        trainings=[{"seed": one["seed"], **one["training"]} for *_, one in models],
         table=run.teacher.is_table and bool(teacher),
-        models=[(name, one, shape_of(one.json("config.json"))) for name, one in models],
+        models=[(name, one, shape_of(one.json("config.json"))) for name, one, _ in models],
         torch={
             form["precision"]: form["one"]["p50_ms"]
             for form in told["speed"]["forms"]
-            if (form["model"], form["engine"]) == (who, "torch")
+            if (form["model"], form["engine"]) == timed
         },
         data=hub_data(facts),
         language=language(facts),
@@ -103,10 +98,6 @@ def text(facts: Facts) -> str:
     )
 
 
-def _said(value: Any) -> str:
-    return "not set" if value is None else str(value)
-
-
 def _interval(ends: tuple[float | None, float | None] | None, metric: str) -> str:
     if ends is None or ends[0] is None:
         return MISSING
@@ -114,8 +105,8 @@ def _interval(ends: tuple[float | None, float | None] | None, metric: str) -> st
 
 
 def metadata(facts: Facts) -> ModelCardData:
-    """What stands above the text. A name that is no id of the hub is not given as one, and a
-    language or a licence that nobody stated is left out.
+    """What stands above the text, without names that are no ids of the hub, and without a language
+    or a licence that nobody stated.
 
     Raises:
         UserError: a number is not finite; YAML would write it as `.nan`, which nobody reads.
@@ -125,16 +116,13 @@ def metadata(facts: Facts) -> ModelCardData:
     run, params, served = facts.run, facts.run.params, facts.told["gate"]["serve"]
     task, data = run.task, hub_data(facts)
     glue = data and data.dataset == HUB_DATASET
-    where: dict[str, Any] = {
-        "task_type": "text-classification",
-        "dataset_type": data.dataset if data else "local",
-        "dataset_name": task.name,
-        "dataset_config": data.config if data else None,
-        "dataset_revision": data.revision if data else None,
-    }
     results = [
         EvalResult(
-            **where,
+            task_type="text-classification",
+            dataset_type=data.dataset if data else "local",
+            dataset_name=task.name,
+            dataset_config=data.config if data else None,
+            dataset_revision=data.revision if data else None,
             # Another data set may have no dev split, and ours is a part of its train split then.
             dataset_split=data.splits[score.split] if data and glue else score.split,
             metric_type=HUB_METRICS.get(score.metric, score.metric),
@@ -148,7 +136,7 @@ def metadata(facts: Facts) -> ModelCardData:
     for one in results:
         if not math.isfinite(one.metric_value):
             raise UserError(
-                f"{run.folder / 'README.md'}: {one.metric_name} on {one.dataset_split} is"
+                f"{run.folder / CARD}: {one.metric_name} on {one.dataset_split} is"
                 f" {one.metric_value}, and a card without its scores says nothing: look at the"
                 " model's training"
             )
@@ -156,6 +144,7 @@ def metadata(facts: Facts) -> ModelCardData:
     tags = [] if method is None else [method.name]
     tags += ["knowledge-distillation"] if method and (method.needs or method.live) else []
     base = facts.bases[0].name if facts.bases[0].revision else None
+    relation = "quantized" if params["teacher"]["finetuned"] else "finetune"
     return ModelCardData(
         model_name=run.name,
         library_name="transformers",
@@ -163,7 +152,8 @@ def metadata(facts: Facts) -> ModelCardData:
         language=language(facts),
         license=licence(facts),
         base_model=base,
-        base_model_relation=_relation(facts) if base else None,
+        # The hub has no word for a student that is a part of another model.
+        base_model_relation=relation if base and not facts.teacher else None,
         datasets=[data.dataset] if data else None,
         metrics=list(dict.fromkeys(HUB_METRICS.get(name, name) for name in task.metrics)),
         tags=[*tags, "onnx", *(["int8"] if "int8" in facts.told["export"]["forms"] else [])],
@@ -173,8 +163,8 @@ def metadata(facts: Facts) -> ModelCardData:
 
 def licence(facts: Facts) -> str | None:
     """What the cards of all models that it comes from say, if all say the same."""
-    said = {base.licence for base in facts.bases}
-    return said.pop() if len(said) == 1 else None
+    licences = {base.licence for base in facts.bases}
+    return licences.pop() if len(licences) == 1 else None
 
 
 def language(facts: Facts) -> str | None:
@@ -190,10 +180,3 @@ def hub_data(facts: Facts) -> HubRef | None:
     if asked["source"] != "hub":
         return None
     return resolve(SourceSpec("hub", **{name: asked[name] for name in fields}), facts.run.task)
-
-
-def _relation(facts: Facts) -> str | None:
-    """What the hub calls it; it has no word for a student that is a part of another model."""
-    if facts.teacher:
-        return None
-    return "quantized" if facts.run.params["teacher"]["finetuned"] else "finetune"

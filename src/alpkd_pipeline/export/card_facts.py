@@ -58,19 +58,15 @@ class Facts:
     teacher: RunRecord | None  # of a student; None: the model is a teacher
     seeds: tuple[int, ...]  # of the finished models that differ in nothing but the seed, with its
     scores: tuple[Score, ...]
-    predictions: tuple[
-        list[float], list[float]
-    ]  # of the served form on all dev rows, and the labels
+    # of the served form on all dev rows, and the labels
+    predictions: tuple[list[float], list[float]]
     bases: tuple[Base, ...]  # first that in which its weights began, then the teacher's
     search: Found | None  # the search that found its numbers
     provenance: Mapping[str, Mapping[str, Any]]  # of the models and of the export, by stage
 
 
 def read_facts(folder: Path) -> Facts:
-    """Read them.
-
-    Args:
-        folder: a published folder, or one that becomes one, in its store.
+    """Read them from a published folder, or one that becomes one, in its store.
 
     Raises:
         UserError: a folder that it was made from is not in the store, or is damaged.
@@ -79,11 +75,11 @@ def read_facts(folder: Path) -> Facts:
     of_student, keys = run.stage.startswith("student"), made["identity"]["keys"]
     teachers = {found.key: found for found in finished_runs(store, TEACHERS)}
     students = {r.key: r for r in finished_runs(store, STUDENTS)} if of_student else {}
-    model = _of(students, keys["student"], store) if of_student else None
     teacher = _of(teachers, keys["teacher"], store)
-    own = model or teacher
+    model = _of(students, keys["student"], store) if of_student else teacher
     # The facts of a teacher hold the student that it was first trained for, so it stands alone.
-    same = [r for r in students.values() if model and facts_but_seed(r) == facts_but_seed(model)]
+    same = [r for r in students.values() if facts_but_seed(r) == facts_but_seed(model)]
+    own_teacher = teacher if of_student else None
     frame = pd.read_csv(folder / "predictions" / "dev.csv", dtype={"row": str})
     names = ("export", "gate", "speed", "calibration", "config")
     seeds = tuple(sorted(record.run["params"]["seed"] for record in same)) or (run.seed,)
@@ -91,14 +87,14 @@ def read_facts(folder: Path) -> Facts:
         run=run,
         made=made,
         told={name: read_json(folder / f"{name}.json") for name in names},
-        model=own,
-        teacher=teacher if model else None,
+        model=model,
+        teacher=own_teacher,
         seeds=seeds,
-        scores=tuple(_scores(run, frame, own, same, teacher if model else None)),
+        scores=tuple(_scores(run, frame, model, same, own_teacher)),
         predictions=(frame["prediction"].tolist(), frame["label"].tolist()),
-        bases=tuple(_bases(run, own, teacher)),
-        search=study_of(own.run, findings(search_records(store))) if model else None,
-        provenance={own.run["stage"]: own.provenance, "teacher": teacher.provenance}
+        bases=tuple(_bases(run, model, teacher)),
+        search=study_of(model.run, findings(search_records(store))) if of_student else None,
+        provenance={model.run["stage"]: model.provenance, "teacher": teacher.provenance}
         | {run.stage: made["provenance"]},
     )
 
@@ -119,7 +115,7 @@ def _scores(
     same: list[RunRecord],
     teacher: RunRecord | None,
 ) -> list[Score]:
-    task, found = run.task, list[Score]()
+    task, scores = run.task, list[Score]()
     for split in task.dev_splits:
         one = len(task.dev_splits) == 1
         here = frame if one else frame[frame["row"].str.rpartition(" ")[0] == split]
@@ -128,7 +124,7 @@ def _scores(
             name = f"{split}.{metric}"
             over = [record.scores[name] for record in same if name in record.scores]
             first = metric == task.primary_metric and len(labels) > 1
-            found.append(
+            scores.append(
                 Score(
                     split=split,
                     metric=metric,
@@ -140,7 +136,7 @@ def _scores(
                     teacher=teacher.scores.get(name) if teacher else None,
                 )
             )
-    return found
+    return scores
 
 
 def over_rows(metric: str, given: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -158,11 +154,11 @@ def over_rows(metric: str, given: np.ndarray, labels: np.ndarray) -> tuple[float
 def _bases(run: RunConfig, model: RunRecord, teacher: RunRecord) -> list[Base]:
     """The encoder of the teacher; before it that of a student that begins as another's part."""
     asked, student = run.params["teacher"], run.params.get("student") or {}
-    found = [_base(ModelRef(asked["model"], asked["revision"]), teacher, "model")]
+    bases = [_base(ModelRef(asked["model"], asked["revision"]), teacher, "model")]
     if run.stage.startswith("student") and student["init"] == "checkpoint":
         own = ModelRef(student["checkpoint"], student["checkpoint_revision"])
-        found.insert(0, _base(own, model, "checkpoint"))
-    return found
+        bases.insert(0, _base(own, model, "checkpoint"))
+    return bases
 
 
 def _base(ref: ModelRef, record: RunRecord, place: str) -> Base:
@@ -173,10 +169,12 @@ def _base(ref: ModelRef, record: RunRecord, place: str) -> Base:
         kind = "folder"
     if kind == "hub" and ref.revision:
         return Base(ref.model, ref.revision, licence)
-    package = f"the model {ref.model.removeprefix(PACKAGE)} of an installed package"
-    words = {DEMO: "the demo encoder of the package alpkd_pipeline", "package": package}
-    other = f"a model in a local folder called {Path(ref.model).name}"
-    return Base(words.get(kind, other), None, licence)
+    names = {
+        DEMO: "the demo encoder of the package alpkd_pipeline",
+        "package": f"the model {ref.model.removeprefix(PACKAGE)} of an installed package",
+    }
+    folder = f"a model in a local folder called {Path(ref.model).name}"
+    return Base(names.get(kind, folder), None, licence)
 
 
 def _licence(folder: Path | None) -> str | None:

@@ -49,15 +49,15 @@ class Evidence:
 def evidence_of(facts: Any, predictions: bytes) -> Evidence:
     """The evidence in a model, from its facts and its file of answers."""
     table = pd.read_csv(BytesIO(predictions), usecols=["label", "prediction"])
-    speed, form = facts["speed"], ("onnx", facts["form"])
-    (told,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == form)
+    speed, served = facts["speed"], ("onnx", facts["form"])
+    (form,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == served)
     return Evidence(
         Task.from_dict(facts["task"]),
         facts["dev"],
         table["label"].to_numpy(),
         table["prediction"].to_numpy(),
-        told["one"]["p50_ms"],
-        told["disk_mb"],
+        form["one"]["p50_ms"],
+        form["disk_mb"],
         (speed["processor"], speed["threads"]),
     )
 
@@ -88,9 +88,8 @@ def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bo
             f" at most {limit:.3g}{points} ({sure}), allowed is {allowed}"
         )
     gains = []
-    faster = old.p50_ms / new.p50_ms if new.where == old.where else 0.0
-    if faster >= FASTER:
-        gains.append(f"{faster:.3g} times as fast")
+    if new.where == old.where and old.p50_ms / new.p50_ms >= FASTER:
+        gains.append(f"{old.p50_ms / new.p50_ms:.3g} times as fast")
     if old.disk_mb / new.disk_mb >= SMALLER:
         gains.append(f"{old.disk_mb / new.disk_mb:.3g} times smaller")
     if limit < 0:
@@ -126,16 +125,15 @@ class Registered:
         with self._told():
             for number, version in self._versions.items():
                 aliases = ", ".join(a for a, meant in self._aliases.items() if meant == number)
-                found, measured = self._evidence(number), ("-", "-", "-")
-                if found is not None:
-                    score = f"{found.task.primary_metric} {found.score:.4f}"
-                    measured = (score, f"{found.disk_mb:.1f} MB", f"{found.p50_ms:.1f} ms")
+                measured = ("-", "-", "-")
+                if one := self._evidence(number):
+                    score = f"{one.task.primary_metric} {one.score:.4f}"
+                    measured = (score, f"{one.disk_mb:.1f} MB", f"{one.p50_ms:.1f} ms")
                 why = version.tags.get(DECISION, "not judged yet")
                 rows.append((number, aliases, *measured, why))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield "  ".join(cells).rstrip()
+            yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
     def promote(self, version: str, margin: float) -> str:
         """Let a version, or `candidate`, take the champion's place; what was decided, in a line.
@@ -165,13 +163,13 @@ class Registered:
         with self._told(), registry_lock(self._settings):
             self._look()
             number = self._number(version)
-            said = self._versions[number].tags.get(DECISION, "")
-            why = f"set by hand, though {said}" if said.startswith("refused") else "set by hand"
-            return self._crown(number, self._aliases.get(CHAMPION), why)
+            decision = self._versions[number].tags.get(DECISION, "")
+            refused = f", though {decision}" if decision.startswith("refused") else ""
+            return self._crown(number, self._aliases.get(CHAMPION), f"set by hand{refused}")
 
     def _told(self) -> AbstractContextManager[None]:
-        remedy = "ask again when it works"
-        return faults_told(self._settings, f"what was asked of '{self._name}'", remedy)
+        what = f"what was asked of '{self._name}'"
+        return faults_told(self._settings, what, "ask again when it works")
 
     def _look(self) -> None:
         self._aliases = self._models.aliases(self._name)
@@ -186,8 +184,8 @@ class Registered:
         return number
 
     def _evidence(self, number: str | None) -> Evidence | None:
-        found = self._models.evidence(self._versions[number]) if number else None
-        return evidence_of(*found) if found else None
+        files = self._models.evidence(self._versions[number]) if number else None
+        return evidence_of(*files) if files else None
 
     def _crown(self, number: str, before: str | None, why: str) -> str:
         """Move the alias, unless another machine, which no lock of ours holds, moved it first."""
@@ -201,6 +199,6 @@ class Registered:
         decision = f"champion since {today}: {why}"
         self._models.decide(name, number, decision)
         if before and before != number:
-            gone = f"champion until {today}: version {number} took its place"
-            self._models.decide(name, before, gone)
+            superseded = f"champion until {today}: version {number} took its place"
+            self._models.decide(name, before, superseded)
         return f"version {number} of '{name}' is {decision}"

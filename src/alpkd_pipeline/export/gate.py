@@ -17,29 +17,15 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.limits import loss_of, share_limits
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.export.settings import ClassBounds, NumberBounds
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
 GATE = "gate.json"
+NAMED_ROWS = 20  # so many rows whose answers changed are named
 
 Outcome = Literal["passes", "fails", "cannot be shown"]
-
-NAMED_ROWS = 20
-"""So many rows whose answers changed are named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far a form may be from torch; None: not asked."""
-
-    logits: float | None = None  # largest difference of any logit
-    changed: float | None = None  # answers that are others, in percent of the rows
-    loss: float | None = None  # what the first metric may lose: points of a score, % of an error
-    # of a regression: largest and mean difference, in standard deviations of torch's answers
-    largest: float | None = None
-    mean: float | None = None
-    pearson: float | None = None  # of a regression: correlation with torch's answers, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class Rows:
 class Found:
     """What is asked of a form, beside its bound."""
 
-    what: str  # in words: `changed answers`
+    what: str  # `changed answers`
     seen: float
     limit: float | None  # the 95 % limit of what is so in general; None where there is none
     bound: float
@@ -124,20 +110,12 @@ def judge(
     rows: Rows,
     given: tuple[np.ndarray, Sequence[Answer]],
     how: Calibration,
-    bounds: Bounds,
+    bounds: ClassBounds | NumberBounds,
 ) -> Judgement:
-    """Hold what a published form says of the rows against torch.
-
-    Args:
-        form: its name.
-        rows: the dev rows, with torch's logits.
-        given: its logits (N, C) and answers, in the order of the rows.
-        how: temperature and threshold as they were found.
-        bounds: what is allowed.
-    """
+    """Hold what a published form says of the rows, logits (N, C) and answers, against torch."""
     logits, predictions = given
     metric, asked = rows.task.primary_metric, list[Found]()
-    if rows.task.kind == "regression":
+    if isinstance(bounds, NumberBounds):
         ours = np.array([answer.score for answer in predictions])
         theirs = rows.logits[:, 0].astype(float)
         changed = np.zeros(len(ours), bool)
@@ -150,36 +128,29 @@ def judge(
         ours = np.array([ids.get(answer.label, -1) for answer in predictions])
         theirs = how.classes(rows.logits)
         changed = ours != theirs
-        asked += _predictions(changed, bounds)
-        said = np.array(
-            [[a.probabilities.get(name, np.nan) for name in names] for a in predictions]
-        )
-        gap = np.abs(said - how.probabilities(rows.logits)).max()
+        if bounds.changed is not None:
+            seen = 100 * int(changed.sum()) / len(changed)
+            limit = 100 * share_limits(int(changed.sum()), len(changed))[1]
+            asked.append(Found("changed answers", seen, limit, bounds.changed, " %"))
+        chances = [[a.probabilities.get(name, np.nan) for name in names] for a in predictions]
+        gap = np.abs(np.array(chances) - how.probabilities(rows.logits)).max()
         asked += _if("largest difference of probabilities", gap, bounds.logits)
     asked += _if("largest difference of logits", np.abs(logits - rows.logits).max(), bounds.logits)
     scores = [METRICS[metric](found, rows.labels) for found in (ours, theirs)]
     if bounds.loss is not None:
         seen, limit = loss_of(metric, rows.labels, theirs, ours)
         error = METRICS[metric].is_error
-        unit, words = (100 / scores[1], " %") if error else (100, " points")
-        asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
-    at = tuple(rows.names[i] for i in np.flatnonzero(changed))
-    return Judgement(form, len(rows.names), tuple(asked), at, *scores)
+        unit, name = (100 / scores[1], " %") if error else (100, " points")
+        asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, name))
+    changed_rows = tuple(rows.names[i] for i in np.flatnonzero(changed))
+    return Judgement(form, len(rows.names), tuple(asked), changed_rows, *scores)
 
 
 def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Found]:
     return [] if bound is None else [Found(what, float(seen), None, bound, unit)]
 
 
-def _predictions(changed: np.ndarray, bounds: Bounds) -> list[Found]:
-    if bounds.changed is None:
-        return []
-    count, rows = int(changed.sum()), len(changed)
-    seen, limit = 100 * count / rows, 100 * share_limits(count, rows)[1]
-    return [Found("changed answers", seen, limit, bounds.changed, " %")]
-
-
-def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found]:
+def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: NumberBounds) -> list[Found]:
     from scipy.stats import pearsonr
 
     gaps, spread = np.abs(ours - theirs), float(theirs.std()) or 1.0
