@@ -40,12 +40,10 @@ def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict
         UserError: the source is not there or does not fit the task. Where its files are to blame,
             every fault of every file is named.
     """
-    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
     if spec.kind == "demo":
-        frames = demo.load(spec.unlabelled)
-    else:
-        frames = loaders[spec.kind](spec, _as_read(task, spec), project)
-    return finish(frames, spec, task)
+        return finish(demo.load(spec.unlabelled), spec, task)
+    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
+    return finish(loaders[spec.kind](spec, _as_read(task, spec), project), spec, task)
 
 
 def _as_read(task: Task, spec: SourceSpec) -> Task:
@@ -59,12 +57,9 @@ def source_digest(
 ) -> dict[str, Any]:
     """The identity of the raw data, cheap and without reading it into memory.
 
-    Which columns are read is part of it; which rows are kept (train_rows, dev_fraction, seed) is
-    not. `cache_file` remembers hashes of files, see `store.digest_cache`.
-
-    Returns:
-        JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and
-        the column names where they are mapped.
+    JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and the
+    column names where they are mapped. Which columns are read is part of it; which rows are kept
+    (train_rows, dev_fraction, seed) is not. `cache_file` remembers hashes of files.
 
     Raises:
         UserError: a file is missing, or the revision is no commit.
@@ -105,8 +100,8 @@ def finish(
             *(task.name, dev, len(frames[dev]), len(train), dev, spec.seed),
         )
         if (more := frames.pop(UNLABELLED, None)) is not None:
-            kept = _without(more, frames[dev], task)
-            frames |= {UNLABELLED: kept} if len(kept) else {}
+            more = _without(more, frames[dev], task)
+            frames |= {UNLABELLED: more} if len(more) else {}
     order = ("train", UNLABELLED, *task.dev_splits, *task.test_splits)
     return {split: frames[split] for split in order if split in frames}
 
@@ -135,38 +130,34 @@ def _apart(
             joined = pd.concat(parts).assign(idx=range(sum(map(len, parts))))
         joined.attrs["file"] = " and ".join(str(p.attrs["file"]) for p in parts if p.attrs)
         frames[UNLABELLED] = joined if limit is None else joined.head(limit)
-        count = len(frames[UNLABELLED])
-        log.info("%s: %s without a label", task.name, plural(count, "train row"))
+        rows = plural(len(frames[UNLABELLED]), "train row")
+        log.info("%s: %s without a label", task.name, rows)
     return frames
 
 
 def _without(more: pd.DataFrame, dev: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The rows without a label that share neither a text nor a group with a dev split."""
     texts, groups = {*text_keys(dev, task)}, {*dev.get(GROUP, ())}
-    kept = [
-        text not in texts and group not in groups
-        for text, group in zip(
-            text_keys(more, task), more.get(GROUP, [""] * len(more)), strict=True
-        )
-    ]
+    rows = zip(text_keys(more, task), more.get(GROUP, [""] * len(more)), strict=True)
+    kept = [text not in texts and group not in groups for text, group in rows]
     if lost := len(kept) - sum(kept):
-        said = "%s: %s without a label left out, which would share a text or a group with dev"
-        log.warning(said, task.name, plural(lost, "row"))
+        log.warning(
+            "%s: %s without a label left out, which would share a text or a group with dev",
+            *(task.name, plural(lost, "row")),
+        )
     return more[kept]
 
 
 def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
     if rows > len(train):
-        said = "%s has %d train rows, fewer than train_rows %d"
-        log.warning(said, task.name, len(train), rows)
+        log.warning("%s has %d train rows, fewer than train_rows %d", task.name, len(train), rows)
     if rows >= len(train):
         return train
     if spec.train_rows_by == "stratified":
         return draw_rows(train, task, rows, spec.seed)
     kept = train.head(rows)
-    classes = range(len(task.label_names))  # a regression has none
-    lost = (set(classes) & set(train["label"])) - set(kept["label"])
-    if lost:
+    classes = set(range(len(task.label_names)))  # a regression has none
+    if lost := (classes & set(train["label"])) - set(kept["label"]):
         names = ", ".join(task.label_names[at] for at in sorted(lost))
         raise UserError(
             f"task.train_rows: the first {rows:,} of {len(train):,} train rows of task"
@@ -212,10 +203,8 @@ def cut_dev(
 def _cut_groups(
     train: pd.DataFrame, task: Task, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Groups move in a drawn order while dev stays within the share and train keeps every class.
-
-    Groups that share a text move together.
-    """
+    """Groups, those that share a text together, move in a drawn order while dev stays within the
+    share and train keeps every class."""
     first: dict[object, int] = {}  # of a text or a group, a row that has it
     root = list(range(len(train)))
 
@@ -249,10 +238,8 @@ def _cut_groups(
 
 
 def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataFrame:
-    """Keep some of the N rows of train, fewer than N, drawn as those of dev are.
-
-    They keep the order of the file. Each class keeps its share, rounded, and at least one row.
-    """
+    """Keep some of the N rows of train, fewer than N, in their order, drawn as those of dev are.
+    Each class keeps its share, rounded, and at least one row."""
     groups = _drawn_groups(train, task, f"rows:{seed}")
     if rows < len(groups):
         raise UserError(
@@ -276,7 +263,6 @@ def _drawn_groups(train: pd.DataFrame, task: Task, salt: str) -> list[list[int]]
     labels = train["label"] if task.kind == "classification" else [""] * len(train)
     for number, label in enumerate(labels):
         groups.setdefault(str(label), []).append(number)
-
     return [sorted(rows, key=lambda row: _draw(salt, row)) for rows in groups.values()]
 
 

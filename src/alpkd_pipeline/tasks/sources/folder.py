@@ -21,9 +21,9 @@ MRPC_TRAIN = "msr_paraphrase_train.txt"
 MRPC_TEST = "msr_paraphrase_test.txt"
 MRPC_DEV_IDS = "dev_ids.tsv"
 MRPC_IDS = ("#1 ID", "#2 ID")
-
-DEV_IDS = "dev_ids"
-"""The role of the file that lists which train rows of the original MRPC are dev rows."""
+DEV_IDS = (
+    "dev_ids"  # role of the file that lists which train rows of the original MRPC are dev rows
+)
 
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
@@ -68,10 +68,8 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split of a GLUE task; in TSV files quotes are ordinary characters.
-
-    `idx` counts the rows of a TSV file from 0, as the hub's data set does.
-    """
+    """Read every split of a GLUE task; in TSV files quotes are ordinary characters, and `idx`
+    counts the rows from 0, as the hub's data set does."""
     paths = find_files(spec, task, project)
     dev_ids = paths.pop(DEV_IDS, None)
     files = {}
@@ -80,9 +78,9 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
             files[split] = SplitFile(path, wanted_columns(task, {}), read_parquet)
         else:
             columns = GLUE[task.name].tsv[split].columns
-            header = int not in map(type, columns.values())
+            reader = partial(read_tsv, header=int not in map(type, columns.values()), strict=False)
             names = {ours: str(theirs) for ours, theirs in columns.items()}
-            files[split] = SplitFile(path, names, partial(read_tsv, header=header, strict=False))
+            files[split] = SplitFile(path, names, reader)
 
     def arrange(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if GLUE[task.name].broken_rows:
@@ -102,8 +100,8 @@ def _part_mrpc(
         if name not in raw.cells:
             raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
-    kept = [not dev for dev in in_dev]
-    return {**frames, "train": frames["train"].loc[kept], "dev": frames["dev"].loc[in_dev]}
+    train = frames["train"].loc[[not dev for dev in in_dev]]
+    return {**frames, "train": train, "dev": frames["dev"].loc[in_dev]}
 
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:

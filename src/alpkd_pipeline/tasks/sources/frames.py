@@ -10,17 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.tasks.labels import (
-    HIDDEN_TEXT,
-    class_names,
-    hidden_label,
-    holds_several,
-    is_missing,
-    label_text,
-    listed,
-    read_classes,
-    read_numbers,
-)
+from alpkd_pipeline.tasks import labels
+from alpkd_pipeline.tasks.labels import HIDDEN_TEXT, label_text, listed
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import GROUP, HIDDEN_LABEL, Task, is_utf8
 from alpkd_pipeline.tasks.teacher_table import PARAMETER, as_number
@@ -30,11 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLASSES = 10
-"""How many classes the line about the labels counts one by one."""
-
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
-"""No int64 has more digits."""
+SHOWN_CLASSES = 10  # how many classes the line about the labels counts one by one
+_WHOLE = re.compile(r"-?[0-9]{1,19}")  # no int64 has more digits
 
 
 class SplitFile(NamedTuple):
@@ -62,13 +50,11 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
     What can be read is typed: text columns as str, `idx` as int64. A cell that cannot be read stays
     as it was found, in a column of objects, and `validate.check_splits` names it. `label` is as
-    `raw_labels` gives it: what it means shows only beside the other splits. The
-    frame's index numbers the rows as the file does and is called `line` or `row`; the file's name
-    is in `frame.attrs["file"]`.
+    `raw_labels` gives it: what it means shows only beside the other splits. The index numbers the
+    rows as the file does and is called `line` or `row`; `frame.attrs["file"]` is the file's name.
 
     `columns` is our column -> theirs. `label` may be missing in test splits. So may an `idx` that
-    keeps its name, and where it does not number the rows it is ignored: rows are then numbered
-    from 0.
+    keeps its name; where it does not number the rows it is ignored, and they are counted from 0.
 
     Raises:
         UserError: a column is missing, a row has several labels, or the file's own class names are
@@ -95,7 +81,7 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
 def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
     """Leave out the rows that lack a text, and say so; test splits keep all their rows."""
-    broken = frame[list(task.text_columns)].map(is_missing).any(axis="columns")
+    broken = frame[list(task.text_columns)].map(labels.is_missing).any(axis="columns")
     if (split in task.test_splits and split != "train") or not broken.any():
         return frame
     log.warning(
@@ -144,29 +130,25 @@ def _whole_number(value: object) -> object:
 
 
 def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> dict[str, str]:
-    """Our columns that a split needs and its file lacks; with `may_hide` it needs no labels.
-
-    Each with what to say about it, as the end of a sentence about the file.
-    """
+    """Our columns that a split needs and its file lacks (with `may_hide` it needs no labels), each
+    with what to say about it, as the end of a sentence about the file."""
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
-    places = {
-        ours: ours.partition(",")[0] if ours.startswith("task.") else f"task.columns.{ours}"
-        for ours in columns
-    }
-    return {
-        ours: f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
-        f" {', '.join(raw.names)}; name the right one in {places[ours]}"
-        for ours, theirs in columns.items()
-        if theirs not in raw.names and ours not in optional
-    }
+    missing = {}
+    for ours, theirs in columns.items():
+        if theirs not in raw.names and ours not in optional:
+            own = ours.startswith("task.")
+            setting = ours.partition(",")[0] if own else f"task.columns.{ours}"
+            missing[ours] = (
+                f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
+                f" {', '.join(raw.names)}; name the right one in {setting}"
+            )
+    return missing
 
 
 def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
-    """The labels of one file as `labels.label_text` gives them, None where there is none.
-
-    `column` is the file's name of the label column; a file without it has no labels.
-    """
+    """The labels of one file as `labels.label_text` gives them, None where there is none, as in a
+    file that has no such column."""
     cells = raw.cells.get(column, [None] * len(raw.numbers))
     for number in several_labels(raw, column, task)[:1]:
         raise UserError(
@@ -185,7 +167,7 @@ def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
 def several_labels(raw: RawTable, column: str, task: Task) -> list[int]:
     """The numbers of the rows with more than one label."""
     cells = zip(raw.numbers, raw.cells.get(column, ()), strict=False)
-    return [number for number, cell in cells if holds_several(cell, task.label_names)]
+    return [number for number, cell in cells if labels.holds_several(cell, task.label_names)]
 
 
 def read_label_columns(
@@ -200,25 +182,28 @@ def read_label_columns(
     in a test split all of whose labels are -1. It never is where a class is named so, or where a
     regression's range holds it.
     """
-    secret = hidden_label(task)
-    may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in class_names(task.label_names)
+    secret = labels.hidden_label(task)
+    may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in labels.class_names(task.label_names)
     places: dict[str, dict[str, str]] = {}
     for split, frame in frames.items():
         first = frame["label"].dropna().drop_duplicates()
-        found = {label: f"{frame.index.name} {at}" for at, label in first.items()}
-        all_minus_one = split in task.test_splits and found.keys() == {HIDDEN_TEXT}
+        places[split] = {label: f"{frame.index.name} {at}" for at, label in first.items()}
+        all_minus_one = split in task.test_splits and places[split].keys() == {HIDDEN_TEXT}
         if may_hide and (minus_one_hides or all_minus_one):
-            found.pop(HIDDEN_TEXT, None)
-        places[split] = found
-    classes = task.kind == "classification"
-    by, read = read_classes(places, task) if classes else ("number", read_numbers(places, task))
-    values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
+            places[split].pop(HIDDEN_TEXT, None)
+    values: dict[str, object] = {HIDDEN_TEXT: secret}
+    by = ""
+    if task.kind == "classification":
+        by, ids = labels.read_classes(places, task)
+        values |= ids
+    else:
+        values |= labels.read_numbers(places, task)
     typed = {
         split: _typed(frame, task, values, secret if split in task.test_splits else None)
         for split, frame in frames.items()
     }
-    if classes:
-        _say(typed, task, by)
+    if by:
+        _log_counts(typed, task, by)
     return typed
 
 
@@ -227,7 +212,7 @@ def _by_own_names(
 ) -> dict[tuple[type, object], str | None]:
     """The names of ids that a file itself gives names to; hidden and missing labels stay so."""
     own = [label_text(name) for name in raw.classes[column]]
-    if len(set(own)) < len(own) or set(own) != set(class_names(task.label_names)):
+    if len(set(own)) < len(own) or set(own) != set(labels.class_names(task.label_names)):
         raise UserError(
             f"{raw.place}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
             f" {listed(task.label_names) or 'numbers'}; correct task.labels"
@@ -250,13 +235,13 @@ def _typed(
     """The frame with the values of its labels, in a column of objects where one is no number."""
     import pandas as pd
 
-    found = [missing if label is None else values[label] for label in frame["label"]]
+    typed = [missing if label is None else values[label] for label in frame["label"]]
     kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
-    whole = all(isinstance(value, kind) for value in found)
-    return frame.assign(label=pd.Series(found, frame.index, dtype=dtype if whole else "object"))
+    whole = all(isinstance(value, kind) for value in typed)
+    return frame.assign(label=pd.Series(typed, frame.index, dtype=dtype if whole else "object"))
 
 
-def _say(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
+def _log_counts(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
     """Log in one line how the labels were read, and how many each class has."""
     counts = Counter(label for frame in frames.values() for label in frame["label"])
     shown = [

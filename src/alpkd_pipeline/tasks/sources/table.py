@@ -1,8 +1,7 @@
 """A user's own files, CSV, TSV, JSON lines or parquet, one per split; and reading any task's files.
 
-A reader stops at the first thing that it cannot make sense of. A person who puts that right does
-not want to hear of the next one only then, so each file is read on its own and as far as it goes:
-what comes out are the frames of all files, or everything that is wrong with them.
+Each file is read on its own and as far as it goes, so that a person hears of all that is wrong at
+once: what comes out are the frames of all files, or every fault of them.
 """
 
 from __future__ import annotations
@@ -50,21 +49,16 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
     """Read every split's file; labels are class names, class ids, or numbers for a regression.
-
-    Quotes are special in .csv only.
-    """
-    paths = find_files(spec, task, project)
-    known, more = ("train", UNLABELLED, *task.dev_splits), {}
-    if spec.group_column:
-        more[GROUP] = spec.group_column
+    Quotes are special in .csv only."""
+    more = {GROUP: spec.group_column} if spec.group_column else {}
     if spec.teacher_columns:
-        ours = teacher_names(task, spec.teacher_values)
-        more |= {ours[name]: spec.teacher_columns[name] for name in ours}
-    columns = wanted_columns(task, spec.columns)
-    files = {
-        split: SplitFile(path, columns | (more if split in known else {}), read_table)
-        for split, path in paths.items()
-    }
+        names = teacher_names(task, spec.teacher_values)
+        more |= {ours: spec.teacher_columns[name] for name, ours in names.items()}
+    files = {}
+    for split, path in find_files(spec, task, project).items():
+        columns = wanted_columns(task, spec.columns)
+        with_more = split in ("train", UNLABELLED, *task.dev_splits)
+        files[split] = SplitFile(path, columns | (more if with_more else {}), read_table)
     return read_files(files, task, minus_one_hides=False)
 
 
@@ -90,8 +84,8 @@ def read_files(
         try:
             frames[split] = _completed(file, task, split, faults[split])
         except UserError as error:
-            said = str(error).removeprefix(str(file.path)).lstrip(", ")
-            faults[split].append(Fault(split, str(file.path), said))
+            rule = str(error).removeprefix(str(file.path)).lstrip(", ")
+            faults[split].append(Fault(split, str(file.path), rule))
     first = None
     if not any(faults.values()):
         try:
@@ -110,8 +104,8 @@ def read_files(
             given = frame["label"].notna() | (split in task.test_splits)
             frames[split] = _with_some_label(frame, task, frame.index[given])
     for split, frame in frames.items():
-        found = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
-        faults[split] += [fault for fault in found if fault.rule not in frame.attrs["told"]]
+        of_rows = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
+        faults[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
     others = [fault for of_split in faults.values() for fault in of_split]
     if first is not None and not others:
         raise first
@@ -119,27 +113,24 @@ def read_files(
 
 
 def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
-    """A file's frame, with nothing in place of what keeps it from becoming one.
-
-    What had to give way is added to the faults. In the frame's `attrs` are the rules that speak of
-    what is missing, `told`, and the numbers of the rows with several labels, `several`.
-    """
+    """A file's frame, with nothing in place of what keeps it from becoming one, which is added to
+    the faults. In the frame's `attrs` are the rules that speak of what is `missing`, and the
+    numbers of the rows with `several` labels."""
     columns = file.columns
     raw = file.reader(file.path, columns.values())
     missing = missing_columns(raw, columns, split in task.test_splits)
-    faults += [Fault(split, raw.place, said) for said in missing.values()]
+    faults += [Fault(split, raw.place, rule) for rule in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
     several = several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
-        shown = tuple(several[:SHOWN_ROWS])
-        faults.append(Fault(split, raw.place, rule, len(several), shown, raw.unit))
-        aside, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
-        cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
+        first = tuple(several[:SHOWN_ROWS])
+        faults.append(Fault(split, raw.place, rule, len(several), first, raw.unit))
+        emptied, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
+        cells[columns["label"]] = [None if n in emptied else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
     frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
-    told = [f"{ours} is missing" for ours in missing]
-    frame.attrs |= {"told": told, "several": several}
+    frame.attrs |= {"missing": [f"{ours} is missing" for ours in missing], "several": several}
     return frame
 
 
