@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROW = 0.185
-"""Inches of a comparison."""
+ROW = 0.185  # inches of a comparison
 
+# Short words beside the intervals, with a star for less than the margin; nothing can be said: a
+# question mark.
 WORDS = {
     words.BETTER: "better",
     words.WORSE: "worse",
@@ -27,21 +28,15 @@ WORDS = {
     words.EQUAL: "equal",
     words.NOT_DISTINGUISHABLE: "n. d.",
 }
-"""Short words beside the intervals, with a star for less than the margin; nothing can be said: a
-question mark."""
 
 
 def forest(rows: Sequence[Row], metric: str = "") -> Figure:
-    """Draw the verdicts of one task and depth, rows of `verdicts`, grouped by baseline.
-
-    Full marks are differences that were shown, hollow ones were not; a comparison without numbers
-    keeps its line empty.
-    """
-    unit = scale(metric)
-    scores = ("difference", "low", "high")
+    """Draw the verdicts of one task and depth, rows of `verdicts`, grouped by baseline: full marks
+    are differences that were shown, hollow ones were not, and a comparison without numbers keeps
+    its line empty."""
+    unit, scores = scale(metric), ("difference", "low", "high")
     rows = [{**row, **{n: unit * float(row[n]) for n in scores if _known(row[n])}} for row in rows]
-    lines: dict[int, Row] = {}
-    headings: dict[int, str] = {}
+    lines, headings = dict[int, Row](), dict[int, str]()
     for baseline in dict.fromkeys(str(row["baseline_label"]) for row in rows):
         headings[len(lines) + len(headings)] = baseline
         for row in rows:
@@ -61,25 +56,24 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
         axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
     _intervals(axes, lines, limit)
     _dots(axes, lines, limit)
-    what = metric if is_error(metric) else "points"
-    axes.set_xlabel(f"difference in {what}")
+    axes.set_xlabel(f"difference in {metric if is_error(metric) else 'points'}")
     return figure
 
 
 def _intervals(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
     from matplotlib.collections import LineCollection
 
-    there = {y: row for y, row in lines.items() if _known(row["low"])}
-    colours = [mark_of(str(row["method"])).colour for row in there.values()]
-    spans = [
-        [(max(row["low"], -limit), y), (min(row["high"], limit), y)] for y, row in there.items()
-    ]
-    widths = [1.8 if _shown(row) else 1.1 for row in there.values()]
+    bounded = {y: row for y, row in lines.items() if _known(row["low"])}
+    colours = [mark_of(str(row["method"])).colour for row in bounded.values()]
+    ends = {y: (max(row["low"], -limit), min(row["high"], limit)) for y, row in bounded.items()}
+    spans = [[(low, y), (high, y)] for y, (low, high) in ends.items()]
+    widths = [1.8 if _shown(row) else 1.1 for row in bounded.values()]
     axes.add_collection(LineCollection(spans, colors=colours, linewidths=widths), autolim=False)
-    for (y, row), colour in zip(there.items(), colours, strict=True):
-        ends = ((row["low"] < -limit, -limit, "<"), (row["high"] > limit, limit, ">"))
-        for x, arrow in ((x, arrow) for goes_on, x, arrow in ends if goes_on):
-            axes.plot([x], [y], arrow, color=colour, markersize=4, clip_on=False)
+    for (y, row), colour in zip(bounded.items(), colours, strict=True):
+        if row["low"] < -limit:
+            axes.plot([-limit], [y], "<", color=colour, markersize=4, clip_on=False)
+        if row["high"] > limit:
+            axes.plot([limit], [y], ">", color=colour, markersize=4, clip_on=False)
 
 
 def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
@@ -100,12 +94,13 @@ def _shown(row: Row) -> bool:
 
 def _limit(rows: Sequence[Row], unit: float) -> float:
     """How far to each side: all dots, and intervals unless they dwarf everything else."""
-    dots = [abs(row["difference"]) for row in rows if _known(row["difference"])]
+    dots = (abs(row["difference"]) for row in rows if _known(row["difference"]))
     ends = sorted(abs(row[end]) for row in rows for end in ("low", "high") if _known(row[end]))
-    most = max(dots, default=0.0)
     # Three seeds can give an interval so wide that nothing else could be seen.
     usual = 2.5 * ends[len(ends) // 2] if ends else 0.0
-    return 1.08 * max(most * 1.2, min(ends[-1] if ends else 0.0, usual), 0.001 * unit)
+    return 1.08 * max(
+        max(dots, default=0.0) * 1.2, min(ends[-1] if ends else 0.0, usual), 0.001 * unit
+    )
 
 
 def _known(value: Any) -> bool:

@@ -1,14 +1,15 @@
 """Pictures of scores: every seed as a dot, learning curves, and what depth buys.
 
-In all of them a score goes from 0 to 1, or is an error, and is multiplied by `unit` to be shown:
-100 for percent, see `summary.scale`.
+A score goes from 0 to 1, or is an error, and is shown multiplied by `unit`, see `formats.scale`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from alpkd_pipeline.reporting.plots.canvas import (
     INK,
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROW = 0.22
-"""Inches of a method."""
+ROW = 0.22  # inches of a method
 
 _DASHED: Any = {"color": MUTED, "linewidth": 1.0, "linestyle": (0, (4, 3))}
 _BESIDE: Any = {"textcoords": "offset points", "fontsize": SMALL, "color": MUTED}
@@ -35,25 +35,20 @@ _BESIDE: Any = {"textcoords": "offset points", "fontsize": SMALL, "color": MUTED
 def seed_dots(
     arms: Sequence[Mapping[Any, Any]], teachers: Sequence[float] = (), unit: float = 100.0
 ) -> Figure:
-    """Draw the arms of one task and depth as rows of dots, their means as short lines.
-
-    The mean of the teachers' scores is a dashed line.
-    """
+    """Draw the arms of one task and depth as rows of dots, their means as short lines, the mean of
+    the teachers' scores as a dashed one."""
     labels = {y: str(arm["label"]) for y, arm in enumerate(arms)}
     figure, axes = row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
     for y, arm in enumerate(arms):
         mark = mark_of(str(arm["method"]))
         values = [unit * value for value in arm["per_seed"].values()]
         axes.plot(values, [y] * len(values), **mark.dots, alpha=0.75, markeredgewidth=0)
-    means = [unit * float(arm["mean"]) for arm in arms]
-    rows = range(len(arms))
-    axes.vlines(means, [y - 0.36 for y in rows], [y + 0.36 for y in rows], INK, linewidth=1.4)
+    means, rows = [unit * float(arm["mean"]) for arm in arms], np.arange(len(arms))
+    axes.vlines(means, rows - 0.36, rows + 0.36, INK, linewidth=1.4)
     if teachers:
-        score = unit * sum(teachers) / len(teachers)
+        score, axis = unit * sum(teachers) / len(teachers), ("data", "axes fraction")
         axes.axvline(score, **_DASHED)
-        axes.annotate(
-            "teacher", (score, 1), (0, 2), ("data", "axes fraction"), ha="center", **_BESIDE
-        )
+        axes.annotate("teacher", (score, 1), (0, 2), axis, ha="center", **_BESIDE)
     axes.margins(x=0.06)
     return figure
 
@@ -68,7 +63,7 @@ class Curve:
 
     method: str  # the name of its mark, for `mark_of`
     mean: Line
-    seeds: Sequence[Line] = field(default=())
+    seeds: Sequence[Line] = ()
 
 
 def score_against(
@@ -77,10 +72,8 @@ def score_against(
     teacher: tuple[float, float] | None = None,
     unit: float = 100.0,
 ) -> Figure:
-    """Draw scores against costs; the points of a method, its depths, are joined by a line.
-
-    The axis says what the cost is, with its unit; the teacher's cost and score may not be known.
-    """
+    """Draw scores against costs, which the axis names, with their unit; the points of a method, its
+    depths, are joined by a line. The teacher's cost and score may not be known."""
     figure, axes = panel(1.9)
     for trade in trades:
         mark = mark_of(trade.method)
@@ -102,23 +95,16 @@ def _scaled(line: Line, unit: float) -> tuple[list[float], list[float]]:
     return [x for x, _ in line], [unit * y for _, y in line]
 
 
-MANY = 25
-"""From this many evaluations on a line carries no markers."""
-
-STRIP = 0.8
-"""Inches of a term of the loss."""
-
-FILLED = 0.72
-"""The share of a strip that its lines take; its name has the rest."""
+MANY = 25  # from this many evaluations on a line carries no markers
+STRIP = 0.8  # inches of a term of the loss
+FILLED = 0.72  # the share of a strip that its lines take; its name has the rest
 
 
 def score_curves(
     curves: Sequence[Curve], teachers: Sequence[float] = (), unit: float = 100.0
 ) -> Figure:
-    """Draw the scores at every evaluation: means as lines, seeds as faint ones.
-
-    The mean of the teachers' final scores is a dashed line.
-    """
+    """Draw the scores at every evaluation: means as lines, seeds as faint ones, the mean of the
+    teachers' final scores as a dashed one."""
     from matplotlib.collections import LineCollection
 
     figure, axes = panel(1.9)
@@ -126,13 +112,11 @@ def score_curves(
     if faint:
         paths = [[(x, unit * y) for x, y in line] for _, line in faint]
         colours = [mark_of(method).colour for method, _ in faint]
-        lines = LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35)
-        axes.add_collection(lines, autolim=True)
+        axes.add_collection(LineCollection(paths, colors=colours, linewidths=0.6, alpha=0.35))
     for curve in curves:
         mark = mark_of(curve.method)
         how = {**mark.dots, "linestyle": mark.line, "markersize": 4.6}
-        if len(curve.mean) >= MANY:
-            how["marker"] = None
+        how |= {"marker": None} if len(curve.mean) >= MANY else {}
         axes.plot(*_scaled(curve.mean, unit), **how, linewidth=1.5)
     if teachers:
         axes.axhline(unit * sum(teachers) / len(teachers), **_DASHED)
@@ -143,15 +127,12 @@ def score_curves(
 
 
 def loss_curves(terms: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Draw each term of the training loss in a strip of its own, from its least to its largest.
-
-    A term has the lines of its values before any weight; there is at least one.
-    """
+    """Draw each term of the training loss in a strip of its own, from its least to its largest: at
+    least one line of its values before any weight."""
     figure, axes = panel(STRIP * len(terms), left=0.62)
-    for place, (term, curves) in enumerate(terms.items()):
-        _strip(axes, term, curves, len(terms) - 1 - place)
-    axes.set_ylim(0, len(terms))
-    axes.set_yticks([])
+    for i, (term, curves) in enumerate(terms.items()):
+        _strip(axes, term, curves, len(terms) - 1 - i)
+    axes.set(ylim=(0, len(terms)), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.autoscale(axis="x")
     axes.set_xlim(left=0.0)
@@ -166,15 +147,10 @@ def _strip(axes: Axes, term: str, curves: Sequence[Curve], floor: int) -> None:
     low, high = min(values), max(values)
     scale = FILLED / ((high - low) or 1.0)
     marks = [mark_of(curve.method) for curve in curves]
-    axes.add_collection(
-        LineCollection(
-            [[(x, floor + scale * (y - low)) for x, y in curve.mean] for curve in curves],
-            colors=[mark.colour for mark in marks],
-            linestyles=[mark.line for mark in marks],
-            linewidths=1.3,
-        ),
-        autolim=True,
-    )
+    paths = [[(x, floor + scale * (y - low)) for x, y in curve.mean] for curve in curves]
+    colours, styles = [mark.colour for mark in marks], [mark.line for mark in marks]
+    lines = LineCollection(paths, colors=colours, linestyles=styles, linewidths=1.3)
+    axes.add_collection(lines)
     ends = [floor, floor + scale * (high - low)]
     across = axes.get_yaxis_transform()
     axes.hlines(ends, 0, 1, RULE, linewidth=0.7, transform=across, zorder=0)

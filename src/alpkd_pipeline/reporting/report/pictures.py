@@ -13,7 +13,7 @@ from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.reporting.formats import scale
 from alpkd_pipeline.reporting.plots import layers, scores
 from alpkd_pipeline.reporting.plots.canvas import svg
-from alpkd_pipeline.reporting.render.html import Block, Heading, Legend, Plate
+from alpkd_pipeline.reporting.render import Block, Heading, Legend, Plate
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Place, Row
 from alpkd_pipeline.reporting.statistics.verdict import best_of
@@ -198,12 +198,8 @@ def _attention(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
         yield Plate(svg(layers.attention_maps(maps), f"{name}-{j}", label), title, copies)
 
 
-ONE_HOT = 0.95
-"""With a weight of at least this much a student layer follows one teacher layer, and fuses none."""
-
-
-HARDLY = 0.1
-"""With a mean entropy of less than this share of the largest one, next to nothing is fused."""
+ONE_HOT = 0.95  # with at least this weight a student layer follows one teacher layer, fuses none
+HARDLY = 0.1  # with a smaller mean share of the largest entropy next to nothing is fused
 
 
 def _copies(attention: layers.Attention) -> str:
