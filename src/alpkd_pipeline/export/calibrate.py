@@ -128,10 +128,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_threshold(second: np.ndarray, labels: np.ndarray, metric: str) -> float:
-    """From which probability (N,) of the second class on it is answered, for the best score.
-
-    Of equally good ones the nearest to one half.
-    """
+    """From which probability (N,) of the second class on it is answered, for the best score; of
+    equally good ones the nearest to one half."""
     cuts = np.unique([0.5, *np.quantile(second, np.linspace(0, 1, CUTS))])
     scores = [METRICS[metric]((second >= cut).astype(np.int64), labels) for cut in cuts]
     best = cuts[np.isclose(scores, max(scores), atol=1e-12)]
@@ -182,8 +180,7 @@ def _ece(confidence: np.ndarray, right: np.ndarray) -> float:
 def reliability_picture(facts: Mapping[str, Any]) -> bytes:
     """A PNG file: of each bin the mean confidence and the share of right answers, before and after
     the temperature, as `calibrate` says them; the area of a dot is the share of the rows. On the
-    diagonal both are equal.
-    """
+    diagonal both are equal."""
     error, bins = facts["ece"], facts["bins"]
     both = [*bins["before"], *bins["after"]]
     most = max(one["rows"] for one in both)

@@ -38,8 +38,7 @@ def write_card(folder: Path) -> None:
     """Write README.md from what stands in the folder and in the store beside it.
 
     Raises:
-        UserError: a number of the metadata is not finite, or what the model was made from is not
-            in the store, or is damaged.
+        UserError: as `read_facts` and `metadata` say.
     """
     facts = read_facts(folder)
     write_text(folder / CARD, f"---\n{metadata(facts).to_yaml()}\n---\n\n{text(facts)}")
@@ -55,8 +54,7 @@ def text(facts: Facts) -> str:
     page.filters |= {"points": partial(points, digits=2), "number": number, "names": listed}
     page.filters |= {"interval": _interval, "seconds": seconds_text}
     page.filters["said"] = lambda value: "not set" if value is None else str(value)
-    run, told, teacher = facts.run, facts.told, facts.teacher
-    params = run.params
+    run, params, teacher = facts.run, facts.run.params, facts.teacher
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
     models = [("this model", facts.model, params if teacher else params["teacher"])]
@@ -64,21 +62,14 @@ def text(facts: Facts) -> str:
         models.append(("its teacher", teacher, params["teacher"]))
     timed = ("teacher" if teacher is None or models[1:] else "student", "torch")
     return page.from_string(TEMPLATE.read_text("utf-8")).render(
-        **told,
+        **facts.told,
         facts=facts,
-        run=run,
-        task=run.task,
-        params=params,
-        metric=run.task.primary_metric,
-        served=told["gate"]["serve"],
         method=get_spec(params["method"]["name"]) if teacher else None,
-        trained=bool(teacher) or not params["teacher"]["finetuned"],
         trainings=[{"seed": one["seed"], **one["training"]} for *_, one in models],
-        table=run.teacher.is_table and bool(teacher),
         models=[(name, one, shape_of(one.json("config.json"))) for name, one, _ in models],
         torch={
             form["precision"]: form["one"]["p50_ms"]
-            for form in told["speed"]["forms"]
+            for form in facts.told["speed"]["forms"]
             if (form["model"], form["engine"]) == timed
         },
         data=hub_data(facts),

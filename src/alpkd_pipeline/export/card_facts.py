@@ -66,11 +66,8 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts:
-    """Read them from a published folder, or one that becomes one, in its store.
-
-    Raises:
-        UserError: a folder that it was made from is not in the store, or is damaged.
-    """
+    """Read them from a published folder, or one that becomes one, in its store; UserError if a
+    folder that it was made from is not there, or is damaged."""
     run, made, store = read_config(folder), read_json(folder / RUN_CONFIG), RunFolder(folder).store
     of_student, keys = run.stage.startswith("student"), made["identity"]["keys"]
     teachers = {found.key: found for found in finished_runs(store, TEACHERS)}

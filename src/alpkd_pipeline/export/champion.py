@@ -137,9 +137,7 @@ class Registered:
 
     def promote(self, version: str, margin: float) -> str:
         """Let a version, or `candidate`, take the champion's place; what was decided, in a line.
-
-        Raises UserError if it may not, for the reason that is kept with it too.
-        """
+        UserError if it may not, for the reason that is kept with it too."""
         with self._told(), registry_lock(self._settings):
             self._look()
             champion, number = self._aliases.get(CHAMPION), self._number(version)

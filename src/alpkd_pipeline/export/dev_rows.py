@@ -46,11 +46,8 @@ class Dev:
 
 
 def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
-    """The dev rows with torch's logits in fp32.
-
-    Raises:
-        UserError: there are none, or they do not fit the model.
-    """
+    """The dev rows with torch's logits in fp32; UserError if there are none, or they do not fit
+    the model."""
     task = run.task
     frames = {name: pd.read_parquet(splits / f"{name}.parquet") for name in task.dev_splits}
     given = {name: read_encoded(encoded, name) for name in frames}
@@ -110,8 +107,7 @@ def predictions_of(
 
 def check_tokenizer(folder: Path, dev: Dev, max_length: int) -> None:
     """Refuse a folder whose tokenizer, as transformers loads it, reads a dev row otherwise than
-    torch was given it in training: answers would be others, and nothing else would say so.
-    """
+    torch was given it in training: answers would be others, and nothing else would say so."""
     tokenizer = load_tokenizer(folder)
     for row, given in zip(dev.texts, dev.encoded(), strict=True):
         found = tokenizer(*row, truncation="longest_first", max_length=max_length)

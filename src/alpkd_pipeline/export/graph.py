@@ -55,9 +55,8 @@ class _Logits(nn.Module):
 def convert(model: Path, folder: Path, *, opset: int) -> None:
     """Write a fine-tuned model's folder as `FORMS`, and `FACTS` about them.
 
-    Inputs are int64 (batch, length): input_ids, attention_mask and, where the tokenizer makes
-    them, token_type_ids; the output is `logits`, float32 (batch, outputs). Batch and length are
-    free.
+    Inputs are int64 (batch, length), both free: input_ids, attention_mask and, where the tokenizer
+    makes them, token_type_ids; the output is `logits`, float32 (batch, outputs).
 
     Raises:
         UserError: a library is missing, or the model cannot be exported with that opset.
@@ -125,12 +124,12 @@ def _forget_where(graph: Any) -> None:
             part.doc_string = ""
 
 
-def quantise(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
+def quantise(fp32: Path, int8: Path) -> None:
     """Write dynamic int8 of an ONNX file: weights as int8 per channel, activations as met.
 
     Word embeddings too, which are most of a shallow model. Per channel costs nothing and changes
     a third as many answers as per tensor; unsigned weights are slower on processors of today.
-    `reduce_range` is for processors that saturate without VNNI, and worse on all others.
+    A reduced range is for processors that saturate without VNNI, and worse on all others.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -139,7 +138,6 @@ def quantise(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
             fp32,
             int8,
             per_channel=True,
-            reduce_range=reduce_range,
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
         )

@@ -93,11 +93,7 @@ def assemble(folder: Path, model: Path, onnx: Path) -> None:
 
 
 def check_copies(folder: Path, model: RunFolder, onnx: RunFolder) -> None:
-    """Refuse a file that is not the one that was sealed with the model, or with its conversion.
-
-    Raises:
-        UserError: it names the file.
-    """
+    """Raise UserError for a file that is not the one sealed with the model, or its conversion."""
     try:
         files = runtime.read_settings(folder)["files"]
     except ValueError as error:
@@ -144,14 +140,11 @@ def pass_gate(
     folder: Path, form: str, dev: Dev, how: Calibration, asked: ExportSettings
 ) -> tuple[Judgement, list[Answer]]:
     """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
-
-    Raises:
-        UserError: the folder is not what was published.
-    """
+    UserError if the folder is not what was published."""
     given = predictions_of(folder, form, dev, asked.threads)
-    found = judge(form, dev.rows, given, how, asked.gate.of(form, dev.rows.task.kind))
-    log.info("gate: %s", found.line())
-    return found, given[1]
+    verdict = judge(form, dev.rows, given, how, asked.gate.of(form, dev.rows.task.kind))
+    log.info("gate: %s", verdict.line())
+    return verdict, given[1]
 
 
 def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgement) -> None:

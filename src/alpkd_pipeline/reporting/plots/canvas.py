@@ -2,8 +2,7 @@
 
 Text stays text and takes the page's font; colours are placeholders that become variables of the
 page's style sheet, which has them for light and for dark; ids carry the figure's name, so that many
-figures share one page. The same figure gives the same text on every machine with the same
-matplotlib.
+figures share one page. With the same matplotlib a figure gives the same text on every machine.
 
 Each method has one colour, marker and line in every picture and on every page. The colours are
 Okabe and Ito's, which people with any colour vision can tell apart, darkened a little on white
@@ -134,24 +133,15 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": FONT,
     "font.family": "DejaVu Sans",
-    "text.parse_math": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.labelsize": SMALL,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "grid.color": RULE,
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
     "lines.solid_capstyle": "round",
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "grid.color": RULE,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("axes.labelsize", "xtick.labelsize", "ytick.labelsize"), SMALL),
+    **dict.fromkeys(("axes.linewidth", "grid.linewidth"), 0.7),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "text.parse_math"), False),
 }
 
 

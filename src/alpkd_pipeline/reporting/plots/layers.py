@@ -15,18 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.plots.canvas import (
-    INK,
-    MUTED,
-    SMALL,
-    cut,
-    draw_shades,
-    mark_of,
-    panel,
-    png,
-    row_labels,
-    style,
-)
+from alpkd_pipeline.reporting.plots import canvas
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, SMALL, cut, mark_of
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -79,8 +69,8 @@ def run_pictures(folder: Path) -> dict[str, bytes]:
     if (attention := run.metrics.get("attention")) is None:
         return {}
     mean = mean_attention(str(run.run["name"]), [attention])
-    with style():
-        return {"attention.png": png(attention_maps([mean]))}
+    with canvas.style():
+        return {"attention.png": canvas.png(attention_maps([mean]))}
 
 
 def attention_maps(maps: Sequence[Attention]) -> Figure:
@@ -88,12 +78,12 @@ def attention_maps(maps: Sequence[Attention]) -> Figure:
     row is written out. All are of students of one depth under teachers of one depth."""
     layers, teacher_layers = maps[0].weights.shape
     sheet = np.zeros((len(maps) * (layers + ROOM), teacher_layers))
-    figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
+    figure, axes = canvas.panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
     for i, one in enumerate(maps):
         top = i * (layers + ROOM) + ROOM
         sheet[top : top + layers] = one.weights / (one.weights.max() or 1.0)
         _describe(axes, one, top)
-    draw_shades(axes, sheet)
+    canvas.draw_shades(axes, sheet)
     axes.set_ylim(len(sheet) - 0.5, 0.5)  # half of the room above the first map is enough
     across = {"ha": "center", "va": "top", **_QUIET}
     for k in range(0, teacher_layers, 1 + teacher_layers // 13):
@@ -109,7 +99,7 @@ def _describe(axes: Axes, attention: Attention, top: int) -> None:
     axes.text(-0.5, top - 0.95, cut(attention.label, 30), va="center", fontsize=SMALL, color=INK)
     axes.text(teacher_layers - 0.35, top - 0.95, "entropy", va="center", **_QUIET)
     rows = range(top, top + layers)
-    row_labels(axes, [str(j + 1) for j in range(layers)], rows, **_QUIET)
+    canvas.row_labels(axes, [str(j + 1) for j in range(layers)], rows, **_QUIET)
     for row, k, share in zip(rows, weights.argmax(axis=1), attention.shares, strict=True):
         weight, entropy = weights[row - top, k], "–" if share is None else f"{share:.0%}"
         text = f"{weight:.2f}".removeprefix("0")
@@ -130,7 +120,7 @@ def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
     """Draw the layers' mean states in the plane of the teacher's two largest components, of each
     student by the name of its mark; all have one task, depth and teacher, and `pca`."""
     first = students[0][1]["pca"]
-    figure, axes = panel(2.5, left=0.3, bottom=0.3)
+    figure, axes = canvas.panel(2.5, left=0.3, bottom=0.3)
     for method, geometry in students:
         mark = mark_of(method)
         if len(students) <= FEW:
@@ -155,7 +145,8 @@ def _path(axes: Axes, means: Any, colour: str, marker: str, line: str) -> None:
     axes.plot(*xy.T, color=colour, marker=marker, linestyle=line, linewidth=0.9, markersize=5)
     for layer in {0, len(xy) - 1}:
         # A space is as good as an offset, and text is drawn faster than annotations.
-        axes.text(*xy[layer], f" {layer + 1}", va="bottom", fontsize=SMALL, color=colour)
+        x, y = xy[layer]
+        axes.text(x, y, f" {layer + 1}", va="bottom", fontsize=SMALL, color=colour)
 
 
 def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
@@ -166,12 +157,12 @@ def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
     lines = math.ceil(len(students) / ACROSS)
     # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
     sheet = np.zeros((lines * (layers + BETWEEN) - BETWEEN + 1, ACROSS * (teacher_layers + 2) - 2))
-    figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+    figure, axes = canvas.panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
     for i, ((label, _), table) in enumerate(zip(students, tables, strict=True)):
         top, left = i // ACROSS * (layers + BETWEEN), i % ACROSS * (teacher_layers + 2)
         sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
         _describe_distances(axes, cut(label), table, top, left)
-    draw_shades(axes, sheet)
+    canvas.draw_shades(axes, sheet)
     axes.set_axis_off()
     return figure
 

@@ -11,16 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alpkd_pipeline.reporting.plots.canvas import (
-    INK,
-    MUTED,
-    RULE,
-    SMALL,
-    mark_of,
-    panel,
-    row_labels,
-    row_panel,
-)
+from alpkd_pipeline.reporting.plots import canvas
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, RULE, SMALL, mark_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +30,7 @@ def seed_dots(
     """Draw the arms of one task and depth as rows of dots, their means as short lines, the mean of
     the teachers' scores as a dashed one."""
     labels = {y: str(arm["label"]) for y, arm in enumerate(arms)}
-    figure, axes = row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
+    figure, axes = canvas.row_panel(labels, len(arms), ROW * len(arms) + 0.1, top=0.2)
     for y, arm in enumerate(arms):
         mark = mark_of(str(arm["method"]))
         values = [unit * value for value in arm["per_seed"].values()]
@@ -74,7 +66,7 @@ def score_against(
 ) -> Figure:
     """Draw scores against costs, which the axis names, with their unit; the points of a method, its
     depths, are joined by a line. The teacher's cost and score may not be known."""
-    figure, axes = panel(1.9)
+    figure, axes = canvas.panel(1.9)
     for trade in trades:
         mark = mark_of(trade.method)
         how = {**mark.dots, "linestyle": mark.line}
@@ -107,7 +99,7 @@ def score_curves(
     teachers' final scores as a dashed one."""
     from matplotlib.collections import LineCollection
 
-    figure, axes = panel(1.9)
+    figure, axes = canvas.panel(1.9)
     faint = [(curve.method, line) for curve in curves for line in curve.seeds if len(line) > 1]
     if faint:
         paths = [[(x, unit * y) for x, y in line] for _, line in faint]
@@ -129,7 +121,7 @@ def score_curves(
 def loss_curves(terms: Mapping[str, Sequence[Curve]]) -> Figure:
     """Draw each term of the training loss in a strip of its own, from its least to its largest: at
     least one line of its values before any weight."""
-    figure, axes = panel(STRIP * len(terms), left=0.62)
+    figure, axes = canvas.panel(STRIP * len(terms), left=0.62)
     for i, (term, curves) in enumerate(terms.items()):
         _strip(axes, term, curves, len(terms) - 1 - i)
     axes.set(ylim=(0, len(terms)), yticks=[])
@@ -154,7 +146,7 @@ def _strip(axes: Axes, term: str, curves: Sequence[Curve], floor: int) -> None:
     ends = [floor, floor + scale * (high - low)]
     across = axes.get_yaxis_transform()
     axes.hlines(ends, 0, 1, RULE, linewidth=0.7, transform=across, zorder=0)
-    row_labels(axes, [f"{low:.3g}", f"{high:.3g}"], ends, fontsize=SMALL, color=MUTED)
+    canvas.row_labels(axes, [f"{low:.3g}", f"{high:.3g}"], ends, fontsize=SMALL, color=MUTED)
     name: Any = {"ha": "right", "va": "bottom", "fontsize": SMALL, "color": INK}
     axes.text(1.0, floor + FILLED + 0.03, term, transform=across, **name)
 

@@ -1,7 +1,4 @@
-"""Where raw splits come from: the demo, the hub, a local GLUE folder, or files of one's own.
-
-The last steps of every source are here: fewer train rows, a dev split if there is none.
-"""
+"""Where raw splits come from; and their last steps: fewer train rows, a dev split if need be."""
 
 from __future__ import annotations
 

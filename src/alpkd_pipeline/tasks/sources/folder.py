@@ -21,9 +21,7 @@ MRPC_TRAIN = "msr_paraphrase_train.txt"
 MRPC_TEST = "msr_paraphrase_test.txt"
 MRPC_DEV_IDS = "dev_ids.tsv"
 MRPC_IDS = ("#1 ID", "#2 ID")
-DEV_IDS = (
-    "dev_ids"  # role of the file that lists which train rows of the original MRPC are dev rows
-)
+DEV_IDS = "dev_ids"  # the role of the file that lists which rows of MRPC_TRAIN are dev rows
 
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
@@ -100,8 +98,8 @@ def _part_mrpc(
         if name not in raw.cells:
             raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
-    train = frames["train"].loc[[not dev for dev in in_dev]]
-    return {**frames, "train": train, "dev": frames["dev"].loc[in_dev]}
+    rest = frames["train"].loc[[not dev for dev in in_dev]]
+    return {**frames, "train": rest, "dev": frames["dev"].loc[in_dev]}
 
 
 def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:

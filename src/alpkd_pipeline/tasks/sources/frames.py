@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,7 +64,12 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
     for said in missing_columns(raw, columns, split in task.test_splits).values():
         raise UserError(f"{raw.place} {said}")
-    data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
+    data = {}
+    for name in task.text_columns:
+        texts = raw.cells[columns[name]]
+        # A series of type str, or one of objects where a cell is no text or cannot be UTF-8.
+        readable = all(v is None or (isinstance(v, str) and is_utf8(v)) for v in texts)
+        data[name] = pd.Series(list(texts), dtype="str" if readable else "object")
     data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
     if columns.get(GROUP) in raw.cells:
@@ -90,14 +95,6 @@ def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataF
         ", ".join(f"{frame.index.name} {number}" for number in frame.index[broken][:5]),
     )
     return frame[~broken]
-
-
-def _text_series(values: Sequence[object]) -> pd.Series:
-    """A series of type str, or one of objects where a cell is no text or cannot be UTF-8."""
-    import pandas as pd
-
-    texts = all(v is None or (isinstance(v, str) and is_utf8(v)) for v in values)
-    return pd.Series(list(values), dtype="str" if texts else "object")
 
 
 def _idx_series(raw: RawTable, column: str) -> pd.Series:

@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION, HUB_SPLITS
-from alpkd_pipeline.tasks.sources.frames import (
-    read_label_columns,
-    split_frame,
-    wanted_columns,
-    without_broken_rows,
-)
+from alpkd_pipeline.tasks.sources import frames
 from alpkd_pipeline.tasks.sources.raw import RawTable, column_cells
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
@@ -66,7 +61,7 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
     """Fetch (or find in the cache, that of HF_HUB_CACHE or HF_HOME) and read the splits of a hub
     data set; only data files, as code in a repository is never run."""
     ref = resolve(spec, task)
-    columns = wanted_columns(task, spec.columns)
+    columns = frames.wanted_columns(task, spec.columns)
     broken = ref.dataset == HUB_DATASET and task.name in GLUE and GLUE[task.name].broken_rows
     with tempfile.TemporaryDirectory(prefix="alpkd-hub-") as scratch:
         read = _read(ref, scratch)
@@ -76,13 +71,13 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
                     f"the data set {ref.dataset} has no split '{ref.splits[ours]}' for '{ours}'; it"
                     f" has {', '.join(read)}; name the right one in task.files.{ours}"
                 )
-        frames = {}
+        splits = {}
         for ours, theirs in ref.splits.items():
             if theirs in read:
                 raw = _raw_table(ref, read[theirs], theirs, columns)
-                frame = split_frame(raw, task, ours, columns)
-                frames[ours] = without_broken_rows(frame, task, ours) if broken else frame
-    return read_label_columns(frames, task, minus_one_hides=True)
+                frame = frames.split_frame(raw, task, ours, columns)
+                splits[ours] = frames.without_broken_rows(frame, task, ours) if broken else frame
+    return frames.read_label_columns(splits, task, minus_one_hides=True)
 
 
 def snapshot(ref: HubRef, patterns: Sequence[str] | None) -> Path:

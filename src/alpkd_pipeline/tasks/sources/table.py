@@ -12,14 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.frames import (
-    SplitFile,
-    missing_columns,
-    read_label_columns,
-    several_labels,
-    split_frame,
-    wanted_columns,
-)
+from alpkd_pipeline.tasks.sources import frames
+from alpkd_pipeline.tasks.sources.frames import SplitFile
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
 from alpkd_pipeline.tasks.teacher_table import teacher_names
@@ -56,7 +50,7 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
         more |= {ours: spec.teacher_columns[name] for name, ours in names.items()}
     files = {}
     for split, path in find_files(spec, task, project).items():
-        columns = wanted_columns(task, spec.columns)
+        columns = frames.wanted_columns(task, spec.columns)
         with_more = split in ("train", UNLABELLED, *task.dev_splits)
         files[split] = SplitFile(path, columns | (more if with_more else {}), read_table)
     return read_files(files, task, minus_one_hides=False)
@@ -79,31 +73,31 @@ def read_files(
             nothing else is wrong.
     """
     faults: dict[str, list[Fault]] = {split: [] for split in files}
-    frames: dict[str, pd.DataFrame] = {}
+    splits: dict[str, pd.DataFrame] = {}
     for split, file in files.items():
         try:
-            frames[split] = _completed(file, task, split, faults[split])
+            splits[split] = _completed(file, task, split, faults[split])
         except UserError as error:
             rule = str(error).removeprefix(str(file.path)).lstrip(", ")
             faults[split].append(Fault(split, str(file.path), rule))
     first = None
     if not any(faults.values()):
         try:
-            return read_label_columns(arrange(frames), task, minus_one_hides=minus_one_hides)
+            return frames.read_label_columns(arrange(splits), task, minus_one_hides=minus_one_hides)
         except UserError as error:
             first = error
     labels = []
     try:
-        frames = read_label_columns(frames, task, minus_one_hides=minus_one_hides)
+        splits = frames.read_label_columns(splits, task, minus_one_hides=minus_one_hides)
     except UserError as error:
         labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
-        for split, frame in frames.items():
+        for split, frame in splits.items():
             if split == UNLABELLED:
-                frames[split] = frame.assign(label=None)
+                splits[split] = frame.assign(label=None)
                 continue
             given = frame["label"].notna() | (split in task.test_splits)
-            frames[split] = _with_some_label(frame, task, frame.index[given])
-    for split, frame in frames.items():
+            splits[split] = _with_some_label(frame, task, frame.index[given])
+    for split, frame in splits.items():
         of_rows = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
         faults[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
     others = [fault for of_split in faults.values() for fault in of_split]
@@ -118,10 +112,10 @@ def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> 
     numbers of the rows with `several` labels."""
     columns = file.columns
     raw = file.reader(file.path, columns.values())
-    missing = missing_columns(raw, columns, split in task.test_splits)
+    missing = frames.missing_columns(raw, columns, split in task.test_splits)
     faults += [Fault(split, raw.place, rule) for rule in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
-    several = several_labels(raw, columns["label"], task)
+    several = frames.several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
         first = tuple(several[:SHOWN_ROWS])
@@ -129,7 +123,7 @@ def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> 
         emptied, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
         cells[columns["label"]] = [None if n in emptied else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
-    frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
+    frame = frames.split_frame(replace(raw, names=names, cells=cells), task, split, columns)
     frame.attrs |= {"missing": [f"{ours} is missing" for ours in missing], "several": several}
     return frame
 
