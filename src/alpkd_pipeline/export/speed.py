@@ -62,12 +62,11 @@ class Form:
 
 
 def measure(
-    forms: Sequence[Form], rows: Sequence[Row], max_length: int, asked: ExportSettings
+    forms: Sequence[Form], rows: Sequence[Row], max_length: int, settings: ExportSettings
 ) -> dict[str, Any]:
-    """Time all forms on the texts of the dev split.
+    """Time all forms on drawn texts of the dev split, the same for all, of `max_length` tokens.
 
-    Which of them are timed is drawn, the same for all forms. They are cut to `max_length` tokens.
-    `asked` says how many are timed one by one, and how many batches of `BATCH` as a whole, whose
+    `settings` say how many are timed one by one, and how many batches of `BATCH` as a whole, whose
     rows ONNX takes one by one.
 
     Returns:
@@ -81,8 +80,10 @@ def measure(
     if load is not None and load > BUSY:
         log.warning("the machine is busy (load %.1f): times are those of a busy machine", load)
     draw = np.random.default_rng(SEED)
-    single = [[rows[i]] for i in draw.integers(len(rows), size=asked.repeats)]
-    many = [[rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(asked.batches)]
+    single = [[rows[i]] for i in draw.integers(len(rows), size=settings.repeats)]
+    many = [
+        [rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(settings.batches)
+    ]
     warm = [[rows[i]] for i in draw.integers(len(rows), size=WARMUP)]
     with ExitStack() as stack:
         workers = [
@@ -90,7 +91,7 @@ def measure(
             for _ in forms
         ]
         loading = [
-            worker.submit(_load, form, max_length, asked.threads, [*warm, many[0]])
+            worker.submit(_load, form, max_length, settings.threads, [*warm, many[0]])
             for worker, form in zip(workers, forms, strict=True)
         ]
         memory = [loaded.result() for loaded in loading]
@@ -105,12 +106,12 @@ def measure(
                 "p50_ms": _ms(one.sum(axis=1), 50),
                 "p95_ms": _ms(one.sum(axis=1), 95),
                 "tokenizer_p50_ms": _ms(one[:, 0], 50),
-                "repeats": asked.repeats,
+                "repeats": settings.repeats,
             },
             "batch": {
                 "rows": BATCH,
                 "p50_ms": _ms(batch.sum(axis=1), 50),
-                "repeats": asked.batches,
+                "repeats": settings.batches,
                 "rows_per_second": float(BATCH / np.median(batch.sum(axis=1))),
             },
             "disk_mb": sum((form.folder / f).stat().st_size for f in form.files) / 1e6,
@@ -123,10 +124,10 @@ def measure(
         "forms": timed,
         "processor": name,
         "features": [one for one in FEATURES if one in flags],
-        "threads": asked.threads,
+        "threads": settings.threads,
         "load": load,
         "seed": SEED,
-        "price_per_hour": asked.price_per_hour,
+        "price_per_hour": settings.price_per_hour,
     }
 
 
@@ -150,8 +151,7 @@ def _leave_stopping() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-_LOADED: dict[str, _Onnx | _Torch] = {}
-"""The one form of this process."""
+_LOADED: dict[str, _Onnx | _Torch] = {}  # the one form of this process
 
 
 def _load(form: Form, max_length: int, threads: int, warm: Sequence[Sequence[Row]]) -> int:

@@ -9,7 +9,7 @@ from itertools import groupby
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
-from alpkd_pipeline.reporting.plots.forest import forest
+from alpkd_pipeline.reporting.plots.scores import forest
 from alpkd_pipeline.reporting.render import ON_PAGE, Block, Details, Facts, Heading, Plate, Text
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Row

@@ -26,12 +26,11 @@ log = logging.getLogger(__name__)
 def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:
     """Read the raw splits of a task; relative paths start at the project.
 
-    Returns:
-        `train`, the task's first dev split, and what other dev and test splits there are. Each
-        frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
-        regression), `idx` (int64), and `GROUP` if there are groups, in the order of the file. Train
-        rows without a label are in `unlabelled`. Faulty cells stay as they were found: pass the
-        frames to `validate.check_splits` before anything else.
+    They are `train`, the task's first dev split, and what other dev and test splits there are. Each
+    frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
+    regression), `idx` (int64), and `GROUP` if there are groups, in the order of the file. Train
+    rows without a label are in `unlabelled`. Faulty cells stay as they were found: pass the frames
+    to `validate.check_splits` before anything else.
 
     Raises:
         UserError: the source is not there or does not fit the task. Where its files are to blame,

@@ -63,10 +63,8 @@ def read_files(
     minus_one_hides: bool,
     arrange: Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]] = dict,
 ) -> dict[str, pd.DataFrame]:
-    """Read the file of every split; see `sources.load_splits` for what a frame holds.
-
-    `minus_one_hides` is explained at `read_label_columns`. Before labels are read, `arrange` may
-    move or drop rows.
+    """Read the file of every split into frames as `sources.load_splits` has them; `arrange` may
+    move or drop rows before labels are read, with `minus_one_hides` as `read_label_columns` says.
 
     Raises:
         UserError: all faults of all files, or what cannot be arranged or read as labels where
@@ -92,11 +90,12 @@ def read_files(
     except UserError as error:
         labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
         for split, frame in splits.items():
-            if split == UNLABELLED:
-                splits[split] = frame.assign(label=None)
-                continue
-            given = frame["label"].notna() | (split in task.test_splits)
-            splits[split] = _with_some_label(frame, task, frame.index[given])
+            labelled = frame.index[frame["label"].notna() | (split in task.test_splits)]
+            splits[split] = (
+                frame.assign(label=None)
+                if split == UNLABELLED
+                else _with_some_label(frame, task, labelled)
+            )
     for split, frame in splits.items():
         of_rows = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
         faults[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
