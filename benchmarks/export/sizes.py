@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.export.calibrate import Calibration
-from alpkd_pipeline.export.graph import FACTS, FORMS, convert
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, convert
 from alpkd_pipeline.export.publish import assemble, settings_of, write_settings
 from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import Form, measure
@@ -43,7 +43,7 @@ def export(model: Path, folder: Path, task: Task) -> Path:
     onnx.mkdir(parents=True)
     convert(model, onnx, opset=20)
     assemble(folder, model, onnx)
-    facts = read_json(onnx / FACTS)
+    facts = read_json(onnx / CONVERSION)
     write_settings(folder, settings_of(task, MAX_LENGTH, Calibration(), facts, "int8"))
     return folder
 

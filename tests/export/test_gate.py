@@ -8,7 +8,7 @@ import pytest
 from tests.export.conftest import NUMBER, PAIRS, THREE
 
 from alpkd_pipeline.export.calibrate import Calibration
-from alpkd_pipeline.export.gate import Found, Rows, judge
+from alpkd_pipeline.export.gate import Check, Rows, judge
 from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.export.settings import ClassBounds, NumberBounds
 from alpkd_pipeline.tasks.task import Task
@@ -64,7 +64,7 @@ def test_one_changed_answer_of_fp32_fails_and_is_named() -> None:
 def test_logits_alone_can_fail() -> None:
     made, how = rows(THREE, 100), Calibration()
     found = judge("fp32", made, said(made, made.logits + 2e-4, how), how, FP32)
-    assert [one.what for one in found.found if one.outcome == "fails"] == [
+    assert [one.what for one in found.checks if one.outcome == "fails"] == [
         "largest difference of logits"
     ]
 
@@ -74,7 +74,7 @@ def test_probabilities_alone_can_fail() -> None:
     made = rows(PAIRS, 100)
     given = said(made, made.logits, Calibration(1.01))
     found = judge("fp32", made, given, Calibration(1.0), FP32)
-    assert [one.what for one in found.found if one.outcome == "fails"] == [
+    assert [one.what for one in found.checks if one.outcome == "fails"] == [
         "largest difference of probabilities"
     ]
 
@@ -110,7 +110,7 @@ def test_predictions_that_change_without_a_loss_count_too() -> None:
     made, how = rows(PAIRS, 1000), Calibration()
     wrong = replace(made, labels=np.where(np.arange(1000) % 2, made.labels, 1 - made.labels))
     found = judge("int8", wrong, said(wrong, flipped(made, 30), how), how, INT8)
-    (changed, loss) = found.found
+    (changed, loss) = found.checks
     assert (changed.outcome, changed.seen) == ("fails", 3.0)
     assert loss.seen == 0.0
 
@@ -121,7 +121,7 @@ def test_nothing_that_is_no_number_passes() -> None:
     logits[5] = np.nan
     found = judge("fp32", made, (logits, said(made, made.logits, how)[1]), how, FP32)
     assert found.outcome == "fails"
-    assert Found("x", float("nan"), None, 1.0).outcome == "fails"
+    assert Check("x", float("nan"), None, 1.0).outcome == "fails"
 
 
 def test_a_regression_is_judged_by_its_differences() -> None:
@@ -133,7 +133,7 @@ def test_a_regression_is_judged_by_its_differences() -> None:
     near, far = (made.logits + noise * spread * size for size in (0.05, 0.3))
     assert judge("int8", made, said(made, near, how), how, bounds).outcome != "fails"
     found = judge("int8", made, said(made, far, how), how, bounds)
-    failed = {one.what: one.seen for one in found.found if one.outcome == "fails"}
+    failed = {one.what: one.seen for one in found.checks if one.outcome == "fails"}
     assert {"largest difference", "mean difference", "1 - Pearson correlation"} <= set(failed)
     by_hand = float(np.abs(noise).mean() * 0.3)
     assert failed["mean difference"] == pytest.approx(by_hand, rel=1e-3)
@@ -153,7 +153,7 @@ def test_the_loss_of_an_error_is_in_percent_of_it() -> None:
     made = replace(made, labels=made.labels + np.random.default_rng(1).normal(0, 1, 400))
     given = said(made, made.logits * 1.2, Calibration())
     found = judge("int8", made, given, Calibration(), NumberBounds(loss=1))
-    (loss,) = found.found
+    (loss,) = found.checks
     assert loss.unit == " %"
     by_hand = 100 * (found.score / found.torch_score - 1)
     assert loss.seen == pytest.approx(by_hand)

@@ -34,7 +34,7 @@ class Calibration:
 
     temperature: float = 1.0
     threshold: float | None = None  # of the second of two classes; None: the likeliest is answered
-    facts: dict[str, Any] | None = None  # JSON-ready, see `calibrate`; None: nothing was fitted
+    report: dict[str, Any] | None = None  # JSON-ready, see `calibrate`; None: nothing was fitted
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Of each class, (N, C) float64, from logits (N, C)."""
@@ -49,7 +49,7 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"temperature": self.temperature, "threshold": self.threshold, **(self.facts or {})}
+        return {"temperature": self.temperature, "threshold": self.threshold, **(self.report or {})}
 
 
 def softened(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -67,10 +67,10 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
     and for the metric, which is the task's first.
 
     Returns:
-        With `facts`: `rows`, `folds`; `nll` and `ece` with `before`, `after` (cross-fitted) and
+        With `report`: `rows`, `folds`; `nll` and `ece` with `before`, `after` (cross-fitted) and
         for `ece` also `calibrated_median` and `calibrated_95`, what a perfectly calibrated model
         with these probabilities shows on so many rows; `score` with `metric`, `before`, `after`;
-        `bins`, see `reliability`. Without facts where there are fewer than `FEWEST` rows.
+        `bins`, see `reliability`. Without report where there are fewer than `FEWEST` rows.
     """
     if len(labels) < FEWEST:
         return Calibration()
@@ -87,7 +87,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
         if loss_of(metric, labels, likeliest, moved)[1] < 0:
             threshold = fit_threshold(softened(logits, temperature)[:, 1], labels, metric)
     null = ece_of_calibrated(soft)
-    facts = {
+    report = {
         "rows": len(labels),
         "folds": FOLDS,
         "nll": {"before": nll(plain, labels), "after": nll(soft, labels)},
@@ -104,7 +104,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
         },
         "bins": {"before": reliability(plain, labels), "after": reliability(soft, labels)},
     }
-    return Calibration(temperature, threshold, facts)
+    return Calibration(temperature, threshold, report)
 
 
 def _cross_fitted(fit: Callable[[np.ndarray], float], count: int) -> np.ndarray:
@@ -177,11 +177,11 @@ def _ece(confidence: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def reliability_picture(facts: Mapping[str, Any]) -> bytes:
+def reliability_picture(report: Mapping[str, Any]) -> bytes:
     """A PNG file: of each bin the mean confidence and the share of right answers, before and after
     the temperature, as `calibrate` says them; the area of a dot is the share of the rows. On the
     diagonal both are equal."""
-    error, bins = facts["ece"], facts["bins"]
+    error, bins = report["ece"], report["bins"]
     both = [*bins["before"], *bins["after"]]
     most = max(one["rows"] for one in both)
     start = max(0.0, min(one["confidence"] for one in both) - 0.05)
@@ -208,7 +208,7 @@ def reliability_picture(facts: Mapping[str, Any]) -> bytes:
             handle.set_sizes([28])  # type: ignore[union-attr]
         by_chance = (
             "By chance alone a perfectly calibrated model shows, in 95 %\nof draws, an ECE of up to"
-            f" {100 * error['calibrated_95']:.1f} % on these {facts['rows']:,} rows."
+            f" {100 * error['calibrated_95']:.1f} % on these {report['rows']:,} rows."
         )
         figure.text(0.02, 0.02, by_chance, fontsize=SMALL - 1, color=MUTED, va="bottom")
         return png(figure)

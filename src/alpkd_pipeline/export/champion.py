@@ -46,14 +46,14 @@ class Evidence:
         return METRICS[self.task.primary_metric](self.predictions, self.labels)
 
 
-def evidence_of(facts: Any, predictions: bytes) -> Evidence:
-    """The evidence in a model, from its facts and its file of answers."""
+def evidence_of(metadata: Any, predictions: bytes) -> Evidence:
+    """The evidence in a model, from its metadata and its file of answers."""
     table = pd.read_csv(BytesIO(predictions), usecols=["label", "prediction"])
-    speed, served = facts["speed"], ("onnx", facts["form"])
+    speed, served = metadata["speed"], ("onnx", metadata["form"])
     (form,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == served)
     return Evidence(
-        Task.from_dict(facts["task"]),
-        facts["dev"],
+        Task.from_dict(metadata["task"]),
+        metadata["dev"],
         table["label"].to_numpy(),
         table["prediction"].to_numpy(),
         form["one"]["p50_ms"],
@@ -113,7 +113,7 @@ class Registered:
 
     def __init__(self, name: str, settings: TrackingSettings) -> None:
         self._name, self._settings = name, settings
-        with self._told():
+        with self._guarded():
             if settings.database and not settings.database.exists():
                 raise UserError(f"there is no {settings.database}, so no model '{name}' in it")
             self._models = Models(settings)
@@ -122,7 +122,7 @@ class Registered:
     def lines(self) -> Iterator[str]:
         """The versions with score, size, latency, and why each stands where it stands."""
         rows = [("version", "alias", "score", "size", "p50", "why")]
-        with self._told():
+        with self._guarded():
             for number, version in self._versions.items():
                 aliases = ", ".join(a for a, meant in self._aliases.items() if meant == number)
                 measured = ("-", "-", "-")
@@ -138,7 +138,7 @@ class Registered:
     def promote(self, version: str, margin: float) -> str:
         """Let a version, or `candidate`, take the champion's place; what was decided, in a line.
         UserError if it may not, for the reason that is kept with it too."""
-        with self._told(), registry_lock(self._settings):
+        with self._guarded(), registry_lock(self._settings):
             self._look()
             champion, number = self._aliases.get(CHAMPION), self._number(version)
             if number == champion:
@@ -158,14 +158,14 @@ class Registered:
 
     def set_by_hand(self, version: str) -> str:
         """Make a version the champion unseen; what was done, in a line."""
-        with self._told(), registry_lock(self._settings):
+        with self._guarded(), registry_lock(self._settings):
             self._look()
             number = self._number(version)
             decision = self._versions[number].tags.get(DECISION, "")
             refused = f", though {decision}" if decision.startswith("refused") else ""
             return self._crown(number, self._aliases.get(CHAMPION), f"set by hand{refused}")
 
-    def _told(self) -> AbstractContextManager[None]:
+    def _guarded(self) -> AbstractContextManager[None]:
         what = f"what was asked of '{self._name}'"
         return faults_told(self._settings, what, "ask again when it works")
 

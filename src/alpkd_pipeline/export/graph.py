@@ -24,7 +24,7 @@ from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.manifest import write_json
 
 FORMS = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}  # name -> file
-FACTS = "onnx.json"
+CONVERSION = "onnx.json"
 LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -53,7 +53,7 @@ class _Logits(nn.Module):
 
 
 def convert(model: Path, folder: Path, *, opset: int) -> None:
-    """Write a fine-tuned model's folder as `FORMS`, and `FACTS` about them.
+    """Write a fine-tuned model's folder as `FORMS`, and `CONVERSION`, which is about them.
 
     Inputs are int64 (batch, length), both free: input_ids, attention_mask and, where the tokenizer
     makes them, token_type_ids; the output is `logits`, float32 (batch, outputs).
@@ -69,7 +69,7 @@ def convert(model: Path, folder: Path, *, opset: int) -> None:
     _export(_Logits(loaded).eval(), inputs, folder / FORMS["fp32"], opset)
     quantise(folder / FORMS["fp32"], folder / FORMS["int8"])
     libraries = {name: version(name) for name in (*LIBRARIES, "torch", "transformers")}
-    write_json(folder / FACTS, {"opset": opset, "inputs": [*inputs], "libraries": libraries})
+    write_json(folder / CONVERSION, {"opset": opset, "inputs": [*inputs], "libraries": libraries})
 
 
 def _example(model: Path) -> dict[str, Tensor]:

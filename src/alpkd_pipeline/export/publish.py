@@ -16,7 +16,7 @@ from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import PICTURE, Calibration, calibrate, reliability_picture
 from alpkd_pipeline.export.dev_rows import Dev, check_tokenizer, predictions_of, read_dev
 from alpkd_pipeline.export.gate import GATE, Judgement, judge
-from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, check_libraries
 from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import SPEED, Form, measure
@@ -53,21 +53,20 @@ def publish_run(
     """
     check_libraries()
     run = read_config(folder)
-    asked, task = block_of(ExportSettings, run.params["export"]), run.task
+    block, task = block_of(ExportSettings, run.params["export"]), run.task
     dev = read_dev(run, model, encoded, splits)
     how = Calibration()
-    if asked.calibrate == "temperature" and task.kind == "classification":
+    if block.calibrate == "temperature" and task.kind == "classification":
         logits, labels = dev.rows.logits[dev.unseen], dev.rows.labels[dev.unseen]
         how = calibrate(logits, labels, task.primary_metric)
     assemble(folder, model, onnx)
-    facts = read_json(onnx / FACTS)
-    settings = settings_of(task, run.max_length, how, facts, asked.serve)
+    settings = settings_of(task, run.max_length, how, read_json(onnx / CONVERSION), block.serve)
     write_settings(folder, settings)
     check_copies(folder, RunFolder(model), RunFolder(onnx))
     check_tokenizer(folder, dev, settings["max_length"])
-    judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
+    judged = {form: pass_gate(folder, form, dev, how, block) for form in FORMS}
     for form, (verdict, _) in judged.items():
-        if not verdict.passes(asked.require_bound):
+        if not verdict.passes(block.require_bound):
             _withdraw(folder, settings, form, verdict)
     write_json(folder / CALIBRATION, {"seen_in_train": int((~dev.unseen).sum()), **how.to_dict()})
     forms = [verdict.to_dict() for verdict, _ in judged.values()]
@@ -76,9 +75,9 @@ def publish_run(
     models = {run.stage.partition("_")[0]: model}
     if teacher and not run.teacher.is_table:
         models["teacher"] = teacher
-    _time(folder, models, settings, dev, asked)
-    if how.facts:
-        (folder / PICTURE).write_bytes(reliability_picture(how.facts))
+    _time(folder, models, settings, dev, block)
+    if how.report:
+        (folder / PICTURE).write_bytes(reliability_picture(how.report))
 
 
 def assemble(folder: Path, model: Path, onnx: Path) -> None:
@@ -137,12 +136,12 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def pass_gate(
-    folder: Path, form: str, dev: Dev, how: Calibration, asked: ExportSettings
+    folder: Path, form: str, dev: Dev, how: Calibration, block: ExportSettings
 ) -> tuple[Judgement, list[Answer]]:
     """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
     UserError if the folder is not what was published."""
-    given = predictions_of(folder, form, dev, asked.threads)
-    verdict = judge(form, dev.rows, given, how, asked.gate.of(form, dev.rows.task.kind))
+    given = predictions_of(folder, form, dev, block.threads)
+    verdict = judge(form, dev.rows, given, how, block.gate.of(form, dev.rows.task.kind))
     log.info("gate: %s", verdict.line())
     return verdict, given[1]
 
@@ -177,7 +176,7 @@ def _write_predictions(folder: Path, task: Task, dev: Dev, predictions: list[Ans
 
 
 def _time(
-    folder: Path, models: dict[str, Path], settings: dict[str, Any], dev: Dev, asked: ExportSettings
+    folder: Path, models: dict[str, Path], settings: dict[str, Any], dev: Dev, block: ExportSettings
 ) -> None:
     """Time the forms of the first model beside it, and beside the teacher, if that is another."""
     forms = [
@@ -188,4 +187,4 @@ def _time(
         files = (*(path.name for path in weight_files(place)), "tokenizer.json")
         forms += [Form(name, "torch", precision, place, files) for precision in PRECISIONS]
     log.info("timing %d forms in turn", len(forms))
-    write_json(folder / SPEED, measure(forms, dev.texts, settings["max_length"], asked))
+    write_json(folder / SPEED, measure(forms, dev.texts, settings["max_length"], block))

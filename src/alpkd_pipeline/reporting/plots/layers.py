@@ -38,7 +38,7 @@ class Attention:
     shares: Sequence[float | None]
 
 
-def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
+def mean_attention(label: str, students: Sequence[Mapping[str, Any]]) -> Attention:
     """The mean over students of one method, of `attention` in each one's metrics.json.
 
     That is `weights` (m, n) over a dev set, `entropy` (m,) in nats, and `max_entropy` (m,),
@@ -48,7 +48,7 @@ def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
         UserError: the shapes do not belong together, or a value is not a number.
     """
     weights, entropy, most = (
-        np.mean([np.asarray(attention[name], dtype=np.float64) for attention in found], axis=0)
+        np.mean([np.asarray(attention[name], dtype=np.float64) for attention in students], axis=0)
         for name in ("weights", "entropy", "max_entropy")
     )
     fit = entropy.shape == most.shape == weights.shape[:1]

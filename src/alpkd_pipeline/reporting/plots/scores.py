@@ -162,7 +162,7 @@ PAIR = 0.185  # inches of a comparison
 
 # Short words beside the intervals, with a star for less than the margin; nothing can be said: a
 # question mark.
-WORDS = {
+SHORT = {
     words.BETTER: "better",
     words.WORSE: "worse",
     words.BETTER_WITHIN: "better*",
@@ -177,7 +177,9 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
     are differences that were shown, hollow ones were not, and a comparison without numbers keeps
     its line empty."""
     unit, scores = scale(metric), ("difference", "low", "high")
-    rows = [{**row, **{n: unit * float(row[n]) for n in scores if _known(row[n])}} for row in rows]
+    rows = [
+        {**row, **{n: unit * float(row[n]) for n in scores if _is_number(row[n])}} for row in rows
+    ]
     lines, headings = dict[int, Row](), dict[int, str]()
     for baseline in dict.fromkeys(str(row["baseline_label"]) for row in rows):
         headings[len(lines) + len(headings)] = baseline
@@ -193,8 +195,10 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
         axes.text(-limit, y, f"against {baseline}", va="center", color=MUTED, fontsize=SMALL)
     across = axes.get_yaxis_transform()
     for y, row in lines.items():
-        word = WORDS.get(str(row["kind"]), "?")
-        bold: Any = {"color": INK, "fontweight": "bold"} if _shown(row) else {"color": MUTED}
+        word = SHORT.get(str(row["kind"]), "?")
+        bold: Any = (
+            {"color": INK, "fontweight": "bold"} if _distinguished(row) else {"color": MUTED}
+        )
         axes.text(1.02, y, word, transform=across, va="center", fontsize=SMALL, **bold)
     _intervals(axes, lines, limit)
     _dots(axes, lines, limit)
@@ -205,11 +209,11 @@ def forest(rows: Sequence[Row], metric: str = "") -> Figure:
 def _intervals(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
     from matplotlib.collections import LineCollection
 
-    bounded = {y: row for y, row in lines.items() if _known(row["low"])}
+    bounded = {y: row for y, row in lines.items() if _is_number(row["low"])}
     colours = [mark_of(str(row["method"])).colour for row in bounded.values()]
     ends = {y: (max(row["low"], -limit), min(row["high"], limit)) for y, row in bounded.items()}
     spans = [[(low, y), (high, y)] for y, (low, high) in ends.items()]
-    widths = [1.8 if _shown(row) else 1.1 for row in bounded.values()]
+    widths = [1.8 if _distinguished(row) else 1.1 for row in bounded.values()]
     axes.add_collection(LineCollection(spans, colors=colours, linewidths=widths), autolim=False)
     for (y, row), colour in zip(bounded.items(), colours, strict=True):
         if row["low"] < -limit:
@@ -221,23 +225,23 @@ def _intervals(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
 def _dots(axes: Axes, lines: Mapping[int, Row], limit: float) -> None:
     together: dict[tuple[str, bool], list[tuple[float, int]]] = {}
     for y, row in lines.items():
-        if _known(row["difference"]):
+        if _is_number(row["difference"]):
             x = max(-limit, min(limit, row["difference"]))
-            together.setdefault((str(row["method"]), _shown(row)), []).append((x, y))
+            together.setdefault((str(row["method"]), _distinguished(row)), []).append((x, y))
     for (method, shown), dots in together.items():
         mark = mark_of(method)
         face = mark.colour if shown else PAPER
         axes.plot(*zip(*dots, strict=True), **mark.dots, markerfacecolor=face)
 
 
-def _shown(row: Row) -> bool:
-    return row["kind"] in WORDS and row["kind"] != words.NOT_DISTINGUISHABLE
+def _distinguished(row: Row) -> bool:
+    return row["kind"] in SHORT and row["kind"] != words.NOT_DISTINGUISHABLE
 
 
 def _limit(rows: Sequence[Row], unit: float) -> float:
     """How far to each side: all dots, and intervals unless they dwarf everything else."""
-    dots = (abs(row["difference"]) for row in rows if _known(row["difference"]))
-    ends = sorted(abs(row[end]) for row in rows for end in ("low", "high") if _known(row[end]))
+    dots = (abs(row["difference"]) for row in rows if _is_number(row["difference"]))
+    ends = sorted(abs(row[end]) for row in rows for end in ("low", "high") if _is_number(row[end]))
     # Three seeds can give an interval so wide that nothing else could be seen.
     usual = 2.5 * ends[len(ends) // 2] if ends else 0.0
     return 1.08 * max(
@@ -245,5 +249,5 @@ def _limit(rows: Sequence[Row], unit: float) -> float:
     )
 
 
-def _known(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return value is not None and math.isfinite(float(value))

@@ -37,7 +37,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Terms:
     """Terms and what is to be said of them."""
 
     rows: Sequence[tuple[str, str]]
@@ -67,7 +67,7 @@ class Details:
     blocks: Sequence[Block]
 
 
-Block = str | Table | Text | Heading | Facts | Legend | list[Plate] | Details
+Block = str | Table | Text | Heading | Terms | Legend | list[Plate] | Details
 """Pictures of a list stand side by side, as many as the window has room for."""
 
 Section = tuple[str, str, Sequence[Block]]
@@ -159,7 +159,7 @@ def _markdown_blocks(blocks: Iterable[Block]) -> Iterator[str]:
                 yield f"### {block.text}\n"
             case Details():
                 yield from (f"#### {block.summary}\n", *_markdown_blocks(block.blocks))
-            case Facts():
+            case Terms():
                 yield "".join(f"- {term}: {text}\n" for term, text in block.rows)
             case str():
                 yield f"{block}\n"

@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from alpkd_pipeline.coordinates import said
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import style
-from alpkd_pipeline.reporting.render import Block, Facts, Section, Text, page_html, page_markdown
+from alpkd_pipeline.reporting.render import (
+    Block,
+    Section,
+    Terms,
+    Text,
+    page_html,
+    page_markdown,
+)
 from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS
@@ -29,7 +36,7 @@ def summary(sources: Sources) -> Iterator[Block]:
     experiments = sources.experiments
     if experiments.empty:
         yield "No student has been trained and scored yet: there is nothing to compare."
-        yield Facts(list(_others(sources)))
+        yield Terms(list(_others(sources)))
         return
     metric = dict(zip(experiments["task"], experiments["metric"], strict=True))
     seeds = {int(seed) for seed in experiments["teacher_seed"].dropna()}
@@ -43,7 +50,7 @@ def summary(sources: Sources) -> Iterator[Block]:
         ("Best epoch chosen on", listed(sorted(experiments["selection"].dropna().unique()))),
         ("Runs", plural(len(experiments), "student")),
     ]
-    yield Facts([*rows, *_others(sources), *_history(sources)])
+    yield Terms([*rows, *_others(sources), *_history(sources)])
     if (experiments["selection"] == "dev").any():
         yield Text(OPTIMISTIC, "warning")
     if few := sum(arm["n"] < ENOUGH_SEEDS for arm in sources.arms):

@@ -10,7 +10,7 @@ from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.plots.scores import forest
-from alpkd_pipeline.reporting.render import ON_PAGE, Block, Details, Facts, Heading, Plate, Text
+from alpkd_pipeline.reporting.render import ON_PAGE, Block, Details, Heading, Plate, Terms, Text
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
@@ -45,7 +45,7 @@ def in_short(sources: Sources) -> Iterator[Block]:
     )
     best = list(choices(sources))
     yield result_table(sources, best)
-    take = Facts(list(to_take(sources, best)))
+    take = Terms(list(to_take(sources, best)))
     if len(best) > MOST_CHOICES:
         yield Details("Which to take", [take])
     else:
@@ -225,4 +225,4 @@ def runs(sources: Sources) -> Iterator[Block]:
     yield Heading("Methods")
     sources_of = {name: f"{method.summary} {method.source}." for name, method in METHODS.items()}
     others = "a method of this project's users"
-    yield Facts([(name, sources_of.get(name, others)) for name in sources.methods])
+    yield Terms([(name, sources_of.get(name, others)) for name in sources.methods])

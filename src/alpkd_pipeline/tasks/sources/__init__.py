@@ -85,9 +85,9 @@ def finish(
         UserError: the rows that are kept lack a class, or are too few for a dev split; or no train
             row has a label.
     """
-    frames = _apart(frames, spec, task)
+    frames = _split_unlabelled(frames, spec, task)
     if spec.train_rows is not None:
-        frames["train"] = _kept(frames["train"], spec, spec.train_rows, task)
+        frames["train"] = _limited(frames["train"], spec, spec.train_rows, task)
     if (dev := task.dev_splits[0]) not in frames:
         train = frames["train"]
         frames["train"], frames[dev] = cut_dev(train, task, spec.dev_fraction, spec.seed)
@@ -102,7 +102,7 @@ def finish(
     return {split: frames[split] for split in order if split in frames}
 
 
-def _apart(
+def _split_unlabelled(
     frames: Mapping[str, pd.DataFrame], spec: SourceSpec, task: Task
 ) -> dict[str, pd.DataFrame]:
     """Take the rows without a label out of train, in front of those that are a split already."""
@@ -144,7 +144,7 @@ def _without(more: pd.DataFrame, dev: pd.DataFrame, task: Task) -> pd.DataFrame:
     return more[kept]
 
 
-def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
+def _limited(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
     if rows > len(train):
         log.warning("%s has %d train rows, fewer than train_rows %d", task.name, len(train), rows)
     if rows >= len(train):
@@ -153,7 +153,8 @@ def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.Da
         return draw_rows(train, task, rows, spec.seed)
     kept = train.head(rows)
     classes = set(range(len(task.label_names)))  # a regression has none
-    if lost := (classes & set(train["label"])) - set(kept["label"]):
+    lost = (classes & set(train["label"])) - set(kept["label"])
+    if lost:
         names = ", ".join(task.label_names[at] for at in sorted(lost))
         raise UserError(
             f"task.train_rows: the first {rows:,} of {len(train):,} train rows of task"

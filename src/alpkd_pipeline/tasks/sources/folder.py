@@ -96,7 +96,7 @@ def _part_mrpc(
     raw = read_tsv(train, MRPC_IDS, strict=False)
     for name in MRPC_IDS:
         if name not in raw.cells:
-            raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
+            raise UserError(f"{raw.file} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
     rest = frames["train"].loc[[not dev for dev in in_dev]]
     return {**frames, "train": rest, "dev": frames["dev"].loc[in_dev]}

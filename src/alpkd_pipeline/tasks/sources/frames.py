@@ -63,7 +63,7 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
     import pandas as pd
 
     for said in missing_columns(raw, columns, split in task.test_splits).values():
-        raise UserError(f"{raw.place} {said}")
+        raise UserError(f"{raw.file} {said}")
     data = {}
     for name in task.text_columns:
         texts = raw.cells[columns[name]]
@@ -80,7 +80,7 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
             data[ours] = pd.Series([as_number(cell) for cell in raw.cells[theirs]], dtype="object")
     frame = pd.DataFrame(data)
     frame.index = pd.Index(raw.numbers, name=raw.unit)
-    frame.attrs["file"] = raw.place
+    frame.attrs["file"] = raw.file
     return frame
 
 
@@ -110,7 +110,7 @@ def _idx_series(raw: RawTable, column: str) -> pd.Series:
         log.warning(
             "%s: the column idx does not number the rows (it holds other than whole numbers, or one"
             " of them twice), so it is ignored and rows are numbered from 0",
-            raw.place,
+            raw.file,
         )
         return counted
     return found
@@ -149,7 +149,7 @@ def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
     cells = raw.cells.get(column, [None] * len(raw.numbers))
     for number in several_labels(raw, column, task)[:1]:
         raise UserError(
-            f"{raw.place}, {raw.unit} {number}: the label {cells[raw.numbers.index(number)]!r}"
+            f"{raw.file}, {raw.unit} {number}: the label {cells[raw.numbers.index(number)]!r}"
             f" holds several values, but task '{task.name}' has one label per row; keep one, or"
             " make one task for each label"
         )
@@ -188,13 +188,12 @@ def read_label_columns(
         all_minus_one = split in task.test_splits and places[split].keys() == {HIDDEN_TEXT}
         if may_hide and (minus_one_hides or all_minus_one):
             places[split].pop(HIDDEN_TEXT, None)
-    values: dict[str, object] = {HIDDEN_TEXT: secret}
-    by = ""
+    read: Mapping[str, object]
     if task.kind == "classification":
-        by, ids = labels.read_classes(places, task)
-        values |= ids
+        by, read = labels.read_classes(places, task)
     else:
-        values |= labels.read_numbers(places, task)
+        by, read = "", labels.read_numbers(places, task)
+    values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
     typed = {
         split: _typed(frame, task, values, secret if split in task.test_splits else None)
         for split, frame in frames.items()
@@ -211,7 +210,7 @@ def _by_own_names(
     own = [label_text(name) for name in raw.classes[column]]
     if len(set(own)) < len(own) or set(own) != set(labels.class_names(task.label_names)):
         raise UserError(
-            f"{raw.place}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
+            f"{raw.file}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
             f" {listed(task.label_names) or 'numbers'}; correct task.labels"
         )
     names: dict[str | None, str | None] = {str(at): name for at, name in enumerate(own)}
@@ -220,7 +219,7 @@ def _by_own_names(
     for text in texts.values():
         if text not in names:
             raise UserError(
-                f"{raw.place}: the label {text} has no name; the file names the labels 0 to"
+                f"{raw.file}: the label {text} has no name; the file names the labels 0 to"
                 f" {len(own) - 1} ({listed(raw.classes[column])})"
             )
     return {key: names[text] for key, text in texts.items()}

@@ -28,7 +28,7 @@ SHOWN_LINES = 5  # how many further malformed lines a message lists before it on
 class RawTable:
     """Cells as they were found."""
 
-    place: str  # the file (or data set) to name in messages
+    file: str  # the file (or data set) to name in messages
     names: tuple[str, ...]  # every column there is, in order
     # the columns that were asked for and exist, each a list with one value per row
     cells: Mapping[str, Sequence[object]]

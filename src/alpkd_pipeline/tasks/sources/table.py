@@ -112,13 +112,13 @@ def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> 
     columns = file.columns
     raw = file.reader(file.path, columns.values())
     missing = frames.missing_columns(raw, columns, split in task.test_splits)
-    faults += [Fault(split, raw.place, rule) for rule in missing.values()]
+    faults += [Fault(split, raw.file, rule) for rule in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
     several = frames.several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
         first = tuple(several[:SHOWN_ROWS])
-        faults.append(Fault(split, raw.place, rule, len(several), first, raw.unit))
+        faults.append(Fault(split, raw.file, rule, len(several), first, raw.unit))
         emptied, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
         cells[columns["label"]] = [None if n in emptied else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
