@@ -80,6 +80,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
     warm = nll(soft, labels) < nll(plain, labels)
     temperature, soft = (fit_temperature(logits, labels), soft) if warm else (1.0, plain)
     likeliest, threshold, after = soft.argmax(axis=1), None, None
+    before = METRICS[metric](likeliest, labels)
     if logits.shape[1] == 2:
         cuts = _cross_fitted(lambda r: fit_threshold(soft[r, 1], labels[r], metric), len(labels))
         moved = (soft[:, 1] >= cuts).astype(np.int64)
@@ -97,11 +98,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
             "calibrated_median": float(np.median(null)),
             "calibrated_95": float(np.quantile(null, 0.95)),
         },
-        "score": {
-            "metric": metric,
-            "before": METRICS[metric](likeliest, labels),
-            "after": after,
-        },
+        "score": {"metric": metric, "before": before, "after": after},
         "bins": {"before": reliability(plain, labels), "after": reliability(soft, labels)},
     }
     return Calibration(temperature, threshold, report)

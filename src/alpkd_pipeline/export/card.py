@@ -32,11 +32,8 @@ HUB_METRICS |= {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md from what stands in the folder and in the store beside it.
-
-    Raises:
-        UserError: as `read_record` and `metadata` say.
-    """
+    """Write README.md from what stands in the folder and in the store beside it; UserError as
+    `read_record` and `metadata` say."""
     record = read_record(folder)
     write_text(folder / CARD, f"---\n{metadata(record).to_yaml()}\n---\n\n{text(record)}")
 

@@ -23,9 +23,9 @@ from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.tracking.models import CANDIDATE, CHAMPION, DECISION, Models, registry_lock
 from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
+# So many times faster or smaller counts: two timings of one model, on days when the machine was
+# more or less busy, differ by less.
 FASTER, SMALLER = 1.2, 1.05
-"""So many times faster or smaller counts: two timings of one model, on days when the machine was
-more or less busy, differ by less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,12 +67,12 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
         raise UserError(f"{splits} has no dev rows, so an export cannot be judged")
     seen = {*text_keys(pd.read_parquet(splits / "train.parquet"), task)}
     labels = np.concatenate([frame["label"].to_numpy() for frame in frames.values()])
-    told = json.dumps([names, texts, labels.tolist()], ensure_ascii=False)
+    content = json.dumps([names, texts, labels.tolist()], ensure_ascii=False)
     return Dev(
         Rows(task, names, labels, np.concatenate(logits)),
         texts,
         np.array([key not in seen for key in keys]),
-        hashlib.sha256(told.encode()).hexdigest(),
+        hashlib.sha256(content.encode()).hexdigest(),
         tuple(given.values()),
     )
 

@@ -85,11 +85,13 @@ def measure(
         [rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(settings.batches)
     ]
     warm = [[rows[i]] for i in draw.integers(len(rows), size=WARMUP)]
+    # Ctrl-C reaches a worker too; the process that has asked for it ends it.
+    left_alone = (signal.SIGINT, signal.SIG_IGN)
     with ExitStack() as stack:
-        workers = [
-            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), _leave_stopping))
-            for _ in forms
-        ]
+        pools = (
+            ProcessPoolExecutor(1, get_context("spawn"), signal.signal, left_alone) for _ in forms
+        )
+        workers = [stack.enter_context(pool) for pool in pools]
         loading = [
             worker.submit(_load, form, max_length, settings.threads, [*warm, many[0]])
             for worker, form in zip(workers, forms, strict=True)
@@ -144,11 +146,6 @@ def _in_turn(
         for worker, times in zip(workers, seconds, strict=True):
             times.append(worker.submit(_time, [calls[i] for i in block]).result())
     return [np.concatenate(times) for times in seconds]
-
-
-def _leave_stopping() -> None:
-    """Ctrl-C reaches a worker too; the process that has asked for it ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _LOADED: dict[str, _Onnx | _Torch] = {}  # the one form of this process

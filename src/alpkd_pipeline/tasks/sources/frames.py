@@ -105,15 +105,15 @@ def _idx_series(raw: RawTable, column: str) -> pd.Series:
         return counted
     values = [_whole_number(value) for value in raw.cells[column]]
     whole = all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values)
-    found = pd.Series(values, dtype="int64" if whole else "object")
-    if column == "idx" and (found.dtype == "object" or found.duplicated().any()):
+    series = pd.Series(values, dtype="int64" if whole else "object")
+    if column == "idx" and (not whole or series.duplicated().any()):
         log.warning(
             "%s: the column idx does not number the rows (it holds other than whole numbers, or one"
             " of them twice), so it is ignored and rows are numbered from 0",
             raw.file,
         )
         return counted
-    return found
+    return series
 
 
 def _whole_number(value: object) -> object:
