@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MRPC_TRAIN = "msr_paraphrase_train.txt"
-MRPC_TEST = "msr_paraphrase_test.txt"
+MRPC = {"train": MRPC_TRAIN, "dev": MRPC_TRAIN, "test": "msr_paraphrase_test.txt"}
 MRPC_DEV_IDS = "dev_ids.tsv"
 MRPC_IDS = ("#1 ID", "#2 ID")
 DEV_IDS = "dev_ids"  # the role of the file that lists which rows of MRPC_TRAIN are dev rows
@@ -47,21 +46,23 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
             f"task.path: the folder {spec.path or '(not given)'} does not exist; name a folder"
             f" that holds {expected}"
         )
-    for folder in (root / task.name, root / "glue" / task.name):
-        if (folder / "train.parquet").is_file():
-            names = {split: f"{theirs}.parquet" for split, theirs in glue.hub_splits.items()}
-            return _existing(folder, names, task)
+    parquet = {split: f"{theirs}.parquet" for split, theirs in glue.hub_splits.items()}
+    layouts = [(folder, parquet) for folder in (root / task.name, root / "glue" / task.name)]
     for folder in (root / glue.folder, root / "glue_tsv" / glue.folder):
-        if task.name == "mrpc" and (folder / MRPC_TRAIN).is_file():
-            names = {"train": MRPC_TRAIN, "dev": MRPC_TRAIN, "test": MRPC_TEST}
-            found = _existing(folder, names, task)
-            if not (folder / MRPC_DEV_IDS).is_file():
-                raise UserError(
-                    f"{folder / MRPC_DEV_IDS} does not exist; it lists the dev rows of {MRPC_TRAIN}"
-                )
-            return {**found, DEV_IDS: folder / MRPC_DEV_IDS}
-        if (folder / tsv["train"]).is_file():
-            return _existing(folder, tsv, task)
+        layouts += [(folder, MRPC)] if task.name == "mrpc" else []
+        layouts.append((folder, tsv))
+    for folder, names in layouts:
+        if not (folder / names["train"]).is_file():
+            continue
+        paths = {split: folder / name for split, name in names.items()}
+        for split, path in paths.items():
+            if split not in task.test_splits and not path.is_file():
+                raise UserError(f"{path} does not exist; it holds the split '{split}'")
+        dev_ids = folder / MRPC_DEV_IDS
+        if names is MRPC and not dev_ids.is_file():
+            raise UserError(f"{dev_ids} does not exist; it lists the dev rows of {MRPC_TRAIN}")
+        more = {DEV_IDS: dev_ids} if names is MRPC else {}
+        return {split: path for split, path in paths.items() if path.is_file()} | more
     raise UserError(f"task.path: {root} has no data of task '{task.name}': no {expected}")
 
 
@@ -100,12 +101,3 @@ def _part_mrpc(
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
     rest = frames["train"].loc[[not dev for dev in in_dev]]
     return {**frames, "train": rest, "dev": frames["dev"].loc[in_dev]}
-
-
-def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:
-    """The files that exist; only those of test splits may be missing."""
-    paths = {split: folder / name for split, name in names.items()}
-    for split, path in paths.items():
-        if split not in task.test_splits and not path.is_file():
-            raise UserError(f"{path} does not exist; it holds the split '{split}'")
-    return {split: path for split, path in paths.items() if path.is_file()}

@@ -179,6 +179,8 @@ def read_label_columns(
     in a test split all of whose labels are -1. It never is where a class is named so, or where a
     regression's range holds it.
     """
+    import pandas as pd
+
     secret = labels.hidden_label(task)
     may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in labels.class_names(task.label_names)
     places: dict[str, dict[str, str]] = {}
@@ -194,10 +196,15 @@ def read_label_columns(
     else:
         by, read = "", labels.read_numbers(places, task)
     values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
-    typed = {
-        split: _typed(frame, task, values, secret if split in task.test_splits else None)
-        for split, frame in frames.items()
-    }
+    kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
+    typed = {}
+    for split, frame in frames.items():
+        missing = secret if split in task.test_splits else None
+        column = [missing if label is None else values[label] for label in frame["label"]]
+        # In a column of objects where one is no number.
+        numbers = all(isinstance(value, kind) for value in column)
+        series = pd.Series(column, frame.index, dtype=dtype if numbers else "object")
+        typed[split] = frame.assign(label=series)
     if by:
         _log_counts(typed, task, by)
     return typed
@@ -223,18 +230,6 @@ def _by_own_names(
                 f" {len(own) - 1} ({listed(raw.classes[column])})"
             )
     return {key: names[text] for key, text in texts.items()}
-
-
-def _typed(
-    frame: pd.DataFrame, task: Task, values: Mapping[str, object], missing: object
-) -> pd.DataFrame:
-    """The frame with the values of its labels, in a column of objects where one is no number."""
-    import pandas as pd
-
-    typed = [missing if label is None else values[label] for label in frame["label"]]
-    kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
-    whole = all(isinstance(value, kind) for value in typed)
-    return frame.assign(label=pd.Series(typed, frame.index, dtype=dtype if whole else "object"))
 
 
 def _log_counts(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
