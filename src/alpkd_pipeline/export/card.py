@@ -87,11 +87,8 @@ def _interval(ends: tuple[float | None, float | None] | None, metric: str) -> st
 
 def metadata(record: CardRecord) -> ModelCardData:
     """What stands above the text, without names that are no ids of the hub, and without a language
-    or a licence that nobody stated.
-
-    Raises:
-        UserError: a number is not finite; YAML would write it as `.nan`, which nobody reads.
-    """
+    or a licence that nobody stated. UserError if a number is not finite: YAML would write it as
+    `.nan`, which nobody reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
     run, method, data = record.run, record.method, record.data

@@ -80,12 +80,8 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
 def predictions_of(
     folder: Path, form: str, dev: Dev, threads: int
 ) -> tuple[np.ndarray, list[Answer]]:
-    """What a form of a published folder, loaded anew, says: logits (N, C) and answers.
-
-    Raises:
-        UserError: a file of the folder is not what was published, it cannot be loaded, or it reads
-            texts otherwise than torch did.
-    """
+    """What a form of a published folder, loaded anew, says: logits (N, C) and answers. UserError if
+    a file is not what was published, cannot be loaded, or reads texts otherwise than torch did."""
     logits, predictions = [], []
     try:
         model = Published(folder, form, threads=threads)

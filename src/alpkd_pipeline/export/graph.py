@@ -56,10 +56,8 @@ def convert(model: Path, folder: Path, *, opset: int) -> None:
     """Write a fine-tuned model's folder as `FORMS`, and `CONVERSION`, which is about them.
 
     Inputs are int64 (batch, length), both free: input_ids, attention_mask and, where the tokenizer
-    makes them, token_type_ids; the output is `logits`, float32 (batch, outputs).
-
-    Raises:
-        UserError: a library is missing, or the model cannot be exported with that opset.
+    makes them, token_type_ids; the output is `logits`, float32 (batch, outputs). UserError if a
+    library is missing, or the model cannot be exported with that opset.
     """
     check_libraries()
     loaded, inputs = load_finetuned(model), _example(model)

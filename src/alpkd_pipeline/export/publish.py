@@ -46,10 +46,7 @@ def publish_run(
 
     `onnx` is what `graph.convert` made of the fine-tuned model; torch is given the splits as token
     ids, `encoded`, the published model as texts, `splits`. A student's teacher is timed beside it,
-    unless it is a table.
-
-    Raises:
-        UserError: the gate refuses the fp32 form; nothing is published then.
+    unless it is a table. UserError if the gate refuses the fp32 form; nothing is published then.
     """
     check_libraries()
     run = read_config(folder)

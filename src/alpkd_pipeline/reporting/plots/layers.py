@@ -42,10 +42,8 @@ def mean_attention(label: str, students: Sequence[Mapping[str, Any]]) -> Attenti
     """The mean over students of one method, of `attention` in each one's metrics.json.
 
     That is `weights` (m, n) over a dev set, `entropy` (m,) in nats, and `max_entropy` (m,),
-    ln|A(j)|: 0 where a layer may draw on one layer only.
-
-    Raises:
-        UserError: the shapes do not belong together, or a value is not a number.
+    ln|A(j)|: 0 where a layer may draw on one layer only. UserError if the shapes do not belong
+    together, or a value is not a number.
     """
     weights, entropy, most = (
         np.mean([np.asarray(attention[name], dtype=np.float64) for attention in students], axis=0)
@@ -158,23 +156,18 @@ def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
     # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
     sheet = np.zeros((lines * (layers + BETWEEN) - BETWEEN + 1, ACROSS * (teacher_layers + 2) - 2))
     figure, axes = canvas.panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+    small: dict[str, Any] = {"fontsize": 7, "color": MUTED}
     for i, ((label, _), table) in enumerate(zip(students, tables, strict=True)):
         top, left = i // ACROSS * (layers + BETWEEN), i % ACROSS * (teacher_layers + 2)
         sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
-        _describe_distances(axes, cut(label), table, top, left)
+        axes.plot(
+            left + table.argmin(axis=1), top + np.arange(layers), "o", color=INK, markersize=2.6
+        )
+        axes.text(left - 0.5, top - 0.8, cut(label), va="bottom", fontsize=SMALL)
+        for n in sorted({1, layers}):
+            axes.text(left - 0.8, top + n - 1, str(n), ha="right", va="center", **small)
+        for n in sorted({1, teacher_layers}):
+            axes.text(left + n - 1, top + layers - 0.3, str(n), ha="center", va="top", **small)
     canvas.draw_shades(axes, sheet)
     axes.set_axis_off()
     return figure
-
-
-def _describe_distances(axes: Axes, label: str, table: np.ndarray, top: int, left: int) -> None:
-    layers, teacher_layers = table.shape
-    rows = top + np.arange(layers)
-    axes.plot(left + table.argmin(axis=1), rows, "o", color=INK, markersize=2.6)
-    axes.text(left - 0.5, top - 0.8, label, va="bottom", fontsize=SMALL)
-    for layer in sorted({1, layers}):
-        y = top + layer - 1
-        axes.text(left - 0.8, y, str(layer), ha="right", va="center", fontsize=7, color=MUTED)
-    for layer in sorted({1, teacher_layers}):
-        x = left + layer - 1
-        axes.text(x, top + layers - 0.3, str(layer), ha="center", va="top", fontsize=7, color=MUTED)

@@ -55,10 +55,8 @@ def source_digest(
 
     JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and the
     column names where they are mapped. Which columns are read is part of it; which rows are kept
-    (train_rows, dev_fraction, seed) is not. `cache_file` remembers hashes of files.
-
-    Raises:
-        UserError: a file is missing, or the revision is no commit.
+    (train_rows, dev_fraction, seed) is not. `cache_file` remembers hashes of files. UserError if a
+    file is missing, or the revision is no commit.
     """
     if spec.kind == "demo":
         return {"kind": "demo", "sha256": demo.digest(spec.unlabelled)}
@@ -80,11 +78,8 @@ def finish(
     frames: dict[str, pd.DataFrame], spec: SourceSpec, task: Task
 ) -> dict[str, pd.DataFrame]:
     """Keep train_rows labelled rows, then cut a missing dev split from them; in a fixed order.
-
-    Raises:
-        UserError: the rows that are kept lack a class, or are too few for a dev split; or no train
-            row has a label.
-    """
+    UserError if the rows that are kept lack a class, are too few for a dev split, or none has a
+    label."""
     frames = _split_unlabelled(frames, spec, task)
     if spec.train_rows is not None:
         frames["train"] = _limited(frames["train"], spec, spec.train_rows, task)

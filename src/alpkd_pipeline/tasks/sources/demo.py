@@ -26,7 +26,6 @@ TASK = Task(
 )
 
 FOLDER = Path(__file__).with_name("demo_sentences")
-SPLITS = ("train", "dev", "test")
 
 
 def load(unlabelled: bool = False) -> dict[str, pd.DataFrame]:
@@ -45,7 +44,7 @@ def load(unlabelled: bool = False) -> dict[str, pd.DataFrame]:
 
 
 def _splits(unlabelled: bool) -> tuple[str, ...]:
-    return (*SPLITS, UNLABELLED) if unlabelled else SPLITS
+    return ("train", "dev", "test", *([UNLABELLED] if unlabelled else []))
 
 
 def digest(unlabelled: bool = False) -> str:

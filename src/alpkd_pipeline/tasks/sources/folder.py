@@ -25,11 +25,7 @@ DEV_IDS = "dev_ids"  # the role of the file that lists which rows of MRPC_TRAIN 
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     """Find a task's files by their roles, parquet before TSV: the splits, and `DEV_IDS` of MRPC.
-
-    Raises:
-        UserError: not a GLUE task, no such folder, or a file that is not there. Only test files may
-            be missing.
-    """
+    UserError if it is no GLUE task, or the folder or a file other than of a test is missing."""
     if task.name not in GLUE:
         raise UserError(
             f"task.source 'folder' holds GLUE tasks ({', '.join(GLUE)}) and not '{task.name}';"

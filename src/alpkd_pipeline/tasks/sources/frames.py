@@ -55,10 +55,8 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
     `columns` is our column -> theirs. `label` may be missing in test splits. So may an `idx` that
     keeps its name; where it does not number the rows it is ignored, and they are counted from 0.
-
-    Raises:
-        UserError: a column is missing, a row has several labels, or the file's own class names are
-            not the task's.
+    UserError if a column is missing, a row has several labels, or the file's own class names are
+    not the task's.
     """
     import pandas as pd
 

@@ -19,8 +19,8 @@ from alpkd_pipeline.errors import UserError, first_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote.
 LONGEST_CELL = 2**31 - 1
-"""Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote."""
 SHOWN_LINES = 5  # how many further malformed lines a message lists before it only counts
 
 

@@ -65,11 +65,8 @@ def read_files(
 ) -> dict[str, pd.DataFrame]:
     """Read the file of every split into frames as `sources.load_splits` has them; `arrange` may
     move or drop rows before labels are read, with `minus_one_hides` as `read_label_columns` says.
-
-    Raises:
-        UserError: all faults of all files, or what cannot be arranged or read as labels where
-            nothing else is wrong.
-    """
+    UserError with all faults of all files, or where nothing else is wrong with what cannot be
+    arranged or read as labels."""
     faults: dict[str, list[Fault]] = {split: [] for split in files}
     splits: dict[str, pd.DataFrame] = {}
     for split, file in files.items():
