@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 CARD, TEMPLATE = "README.md", Path(__file__).with_name("card.md")
 
 # The hub's names of metrics, where they are not ours.
-HUB_METRICS = {"f1_macro": "f1", "matthews": "matthews_correlation"}
-HUB_METRICS |= {"pearson": "pearsonr", "spearman": "spearmanr"}
+HUB_METRICS = {
+    "f1_macro": "f1",
+    "matthews": "matthews_correlation",
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+}
 
 
 def write_card(folder: Path) -> None:

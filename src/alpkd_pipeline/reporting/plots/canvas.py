@@ -34,8 +34,9 @@ INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 HUES = ("grey", "blue", "orange", "green", "red", "purple", "sky", "olive")
 
 # Colour in a figure -> the name of the page's variable, without its dashes.
-PLACEHOLDERS = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"}
-PLACEHOLDERS |= {f"#1000{i:02d}": f"hue-{name}" for i, name in enumerate(HUES)}
+PLACEHOLDERS = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
+    f"#1000{i:02d}": f"hue-{name}" for i, name in enumerate(HUES)
+}
 
 
 @dataclass(frozen=True, slots=True)
