@@ -157,11 +157,9 @@ def _scores(
 
 
 def over_rows(metric: str, given: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the score of answers (N,) to labels (N,), over rows.
-
-    Exact for accuracy (Clopper and Pearson); else a bootstrap of the distance to a model without
-    fault. A resample of one label only, as there are of very few rows, counts as without fault.
-    """
+    """The 95 % interval of the score of answers (N,) to labels (N,), over rows: exact for accuracy
+    (Clopper and Pearson); else a bootstrap of the distance to a model without fault. A resample of
+    one label only, as there are of very few rows, counts as without fault."""
     if metric == "accuracy":
         return share_limits(int((given == labels).sum()), len(labels), (1 + LEVEL) / 2)
     best, pair = METRICS[metric](labels, labels), one_pair(metric, labels, given, labels)

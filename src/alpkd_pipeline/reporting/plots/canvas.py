@@ -99,10 +99,8 @@ SHAPES = {
 
 def mark_of(name: str) -> Mark:
     """The mark of a method, a spare one of the table's; methods that it does not know share one.
-
     `kd#2` is another configuration of kd, the second of a page that needs a mark of its own: the
-    method's colour, with a marker and a line that no relative has.
-    """
+    method's colour, with a marker and a line that no relative has."""
     method, _, number = name.partition("#")
     unmarked = [name for name in METHODS if name not in _MARKS]
     mark = _MARKS.get(method) or dict(zip(unmarked, _SPARE, strict=False)).get(method, _OTHER)
