@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alpkd_pipeline.reporting.render.text import markdown, markdown_table
+from alpkd_pipeline.reporting.render import markdown, markdown_table
 from alpkd_pipeline.reporting.tables.published import (
     FILE,
     LARGER,

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
-from alpkd_pipeline.reporting.render.text import markdown_table
+from alpkd_pipeline.reporting.render import markdown_table
 
 PROJECT = Path(__file__).parents[1]
 PAGE = PROJECT / "docs" / "results.md"

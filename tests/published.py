@@ -18,7 +18,7 @@ from tests.tracking.conftest import Training, run_json
 from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.export import runtime
-from alpkd_pipeline.export.graph import FACTS, FORMS, convert
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, convert
 from alpkd_pipeline.store.layout import EXPORTS
 from alpkd_pipeline.store.manifest import publish, sha256_file, write_json
 
@@ -34,7 +34,7 @@ def shared_model(temporary: pytest.TempPathFactory) -> Path:
     root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = root / "published-model"
     with FileLock(f"{folder}.lock"):
-        if not (folder / FACTS).is_file():
+        if not (folder / CONVERSION).is_file():
             _make_model(folder)
     return folder
 
@@ -59,7 +59,7 @@ def make_folder(
     labels: Sequence[str] = LABELS,
 ) -> Path:
     """The files of a published folder that a service needs."""
-    for name in ("tokenizer.json", FACTS, *FORMS.values()):
+    for name in ("tokenizer.json", CONVERSION, *FORMS.values()):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model / name, place / name)
     shutil.copyfile(runtime.__file__, place / "runtime.py")
@@ -69,7 +69,7 @@ def make_folder(
         "labels": [*labels],
         "text_columns": [*columns],
         "max_length": MAX_LENGTH,
-        "inputs": json.loads((model / FACTS).read_text())["inputs"],
+        "inputs": json.loads((model / CONVERSION).read_text())["inputs"],
         "temperature": 1.5,
         "threshold": None,
         "forms": dict(FORMS),

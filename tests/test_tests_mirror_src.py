@@ -15,7 +15,6 @@ TESTS = Path(__file__).parent
 COVERED_ELSEWHERE = {
     "settings.py": "test_pipeline_registry.py",
     "distillation/signals.py": "distillation/test_method.py",
-    "reporting/render/html.py": "reporting/report/test_page.py",
     "reporting/report/pictures.py": "reporting/report/test_sections.py",
     "reporting/sources.py": "reporting/report/test_sections.py",
     "reporting/tables/runs.py": "reporting/test_comparison.py",

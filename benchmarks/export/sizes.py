@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from alpkd_pipeline.export.calibrate import Calibration
-from alpkd_pipeline.export.graph import FACTS, FORMS, convert
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, convert
 from alpkd_pipeline.export.publish import assemble, settings_of, write_settings
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import Form, measure
 from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer, save_classifier
 from alpkd_pipeline.models.student import build_student
@@ -42,7 +43,7 @@ def export(model: Path, folder: Path, task: Task) -> Path:
     onnx.mkdir(parents=True)
     convert(model, onnx, opset=20)
     assemble(folder, model, onnx)
-    facts = read_json(onnx / FACTS)
+    facts = read_json(onnx / CONVERSION)
     write_settings(folder, settings_of(task, MAX_LENGTH, Calibration(), facts, "int8"))
     return folder
 
@@ -77,7 +78,7 @@ def run(model: Path, task: Task, repeats: int, batches: int, scratch: Path) -> d
     lengths = [
         len(tokenizer(*row, truncation=True, max_length=MAX_LENGTH)["input_ids"]) for row in rows
     ]
-    found = measure(forms, rows, max_length=MAX_LENGTH, threads=1, repeats=repeats, batches=batches)
+    found = measure(forms, rows, MAX_LENGTH, ExportSettings(repeats=repeats, batches=batches))
     return {
         "task": task.name,
         "tokens": {"mean": float(np.mean(lengths)), "p95": float(np.percentile(lengths, 95))},

@@ -8,11 +8,12 @@ import pytest
 from tests.export.conftest import NUMBER, PAIRS, THREE
 
 from alpkd_pipeline.export.calibrate import Calibration
-from alpkd_pipeline.export.gate import Bounds, Found, Rows, judge
+from alpkd_pipeline.export.gate import Check, Rows, judge
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.export.settings import ClassBounds, NumberBounds
 from alpkd_pipeline.tasks.task import Task
 
-FP32, INT8 = Bounds(logits=1e-4, changed=0), Bounds(changed=2, loss=1)
+FP32, INT8 = ClassBounds(logits=1e-4, changed=0), ClassBounds(changed=2, loss=1)
 
 
 def rows(task: Task, count: int, seed: int = 0) -> Rows:
@@ -63,7 +64,7 @@ def test_one_changed_answer_of_fp32_fails_and_is_named() -> None:
 def test_logits_alone_can_fail() -> None:
     made, how = rows(THREE, 100), Calibration()
     found = judge("fp32", made, said(made, made.logits + 2e-4, how), how, FP32)
-    assert [one.what for one in found.found if one.outcome == "fails"] == [
+    assert [one.what for one in found.checks if one.outcome == "fails"] == [
         "largest difference of logits"
     ]
 
@@ -73,7 +74,7 @@ def test_probabilities_alone_can_fail() -> None:
     made = rows(PAIRS, 100)
     given = said(made, made.logits, Calibration(1.01))
     found = judge("fp32", made, given, Calibration(1.0), FP32)
-    assert [one.what for one in found.found if one.outcome == "fails"] == [
+    assert [one.what for one in found.checks if one.outcome == "fails"] == [
         "largest difference of probabilities"
     ]
 
@@ -109,7 +110,7 @@ def test_predictions_that_change_without_a_loss_count_too() -> None:
     made, how = rows(PAIRS, 1000), Calibration()
     wrong = replace(made, labels=np.where(np.arange(1000) % 2, made.labels, 1 - made.labels))
     found = judge("int8", wrong, said(wrong, flipped(made, 30), how), how, INT8)
-    (changed, loss) = found.found
+    (changed, loss) = found.checks
     assert (changed.outcome, changed.seen) == ("fails", 3.0)
     assert loss.seen == 0.0
 
@@ -120,19 +121,19 @@ def test_nothing_that_is_no_number_passes() -> None:
     logits[5] = np.nan
     found = judge("fp32", made, (logits, said(made, made.logits, how)[1]), how, FP32)
     assert found.outcome == "fails"
-    assert Found("x", float("nan"), None, 1.0).outcome == "fails"
+    assert Check("x", float("nan"), None, 1.0).outcome == "fails"
 
 
 def test_a_regression_is_judged_by_its_differences() -> None:
     made, how = rows(NUMBER, 400), Calibration()
-    bounds = Bounds(largest=0.5, mean=0.1, pearson=0.99, loss=1)
+    bounds = NumberBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1)
     draw = np.random.default_rng(4)
     noise = draw.normal(0, 1, made.logits.shape).astype(np.float32)
     spread = float(made.logits.std())
     near, far = (made.logits + noise * spread * size for size in (0.05, 0.3))
     assert judge("int8", made, said(made, near, how), how, bounds).outcome != "fails"
     found = judge("int8", made, said(made, far, how), how, bounds)
-    failed = {one.what: one.seen for one in found.found if one.outcome == "fails"}
+    failed = {one.what: one.seen for one in found.checks if one.outcome == "fails"}
     assert {"largest difference", "mean difference", "1 - Pearson correlation"} <= set(failed)
     by_hand = float(np.abs(noise).mean() * 0.3)
     assert failed["mean difference"] == pytest.approx(by_hand, rel=1e-3)
@@ -142,17 +143,17 @@ def test_a_regression_whose_answer_is_not_what_was_computed_fails() -> None:
     made, how = rows(NUMBER, 50), Calibration()
     logits, predictions = said(made, made.logits, how)
     predictions[0] = replace(predictions[0], score=predictions[0].score + 0.01)
-    assert judge("fp32", made, (logits, predictions), how, Bounds(logits=1e-4)).outcome == "fails"
+    found = judge("fp32", made, (logits, predictions), how, NumberBounds(logits=1e-4))
+    assert found.outcome == "fails"
 
 
 def test_the_loss_of_an_error_is_in_percent_of_it() -> None:
     task = replace(NUMBER, metrics=("rmse",))
     made = rows(task, 400)
     made = replace(made, labels=made.labels + np.random.default_rng(1).normal(0, 1, 400))
-    found = judge(
-        "int8", made, said(made, made.logits * 1.2, Calibration()), Calibration(), Bounds(loss=1)
-    )
-    (loss,) = found.found
+    given = said(made, made.logits * 1.2, Calibration())
+    found = judge("int8", made, given, Calibration(), NumberBounds(loss=1))
+    (loss,) = found.checks
     assert loss.unit == " %"
     by_hand = 100 * (found.score / found.torch_score - 1)
     assert loss.seen == pytest.approx(by_hand)
@@ -160,7 +161,7 @@ def test_the_loss_of_an_error_is_in_percent_of_it() -> None:
 
 def test_what_is_not_asked_is_not_judged() -> None:
     made, how = rows(PAIRS, 100), Calibration()
-    found = judge("int8", made, said(made, flipped(made, 90), how), how, Bounds())
+    found = judge("int8", made, said(made, flipped(made, 90), how), how, ClassBounds())
     assert found.outcome == "passes"
     assert len(found.changed) == 90
     assert found.line().count(",") < 25

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification
 
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import graph
-from alpkd_pipeline.export.graph import FACTS, FORMS, convert
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, convert
 from alpkd_pipeline.models.encoder import load_finetuned, save_classifier
 from alpkd_pipeline.models.shape import FAMILIES
 from alpkd_pipeline.store.manifest import read_json
@@ -79,7 +79,7 @@ def test_every_family_predicts_as_torch_does(
 ) -> None:
     folder = saved(family, labels)
     convert(folder, tmp_path, opset=20)
-    facts = read_json(tmp_path / FACTS)
+    facts = read_json(tmp_path / CONVERSION)
     typed = ["token_type_ids"] if family in ("bert", "electra") else []
     assert facts["inputs"] == ["input_ids", "attention_mask", *typed]
     found = differences(folder, tmp_path, facts["inputs"])

@@ -8,6 +8,7 @@ from tests.export.conftest import MAX_LENGTH, MakeWorld
 
 from alpkd_pipeline.export import speed
 from alpkd_pipeline.export.graph import FORMS
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import BATCH, Form, cost_per_million, measure
 
 
@@ -24,7 +25,7 @@ def forms(world: MakeWorld, tmp_path: Path) -> list[Form]:
 def test_forms_are_timed_in_turn(world: MakeWorld, tmp_path: Path) -> None:
     given = forms(world, tmp_path)
     rows = [("w1 w2", "w3"), ("w4", "w5 w6 w7"), ("w8", "w9")]
-    found = measure(given, rows, max_length=MAX_LENGTH, threads=1, repeats=40, batches=3)
+    found = measure(given, rows, MAX_LENGTH, ExportSettings(repeats=40, batches=3))
     assert [one["name"] for one in found["forms"]] == ["student, ONNX int8", "student, torch bf16"]
     for one, form in zip(found["forms"], given, strict=True):
         assert 0 < one["one"]["tokenizer_p50_ms"] < one["one"]["p50_ms"] <= one["one"]["p95_ms"]
@@ -65,7 +66,7 @@ def test_a_busy_machine_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, load: float, told: bool
 ) -> None:
     monkeypatch.setattr(speed.os, "getloadavg", lambda: (load, 0.0, 0.0))
-    found = measure([], [("w1",)], max_length=4, threads=1, repeats=1, batches=1)
+    found = measure([], [("w1",)], 4, ExportSettings(repeats=1, batches=1))
     assert found["load"] == load
     assert ("the machine is busy (load 3.0)" in caplog.text) is told
 
@@ -76,6 +77,6 @@ def test_a_million_rows_cost_what_their_hours_do() -> None:
 
 
 def test_the_processor_is_told_with_what_speeds_depend_on() -> None:
-    found = measure([], [("w1",)], max_length=4, threads=1, repeats=1, batches=1)
+    found = measure([], [("w1",)], 4, ExportSettings(repeats=1, batches=1))
     assert found["processor"]
     assert {*found["features"]} <= {*speed.FEATURES}

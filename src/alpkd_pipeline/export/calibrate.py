@@ -17,24 +17,15 @@ from alpkd_pipeline.reporting.plots.canvas import BLUE, INK, MUTED, SMALL, panel
 from alpkd_pipeline.tasks.metrics import METRICS
 
 FOLDS, SEED = 5, 0
-BINS = 15
-"""Of equal width, as in the paper."""
-NULL_DRAWS = 300
-"""How often labels are drawn that the probabilities are right about."""
-LOW, HIGH = 0.05, 20.0
-"""Between these a temperature is looked for."""
-CUTS = 100
-"""A threshold is looked for among so many quantiles of the probabilities."""
-FEWEST = 50
-"""With fewer rows nothing is fitted."""
+BINS = 15  # of equal width, as in the paper
+NULL_DRAWS = 300  # how often labels are drawn that the probabilities are right about
+LOW, HIGH = 0.05, 20.0  # between these a temperature is looked for
+CUTS = 100  # a threshold is looked for among so many quantiles of the probabilities
+FEWEST = 50  # with fewer rows nothing is fitted
 
 PICTURE = "reliability.png"
-
-GREY = (0.6, 0.6, 0.6)
-"""A picture of a file has no style sheet that would give the figures' placeholders a shade."""
-
-AREA = 260.0
-"""Of the dot of all rows, in square points."""
+GREY = (0.6, 0.6, 0.6)  # a file has no style sheet that would give the placeholders a shade
+AREA = 260.0  # of the dot of all rows, in square points
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Calibration:
 
     temperature: float = 1.0
     threshold: float | None = None  # of the second of two classes; None: the likeliest is answered
-    facts: dict[str, Any] | None = None  # JSON-ready, see `calibrate`; None: nothing was fitted
+    report: dict[str, Any] | None = None  # JSON-ready, see `calibrate`; None: nothing was fitted
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Of each class, (N, C) float64, from logits (N, C)."""
@@ -51,11 +42,14 @@ class Calibration:
 
     def classes(self, logits: np.ndarray) -> np.ndarray:
         """The class ids (N,) that logits (N, C) answer."""
-        return decided(self.probabilities(logits), self.threshold)
+        probabilities = self.probabilities(logits)
+        if self.threshold is None:
+            return np.asarray(probabilities.argmax(axis=1))
+        return (probabilities[:, 1] >= self.threshold).astype(np.int64)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {"temperature": self.temperature, "threshold": self.threshold, **(self.facts or {})}
+        return {"temperature": self.temperature, "threshold": self.threshold, **(self.report or {})}
 
 
 def softened(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -65,27 +59,18 @@ def softened(logits: np.ndarray, temperature: float) -> np.ndarray:
     return np.asarray(softmax(logits.astype(np.float64) / temperature, axis=1))
 
 
-def decided(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
-    """The class ids (N,) of probabilities (N, C)."""
-    if threshold is None:
-        return np.asarray(probabilities.argmax(axis=1))
-    return (probabilities[:, 1] >= threshold).astype(np.int64)
-
-
 def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibration:
-    """Fit both; each is kept only where it helped rows that it was not fitted on, the threshold
-    only where that is shown at 95 %: it makes answers others than the likeliest.
+    """Fit both to logits (N, C) of rows that train did not see and their class ids (N,).
 
-    Args:
-        logits: (N, C) of rows that train did not see.
-        labels: (N,) their class ids.
-        metric: the task's first; a threshold is for two classes, and for this.
+    Each is kept only where it helped rows that it was not fitted on, the threshold only where that
+    is shown at 95 %: it makes answers others than the likeliest. A threshold is for two classes,
+    and for the metric, which is the task's first.
 
     Returns:
-        With `facts`: `rows`, `folds`; `nll` and `ece` with `before`, `after` (cross-fitted) and
+        With `report`: `rows`, `folds`; `nll` and `ece` with `before`, `after` (cross-fitted) and
         for `ece` also `calibrated_median` and `calibrated_95`, what a perfectly calibrated model
         with these probabilities shows on so many rows; `score` with `metric`, `before`, `after`;
-        `bins`, see `reliability`. Without facts where there are fewer than `FEWEST` rows.
+        `bins`, see `reliability`. Without report where there are fewer than `FEWEST` rows.
     """
     if len(labels) < FEWEST:
         return Calibration()
@@ -94,16 +79,16 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
     soft = softened(logits / fitted[:, None], 1.0)
     warm = nll(soft, labels) < nll(plain, labels)
     temperature, soft = (fit_temperature(logits, labels), soft) if warm else (1.0, plain)
-    before, threshold, after = METRICS[metric](decided(soft, None), labels), None, None
+    likeliest, threshold, after = soft.argmax(axis=1), None, None
+    before = METRICS[metric](likeliest, labels)
     if logits.shape[1] == 2:
         cuts = _cross_fitted(lambda r: fit_threshold(soft[r, 1], labels[r], metric), len(labels))
         moved = (soft[:, 1] >= cuts).astype(np.int64)
         after = METRICS[metric](moved, labels)
-        if loss_of(metric, labels, decided(soft, None), moved)[1] < 0:
-            final = softened(logits, temperature)
-            threshold = fit_threshold(final[:, 1], labels, metric)
+        if loss_of(metric, labels, likeliest, moved)[1] < 0:
+            threshold = fit_threshold(softened(logits, temperature)[:, 1], labels, metric)
     null = ece_of_calibrated(soft)
-    facts = {
+    report = {
         "rows": len(labels),
         "folds": FOLDS,
         "nll": {"before": nll(plain, labels), "after": nll(soft, labels)},
@@ -116,38 +101,32 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, metric: str) -> Calibratio
         "score": {"metric": metric, "before": before, "after": after},
         "bins": {"before": reliability(plain, labels), "after": reliability(soft, labels)},
     }
-    return Calibration(temperature, threshold, facts)
+    return Calibration(temperature, threshold, report)
 
 
 def _cross_fitted(fit: Callable[[np.ndarray], float], count: int) -> np.ndarray:
     """For each of the rows what was fitted on the folds that it is not in."""
-    folds = np.array_split(np.random.default_rng(SEED).permutation(count), FOLDS)
-    found = np.empty(count)
-    for fold in folds:
-        rest = np.ones(count, bool)
-        rest[fold] = False
-        found[fold] = fit(np.flatnonzero(rest))
-    return found
+    fitted = np.empty(count)
+    for fold in np.array_split(np.random.default_rng(SEED).permutation(count), FOLDS):
+        fitted[fold] = fit(np.setdiff1d(np.arange(count), fold))
+    return fitted
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """What gives logits (N, C) the least negative log-likelihood of labels (N,)."""
     from scipy.optimize import minimize_scalar
 
-    bounds = (float(np.log(LOW)), float(np.log(HIGH)))
-    found = minimize_scalar(
+    best = minimize_scalar(
         lambda log: nll(softened(logits, float(np.exp(log))), labels),
-        bounds=bounds,
+        bounds=(float(np.log(LOW)), float(np.log(HIGH))),
         method="bounded",
     )
-    return float(np.exp(found.x))
+    return float(np.exp(best.x))
 
 
 def fit_threshold(second: np.ndarray, labels: np.ndarray, metric: str) -> float:
-    """From which probability (N,) of the second class on it is answered, for the best score.
-
-    Of equally good ones the nearest to one half.
-    """
+    """From which probability (N,) of the second class on it is answered, for the best score; of
+    equally good ones the nearest to one half."""
     cuts = np.unique([0.5, *np.quantile(second, np.linspace(0, 1, CUTS))])
     scores = [METRICS[metric]((second >= cut).astype(np.int64), labels) for cut in cuts]
     best = cuts[np.isclose(scores, max(scores), atol=1e-12)]
@@ -163,52 +142,46 @@ def nll(probabilities: np.ndarray, labels: np.ndarray) -> float:
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, float]]:
     """The bins that have rows: `rows`, mean `confidence` in the likeliest class, `accuracy`."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    places = _bins(confidence)
     return [
         {
             "rows": int(chosen.sum()),
             "confidence": float(confidence[chosen].mean()),
             "accuracy": float(right[chosen].mean()),
         }
-        for place in range(BINS)
-        if (chosen := places == place).any()
+        for number in range(BINS)
+        if (chosen := _bins(confidence) == number).any()
     ]
 
 
 def ece(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Expected calibration error, 0 to 1, of probabilities (N, C) and labels (N,)."""
-    confidence = probabilities.max(axis=1)
-    return _ece(confidence, probabilities.argmax(axis=1) == labels, _bins(confidence))
+    return _ece(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
 
 
 def ece_of_calibrated(probabilities: np.ndarray) -> np.ndarray:
     """What that error is by chance alone, (NULL_DRAWS,), where the probabilities (N, C) hold."""
-    confidence = probabilities.max(axis=1)
-    places, draw = _bins(confidence), np.random.default_rng(SEED)
+    confidence, draw = probabilities.max(axis=1), np.random.default_rng(SEED)
     drawn = (draw.random(len(confidence)) < confidence for _ in range(NULL_DRAWS))
-    return np.array([_ece(confidence, right, places) for right in drawn])
+    return np.array([_ece(confidence, right) for right in drawn])
 
 
 def _bins(confidence: np.ndarray) -> np.ndarray:
     return np.minimum((confidence * BINS).astype(int), BINS - 1)
 
 
-def _ece(confidence: np.ndarray, right: np.ndarray, places: np.ndarray) -> float:
-    gaps = np.bincount(places, confidence - right, BINS)
+def _ece(confidence: np.ndarray, right: np.ndarray) -> float:
+    gaps = np.bincount(_bins(confidence), confidence - right, BINS)
     return float(np.abs(gaps).sum() / len(confidence))
 
 
-def reliability_picture(facts: Mapping[str, Any]) -> bytes:
+def reliability_picture(report: Mapping[str, Any]) -> bytes:
     """A PNG file: of each bin the mean confidence and the share of right answers, before and after
-    the temperature; the area of a dot is the share of the rows. On the diagonal both are equal.
-
-    Args:
-        facts: what `calibrate` says of a model: `bins`, `ece`.
-    """
-    error, bins = facts["ece"], facts["bins"]
-    most = max(found["rows"] for both in bins.values() for found in both)
-    least = min(found["confidence"] for both in bins.values() for found in both)
-    start = max(0.0, least - 0.05)
+    the temperature, as `calibrate` says them; the area of a dot is the share of the rows. On the
+    diagonal both are equal."""
+    error, bins = report["ece"], report["bins"]
+    both = [*bins["before"], *bins["after"]]
+    most = max(one["rows"] for one in both)
+    start = max(0.0, min(one["confidence"] for one in both) - 0.05)
     with style():
         figure, axes = panel(2.6, left=0.55, bottom=0.9)
         axes.plot([start, 1], [start, 1], color=GREY, linewidth=0.8, linestyle="--")
@@ -218,23 +191,21 @@ def reliability_picture(facts: Mapping[str, Any]) -> bytes:
         }
         for name, look in looks.items():
             axes.scatter(
-                [found["confidence"] for found in bins[name]],
-                [found["accuracy"] for found in bins[name]],
-                s=[6 + AREA * found["rows"] / most for found in bins[name]],
+                [one["confidence"] for one in bins[name]],
+                [one["accuracy"] for one in bins[name]],
+                s=[6 + AREA * one["rows"] / most for one in bins[name]],
                 label=f"{name}: ECE {100 * error[name]:.1f} %",
                 clip_on=False,
                 **look,
             )
-        axes.set_xlim(start, 1.01)
-        axes.set_ylim(-0.02, 1.02)
+        axes.set(xlim=(start, 1.01), ylim=(-0.02, 1.02))
         axes.set_xlabel("mean probability of the answer", color=INK)
         axes.set_ylabel("share of right answers", color=INK)
-        marks = axes.legend(loc="best", frameon=False, fontsize=SMALL)
-        for handle in marks.legend_handles:
+        for handle in axes.legend(loc="best", frameon=False, fontsize=SMALL).legend_handles:
             handle.set_sizes([28])  # type: ignore[union-attr]
-        told = (
+        by_chance = (
             "By chance alone a perfectly calibrated model shows, in 95 %\nof draws, an ECE of up to"
-            f" {100 * error['calibrated_95']:.1f} % on these {facts['rows']:,} rows."
+            f" {100 * error['calibrated_95']:.1f} % on these {report['rows']:,} rows."
         )
-        figure.text(0.02, 0.02, told, fontsize=SMALL - 1, color=MUTED, va="bottom")
+        figure.text(0.02, 0.02, by_chance, fontsize=SMALL - 1, color=MUTED, va="bottom")
         return png(figure)

@@ -7,12 +7,11 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.export.calibrate import HIGH, PICTURE
-from alpkd_pipeline.export.card_facts import Facts, read_facts
+from alpkd_pipeline.export.card_record import CardRecord, read_record
 from alpkd_pipeline.export.gate import NAMED_ROWS
 from alpkd_pipeline.export.speed import cost_per_million
 from alpkd_pipeline.models.shape import shape_of
@@ -20,36 +19,30 @@ from alpkd_pipeline.reporting.formats import seconds_text
 from alpkd_pipeline.reporting.statistics.scores import collapsed
 from alpkd_pipeline.reporting.tables.table import MISSING, listed, number, points, seeds_text
 from alpkd_pipeline.store.manifest import read_json, write_text
-from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET
-from alpkd_pipeline.tasks.sources.hub import HubRef, resolve
-from alpkd_pipeline.tasks.task import SourceSpec
+from alpkd_pipeline.tasks.glue import HUB_DATASET
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
 CARD, TEMPLATE = "README.md", Path(__file__).with_name("card.md")
 
+# The hub's names of metrics, where they are not ours.
 HUB_METRICS = {
     "f1_macro": "f1",
     "matthews": "matthews_correlation",
     "pearson": "pearsonr",
     "spearman": "spearmanr",
 }
-"""The hub's names of metrics, where they are not ours."""
 
 
 def write_card(folder: Path) -> None:
-    """Write README.md from what stands in the folder and in the store beside it.
-
-    Raises:
-        UserError: a number of the metadata is not finite, or what the model was made from is not
-            in the store, or is damaged.
-    """
-    facts = read_facts(folder)
-    write_text(folder / CARD, f"---\n{metadata(facts).to_yaml()}\n---\n\n{text(facts)}")
+    """Write README.md from what stands in the folder and in the store beside it; UserError as
+    `read_record` and `metadata` say."""
+    record = read_record(folder)
+    write_text(folder / CARD, f"---\n{metadata(record).to_yaml()}\n---\n\n{text(record)}")
 
 
-def text(facts: Facts) -> str:
+def text(record: CardRecord) -> str:
     """What people read of a card, in Markdown."""
     from jinja2 import Environment, StrictUndefined
 
@@ -57,54 +50,37 @@ def text(facts: Facts) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     page.filters |= {"points": partial(points, digits=2), "number": number, "names": listed}
-    page.filters |= {"said": _said, "interval": _interval, "seconds": seconds_text}
-    run, told, teacher = facts.run, facts.told, facts.teacher
-    params = run.params
-    asked = params if teacher else params["teacher"]
+    page.filters |= {"interval": _interval, "seconds": seconds_text}
+    page.filters["said"] = lambda value: "not set" if value is None else str(value)
+    run, params, teacher = record.run, record.run.params, record.teacher
     encoded = read_json(run.inputs["encoded"] / "report.json")
     dev = [encoded[split] for split in run.task.dev_splits]
-    beside = teacher if teacher and not run.teacher.is_table else None
-    models = [("this model", facts.model), *([("its teacher", beside)] if beside else [])]
-    who = "teacher" if beside or not teacher else "student"
+    models = [("this model", record.model, params if teacher else params["teacher"])]
+    if teacher and not run.teacher.is_table:
+        models.append(("its teacher", teacher, params["teacher"]))
+    timed = ("teacher" if teacher is None or models[1:] else "student", "torch")
     return page.from_string(TEMPLATE.read_text("utf-8")).render(
-        **told,
-        facts=facts,
-        run=run,
-        task=run.task,
-        params=params,
-        metric=run.task.primary_metric,
-        served=told["gate"]["serve"],
-        method=get_spec(params["method"]["name"]) if teacher else None,
-        trained=bool(teacher) or not params["teacher"]["finetuned"],
-        trainings=[{"seed": one["seed"], **one["training"]} for one in (params, params["teacher"])]
-        if beside
-        else [{"seed": asked["seed"], **asked["training"]}],
-        table=run.teacher.is_table and bool(teacher),
-        models=[(name, one, shape_of(one.json("config.json"))) for name, one in models],
+        **record.files,
+        record=record,
+        trainings=[{"seed": one["seed"], **one["training"]} for *_, one in models],
+        models=[(name, one, shape_of(one.json("config.json"))) for name, one, _ in models],
         torch={
             form["precision"]: form["one"]["p50_ms"]
-            for form in told["speed"]["forms"]
-            if (form["model"], form["engine"]) == (who, "torch")
+            for form in record.files["speed"]["forms"]
+            if (form["model"], form["engine"]) == timed
         },
-        data=hub_data(facts),
-        language=language(facts),
-        licence=licence(facts),
         train_rows=encoded["train"]["rows"],
         unlabelled=encoded["train"].get("unlabelled", 0),
         rows=sum(split["rows"] for split in dev),
         cut=sum(split["cut_rows"] for split in dev),
-        seeds=seeds_text(facts.seeds),
+        seeds=seeds_text(record.seeds),
         picture=PICTURE if (run.folder / PICTURE).is_file() else None,
         named_rows=NAMED_ROWS,
         hottest=0.99 * HIGH,
-        same=collapsed(*facts.predictions, run.task.primary_metric),
+        same=collapsed(*record.predictions, run.task.primary_metric),
         cost=cost_per_million,
         plural=plural,
     )
-
-
-def _said(value: Any) -> str:
-    return "not set" if value is None else str(value)
 
 
 def _interval(ends: tuple[float | None, float | None] | None, metric: str) -> str:
@@ -113,87 +89,54 @@ def _interval(ends: tuple[float | None, float | None] | None, metric: str) -> st
     return " to ".join(points(end, 2, metric) for end in ends)
 
 
-def metadata(facts: Facts) -> ModelCardData:
-    """What stands above the text. A name that is no id of the hub is not given as one, and a
-    language or a licence that nobody stated is left out.
-
-    Raises:
-        UserError: a number is not finite; YAML would write it as `.nan`, which nobody reads.
-    """
+def metadata(record: CardRecord) -> ModelCardData:
+    """What stands above the text, without names that are no ids of the hub, and without a language
+    or a licence that nobody stated. UserError if a number is not finite: YAML would write it as
+    `.nan`, which nobody reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    run, params, served = facts.run, facts.run.params, facts.told["gate"]["serve"]
-    task, data = run.task, hub_data(facts)
+    run, method, data = record.run, record.method, record.data
+    served = record.files["gate"]["serve"]
     glue = data and data.dataset == HUB_DATASET
-    where: dict[str, Any] = {
-        "task_type": "text-classification",
-        "dataset_type": data.dataset if data else "local",
-        "dataset_name": task.name,
-        "dataset_config": data.config if data else None,
-        "dataset_revision": data.revision if data else None,
-    }
     results = [
         EvalResult(
-            **where,
+            task_type="text-classification",
+            dataset_type=data.dataset if data else "local",
+            dataset_name=run.task.name,
+            dataset_config=data.config if data else None,
+            dataset_revision=data.revision if data else None,
             # Another data set may have no dev split, and ours is a part of its train split then.
             dataset_split=data.splits[score.split] if data and glue else score.split,
             metric_type=HUB_METRICS.get(score.metric, score.metric),
             metric_name=f"{score.metric} ({form})",
             metric_value=value,
         )
-        for score in facts.scores
+        for score in record.scores
         for form, value in ((f"ONNX {served}, served", score.served), ("torch", score.torch))
         if value is not None
     ]
     for one in results:
         if not math.isfinite(one.metric_value):
             raise UserError(
-                f"{run.folder / 'README.md'}: {one.metric_name} on {one.dataset_split} is"
+                f"{run.folder / CARD}: {one.metric_name} on {one.dataset_split} is"
                 f" {one.metric_value}, and a card without its scores says nothing: look at the"
                 " model's training"
             )
-    method = get_spec(params["method"]["name"]) if facts.teacher else None
     tags = [] if method is None else [method.name]
     tags += ["knowledge-distillation"] if method and (method.needs or method.live) else []
-    base = facts.bases[0].name if facts.bases[0].revision else None
+    base = record.bases[0].name if record.bases[0].revision else None
+    relation = "quantized" if run.params["teacher"]["finetuned"] else "finetune"
     return ModelCardData(
         model_name=run.name,
         library_name="transformers",
         pipeline_tag="text-classification",
-        language=language(facts),
-        license=licence(facts),
+        language=record.language,
+        license=record.licence,
         base_model=base,
-        base_model_relation=_relation(facts) if base else None,
+        # The hub has no word for a student that is a part of another model.
+        base_model_relation=relation if base and not record.teacher else None,
         datasets=[data.dataset] if data else None,
-        metrics=list(dict.fromkeys(HUB_METRICS.get(name, name) for name in task.metrics)),
-        tags=[*tags, "onnx", *(["int8"] if "int8" in facts.told["export"]["forms"] else [])],
+        metrics=list(dict.fromkeys(HUB_METRICS.get(name, name) for name in run.task.metrics)),
+        tags=[*tags, "onnx", *(["int8"] if "int8" in record.files["export"]["forms"] else [])],
         eval_results=results,
     )
-
-
-def licence(facts: Facts) -> str | None:
-    """What the cards of all models that it comes from say, if all say the same."""
-    said = {base.licence for base in facts.bases}
-    return said.pop() if len(said) == 1 else None
-
-
-def language(facts: Facts) -> str | None:
-    """English for GLUE's own data; of other data nobody said it."""
-    data, asked = hub_data(facts), facts.run.params["task"]
-    glue = data.dataset == HUB_DATASET if data else asked["source"] == "folder"
-    return "en" if glue and facts.run.task.name in GLUE else None
-
-
-def hub_data(facts: Facts) -> HubRef | None:
-    """The data set of the hub that it was trained on, if it was one."""
-    asked, fields = facts.run.params["task"], ("dataset", "config", "revision", "files")
-    if asked["source"] != "hub":
-        return None
-    return resolve(SourceSpec("hub", **{name: asked[name] for name in fields}), facts.run.task)
-
-
-def _relation(facts: Facts) -> str | None:
-    """What the hub calls it; it has no word for a student that is a part of another model."""
-    if facts.teacher:
-        return None
-    return "quantized" if facts.run.params["teacher"]["finetuned"] else "finetune"

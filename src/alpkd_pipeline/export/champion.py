@@ -23,9 +23,9 @@ from alpkd_pipeline.tasks.task import Task
 from alpkd_pipeline.tracking.models import CANDIDATE, CHAMPION, DECISION, Models, registry_lock
 from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told
 
+# So many times faster or smaller counts: two timings of one model, on days when the machine was
+# more or less busy, differ by less.
 FASTER, SMALLER = 1.2, 1.05
-"""So many times faster or smaller counts: two timings of one model, on days when the machine was
-more or less busy, differ by less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,18 +46,18 @@ class Evidence:
         return METRICS[self.task.primary_metric](self.predictions, self.labels)
 
 
-def evidence_of(facts: Any, predictions: bytes) -> Evidence:
-    """The evidence in a model, from its facts and its file of answers."""
+def evidence_of(metadata: Any, predictions: bytes) -> Evidence:
+    """The evidence in a model, from its metadata and its file of answers."""
     table = pd.read_csv(BytesIO(predictions), usecols=["label", "prediction"])
-    speed, form = facts["speed"], ("onnx", facts["form"])
-    (told,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == form)
+    speed, served = metadata["speed"], ("onnx", metadata["form"])
+    (form,) = (f for f in speed["forms"] if (f["engine"], f["precision"]) == served)
     return Evidence(
-        Task.from_dict(facts["task"]),
-        facts["dev"],
+        Task.from_dict(metadata["task"]),
+        metadata["dev"],
         table["label"].to_numpy(),
         table["prediction"].to_numpy(),
-        told["one"]["p50_ms"],
-        told["disk_mb"],
+        form["one"]["p50_ms"],
+        form["disk_mb"],
         (speed["processor"], speed["threads"]),
     )
 
@@ -88,9 +88,8 @@ def judge(new: Evidence, old: Evidence, version: str, margin: float) -> tuple[bo
             f" at most {limit:.3g}{points} ({sure}), allowed is {allowed}"
         )
     gains = []
-    faster = old.p50_ms / new.p50_ms if new.where == old.where else 0.0
-    if faster >= FASTER:
-        gains.append(f"{faster:.3g} times as fast")
+    if new.where == old.where and old.p50_ms / new.p50_ms >= FASTER:
+        gains.append(f"{old.p50_ms / new.p50_ms:.3g} times as fast")
     if old.disk_mb / new.disk_mb >= SMALLER:
         gains.append(f"{old.disk_mb / new.disk_mb:.3g} times smaller")
     if limit < 0:
@@ -114,7 +113,7 @@ class Registered:
 
     def __init__(self, name: str, settings: TrackingSettings) -> None:
         self._name, self._settings = name, settings
-        with self._told():
+        with self._guarded():
             if settings.database and not settings.database.exists():
                 raise UserError(f"there is no {settings.database}, so no model '{name}' in it")
             self._models = Models(settings)
@@ -123,26 +122,23 @@ class Registered:
     def lines(self) -> Iterator[str]:
         """The versions with score, size, latency, and why each stands where it stands."""
         rows = [("version", "alias", "score", "size", "p50", "why")]
-        with self._told():
+        with self._guarded():
             for number, version in self._versions.items():
                 aliases = ", ".join(a for a, meant in self._aliases.items() if meant == number)
-                found, measured = self._evidence(number), ("-", "-", "-")
-                if found is not None:
-                    score = f"{found.task.primary_metric} {found.score:.4f}"
-                    measured = (score, f"{found.disk_mb:.1f} MB", f"{found.p50_ms:.1f} ms")
+                measured = ("-", "-", "-")
+                if one := self._evidence(number):
+                    score = f"{one.task.primary_metric} {one.score:.4f}"
+                    measured = (score, f"{one.disk_mb:.1f} MB", f"{one.p50_ms:.1f} ms")
                 why = version.tags.get(DECISION, "not judged yet")
                 rows.append((number, aliases, *measured, why))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield "  ".join(cells).rstrip()
+            yield "  ".join(map(str.ljust, row, widths)).rstrip()
 
     def promote(self, version: str, margin: float) -> str:
         """Let a version, or `candidate`, take the champion's place; what was decided, in a line.
-
-        Raises UserError if it may not, for the reason that is kept with it too.
-        """
-        with self._told(), registry_lock(self._settings):
+        UserError if it may not, for the reason that is kept with it too."""
+        with self._guarded(), registry_lock(self._settings):
             self._look()
             champion, number = self._aliases.get(CHAMPION), self._number(version)
             if number == champion:
@@ -162,16 +158,16 @@ class Registered:
 
     def set_by_hand(self, version: str) -> str:
         """Make a version the champion unseen; what was done, in a line."""
-        with self._told(), registry_lock(self._settings):
+        with self._guarded(), registry_lock(self._settings):
             self._look()
             number = self._number(version)
-            said = self._versions[number].tags.get(DECISION, "")
-            why = f"set by hand, though {said}" if said.startswith("refused") else "set by hand"
-            return self._crown(number, self._aliases.get(CHAMPION), why)
+            decision = self._versions[number].tags.get(DECISION, "")
+            refused = f", though {decision}" if decision.startswith("refused") else ""
+            return self._crown(number, self._aliases.get(CHAMPION), f"set by hand{refused}")
 
-    def _told(self) -> AbstractContextManager[None]:
-        remedy = "ask again when it works"
-        return faults_told(self._settings, f"what was asked of '{self._name}'", remedy)
+    def _guarded(self) -> AbstractContextManager[None]:
+        what = f"what was asked of '{self._name}'"
+        return faults_told(self._settings, what, "ask again when it works")
 
     def _look(self) -> None:
         self._aliases = self._models.aliases(self._name)
@@ -186,8 +182,8 @@ class Registered:
         return number
 
     def _evidence(self, number: str | None) -> Evidence | None:
-        found = self._models.evidence(self._versions[number]) if number else None
-        return evidence_of(*found) if found else None
+        files = self._models.evidence(self._versions[number]) if number else None
+        return evidence_of(*files) if files else None
 
     def _crown(self, number: str, before: str | None, why: str) -> str:
         """Move the alias, unless another machine, which no lock of ours holds, moved it first."""
@@ -201,6 +197,6 @@ class Registered:
         decision = f"champion since {today}: {why}"
         self._models.decide(name, number, decision)
         if before and before != number:
-            gone = f"champion until {today}: version {number} took its place"
-            self._models.decide(name, before, gone)
+            superseded = f"champion until {today}: version {number} took its place"
+            self._models.decide(name, before, superseded)
         return f"version {number} of '{name}' is {decision}"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +39,15 @@ class Dev:
     def encoded(self) -> Iterator[tuple[list[int], list[int] | None]]:
         """The token ids that torch was given for each row, and its token types if it has such."""
         for split in self.splits:
-            ends, types = split.offsets[1:-1], split.token_type_ids
-            ids = [part.tolist() for part in np.split(split.input_ids, ends)]
-            kinds = [None] * len(ids) if types is None else np.split(types, ends)
-            for row, kind in zip(ids, kinds, strict=True):
-                yield row, None if kind is None else kind.tolist()
+            for start, end in pairwise(split.offsets):
+                types = split.token_type_ids
+                ids = split.input_ids[start:end].tolist()
+                yield ids, None if types is None else types[start:end].tolist()
 
 
 def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
-    """The dev rows with torch's logits in fp32.
-
-    Raises:
-        UserError: there are none, or they do not fit the model.
-    """
+    """The dev rows with torch's logits in fp32; UserError if there are none, or they do not fit
+    the model."""
     task = run.task
     frames = {name: pd.read_parquet(splits / f"{name}.parquet") for name in task.dev_splits}
     given = {name: read_encoded(encoded, name) for name in frames}
@@ -70,12 +67,12 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
         raise UserError(f"{splits} has no dev rows, so an export cannot be judged")
     seen = {*text_keys(pd.read_parquet(splits / "train.parquet"), task)}
     labels = np.concatenate([frame["label"].to_numpy() for frame in frames.values()])
-    told = json.dumps([names, texts, labels.tolist()], ensure_ascii=False)
+    content = json.dumps([names, texts, labels.tolist()], ensure_ascii=False)
     return Dev(
         Rows(task, names, labels, np.concatenate(logits)),
         texts,
         np.array([key not in seen for key in keys]),
-        hashlib.sha256(told.encode()).hexdigest(),
+        hashlib.sha256(content.encode()).hexdigest(),
         tuple(given.values()),
     )
 
@@ -83,25 +80,15 @@ def read_dev(run: RunConfig, model: Path, encoded: Path, splits: Path) -> Dev:
 def predictions_of(
     folder: Path, form: str, dev: Dev, threads: int
 ) -> tuple[np.ndarray, list[Answer]]:
-    """What a published folder, loaded anew, says of the dev rows: logits (N, C) and answers.
-
-    Args:
-        folder: where it lies.
-        form: `fp32` or `int8`.
-        dev: the rows.
-        threads: of the runtime.
-
-    Raises:
-        UserError: a file of the folder is not what was published, it cannot be loaded, or it reads
-            texts otherwise than torch did.
-    """
+    """What a form of a published folder, loaded anew, says: logits (N, C) and answers. UserError if
+    a file is not what was published, cannot be loaded, or reads texts otherwise than torch did."""
     logits, predictions = [], []
     try:
         model = Published(folder, form, threads=threads)
         texts, pairs = [row[0] for row in dev.texts], [row[1] for row in dev.texts if len(row) > 1]
         rows = model.rows(texts, pairs or None)
-        shown = tqdm(rows, f"gate {model.form}", unit="row", disable=None, leave=False)
-        for row, given in zip(shown, dev.encoded(), strict=True):
+        bar = tqdm(rows, f"gate {model.form}", unit="row", disable=None, leave=False)
+        for row, given in zip(bar, dev.encoded(), strict=True):
             feed, cut = model.encode(*row)
             _check_read(folder, row, given, feed)
             logits.append(model.run(feed))
@@ -109,15 +96,14 @@ def predictions_of(
     except UserError:
         raise
     except Exception as error:  # onnxruntime and tokenizers have errors of their own
-        said = " ".join(str(error).split())
-        raise UserError(f"{folder} does not answer as a published model: {said}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder} does not answer as a published model: {reason}") from None
     return np.array(logits, np.float32), predictions
 
 
 def check_tokenizer(folder: Path, dev: Dev, max_length: int) -> None:
     """Refuse a folder whose tokenizer, as transformers loads it, reads a dev row otherwise than
-    torch was given it in training: answers would be others, and nothing else would say so.
-    """
+    torch was given it in training: answers would be others, and nothing else would say so."""
     tokenizer = load_tokenizer(folder)
     for row, given in zip(dev.texts, dev.encoded(), strict=True):
         found = tokenizer(*row, truncation="longest_first", max_length=max_length)
@@ -130,8 +116,7 @@ def _check_read(
     given: tuple[list[int], list[int] | None],
     feed: Mapping[str, np.ndarray],
 ) -> None:
-    ids, types = given
-    for name, wanted in (("input_ids", ids), ("token_type_ids", types)):
+    for name, wanted in zip(("input_ids", "token_type_ids"), given, strict=True):
         found = feed[name][0].tolist() if name in feed else None
         if found != wanted:
             text = " / ".join(filter(None, row))

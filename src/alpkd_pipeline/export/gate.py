@@ -17,29 +17,15 @@ from alpkd_pipeline.errors import plural
 from alpkd_pipeline.export.calibrate import Calibration
 from alpkd_pipeline.export.limits import loss_of, share_limits
 from alpkd_pipeline.export.runtime import Answer
+from alpkd_pipeline.export.settings import ClassBounds, NumberBounds
 from alpkd_pipeline.store.run_folder import RunFolder
 from alpkd_pipeline.tasks.metrics import METRICS
 from alpkd_pipeline.tasks.task import Task
 
 GATE = "gate.json"
+NAMED_ROWS = 20  # so many rows whose answers changed are named
 
 Outcome = Literal["passes", "fails", "cannot be shown"]
-
-NAMED_ROWS = 20
-"""So many rows whose answers changed are named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How far a form may be from torch; None: not asked."""
-
-    logits: float | None = None  # largest difference of any logit
-    changed: float | None = None  # answers that are others, in percent of the rows
-    loss: float | None = None  # what the first metric may lose: points of a score, % of an error
-    # of a regression: largest and mean difference, in standard deviations of torch's answers
-    largest: float | None = None
-    mean: float | None = None
-    pearson: float | None = None  # of a regression: correlation with torch's answers, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +39,10 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Check:
     """What is asked of a form, beside its bound."""
 
-    what: str  # in words: `changed answers`
+    what: str  # `changed answers`
     seen: float
     limit: float | None  # the 95 % limit of what is so in general; None where there is none
     bound: float
@@ -82,7 +68,7 @@ class Judgement:
 
     form: str
     rows: int
-    found: tuple[Found, ...]
+    checks: tuple[Check, ...]
     changed: tuple[str, ...]  # the names of the rows whose answers are others
     score: float  # of the task's first metric
     torch_score: float
@@ -91,7 +77,7 @@ class Judgement:
     def outcome(self) -> Outcome:
         """The worst answer."""
         order: tuple[Outcome, ...] = ("passes", "cannot be shown", "fails")
-        return max((found.outcome for found in self.found), key=order.index, default="passes")
+        return max((one.outcome for one in self.checks), key=order.index, default="passes")
 
     def passes(self, require_bound: bool) -> bool:
         """Whether the form may be published; `require_bound`: only what was shown."""
@@ -100,11 +86,11 @@ class Judgement:
     def line(self) -> str:
         """The outcome in one line, with what decided it and the rows that changed."""
         of = f" with {plural(self.rows, 'row')}" if self.outcome == "cannot be shown" else ""
-        deciding = [str(f) for f in self.found if f.outcome == self.outcome]
+        decisive = [str(one) for one in self.checks if one.outcome == self.outcome]
         shown = ", ".join(self.changed[:NAMED_ROWS])
         more = ", ..." if len(self.changed) > NAMED_ROWS else ""
         rows = f"; rows {shown}{more} changed" if self.changed else ""
-        return f"{self.form} {self.outcome}{of}: {'; '.join(deciding)}{rows}"
+        return f"{self.form} {self.outcome}{of}: {'; '.join(decisive)}{rows}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -112,7 +98,7 @@ class Judgement:
             "form": self.form,
             "outcome": self.outcome,
             "rows": self.rows,
-            "found": [{**asdict(found), "outcome": found.outcome} for found in self.found],
+            "found": [{**asdict(one), "outcome": one.outcome} for one in self.checks],
             "changed_rows": list(self.changed),
             "score": self.score,
             "torch_score": self.torch_score,
@@ -122,68 +108,55 @@ class Judgement:
 def judge(
     form: str,
     rows: Rows,
-    given: tuple[np.ndarray, Sequence[Answer]],
+    output: tuple[np.ndarray, Sequence[Answer]],
     how: Calibration,
-    bounds: Bounds,
+    bounds: ClassBounds | NumberBounds,
 ) -> Judgement:
-    """Hold what a published form says of the rows against torch.
-
-    Args:
-        form: its name.
-        rows: the dev rows, with torch's logits.
-        given: its logits (N, C) and answers, in the order of the rows.
-        how: temperature and threshold as they were found.
-        bounds: what is allowed.
-    """
-    logits, predictions = given
-    metric, asked = rows.task.primary_metric, list[Found]()
-    if rows.task.kind == "regression":
-        ours = np.array([answer.score for answer in predictions])
-        theirs = rows.logits[:, 0].astype(float)
-        changed = np.zeros(len(ours), bool)
-        asked += _numbers(theirs, ours, bounds)
-        asked += _if("largest difference of answers", np.abs(ours - theirs).max(), bounds.logits)
+    """Hold what a published form says of the rows, logits (N, C) and answers, against torch."""
+    logits, predictions = output
+    metric, checks = rows.task.primary_metric, list[Check]()
+    if isinstance(bounds, NumberBounds):
+        published = np.array([answer.score for answer in predictions])
+        reference = rows.logits[:, 0].astype(float)
+        changed = np.zeros(len(published), bool)
+        checks += _numbers(reference, published, bounds)
+        gap = np.abs(published - reference).max()
+        checks += _if("largest difference of answers", gap, bounds.logits)
     else:
         names = rows.task.label_names
         ids = {name: i for i, name in enumerate(names)}
         # A label that the task does not have is -1, which torch never answers.
-        ours = np.array([ids.get(answer.label, -1) for answer in predictions])
-        theirs = how.classes(rows.logits)
-        changed = ours != theirs
-        asked += _predictions(changed, bounds)
-        said = np.array(
-            [[a.probabilities.get(name, np.nan) for name in names] for a in predictions]
-        )
-        gap = np.abs(said - how.probabilities(rows.logits)).max()
-        asked += _if("largest difference of probabilities", gap, bounds.logits)
-    asked += _if("largest difference of logits", np.abs(logits - rows.logits).max(), bounds.logits)
-    scores = [METRICS[metric](found, rows.labels) for found in (ours, theirs)]
+        published = np.array([ids.get(answer.label, -1) for answer in predictions])
+        reference = how.classes(rows.logits)
+        changed = published != reference
+        if bounds.changed is not None:
+            seen = 100 * int(changed.sum()) / len(changed)
+            limit = 100 * share_limits(int(changed.sum()), len(changed))[1]
+            checks.append(Check("changed answers", seen, limit, bounds.changed, " %"))
+        chances = [[a.probabilities.get(name, np.nan) for name in names] for a in predictions]
+        gap = np.abs(np.array(chances) - how.probabilities(rows.logits)).max()
+        checks += _if("largest difference of probabilities", gap, bounds.logits)
+    gap = np.abs(logits - rows.logits).max()
+    checks += _if("largest difference of logits", gap, bounds.logits)
+    scores = [METRICS[metric](answers, rows.labels) for answers in (published, reference)]
     if bounds.loss is not None:
-        seen, limit = loss_of(metric, rows.labels, theirs, ours)
+        seen, limit = loss_of(metric, rows.labels, reference, published)
         error = METRICS[metric].is_error
-        unit, words = (100 / scores[1], " %") if error else (100, " points")
-        asked.append(Found(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, words))
-    at = tuple(rows.names[i] for i in np.flatnonzero(changed))
-    return Judgement(form, len(rows.names), tuple(asked), at, *scores)
+        unit, name = (100 / scores[1], " %") if error else (100, " points")
+        checks.append(Check(f"loss of {metric}", seen * unit, limit * unit, bounds.loss, name))
+    changed_rows = tuple(rows.names[i] for i in np.flatnonzero(changed))
+    return Judgement(form, len(rows.names), tuple(checks), changed_rows, *scores)
 
 
-def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Found]:
-    return [] if bound is None else [Found(what, float(seen), None, bound, unit)]
+def _if(what: str, seen: float, bound: float | None, unit: str = "") -> list[Check]:
+    return [] if bound is None else [Check(what, float(seen), None, bound, unit)]
 
 
-def _predictions(changed: np.ndarray, bounds: Bounds) -> list[Found]:
-    if bounds.changed is None:
-        return []
-    count, rows = int(changed.sum()), len(changed)
-    seen, limit = 100 * count / rows, 100 * share_limits(count, rows)[1]
-    return [Found("changed answers", seen, limit, bounds.changed, " %")]
-
-
-def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found]:
+def _numbers(reference: np.ndarray, published: np.ndarray, bounds: NumberBounds) -> list[Check]:
     from scipy.stats import pearsonr
 
-    gaps, spread = np.abs(ours - theirs), float(theirs.std()) or 1.0
-    apart = 1 - float(pearsonr(theirs, ours).statistic)
+    gaps, spread = np.abs(published - reference), float(reference.std()) or 1.0
+    apart = 1 - float(pearsonr(reference, published).statistic)
     least = None if bounds.pearson is None else 1 - bounds.pearson
     return [
         *_if("largest difference", gaps.max() / spread, bounds.largest, " sd"),
@@ -195,5 +168,5 @@ def _numbers(theirs: np.ndarray, ours: np.ndarray, bounds: Bounds) -> list[Found
 def outcome_line(folder: Path) -> str:
     """What is served, and what the gate said of each form, in one line."""
     gate = RunFolder(folder).json(GATE)
-    said = ", ".join(f"{one['form']} {one['outcome']}" for one in gate["forms"])
-    return f"gate: {said}; served: {gate['serve']}"
+    outcomes = ", ".join(f"{one['form']} {one['outcome']}" for one in gate["forms"])
+    return f"gate: {outcomes}; served: {gate['serve']}"

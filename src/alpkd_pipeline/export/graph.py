@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,9 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.store.manifest import write_json
 
-FORMS = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}
-"""The form's name -> its file."""
-
-FACTS = "onnx.json"
+FORMS = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}  # name -> file
+CONVERSION = "onnx.json"
 LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
-
-EXAMPLE_ROWS, EXAMPLE_TOKENS = 2, 16
 
 
 def check_libraries() -> None:
@@ -52,53 +48,45 @@ class _Logits(nn.Module):
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
     ) -> Tensor:
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        found = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
-        logits: Tensor = found.logits
-        return logits
+        output = self.model(input_ids=input_ids, attention_mask=attention_mask, **types)
+        return cast(Tensor, output.logits)
 
 
 def convert(model: Path, folder: Path, *, opset: int) -> None:
-    """Write a fine-tuned model's folder as `FORMS`, and `FACTS` about them.
+    """Write a fine-tuned model's folder as `FORMS`, and `CONVERSION`, which is about them.
 
-    Inputs are int64 (batch, length): input_ids, attention_mask and, where the tokenizer makes
-    them, token_type_ids; the output is `logits`, float32 (batch, outputs). Batch and length are
-    free.
-
-    Raises:
-        UserError: a library is missing, or the model cannot be exported with that opset.
+    Inputs are int64 (batch, length), both free: input_ids, attention_mask and, where the tokenizer
+    makes them, token_type_ids; the output is `logits`, float32 (batch, outputs). UserError if a
+    library is missing, or the model cannot be exported with that opset.
     """
     check_libraries()
     loaded, inputs = load_finetuned(model), _example(model)
     loaded.set_attn_implementation("eager")
     for name in FORMS.values():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    fp32, int8 = (folder / FORMS[form] for form in ("fp32", "int8"))
-    _export(_Logits(loaded).eval(), inputs, fp32, opset)
-    quantise(fp32, int8)
+    _export(_Logits(loaded).eval(), inputs, folder / FORMS["fp32"], opset)
+    quantise(folder / FORMS["fp32"], folder / FORMS["int8"])
     libraries = {name: version(name) for name in (*LIBRARIES, "torch", "transformers")}
-    facts = {"opset": opset, "inputs": [*inputs], "libraries": libraries}
-    write_json(folder / FACTS, facts)
+    write_json(folder / CONVERSION, {"opset": opset, "inputs": [*inputs], "libraries": libraries})
 
 
 def _example(model: Path) -> dict[str, Tensor]:
-    """Rows by which the graph is found; the second one is padded."""
+    """Two rows by which the graph is found; the second one is padded."""
     names = load_tokenizer(model).model_input_names
-    shape = (EXAMPLE_ROWS, EXAMPLE_TOKENS)
-    mask = torch.ones(shape, dtype=torch.int64)
-    mask[1, EXAMPLE_TOKENS // 2 :] = 0
-    made = {
+    mask = torch.ones((2, 16), dtype=torch.int64)
+    mask[1, 8:] = 0
+    tensors = {
         # Above the ids of padding, whose places some families leave out.
-        "input_ids": torch.full(shape, 5),
+        "input_ids": torch.full_like(mask, 5),
         "attention_mask": mask,
-        "token_type_ids": torch.zeros(shape, dtype=torch.int64),
+        "token_type_ids": torch.zeros_like(mask),
     }
-    return {name: made[name] for name in made if name in names}
+    return {name: tensor for name, tensor in tensors.items() if name in names}
 
 
 def _export(model: nn.Module, inputs: Mapping[str, Tensor], path: Path, opset: int) -> None:
     import onnx
 
-    free = {name: {0: "batch", 1: "length"} for name in inputs}
     try:
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
@@ -108,12 +96,14 @@ def _export(model: nn.Module, inputs: Mapping[str, Tensor], path: Path, opset: i
                 dynamo=True,
                 input_names=[*inputs],
                 output_names=["logits"],
-                dynamic_shapes=free,
+                dynamic_shapes={name: {0: "batch", 1: "length"} for name in inputs},
                 opset_version=opset,
             )
     except Exception as error:  # the exporter's own, and whatever it met on its way
-        said = " ".join(str(error).split())[:300]
-        raise UserError(f"the model cannot be exported with export.opset={opset}: {said}") from None
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"the model cannot be exported with export.opset={opset}: {reason}"
+        ) from None
     assert program is not None
     graph = program.model_proto
     _forget_where(graph)
@@ -123,22 +113,21 @@ def _export(model: nn.Module, inputs: Mapping[str, Tensor], path: Path, opset: i
 
 def _forget_where(graph: Any) -> None:
     """Remove what the exporter notes of itself: stack traces with paths of this machine."""
-    parts = [graph, graph.graph, *graph.functions]
+    parts = [graph, *graph.graph.initializer, *graph.graph.input, *graph.graph.output]
     for part in (graph.graph, *graph.functions):
-        parts += [*part.node, *part.value_info]
-    parts += [*graph.graph.initializer, *graph.graph.input, *graph.graph.output]
+        parts += [part, *part.node, *part.value_info]
     for part in parts:
         del part.metadata_props[:]
         if hasattr(part, "doc_string"):
             part.doc_string = ""
 
 
-def quantise(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
+def quantise(fp32: Path, int8: Path) -> None:
     """Write dynamic int8 of an ONNX file: weights as int8 per channel, activations as met.
 
     Word embeddings too, which are most of a shallow model. Per channel costs nothing and changes
     a third as many answers as per tensor; unsigned weights are slower on processors of today.
-    `reduce_range` is for processors that saturate without VNNI, and worse on all others.
+    A reduced range is for processors that saturate without VNNI, and worse on all others.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -147,7 +136,6 @@ def quantise(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
             fp32,
             int8,
             per_channel=True,
-            reduce_range=reduce_range,
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
         )
@@ -156,12 +144,14 @@ def quantise(fp32: Path, int8: Path, *, reduce_range: bool = False) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """In which the libraries do not tell of their deprecations and of packages that they miss."""
-    before = logging.root.manager.disable
+    before, unread = logging.root.manager.disable, io.StringIO()
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            with contextlib.redirect_stderr(io.StringIO()):
-                yield
+        with (
+            warnings.catch_warnings(action="ignore"),
+            contextlib.redirect_stdout(unread),
+            contextlib.redirect_stderr(unread),
+        ):
+            yield
     finally:
         logging.disable(before)

@@ -7,15 +7,12 @@ import numpy as np
 from alpkd_pipeline.reporting.statistics.predictions import one_pair
 from alpkd_pipeline.tasks.metrics import sign
 
-LEVEL = 0.95
-"""Of each one-sided limit."""
+LEVEL = 0.95  # of each one-sided limit
 
 
 def share_limits(count: int, rows: int, level: float = LEVEL) -> tuple[float, float]:
-    """Below and above which a share lies of which `count` of `rows` were seen.
-
-    Clopper and Pearson (1934): exact, each end at the level.
-    """
+    """Below and above which a share lies of which `count` of `rows` were seen: exact, each end at
+    the level (Clopper and Pearson, 1934)."""
     from scipy.stats import beta
 
     low = 0.0 if count == 0 else float(beta.ppf(1 - level, count, rows - count + 1))

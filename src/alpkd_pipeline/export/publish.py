@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export import runtime
 from alpkd_pipeline.export.calibrate import PICTURE, Calibration, calibrate, reliability_picture
 from alpkd_pipeline.export.dev_rows import Dev, check_tokenizer, predictions_of, read_dev
-from alpkd_pipeline.export.gate import GATE, Bounds, Judgement, judge
-from alpkd_pipeline.export.graph import FACTS, FORMS, check_libraries
+from alpkd_pipeline.export.gate import GATE, Judgement, judge
+from alpkd_pipeline.export.graph import CONVERSION, FORMS, check_libraries
 from alpkd_pipeline.export.runtime import Answer
 from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.export.speed import SPEED, Form, measure
@@ -31,8 +30,7 @@ log = logging.getLogger(__name__)
 
 RUNTIME, CALIBRATION = "runtime.py", "calibration.json"
 TOKENIZER = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json")
-PRECISIONS = ("fp32", "bf16")
-"""In which torch is timed: on processors of today bf16 is twice as fast."""
+PRECISIONS = ("fp32", "bf16")  # torch is timed in both: today's processors do bf16 twice as fast
 
 
 def publish_run(
@@ -44,36 +42,28 @@ def publish_run(
     encoded: Path,
     splits: Path,
 ) -> None:
-    """Fill the folder of an export, as its run.json says.
+    """Fill the run folder of an export, as its run.json says.
 
-    Args:
-        folder: the run folder.
-        model: the fine-tuned model.
-        teacher: that of a student, to be timed beside it, unless it is a table.
-        onnx: what `graph.convert` made of the model.
-        encoded: the splits as token ids, which torch is given.
-        splits: the splits as texts, which the published model is given.
-
-    Raises:
-        UserError: the gate refuses the fp32 form; nothing is published then.
+    `onnx` is what `graph.convert` made of the fine-tuned model; torch is given the splits as token
+    ids, `encoded`, the published model as texts, `splits`. A student's teacher is timed beside it,
+    unless it is a table. UserError if the gate refuses the fp32 form; nothing is published then.
     """
     check_libraries()
     run = read_config(folder)
-    asked, task = block_of(ExportSettings, run.params["export"]), run.task
+    block, task = block_of(ExportSettings, run.params["export"]), run.task
     dev = read_dev(run, model, encoded, splits)
     how = Calibration()
-    if asked.calibrate == "temperature" and task.kind == "classification":
-        known = dev.unseen
-        how = calibrate(dev.rows.logits[known], dev.rows.labels[known], task.primary_metric)
+    if block.calibrate == "temperature" and task.kind == "classification":
+        logits, labels = dev.rows.logits[dev.unseen], dev.rows.labels[dev.unseen]
+        how = calibrate(logits, labels, task.primary_metric)
     assemble(folder, model, onnx)
-    facts = read_json(onnx / FACTS)
-    settings = settings_of(task, run.max_length, how, facts, asked.serve)
+    settings = settings_of(task, run.max_length, how, read_json(onnx / CONVERSION), block.serve)
     write_settings(folder, settings)
     check_copies(folder, RunFolder(model), RunFolder(onnx))
     check_tokenizer(folder, dev, settings["max_length"])
-    judged = {form: pass_gate(folder, form, dev, how, asked) for form in FORMS}
+    judged = {form: pass_gate(folder, form, dev, how, block) for form in FORMS}
     for form, (verdict, _) in judged.items():
-        if not verdict.passes(asked.require_bound):
+        if not verdict.passes(block.require_bound):
             _withdraw(folder, settings, form, verdict)
     write_json(folder / CALIBRATION, {"seen_in_train": int((~dev.unseen).sum()), **how.to_dict()})
     forms = [verdict.to_dict() for verdict, _ in judged.values()]
@@ -82,9 +72,9 @@ def publish_run(
     models = {run.stage.partition("_")[0]: model}
     if teacher and not run.teacher.is_table:
         models["teacher"] = teacher
-    _time(folder, models, settings, dev, asked)
-    if how.facts:
-        (folder / PICTURE).write_bytes(reliability_picture(how.facts))
+    _time(folder, models, settings, dev, block)
+    if how.report:
+        (folder / PICTURE).write_bytes(reliability_picture(how.report))
 
 
 def assemble(folder: Path, model: Path, onnx: Path) -> None:
@@ -99,11 +89,7 @@ def assemble(folder: Path, model: Path, onnx: Path) -> None:
 
 
 def check_copies(folder: Path, model: RunFolder, onnx: RunFolder) -> None:
-    """Refuse a file that is not the one that was sealed with the model, or with its conversion.
-
-    Raises:
-        UserError: it names the file.
-    """
+    """Raise UserError for a file that is not the one sealed with the model, or its conversion."""
     try:
         files = runtime.read_settings(folder)["files"]
     except ValueError as error:
@@ -138,28 +124,23 @@ def settings_of(
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write them with the hashes of all files that are there, and with their own."""
-    there = (p for p in folder.rglob("*") if p.is_file())
-    names = sorted(path.relative_to(folder).as_posix() for path in there)
+    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     given = {*TOKENIZER, *settings["forms"].values(), CONFIG, RUNTIME}
-    files = [name for name in names if name in given or name.endswith(".safetensors")]
+    files = sorted(name for name in names if name in given or name.endswith(".safetensors"))
     settings["files"] = {name: sha256_file(folder / name) for name in files}
     settings["digest"] = runtime.digest_of(settings)
     (folder / runtime.SETTINGS).write_text(as_json(settings), "utf-8")
 
 
 def pass_gate(
-    folder: Path, form: str, dev: Dev, how: Calibration, asked: ExportSettings
+    folder: Path, form: str, dev: Dev, how: Calibration, block: ExportSettings
 ) -> tuple[Judgement, list[Answer]]:
     """Load a form of a folder anew, ask it every dev row, and hold the answers against torch.
-
-    Raises:
-        UserError: the folder is not what was published.
-    """
-    given = predictions_of(folder, form, dev, asked.threads)
-    bounds = Bounds(**asdict(asked.gate.of(form, dev.rows.task.kind)))
-    found = judge(form, dev.rows, given, how, bounds)
-    log.info("gate: %s", found.line())
-    return found, given[1]
+    UserError if the folder is not what was published."""
+    given = predictions_of(folder, form, dev, block.threads)
+    verdict = judge(form, dev.rows, given, how, block.gate.of(form, dev.rows.task.kind))
+    log.info("gate: %s", verdict.line())
+    return verdict, given[1]
 
 
 def _withdraw(folder: Path, settings: dict[str, Any], form: str, verdict: Judgement) -> None:
@@ -192,11 +173,7 @@ def _write_predictions(folder: Path, task: Task, dev: Dev, predictions: list[Ans
 
 
 def _time(
-    folder: Path,
-    models: Mapping[str, Path],
-    settings: Mapping[str, Any],
-    dev: Dev,
-    asked: ExportSettings,
+    folder: Path, models: dict[str, Path], settings: dict[str, Any], dev: Dev, block: ExportSettings
 ) -> None:
     """Time the forms of the first model beside it, and beside the teacher, if that is another."""
     forms = [
@@ -207,12 +184,4 @@ def _time(
         files = (*(path.name for path in weight_files(place)), "tokenizer.json")
         forms += [Form(name, "torch", precision, place, files) for precision in PRECISIONS]
     log.info("timing %d forms in turn", len(forms))
-    found = measure(
-        forms,
-        dev.texts,
-        max_length=settings["max_length"],
-        threads=asked.threads,
-        repeats=asked.repeats,
-        batches=asked.batches,
-    )
-    write_json(folder / SPEED, {**found, "price_per_hour": asked.price_per_hour})
+    write_json(folder / SPEED, measure(forms, dev.texts, settings["max_length"], block))

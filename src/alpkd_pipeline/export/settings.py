@@ -12,8 +12,10 @@ from alpkd_pipeline.constraints import Block, Number, Text
 class ClassBounds(Block):
     """How far a form of a classification may be from torch; what is null is not asked."""
 
-    logits: Annotated[float, Number(gt=0)] | None = None
+    logits: Annotated[float, Number(gt=0)] | None = None  # largest difference of any logit
+    # what the first metric may lose: points of a score, % of an error
     loss: Annotated[float, Number(ge=0)] | None = None
+    # answers that are others, in percent of the rows
     changed: Annotated[float, Number(ge=0, le=100)] | None = None
 
 
@@ -23,8 +25,10 @@ class NumberBounds(Block):
 
     logits: Annotated[float, Number(gt=0)] | None = None
     loss: Annotated[float, Number(ge=0)] | None = None
+    # largest and mean difference, in standard deviations of torch's answers
     largest: Annotated[float, Number(gt=0)] | None = None
     mean: Annotated[float, Number(gt=0)] | None = None
+    # correlation with torch's answers, at least
     pearson: Annotated[float, Number(gt=0, le=1)] | None = None
 
 
@@ -40,10 +44,7 @@ class FormBounds(Block):
 class GateSettings(Block):
     """What the gate allows to each form."""
 
-    fp32: FormBounds = FormBounds(
-        ClassBounds(logits=1e-4, changed=0.0),
-        NumberBounds(logits=1e-4),
-    )
+    fp32: FormBounds = FormBounds(ClassBounds(logits=1e-4, changed=0.0), NumberBounds(logits=1e-4))
     int8: FormBounds = FormBounds(
         ClassBounds(changed=2.0, loss=1.0),
         NumberBounds(largest=0.5, mean=0.1, pearson=0.99, loss=1.0),

@@ -17,13 +17,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 
 from alpkd_pipeline.errors import plural
-from alpkd_pipeline.export.runtime import Row
+from alpkd_pipeline.export.runtime import Published, Row
+from alpkd_pipeline.export.settings import ExportSettings
 from alpkd_pipeline.reporting.terminal import text_table
 from alpkd_pipeline.store.fingerprint import processor
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -35,16 +36,13 @@ log = logging.getLogger(__name__)
 
 SPEED = "speed.json"
 
-WARMUP = 20
-"""Rows of each form before the first that counts."""
-BLOCKS = 20
-"""So often each form has its turn."""
+WARMUP = 20  # rows of each form before the first that counts
+BLOCKS = 20  # so often each form has its turn
 BATCH = 32
 SEED = 0
 FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 """Of a processor, what int8 and bf16 answers and speeds depend on."""
-BUSY = 1.5
-"""From this load on times are those of others too; this process itself has just been busy."""
+BUSY = 1.5  # from this load on times are those of others too; this process has just been busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,61 +61,44 @@ class Form:
         return f"{self.model}, {'ONNX' if self.engine == 'onnx' else 'torch'} {self.precision}"
 
 
-class Model(Protocol):
-    """A loaded form."""
-
-    def encode(self, rows: Sequence[Row]) -> Any:
-        """Rows as the model takes them."""
-
-    def run(self, encoded: Any) -> object:
-        """Their logits, on the processor."""
-
-
 def measure(
-    forms: Sequence[Form],
-    rows: Sequence[Row],
-    *,
-    max_length: int,
-    threads: int,
-    repeats: int,
-    batches: int,
+    forms: Sequence[Form], rows: Sequence[Row], max_length: int, settings: ExportSettings
 ) -> dict[str, Any]:
-    """Time all forms on texts.
+    """Time all forms on drawn texts of the dev split, the same for all, of `max_length` tokens.
 
-    Args:
-        forms: what to time.
-        rows: the texts of the dev split; which of them are timed is drawn, the same for all forms.
-        max_length: the most tokens of a row.
-        threads: of each form.
-        repeats: rows that are timed one by one.
-        batches: of `BATCH` rows, timed as a whole; ONNX takes their rows one by one.
+    `settings` say how many are timed one by one, and how many batches of `BATCH` as a whole, whose
+    rows ONNX takes one by one.
 
     Returns:
         JSON-ready: `forms`, each with `name`, `model`, `engine`, `precision`; `one` (`p50_ms` and
         `p95_ms` with the tokenizer, `tokenizer_p50_ms`, `repeats`); `batch` (`rows`, `p50_ms`,
         `repeats`, `rows_per_second`); `disk_mb`; `memory_mb`, what its process held more after
-        loading and answering than before. And `threads`, `processor`, `features`, `seed`; `load`,
-        how many processes were running or waiting in the minute before.
+        loading and answering than before. And `threads`, `processor`, `features`, `seed`,
+        `price_per_hour`; `load`, how many processes were running or waiting in the minute before.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None and load > BUSY:
         log.warning("the machine is busy (load %.1f): times are those of a busy machine", load)
     draw = np.random.default_rng(SEED)
-    single = [[rows[i]] for i in draw.integers(len(rows), size=repeats)]
-    many = [[rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(batches)]
+    single = [[rows[i]] for i in draw.integers(len(rows), size=settings.repeats)]
+    many = [
+        [rows[i] for i in draw.integers(len(rows), size=BATCH)] for _ in range(settings.batches)
+    ]
     warm = [[rows[i]] for i in draw.integers(len(rows), size=WARMUP)]
+    # Ctrl-C reaches a worker too; the process that has asked for it ends it.
+    left_alone = (signal.SIGINT, signal.SIG_IGN)
     with ExitStack() as stack:
-        workers = [
-            stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), _leave_stopping))
-            for _ in forms
-        ]
+        pools = (
+            ProcessPoolExecutor(1, get_context("spawn"), signal.signal, left_alone) for _ in forms
+        )
+        workers = [stack.enter_context(pool) for pool in pools]
         loading = [
-            worker.submit(_load, form, max_length, threads, [*warm, many[0]])
+            worker.submit(_load, form, max_length, settings.threads, [*warm, many[0]])
             for worker, form in zip(workers, forms, strict=True)
         ]
-        memory = [found.result() for found in loading]
+        memory = [loaded.result() for loaded in loading]
         ones, manys = (_in_turn(workers, calls) for calls in (single, many))
-    told = [
+    timed = [
         {
             "name": form.name,
             "model": form.model,
@@ -127,12 +108,12 @@ def measure(
                 "p50_ms": _ms(one.sum(axis=1), 50),
                 "p95_ms": _ms(one.sum(axis=1), 95),
                 "tokenizer_p50_ms": _ms(one[:, 0], 50),
-                "repeats": repeats,
+                "repeats": settings.repeats,
             },
             "batch": {
                 "rows": BATCH,
                 "p50_ms": _ms(batch.sum(axis=1), 50),
-                "repeats": batches,
+                "repeats": settings.batches,
                 "rows_per_second": float(BATCH / np.median(batch.sum(axis=1))),
             },
             "disk_mb": sum((form.folder / f).stat().st_size for f in form.files) / 1e6,
@@ -141,9 +122,15 @@ def measure(
         for form, held, one, batch in zip(forms, memory, ones, manys, strict=True)
     ]
     name, flags = processor()
-    features = [one for one in FEATURES if one in flags]
-    where = {"processor": name, "features": features, "threads": threads, "load": load}
-    return {"forms": told, **where, "seed": SEED}
+    return {
+        "forms": timed,
+        "processor": name,
+        "features": [one for one in FEATURES if one in flags],
+        "threads": settings.threads,
+        "load": load,
+        "seed": SEED,
+        "price_per_hour": settings.price_per_hour,
+    }
 
 
 def _ms(seconds: np.ndarray, share: float) -> float:
@@ -154,83 +141,69 @@ def _in_turn(
     workers: Sequence[ProcessPoolExecutor], calls: Sequence[Sequence[Row]]
 ) -> list[np.ndarray]:
     """For each worker the seconds of each call, (calls, 2): tokenizer, model."""
-    found: list[list[np.ndarray]] = [[] for _ in workers]
+    seconds: list[list[np.ndarray]] = [[] for _ in workers]
     for block in np.array_split(np.arange(len(calls)), min(BLOCKS, len(calls))):
-        for worker, times in zip(workers, found, strict=True):
+        for worker, times in zip(workers, seconds, strict=True):
             times.append(worker.submit(_time, [calls[i] for i in block]).result())
-    return [np.concatenate(times) for times in found]
+    return [np.concatenate(times) for times in seconds]
 
 
-def _leave_stopping() -> None:
-    """Ctrl-C reaches a worker too; the process that has asked for it ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-_LOADED: dict[str, Model] = {}
-"""The one form of this process."""
+_LOADED: dict[str, _Onnx | _Torch] = {}  # the one form of this process
 
 
 def _load(form: Form, max_length: int, threads: int, warm: Sequence[Sequence[Row]]) -> int:
     """Load a form, answer some rows; how many bytes the process holds more than before."""
-    open_form = _open_onnx if form.engine == "onnx" else _open_torch
+    if form.engine == "torch":
+        import alpkd_pipeline.models.encoder  # noqa: F401 -- its libraries are not the model's
     process = psutil.Process()
-    loaded = open_form(form, max_length, threads)
-    before, model = process.memory_info().rss, loaded()
-    _LOADED["form"] = model
+    before, kind = process.memory_info().rss, _Onnx if form.engine == "onnx" else _Torch
+    _LOADED["form"] = kind(form, max_length, threads)
     _time(warm)
     return max(0, process.memory_info().rss - before)
 
 
 def _time(calls: Sequence[Sequence[Row]]) -> np.ndarray:
-    model, found = _LOADED["form"], np.empty((len(calls), 2))
+    model, seconds = _LOADED["form"], np.empty((len(calls), 2))
     for i, rows in enumerate(calls):
         started = time.perf_counter()
         encoded = model.encode(rows)
         between = time.perf_counter()
         model.run(encoded)
-        found[i] = between - started, time.perf_counter() - between
-    return found
+        seconds[i] = between - started, time.perf_counter() - between
+    return seconds
 
 
-def _open_onnx(form: Form, max_length: int, threads: int) -> Any:
-    from alpkd_pipeline.export.runtime import Published
+class _Onnx:
+    def __init__(self, form: Form, max_length: int, threads: int) -> None:
+        self.model = Published(form.folder, form.precision, threads=threads, check=False)
 
-    class Onnx:
-        def __init__(self) -> None:
-            self.model = Published(form.folder, form.precision, threads=threads, check=False)
+    def encode(self, rows: Sequence[Row]) -> Any:
+        return [self.model.encode(*row)[0] for row in rows]
 
-        def encode(self, rows: Sequence[Row]) -> Any:
-            return [self.model.encode(*row)[0] for row in rows]
-
-        def run(self, encoded: Any) -> object:
-            return [self.model.run(feed) for feed in encoded]
-
-    return Onnx
+    def run(self, encoded: Any) -> object:
+        return [self.model.run(feed) for feed in encoded]
 
 
-def _open_torch(form: Form, max_length: int, threads: int) -> Any:
-    import torch
+class _Torch:
+    def __init__(self, form: Form, max_length: int, threads: int) -> None:
+        import torch
 
-    from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
+        from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 
-    torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
+        self.torch, self.max_length = torch, max_length
+        bf16 = form.precision == "bf16"
+        self.model = load_finetuned(form.folder).to(torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
+        self.tokenizer = load_tokenizer(form.folder)
 
-    class Torch:
-        def __init__(self) -> None:
-            bf16 = form.precision == "bf16"
-            self.model = load_finetuned(form.folder).to(torch.bfloat16 if bf16 else torch.float32)  # type: ignore[arg-type]
-            self.tokenizer = load_tokenizer(form.folder)
+    def encode(self, rows: Sequence[Row]) -> Any:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        how: dict[str, Any] = {"truncation": "longest_first", "max_length": self.max_length}
+        return self.tokenizer(*columns, padding=True, return_tensors="pt", **how)
 
-        def encode(self, rows: Sequence[Row]) -> Any:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            how: dict[str, Any] = {"truncation": "longest_first", "max_length": max_length}
-            return self.tokenizer(*columns, padding=True, return_tensors="pt", **how)
-
-        def run(self, encoded: Any) -> object:
-            with torch.inference_mode():
-                return self.model(**encoded).logits.float().numpy()
-
-    return Torch
+    def run(self, encoded: Any) -> object:
+        with self.torch.inference_mode():
+            return self.model(**encoded).logits.float().numpy()
 
 
 def cost_per_million(form: Mapping[str, Any], price_per_hour: float) -> float:
@@ -245,8 +218,7 @@ as fast as the teacher, or the model itself, in torch fp32."""
 
 def speed_rows(speed: dict[str, Any]) -> list[list[str]]:
     """One line a form: its name and `NUMBERS`."""
-    forms = speed["forms"]
-    plain = [form for form in forms if (form["engine"], form["precision"]) == ("torch", "fp32")]
+    plain = [f for f in speed["forms"] if (f["engine"], f["precision"]) == ("torch", "fp32")]
     base = plain[-1]["one"]["p50_ms"]
     return [
         [
@@ -258,7 +230,7 @@ def speed_rows(speed: dict[str, Any]) -> list[list[str]]:
             f"{form['memory_mb']:,.0f}",
             f"{base / form['one']['p50_ms']:.1f} x",
         ]
-        for form in forms
+        for form in speed["forms"]
     ]
 
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alpkd_pipeline.reporting.render.text import latex
+from alpkd_pipeline.reporting.render import latex
 from alpkd_pipeline.reporting.report.page import report_html, report_markdown, report_sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.tables.runs import grouped_table, students_table

@@ -2,8 +2,7 @@
 
 Text stays text and takes the page's font; colours are placeholders that become variables of the
 page's style sheet, which has them for light and for dark; ids carry the figure's name, so that many
-figures share one page. The same figure gives the same text on every machine with the same
-matplotlib.
+figures share one page. With the same matplotlib a figure gives the same text on every machine.
 
 Each method has one colour, marker and line in every picture and on every page. The colours are
 Okabe and Ito's, which people with any colour vision can tell apart, darkened a little on white
@@ -29,20 +28,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Text and lines that matter, text and lines that do not, grid lines, the background.
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
-"""Text and lines that matter, text and lines that do not, grid lines, the background."""
-
+# The page's colours for methods.
 HUES = ("grey", "blue", "orange", "green", "red", "purple", "sky", "olive")
-"""The page's colours for methods."""
 
-PLACEHOLDERS = {
-    INK: "ink",
-    MUTED: "muted",
-    RULE: "rule",
-    PAPER: "paper",
-    **{f"#1000{i:02d}": f"hue-{name}" for i, name in enumerate(HUES)},
+# Colour in a figure -> the name of the page's variable, without its dashes.
+PLACEHOLDERS = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
+    f"#1000{i:02d}": f"hue-{name}" for i, name in enumerate(HUES)
 }
-"""Colour in a figure -> the name of the page's variable, without its dashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +81,11 @@ _MARKS = {
     "all_to_one": Mark("purple", "o", "--"),
     "shuffled": Mark("purple", "P"),
 }
+# For methods of the table that nobody gave a mark, and for all others.
 _SPARE = [Mark("olive", marker, line) for line in ("-", "--", ":") for marker in "osv^DP"]
-"""For methods of the table that nobody gave a mark."""
 _OTHER = Mark("olive", "h", "-.")
 
+# The markers as SVG paths in a box of 12 by 12, for legends outside figures.
 SHAPES = {
     "o": "M6 2.2a3.8 3.8 0 1 0 .01 0z",
     "s": "M2.6 2.6h6.8v6.8h-6.8z",
@@ -100,31 +95,25 @@ SHAPES = {
     "h": "M6 1.4 10 3.7V8.3L6 10.6 2 8.3V3.7z",
     "P": "M4.4 1.6h3.2v2.8h2.8v3.2H7.6v2.8H4.4V7.6H1.6V4.4h2.8z",
 }
-"""The markers as SVG paths in a box of 12 by 12, for legends outside figures."""
 
 
 def mark_of(name: str) -> Mark:
     """The mark of a method, a spare one of the table's; methods that it does not know share one.
-
     `kd#2` is another configuration of kd, the second of a page that needs a mark of its own: the
-    method's colour, with a marker and a line that no relative has.
-    """
-    method, _, place = name.partition("#")
+    method's colour, with a marker and a line that no relative has."""
+    method, _, number = name.partition("#")
     unmarked = [name for name in METHODS if name not in _MARKS]
     mark = _MARKS.get(method) or dict(zip(unmarked, _SPARE, strict=False)).get(method, _OTHER)
-    if not place:
+    if not number:
         return mark
-    known = [other for other in (*_MARKS.values(), *_SPARE, _OTHER) if other.hue == mark.hue]
+    taken = {*_MARKS.values(), *_SPARE, _OTHER}
     looks = (Mark(mark.hue, marker, line) for line in ("--", ":", "-.", "-") for marker in SHAPES)
-    free = [look for look in looks if look not in known]
-    return free[(int(place) - 1) % len(free)]
+    free = [look for look in looks if look not in taken]
+    return free[(int(number) - 1) % len(free)]
 
 
-BLUE = (0.16, 0.47, 0.78)
-"""Between black and white in lightness: text of either colour reads on it."""
-
-FULL = 0.85
-"""How much of the background the strongest shade covers."""
+BLUE = (0.16, 0.47, 0.78)  # between black and white in lightness: text of either reads on it
+FULL = 0.85  # how much of the background the strongest shade covers
 
 
 def draw_shades(axes: Axes, values: np.ndarray) -> None:
@@ -135,45 +124,29 @@ def draw_shades(axes: Axes, values: np.ndarray) -> None:
     axes.imshow(pixels, aspect="auto", interpolation="none")
 
 
-WIDTH = 3.7
-"""Inches of a panel: about the width of a phone, so that text is as large as the page's."""
-
-FONT = 9.4
-SMALL = 8.6
-"""Points."""
-
-CHARACTER = 0.072
-"""Inches of a character of FONT on average, generously: the page's font is not known here."""
+WIDTH = 3.7  # inches of a panel: about a phone's, so that text is as large as the page's
+FONT, SMALL = 9.4, 8.6  # points
+CHARACTER = 0.072  # inches of one of FONT on average, generously: the page's font is not known
 
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": FONT,
     "font.family": "DejaVu Sans",
-    "text.parse_math": False,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.labelsize": SMALL,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "grid.color": RULE,
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
     "lines.solid_capstyle": "round",
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "grid.color": RULE,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("axes.labelsize", "xtick.labelsize", "ytick.labelsize"), SMALL),
+    **dict.fromkeys(("axes.linewidth", "grid.linewidth"), 0.7),
+    **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 3),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "text.parse_math"), False),
 }
 
 
 def style() -> AbstractContextManager[None]:
     """The look of all figures, whatever a person's matplotlibrc says; around the drawing of many,
-    and around their way into `svg` or `png`.
-    """
+    and around their way into `svg` or `png`."""
     import matplotlib
 
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE})
@@ -209,10 +182,8 @@ def row_panel(
 
 
 def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: Any) -> None:
-    """Write labels to the left of an axes, one beside each row.
-
-    Plain text: a tick would bring four more artists along, and there are thousands of rows.
-    """
+    """Write labels to the left of an axes, one beside each row, as plain text: a tick would bring
+    four more artists along, and there are thousands of rows."""
     across = axes.get_yaxis_transform()
     for label, row in zip(labels, rows, strict=True):
         axes.text(-0.02, row, label, transform=across, ha="right", va="center", **how)
@@ -220,8 +191,7 @@ def row_labels(axes: Axes, labels: Sequence[str], rows: Sequence[float], **how: 
 
 def label_width(labels: list[str]) -> float:
     """Inches that these labels need beside an axis."""
-    longest = max((len(label) for label in labels), default=0)
-    return min(1.6, 0.12 + CHARACTER * longest)
+    return min(1.6, 0.12 + CHARACTER * max(map(len, labels), default=0))
 
 
 def cut(label: str, characters: int = 21) -> str:
@@ -229,7 +199,6 @@ def cut(label: str, characters: int = 21) -> str:
     return label if len(label) <= characters else f"{label[: characters - 1]}…"
 
 
-_METADATA = ("Creator", "Date", "Format", "Type")
 _HEAD = re.compile(r"^.*?<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>", re.DOTALL)
 _DROPPED = re.compile(
     r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>|font-family: [^;\"]*;? ?"
@@ -237,35 +206,29 @@ _DROPPED = re.compile(
     re.DOTALL,
 )
 _ID = re.compile(r' id="([^"]*)"')
-_REFERENCE = re.compile(r'(xlink:href="#|url\(#)')
 _COLOUR = re.compile("|".join(rf"{colour}\b" for colour in PLACEHOLDERS))
-_SPACE = re.compile(r"\s*\n\s*")
 
 
 def svg(figure: Figure, name: str, label: str) -> str:
-    """The figure as an SVG element to be put into a page.
-
-    Its name is unique on the page, of letters, digits and hyphens; the label says what it shows to
-    those who do not see it.
-    """
+    """The figure as an SVG element to be put into a page, where its name is unique, of letters,
+    digits and hyphens; the label says what it shows to those who do not see it."""
     import matplotlib
 
-    out = io.StringIO()
+    out, untold = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name}):
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(_METADATA), transparent=True)
+        figure.savefig(out, format="svg", metadata=untold, transparent=True)
     text = out.getvalue()
-    found = _HEAD.match(text)
-    assert found is not None
-    width = float(found[1].split()[2])
-    body = _DROPPED.sub("", text[found.end() :])
+    head = _HEAD.match(text)
+    assert head is not None
+    body = _DROPPED.sub("", text[head.end() :])
     wanted = set(re.findall(r'(?:href="|url\()#([^")]*)', body))
     body = _ID.sub(lambda m: f' id="{name}-{m[1]}"' if m[1] in wanted else "", body)
-    body = _REFERENCE.sub(lambda m: f"{m[1].removeprefix('xlink:')}{name}-", body)
+    body = re.sub(r'xlink:href="#|url\(#', lambda m: f"{m[0].removeprefix('xlink:')}{name}-", body)
     body = _COLOUR.sub(lambda m: f"var(--{PLACEHOLDERS[m[0]]})", body)
-    body = _SPACE.sub(" ", body).replace("> <", "><")
+    body = re.sub(r"\s*\n\s*", " ", body).replace("> <", "><")
     return (
-        f'<svg role="img" aria-label="{escape(label)}" viewBox="{found[1]}"'
-        f' style="--w:{width:.0f}">{body.strip()}'
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="{head[1]}"'
+        f' style="--w:{float(head[1].split()[2]):.0f}">{body.strip()}'
     )
 
 

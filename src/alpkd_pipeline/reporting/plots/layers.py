@@ -1,8 +1,7 @@
 """Where student layers look in the teacher, and where they lie among its layers.
 
 The weights of ALP-KD are heat-maps; states are drawn as the paper's authors look at them. Shades of
-one hue over the background, so that a map reads in light and in dark, with and without
-colour vision, and in grey print.
+one hue over the background read in light, in dark, without colour vision and in grey print.
 """
 
 from __future__ import annotations
@@ -16,31 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.plots.canvas import (
-    INK,
-    MUTED,
-    SMALL,
-    cut,
-    draw_shades,
-    mark_of,
-    panel,
-    png,
-    row_labels,
-    style,
-)
+from alpkd_pipeline.reporting.plots import canvas
+from alpkd_pipeline.reporting.plots.canvas import INK, MUTED, SMALL, cut, mark_of
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
-ROW = 0.23
-"""Inches of a student layer."""
-
-ROOM = 2
-"""Rows above a map, for its name."""
-
+ROW = 0.23  # inches of a student layer
+ROOM = 2  # rows above a map, for its name
 _QUIET: dict[str, Any] = {"fontsize": SMALL, "color": MUTED}
 
 
@@ -54,20 +38,15 @@ class Attention:
     shares: Sequence[float | None]
 
 
-def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
-    """The mean over students of one method.
+def mean_attention(label: str, students: Sequence[Mapping[str, Any]]) -> Attention:
+    """The mean over students of one method, of `attention` in each one's metrics.json.
 
-    Args:
-        label: what the map is called.
-        found: `attention` of each student's metrics.json: `weights` (m, n) over a dev set,
-            `entropy` (m,) in nats, and `max_entropy` (m,), ln|A(j)|: 0 where a layer may draw on
-            one layer only.
-
-    Raises:
-        UserError: the shapes do not belong together, or a value is not a number.
+    That is `weights` (m, n) over a dev set, `entropy` (m,) in nats, and `max_entropy` (m,),
+    ln|A(j)|: 0 where a layer may draw on one layer only. UserError if the shapes do not belong
+    together, or a value is not a number.
     """
     weights, entropy, most = (
-        np.mean([np.asarray(attention[name], dtype=np.float64) for attention in found], axis=0)
+        np.mean([np.asarray(attention[name], dtype=np.float64) for attention in students], axis=0)
         for name in ("weights", "entropy", "max_entropy")
     )
     fit = entropy.shape == most.shape == weights.shape[:1]
@@ -84,27 +63,25 @@ def mean_attention(label: str, found: Sequence[Mapping[str, Any]]) -> Attention:
 
 def run_pictures(folder: Path) -> dict[str, bytes]:
     """PNG files of a training by name: the map of a student that has attention, or nothing."""
-    finished = RunFolder(folder)
-    attention = finished.metrics.get("attention")
-    if attention is None:
+    run = RunFolder(folder)
+    if (attention := run.metrics.get("attention")) is None:
         return {}
-    mean = mean_attention(str(finished.run["name"]), [attention])
-    with style():
-        return {"attention.png": png(attention_maps([mean]))}
+    mean = mean_attention(str(run.run["name"]), [attention])
+    with canvas.style():
+        return {"attention.png": canvas.png(attention_maps([mean]))}
 
 
 def attention_maps(maps: Sequence[Attention]) -> Figure:
     """Draw mean weights, one map below the other; zeros are dots, and the largest weight of each
-    row is written out. All are of students of one depth under teachers of one depth.
-    """
+    row is written out. All are of students of one depth under teachers of one depth."""
     layers, teacher_layers = maps[0].weights.shape
     sheet = np.zeros((len(maps) * (layers + ROOM), teacher_layers))
-    figure, axes = panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
-    for place, found in enumerate(maps):
-        top = place * (layers + ROOM) + ROOM
-        sheet[top : top + layers] = found.weights / (found.weights.max() or 1.0)
-        _describe(axes, found, top)
-    draw_shades(axes, sheet)
+    figure, axes = canvas.panel(ROW * (len(sheet) - 1), left=0.25, right=0.6, top=0.05, bottom=0.42)
+    for i, one in enumerate(maps):
+        top = i * (layers + ROOM) + ROOM
+        sheet[top : top + layers] = one.weights / (one.weights.max() or 1.0)
+        _describe(axes, one, top)
+    canvas.draw_shades(axes, sheet)
     axes.set_ylim(len(sheet) - 0.5, 0.5)  # half of the room above the first map is enough
     across = {"ha": "center", "va": "top", **_QUIET}
     for k in range(0, teacher_layers, 1 + teacher_layers // 13):
@@ -114,56 +91,45 @@ def attention_maps(maps: Sequence[Attention]) -> Figure:
     return figure
 
 
-def _describe(axes: Axes, found: Attention, top: int) -> None:
-    weights = found.weights
+def _describe(axes: Axes, attention: Attention, top: int) -> None:
+    weights = attention.weights
     layers, teacher_layers = weights.shape
-    axes.text(-0.5, top - 0.95, cut(found.label, 30), va="center", fontsize=SMALL, color=INK)
+    axes.text(-0.5, top - 0.95, cut(attention.label, 30), va="center", fontsize=SMALL, color=INK)
     axes.text(teacher_layers - 0.35, top - 0.95, "entropy", va="center", **_QUIET)
     rows = range(top, top + layers)
-    row_labels(axes, [str(j + 1) for j in range(layers)], rows, **_QUIET)
-    for row, k, share in zip(rows, weights.argmax(axis=1), found.shares, strict=True):
-        text = f"{weights[row - top, k]:.2f}".removeprefix("0")
+    canvas.row_labels(axes, [str(j + 1) for j in range(layers)], rows, **_QUIET)
+    for row, k, share in zip(rows, weights.argmax(axis=1), attention.shares, strict=True):
+        weight, entropy = weights[row - top, k], "–" if share is None else f"{share:.0%}"
+        text = f"{weight:.2f}".removeprefix("0")
         axes.text(k, row, text, ha="center", va="center", fontsize=SMALL - 1, color=INK)
-        said = "–" if share is None else f"{share:.0%}"
-        axes.text(teacher_layers - 0.35, row, said, va="center", fontsize=SMALL, color=INK)
+        axes.text(teacher_layers - 0.35, row, entropy, va="center", fontsize=SMALL, color=INK)
     zeros = np.argwhere(weights == 0.0)
     axes.plot(zeros[:, 1], top + zeros[:, 0], ".", color=MUTED, markersize=1.6, alpha=0.6)
 
 
-Geometry = Mapping[str, Any]
-"""What a geometry.json says."""
+Geometry = Mapping[str, Any]  # what a geometry.json says
 
-ACROSS = 2
-"""Maps of distances beside one another."""
-
-BETWEEN = 4
-"""Rows between two maps, for titles and numbers."""
-
-FEW = 2
-"""So many students can be shown with their single examples."""
+ACROSS = 2  # maps of distances beside one another
+BETWEEN = 4  # rows between two maps, for titles and numbers
+FEW = 2  # so many students can be shown with their single examples
 
 
 def layer_plane(students: Sequence[tuple[str, Geometry]]) -> Figure:
-    """Draw the layers' mean states in the plane of the teacher's two largest components.
-
-    Of each student the name of its mark and its geometry; all have one task, depth and teacher,
-    and `pca`.
-    """
+    """Draw the layers' mean states in the plane of the teacher's two largest components, of each
+    student by the name of its mark; all have one task, depth and teacher, and `pca`."""
     first = students[0][1]["pca"]
-    figure, axes = panel(2.5, left=0.3, bottom=0.3)
-    for method, found in students:
+    figure, axes = canvas.panel(2.5, left=0.3, bottom=0.3)
+    for method, geometry in students:
         mark = mark_of(method)
         if len(students) <= FEW:
-            _points(axes, found["pca"]["student"], mark.colour)
-        _path(axes, found["pca"]["student_means"], mark.colour, mark.marker, mark.line)
+            _points(axes, geometry["pca"]["student"], mark.colour)
+        _path(axes, geometry["pca"]["student_means"], mark.colour, mark.marker, mark.line)
     if len(students) <= FEW:
         _points(axes, first["teacher"], MUTED)
     _path(axes, first["teacher_means"], INK, "*", "-")
     axes.set_xlabel(f"component 1 ({first['explained'][0]:.0%})")
     axes.set_ylabel(f"component 2 ({first['explained'][1]:.0%})")
-    # Where zero is and how long a unit is means nothing here.
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])  # where zero is and how long a unit is means nothing here
     return figure
 
 
@@ -177,40 +143,31 @@ def _path(axes: Axes, means: Any, colour: str, marker: str, line: str) -> None:
     axes.plot(*xy.T, color=colour, marker=marker, linestyle=line, linewidth=0.9, markersize=5)
     for layer in {0, len(xy) - 1}:
         # A space is as good as an offset, and text is drawn faster than annotations.
-        axes.text(
-            xy[layer, 0], xy[layer, 1], f" {layer + 1}", va="bottom", fontsize=SMALL, color=colour
-        )
+        x, y = xy[layer]
+        axes.text(x, y, f" {layer + 1}", va="bottom", fontsize=SMALL, color=colour)
 
 
 def layer_distances(students: Sequence[tuple[str, Geometry]]) -> Figure:
-    """Draw each student's cosine distances to the teacher's layers; a dot marks the nearest.
-
-    Of each student its label and its geometry; all have one task and depth, and `cosine_distance`.
-    """
-    tables = [np.asarray(found["cosine_distance"], dtype=np.float64) for _, found in students]
+    """Draw each student's cosine distances to the teacher's layers, below its label; a dot marks
+    the nearest. All students have one task and depth, and `cosine_distance`."""
+    tables = [np.asarray(one["cosine_distance"], dtype=np.float64) for _, one in students]
     layers, teacher_layers = tables[0].shape
     lines = math.ceil(len(students) / ACROSS)
-    places = [divmod(i, ACROSS) for i in range(len(students))]
-    corners = [(row * (layers + BETWEEN), column * (teacher_layers + 2)) for row, column in places]
     # The nearer, the stronger: nearness is what is looked for. Nothing between the maps.
     sheet = np.zeros((lines * (layers + BETWEEN) - BETWEEN + 1, ACROSS * (teacher_layers + 2) - 2))
-    figure, axes = panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
-    for (label, _), table, (top, left) in zip(students, tables, corners, strict=True):
+    figure, axes = canvas.panel(0.15 * len(sheet), left=0.25, top=0.25, bottom=0.05)
+    small: dict[str, Any] = {"fontsize": 7, "color": MUTED}
+    for i, ((label, _), table) in enumerate(zip(students, tables, strict=True)):
+        top, left = i // ACROSS * (layers + BETWEEN), i % ACROSS * (teacher_layers + 2)
         sheet[top : top + layers, left : left + teacher_layers] = 1.0 - table
-        _describe_distances(axes, cut(label), table, top, left)
-    draw_shades(axes, sheet)
+        axes.plot(
+            left + table.argmin(axis=1), top + np.arange(layers), "o", color=INK, markersize=2.6
+        )
+        axes.text(left - 0.5, top - 0.8, cut(label), va="bottom", fontsize=SMALL)
+        for n in sorted({1, layers}):
+            axes.text(left - 0.8, top + n - 1, str(n), ha="right", va="center", **small)
+        for n in sorted({1, teacher_layers}):
+            axes.text(left + n - 1, top + layers - 0.3, str(n), ha="center", va="top", **small)
+    canvas.draw_shades(axes, sheet)
     axes.set_axis_off()
     return figure
-
-
-def _describe_distances(axes: Axes, label: str, table: np.ndarray, top: int, left: int) -> None:
-    layers, teacher_layers = table.shape
-    rows = top + np.arange(layers)
-    axes.plot(left + table.argmin(axis=1), rows, "o", color=INK, markersize=2.6)
-    axes.text(left - 0.5, top - 0.8, label, va="bottom", fontsize=SMALL)
-    for layer in sorted({1, layers}):
-        y = top + layer - 1
-        axes.text(left - 0.8, y, str(layer), ha="right", va="center", fontsize=7, color=MUTED)
-    for layer in sorted({1, teacher_layers}):
-        x = left + layer - 1
-        axes.text(x, top + layers - 0.3, str(layer), ha="center", va="top", fontsize=7, color=MUTED)

@@ -9,8 +9,14 @@ from datetime import UTC, datetime
 from alpkd_pipeline.coordinates import said
 from alpkd_pipeline.errors import plural
 from alpkd_pipeline.reporting.plots.canvas import style
-from alpkd_pipeline.reporting.render.html import Block, Facts, Section, Text, page_html
-from alpkd_pipeline.reporting.render.text import page_markdown
+from alpkd_pipeline.reporting.render import (
+    Block,
+    Section,
+    Terms,
+    Text,
+    page_html,
+    page_markdown,
+)
 from alpkd_pipeline.reporting.report import pictures, sections
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS
@@ -30,19 +36,21 @@ def summary(sources: Sources) -> Iterator[Block]:
     experiments = sources.experiments
     if experiments.empty:
         yield "No student has been trained and scored yet: there is nothing to compare."
-        yield Facts(list(_others(sources)))
+        yield Terms(list(_others(sources)))
         return
     metric = dict(zip(experiments["task"], experiments["metric"], strict=True))
+    seeds = {int(seed) for seed in experiments["teacher_seed"].dropna()}
+    of_seeds = f", {'seed' if len(seeds) == 1 else 'seeds'} {seeds_text(seeds)}" if seeds else ""
     rows = [
         ("Tasks", listed(f"{task} ({metric[task]})" for task in sources.tasks)),
         ("Methods", listed(sources.methods)),
         ("Students", listed(map(sources.depth, sources.depths))),
         ("Student seeds", seeds_text(map(int, experiments["seed"]))),
-        ("Teachers", _teachers(sources)),
+        ("Teachers", f"{listed(sources.teacher_models)}{of_seeds}"),
         ("Best epoch chosen on", listed(sorted(experiments["selection"].dropna().unique()))),
         ("Runs", plural(len(experiments), "student")),
     ]
-    yield Facts([*rows, *_others(sources), *_history(sources)])
+    yield Terms([*rows, *_others(sources), *_history(sources)])
     if (experiments["selection"] == "dev").any():
         yield Text(OPTIMISTIC, "warning")
     if few := sum(arm["n"] < ENOUGH_SEEDS for arm in sources.arms):
@@ -61,30 +69,21 @@ def summary(sources: Sources) -> Iterator[Block]:
 
 def _unlabelled(sources: Sources) -> Iterator[Block]:
     """Of each task with train rows without a label, who learned from them, in how many steps."""
-    found: dict[tuple[str, bool, int], set[str]] = defaultdict(set)
+    learned: dict[tuple[str, bool, int], set[str]] = defaultdict(set)
     columns = (sources.experiments[name] for name in ("key", "task", "method"))
     for key, task, method in zip(*columns, strict=True):
         metrics = sources.evidence.students[key].metrics
         if lacking := metrics.get(UNLABELLED):
-            found[task, bool(lacking["rows"]), int(metrics["steps"])].add(str(method))
-    for task in dict.fromkeys(task for task, *_ in found):
+            learned[task, bool(lacking["rows"]), int(metrics["steps"])].add(str(method))
+    for task in dict.fromkeys(task for task, *_ in learned):
         parts = [
             f"{listed(sorted(methods))} {'with' if used else 'without'} them in {steps:,} steps"
-            for (other, used, steps), methods in sorted(found.items(), reverse=True)
+            for (other, used, steps), methods in sorted(learned.items(), reverse=True)
             if other == task
         ]
-        told = f"Some train rows of {task} have no label: trained were {'; '.join(parts)}."
-        if parts[1:]:
-            told += " What differs between these is of the rows and steps, too."
-        yield Text(told, "warning") if parts[1:] else told
-
-
-def _teachers(sources: Sources) -> str:
-    models = listed(sources.teacher_models)
-    seeds = {int(seed) for seed in sources.experiments["teacher_seed"].dropna()}
-    if not seeds:
-        return models
-    return f"{models}, {'seed' if len(seeds) == 1 else 'seeds'} {seeds_text(seeds)}"
+        text = f"Some train rows of {task} have no label: trained were {'; '.join(parts)}."
+        more = f"{text} What differs between these is of the rows and steps, too."
+        yield Text(more, "warning") if parts[1:] else text
 
 
 def _others(sources: Sources) -> Iterator[tuple[str, str]]:
@@ -112,11 +111,10 @@ def _others(sources: Sources) -> Iterator[tuple[str, str]]:
 
 def _history(sources: Sources) -> Iterator[tuple[str, str]]:
     records = [sources.evidence.students[key] for key in sources.experiments["key"]]
-    made = [record.provenance for record in records]
     commits = {
-        str(code.get("git_commit") or "unknown")[:8]
-        + (" with changes" if code.get("git_dirty") else "")
-        for code in made
+        str(record.provenance.get("git_commit") or "unknown")[:8]
+        + (" with changes" if record.provenance.get("git_dirty") else "")
+        for record in records
     }
     yield "Commits", listed(sorted(commits))
     # The files of a claim are as old as its unpacking.
@@ -147,9 +145,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Sources], Iterator[Block]]], ...] = (
 )
 """What links to a section, its heading and its blocks, in the page's order."""
 
-
-BRIEF = ("short", "compared", "scores", "verdicts", "settings")
-"""The sections that are in Markdown, too."""
+BRIEF = ("short", "compared", "scores", "verdicts", "settings")  # those in Markdown, too
 
 
 def report_sections(sources: Sources) -> list[Section]:

@@ -13,7 +13,7 @@ from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.reporting.formats import scale
 from alpkd_pipeline.reporting.plots import layers, scores
 from alpkd_pipeline.reporting.plots.canvas import svg
-from alpkd_pipeline.reporting.render.html import Block, Heading, Legend, Plate
+from alpkd_pipeline.reporting.render import Block, Heading, Legend, Plate
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Place, Row
 from alpkd_pipeline.reporting.statistics.verdict import best_of
@@ -92,8 +92,7 @@ def _losses(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
     terms: dict[str, list[scores.Curve]] = defaultdict(list)
     for term in TERMS:
         for arm in sources.by_place[place]:
-            line = mean_losses([sources.curves[key] for key in arm["runs"]], term)
-            if line:
+            if line := mean_losses([sources.curves[key] for key in arm["runs"]], term):
                 terms[term].append(scores.Curve(sources.marks[arm["label"]], line))
     if terms:
         title = sources.title(place)
@@ -108,9 +107,8 @@ def sizes(sources: Sources) -> Iterator[Block]:
         " is the teacher."
     )
     yield Legend(sources.marks)
-    if by_size := list(
-        _trades(sources, sources.experiments, "parameters", "million parameters", 1e-6)
-    ):
+    by_size = [*_trades(sources, sources.experiments, "parameters", "million parameters", 1e-6)]
+    if by_size:
         yield from (Heading("Parameters"), by_size)
     alike = timed_alike(sources.experiments)
     by_time = list(_trades(sources, alike, "latency_ms", "milliseconds for one example", 1.0))
@@ -144,15 +142,13 @@ def _trades(
             continue
         trades = [scores.Curve(mark, sorted(at)) for mark, at in lines.items()]
         here = experiments[experiments["task"] == task]
-        unlike = (
-            sources.experiments[sources.experiments["task"] == task][column].count()
-            - here[column].count()
-        )
-        said = f"{plural(int(unlike), 'student')} timed on another machine or setup left out"
+        measured = sources.experiments[sources.experiments["task"] == task][column].count()
+        unlike = int(measured - here[column].count())
+        note = f"{plural(unlike, 'student')} timed on another machine or setup left out"
         star = _teacher(here, column, unit)
         figure = scores.score_against(trades, axis, star, scale(here["metric"].iloc[0]))
         label = f"Score on {task} against {axis}, {plural(len(trades), 'line')}"
-        yield Plate(svg(figure, f"{kind}-{i}", label), task, said if unlike else "")
+        yield Plate(svg(figure, f"{kind}-{i}", label), task, note if unlike else "")
 
 
 def _teacher(here: pd.DataFrame, column: str, unit: float) -> tuple[float, float] | None:
@@ -198,12 +194,8 @@ def _attention(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
         yield Plate(svg(layers.attention_maps(maps), f"{name}-{j}", label), title, copies)
 
 
-ONE_HOT = 0.95
-"""With a weight of at least this much a student layer follows one teacher layer, and fuses none."""
-
-
-HARDLY = 0.1
-"""With a mean entropy of less than this share of the largest one, next to nothing is fused."""
+ONE_HOT = 0.95  # with at least this weight a student layer follows one teacher layer, fuses none
+HARDLY = 0.1  # with a smaller mean share of the largest entropy next to nothing is fused
 
 
 def _copies(attention: layers.Attention) -> str:
@@ -258,21 +250,20 @@ def _measured(sources: Sources, place: Place, what: str) -> Iterator[tuple[Row, 
 
 
 def _plane(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
-    found = list(_measured(sources, place, "pca"))
-    if found:
+    if measured := list(_measured(sources, place, "pca")):
         # Planes of different teachers are different planes: only one can be drawn.
-        first = found[0][1]["pca"]["teacher_means"]
-        same = [(arm, seen) for arm, seen in found if _close(seen["pca"]["teacher_means"], first)]
-        title, other = sources.title(place), len(found) - len(same)
+        first = measured[0][1]["pca"]["teacher_means"]
+        same = [(arm, one) for arm, one in measured if _close(one["pca"]["teacher_means"], first)]
+        title, other = sources.title(place), len(measured) - len(same)
         label = f"Layers of {plural(len(same), 'student')} and the teacher on {title}, in a plane"
         note = f"{plural(other, 'student')} of another teacher not shown" if other else ""
-        figure = layers.layer_plane([(sources.marks[arm["label"]], seen) for arm, seen in same])
+        figure = layers.layer_plane([(sources.marks[arm["label"]], one) for arm, one in same])
         yield Plate(svg(figure, name, label), title, note)
 
 
-def _close(ours: Any, theirs: Any) -> bool:
+def _close(one: Any, other: Any) -> bool:
     """Whether two planes are one, but for the last digits that other threads give."""
-    return np.shape(ours) == np.shape(theirs) and np.allclose(ours, theirs, atol=1e-3)
+    return np.shape(one) == np.shape(other) and np.allclose(one, other, atol=1e-3)
 
 
 def _distances(sources: Sources, place: Place, name: str) -> Iterator[Plate]:

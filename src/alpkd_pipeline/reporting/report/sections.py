@@ -9,16 +9,8 @@ from itertools import groupby
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.errors import plural, size
 from alpkd_pipeline.reporting.plots.canvas import svg
-from alpkd_pipeline.reporting.plots.forest import forest
-from alpkd_pipeline.reporting.render.html import (
-    ON_PAGE,
-    Block,
-    Details,
-    Facts,
-    Heading,
-    Plate,
-    Text,
-)
+from alpkd_pipeline.reporting.plots.scores import forest
+from alpkd_pipeline.reporting.render import ON_PAGE, Block, Details, Heading, Plate, Terms, Text
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
@@ -38,8 +30,7 @@ from alpkd_pipeline.reporting.tables.verdicts import (
     verdict_table,
 )
 
-MOST_CHOICES = 8
-"""More than so many are folded."""
+MOST_CHOICES = 8  # more than so many are folded
 
 
 def in_short(sources: Sources) -> Iterator[Block]:
@@ -52,10 +43,10 @@ def in_short(sources: Sources) -> Iterator[Block]:
         " take, by its best seed: its score is the highest of several.",
         "quiet",
     )
-    found = list(choices(sources))
-    yield result_table(sources, found)
-    take = Facts(list(to_take(sources, found)))
-    if len(found) > MOST_CHOICES:
+    best = list(choices(sources))
+    yield result_table(sources, best)
+    take = Terms(list(to_take(sources, best)))
+    if len(best) > MOST_CHOICES:
         yield Details("Which to take", [take])
     else:
         yield from (Heading("Which to take"), take)
@@ -116,17 +107,17 @@ def verdicts(sources: Sources) -> Iterator[Block]:
         yield counts_table(name, rows)
         by_task = groupby(rows, key=lambda row: str(row["task"]))
         yield [
-            _forest(f"forest-{layers}-{i}", f"{task}, {name}", list(found))
-            for i, (task, found) in enumerate(by_task)
+            _forest(f"forest-{layers}-{i}", f"{task}, {name}", list(of_task))
+            for i, (task, of_task) in enumerate(by_task)
         ]
         numbers = verdict_table(sources, name, rows)
         yield Details(f"{plural(len(rows), 'comparison')} of students of {name}", [numbers])
 
 
 def _forest(name: str, title: str, rows: list[Row]) -> Plate:
-    told = Counter(str(row["kind"]) for row in rows)
-    words = ", ".join(f"{told[kind]} {kind}" for kind in VERDICT_WORDS if told[kind])
-    label = f"Differences of the methods to the baselines on {title}: {words}"
+    counts = Counter(str(row["kind"]) for row in rows)
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in VERDICT_WORDS if counts[kind])
+    label = f"Differences of the methods to the baselines on {title}: {kinds}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), title)
 
@@ -156,8 +147,8 @@ def classes(sources: Sources) -> Iterator[Block]:
 
 def published_numbers(sources: Sources) -> Iterator[Block]:
     """Theirs, ours, and what their differences are worth; nothing without a task of GLUE."""
-    found = published()
-    tasks = [task for task in dict.fromkeys(found["task"]) if task in sources.tasks]
+    numbers = published()
+    tasks = [task for task in dict.fromkeys(numbers["task"]) if task in sources.tasks]
     if not tasks:
         return
     yield (
@@ -172,9 +163,9 @@ def published_numbers(sources: Sources) -> Iterator[Block]:
         f"Ours: teacher {listed(sources.teacher_models)}, best epoch chosen on {chosen}, mean over"
         " seeds. Theirs: the model named in each row, chosen in their own way."
     )
-    yield theirs(found, tasks)
+    yield theirs(numbers, tasks)
     yield ours(sources, tasks)
-    tested = theirs(found, tasks, "test")
+    tested = theirs(numbers, tasks, "test")
     if tested.bodies:
         yield tested
     yield Heading("What they are worth")
@@ -184,18 +175,17 @@ def published_numbers(sources: Sources) -> Iterator[Block]:
         " counted, so the noise is larger; data, width and start often differ, too. Only leads and"
         " reruns are shown."
     )
-    audit = audit_table(found, tasks)
+    audit = audit_table(numbers, tasks)
     yield Details(audit.caption, [audit])
 
 
 def cost(sources: Sources) -> Iterator[Block]:
     """Hours by device, passes of the teacher that the cache spared, and its bytes."""
-    cost = total_cost(sources.evidence)
-    of_sweep = sources.evidence.sweep is not None
-    whose = "the experiments of the sweep alone" if of_sweep else "trials and reruns included"
+    cost, sweep = total_cost(sources.evidence), sources.evidence.sweep
     if cost.seconds:
         together = duration(sum(map(sum, cost.seconds.values())))
         yield f"Together {together} of training and recording."
+        whose = "the experiments of the sweep alone" if sweep else "trials and reruns included"
         yield cost_table(cost, whose)
     else:
         yield "Nothing was trained."
@@ -210,8 +200,7 @@ def cost(sources: Sources) -> Iterator[Block]:
 
 def searches(sources: Sources) -> Iterator[Block]:
     """One line for each study of each search."""
-    found = sources.evidence.searches
-    table = searches_table(found)
+    table = searches_table(sources.evidence.searches)
     if not table.bodies[0].rows:
         return
     yield (
@@ -219,7 +208,7 @@ def searches(sources: Sources) -> Iterator[Block]:
         " possibilities than that used them all."
     )
     yield table
-    if any(record.get("selection") == "dev" for record in found):
+    if any(record.get("selection") == "dev" for record in sources.evidence.searches):
         yield Text(
             "Where trials were scored on dev, the dev scores of the tuned students are optimistic.",
             "warning",
@@ -234,9 +223,6 @@ def runs(sources: Sources) -> Iterator[Block]:
         yield from (Heading("Teachers"), teachers)
     yield from (Heading("Students"), students)
     yield Heading("Methods")
-    yield Facts([(name, _source(name)) for name in sources.methods])
-
-
-def _source(method: str) -> str:
-    row = METHODS.get(method)
-    return f"{row.summary} {row.source}." if row else "a method of this project's users"
+    sources_of = {name: f"{method.summary} {method.source}." for name, method in METHODS.items()}
+    others = "a method of this project's users"
+    yield Terms([(name, sources_of.get(name, others)) for name in sources.methods])

@@ -1,7 +1,4 @@
-"""Where raw splits come from: the demo, the hub, a local GLUE folder, or files of one's own.
-
-The last steps of every source are here: fewer train rows, a dev split if there is none.
-"""
+"""Where raw splits come from; and their last steps: fewer train rows, a dev split if need be."""
 
 from __future__ import annotations
 
@@ -29,23 +26,20 @@ log = logging.getLogger(__name__)
 def load_splits(spec: SourceSpec, task: Task, project: Path = Path(".")) -> dict[str, pd.DataFrame]:
     """Read the raw splits of a task; relative paths start at the project.
 
-    Returns:
-        `train`, the task's first dev split, and what other dev and test splits there are. Each
-        frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
-        regression), `idx` (int64), and `GROUP` if there are groups, in the order of the file. Train
-        rows without a label are in `unlabelled`. Faulty cells stay as they were found: pass the
-        frames to `validate.check_splits` before anything else.
+    They are `train`, the task's first dev split, and what other dev and test splits there are. Each
+    frame holds the text columns (str), `label` (int64 class id, -1 when hidden; float64 for a
+    regression), `idx` (int64), and `GROUP` if there are groups, in the order of the file. Train
+    rows without a label are in `unlabelled`. Faulty cells stay as they were found: pass the frames
+    to `validate.check_splits` before anything else.
 
     Raises:
         UserError: the source is not there or does not fit the task. Where its files are to blame,
             every fault of every file is named.
     """
-    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
     if spec.kind == "demo":
-        frames = demo.load(spec.unlabelled)
-    else:
-        frames = loaders[spec.kind](spec, _as_read(task, spec), project)
-    return finish(frames, spec, task)
+        return finish(demo.load(spec.unlabelled), spec, task)
+    loaders = {"hub": hub.load, "folder": folder.load, "table": table.load}
+    return finish(loaders[spec.kind](spec, _as_read(task, spec), project), spec, task)
 
 
 def _as_read(task: Task, spec: SourceSpec) -> Task:
@@ -59,15 +53,10 @@ def source_digest(
 ) -> dict[str, Any]:
     """The identity of the raw data, cheap and without reading it into memory.
 
-    Which columns are read is part of it; which rows are kept (train_rows, dev_fraction, seed) is
-    not. `cache_file` remembers hashes of files, see `store.digest_cache`.
-
-    Returns:
-        JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and
-        the column names where they are mapped.
-
-    Raises:
-        UserError: a file is missing, or the revision is no commit.
+    JSON-ready: sha256 of each file, or commit of the hub data set, or hash of the demo; and the
+    column names where they are mapped. Which columns are read is part of it; which rows are kept
+    (train_rows, dev_fraction, seed) is not. `cache_file` remembers hashes of files. UserError if a
+    file is missing, or the revision is no commit.
     """
     if spec.kind == "demo":
         return {"kind": "demo", "sha256": demo.digest(spec.unlabelled)}
@@ -89,14 +78,11 @@ def finish(
     frames: dict[str, pd.DataFrame], spec: SourceSpec, task: Task
 ) -> dict[str, pd.DataFrame]:
     """Keep train_rows labelled rows, then cut a missing dev split from them; in a fixed order.
-
-    Raises:
-        UserError: the rows that are kept lack a class, or are too few for a dev split; or no train
-            row has a label.
-    """
-    frames = _apart(frames, spec, task)
+    UserError if the rows that are kept lack a class, are too few for a dev split, or none has a
+    label."""
+    frames = _split_unlabelled(frames, spec, task)
     if spec.train_rows is not None:
-        frames["train"] = _kept(frames["train"], spec, spec.train_rows, task)
+        frames["train"] = _limited(frames["train"], spec, spec.train_rows, task)
     if (dev := task.dev_splits[0]) not in frames:
         train = frames["train"]
         frames["train"], frames[dev] = cut_dev(train, task, spec.dev_fraction, spec.seed)
@@ -105,13 +91,13 @@ def finish(
             *(task.name, dev, len(frames[dev]), len(train), dev, spec.seed),
         )
         if (more := frames.pop(UNLABELLED, None)) is not None:
-            kept = _without(more, frames[dev], task)
-            frames |= {UNLABELLED: kept} if len(kept) else {}
+            more = _without(more, frames[dev], task)
+            frames |= {UNLABELLED: more} if len(more) else {}
     order = ("train", UNLABELLED, *task.dev_splits, *task.test_splits)
     return {split: frames[split] for split in order if split in frames}
 
 
-def _apart(
+def _split_unlabelled(
     frames: Mapping[str, pd.DataFrame], spec: SourceSpec, task: Task
 ) -> dict[str, pd.DataFrame]:
     """Take the rows without a label out of train, in front of those that are a split already."""
@@ -135,37 +121,34 @@ def _apart(
             joined = pd.concat(parts).assign(idx=range(sum(map(len, parts))))
         joined.attrs["file"] = " and ".join(str(p.attrs["file"]) for p in parts if p.attrs)
         frames[UNLABELLED] = joined if limit is None else joined.head(limit)
-        count = len(frames[UNLABELLED])
-        log.info("%s: %s without a label", task.name, plural(count, "train row"))
+        rows = plural(len(frames[UNLABELLED]), "train row")
+        log.info("%s: %s without a label", task.name, rows)
     return frames
 
 
 def _without(more: pd.DataFrame, dev: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The rows without a label that share neither a text nor a group with a dev split."""
     texts, groups = {*text_keys(dev, task)}, {*dev.get(GROUP, ())}
-    kept = [
-        text not in texts and group not in groups
-        for text, group in zip(
-            text_keys(more, task), more.get(GROUP, [""] * len(more)), strict=True
-        )
-    ]
+    rows = zip(text_keys(more, task), more.get(GROUP, [""] * len(more)), strict=True)
+    kept = [text not in texts and group not in groups for text, group in rows]
     if lost := len(kept) - sum(kept):
-        said = "%s: %s without a label left out, which would share a text or a group with dev"
-        log.warning(said, task.name, plural(lost, "row"))
+        log.warning(
+            "%s: %s without a label left out, which would share a text or a group with dev",
+            *(task.name, plural(lost, "row")),
+        )
     return more[kept]
 
 
-def _kept(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
+def _limited(train: pd.DataFrame, spec: SourceSpec, rows: int, task: Task) -> pd.DataFrame:
     if rows > len(train):
-        said = "%s has %d train rows, fewer than train_rows %d"
-        log.warning(said, task.name, len(train), rows)
+        log.warning("%s has %d train rows, fewer than train_rows %d", task.name, len(train), rows)
     if rows >= len(train):
         return train
     if spec.train_rows_by == "stratified":
         return draw_rows(train, task, rows, spec.seed)
     kept = train.head(rows)
-    classes = range(len(task.label_names))  # a regression has none
-    lost = (set(classes) & set(train["label"])) - set(kept["label"])
+    classes = set(range(len(task.label_names)))  # a regression has none
+    lost = (classes & set(train["label"])) - set(kept["label"])
     if lost:
         names = ", ".join(task.label_names[at] for at in sorted(lost))
         raise UserError(
@@ -212,10 +195,8 @@ def cut_dev(
 def _cut_groups(
     train: pd.DataFrame, task: Task, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Groups move in a drawn order while dev stays within the share and train keeps every class.
-
-    Groups that share a text move together.
-    """
+    """Groups, those that share a text together, move in a drawn order while dev stays within the
+    share and train keeps every class."""
     first: dict[object, int] = {}  # of a text or a group, a row that has it
     root = list(range(len(train)))
 
@@ -249,10 +230,8 @@ def _cut_groups(
 
 
 def draw_rows(train: pd.DataFrame, task: Task, rows: int, seed: int) -> pd.DataFrame:
-    """Keep some of the N rows of train, fewer than N, drawn as those of dev are.
-
-    They keep the order of the file. Each class keeps its share, rounded, and at least one row.
-    """
+    """Keep some of the N rows of train, fewer than N, in their order, drawn as those of dev are.
+    Each class keeps its share, rounded, and at least one row."""
     groups = _drawn_groups(train, task, f"rows:{seed}")
     if rows < len(groups):
         raise UserError(
@@ -276,7 +255,6 @@ def _drawn_groups(train: pd.DataFrame, task: Task, salt: str) -> list[list[int]]
     labels = train["label"] if task.kind == "classification" else [""] * len(train)
     for number, label in enumerate(labels):
         groups.setdefault(str(label), []).append(number)
-
     return [sorted(rows, key=lambda row: _draw(salt, row)) for rows in groups.values()]
 
 

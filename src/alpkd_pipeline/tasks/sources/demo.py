@@ -3,8 +3,7 @@
 Train has 2,500 rows, half of them short phrases, a tenth with the wrong label: only where labels
 are noisy does a teacher's softer opinion help a student. Dev (1,000 rows) and test (500 rows,
 labels hidden) are clean sentences of depth 1 to 3. 2,000 more are drawn as train is and have no
-label; a run must ask for them. `scripts/demo_language.py` wrote the files and
-explains the sentences.
+label; a run must ask for them. `scripts/demo_language.py` wrote the files and explains the rest.
 """
 
 from __future__ import annotations
@@ -27,16 +26,13 @@ TASK = Task(
 )
 
 FOLDER = Path(__file__).with_name("demo_sentences")
-SPLITS = ("train", "dev", "test")
 
 
 def load(unlabelled: bool = False) -> dict[str, pd.DataFrame]:
-    """Read the task's splits, which are the same for every run, whatever its seed.
+    """Read `train`, `dev` and `test`, and `unlabelled` if it is wanted, the same for every seed.
 
-    Returns:
-        `train`, `dev` and `test`, and `unlabelled` if it is wanted, each with the columns sentence
-        (str), label (int64, -1 where there is none) and idx (int64, counted from 0). No sentence
-        occurs twice, in one split or in two.
+    Each has the columns sentence (str), label (int64, -1 where there is none) and idx (int64,
+    counted from 0). No sentence occurs twice, in one split or in two.
     """
     import pandas as pd
 
@@ -48,14 +44,12 @@ def load(unlabelled: bool = False) -> dict[str, pd.DataFrame]:
 
 
 def _splits(unlabelled: bool) -> tuple[str, ...]:
-    return (*SPLITS, UNLABELLED) if unlabelled else SPLITS
+    return ("train", "dev", "test", *([UNLABELLED] if unlabelled else []))
 
 
 def digest(unlabelled: bool = False) -> str:
-    """The sha256 of all rows, each behind its split's name: it changes when one of them does.
-
-    Of the rows and not of the files, so that results from before there were files keep their data.
-    """
+    """The sha256 of all rows, each behind its split's name; of the rows and not of the files, so
+    that results from before there were files keep their data."""
     hashed = hashlib.sha256()
     for split in _splits(unlabelled):
         for row in (FOLDER / f"{split}.tsv").read_text("utf-8").splitlines()[1:]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +17,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MRPC_TRAIN = "msr_paraphrase_train.txt"
-MRPC_TEST = "msr_paraphrase_test.txt"
+MRPC = {"train": MRPC_TRAIN, "dev": MRPC_TRAIN, "test": "msr_paraphrase_test.txt"}
 MRPC_DEV_IDS = "dev_ids.tsv"
 MRPC_IDS = ("#1 ID", "#2 ID")
-
-DEV_IDS = "dev_ids"
-"""The role of the file that lists which train rows of the original MRPC are dev rows."""
+DEV_IDS = "dev_ids"  # the role of the file that lists which rows of MRPC_TRAIN are dev rows
 
 
 def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
     """Find a task's files by their roles, parquet before TSV: the splits, and `DEV_IDS` of MRPC.
-
-    Raises:
-        UserError: not a GLUE task, no such folder, or a file that is not there. Only test files may
-            be missing.
-    """
+    UserError if it is no GLUE task, or the folder or a file other than of a test is missing."""
     if task.name not in GLUE:
         raise UserError(
             f"task.source 'folder' holds GLUE tasks ({', '.join(GLUE)}) and not '{task.name}';"
@@ -49,29 +42,29 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
             f"task.path: the folder {spec.path or '(not given)'} does not exist; name a folder"
             f" that holds {expected}"
         )
-    for folder in (root / task.name, root / "glue" / task.name):
-        if (folder / "train.parquet").is_file():
-            names = {split: f"{theirs}.parquet" for split, theirs in glue.hub_splits.items()}
-            return _existing(folder, names, task)
+    parquet = {split: f"{theirs}.parquet" for split, theirs in glue.hub_splits.items()}
+    layouts = [(folder, parquet) for folder in (root / task.name, root / "glue" / task.name)]
     for folder in (root / glue.folder, root / "glue_tsv" / glue.folder):
-        if task.name == "mrpc" and (folder / MRPC_TRAIN).is_file():
-            names = {"train": MRPC_TRAIN, "dev": MRPC_TRAIN, "test": MRPC_TEST}
-            found = _existing(folder, names, task)
-            if not (folder / MRPC_DEV_IDS).is_file():
-                raise UserError(
-                    f"{folder / MRPC_DEV_IDS} does not exist; it lists the dev rows of {MRPC_TRAIN}"
-                )
-            return {**found, DEV_IDS: folder / MRPC_DEV_IDS}
-        if (folder / tsv["train"]).is_file():
-            return _existing(folder, tsv, task)
+        layouts += [(folder, MRPC)] if task.name == "mrpc" else []
+        layouts.append((folder, tsv))
+    for folder, names in layouts:
+        if not (folder / names["train"]).is_file():
+            continue
+        paths = {split: folder / name for split, name in names.items()}
+        for split, path in paths.items():
+            if split not in task.test_splits and not path.is_file():
+                raise UserError(f"{path} does not exist; it holds the split '{split}'")
+        dev_ids = folder / MRPC_DEV_IDS
+        if names is MRPC and not dev_ids.is_file():
+            raise UserError(f"{dev_ids} does not exist; it lists the dev rows of {MRPC_TRAIN}")
+        more = {DEV_IDS: dev_ids} if names is MRPC else {}
+        return {split: path for split, path in paths.items() if path.is_file()} | more
     raise UserError(f"task.path: {root} has no data of task '{task.name}': no {expected}")
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Read every split of a GLUE task; in TSV files quotes are ordinary characters.
-
-    `idx` counts the rows of a TSV file from 0, as the hub's data set does.
-    """
+    """Read every split of a GLUE task; in TSV files quotes are ordinary characters, and `idx`
+    counts the rows from 0, as the hub's data set does."""
     paths = find_files(spec, task, project)
     dev_ids = paths.pop(DEV_IDS, None)
     files = {}
@@ -80,9 +73,9 @@ def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]
             files[split] = SplitFile(path, wanted_columns(task, {}), read_parquet)
         else:
             columns = GLUE[task.name].tsv[split].columns
-            header = int not in map(type, columns.values())
+            reader = partial(read_tsv, header=int not in map(type, columns.values()), strict=False)
             names = {ours: str(theirs) for ours, theirs in columns.items()}
-            files[split] = SplitFile(path, names, partial(read_tsv, header=header, strict=False))
+            files[split] = SplitFile(path, names, reader)
 
     def arrange(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if GLUE[task.name].broken_rows:
@@ -100,16 +93,7 @@ def _part_mrpc(
     raw = read_tsv(train, MRPC_IDS, strict=False)
     for name in MRPC_IDS:
         if name not in raw.cells:
-            raise UserError(f"{raw.place} has no column '{name}', which {dev_ids} refers to")
+            raise UserError(f"{raw.file} has no column '{name}', which {dev_ids} refers to")
     in_dev = [pair in ids for pair in zip(*(raw.cells[name] for name in MRPC_IDS), strict=True)]
-    kept = [not dev for dev in in_dev]
-    return {**frames, "train": frames["train"].loc[kept], "dev": frames["dev"].loc[in_dev]}
-
-
-def _existing(folder: Path, names: Mapping[str, str], task: Task) -> dict[str, Path]:
-    """The files that exist; only those of test splits may be missing."""
-    paths = {split: folder / name for split, name in names.items()}
-    for split, path in paths.items():
-        if split not in task.test_splits and not path.is_file():
-            raise UserError(f"{path} does not exist; it holds the split '{split}'")
-    return {split: path for split, path in paths.items() if path.is_file()}
+    rest = frames["train"].loc[[not dev for dev in in_dev]]
+    return {**frames, "train": rest, "dev": frames["dev"].loc[in_dev]}

@@ -5,22 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from alpkd_pipeline.errors import UserError, did_you_mean
-from alpkd_pipeline.tasks.labels import (
-    HIDDEN_TEXT,
-    class_names,
-    hidden_label,
-    holds_several,
-    is_missing,
-    label_text,
-    listed,
-    read_classes,
-    read_numbers,
-)
+from alpkd_pipeline.tasks import labels
+from alpkd_pipeline.tasks.labels import HIDDEN_TEXT, label_text, listed
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import GROUP, HIDDEN_LABEL, Task, is_utf8
 from alpkd_pipeline.tasks.teacher_table import PARAMETER, as_number
@@ -30,11 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLASSES = 10
-"""How many classes the line about the labels counts one by one."""
-
-_WHOLE = re.compile(r"-?[0-9]{1,19}")
-"""No int64 has more digits."""
+SHOWN_CLASSES = 10  # how many classes the line about the labels counts one by one
+_WHOLE = re.compile(r"-?[0-9]{1,19}")  # no int64 has more digits
 
 
 class SplitFile(NamedTuple):
@@ -62,23 +50,24 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
 
     What can be read is typed: text columns as str, `idx` as int64. A cell that cannot be read stays
     as it was found, in a column of objects, and `validate.check_splits` names it. `label` is as
-    `raw_labels` gives it: what it means shows only beside the other splits. The
-    frame's index numbers the rows as the file does and is called `line` or `row`; the file's name
-    is in `frame.attrs["file"]`.
+    `raw_labels` gives it: what it means shows only beside the other splits. The index numbers the
+    rows as the file does and is called `line` or `row`; `frame.attrs["file"]` is the file's name.
 
     `columns` is our column -> theirs. `label` may be missing in test splits. So may an `idx` that
-    keeps its name, and where it does not number the rows it is ignored: rows are then numbered
-    from 0.
-
-    Raises:
-        UserError: a column is missing, a row has several labels, or the file's own class names are
-            not the task's.
+    keeps its name; where it does not number the rows it is ignored, and they are counted from 0.
+    UserError if a column is missing, a row has several labels, or the file's own class names are
+    not the task's.
     """
     import pandas as pd
 
     for said in missing_columns(raw, columns, split in task.test_splits).values():
-        raise UserError(f"{raw.place} {said}")
-    data = {name: _text_series(raw.cells[columns[name]]) for name in task.text_columns}
+        raise UserError(f"{raw.file} {said}")
+    data = {}
+    for name in task.text_columns:
+        texts = raw.cells[columns[name]]
+        # A series of type str, or one of objects where a cell is no text or cannot be UTF-8.
+        readable = all(v is None or (isinstance(v, str) and is_utf8(v)) for v in texts)
+        data[name] = pd.Series(list(texts), dtype="str" if readable else "object")
     data["label"] = pd.Series(raw_labels(raw, columns["label"], task), dtype="object")
     data["idx"] = _idx_series(raw, columns.get("idx", "idx"))
     if columns.get(GROUP) in raw.cells:
@@ -89,13 +78,13 @@ def split_frame(raw: RawTable, task: Task, split: str, columns: Mapping[str, str
             data[ours] = pd.Series([as_number(cell) for cell in raw.cells[theirs]], dtype="object")
     frame = pd.DataFrame(data)
     frame.index = pd.Index(raw.numbers, name=raw.unit)
-    frame.attrs["file"] = raw.place
+    frame.attrs["file"] = raw.file
     return frame
 
 
 def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataFrame:
     """Leave out the rows that lack a text, and say so; test splits keep all their rows."""
-    broken = frame[list(task.text_columns)].map(is_missing).any(axis="columns")
+    broken = frame[list(task.text_columns)].map(labels.is_missing).any(axis="columns")
     if (split in task.test_splits and split != "train") or not broken.any():
         return frame
     log.warning(
@@ -106,14 +95,6 @@ def without_broken_rows(frame: pd.DataFrame, task: Task, split: str) -> pd.DataF
     return frame[~broken]
 
 
-def _text_series(values: Sequence[object]) -> pd.Series:
-    """A series of type str, or one of objects where a cell is no text or cannot be UTF-8."""
-    import pandas as pd
-
-    texts = all(v is None or (isinstance(v, str) and is_utf8(v)) for v in values)
-    return pd.Series(list(values), dtype="str" if texts else "object")
-
-
 def _idx_series(raw: RawTable, column: str) -> pd.Series:
     import pandas as pd
 
@@ -122,15 +103,15 @@ def _idx_series(raw: RawTable, column: str) -> pd.Series:
         return counted
     values = [_whole_number(value) for value in raw.cells[column]]
     whole = all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in values)
-    found = pd.Series(values, dtype="int64" if whole else "object")
-    if column == "idx" and (found.dtype == "object" or found.duplicated().any()):
+    series = pd.Series(values, dtype="int64" if whole else "object")
+    if column == "idx" and (not whole or series.duplicated().any()):
         log.warning(
             "%s: the column idx does not number the rows (it holds other than whole numbers, or one"
             " of them twice), so it is ignored and rows are numbered from 0",
-            raw.place,
+            raw.file,
         )
         return counted
-    return found
+    return series
 
 
 def _whole_number(value: object) -> object:
@@ -144,33 +125,29 @@ def _whole_number(value: object) -> object:
 
 
 def missing_columns(raw: RawTable, columns: Mapping[str, str], may_hide: bool) -> dict[str, str]:
-    """Our columns that a split needs and its file lacks; with `may_hide` it needs no labels.
-
-    Each with what to say about it, as the end of a sentence about the file.
-    """
+    """Our columns that a split needs and its file lacks (with `may_hide` it needs no labels), each
+    with what to say about it, as the end of a sentence about the file."""
     optional = {ours for ours, theirs in columns.items() if ours == theirs == "idx"}
     optional |= {"label"} if may_hide else set()
-    places = {
-        ours: ours.partition(",")[0] if ours.startswith("task.") else f"task.columns.{ours}"
-        for ours in columns
-    }
-    return {
-        ours: f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
-        f" {', '.join(raw.names)}; name the right one in {places[ours]}"
-        for ours, theirs in columns.items()
-        if theirs not in raw.names and ours not in optional
-    }
+    missing = {}
+    for ours, theirs in columns.items():
+        if theirs not in raw.names and ours not in optional:
+            own = ours.startswith("task.")
+            setting = ours.partition(",")[0] if own else f"task.columns.{ours}"
+            missing[ours] = (
+                f"has no column '{theirs}'{did_you_mean(theirs, raw.names)}; it has"
+                f" {', '.join(raw.names)}; name the right one in {setting}"
+            )
+    return missing
 
 
 def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
-    """The labels of one file as `labels.label_text` gives them, None where there is none.
-
-    `column` is the file's name of the label column; a file without it has no labels.
-    """
+    """The labels of one file as `labels.label_text` gives them, None where there is none, as in a
+    file that has no such column."""
     cells = raw.cells.get(column, [None] * len(raw.numbers))
     for number in several_labels(raw, column, task)[:1]:
         raise UserError(
-            f"{raw.place}, {raw.unit} {number}: the label {cells[raw.numbers.index(number)]!r}"
+            f"{raw.file}, {raw.unit} {number}: the label {cells[raw.numbers.index(number)]!r}"
             f" holds several values, but task '{task.name}' has one label per row; keep one, or"
             " make one task for each label"
         )
@@ -185,7 +162,7 @@ def raw_labels(raw: RawTable, column: str, task: Task) -> list[str | None]:
 def several_labels(raw: RawTable, column: str, task: Task) -> list[int]:
     """The numbers of the rows with more than one label."""
     cells = zip(raw.numbers, raw.cells.get(column, ()), strict=False)
-    return [number for number, cell in cells if holds_several(cell, task.label_names)]
+    return [number for number, cell in cells if labels.holds_several(cell, task.label_names)]
 
 
 def read_label_columns(
@@ -200,25 +177,34 @@ def read_label_columns(
     in a test split all of whose labels are -1. It never is where a class is named so, or where a
     regression's range holds it.
     """
-    secret = hidden_label(task)
-    may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in class_names(task.label_names)
+    import pandas as pd
+
+    secret = labels.hidden_label(task)
+    may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in labels.class_names(task.label_names)
     places: dict[str, dict[str, str]] = {}
     for split, frame in frames.items():
         first = frame["label"].dropna().drop_duplicates()
-        found = {label: f"{frame.index.name} {at}" for at, label in first.items()}
-        all_minus_one = split in task.test_splits and found.keys() == {HIDDEN_TEXT}
+        places[split] = {label: f"{frame.index.name} {at}" for at, label in first.items()}
+        all_minus_one = split in task.test_splits and places[split].keys() == {HIDDEN_TEXT}
         if may_hide and (minus_one_hides or all_minus_one):
-            found.pop(HIDDEN_TEXT, None)
-        places[split] = found
-    classes = task.kind == "classification"
-    by, read = read_classes(places, task) if classes else ("number", read_numbers(places, task))
+            places[split].pop(HIDDEN_TEXT, None)
+    read: Mapping[str, object]
+    if task.kind == "classification":
+        by, read = labels.read_classes(places, task)
+    else:
+        by, read = "", labels.read_numbers(places, task)
     values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
-    typed = {
-        split: _typed(frame, task, values, secret if split in task.test_splits else None)
-        for split, frame in frames.items()
-    }
-    if classes:
-        _say(typed, task, by)
+    kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
+    typed = {}
+    for split, frame in frames.items():
+        missing = secret if split in task.test_splits else None
+        column = [missing if label is None else values[label] for label in frame["label"]]
+        # In a column of objects where one is no number.
+        numbers = all(isinstance(value, kind) for value in column)
+        series = pd.Series(column, frame.index, dtype=dtype if numbers else "object")
+        typed[split] = frame.assign(label=series)
+    if by:
+        _log_counts(typed, task, by)
     return typed
 
 
@@ -227,9 +213,9 @@ def _by_own_names(
 ) -> dict[tuple[type, object], str | None]:
     """The names of ids that a file itself gives names to; hidden and missing labels stay so."""
     own = [label_text(name) for name in raw.classes[column]]
-    if len(set(own)) < len(own) or set(own) != set(class_names(task.label_names)):
+    if len(set(own)) < len(own) or set(own) != set(labels.class_names(task.label_names)):
         raise UserError(
-            f"{raw.place}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
+            f"{raw.file}: the labels are {listed(raw.classes[column])}, but task '{task.name}' has"
             f" {listed(task.label_names) or 'numbers'}; correct task.labels"
         )
     names: dict[str | None, str | None] = {str(at): name for at, name in enumerate(own)}
@@ -238,25 +224,13 @@ def _by_own_names(
     for text in texts.values():
         if text not in names:
             raise UserError(
-                f"{raw.place}: the label {text} has no name; the file names the labels 0 to"
+                f"{raw.file}: the label {text} has no name; the file names the labels 0 to"
                 f" {len(own) - 1} ({listed(raw.classes[column])})"
             )
     return {key: names[text] for key, text in texts.items()}
 
 
-def _typed(
-    frame: pd.DataFrame, task: Task, values: Mapping[str, object], missing: object
-) -> pd.DataFrame:
-    """The frame with the values of its labels, in a column of objects where one is no number."""
-    import pandas as pd
-
-    found = [missing if label is None else values[label] for label in frame["label"]]
-    kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
-    whole = all(isinstance(value, kind) for value in found)
-    return frame.assign(label=pd.Series(found, frame.index, dtype=dtype if whole else "object"))
-
-
-def _say(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
+def _log_counts(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None:
     """Log in one line how the labels were read, and how many each class has."""
     counts = Counter(label for frame in frames.values() for label in frame["label"])
     shown = [

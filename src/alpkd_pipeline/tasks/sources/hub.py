@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.tasks.glue import GLUE, HUB_DATASET, HUB_REVISION, HUB_SPLITS
-from alpkd_pipeline.tasks.sources.frames import (
-    read_label_columns,
-    split_frame,
-    wanted_columns,
-    without_broken_rows,
-)
+from alpkd_pipeline.tasks.sources import frames
 from alpkd_pipeline.tasks.sources.raw import RawTable, column_cells
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 
@@ -28,22 +23,18 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS = 5.0
 """How long the hub may take to answer the first request; its own client would wait for minutes."""
-
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
 class HubRef:
-    """What to fetch: a repository (`owner/name`) at a commit, and our splits -> theirs.
+    """What to fetch."""
 
-    Without a configuration it is the only or default one. Some of our splits must be there.
-    """
-
-    dataset: str
-    revision: str
-    config: str | None
-    splits: Mapping[str, str]
-    required: tuple[str, ...] = ("train",)
+    dataset: str  # `owner/name`
+    revision: str  # a commit
+    config: str | None  # None: the only or the default one
+    splits: Mapping[str, str]  # our splits -> theirs
+    required: tuple[str, ...] = ("train",)  # those of ours that must be there
 
 
 def resolve(spec: SourceSpec, task: Task) -> HubRef:
@@ -67,29 +58,26 @@ def resolve(spec: SourceSpec, task: Task) -> HubRef:
 
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
-    """Fetch (or find in the cache) and read the splits of a hub data set.
-
-    Only data files are read; code in a repository is never run. The hub's cache (that of
-    HF_HUB_CACHE or HF_HOME) is shared between projects.
-    """
+    """Fetch (or find in the cache, that of HF_HUB_CACHE or HF_HOME) and read the splits of a hub
+    data set; only data files, as code in a repository is never run."""
     ref = resolve(spec, task)
-    columns = wanted_columns(task, spec.columns)
+    columns = frames.wanted_columns(task, spec.columns)
     broken = ref.dataset == HUB_DATASET and task.name in GLUE and GLUE[task.name].broken_rows
     with tempfile.TemporaryDirectory(prefix="alpkd-hub-") as scratch:
-        found = _read(ref, scratch)
+        read = _read(ref, scratch)
         for ours in ref.required:
-            if ref.splits[ours] not in found:
+            if ref.splits[ours] not in read:
                 raise UserError(
                     f"the data set {ref.dataset} has no split '{ref.splits[ours]}' for '{ours}'; it"
-                    f" has {', '.join(found)}; name the right one in task.files.{ours}"
+                    f" has {', '.join(read)}; name the right one in task.files.{ours}"
                 )
-        frames = {}
+        splits = {}
         for ours, theirs in ref.splits.items():
-            if theirs in found:
-                raw = _raw_table(ref, found[theirs], theirs, columns)
-                frame = split_frame(raw, task, ours, columns)
-                frames[ours] = without_broken_rows(frame, task, ours) if broken else frame
-    return read_label_columns(frames, task, minus_one_hides=True)
+            if theirs in read:
+                raw = _raw_table(ref, read[theirs], theirs, columns)
+                frame = frames.split_frame(raw, task, ours, columns)
+                splits[ours] = frames.without_broken_rows(frame, task, ours) if broken else frame
+    return frames.read_label_columns(splits, task, minus_one_hides=True)
 
 
 def snapshot(ref: HubRef, patterns: Sequence[str] | None) -> Path:
@@ -122,8 +110,7 @@ def _read(ref: HubRef, scratch: str) -> DatasetDict:
     from huggingface_hub import metadata_load
 
     config, folder = ref.config, snapshot(ref, ["README.md"])
-    card = folder / "README.md"
-    quiet = datasets.is_progress_bar_enabled()
+    card, bars = folder / "README.md", datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         about = (metadata_load(card) if card.is_file() else None) or {}
@@ -143,17 +130,15 @@ def _read(ref: HubRef, scratch: str) -> DatasetDict:
             f" {folder} cannot be read ({type(error).__name__}: {first_line(error)})"
         ) from None
     finally:
-        if quiet:
+        if bars:
             datasets.enable_progress_bars()
 
 
 def _config_and_files(
     ref: HubRef, about: dict[str, Any]
 ) -> tuple[str | None, dict[str, list[str]] | None]:
-    """The configuration to read and, where the data set's card lists them, its files by split.
-
-    Naming the files avoids fetching (and looking for) those of every other configuration.
-    """
+    """The configuration to read and, where the data set's card lists them, its files by split:
+    named, those of every other configuration need not be fetched (or looked for)."""
     from datasets.data_files import sanitize_patterns
     from datasets.utils.metadata import MetadataConfigs
 

@@ -19,18 +19,16 @@ from alpkd_pipeline.errors import UserError, first_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote.
 LONGEST_CELL = 2**31 - 1
-"""Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote."""
-
-SHOWN_LINES = 5
-"""How many further malformed lines a message lists before it only counts."""
+SHOWN_LINES = 5  # how many further malformed lines a message lists before it only counts
 
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
     """Cells as they were found."""
 
-    place: str  # the file (or data set) to name in messages
+    file: str  # the file (or data set) to name in messages
     names: tuple[str, ...]  # every column there is, in order
     # the columns that were asked for and exist, each a list with one value per row
     cells: Mapping[str, Sequence[object]]
@@ -44,8 +42,7 @@ class RawTable:
 def read_table(path: Path, wanted: Collection[str]) -> RawTable:
     """Read the wanted columns of a .csv, .tsv, .jsonl or .parquet file, by its suffix."""
     if path.suffix.lower() not in _READERS:
-        allowed = ", ".join(_READERS)
-        raise UserError(f"{path} cannot be read: its suffix must be one of {allowed}")
+        raise UserError(f"{path} cannot be read: its suffix must be one of {', '.join(_READERS)}")
     return _READERS[path.suffix.lower()](path, wanted)
 
 
@@ -58,39 +55,35 @@ def read_tsv(
     than the first line. Otherwise surplus fields are ignored and missing ones are None.
     """
     rows = [line.split("\t") for line in read_lines(path)]
-    first = 1
-    if rows and not header:
-        rows.insert(0, [str(i) for i in range(len(rows[0]))])
-        first = 0
-    return _from_rows(path, rows, range(first, first + len(rows)), wanted, strict)
+    if header or not rows:
+        return _from_rows(path, rows, range(1, len(rows) + 1), wanted, strict)
+    rows.insert(0, [str(i) for i in range(len(rows[0]))])
+    return _from_rows(path, rows, range(len(rows)), wanted, strict)
 
 
 def read_csv(path: Path, wanted: Collection[str]) -> RawTable:
     """Read a CSV file with a header and standard quoting; a quoted text may span lines."""
-    rows: list[list[str]] = []
-    numbers: list[int] = []
+    rows: dict[int, list[str]] = {}
     csv.field_size_limit(LONGEST_CELL)
     text = _read_utf8(path).decode("utf-8", "surrogateescape")
     reader = csv.reader(StringIO(text, newline=""), strict=True)
-    line = 0
+    number = 1
     try:
         for row in reader:
             if row:
-                rows.append(row)
-                numbers.append(line + 1)
-            line = reader.line_num
+                rows[number] = row
+            number = reader.line_num + 1
     except csv.Error as error:
         raise UserError(
-            f"{path}, line {line + 1}: not a CSV row ({error}); look for a quote that is not"
+            f"{path}, line {number}: not a CSV row ({error}); look for a quote that is not"
             " closed, or one inside a text that is not doubled"
         ) from None
-    return _from_rows(path, rows, numbers, wanted, strict=True)
+    return _from_rows(path, [*rows.values()], [*rows], wanted, strict=True)
 
 
 def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
     """Read JSON lines: one object per line, blank lines skipped."""
-    rows: list[dict[str, object]] = []
-    numbers: list[int] = []
+    rows: dict[int, dict[str, object]] = {}
     wrong: dict[int, str] = {}
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -100,20 +93,19 @@ def read_jsonl(path: Path, wanted: Collection[str]) -> RawTable:
         except (ValueError, RecursionError) as error:
             wrong[number] = f"not JSON ({error}); give one object per line"
             continue
-        if not isinstance(row, dict):
+        if isinstance(row, dict):
+            rows[number] = row
+        else:
             wrong[number] = (
                 f"a JSON {type(row).__name__} where an object is expected;"
                 ' write {"column": value, ...} on each line'
             )
-            continue
-        rows.append(row)
-        numbers.append(number)
     _refuse_malformed(path, wrong)
     if not rows:
         raise UserError(f"{path} is empty")
-    names = tuple(dict.fromkeys(name for row in rows for name in row))
-    cells = {name: [row.get(name) for row in rows] for name in wanted if name in names}
-    return RawTable(str(path), names, cells, numbers, "line")
+    names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = {name: [row.get(name) for row in rows.values()] for name in wanted if name in names}
+    return RawTable(str(path), names, cells, [*rows], "line")
 
 
 def read_parquet(path: Path, wanted: Collection[str]) -> RawTable:
@@ -140,8 +132,7 @@ def _carried_classes(table: pa.Table) -> dict[str, list[str]]:
     import pyarrow as pa
 
     try:
-        about = json.loads((table.schema.metadata or {})[b"huggingface"])
-        features = about["info"]["features"]
+        features = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {
             name: [str(one) for one in features[name]["names"]]
             for name in table.column_names
@@ -196,8 +187,9 @@ def _from_rows(
             " quoted (.csv) or replaced (.tsv)"
         )
         lines = zip(numbers, rows, strict=True)
-        wrong = {at: f"{len(row)} {why}" for at, row in lines if len(row) != len(names)}
-        _refuse_malformed(path, wrong)
+        _refuse_malformed(
+            path, {n: f"{len(row)} {why}" for n, row in lines if len(row) != len(names)}
+        )
     _refuse_doubled(path, names, wanted)
     cells = {
         name: [row[at] if at < len(row) else None for row in rows]
@@ -225,13 +217,13 @@ def _refuse_malformed(path: Path, wrong: Mapping[int, str]) -> None:
     """Refuse a file with malformed lines: the first one and why, and which others there are."""
     if not wrong:
         return
-    (number, why), *others = wrong.items()
+    number, *others = wrong
     more = ""
     if others:
-        shown = ", ".join(str(other) for other, _ in others[:SHOWN_LINES])
         dots = ", ..." if len(others) > SHOWN_LINES else ""
-        more = f" (malformed too: {len(others)} more, line {shown}{dots})"
-    raise UserError(f"{path}, line {number}: {why}{more}")
+        lines = ", ".join(map(str, others[:SHOWN_LINES]))
+        more = f" (malformed too: {len(others)} more, line {lines}{dots})"
+    raise UserError(f"{path}, line {number}: {wrong[number]}{more}")
 
 
 def _refuse_doubled(path: Path, names: Sequence[str], wanted: Collection[str]) -> None:

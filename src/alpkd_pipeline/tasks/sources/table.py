@@ -1,8 +1,7 @@
 """A user's own files, CSV, TSV, JSON lines or parquet, one per split; and reading any task's files.
 
-A reader stops at the first thing that it cannot make sense of. A person who puts that right does
-not want to hear of the next one only then, so each file is read on its own and as far as it goes:
-what comes out are the frames of all files, or everything that is wrong with them.
+Each file is read on its own and as far as it goes, so that a person hears of all that is wrong at
+once: what comes out are the frames of all files, or every fault of them.
 """
 
 from __future__ import annotations
@@ -13,14 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.sources.frames import (
-    SplitFile,
-    missing_columns,
-    read_label_columns,
-    several_labels,
-    split_frame,
-    wanted_columns,
-)
+from alpkd_pipeline.tasks.sources import frames
+from alpkd_pipeline.tasks.sources.frames import SplitFile
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
 from alpkd_pipeline.tasks.teacher_table import teacher_names
@@ -50,21 +43,16 @@ def find_files(spec: SourceSpec, task: Task, project: Path) -> dict[str, Path]:
 
 def load(spec: SourceSpec, task: Task, project: Path) -> dict[str, pd.DataFrame]:
     """Read every split's file; labels are class names, class ids, or numbers for a regression.
-
-    Quotes are special in .csv only.
-    """
-    paths = find_files(spec, task, project)
-    known, more = ("train", UNLABELLED, *task.dev_splits), {}
-    if spec.group_column:
-        more[GROUP] = spec.group_column
+    Quotes are special in .csv only."""
+    more = {GROUP: spec.group_column} if spec.group_column else {}
     if spec.teacher_columns:
-        ours = teacher_names(task, spec.teacher_values)
-        more |= {ours[name]: spec.teacher_columns[name] for name in ours}
-    columns = wanted_columns(task, spec.columns)
-    files = {
-        split: SplitFile(path, columns | (more if split in known else {}), read_table)
-        for split, path in paths.items()
-    }
+        names = teacher_names(task, spec.teacher_values)
+        more |= {ours: spec.teacher_columns[name] for name, ours in names.items()}
+    files = {}
+    for split, path in find_files(spec, task, project).items():
+        columns = frames.wanted_columns(task, spec.columns)
+        with_more = split in ("train", UNLABELLED, *task.dev_splits)
+        files[split] = SplitFile(path, columns | (more if with_more else {}), read_table)
     return read_files(files, task, minus_one_hides=False)
 
 
@@ -75,43 +63,39 @@ def read_files(
     minus_one_hides: bool,
     arrange: Callable[[dict[str, pd.DataFrame]], dict[str, pd.DataFrame]] = dict,
 ) -> dict[str, pd.DataFrame]:
-    """Read the file of every split; see `sources.load_splits` for what a frame holds.
-
-    `minus_one_hides` is explained at `read_label_columns`. Before labels are read, `arrange` may
-    move or drop rows.
-
-    Raises:
-        UserError: all faults of all files, or what cannot be arranged or read as labels where
-            nothing else is wrong.
-    """
+    """Read the file of every split into frames as `sources.load_splits` has them; `arrange` may
+    move or drop rows before labels are read, with `minus_one_hides` as `read_label_columns` says.
+    UserError with all faults of all files, or where nothing else is wrong with what cannot be
+    arranged or read as labels."""
     faults: dict[str, list[Fault]] = {split: [] for split in files}
-    frames: dict[str, pd.DataFrame] = {}
+    splits: dict[str, pd.DataFrame] = {}
     for split, file in files.items():
         try:
-            frames[split] = _completed(file, task, split, faults[split])
+            splits[split] = _completed(file, task, split, faults[split])
         except UserError as error:
-            said = str(error).removeprefix(str(file.path)).lstrip(", ")
-            faults[split].append(Fault(split, str(file.path), said))
+            rule = str(error).removeprefix(str(file.path)).lstrip(", ")
+            faults[split].append(Fault(split, str(file.path), rule))
     first = None
     if not any(faults.values()):
         try:
-            return read_label_columns(arrange(frames), task, minus_one_hides=minus_one_hides)
+            return frames.read_label_columns(arrange(splits), task, minus_one_hides=minus_one_hides)
         except UserError as error:
             first = error
     labels = []
     try:
-        frames = read_label_columns(frames, task, minus_one_hides=minus_one_hides)
+        splits = frames.read_label_columns(splits, task, minus_one_hides=minus_one_hides)
     except UserError as error:
         labels = [Fault("labels", "", str(error).partition("labels: ")[2])]
-        for split, frame in frames.items():
-            if split == UNLABELLED:
-                frames[split] = frame.assign(label=None)
-                continue
-            given = frame["label"].notna() | (split in task.test_splits)
-            frames[split] = _with_some_label(frame, task, frame.index[given])
-    for split, frame in frames.items():
-        found = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
-        faults[split] += [fault for fault in found if fault.rule not in frame.attrs["told"]]
+        for split, frame in splits.items():
+            labelled = frame.index[frame["label"].notna() | (split in task.test_splits)]
+            splits[split] = (
+                frame.assign(label=None)
+                if split == UNLABELLED
+                else _with_some_label(frame, task, labelled)
+            )
+    for split, frame in splits.items():
+        of_rows = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
+        faults[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
     others = [fault for of_split in faults.values() for fault in of_split]
     if first is not None and not others:
         raise first
@@ -119,27 +103,24 @@ def read_files(
 
 
 def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
-    """A file's frame, with nothing in place of what keeps it from becoming one.
-
-    What had to give way is added to the faults. In the frame's `attrs` are the rules that speak of
-    what is missing, `told`, and the numbers of the rows with several labels, `several`.
-    """
+    """A file's frame, with nothing in place of what keeps it from becoming one, which is added to
+    the faults. In the frame's `attrs` are the rules that speak of what is `missing`, and the
+    numbers of the rows with `several` labels."""
     columns = file.columns
     raw = file.reader(file.path, columns.values())
-    missing = missing_columns(raw, columns, split in task.test_splits)
-    faults += [Fault(split, raw.place, said) for said in missing.values()]
+    missing = frames.missing_columns(raw, columns, split in task.test_splits)
+    faults += [Fault(split, raw.file, rule) for rule in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
-    several = several_labels(raw, columns["label"], task)
+    several = frames.several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
-        shown = tuple(several[:SHOWN_ROWS])
-        faults.append(Fault(split, raw.place, rule, len(several), shown, raw.unit))
-        aside, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
-        cells[columns["label"]] = [None if n in aside else value for n, value in pairs]
+        first = tuple(several[:SHOWN_ROWS])
+        faults.append(Fault(split, raw.file, rule, len(several), first, raw.unit))
+        emptied, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
+        cells[columns["label"]] = [None if n in emptied else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
-    frame = split_frame(replace(raw, names=names, cells=cells), task, split, columns)
-    told = [f"{ours} is missing" for ours in missing]
-    frame.attrs |= {"told": told, "several": several}
+    frame = frames.split_frame(replace(raw, names=names, cells=cells), task, split, columns)
+    frame.attrs |= {"missing": [f"{ours} is missing" for ours in missing], "several": several}
     return frame
 
 

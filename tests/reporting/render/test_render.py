@@ -7,8 +7,8 @@ import re
 import pytest
 from tests.reporting.experiment_frames import frame, main_lines_of, run, seeds
 
-from alpkd_pipeline.reporting.render import text as render
-from alpkd_pipeline.reporting.render.text import escape
+from alpkd_pipeline.reporting import render
+from alpkd_pipeline.reporting.render import escape
 from alpkd_pipeline.reporting.tables.scores import score_tables
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.export.published import publish
 from tests.reporting.conftest import Store
 
-from alpkd_pipeline.export.card_facts import over_rows, read_facts
+from alpkd_pipeline.export.card_record import over_rows, read_record
 from alpkd_pipeline.store.layout import SEARCHES
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import METRICS
@@ -35,7 +35,7 @@ def test_the_first_base_is_where_the_weights_began(store: Store) -> None:
         params["student"].update(own)
         params["teacher"].update(model="a/b", revision="1" * 40)
 
-    first, second = read_facts(publish(store, change)).bases
+    first, second = read_record(publish(store, change)).bases
     assert (first.name, first.revision) == ("the model some/model of an installed package", None)
     assert (second.name, second.revision, second.licence) == ("a/b", "1" * 40, "mit")
 
@@ -45,9 +45,9 @@ def test_a_search_that_found_the_numbers(store: Store) -> None:
     study = {"task": "mrpc", "method": "alp_kd", "layers": 4, "best": best}
     record = {"id": "s1", "selection": "dev", "studies": [study]}
     folder = publish(store)
-    assert read_facts(folder).search is None
+    assert read_record(folder).search is None
     write_json(store.root / SEARCHES / "s1.json", record)
-    found = read_facts(folder).search
+    found = read_record(folder).search
     assert found is not None
     assert found.selection == "dev"
 
@@ -55,13 +55,13 @@ def test_a_search_that_found_the_numbers(store: Store) -> None:
 def test_other_trainings_do_not_count_as_seeds(store: Store) -> None:
     folder = publish(store, seeds={0: 0.8, 5: 0.9})
     store.student(6, run_type="rerun")
-    facts = read_facts(folder)
+    facts = read_record(folder)
     assert facts.seeds == (0, 5)
     assert facts.scores[0].seeds is not None
     assert facts.scores[0].seeds.mean == pytest.approx(0.85)
 
 
 def test_no_interval_of_a_second_metric(store: Store, tmp_path: Path) -> None:
-    first, second = read_facts(publish(store)).scores
+    first, second = read_record(publish(store)).scores
     assert first.interval is not None
     assert (second.metric, second.interval) == ("f1", None)

@@ -2,7 +2,7 @@ import math
 
 from tests.reporting.svgs import drawn, texts, uses
 
-from alpkd_pipeline.reporting.plots.forest import forest
+from alpkd_pipeline.reporting.plots.scores import forest
 from alpkd_pipeline.reporting.statistics.words import BETTER, NOT_DISTINGUISHABLE, NOTHING, WORSE
 
 

@@ -1,4 +1,4 @@
-from alpkd_pipeline.reporting.render.text import markdown_table
+from alpkd_pipeline.reporting.render import markdown_table
 
 
 def test_columns_line_up():
