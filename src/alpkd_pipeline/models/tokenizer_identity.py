@@ -1,8 +1,8 @@
 """Whether two checkpoints turn text into the same ids.
 
-The digest is taken over what a tokenizer does, not over its files: padding and truncation, the
-layout of the JSON and the library version that wrote it do not count. Vocabulary, merges,
-normalisation, splitting, special tokens and the tokens put around a text do.
+The digest is of what a tokenizer does: vocabulary, merges, normalisation, splitting, special tokens
+and the tokens put around a text. Padding, truncation, the layout of the JSON and the library
+version that wrote it do not count.
 """
 
 from __future__ import annotations
@@ -57,11 +57,7 @@ def tokenizer_digest(folder: Path) -> str:
 
 
 def tokenizer_key(ref: ModelRef, project: Path) -> str:
-    """A tokenizer's identity for keys: it does not change when a hub model gets downloaded.
-
-    Raises:
-        UserError: as `locate` does; a hub model may be one that is not downloaded yet.
-    """
+    """A tokenizer's identity for keys: it does not change when a hub model gets downloaded."""
     if kind_of(ref, project) == "hub":
         hub_snapshot(ref)  # refuses a revision that is not a commit
         return _digest({"hub": ref.model, "revision": ref.revision})
