@@ -39,6 +39,7 @@ from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
+NEVER_REMOTE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -49,7 +50,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     config = _load_config(folder)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            folder, config=config, trust_remote_code=False, local_files_only=True
+            folder, config=config, **NEVER_REMOTE
         )
     except Exception as error:
         # The tokenizers library raises bare exceptions for files that it cannot parse.
@@ -203,9 +204,7 @@ def is_head(model: PreTrainedModel, key: str) -> bool:
 def _load_config(folder: Path) -> PretrainedConfig:
     check_folder(folder)
     try:
-        config = transformers.AutoConfig.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
+        config = transformers.AutoConfig.from_pretrained(folder, **NEVER_REMOTE)
     except Exception as error:
         # The library checks some values with errors of its own, and stumbles over others.
         said = " ".join(str(error).split())
@@ -226,8 +225,7 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
                 config=config,
                 dtype=torch.float32,
                 use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
+                **NEVER_REMOTE,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )

@@ -35,14 +35,14 @@ class SeenRows(nn.Module):
         count, self._padding_id = len(self._tokens), full.padding_idx
         place = torch.full((full.num_embeddings,), count, dtype=torch.int64)
         place[self._tokens] = torch.arange(count)
-        self._place: Tensor
-        self.register_buffer("_place", place.to(full.weight.device), persistent=False)
+        self._positions: Tensor
+        self.register_buffer("_positions", place.to(full.weight.device), persistent=False)
         row = count if self._padding_id is None else int(place[self._padding_id])
         self._padding = None if row == count else row
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, S) token ids -> (B, S, D)."""
-        return nn.functional.embedding(self._place[ids], self.weight, padding_idx=self._padding)
+        return nn.functional.embedding(self._positions[ids], self.weight, padding_idx=self._padding)
 
     def whole(self, left: float) -> nn.Embedding:
         """The embedding of the whole vocabulary as it is now.

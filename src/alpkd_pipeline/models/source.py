@@ -68,7 +68,7 @@ def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
     is not found or reachable, `check_folder` refuses it, or a hub id has no commit.
     """
     kind = kind_of(ref, project)
-    folder = _place(ref, kind, project)
+    folder = _local_folder(ref, kind, project)
     if folder is None:
         package = ref.model.removeprefix(PACKAGE).split("/")[0]
         how = _EXTRAS.get(package, "install it")
@@ -83,7 +83,7 @@ def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
 
 def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
     """A model's `read_config` if it is on this machine; nothing is downloaded."""
-    folder = _place(ref, kind_of(ref, project), project)
+    folder = _local_folder(ref, kind_of(ref, project), project)
     if folder is None or not (folder / CONFIG).is_file():
         return None
     return model_files.read_config(folder)
@@ -141,7 +141,7 @@ def hub_snapshot(ref: ModelRef) -> Path:
     return hub_cache() / f"models--{ref.model.replace('/', '--')}" / "snapshots" / revision
 
 
-def _place(ref: ModelRef, kind: ModelSource, project: Path) -> Path | None:
+def _local_folder(ref: ModelRef, kind: ModelSource, project: Path) -> Path | None:
     """Where a model would be on this machine; None for a package that is not installed."""
     if kind == "demo":
         return DEMO_FOLDER

@@ -39,9 +39,8 @@ NO_RESULT = (
     "alpkd_pipeline.errors",
     "alpkd_pipeline.constraints",
     "alpkd_pipeline.training.devices.freed_memory_kept",
-    "alpkd_pipeline.training.first_step",
+    "alpkd_pipeline.training.diagnostics",
     "alpkd_pipeline.training.loop.StopRequest",
-    "alpkd_pipeline.training.throughput",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",
     "alpkd_pipeline.tasks.glue.GLUE",
