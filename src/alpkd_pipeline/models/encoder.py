@@ -39,7 +39,7 @@ from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
-NEVER_REMOTE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+LOCAL_ONLY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -49,9 +49,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     config = _load_config(folder)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            folder, config=config, **NEVER_REMOTE
-        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=config, **LOCAL_ONLY)
     except Exception as error:
         # The tokenizers library raises bare exceptions for files that it cannot parse.
         raise UserError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
@@ -204,7 +202,7 @@ def is_head(model: PreTrainedModel, key: str) -> bool:
 def _load_config(folder: Path) -> PretrainedConfig:
     check_folder(folder)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, **NEVER_REMOTE)
+        config = transformers.AutoConfig.from_pretrained(folder, **LOCAL_ONLY)
     except Exception as error:
         # The library checks some values with errors of its own, and stumbles over others.
         said = " ".join(str(error).split())
@@ -225,7 +223,7 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
                 config=config,
                 dtype=torch.float32,
                 use_safetensors=True,
-                **NEVER_REMOTE,
+                **LOCAL_ONLY,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )

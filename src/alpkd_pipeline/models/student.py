@@ -94,7 +94,11 @@ def build_student(
             raise UserError(f"layers do not fit their new place: {wrong}")
     # An encoder before fine-tuning has no head worth copying.
     if (asked.head, asked.init_from) == ("teacher", "teacher"):
-        _keep_head(student, start_from)
+        own = {key for key in student.state_dict() if is_head(student, key)}
+        weights = start_from.state_dict().items()
+        head = {key: value for key, value in weights if is_head(start_from, key)}
+        if own != set(head) or not _take_over(student, head):
+            log.info("the teacher's head does not fit the student; it starts with a fresh one")
     return student
 
 
@@ -156,13 +160,6 @@ def _fold_first_norm(weights: dict[str, Tensor], family: Family, layers: str) ->
     attention = f"{layers}0.attn.Wqkv.weight"
     kept = {key: value for key, value in weights.items() if not key.startswith(norm)}
     return {**kept, attention: weights[attention] * factor}
-
-
-def _keep_head(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
-    own = {key for key in student.state_dict() if is_head(student, key)}
-    theirs = {key: value for key, value in teacher.state_dict().items() if is_head(teacher, key)}
-    if own != set(theirs) or not _take_over(student, theirs):
-        log.info("the teacher's head does not fit the student; it starts with a fresh one")
 
 
 def _take_over(student: PreTrainedModel, weights: dict[str, Tensor]) -> bool:

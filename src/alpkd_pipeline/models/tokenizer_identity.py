@@ -41,10 +41,10 @@ def tokenizer_digest(folder: Path) -> str:
     definition = read_json_object(folder / "tokenizer.json")
     name = "vocab.txt" if definition is None else "tokenizer.json"
     try:
+        if definition is None and (folder / name).is_file():
+            definition = _bert_definition(folder / name)
         if definition is not None:
             return _digest(_behaviour(definition, settings))
-        if (folder / name).is_file():
-            return _digest(_behaviour(_bert_definition(folder / name), settings))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / name} is not what a tokenizer's file holds: {error!r}"

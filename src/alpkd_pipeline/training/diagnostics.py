@@ -51,9 +51,8 @@ class Throughput:
 
     def counts(self) -> dict[str, float]:
         """What `of` needs to count on."""
-        counts = asdict(self)
-        del counts["started"]
-        return {**counts, "seconds": self.seconds}
+        counted = {name: count for name, count in asdict(self).items() if name != "started"}
+        return {**counted, "seconds": self.seconds}
 
     @classmethod
     def of(cls, counts: Mapping[str, Any]) -> Throughput:
@@ -130,10 +129,6 @@ def _gpu_handle(device: torch.device) -> Any:
         return None
 
 
-NOTHING = 0.01
-"""A term whose gradient is smaller than this share of another one's is said to weigh nothing."""
-
-
 def weighted_gradients(
     terms: LossTerms, weights: Mapping[str, float], parameters: Iterable[nn.Parameter]
 ) -> dict[str, float]:
@@ -165,7 +160,7 @@ def say_gradients(title: str, norms: Mapping[str, float]) -> None:
     largest = max(norms, key=lambda name: norms[name])
     names: dict[str, str] = {term: weight for weight, term in WEIGHTS.items()}
     for name, norm in norms.items():
-        if norm < NOTHING * norms[largest]:
+        if norm < 0.01 * norms[largest]:
             log.warning(
                 f"{title}: the {name} term weighs nothing at the first step: its gradient of"
                 f" {norm:.2g} is under 1 % of the {largest} term's {norms[largest]:.2g}; with a"

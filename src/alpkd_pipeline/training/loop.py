@@ -21,6 +21,8 @@ from alpkd_pipeline.training.update import Update, require_finite_weights
 
 log = logging.getLogger(__name__)
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 GRACE = 12.0
 """Seconds that a step may take to end; then the process stops where it is. A sweep waits longer."""
 
@@ -41,7 +43,7 @@ class StopRequest:
     def __enter__(self) -> StopRequest:
         # Only a process's main thread may take over signals; elsewhere nothing changes.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 # A shell's background job ignores Ctrl-C, and goes on doing so.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._remember)

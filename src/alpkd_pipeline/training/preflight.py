@@ -75,15 +75,14 @@ def _check_ids(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
             " (model.resize_token_embeddings(len(tokenizer))) and save it there, or take the tokens"
             " out of its tokenizer.json"
         )
-    known = _rows(getattr(model.base_model.embeddings, "token_type_embeddings", None))
+    types = _rows(getattr(model.base_model.embeddings, "token_type_embeddings", None)) or 0
     # Models with less than two types are fed none.
-    if split.token_type_ids is None or known is None or known < 2:
+    if split.token_type_ids is None or types < 2:
         return
-    highest = _highest(split, split.token_type_ids)
-    if highest >= known:
+    if (highest := _highest(split, split.token_type_ids)) >= types:
         raise UserError(
             f"split {name}: the tokenizer in {source} gives the token type {highest}, but the"
-            f" model knows {known} (type_vocab_size in its {CONFIG}), 0 to {known - 1}: put the"
+            f" model knows {types} (type_vocab_size in its {CONFIG}), 0 to {types - 1}: put the"
             " tokenizer.json there that belongs to the model"
         )
 

@@ -16,14 +16,9 @@ import torch
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
 from alpkd_pipeline.models.student import count_parameters
+from alpkd_pipeline.store import event_log as logs
 from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
-from alpkd_pipeline.store.event_log import (
-    EVENT_LOG,
-    MEMORY,
-    EventLog,
-    cut_event_log,
-    read_event_log,
-)
+from alpkd_pipeline.store.event_log import EVENT_LOG, MEMORY, EventLog
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.task import UNLABELLED
@@ -35,7 +30,7 @@ from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import MicrobatchSize, logged_limit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs, write_predictions
-from alpkd_pipeline.training.progress import Evaluation, FitResult
+from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run_config import RunConfig
 
 log = logging.getLogger(__name__)
@@ -112,9 +107,9 @@ def train_and_write(
     if go_on is None:
         (run.folder / EVENT_LOG).unlink(missing_ok=True)
     else:
-        cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
+        logs.cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
     with EventLog(run.folder) as event_log:
-        before = read_event_log(run.folder)[0]
+        before = logs.read_event_log(run.folder)[0]
         if go_on is None:
             event_log.write("start", name=run.name, stage=run.stage, **environ)
         else:
@@ -129,10 +124,20 @@ def train_and_write(
         seed_everything(run.seed)
         result = fit(learner, scorer, run, chosen, event_log=event_log, go_on=go_on)
         copy_best(run.folder, result.best_step)
-        metrics = training_metrics(result, chosen.name, parameters, environ)
+        facts, trained = asdict(result), result.seconds - result.evaluation_seconds
+        best = facts.pop("best")
+        metrics = {
+            **facts,
+            "selection": chosen.name,
+            "scores": {chosen.name: best["scores"]},
+            **best["details"],
+            "examples_per_second": round(result.examples / max(1e-9, trained), 1),
+            "parameters": parameters,
+            "environment": environ,
+        }
         if chosen.without_label or chosen.left_out:
             metrics[UNLABELLED] = {"rows": chosen.without_label, "left_out": chosen.left_out}
-        write_json(run.folder / METRICS, metrics | deviations(read_event_log(run.folder)[0]))
+        write_json(run.folder / METRICS, metrics | deviations(logs.read_event_log(run.folder)[0]))
         event_log.write("end", seconds=result.seconds, steps=result.steps)
 
 
@@ -150,20 +155,3 @@ def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
         "resumed_on": [{n: event[n] for n in ("after_step", "differs")} for event in resumed],
     }
     return {name: entries for name, entries in found.items() if entries}
-
-
-def training_metrics(
-    result: FitResult, selection: str, parameters: dict[str, int], environ: dict[str, Any]
-) -> dict[str, Any]:
-    """What metrics.json says of a training."""
-    facts, trained = asdict(result), result.seconds - result.evaluation_seconds
-    best = facts.pop("best")
-    return {
-        **facts,
-        "selection": selection,
-        "scores": {selection: best["scores"]},
-        **best["details"],
-        "examples_per_second": round(result.examples / max(1e-9, trained), 1),
-        "parameters": parameters,
-        "environment": environ,
-    }
