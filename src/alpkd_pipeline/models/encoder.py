@@ -161,10 +161,7 @@ def _modernbert(config: dict[str, Any]) -> dict[str, Any]:
 def fresh_model(
     kind: type[PreTrainedModel], config: PretrainedConfig, seed: int
 ) -> PreTrainedModel:
-    """A model in fp32 and evaluation mode, random by its configuration and the seed alone.
-
-    The global random state is left as it was.
-    """
+    """A model in fp32, random by configuration and seed alone; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(copy.deepcopy(config)).train(False)

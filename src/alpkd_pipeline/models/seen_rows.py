@@ -20,10 +20,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit
 
 
 class SeenRows(nn.Module):
-    """Of a token embedding `full` (V, D) the rows of `tokens` (K,), the ids, only.
-
-    Any other id is an error when it is looked up.
-    """
+    """The rows of `tokens` (K,) of an embedding `full` (V, D); looking up others is an error."""
 
     def __init__(self, full: nn.Embedding, tokens: np.ndarray) -> None:
         super().__init__()
@@ -72,10 +69,7 @@ def keep_seen_rows(model: PreTrainedModel, tokens: np.ndarray) -> SeenRows | Non
 
 @contextmanager
 def whole_embedding(model: PreTrainedModel, seen: SeenRows | None, left: float) -> Iterator[None]:
-    """A context in which the model has its whole vocabulary, to be saved or counted.
-
-    `seen` is what `keep_seen_rows` gave it, `left` as in `SeenRows.whole`.
-    """
+    """A context in which the model has its whole vocabulary; `left` as in `SeenRows.whole`."""
     if seen is None:
         yield
         return

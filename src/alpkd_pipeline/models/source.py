@@ -199,8 +199,7 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
 
     A hub model is its id and commit, the same before and after the download; all others are their
     bytes: a folder may be moved and may not be changed unnoticed. `cache_file` remembers the hashes
-    of large files; None reads them each time. UserError as `locate` has, but not for a hub model
-    that is not downloaded yet.
+    of large files; None reads them each time. UserError as `locate`; a download is not needed.
     """
     if kind_of(ref, project) == "hub":
         hub_snapshot(ref)  # refuses a revision that is not a commit

@@ -187,8 +187,8 @@ def encoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
 def check_swappable(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Refuse a student that cannot run its teacher's blocks.
 
-    What blocks of a type are given (masks, positions) a model makes for the types that it has;
-    ModernBERT's see all tokens or a window.
+    A model makes masks and positions for the types of blocks that it has; ModernBERT's see all
+    tokens or a window.
     """
     ours, theirs = student.config, teacher.config
     for name in family_of(ours.model_type).per_layer:

@@ -56,8 +56,7 @@ def check_head(
 def label_order(config: Mapping[str, Any], task: Task) -> tuple[int, ...] | None:
     """For each label of the task the output of a teacher that means it, by the outputs' names.
 
-    (0, 1, ...) when the orders agree; None when the names do not tell (LABEL_0, or other words):
-    then only the answers can.
+    None when the names do not tell (LABEL_0, or other words): then only the answers can.
     """
     if task.kind == "regression":
         return (0,)

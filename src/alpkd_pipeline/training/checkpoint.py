@@ -173,10 +173,7 @@ class Saver:
 
 
 def latest(work: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The last checkpoint that is whole, and its facts; None: the training begins.
-
-    What cannot be used is removed, so that the training that begins finds an empty place.
-    """
+    """The last whole checkpoint and its facts, or None; what cannot be used is removed."""
     found = next(checkpoints.good_checkpoints(work), None)
     if found is None:
         checkpoints.drop_checkpoints(work)

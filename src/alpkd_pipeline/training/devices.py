@@ -56,8 +56,8 @@ class Accelerator:
 
     def autocast(self) -> torch.autocast:
         """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
-        wanted = self.hardware.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+        bf16 = self.hardware.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,7 @@ def _version(package: str) -> str:
         return "missing"
 
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 
 
 @contextmanager

@@ -46,10 +46,9 @@ def run_stage(folder: Path) -> Path:
 
 
 def train_folder(folder: Path) -> None:
-    """Make it and seal it with its manifest, as the pipelines would on publishing.
+    """Make it and seal it with its manifest; an interrupted training goes on.
 
-    A training that was interrupted goes on from its last checkpoint. Raises UserError where the
-    folder is finished already, or as `run_stage`.
+    UserError where the folder is finished already, or as `run_stage`.
     """
     if (folder / MANIFEST).exists():
         drop_checkpoints(folder)  # of a process that was killed when it had just finished

@@ -89,10 +89,7 @@ def model_signal(
     layers: bool,
     tokens: TokenLayers | None,
 ) -> Signal:
-    """What a model says about a batch, in the precision of its pass.
-
-    With `layers` the pooled ones, or the tokens of some layers instead.
-    """
+    """A model's outputs in the precision of its pass: `layers` pooled, or `tokens` of some."""
     if tokens is None:
         logits, pooled = forward_signal(model, inputs, pooling=pooling, layers=layers)
         return Signal(logits=logits, layers=pooled)

@@ -113,10 +113,8 @@ def logged_limit(
 
 
 def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str | None]:
-    """What some work comes to, or what torch says of the memory that it lacked.
-
-    Returned and not raised: an exception would keep alive what the work had made so far.
-    """
+    """What some work comes to, or what torch says of the memory that it lacked."""
+    # Not raised: an exception would keep alive what the work had made so far.
     try:
         return work(*args, **kwargs), None
     except (RuntimeError, MemoryError) as error:

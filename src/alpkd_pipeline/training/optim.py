@@ -17,10 +17,7 @@ def make_adamw(
     weight_decay: float,
     rates: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.AdamW:
-    """AdamW that decays matrices only: biases and LayerNorm weights (vectors) are left alone.
-
-    `rates` has the learning rates of parameters that have one of their own.
-    """
+    """AdamW that decays no biases and LayerNorm weights; `rates` are those of single parameters."""
     trained = [p for p in parameters if p.requires_grad]
     groups: list[dict[str, Any]] = []
     for rate in dict.fromkeys([lr, *rates.values()]):
