@@ -216,8 +216,8 @@ class Experiment(ExperimentInputs):
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
         teacher = self.params.teacher
-        made = "adopt_teacher" if teacher.finetuned else "train_teacher"
-        made = "adopt_table" if teacher.is_table else made
+        made = "bring_teacher" if teacher.finetuned else "train_teacher"
+        made = "bring_table" if teacher.is_table else made
         return self._code(READ_CONFIG, f"alpkd_pipeline.training.teacher.{made}")
 
     @cached_property
