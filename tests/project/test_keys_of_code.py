@@ -145,7 +145,7 @@ def add_what_nobody_uses(tree: Tree) -> None:
 
 def add_a_row_to_a_table(tree: Tree) -> None:
     tree.edit("tasks/metrics.py", "Metric] = {", "Metric] = {'new': Metric(mae, 'regression'),")
-    tree.edit("models/shape.py", "Family] = {", "Family] = {'new': Family('a', 'b', (1, 2, 3, 4)),")
+    tree.edit("models/shape.py", "Family] = {", "Family] = {'new': Family('a', (1, 2, 3, 4), {}),")
 
 
 TIDY = (

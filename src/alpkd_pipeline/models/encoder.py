@@ -1,10 +1,8 @@
 """Loading and saving sequence classifiers and their tokenizers.
 
-Always from a local folder, always safetensors, never remote code, always in fp32. A folder comes
-from `source.locate` or from an earlier training.
-
-A saved folder is written so that transformers 4.57 and 5 make the same of it (`make_portable`).
-Version 5 writes names that 4.57 does not know, or reads in another way without a word:
+Always from a local folder (of `source.locate`, or an earlier training), always safetensors, never
+remote code, always in fp32. What is saved means the same to transformers 4.57 and 5
+(`make_portable`). Version 5 writes what 4.57 does not know, or reads otherwise without a word:
 
 * a tokenizer of the class `TokenizersBackend`, which 4.57 refuses. `PreTrainedTokenizerFast` is in
   both, and takes tokenizer.json as it is; a class of one model would change parts of it by its
@@ -12,11 +10,10 @@ Version 5 writes names that 4.57 does not know, or reads in another way without 
   defaults, and a pair without its token types gets another answer.
 * `extra_special_tokens` as a list, which 4.57 refuses.
 * the space before a text, which 4.57 takes from the settings alone.
-* ModernBERT's kinds of layers and its rotary embeddings, for which 4.57 has other names.
-
-4.57 cannot be told of a ModernBERT whose layers with full attention are not every n-th from the
-first (students with `skip` or `last` layers, mostly) or whose rotary embedding is scaled. It would
-answer wrongly; as written here, it stops with a TypeError about `NoneType`.
+* ModernBERT's kinds of layers and its rotary embeddings, for which 4.57 has other names. It has
+  none for layers with full attention that are not every n-th from the first (students with `skip`
+  or `last` layers, mostly) or for a scaled rotary embedding: it would answer wrongly; as written
+  here, it stops with a TypeError about `NoneType`.
 """
 
 from __future__ import annotations
@@ -29,14 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+import transformers
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as library_logging
 
 from alpkd_pipeline.errors import UserError, first_line, some
@@ -48,23 +39,17 @@ from alpkd_pipeline.tasks.encode import encode_splits
 from alpkd_pipeline.tasks.task import Task
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
-TOKENIZER_CLASS = "PreTrainedTokenizerFast"
-
-VALUE_NAME = "value"
-"""The name of a regression's single output in saved configurations."""
+LOCAL_ONLY: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a model folder, in its fast form, padding on the right.
 
-    Raises:
-        UserError: the folder is not a whole model, or its tokenizer is slow, broken or cannot pad.
+    UserError where the folder is not a whole model, or its tokenizer is slow, broken or cannot pad.
     """
     config = _load_config(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, config=config, trust_remote_code=False, local_files_only=True
-        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, config=config, **LOCAL_ONLY)
     except Exception as error:
         # The tokenizers library raises bare exceptions for files that it cannot parse.
         raise UserError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
@@ -72,7 +57,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise UserError(f"{folder}: a fast tokenizer with a padding token is needed")
     if not isinstance(tokenizer.model_max_length, int | float):
         said = f"model_max_length = {tokenizer.model_max_length!r:.80}"
-        raise UserError(f"{folder / 'tokenizer_config.json'} says {said}: a number is needed")
+        raise UserError(f"{folder / TOKENIZER_CONFIG} says {said}: a number is needed")
     # Position 0 is what `cls` pooling reads: it must never be padding.
     tokenizer.padding_side = "right"
     return tokenizer
@@ -83,20 +68,15 @@ def load_classifier(folder: Path, task: Task, seed: int) -> PreTrainedModel:
 
     The head is drawn from the seed even where the checkpoint has one, because a head of another
     task or of the pre-training may have the very same shape. So is a pooler that the checkpoint
-    lacks. The global random state is left as it was.
-
-    Raises:
-        UserError: the folder is refused, its family is unknown, or it lacks weights of the encoder.
+    lacks. The global random state is left as it was. UserError where the folder is refused, its
+    family is unknown, or it lacks weights of the encoder.
     """
     config = _load_config(folder)
     name_outputs(config, task)
     pretrained, missing = _load(folder, config)
     model = fresh_model(type(pretrained), pretrained.config, seed)
-    lost = [key for key in missing if not is_head(model, key)]
-    if lost:
-        raise UserError(
-            f"{folder} is not a whole encoder: {some(sorted(lost))} missing in its weights"
-        )
+    if lost := some(sorted(key for key in missing if not is_head(model, key))):
+        raise UserError(f"{folder} is not a whole encoder: {lost} missing in its weights")
     kept = {
         key: value
         for key, value in pretrained.state_dict().items()
@@ -109,8 +89,7 @@ def load_classifier(folder: Path, task: Task, seed: int) -> PreTrainedModel:
 def load_finetuned(folder: Path) -> PreTrainedModel:
     """A sequence classifier with the head that it was trained with, in fp32 and evaluation mode.
 
-    Raises:
-        UserError: the folder is refused, or any weight is missing: a random head would teach noise.
+    UserError where the folder is refused, or any weight is missing: a random head teaches noise.
     """
     model, missing = _load(folder, _load_config(folder))
     if missing:
@@ -127,11 +106,9 @@ def save_classifier(
     folder: Path,
     max_length: int | None = None,
 ) -> None:
-    """Write config.json, model.safetensors and the tokenizer.
+    """Write config.json, model.safetensors and the tokenizer; `max_length` as in `make_portable`.
 
-    `from_pretrained` and `pipeline("text-classification")` of transformers 4.57 and 5 load what is
-    written. `max_length` is the most tokens that the model was trained on, where the tokenizer
-    cuts; None leaves its own.
+    `from_pretrained` and `pipeline("text-classification")` of transformers 4.57 and 5 load them.
     """
     with _quiet():
         model.save_pretrained(folder)
@@ -153,7 +130,7 @@ def make_portable(
         settings.pop(name, None)
     if added := settings.pop("extra_special_tokens", None):
         settings["additional_special_tokens"] = added
-    settings["tokenizer_class"] = TOKENIZER_CLASS
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"
     settings["model_input_names"] = list(tokenizer.model_input_names)
     splitter = tokenizer.backend_tokenizer.pre_tokenizer
     if (space := getattr(splitter, "add_prefix_space", None)) is not None:
@@ -184,10 +161,7 @@ def _modernbert(config: dict[str, Any]) -> dict[str, Any]:
 def fresh_model(
     kind: type[PreTrainedModel], config: PretrainedConfig, seed: int
 ) -> PreTrainedModel:
-    """A model with random weights that depend on the configuration and the seed alone.
-
-    The global random state is left as it was. In fp32 and evaluation mode.
-    """
+    """A model in fp32, random by configuration and seed alone; the global random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(copy.deepcopy(config)).train(False)
@@ -207,7 +181,7 @@ def set_task(model: PreTrainedModel, task: Task, order: Sequence[int]) -> None:
 
 def name_outputs(config: PretrainedConfig, task: Task) -> None:
     """Give a configuration the labels and the problem type of a task, in place."""
-    names = task.label_names or (VALUE_NAME,)
+    names = task.label_names or ("value",)
     config.num_labels = task.num_labels
     config.id2label = dict(enumerate(names))
     config.label2id = {name: i for i, name in enumerate(names)}
@@ -225,12 +199,11 @@ def is_head(model: PreTrainedModel, key: str) -> bool:
 def _load_config(folder: Path) -> PretrainedConfig:
     check_folder(folder)
     try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(folder, **LOCAL_ONLY)
     except Exception as error:
         # The library checks some values with errors of its own, and stumbles over others.
-        raise UserError(
-            f"{folder / CONFIG} cannot be used: {' '.join(str(error).split())}"
-        ) from None
+        said = " ".join(str(error).split())
+        raise UserError(f"{folder / CONFIG} cannot be used: {said}") from None
     # What a model returns is asked for at each call. These would be saved with it, and refused
     # then: the attention implementation that is used here has no attentions to return.
     config.output_attentions = config.output_hidden_states = False
@@ -242,13 +215,12 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
     """The model and the names of the weights that the folder lacks or has in another shape."""
     try:
         with _quiet():
-            model, report = AutoModelForSequenceClassification.from_pretrained(
+            model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
                 use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
+                **LOCAL_ONLY,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
@@ -259,21 +231,21 @@ def _load(folder: Path, config: PretrainedConfig) -> tuple[PreTrainedModel, set[
     return model.eval(), {*report["missing_keys"], *mismatched}
 
 
-def _no_report(record: logging.LogRecord) -> bool:
-    """Drops the table of fresh and unused weights: both are looked at here, key by key."""
-    return "LOAD REPORT" not in record.getMessage()
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
+    """Without bars and the table of fresh and unused weights, which are looked at key by key."""
+
+    def no_report(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
     logger = logging.getLogger("transformers.modeling_utils")
     bars = library_logging.is_progress_bar_enabled()
-    logger.addFilter(_no_report)
+    logger.addFilter(no_report)
     library_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        logger.removeFilter(_no_report)
+        logger.removeFilter(no_report)
         if bars:
             library_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 

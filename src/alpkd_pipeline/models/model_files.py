@@ -1,9 +1,9 @@
 """The files of a model folder, read without trusting them. Standard library only.
 
-Folders come from anywhere. So only regular files are opened, JSON has a bound on its bytes and its
-depth, and what a safetensors file holds is known from its header before any weight is read. The
-library builds whatever config.json asks for, gives random numbers to what the weights lack and
-leaves out what they have more: `check_sizes` refuses that before anything is allocated.
+Only regular files are opened, JSON has a bound on its bytes and its depth, and what a safetensors
+file holds is known from its header before any weight is read. The library builds whatever
+config.json asks for, gives random numbers to what the weights lack and leaves out what they have
+more: `check_sizes` refuses that before anything is allocated.
 """
 
 from __future__ import annotations
@@ -72,11 +72,9 @@ def check_files(folder: Path) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json.
+    """A model folder's config.json; UserError where it is missing or no JSON object.
 
-    Raises:
-        UserError: it is missing, is not a JSON object, is of no family that can be distilled, or
-            a key that is read here holds another kind of value.
+    So is one of no family that can be distilled, or with a key of `_KINDS` of another kind.
     """
     path = folder / CONFIG
     config = read_json_object(path)
@@ -119,9 +117,7 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that make up a model, in a fixed order; empty when it has none.
 
-    Raises:
-        UserError: the index of a model in several files is damaged, or names something else than
-            safetensors files of the same folder.
+    UserError where the index of several is damaged, or names others than such of the same folder.
     """
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -137,9 +133,7 @@ def weight_files(folder: Path) -> list[Path]:
 def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a model's weights, from the headers of its safetensors files.
 
-    Raises:
-        UserError: a file is not safetensors, is cut off, or holds other weights than the index of
-            a model in several files says.
+    UserError where one is not safetensors, is cut off, or holds other weights than the index says.
     """
     parts = {
         path.name: {name: shape for name, _, shape in read_header(path)}
@@ -169,10 +163,8 @@ def _weight_map(folder: Path) -> Mapping[str, str]:
 def read_header(path: Path) -> Iterator[tuple[str, str, tuple[int, ...]]]:
     """Name, type and shape of the weights in a safetensors file, such as `F32` and (2, 768).
 
-    It begins with 8 bytes of length, then that many bytes of JSON.
-
-    Raises:
-        UserError: it is not safetensors, or is cut off.
+    It begins with 8 bytes of length, then that many bytes of JSON. UserError where it is another
+    kind of file, or is cut off.
     """
     try:
         with path.open("rb") as file:
@@ -256,11 +248,14 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
                 f"{folder} is not a whole encoder: {weight} missing in its weights, though"
                 f" {CONFIG} says {name} = {value}; copy all files of the model again"
             )
-        if sizes is not None and value is not None:
-            _check_size(path, name, value, weight, sizes, dimension)
-        if sizes is not None and "embeddings" in weight:
+        if sizes is None:
+            continue
+        words, sizes = f"{weight} has the shape {' x '.join(map(str, sizes))}", (*sizes, 0, 0, 0)
+        if value not in (None, sizes[dimension]):
+            raise _contradiction(path, name, value, words, sizes[dimension])
+        if "embeddings" in weight and wide != sizes[1]:
             name = family.width if wide == shape.width else "embedding_size"
-            _check_size(path, name, wide, weight, sizes, 1)
+            raise _contradiction(path, name, wide, words, sizes[1])
     _check_relative_positions(path, config, shapes)
     # Layers may differ in one file. The first one was looked at, the others cannot be larger.
     inner = _size(path, config, family.inner) or 0
@@ -274,27 +269,18 @@ def check_sizes(folder: Path, config: Mapping[str, Any], shapes: Shapes) -> None
         raise UserError(f"{path} says num_labels = {outputs}, at most {MOST_OUTPUTS} are read")
 
 
-def _check_size(
-    path: Path, name: str, value: int, weight: str, sizes: tuple[int, ...], dimension: int
-) -> None:
-    has = sizes[dimension] if dimension < len(sizes) else 0
-    if value != has:
-        words = f"{weight} has the shape {' x '.join(map(str, sizes))}"
-        raise _contradiction(path, name, value, words, has)
-
-
 def _check_relative_positions(path: Path, config: Mapping[str, Any], shapes: Shapes) -> None:
     """DeBERTa has two rows for each distance or, where it counts in buckets, for each bucket."""
-    weight = "encoder.rel_embeddings.weight"
     if not config.get("relative_attention"):
         return
     names = ("position_buckets", "max_relative_positions", "max_position_embeddings")
     sizes = {name: _size(path, config, name) or 0 for name in names}
     name = next((name for name in names if sizes[name] > 0), names[-1])
-    found = _find(shapes, weight) or (0,)
-    if sizes[name] and found[0] != 2 * sizes[name]:
-        words = f"{weight} has {found[0]} rows, two for each"
-        raise _contradiction(path, name, sizes[name], words, found[0] // 2)
+    weight = "encoder.rel_embeddings.weight"
+    rows = (_find(shapes, weight) or (0,))[0]
+    if sizes[name] and rows != 2 * sizes[name]:
+        words = f"{weight} has {rows} rows, two for each"
+        raise _contradiction(path, name, sizes[name], words, rows // 2)
 
 
 def _size(path: Path, config: Mapping[str, Any], name: str) -> int | None:
@@ -310,7 +296,7 @@ def _find(shapes: Shapes, weight: str) -> tuple[int, ...] | None:
     return next((shapes[name] for name in names), None)
 
 
-def _contradiction(path: Path, name: str, value: int, words: str, has: int) -> UserError:
+def _contradiction(path: Path, name: str, value: int | None, words: str, has: int) -> UserError:
     return UserError(
         f"{path} says {name} = {value}, but {words}: copy all files of the model again, or write"
         f" {has} there if these weights are the right ones and whole"

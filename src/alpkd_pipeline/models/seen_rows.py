@@ -1,9 +1,9 @@
 """Training only those rows of the token embedding that the data can touch.
 
-A vocabulary has 30,000 rows and a GLUE task uses a fraction of them. The other rows never get a
-gradient, yet the gradient, its norm and AdamW walk over all of them in every step, which is a large
-part of a shallow student's step on a CPU. A model with `SeenRows` trains as the whole one would,
-but for rounding: a row without gradient only loses what weight decay takes.
+A GLUE task uses a fraction of a vocabulary's 30,000 rows. The others never get a gradient, yet the
+gradient, its norm and AdamW walk over all of them in every step, which is a large part of a shallow
+student's step on a CPU. With `SeenRows` a model trains as the whole one would, but for rounding: a
+row without gradient only loses what weight decay takes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,7 @@ from alpkd_pipeline.tasks.encode import EncodedSplit
 
 
 class SeenRows(nn.Module):
-    """A token embedding that holds the rows of some tokens only.
-
-    Args:
-        full: the embedding of the whole vocabulary, V rows of width D.
-        tokens: (K,) the ids of the rows to keep; any other id is an error when it is looked up.
-    """
+    """The rows of `tokens` (K,) of an embedding `full` (V, D); looking up others is an error."""
 
     def __init__(self, full: nn.Embedding, tokens: np.ndarray) -> None:
         super().__init__()
@@ -34,17 +29,17 @@ class SeenRows(nn.Module):
         rows = full.weight.detach()[self._tokens.to(full.weight.device)].clone()
         self.weight = nn.Parameter(rows)
         # K is no row: a token that nobody announced must not be taken for another one.
-        place = torch.full((full.num_embeddings,), len(self._tokens), dtype=torch.int64)
-        place[self._tokens] = torch.arange(len(self._tokens))
-        self._place: Tensor
-        self.register_buffer("_place", place.to(full.weight.device), persistent=False)
-        self._padding_id = full.padding_idx
-        row = len(self._tokens) if full.padding_idx is None else int(place[full.padding_idx])
-        self._padding = None if row == len(self._tokens) else row
+        count, self._padding_id = len(self._tokens), full.padding_idx
+        place = torch.full((full.num_embeddings,), count, dtype=torch.int64)
+        place[self._tokens] = torch.arange(count)
+        self._positions: Tensor
+        self.register_buffer("_positions", place.to(full.weight.device), persistent=False)
+        row = count if self._padding_id is None else int(place[self._padding_id])
+        self._padding = None if row == count else row
 
     def forward(self, ids: Tensor) -> Tensor:
         """(B, S) token ids -> (B, S, D)."""
-        return nn.functional.embedding(self._place[ids], self.weight, padding_idx=self._padding)
+        return nn.functional.embedding(self._positions[ids], self.weight, padding_idx=self._padding)
 
     def whole(self, left: float) -> nn.Embedding:
         """The embedding of the whole vocabulary as it is now.
@@ -60,9 +55,7 @@ class SeenRows(nn.Module):
 def keep_seen_rows(model: PreTrainedModel, tokens: np.ndarray) -> SeenRows | None:
     """Give a model an embedding of these tokens only, every one that it will be fed.
 
-    Returns:
-        The new embedding; None where the model keeps its own, because it is frozen, is no plain
-        `nn.Embedding`, or has no row to spare.
+    None where its own, which is frozen, no plain `nn.Embedding` or without a row to spare, stays.
     """
     full = model.get_input_embeddings()
     if type(full) is not nn.Embedding or not full.weight.requires_grad:
@@ -76,10 +69,7 @@ def keep_seen_rows(model: PreTrainedModel, tokens: np.ndarray) -> SeenRows | Non
 
 @contextmanager
 def whole_embedding(model: PreTrainedModel, seen: SeenRows | None, left: float) -> Iterator[None]:
-    """A context in which the model has its whole vocabulary, to be saved or counted.
-
-    `seen` is what `keep_seen_rows` gave it, `left` as in `SeenRows.whole`.
-    """
+    """A context in which the model has its whole vocabulary; `left` as in `SeenRows.whole`."""
     if seen is None:
         yield
         return

@@ -6,7 +6,7 @@ Standard library only: the configuration is checked before anything heavy is imp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
@@ -16,32 +16,26 @@ from alpkd_pipeline.errors import UserError
 class Family:
     """Where a family of encoders keeps what the rest of the project asks for."""
 
-    layers_path: str  # the list of layers inside the backbone, `encoder.layer`
     classifier: str  # the last linear layer of the sequence classifier, which gives the logits
     # layers, width, heads and vocabulary of a config that does not say them
     defaults: tuple[int, int, int, int]
-    layers: str = "num_hidden_layers"  # the config's name for the number of layers
-    width: str = "hidden_size"  # the config's name for the width of the hidden states
-    heads: str = "num_attention_heads"  # the config's name for the number of attention heads
-    inner: str = "intermediate_size"  # the config's name for the width of the feed-forward part
+    # for each size in the config a weight that has it, and in which dimension
+    weights: Mapping[str, tuple[str, int]]
+    layers_path: str = "encoder.layer"  # the list of layers inside the backbone
+    # the config's names for the number of layers, the width of the hidden states, the number of
+    # attention heads and the width of the feed-forward part
+    layers: str = "num_hidden_layers"
+    width: str = "hidden_size"
+    heads: str = "num_attention_heads"
+    inner: str = "intermediate_size"
     per_layer: tuple[str, ...] = ()  # names of config lists that have one entry a layer
     final_norm: str | None = None  # the backbone's norm that only the last hidden state has passed
-    # the norm inside a layer that the first layer alone does not have
-    first_lacks_norm: str | None = None
-    # the linear maps inside a layer that give queries, keys and values, or the single one that
-    # gives all three
-    projections: tuple[str, ...] = (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-    )
+    first_lacks_norm: str | None = None  # a layer's norm that the first layer alone does not have
+    # the linear maps in a layer that give queries, keys and values, or the one that gives all three
+    projections: tuple[str, ...] = tuple(f"attention.self.{p}" for p in ("query", "key", "value"))
     plain_scores: bool = True  # whether attention scores are q k^T / sqrt(d) and nothing else
-    # whether all layers see the same tokens, so that the mask can be made once
-    one_mask: bool = True
-    # for each size in the config a weight that has it, and in which dimension
-    weights: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    # the width of the embeddings of a config that does not say it, where that is not the width of
-    # the hidden states
+    one_mask: bool = True  # whether all layers see the same tokens: the mask can be made once
+    # the width of the embeddings of a config that does not say it, if not that of the hidden states
     embedding: int | None = None
 
 
@@ -59,87 +53,69 @@ _BERT = {
 _FACTORED = {**_BERT, "embedding_size": (_WORDS, 1)}
 
 FAMILIES: dict[str, Family] = {
-    "bert": Family("encoder.layer", "classifier", (12, 768, 12, 30522), weights=_BERT),
-    "roberta": Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 50265), weights=_BERT),
-    **dict.fromkeys(
-        ("xlm-roberta", "camembert"),
-        Family("encoder.layer", "classifier.out_proj", (12, 768, 12, 30522), weights=_BERT),
-    ),
+    "bert": Family("classifier", (12, 768, 12, 30522), _BERT),
+    "roberta": Family("classifier.out_proj", (12, 768, 12, 50265), _BERT),
+    "xlm-roberta": Family("classifier.out_proj", (12, 768, 12, 30522), _BERT),
+    "camembert": Family("classifier.out_proj", (12, 768, 12, 30522), _BERT),
     "distilbert": Family(
-        "transformer.layer",
         "classifier",
         (6, 768, 12, 30522),
+        {
+            **_TABLES,
+            "dim": ("transformer.layer.0.ffn.lin2.weight", 0),
+            "hidden_dim": ("transformer.layer.0.ffn.lin2.weight", 1),
+        },
+        layers_path="transformer.layer",
         layers="n_layers",
         width="dim",
         heads="n_heads",
         inner="hidden_dim",
         projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
-        weights={
-            **_TABLES,
-            "dim": ("transformer.layer.0.ffn.lin2.weight", 0),
-            "hidden_dim": ("transformer.layer.0.ffn.lin2.weight", 1),
-        },
     ),
-    "electra": Family(
-        "encoder.layer",
-        "classifier.out_proj",
-        (12, 256, 4, 30522),
-        weights=_FACTORED,
-        embedding=128,
-    ),
+    "electra": Family("classifier.out_proj", (12, 256, 4, 30522), _FACTORED, embedding=128),
     "mpnet": Family(
-        "encoder.layer",
         "classifier.out_proj",
         (12, 768, 12, 30527),
-        projections=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
-        plain_scores=False,
-        weights={
+        {
             **_TABLES,
             "hidden_size": (_FEED, 0),
             "intermediate_size": (_FEED, 1),
             # One table for all layers; it stands beside them and stays in a cut.
             "relative_attention_num_buckets": ("encoder.relative_attention_bias.weight", 0),
         },
+        projections=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+        plain_scores=False,
     ),
     "deberta-v2": Family(
-        "encoder.layer",
         "classifier",
         (24, 1536, 24, 128100),
-        projections=(
-            "attention.self.query_proj",
-            "attention.self.key_proj",
-            "attention.self.value_proj",
-        ),
-        plain_scores=False,
-        one_mask=False,
-        weights={
+        {
             **_FACTORED,
             "pooler_hidden_size": (_FEED, 0),
             "conv_kernel_size": ("encoder.conv.conv.weight", 2),
         },
+        projections=tuple(f"attention.self.{p}_proj" for p in ("query", "key", "value")),
+        plain_scores=False,
+        one_mask=False,
     ),
     "modernbert": Family(
-        "layers",
         "classifier",
         (22, 768, 12, 50368),
+        {
+            "vocab_size": ("embeddings.tok_embeddings.weight", 0),
+            "hidden_size": ("layers.0.mlp.Wo.weight", 0),
+            "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
+        },
+        layers_path="layers",
         per_layer=("layer_types",),
         final_norm="final_norm",
         first_lacks_norm="attn_norm",
         projections=("attn.Wqkv",),
         plain_scores=False,
         one_mask=False,
-        weights={
-            "vocab_size": ("embeddings.tok_embeddings.weight", 0),
-            "hidden_size": ("layers.0.mlp.Wo.weight", 0),
-            "intermediate_size": ("layers.0.mlp.Wo.weight", 1),
-        },
     ),
 }
 """By the config's `model_type`; `deberta-v2` is DeBERTa-v3 too."""
-
-
-COMMON = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size")
-"""The names under which the library knows the sizes of all families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +156,13 @@ def check_plain_scores(model_type: str) -> None:
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:
-    """The shape that a model's parsed config.json describes.
-
-    Raises:
-        UserError: unknown family, or a size that is not a positive integer.
-    """
+    """The shape in a parsed config.json; UserError for another family, or sizes that cannot be."""
     model_type = config.get("model_type")
     family = family_of(model_type)
-    own = (family.layers, family.width, family.heads, "vocab_size")
+    names = [family.layers, family.width, family.heads, "vocab_size"]
     # The library takes the common names too, and lets them win.
-    names = [common if common in config else name for common, name in zip(COMMON, own, strict=True)]
+    for i, common in enumerate(("num_hidden_layers", "hidden_size", "num_attention_heads")):
+        names[i] = common if common in config else names[i]
     sizes = [config.get(name, known) for name, known in zip(names, family.defaults, strict=True)]
     for name, size in zip(names, sizes, strict=True):
         if type(size) is not int or size < 1:
@@ -203,9 +176,8 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class TokenLayers:
-    """Layers by number, counted from 1; only these are kept, because each is large."""
+    """What is wanted of which layers, counted from 1; only this is kept: each is large."""
 
-    # layers whose hidden states are wanted; 0 is the output of the embeddings
-    states: tuple[int, ...] = ()
-    scores: tuple[int, ...] = ()  # layers whose attention scores before the softmax are wanted
-    qkv: tuple[int, ...] = ()  # layers whose queries, keys and values are wanted
+    states: tuple[int, ...] = ()  # hidden states; 0 is the output of the embeddings
+    scores: tuple[int, ...] = ()  # attention scores before the softmax
+    qkv: tuple[int, ...] = ()  # queries, keys and values

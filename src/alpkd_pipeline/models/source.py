@@ -1,8 +1,8 @@
 """Where a model comes from: the demo, an installed package, a local folder or the hub.
 
-Standard library only, because every start of a pipeline asks; the hub's client is imported when
-something has to be downloaded. A model is a folder with config.json, safetensors and a tokenizer.
-Weights in pickles and models that bring code are refused, wherever they come from.
+Standard library only, because every start of a pipeline asks; the hub's client is imported for a
+download. A model is a folder with config.json, safetensors and a tokenizer. Weights in pickles and
+models that bring code are refused, wherever they come from.
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError, first_line
-from alpkd_pipeline.models.model_files import (
-    CONFIG,
-    TOKENIZER_FILES,
-    WEIGHTS,
-    check_files,
-    check_sizes,
-    read_config,
-    read_json_object,
-    tensor_shapes,
-    weight_files,
-)
+from alpkd_pipeline.models import model_files
+from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, WEIGHTS, weight_files
 from alpkd_pipeline.store.fingerprint import sha256_cached
 from alpkd_pipeline.tasks.sources.hub import COMMIT, PROBE_SECONDS
 
@@ -34,10 +25,6 @@ ModelSource = Literal["demo", "package", "folder", "hub"]
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).parent / "demo_checkpoint"
 PACKAGE = "package:"
-
-WANTED = ["*.json", "*.txt", "*.model", "*.safetensors"]
-UNWANTED = ["*/*"]
-"""Sub-folders of a hub repository hold exports to other formats."""
 
 MOST_TOKENS = 1_000_000
 """Tokens that tokenizer_config.json may ask for, beside those of the vocabulary."""
@@ -58,11 +45,7 @@ class ModelRef:
 
 
 def kind_of(ref: ModelRef, project: Path) -> ModelSource:
-    """Which kind of place a model comes from.
-
-    Raises:
-        UserError: the name fits none of them.
-    """
+    """Which kind of source a model's name means; UserError where it fits none."""
     name = ref.model
     if name == DEMO:
         return "demo"
@@ -81,14 +64,11 @@ def kind_of(ref: ModelRef, project: Path) -> ModelSource:
 def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
     """The folder that holds a model's config.json, safetensors and tokenizer.
 
-    `download` says whether a hub model that is not in the cache may be fetched.
-
-    Raises:
-        UserError: not found, not reachable, weights only as a pickle, code in the model, or a
-            hub id without a commit.
+    `download` says whether a hub model that is not in the cache may be fetched. UserError where it
+    is not found or reachable, `check_folder` refuses it, or a hub id has no commit.
     """
     kind = kind_of(ref, project)
-    folder = _place(ref, kind, project)
+    folder = _local_folder(ref, kind, project)
     if folder is None:
         package = ref.model.removeprefix(PACKAGE).split("/")[0]
         how = _EXTRAS.get(package, "install it")
@@ -102,29 +82,23 @@ def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
 
 
 def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
-    """A model's config.json if it is on this machine; nothing is downloaded.
-
-    Raises:
-        UserError: the name fits no kind of model, or the file is not JSON.
-    """
-    folder = _place(ref, kind_of(ref, project), project)
+    """A model's `read_config` if it is on this machine; nothing is downloaded."""
+    folder = _local_folder(ref, kind_of(ref, project), project)
     if folder is None or not (folder / CONFIG).is_file():
         return None
-    return read_config(folder)
+    return model_files.read_config(folder)
 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that is not a whole model, or that could do harm when it is loaded.
 
-    Raises:
-        UserError: says what is missing or refused: code, pickles, files without end, sizes in
-            config.json that are not those of the weights.
+    Such are code, pickles, files without end, sizes in config.json that are not the weights'.
     """
     if not folder.is_dir():
         raise UserError(f"model folder {folder} does not exist")
-    check_files(folder)
-    path = folder / "tokenizer_config.json"
-    config, settings = read_config(folder), read_json_object(path) or {}
+    model_files.check_files(folder)
+    config, path = model_files.read_config(folder), folder / "tokenizer_config.json"
+    settings = model_files.read_json_object(path) or {}
     for file, found in ((folder / CONFIG, config), (path, settings)):
         if "auto_map" in found:
             raise UserError(f"{file} has auto_map: models that bring code are refused")
@@ -145,15 +119,14 @@ def check_folder(folder: Path) -> None:
         )
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
-    check_sizes(folder, config, tensor_shapes(folder))
+    model_files.check_sizes(folder, config, model_files.tensor_shapes(folder))
 
 
 def hub_cache() -> Path:
     """The hub client's cache folder, by the environment variables that the client reads."""
-    home = os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
-    home = os.environ.get("HF_HOME", home)
-    cache = os.environ.get("HUGGINGFACE_HUB_CACHE", home + "/hub")
-    cache = os.environ.get("HF_HUB_CACHE", cache)
+    env = os.environ
+    home = env.get("HF_HOME", env.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface")
+    cache = env.get("HF_HUB_CACHE", env.get("HUGGINGFACE_HUB_CACHE", home + "/hub"))
     return Path(os.path.expandvars(cache)).expanduser()
 
 
@@ -168,7 +141,7 @@ def hub_snapshot(ref: ModelRef) -> Path:
     return hub_cache() / f"models--{ref.model.replace('/', '--')}" / "snapshots" / revision
 
 
-def _place(ref: ModelRef, kind: ModelSource, project: Path) -> Path | None:
+def _local_folder(ref: ModelRef, kind: ModelSource, project: Path) -> Path | None:
     """Where a model would be on this machine; None for a package that is not installed."""
     if kind == "demo":
         return DEMO_FOLDER
@@ -197,7 +170,6 @@ def _is_whole(folder: Path) -> bool:
 def _download(ref: ModelRef) -> Path:
     import huggingface_hub as hub
 
-    cache = hub_cache()
     try:
         # One question without retries: the download itself would ask six times in 23 seconds.
         address = hub.hf_hub_url(ref.model, "config.json", revision=ref.revision)
@@ -205,12 +177,11 @@ def _download(ref: ModelRef) -> Path:
         found = hub.snapshot_download(
             ref.model,
             revision=ref.revision,
-            cache_dir=cache,
-            allow_patterns=WANTED,
-            ignore_patterns=UNWANTED,
+            cache_dir=hub_cache(),
+            allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
+            ignore_patterns=["*/*"],  # sub-folders hold exports to other formats
         )
-    except Exception as error:
-        # The client's errors are of many kinds, and some are no OSError.
+    except Exception as error:  # of many kinds, and some are no OSError
         raise _unreachable(ref, first_line(error)) from None
     return Path(found)
 
@@ -226,12 +197,9 @@ def _unreachable(ref: ModelRef, why: str) -> UserError:
 def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -> dict[str, Any]:
     """The identity of a model as JSON-ready values; equal for equal weights and configuration.
 
-    A hub model is its id and commit, so that it is the same before and after the download. All
-    others are their bytes, so that a folder may be moved and may not be changed unnoticed.
-    `cache_file` remembers the hashes of large files; None reads them each time.
-
-    Raises:
-        UserError: as `locate` does; a hub model may be one that is not downloaded yet.
+    A hub model is its id and commit, the same before and after the download; all others are their
+    bytes: a folder may be moved and may not be changed unnoticed. `cache_file` remembers the hashes
+    of large files; None reads them each time. UserError as `locate`; a download is not needed.
     """
     if kind_of(ref, project) == "hub":
         hub_snapshot(ref)  # refuses a revision that is not a commit
@@ -242,11 +210,7 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
 
 
 def verify_weights(folder: Path, expected_sha256: str) -> None:
-    """Compare a model's weights with the sha256 that the user pinned.
-
-    Raises:
-        UserError: the weights are others, or come in several files.
-    """
+    """Refuse weights that have not the sha256 that the user pinned, or come in several files."""
     files = weight_files(folder)
     if len(files) != 1:
         raise UserError(f"{folder} has {len(files)} weight files; a sha256 can be pinned for one")

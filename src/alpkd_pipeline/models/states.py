@@ -30,10 +30,7 @@ from alpkd_pipeline.models.shape import TokenLayers, check_plain_scores, family_
 def forward_signal(
     model: PreTrainedModel, inputs: Mapping[str, Tensor], pooling: str, layers: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """One forward pass of a sequence classifier: logits (B, C), pooled states (B, L, D) or None.
-
-    See `pooled_layers` for the pooling; without the layers less memory is held.
-    """
+    """One forward pass: logits (B, C), `pooled_layers` (B, L, D) or, which saves memory, None."""
     outputs = model(**model_inputs(model, inputs), output_hidden_states=layers, return_dict=True)
     if not layers:
         return outputs.logits, None
@@ -71,15 +68,12 @@ def pooled_layers(
     attention_mask: Tensor | None,
     pooling: str,
 ) -> Tensor:
-    """The pooled output of every layer.
+    """The pooled output of every layer, (B, L, D), first layer first.
 
     Where the last state alone has passed a final norm (ModernBERT), the other layers get the same
     norm, so that all are on one scale. `cls` takes position 0; `mean` averages over the tokens,
     special ones included. Of the L + 1 hidden states (B, S, D) the first one, the output of the
     embeddings, is no layer.
-
-    Returns:
-        (B, L, D), first layer first.
     """
     if pooling not in ("cls", "mean"):
         raise UserError(f"pooling {pooling!r} is unknown; choose cls or mean")
@@ -113,13 +107,9 @@ def forward_tokens(
 ) -> dict[str, Tensor]:
     """One forward pass of a sequence classifier that keeps token-level states of some layers.
 
-    Returns:
-        `logits` (B, C), and what was asked for: `states` (B, K, S, D), hidden states; `scores`
-        (B, K, H, S, S), q k^T / sqrt(E / H), in at least fp32, padding in them; `qkv`
-        (B, K, 3, S, E), queries, keys and values.
-
-    Raises:
-        UserError: scores are wanted of a family whose attention is more than q k^T.
+    Gives `logits` (B, C), and what was asked for: `states` (B, K, S, D), hidden states; `scores`
+    (B, K, H, S, S), q k^T / sqrt(E / H), in at least fp32, padding in them; `qkv` (B, K, 3, S, E),
+    queries, keys and values. UserError for scores of a family whose attention is more than q k^T.
     """
     if wanted.scores:
         check_plain_scores(model.config.model_type)
@@ -127,31 +117,23 @@ def forward_tokens(
         fed = model_inputs(model, inputs)
         outputs = model(**fed, output_hidden_states=bool(wanted.states), return_dict=True)
     heads = int(model.config.num_attention_heads)
-    found = {"logits": outputs.logits}
-    if wanted.states:
-        norm, hidden = final_norm(model), outputs.hidden_states
-        # As for pooled states: the layers in between get the norm that the last one has passed.
-        between = range(1, len(hidden) - 1)
-        states = [norm(hidden[k]) if k in between else hidden[k] for k in wanted.states]
-        found["states"] = torch.stack(states, dim=1)
-    if wanted.scores:
-        scores = [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores]
-        found["scores"] = torch.stack(scores, dim=1)
-    if wanted.qkv:
-        qkv = [torch.stack([seen[k][part] for part in range(3)], dim=1) for k in wanted.qkv]
-        found["qkv"] = torch.stack(qkv, dim=1)
-    return found
+    norm, hidden = final_norm(model), outputs.hidden_states or ()
+    # As for pooled states: the layers in between get the norm that the last one has passed.
+    between = range(1, len(hidden) - 1)
+    parts = {
+        "states": [norm(hidden[k]) if k in between else hidden[k] for k in wanted.states],
+        "scores": [attention_scores(seen[k][0], seen[k][1], heads) for k in wanted.scores],
+        "qkv": [torch.stack([seen[k][i] for i in range(3)], dim=1) for k in wanted.qkv],
+    }
+    stacked = {name: torch.stack(part, dim=1) for name, part in parts.items() if part}
+    return {"logits": outputs.logits, **stacked}
 
 
 @contextmanager
 def attention_projections(
     model: PreTrainedModel, layers: set[int]
 ) -> Iterator[dict[int, dict[int, Tensor]]]:
-    """A context in which a forward pass leaves the queries, keys and values of some layers.
-
-    Yields:
-        What the pass fills: by layer, query (0), key (1) and value (2), each (B, S, E).
-    """
+    """A context in which a pass leaves some layers' query (0), key (1) and value (2), (B, S, E)."""
     family = family_of(model.config.model_type)
     blocks = model.base_model.get_submodule(family.layers_path)
     seen: dict[int, dict[int, Tensor]] = {layer: {} for layer in layers}
@@ -170,24 +152,18 @@ def attention_projections(
 
 
 def _keep(
-    kept: dict[int, Tensor], place: int, parts: int, module: nn.Module, given: Any, output: Tensor
+    kept: dict[int, Tensor], place: int, parts: int, _module: nn.Module, _args: Any, output: Tensor
 ) -> None:
-    """A hook that keeps the output of its module's first call in a pass."""
-    # DeBERTa calls its projections once more, on the embeddings of relative positions.
+    # Of the first call: DeBERTa projects once more, the embeddings of relative positions.
     if place not in kept:
         kept.update(enumerate(output.chunk(parts, dim=-1), start=place))
 
 
 def attention_scores(query: Tensor, key: Tensor, heads: int) -> Tensor:
-    """The scores of every head, q k^T / sqrt(E / H), in at least fp32.
-
-    From queries and keys (B, S, E): (B, H, S, S).
-    """
+    """q k^T / sqrt(E / H) of every head (B, H, S, S), in at least fp32, of (B, S, E)."""
     dtype = torch.promote_types(query.dtype, torch.float32)
-    batch, tokens, _ = query.shape
-    ours, theirs = (
-        x.to(dtype).reshape(batch, tokens, heads, -1).transpose(1, 2) for x in (query, key)
-    )
+    shape = (*query.shape[:2], heads, -1)
+    q, k = (x.to(dtype).reshape(shape).transpose(1, 2) for x in (query, key))
     # Autocast would lower the product to half precision again.
     with torch.autocast(device_type=query.device.type, enabled=False):
-        return ours @ theirs.mT / math.sqrt(ours.shape[-1])
+        return q @ k.mT / math.sqrt(q.shape[-1])

@@ -53,16 +53,11 @@ def build_student(
     seed: int,
     checkpoint: PreTrainedModel | None = None,
 ) -> PreTrainedModel:
-    """A student of m layers with its weights at step 0.
+    """A student of m layers, in fp32 and evaluation mode, with its weights at step 0.
 
-    Args:
-        start_from: the teacher with n layers, fine-tuned or freshly loaded from its backbone.
-        asked: what it is made of.
-        seed: what fresh weights are drawn from; the global random state is left as it was.
-        checkpoint: the encoder for `checkpoint`, as `load_classifier` returns it.
-
-    Returns:
-        A model of the source's class in fp32 and evaluation mode; it shares no weights with it.
+    `start_from` is the teacher with n layers, fine-tuned or freshly loaded from its backbone,
+    `checkpoint` another encoder, as `load_classifier` returns it. The student has the class of what
+    it is cut from and shares no weights with it; the global random state is left as it was.
 
     Raises:
         UserError: more layers than the source or the teacher has, sizes without `random` or that
@@ -88,7 +83,10 @@ def build_student(
     config = _cut_config(source.config, chosen, asked)
     student = fresh_model(type(source), config, seed)
     if init == "random":
-        _keep_embeddings(student, source)
+        for part in ("embeddings", "embeddings_project"):
+            start = f"{source.base_model_prefix}.{part}."
+            weights = source.state_dict().items()
+            _take_over(student, {key: value for key, value in weights if key.startswith(start)})
     else:
         report = student.load_state_dict(_cut_weights(source, chosen), strict=False)
         lost = [key for key in report.missing_keys if not is_head(student, key)]
@@ -96,7 +94,11 @@ def build_student(
             raise UserError(f"layers do not fit their new place: {wrong}")
     # An encoder before fine-tuning has no head worth copying.
     if (asked.head, asked.init_from) == ("teacher", "teacher"):
-        _keep_head(student, start_from)
+        own = {key for key in student.state_dict() if is_head(student, key)}
+        weights = start_from.state_dict().items()
+        head = {key: value for key, value in weights if is_head(start_from, key)}
+        if own != set(head) or not _take_over(student, head):
+            log.info("the teacher's head does not fit the student; it starts with a fresh one")
     return student
 
 
@@ -160,20 +162,6 @@ def _fold_first_norm(weights: dict[str, Tensor], family: Family, layers: str) ->
     return {**kept, attention: weights[attention] * factor}
 
 
-def _keep_embeddings(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
-    for part in ("embeddings", "embeddings_project"):
-        start = f"{teacher.base_model_prefix}.{part}."
-        weights = teacher.state_dict().items()
-        _take_over(student, {key: value for key, value in weights if key.startswith(start)})
-
-
-def _keep_head(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
-    own = {key for key in student.state_dict() if is_head(student, key)}
-    theirs = {key: value for key, value in teacher.state_dict().items() if is_head(teacher, key)}
-    if own != set(theirs) or not _take_over(student, theirs):
-        log.info("the teacher's head does not fit the student; it starts with a fresh one")
-
-
 def _take_over(student: PreTrainedModel, weights: dict[str, Tensor]) -> bool:
     """Whether weights fit a student as a whole; then it has them."""
     own = student.state_dict()
@@ -186,23 +174,21 @@ def _take_over(student: PreTrainedModel, weights: dict[str, Tensor]) -> bool:
 def count_parameters(model: nn.Module) -> dict[str, int]:
     """Parameters in all, and without the embedding tables that depth does not change."""
     total = sum(p.numel() for p in model.parameters())
-    tables = {
-        id(m.weight): m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding)
-    }
-    return {"total": total, "without_embeddings": total - sum(tables.values())}
+    tables = {m.weight for m in model.modules() if isinstance(m, nn.Embedding)}
+    return {"total": total, "without_embeddings": total - sum(table.numel() for table in tables)}
 
 
 def encoder_blocks(model: PreTrainedModel) -> nn.ModuleList:
     """The encoder's blocks, the first one first."""
-    place = family_of(model.config.model_type).layers_path
-    return cast("nn.ModuleList", model.base_model.get_submodule(place))
+    path = family_of(model.config.model_type).layers_path
+    return cast("nn.ModuleList", model.base_model.get_submodule(path))
 
 
 def check_swappable(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Refuse a student that cannot run its teacher's blocks.
 
-    What blocks of a type are given (masks, positions) a model makes for the types that it has;
-    ModernBERT's see all tokens or a window.
+    A model makes masks and positions for the types of blocks that it has; ModernBERT's see all
+    tokens or a window.
     """
     ours, theirs = student.config, teacher.config
     for name in family_of(ours.model_type).per_layer:
@@ -216,13 +202,10 @@ def check_swappable(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
 
 @contextmanager
 def swapped(student: PreTrainedModel, others: nn.ModuleList, own: Sequence[bool]) -> Iterator[None]:
-    """A context in which the student runs the blocks of another model where `own` is false.
+    """A context in which the student of m blocks runs another model's where `own` (m,) is false.
 
-    Args:
-        student: a model of m blocks; outside the context it is as it was.
-        others: n blocks, a multiple of m, in the mode in which they are to run. Block j of the
-            student stands for those from (j - 1) n/m + 1 to j n/m.
-        own: (m,) whether a block of the student runs itself.
+    `others` are n blocks, a multiple of m, in the mode in which they are to run. Block j of the
+    student stands for those from (j - 1) n/m + 1 to j n/m.
     """
     path = family_of(student.config.model_type).layers_path
     parent, _, name = path.rpartition(".")

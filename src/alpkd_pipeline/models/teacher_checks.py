@@ -1,9 +1,8 @@
-"""Is this model really a teacher for this task? What would otherwise go wrong without a word.
+"""Is this model really a teacher for this task? Each check refuses with what would have happened.
 
-Three looks, each refusing with what would have happened: at the folder before anything is loaded
-(`check_head`, `label_order`), at the tokenizer (`check_vocabulary`), and at the answers on dev
-(`check_predictions`; of one that was trained here `check_learned`). Pure functions on dicts and
-arrays.
+Of the folder before anything is loaded (`check_head`, `label_order`), of the tokenizer
+(`check_vocabulary`), of the answers on dev (`check_predictions`) or of one that was trained here
+(`check_learned`). Pure functions on dicts and arrays.
 """
 
 from __future__ import annotations
@@ -20,18 +19,11 @@ from alpkd_pipeline.models.shape import family_of
 from alpkd_pipeline.tasks.metrics import predictions_of, score_predictions, sign
 from alpkd_pipeline.tasks.task import Task
 
-MOST_PERMUTED = 5
-"""Up to this many classes every order of the labels is tried: 120 orders."""
-
 
 def check_head(
     config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], task: Task
 ) -> None:
-    """Refuse a teacher without a classification head, or with one for another kind of task.
-
-    Raises:
-        UserError: no head, the head of another kind of model, or another number of outputs.
-    """
+    """Refuse a teacher without a classification head, or with one for another kind of task."""
     name = family_of(config.get("model_type")).classifier
     rows = shapes.get(f"{name}.weight")
     kinds = config.get("architectures") or []
@@ -49,25 +41,22 @@ def check_head(
             f"the teacher's config.json names {len(names)} outputs in id2label, but its head"
             f" ({name}) has {outputs}: write a name for each output there"
         )
-    if outputs == task.num_labels:
-        return
-    if task.kind == "regression":
+    if outputs != task.num_labels and task.kind == "regression":
         raise UserError(
             f"the teacher has a softmax head of {outputs} outputs, but {task.name} is a regression:"
             " its first logit would have been taken for the value; choose a teacher with one output"
         )
-    raise UserError(
-        f"the teacher has {outputs} outputs, but {task.name} has {task.num_labels} labels"
-        f" ({', '.join(task.label_names)}): its logits would have been read as other labels"
-    )
+    if outputs != task.num_labels:
+        raise UserError(
+            f"the teacher has {outputs} outputs, but {task.name} has {task.num_labels} labels"
+            f" ({', '.join(task.label_names)}): its logits would have been read as other labels"
+        )
 
 
 def label_order(config: Mapping[str, Any], task: Task) -> tuple[int, ...] | None:
-    """How a teacher's outputs have to be permuted to follow the task's label order, by their names.
+    """For each label of the task the output of a teacher that means it, by the outputs' names.
 
-    Returns:
-        For each label of the task the output that means it, so (0, 1, ...) when the orders agree;
-        None when the names do not tell (LABEL_0, or other words): then only the answers can.
+    None when the names do not tell (LABEL_0, or other words): then only the answers can.
     """
     if task.kind == "regression":
         return (0,)
@@ -98,15 +87,10 @@ def check_predictions(
     *,
     table: bool = False,
 ) -> None:
-    """Refuse a teacher whose answers on dev say that it was not trained for this task.
+    """Refuse a teacher whose logits (N, C) on dev say that it was not trained for this task.
 
-    Args:
-        task: the task.
-        logits: (N, C) on the dev split, after any permutation of the outputs.
-        labels: (N,) public labels.
-        order: how the outputs were permuted by their names, from `label_order`; None if the names
-            did not tell.
-        table: whether the answers stand in a table.
+    `labels` (N,) are the public ones. The outputs were permuted by their names by `order`, from
+    `label_order`; None if the names did not tell. With `table` the logits stand in a table.
 
     Raises:
         UserError: answers that are not finite, that fit another order of the labels better, that
@@ -119,26 +103,15 @@ def check_predictions(
     else:
         _check_order(task, logits, labels, order, table)
     if said := _no_better(task, "dev", predictions_of(task, logits), labels):
-        why = (
-            "its table is of other rows or labels"
-            if table
-            else "it is not fine-tuned for this task"
-        )
+        other = "its table is of other rows or labels"
+        why = other if table else "it is not fine-tuned for this task"
         raise UserError(f"the teacher's {said}: {why} and would have taught noise")
 
 
 def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: np.ndarray) -> None:
     """Refuse a teacher that was fine-tuned here and is no better than a constant answer.
 
-    Args:
-        task: the task.
-        name: what the teacher is called.
-        split: what the rows are called that chose its best epoch.
-        given: (N,) its answers on these rows.
-        labels: (N,) their labels.
-
-    Raises:
-        UserError: it is no better.
+    `split` names the rows that chose its best epoch, `given` (N,) are its answers on them.
     """
     if said := _no_better(task, split, given, labels):
         raise UserError(
@@ -170,7 +143,7 @@ def _check_order(
     task: Task, logits: np.ndarray, labels: np.ndarray, order: Sequence[int] | None, table: bool
 ) -> None:
     classes = task.num_labels
-    if classes > MOST_PERMUTED:
+    if classes > 5:  # Every order is tried: 120 of them at most.
         return
     # hits[i, j]: how often column i was highest on an example of label j
     hits = np.zeros((classes, classes), dtype=int)

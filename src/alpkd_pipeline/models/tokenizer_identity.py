@@ -1,8 +1,8 @@
 """Whether two checkpoints turn text into the same ids.
 
-The digest is taken over what a tokenizer does, not over its files: padding and truncation, the
-layout of the JSON and the library version that wrote it do not count. Vocabulary, merges,
-normalisation, splitting, special tokens and the tokens put around a text do.
+The digest is of what a tokenizer does: vocabulary, merges, normalisation, splitting, special tokens
+and the tokens put around a text. Padding, truncation, the layout of the JSON and the library
+version that wrote it do not count.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def tokenizer_digest(folder: Path) -> str:
     definition = read_json_object(folder / "tokenizer.json")
     name = "vocab.txt" if definition is None else "tokenizer.json"
     try:
+        if definition is None and (folder / name).is_file():
+            definition = _bert_definition(folder / name)
         if definition is not None:
             return _digest(_behaviour(definition, settings))
-        if (folder / name).is_file():
-            return _digest(_behaviour(_bert_definition(folder / name), settings))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{folder / name} is not what a tokenizer's file holds: {error!r}"
@@ -57,11 +57,7 @@ def tokenizer_digest(folder: Path) -> str:
 
 
 def tokenizer_key(ref: ModelRef, project: Path) -> str:
-    """A tokenizer's identity for keys: it does not change when a hub model gets downloaded.
-
-    Raises:
-        UserError: as `locate` does; a hub model may be one that is not downloaded yet.
-    """
+    """A tokenizer's identity for keys: it does not change when a hub model gets downloaded."""
     if kind_of(ref, project) == "hub":
         hub_snapshot(ref)  # refuses a revision that is not a commit
         return _digest({"hub": ref.model, "revision": ref.revision})

@@ -39,9 +39,8 @@ NO_RESULT = (
     "alpkd_pipeline.errors",
     "alpkd_pipeline.constraints",
     "alpkd_pipeline.training.devices.freed_memory_kept",
-    "alpkd_pipeline.training.first_step",
+    "alpkd_pipeline.training.diagnostics",
     "alpkd_pipeline.training.loop.StopRequest",
-    "alpkd_pipeline.training.throughput",
     # Tables: the row in use is part of the key.
     "alpkd_pipeline.distillation.method_table.METHODS",
     "alpkd_pipeline.tasks.glue.GLUE",
@@ -217,8 +216,8 @@ class Experiment(ExperimentInputs):
     def teacher_code(self) -> str:
         """The hash of the code that makes the teacher."""
         teacher = self.params.teacher
-        made = "adopt_teacher" if teacher.finetuned else "train_teacher"
-        made = "adopt_table" if teacher.is_table else made
+        made = "bring_teacher" if teacher.finetuned else "train_teacher"
+        made = "bring_table" if teacher.is_table else made
         return self._code(READ_CONFIG, f"alpkd_pipeline.training.teacher.{made}")
 
     @cached_property

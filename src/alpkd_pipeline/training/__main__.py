@@ -10,9 +10,6 @@ from pathlib import Path
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.gc import collect_seldom
 
-CTRL_C = 130
-"""The exit code of a program that a person stopped: 128 and the number of the signal."""
-
 
 def main() -> int:
     """Train the folders named on the command line, in order; 0 when all went well."""
@@ -30,7 +27,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        return CTRL_C
+        return 130  # that of a program stopped by Ctrl-C: 128 and the number of the signal
     return 0
 
 

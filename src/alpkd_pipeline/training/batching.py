@@ -26,12 +26,11 @@ class Batch:
     """One batch of B examples, padded to the longest of them."""
 
     rows: Tensor  # (B,) int64, positions in the split
-    # the encoder's inputs, each (B, T): input_ids, token_type_ids if the tokenizer makes them, and
-    # attention_mask if any row is padded
+    # each (B, T): input_ids, token_type_ids if the tokenizer makes them, attention_mask if any row
+    # is padded
     inputs: dict[str, Tensor]
-    # (B,), int64 classes or float32 targets; -1, of a regression NaN, where a row has none
-    labels: Tensor
-    tokens: int  # how many of the B x T places hold a token; the others are padding
+    labels: Tensor  # (B,), int64 classes or float32 targets; without one -1, of a regression NaN
+    tokens: int  # how many of the B x T positions hold a token; the others are padding
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device; `rows` stay where they are."""
@@ -72,10 +71,7 @@ def steps_per_epoch(rows: int, batch_size: int, accumulation: int) -> int:
 
 
 def sorted_batches(lengths: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Every row once, longest first, for passes in which the order does not matter.
-
-    Longest first, so that a batch that does not fit into memory shows at once.
-    """
+    """Every row once, longest first: a batch that does not fit into memory shows at once."""
     order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
@@ -95,8 +91,8 @@ def collate(split: EncodedSplit, rows: np.ndarray, pad_id: int) -> Batch:
     labels = torch.from_numpy(np.array(split.labels[rows]))
     if labels.is_floating_point():
         labels = labels.float()
-    places = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64))
-    return Batch(places, inputs, labels, int(lengths.sum()))
+    positions = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64))
+    return Batch(positions, inputs, labels, int(lengths.sum()))
 
 
 def _pad(values: np.ndarray, filled: np.ndarray, fill: int) -> Tensor:

@@ -1,8 +1,7 @@
 """Everything that a training needs to go on as if it had never stopped, as one file of tensors.
 
 The model, what the method learns, AdamW's moments and the random generators. Nothing is pickled:
-tensors lie in a safetensors file, numbers in JSON, and both are checked against their hashes before
-they are read.
+tensors lie in a safetensors file, numbers in JSON, both checked by their hashes before a read.
 """
 
 from __future__ import annotations
@@ -18,51 +17,46 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from alpkd_pipeline.store.checkpoints import (
-    CHECKPOINTS,
-    FACTS,
-    KEPT,
-    drop_beaten,
-    drop_checkpoints,
-    good_checkpoints,
-    keep_only,
-    publish_step,
-    steps_of,
-)
+from alpkd_pipeline.store import checkpoints
 from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.manifest import write_json
 
-_PYTHON, _NUMPY, _TORCH, _CUDA = "python", "numpy", "torch", "cuda."
+TENSORS = "state.safetensors"
+
+SHARE = 0.02
+"""With `auto`, the most of a training's time that goes into saving."""
+
+LONGEST = 300.0
+"""With `auto`, seconds after which it saves in the middle of an epoch."""
 
 
 def random_state() -> dict[str, Tensor]:
     """The states of Python's, NumPy's and torch's generators, on the CPU and on every GPU."""
     version, words, gauss = random.getstate()
     assert version == 3
-    name, keys, place, has_gauss, cached = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     assert name == "MT19937"
     found = {
-        _PYTHON: torch.tensor(words, dtype=torch.int64),
-        f"{_PYTHON}.gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
-        _NUMPY: torch.from_numpy(np.asarray(keys, dtype=np.int64)),
-        f"{_NUMPY}.rest": torch.tensor([place, has_gauss, cached], dtype=torch.float64),
-        _TORCH: torch.get_rng_state(),
+        "python": torch.tensor(words, dtype=torch.int64),
+        "python.gauss": torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
+        "numpy": torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+        "numpy.rest": torch.tensor([position, has_gauss, cached], dtype=torch.float64),
+        "torch": torch.get_rng_state(),
     }
     states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return found | {f"{_CUDA}{i}": state for i, state in enumerate(states)}
+    return found | {f"cuda.{i}": state for i, state in enumerate(states)}
 
 
 def restore_random_state(state: dict[str, Tensor]) -> None:
     """Put every generator back; those of GPUs that this machine lacks are left out."""
-    gauss = state[f"{_PYTHON}.gauss"].tolist()
-    random.setstate((3, tuple(state[_PYTHON].tolist()), gauss[0] if gauss else None))
-    place, has_gauss, cached = state[f"{_NUMPY}.rest"].tolist()
-    keys = state[_NUMPY].numpy().astype(np.uint32)
-    np.random.set_state(("MT19937", keys, int(place), int(has_gauss), cached))
-    torch.set_rng_state(state[_TORCH].to(torch.uint8))
-    for name, values in state.items():
-        device = int(name.removeprefix(_CUDA)) if name.startswith(_CUDA) else -1
-        if 0 <= device < torch.cuda.device_count():
+    gauss = state["python.gauss"].tolist()
+    random.setstate((3, tuple(state["python"].tolist()), gauss[0] if gauss else None))
+    position, has_gauss, cached = state["numpy.rest"].tolist()
+    keys = state["numpy"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, int(position), int(has_gauss), cached))
+    torch.set_rng_state(state["torch"].to(torch.uint8))
+    for device in range(torch.cuda.device_count()):
+        if (values := state.get(f"cuda.{device}")) is not None:
             torch.cuda.set_rng_state(values.to(torch.uint8), device)
 
 
@@ -77,11 +71,6 @@ def remember_draws(device: torch.device) -> Callable[[], None]:
             torch.cuda.set_rng_state(there, device)
 
     return put_back
-
-
-TENSORS = "state.safetensors"
-
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def write_tensors(
@@ -110,11 +99,7 @@ def read_tensors(
     parameters: Iterable[nn.Parameter],
     optimiser: torch.optim.Optimizer,
 ) -> dict[str, Tensor]:
-    """Put model, parameters, moments and generators back as `write_tensors` found them.
-
-    Returns:
-        The running sums.
-    """
+    """Put model, parameters, moments and generators back as written; gives the running sums."""
     groups: dict[str, dict[str, Tensor]] = {}
     for name, value in load_file(folder / TENSORS).items():
         kind, _, rest = name.partition(".")
@@ -128,7 +113,7 @@ def read_tensors(
     numbers, moments = {id(p): i for i, p in enumerate(trained)}, groups.get("moments", {})
     order = [numbers[id(p)] for group in optimiser.param_groups for p in group["params"]]
     state = {
-        place: {name: moments[f"{i}.{name}"] for name in _MOMENTS}
+        place: {name: moments[f"{i}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
         for place, i in enumerate(order)
         if f"{i}.step" in moments
     }
@@ -143,18 +128,11 @@ def _buffers(model: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in model.state_dict().items() if name not in trained}
 
 
-SHARE = 0.02
-"""With `auto`, the most of a training's time that goes into saving."""
-
-LONGEST = 300.0
-"""With `auto`, seconds after which it saves in the middle of an epoch."""
-
-
 class Saver:
     """Publishes a training's checkpoints; each remembers how long the event log is.
 
-    `every` is the steps between two of them, beside those at each epoch's end; `auto` goes by the
-    clock, so that saving takes no more than `SHARE` of the time; `never` publishes none.
+    `every` so many steps, and at each epoch's end; `auto` by the clock, so that saving takes no
+    more than `SHARE` of the time; or `never`.
     """
 
     def __init__(self, work: Path, every: int | str, event_log: EventLog) -> None:
@@ -169,8 +147,7 @@ class Saver:
         if self._every != "auto":
             return epoch_ends or step % int(self._every) == 0
         waited = time.perf_counter() - self._saved_at
-        cheap = self._cost <= SHARE * waited
-        return cheap and (epoch_ends or waited >= LONGEST)
+        return self._cost <= SHARE * waited and (epoch_ends or waited >= LONGEST)
 
     def save(self, step: int, facts: dict[str, Any], write: Callable[[Path], None]) -> None:
         """Publish the checkpoint of a step, and remove what is no longer needed.
@@ -183,25 +160,24 @@ class Saver:
 
         def both(folder: Path) -> None:
             write(folder)
-            write_json(folder / FACTS, {**facts, "event_log_bytes": self._event_log.size})
+            write_json(
+                folder / checkpoints.FACTS, {**facts, "event_log_bytes": self._event_log.size}
+            )
 
-        place = self._work / CHECKPOINTS
-        publish_step(place, step, both)
-        keep_only(place, set(steps_of(place)[-KEPT:]))
-        drop_beaten(self._work, facts["best_step"])
+        saved = self._work / checkpoints.CHECKPOINTS
+        checkpoints.publish_step(saved, step, both)
+        checkpoints.keep_only(saved, set(checkpoints.steps_of(saved)[-checkpoints.KEPT :]))
+        checkpoints.drop_beaten(self._work, facts["best_step"])
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - started
 
 
 def latest(work: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The last checkpoint that is whole, and its facts; None: the training begins.
-
-    What cannot be used is removed, so that the training that begins finds an empty place.
-    """
-    found = next(good_checkpoints(work), None)
+    """The last whole checkpoint and its facts, or None; what cannot be used is removed."""
+    found = next(checkpoints.good_checkpoints(work), None)
     if found is None:
-        drop_checkpoints(work)
+        checkpoints.drop_checkpoints(work)
         return None
-    step = int(found[1]["steps"])
-    keep_only(work / CHECKPOINTS, {s for s in steps_of(work / CHECKPOINTS) if s <= step})
+    saved, step = work / checkpoints.CHECKPOINTS, int(found[1]["steps"])
+    checkpoints.keep_only(saved, {s for s in checkpoints.steps_of(saved) if s <= step})
     return found

@@ -1,8 +1,8 @@
 """The device, precision and threads of a run: what was asked for, and what it became here.
 
-With the same processor, device, threads, precision and libraries a training that was interrupted
-ends bitwise as if it had not been. With others it ends as well, within the spread of the seeds: it
-goes on, says so, and keeps the record.
+With the same processor, device, threads, precision and libraries an interrupted training ends
+bitwise as if it had not been. With others it ends within the spread of the seeds: it goes on, says
+so, and keeps the record.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Accelerator:
 
     def autocast(self) -> torch.autocast:
         """Passes in bf16 where the run wants them so; weights and losses stay in fp32."""
-        wanted = self.hardware.precision == "bf16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+        bf16 = self.hardware.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +80,24 @@ class LoadedModel:
 
 
 def resolve_hardware(device: str, precision: str, threads: int | str) -> Hardware:
-    """Turn `auto` into this machine's choice.
+    """Turn `auto` into this machine's choice; UserError where the device is not on this machine.
 
-    Args:
-        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        precision: `auto`, `fp32` or `bf16`.
-        threads: `auto` (half the processors this process may use) or a number.
-
-    Raises:
-        UserError: the device is not on this machine.
+    `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`, `precision` `auto`, `fp32` or `bf16`,
+    `threads` `auto` (half the processors this process may use) or a number.
     """
     chosen = _device(device)
     on_gpu = chosen.startswith("cuda")
-    return Hardware(
-        device=chosen,
-        device_name=torch.cuda.get_device_name(torch.device(chosen)) if on_gpu else processor()[0],
-        precision=_precision(precision, chosen),
-        threads=int(threads) if threads != "auto" else _threads(),
-    )
+    name = torch.cuda.get_device_name(torch.device(chosen)) if on_gpu else processor()[0]
+    count = int(threads) if threads != "auto" else _threads()
+    return Hardware(chosen, name, _precision(precision, chosen), count)
 
 
 def _threads() -> int:
     """Half the processors: the others are often the same cores' second threads, and where a
     neighbour keeps one of them busy every step waits for it. Never more than OMP_NUM_THREADS."""
     affinity = getattr(os, "sched_getaffinity", None)
-    processors = len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    half = max(1, (len(affinity(0)) if affinity else (os.cpu_count() or 1)) // 2)
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    half = max(1, processors // 2)
     return min(half, int(limit)) if limit.isdigit() and int(limit) else half
 
 
@@ -174,13 +165,7 @@ def _version(package: str) -> str:
         return "missing"
 
 
-# From glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
-NEVER = 2**31 - 1
-DEFAULT_TRIM_THRESHOLD = 128 * 1024
-LARGEST_MMAP_THRESHOLD = 32 * 2**20
-"""Blocks up to this size come from the heap, which is kept; glibc allows no more."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 
 
 @contextmanager
@@ -190,19 +175,19 @@ def freed_memory_kept() -> Iterator[None]:
     A step on the CPU asks for the same hundred megabytes as the one before. glibc gives freed
     memory back to the system at once, and the system fills each page with zeros when it is asked
     for again: four thousand page faults a step, 5 to 8 % of a small student's time
-    (benchmarks/README.md). Results do not depend on it. Where the C library is not glibc, nothing
-    is changed.
+    (benchmarks/README.md). Results do not depend on it. Other C libraries stay as they are.
     """
     libc = _glibc()
     if libc is None:
         yield
         return
-    libc.mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
-    libc.mallopt(M_TRIM_THRESHOLD, NEVER)
+    # Blocks up to 32 MiB, the most that glibc allows, come from the heap, which never shrinks.
+    libc.mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
     finally:
-        libc.mallopt(M_TRIM_THRESHOLD, DEFAULT_TRIM_THRESHOLD)
+        libc.mallopt(M_TRIM_THRESHOLD, 128 * 1024)  # its default
         libc.malloc_trim(0)
 
 

@@ -21,9 +21,8 @@ from alpkd_pipeline.training.teacher import bring_table, bring_teacher, train_te
 def run_stage(folder: Path) -> Path:
     """Make what the folder's run.json asks for; the folder is not sealed yet.
 
-    Raises:
-        UserError: run.json is missing, damaged, or names an unknown stage; the teacher learned
-            nothing; the memory or the disk is too small.
+    UserError where that is missing, damaged, or names an unknown stage; where the teacher learned
+    nothing; where the memory or the disk is too small.
     """
     run = read_config(folder)
     teach = bring_teacher if run.teacher.finetuned else train_teacher
@@ -34,31 +33,22 @@ def run_stage(folder: Path) -> Path:
     }
     if run.stage not in makers:
         raise UserError(f"{folder / RUN_CONFIG}: unknown stage {run.stage!r}")
-    if run.stage in ("signals", "student"):
-        _check_teacher(run)
+    if run.stage in ("signals", "student") and not run.teacher.allow_constant:
+        # What the teacher answered on the rows that chose it.
+        teacher = run.inputs["teacher"]
+        for file in (teacher / PREDICTIONS).glob("*.csv"):
+            rows = pd.read_csv(file, usecols=["label", "prediction"])
+            given, labels = rows["prediction"].to_numpy(), rows["label"].to_numpy()
+            check_learned(run.task, teacher.name, file.stem, given, labels)
     with says_where_it_goes_on(folder), room_for(folder), memory_faults():
         makers[run.stage](run)
     return folder
 
 
-def _check_teacher(run: RunConfig) -> None:
-    """Look at what the teacher answered on the rows that chose it, unless anything may teach."""
-    if run.teacher.allow_constant:
-        return
-    teacher = run.inputs["teacher"]
-    for file in (teacher / PREDICTIONS).glob("*.csv"):
-        rows = pd.read_csv(file, usecols=["label", "prediction"])
-        given, labels = rows["prediction"].to_numpy(), rows["label"].to_numpy()
-        check_learned(run.task, teacher.name, file.stem, given, labels)
-
-
 def train_folder(folder: Path) -> None:
-    """Make it and seal it with its manifest, as the pipelines would on publishing.
+    """Make it and seal it with its manifest; an interrupted training goes on.
 
-    A training that was interrupted goes on from its last checkpoint.
-
-    Raises:
-        UserError: the folder is finished already, or as `run_stage`.
+    UserError where the folder is finished already, or as `run_stage`.
     """
     if (folder / MANIFEST).exists():
         drop_checkpoints(folder)  # of a process that was killed when it had just finished

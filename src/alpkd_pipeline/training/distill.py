@@ -29,12 +29,10 @@ class Learner:
 
     loaded: LoadedModel  # the model in training
     step: Step  # turns a batch into its losses
-    # what the method trains beside the model; it is not saved with it
-    learned: Sequence[nn.Parameter] = ()
+    learned: Sequence[nn.Parameter] = ()  # trained beside the model, and not saved with it
     # peak learning rates of those of it that do not have the model's
     rates: Mapping[nn.Parameter, float] = field(default_factory=dict)
-    # whether a batch is compared with itself, so that it cannot go through in parts
-    whole_batches: bool = False
+    whole_batches: bool = False  # a batch is compared with itself: it cannot go through in parts
     # the weight of each loss term, for the weighted values in the event log
     term_weights: Mapping[str, float] = field(default_factory=dict)
     # called with the number of each epoch, from 0, before its first step
@@ -69,10 +67,7 @@ def distill_step(
     pooling: str,
     inside: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Step:
-    """Distillation: the student's outputs and the teacher's signals, compared by the method.
-
-    The student's pass runs in a context that `inside` makes.
-    """
+    """The student's outputs, of a pass in `inside`, and the teacher's, compared by the method."""
     model = loaded.model
 
     def step(batch: Batch) -> LossTerms:
@@ -94,10 +89,7 @@ def model_signal(
     layers: bool,
     tokens: TokenLayers | None,
 ) -> Signal:
-    """What a model says about a batch, in the precision of its pass.
-
-    Pooled layers are told if they are wanted, or the tokens of some layers instead.
-    """
+    """A model's outputs in the precision of its pass: `layers` pooled, or `tokens` of some."""
     if tokens is None:
         logits, pooled = forward_signal(model, inputs, pooling=pooling, layers=layers)
         return Signal(logits=logits, layers=pooled)
@@ -117,11 +109,9 @@ class LiveTeacher:
         tokens: TokenLayers | None = None,
     ) -> None:
         # A teacher left in training mode would teach its own dropout noise.
-        self._model = model.train(False).requires_grad_(False)
+        model = model.train(False).requires_grad_(False)
         self._accelerator = accelerator
-        self._say = partial(
-            model_signal, self._model, pooling=pooling, layers=layers, tokens=tokens
-        )
+        self._say = partial(model_signal, model, pooling=pooling, layers=layers, tokens=tokens)
 
     def signals(self, rows: Tensor, inputs: dict[str, Tensor]) -> Signal:
         """The teacher's outputs for this batch, in fp32 and without gradients."""

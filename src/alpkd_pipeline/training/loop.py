@@ -89,27 +89,21 @@ def fit(
 ) -> FitResult:
     """Train, evaluate at each epoch's end (or every n steps), keep the best weights.
 
-    Args:
-        learner: what is trained.
-        judge: scores the model, and keeps it with each evaluation that beats all before it.
-        run: its numbers, its seed, and the folder that gets the checkpoints.
-        chosen: the rows.
-        event log: that of the folder, where every logged step and evaluation goes.
-        go_on: a checkpoint's folder and facts, where a training goes on.
+    `run` has the numbers, the seed and the folder that gets the checkpoints; `go_on` is a
+    checkpoint's folder and facts, where a training goes on.
 
     Raises:
         DivergedError: at the first step whose loss or gradient is not finite, or before weights
             that are not finite would be kept.
         UserError: the device's memory is too short for a single row.
     """
-    settings, train = run.training, chosen.train
+    settings, train, rows = run.training, chosen.train, chosen.train_rows
     model, parameters = learner.loaded.model, learner.parameters
     progress = Progress(settings, learner, chosen, event_log)
     optimiser = make_adamw(parameters, settings.lr, settings.weight_decay, learner.rates)
-    before = read_event_log(run.folder)[0]
-    limit = logged_limit(settings.batch_size, "training", event_log, before)
-    norm = settings.max_grad_norm
-    update = Update(learner, train, optimiser, norm, limit, chosen.labelled)
+    begun = read_event_log(run.folder)[0]
+    limit = logged_limit(settings.batch_size, "training", event_log, begun)
+    update = Update(learner, train, optimiser, settings.max_grad_norm, limit, chosen.labelled)
     saver = Saver(run.folder, settings.checkpoint_every, event_log)
     if go_on is not None:
         progress.restore(go_on[1], read_tensors(go_on[0], model, parameters, optimiser))
@@ -129,12 +123,7 @@ def fit(
         for epoch in range(progress.counts.begin_at[0], settings.epochs):
             learner.begin_epoch(epoch)
             batches = epoch_batches(
-                train.lengths,
-                chosen.train_rows,
-                settings.batch_size,
-                run.seed,
-                epoch,
-                settings.group_by_length,
+                train.lengths, rows, settings.batch_size, run.seed, epoch, settings.group_by_length
             )
             size = settings.accumulation
             groups = [batches[i : i + size] for i in range(0, len(batches), size)]

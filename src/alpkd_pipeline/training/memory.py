@@ -1,9 +1,9 @@
 """When a device's memory is too short for a batch: fewer rows at a time, the same batch.
 
-A batch that does not fit is cut into parts of half as many rows, and half of that, until it does.
-In training the gradients of the parts add up to the gradient of the batch, for every loss of this
-project is a mean over the rows. What differs is the order of additions and the dropout masks: the
-result is as good, but not bitwise that of a device with more memory, so the run records it.
+A batch that does not fit is cut into halves until it does. In training the gradients of the parts
+add up to that of the batch, for every loss of this project is a mean over the rows. The order of
+additions and the dropout masks differ: the result is as good, but not bitwise that of a device with
+more memory, so the run records it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-IN_WORDS = (
+MESSAGES = (
     "out of memory",
     "DefaultCPUAllocator: ",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -36,19 +36,17 @@ IN_WORDS = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device's memory was too short."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in IN_WORDS)
+    known = isinstance(error, RuntimeError) and any(text in str(error) for text in MESSAGES)
+    return known or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 class MicrobatchSize:
     """How many rows go through a model at once: a whole batch, to begin with.
 
     Attributes:
-        rows: how many it is now.
-        whole: how many it was to begin with.
-        noted: what `note` has heard each time it was halved: `doing` (`training` or `evaluation`),
-            `rows`, `instead_of` and where that was.
+        rows: how many it is now; `whole` to begin with.
+        noted: what `note` was called with each time it was halved: `doing` (`training` or
+            `evaluation`), `rows`, `instead_of` and where that was.
     """
 
     def __init__(
@@ -63,14 +61,16 @@ class MicrobatchSize:
         return [members[i : i + self.rows] for i in range(0, len(members), self.rows)]
 
     def halve(self, tried: int, fault: str, **where: Any) -> None:
-        """Allow half as many rows as were tried, and say so; memory is given back first.
+        """Allow half as many rows as were tried, and say so; UserError if it was a single row.
 
         The record says `where` that was, such as the step; `fault` is what torch said.
-
-        Raises:
-            UserError: it was a single row.
         """
-        free_memory()
+        # Give memory that nobody needs back to the device.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        elif torch.backends.mps.is_available():
+            torch.mps.empty_cache()
         if tried == 1:
             raise UserError(
                 f"out of memory in {self._doing} with a single row at a time"
@@ -104,10 +104,7 @@ class MicrobatchSize:
 def logged_limit(
     rows: int, doing: str, event_log: EventLog, events: Iterable[Mapping[str, Any]]
 ) -> MicrobatchSize:
-    """A limit that the event log keeps: a training that goes on need not find it out again.
-
-    `events` are what the event log holds already.
-    """
+    """A limit that the event log keeps: a training that goes on reads it from its `events`."""
     limit = MicrobatchSize(rows, doing, lambda found: event_log.write(MEMORY, **found))
     for event in events:
         if event["event"] == MEMORY and event["doing"] == doing:
@@ -116,25 +113,14 @@ def logged_limit(
 
 
 def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str | None]:
-    """What some work comes to, or what torch says of the memory that it lacked.
-
-    Returned and not raised: an exception would keep alive what the work had made so far.
-    """
+    """What some work comes to, or what torch says of the memory that it lacked."""
+    # Not raised: an exception would keep alive what the work had made so far.
     try:
         return work(*args, **kwargs), None
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         return None, str(error) or type(error).__name__
-
-
-def free_memory() -> None:
-    """Give memory that nobody needs back to the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    elif torch.backends.mps.is_available():
-        torch.mps.empty_cache()
 
 
 @contextmanager

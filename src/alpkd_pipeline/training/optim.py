@@ -17,10 +17,7 @@ def make_adamw(
     weight_decay: float,
     rates: Mapping[nn.Parameter, float] = MappingProxyType({}),
 ) -> torch.optim.AdamW:
-    """AdamW that decays matrices only: biases and LayerNorm weights (vectors) are left alone.
-
-    `rates` has the learning rates of parameters that have one of their own.
-    """
+    """AdamW that decays no biases and LayerNorm weights; `rates` are those of single parameters."""
     trained = [p for p in parameters if p.requires_grad]
     groups: list[dict[str, Any]] = []
     for rate in dict.fromkeys([lr, *rates.values()]):
@@ -44,10 +41,7 @@ def lr_factor(step: int, total: int, warmup: int) -> float:
 
 
 def decay_left(steps: int, total: int, warmup: int, lr: float, weight_decay: float) -> float:
-    """What AdamW leaves of a weight that has had no gradient in the first `steps` steps.
-
-    `lr` is the highest rate of the schedule, whose steps are `total`, those of warm-up `warmup`.
-    """
+    """What AdamW leaves of a weight without gradient in `steps` steps; `lr` is the peak rate."""
     rates = (lr * lr_factor(step, total, warmup) for step in range(steps))
     return math.prod(1.0 - rate * weight_decay for rate in rates)
 

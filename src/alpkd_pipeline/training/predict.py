@@ -39,14 +39,9 @@ def iterate_outputs(
 ) -> Iterator[BatchOutput]:
     """Outputs batch by batch in evaluation mode, in fp32; the model's mode is restored after.
 
-    Args:
-        loaded: the model.
-        split: the encoded rows.
-        limit: rows in a batch, and how many of them go through the model at once where memory is
-            short; one that is handed from call to call spares finding it out again.
-        pooling: how a layer's states become one vector, `cls` or `mean`.
-        layers: whether the pooled states of every layer are wanted.
-        only: the rows to look at; all of them by default.
+    `limit` is the rows in a batch, and how many of them go through the model at once where memory
+    is short; handed from call to call it need not be found out again. With `layers` each has the
+    states of every layer, pooled by `cls` or `mean`. `only` some rows are looked at, or all.
     """
     model, chosen = loaded.model, np.arange(len(split)) if only is None else only
 
@@ -79,10 +74,7 @@ def predict(loaded: LoadedModel, split: EncodedSplit, limit: MicrobatchSize) -> 
 def write_predictions(
     to: Path, task: Task, name: str, split: EncodedSplit, rows: np.ndarray, logits: np.ndarray
 ) -> None:
-    """Write the answers on some rows (R,) of a split to `<to>/predictions/<name>.csv`.
-
-    The logits (N, C) are those of the whole split.
-    """
+    """Write `<to>/predictions/<name>.csv` of rows (R,) of a split with its logits (N, C)."""
     frame = predictions_frame(task, split.idx[rows], split.labels[rows], logits[rows])
     path = to / "predictions" / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """What would end a training after its first epoch, looked for before its first step.
 
-A row may be longer than the model's positions, a token may have no embedding, a model may be one
-that its library refuses to save. Each such fault is one line that names the file to mend.
+Rows longer than the model's positions, tokens without embedding, a model that its library refuses
+to save: each is one line that names the file to mend.
 """
 
 from __future__ import annotations
@@ -28,12 +28,8 @@ from alpkd_pipeline.training.predict import iterate_outputs
 def check_fits(loaded: LoadedModel, encoded: Path) -> None:
     """Refuse a model that cannot read some row of some split; its longest rows are tried.
 
-    The model is that with which the training begins, with its whole embedding; its weights, its
-    mode and the random state stay as they are. Its tables came from its folder.
-
-    Raises:
-        UserError: a token without embedding, a row longer than the positions, a forward pass that
-            fails or whose logits are not finite.
+    So is one that lacks an embedding or positions, or gives logits that are not finite. It has its
+    whole embedding; its weights, its mode and the random state stay as they are.
     """
     names = sorted(path.stem for path in encoded.glob("*.arrow"))
     splits = {name: split for name in names if len(split := read_encoded(encoded, name))}
@@ -44,7 +40,7 @@ def check_fits(loaded: LoadedModel, encoded: Path) -> None:
     one, source = MicrobatchSize(1, "evaluation"), loaded.folder
     for name, split in splits.items():
         what = f"{source}: the model cannot read the longest row of split {name}"
-        with _told(what, let_through=UserError):
+        with _as_user_error(what, let_through=UserError):
             row = np.array([split.lengths.argmax()])
             for out in iterate_outputs(loaded, split, one, layers=True, only=row):
                 if not out.logits.isfinite().all():
@@ -55,14 +51,10 @@ def check_fits(loaded: LoadedModel, encoded: Path) -> None:
 
 
 def check_saves(loaded: LoadedModel, room: Path) -> None:
-    """Refuse a model that does not come back from a file as it was, which is tried in `room`.
-
-    Raises:
-        UserError: it cannot be saved, not be loaded again, or is another one then.
-    """
+    """Refuse a model that does not come back from a file as it was, which is tried in `room`."""
     what = f"{loaded.folder / CONFIG}: the model made with it cannot be saved and loaded again"
     # Nothing is let through: it would speak of a folder that is gone.
-    with tempfile.TemporaryDirectory(dir=room, prefix=".preflight-") as place, _told(what):
+    with tempfile.TemporaryDirectory(dir=room, prefix=".preflight-") as place, _as_user_error(what):
         save_classifier(loaded.model, loaded.tokenizer, Path(place))
         load_tokenizer(Path(place))
         again = load_finetuned(Path(place)).state_dict()
@@ -73,8 +65,7 @@ def check_saves(loaded: LoadedModel, room: Path) -> None:
 
 def _check_ids(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
     model, source = loaded.model, loaded.folder
-    rows = _rows(model.get_input_embeddings())
-    highest = _highest(split, split.input_ids)
+    rows, highest = _rows(model.get_input_embeddings()), _highest(split, split.input_ids)
     if rows is not None and highest >= rows:
         token = loaded.tokenizer.convert_ids_to_tokens(highest)
         raise UserError(
@@ -84,28 +75,25 @@ def _check_ids(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
             " (model.resize_token_embeddings(len(tokenizer))) and save it there, or take the tokens"
             " out of its tokenizer.json"
         )
-    known = _rows(getattr(model.base_model.embeddings, "token_type_embeddings", None))
+    types = _rows(getattr(model.base_model.embeddings, "token_type_embeddings", None)) or 0
     # Models with less than two types are fed none.
-    if split.token_type_ids is None or known is None or known < 2:
+    if split.token_type_ids is None or types < 2:
         return
-    highest = _highest(split, split.token_type_ids)
-    if highest >= known:
+    if (highest := _highest(split, split.token_type_ids)) >= types:
         raise UserError(
             f"split {name}: the tokenizer in {source} gives the token type {highest}, but the"
-            f" model knows {known} (type_vocab_size in its {CONFIG}), 0 to {known - 1}: put the"
+            f" model knows {types} (type_vocab_size in its {CONFIG}), 0 to {types - 1}: put the"
             " tokenizer.json there that belongs to the model"
         )
 
 
 def _check_length(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
     table = getattr(loaded.model.base_model.embeddings, "position_embeddings", None)
-    rows = _rows(table)
-    if rows is None:
+    if (rows := _rows(table)) is None:
         return
     # RoBERTa counts positions from the one after that of the padding.
-    padding = getattr(table, "padding_idx", None)
+    padding, longest = getattr(table, "padding_idx", None), int(split.lengths.max())
     reads = rows if padding is None else rows - padding - 1
-    longest = int(split.lengths.max())
     if longest > reads:
         raise UserError(
             f"split {name}: its longest row has {longest} tokens, but the model in {loaded.folder}"
@@ -115,7 +103,7 @@ def _check_length(name: str, split: EncodedSplit, loaded: LoadedModel) -> None:
 
 
 @contextmanager
-def _told(what: str, let_through: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+def _as_user_error(what: str, let_through: type[Exception] | tuple[()] = ()) -> Iterator[None]:
     try:
         yield
     except let_through:

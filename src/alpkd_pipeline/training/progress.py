@@ -15,10 +15,9 @@ from alpkd_pipeline.run_settings import TrainingSettings
 from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.tasks.metrics import sign
 from alpkd_pipeline.training.batching import Batch, Selection, steps_per_epoch
+from alpkd_pipeline.training.diagnostics import SystemMetrics, Throughput, say_gradients
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.first_step import say_gradients
 from alpkd_pipeline.training.optim import decay_left, lr_factor, warmup_steps
-from alpkd_pipeline.training.throughput import SystemMetrics, Throughput
 
 TERMS = ("hard", "soft", "intermediate", "total")
 
@@ -55,22 +54,19 @@ class Judge(Protocol):
 
     def evaluate(self) -> Evaluation:
         """The scores of the model as it is now."""
-        ...
 
     def keep_best(self, found: Evaluation, step: int, left: float) -> None:
         """Keep the model that was just evaluated, since it beats all before it.
 
         `left` is what weight decay has left so far of a weight without gradient.
         """
-        ...
 
 
 @dataclass(slots=True)
 class Counts:
     """What a checkpoint keeps of a training's progress beside its tensors."""
 
-    # the epoch, from 0, and the place in it of the next group of batches; the number of all groups
-    # where the epoch is through
+    # the epoch, from 0, and the next group of batches in it; the number of groups if it is through
     begin_at: Sequence[int] = (0, 0)
     steps: int = 0
     examples: int = 0
@@ -87,11 +83,7 @@ class Counts:
 
 
 class Progress:
-    """The bookkeeping of one call of `fit`: counters, running sums, the best so far.
-
-    Attributes:
-        gradients: of the first step, that of each weighted term; the next line tells and forgets.
-    """
+    """The bookkeeping of one call of `fit`: counters, running sums, the best so far."""
 
     _bar: tqdm[Any]
     _title = ""
@@ -111,14 +103,13 @@ class Progress:
         self._since_line, self._this_epoch = Throughput(), Throughput()
         self._sums: dict[str, Tensor] = {}
         self._norm: Tensor | None = None
+        # of the first step, that of each weighted term; written with the next line
         self.gradients: dict[str, float] = {}
 
     def bar(self, title: str) -> tqdm[Any]:
         """Begin to show how far it is, beside a title."""
-        total, begun, self._title = self.total_steps, self.steps, title
-        self._bar = tqdm(
-            total=total, initial=begun, desc=title, unit="step", disable=None, leave=False
-        )
+        steps: dict[str, Any] = {"total": self.total_steps, "initial": self.steps, "unit": "step"}
+        self._title, self._bar = title, tqdm(**steps, desc=title, disable=None, leave=False)
         return self._bar
 
     @property
@@ -154,10 +145,8 @@ class Progress:
         return self.counts.seconds + time.perf_counter() - self._started
 
     def add(self, terms: LossTerms, parts: Iterable[Batch]) -> None:
-        """Add a batch to the running sums, on its device: reading them would stall a GPU.
-
-        `parts` are those in which it went through the model.
-        """
+        """Add a batch, and the parts in which it went through the model, to the running sums."""
+        # On the batch's device: reading them would stall a GPU.
         losses = {f"loss.{name}": getattr(terms, name) for name in TERMS}
         watched = {f"watch.{name}": value for name, value in terms.watch.items()}
         for name, value in (losses | watched).items():
@@ -241,11 +230,10 @@ class Progress:
         speeds = self._this_epoch.of_epoch()
         self._event_log.write("epoch", step=self.steps, epoch=epoch + 1, **speeds)
         self._this_epoch = Throughput()
-        parts = [f"epoch {epoch + 1}/{self._settings.epochs}"]
-        if (last := self.counts.last) is not None:
-            scores = (f"{name} {value:.4f}" for name, value in last.scores.items())
-            parts.append(f"{self._score_name} {', '.join(scores)}")
-        return ", ".join([*parts, f"{self._seconds:.0f} s"])
+        last = self.counts.last
+        scores = [f"{name} {value:.4f}" for name, value in last.scores.items()] if last else []
+        said = f", {self._score_name} {', '.join(scores)}" if last else ""
+        return f"epoch {epoch + 1}/{self._settings.epochs}{said}, {self._seconds:.0f} s"
 
     def facts(self, epoch: int, place: int) -> dict[str, Any]:
         """What a checkpoint says of the progress, JSON-ready; see `Counts.begin_at`."""
@@ -266,8 +254,8 @@ class Progress:
         counts.best = None if best is None else Evaluation(**best)
         counts.last = None if last is None else Evaluation(**last)
         self.counts, self._this_epoch = counts, Throughput.of(facts["this_epoch"])
-        self._sums = {name: value for name, value in sums.items() if name != "norm"}
-        self._norm = sums.get("norm")
+        self._sums = dict(sums)
+        self._norm = self._sums.pop("norm", None)
 
     def first_place(self, epoch: int) -> int:
         """The place of the first group of an epoch that is still to be trained on."""

@@ -16,32 +16,21 @@ import torch
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
 from alpkd_pipeline.models.student import count_parameters
+from alpkd_pipeline.store import event_log as logs
 from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
-from alpkd_pipeline.store.event_log import (
-    EVENT_LOG,
-    MEMORY,
-    EventLog,
-    cut_event_log,
-    read_event_log,
-)
+from alpkd_pipeline.store.event_log import EVENT_LOG, MEMORY, EventLog
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.task import UNLABELLED
+from alpkd_pipeline.training import devices
 from alpkd_pipeline.training.batching import Selection
 from alpkd_pipeline.training.checkpoint import latest
-from alpkd_pipeline.training.devices import (
-    RESUME,
-    LoadedModel,
-    differences,
-    environment,
-    last_environment,
-    say_differences,
-)
+from alpkd_pipeline.training.devices import RESUME, LoadedModel, environment
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import MicrobatchSize, logged_limit
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs, write_predictions
-from alpkd_pipeline.training.progress import Evaluation, FitResult
+from alpkd_pipeline.training.progress import Evaluation
 from alpkd_pipeline.training.run_config import RunConfig
 
 log = logging.getLogger(__name__)
@@ -49,15 +38,12 @@ log = logging.getLogger(__name__)
 METRICS = "metrics.json"
 
 Observer = Callable[[list[BatchOutput]], dict[str, Any]]
-"""Looks at the student's pooled layers on the validation rows; adds details to the evaluation."""
+"""Looks at the pooled layers of the validation rows; adds details to the evaluation."""
 
 
 @dataclass(slots=True)
 class Scorer:
-    """Scores a model in training on the validation rows, and writes it down when it is the best.
-
-    `seen` are the rows of its embedding that the model was cut to.
-    """
+    """The judge: scores on the validation rows; `seen` are the rows left of the embedding."""
 
     run: RunConfig
     chosen: Selection
@@ -70,12 +56,8 @@ class Scorer:
     def evaluate(self) -> Evaluation:
         """The scores of the model as it is now."""
         task, split, rows = self.run.task, self.chosen.validation, self.chosen.rows
-        pooling, layers = self.run.pooling, self.observer is not None
-        outputs = list(
-            iterate_outputs(
-                self.loaded, split, self.limit, pooling=pooling, layers=layers, only=rows
-            )
-        )
+        wanted: dict[str, Any] = {"pooling": self.run.pooling, "layers": self.observer is not None}
+        outputs = list(iterate_outputs(self.loaded, split, self.limit, only=rows, **wanted))
         self._logits = np.empty((len(split), task.num_labels), dtype=np.float32)
         for out in outputs:
             self._logits[out.rows] = out.logits.cpu().numpy()
@@ -113,89 +95,63 @@ def seed_everything(seed: int) -> None:
 def train_and_write(
     run: RunConfig, learner: Learner, chosen: Selection, observer: Observer | None = None
 ) -> None:
-    """Train a model and write all of its run folder but the manifest.
-
-    An observer sees the layers of the validation rows at each evaluation.
-    """
+    """Train a model and write all of its run folder but the manifest."""
     asked, loaded, model = run.training, learner.loaded, learner.loaded.model
     if asked.freeze_embeddings:
         model.base_model.embeddings.requires_grad_(False)
     parameters = count_parameters(model)
     seen = keep_seen_rows(model, seen_tokens((chosen.train, chosen.validation), loaded.pad_id))
-    attention = {"attention": str(model.config._attn_implementation)}
-    environ = environment(loaded.accelerator.hardware) | attention
+    environ = environment(loaded.accelerator.hardware)
+    environ["attention"] = str(model.config._attn_implementation)
     go_on = latest(run.folder)
     if go_on is None:
         (run.folder / EVENT_LOG).unlink(missing_ok=True)
     else:
-        cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
+        logs.cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
     with EventLog(run.folder) as event_log:
-        before = read_event_log(run.folder)[0]
-        _write_begin(event_log, run, environ, before, go_on and int(go_on[1]["steps"]))
+        before = logs.read_event_log(run.folder)[0]
+        if go_on is None:
+            event_log.write("start", name=run.name, stage=run.stage, **environ)
+        else:
+            after = int(go_on[1]["steps"])
+            log.info("%s: going on after step %d", run.name, after)
+            differs = devices.differences(devices.last_environment(before), environ)
+            devices.say_differences(run.name, after, differs)
+            event_log.write(RESUME, after_step=after, differs=differs, **environ)
         limit = logged_limit(asked.eval_batch_size, "evaluation", event_log, before)
         scorer = Scorer(run, chosen, loaded, observer, seen, limit)
         # The weights are in place: from here on randomness belongs to the training alone.
         seed_everything(run.seed)
         result = fit(learner, scorer, run, chosen, event_log=event_log, go_on=go_on)
         copy_best(run.folder, result.best_step)
-        metrics = training_metrics(result, chosen.name, parameters, environ)
+        facts, trained = asdict(result), result.seconds - result.evaluation_seconds
+        best = facts.pop("best")
+        metrics = {
+            **facts,
+            "selection": chosen.name,
+            "scores": {chosen.name: best["scores"]},
+            **best["details"],
+            "examples_per_second": round(result.examples / max(1e-9, trained), 1),
+            "parameters": parameters,
+            "environment": environ,
+        }
         if chosen.without_label or chosen.left_out:
             metrics[UNLABELLED] = {"rows": chosen.without_label, "left_out": chosen.left_out}
-        write_json(run.folder / METRICS, metrics | deviations(read_event_log(run.folder)[0]))
+        write_json(run.folder / METRICS, metrics | deviations(logs.read_event_log(run.folder)[0]))
         event_log.write("end", seconds=result.seconds, steps=result.steps)
 
 
-def _write_begin(
-    event_log: EventLog,
-    run: RunConfig,
-    environ: dict[str, Any],
-    before: list[dict[str, Any]],
-    after_step: int | None,
-) -> None:
-    """The first line of a training, or of what goes on of it after the lines `before`."""
-    if after_step is None:
-        event_log.write("start", name=run.name, stage=run.stage, **environ)
-        return
-    log.info("%s: going on after step %d", run.name, after_step)
-    differs = differences(last_environment(before), environ)
-    say_differences(run.name, after_step, differs)
-    event_log.write(RESUME, after_step=after_step, differs=differs, **environ)
-
-
 def deviations(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """What metrics.json says where a training was not what an undisturbed one would have been.
+    """What metrics.json says where a training's event log is not that of an undisturbed one.
 
-    From its event log: `memory`, where it was too short for whole batches, and `resumed_on`, where
-    it went on elsewhere; neither in most cases.
+    `memory`, where it was too short for a batch, and `resumed_on`, where it went on elsewhere.
     """
+    memory = [event for event in events if event["event"] == MEMORY]
+    resumed = [event for event in events if event["event"] == RESUME and event.get("differs")]
     found = {
         MEMORY: [
-            {name: value for name, value in event.items() if name not in {"event", "time"}}
-            for event in events
-            if event["event"] == MEMORY
+            {n: v for n, v in event.items() if n not in {"event", "time"}} for event in memory
         ],
-        "resumed_on": [
-            {"after_step": event["after_step"], "differs": event["differs"]}
-            for event in events
-            if event["event"] == RESUME and event.get("differs")
-        ],
+        "resumed_on": [{n: event[n] for n in ("after_step", "differs")} for event in resumed],
     }
-    return {name: told for name, told in found.items() if told}
-
-
-def training_metrics(
-    result: FitResult, selection: str, parameters: dict[str, int], environ: dict[str, Any]
-) -> dict[str, Any]:
-    """What metrics.json says of a training."""
-    facts = asdict(result)
-    best = facts.pop("best")
-    trained = result.seconds - result.evaluation_seconds
-    return {
-        **facts,
-        "selection": selection,
-        "scores": {selection: best["scores"]},
-        **best["details"],
-        "examples_per_second": round(result.examples / max(1e-9, trained), 1),
-        "parameters": parameters,
-        "environment": environ,
-    }
+    return {name: entries for name, entries in found.items() if entries}

@@ -10,14 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpkd_pipeline import run_settings
 from alpkd_pipeline.constraints import block_of
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.run_settings import (
-    SignalSettings,
-    StudentSettings,
-    TeacherSettings,
-    TrainingSettings,
-)
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, input_place
 from alpkd_pipeline.tasks.task import Task
@@ -35,7 +30,7 @@ class RunConfig:
     inputs: Mapping[str, Path]  # the folders this training reads: `encoded`, `model`, `teacher`, ..
 
     @property
-    def training(self) -> TrainingSettings:
+    def training(self) -> run_settings.TrainingSettings:
         """The numbers of this training, the teacher's or the student's."""
         return self.distilling if self.stage.startswith("student") else self.teacher.training
 
@@ -46,24 +41,24 @@ class RunConfig:
         return int(self.params["seed"]) if of_student else self.teacher.seed
 
     @property
-    def distilling(self) -> TrainingSettings:
+    def distilling(self) -> run_settings.TrainingSettings:
         """The numbers of the student's training."""
-        return TrainingSettings(**self.params["training"])
+        return run_settings.TrainingSettings(**self.params["training"])
 
     @property
-    def teacher(self) -> TeacherSettings:
+    def teacher(self) -> run_settings.TeacherSettings:
         """The teacher; the numbers of its training hold for the recording of its signals too."""
-        return block_of(TeacherSettings, self.params["teacher"])
+        return block_of(run_settings.TeacherSettings, self.params["teacher"])
 
     @property
-    def student(self) -> StudentSettings:
+    def student(self) -> run_settings.StudentSettings:
         """What the student is made of."""
-        return StudentSettings(**self.params["student"])
+        return run_settings.StudentSettings(**self.params["student"])
 
     @property
-    def signals(self) -> SignalSettings:
+    def signals(self) -> run_settings.SignalSettings:
         """What is kept of the teacher."""
-        return SignalSettings(**self.params.get("signals", {}))
+        return run_settings.SignalSettings(**self.params.get("signals", {}))
 
     @property
     def method(self) -> dict[str, Any]:
@@ -84,11 +79,7 @@ class RunConfig:
 
 
 def read_config(folder: Path) -> RunConfig:
-    """Read a run folder's run.json.
-
-    Raises:
-        UserError: it is missing or is not a training's configuration.
-    """
+    """Read a run folder's run.json; UserError where it is missing or no training's."""
     path = folder / RUN_CONFIG
     try:
         values = read_json(path)
@@ -101,8 +92,7 @@ def read_config(folder: Path) -> RunConfig:
             inputs={name: input_place(folder, place) for name, place in values["inputs"].items()},
         )
     except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist: a run folder begins with its {RUN_CONFIG}"
-        ) from None
+        missing = f"{path} does not exist: a run folder begins with its {RUN_CONFIG}"
+        raise UserError(missing) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not the configuration of a training: {error!r}") from None

@@ -20,13 +20,9 @@ from alpkd_pipeline.distillation.method import Method
 from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
 from alpkd_pipeline.errors import UserError, plural
-from alpkd_pipeline.models.encoder import (
-    load_classifier,
-    load_finetuned,
-    load_tokenizer,
-    name_outputs,
-)
-from alpkd_pipeline.models.shape import Shape, shape_of
+from alpkd_pipeline.models import encoder
+from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
+from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.student import build_student, check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
 from alpkd_pipeline.store.event_log import MEMORY
@@ -34,12 +30,7 @@ from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import EncodedSplit, read_encoded
 from alpkd_pipeline.tasks.teacher_table import logits_file, read_logits
 from alpkd_pipeline.training.batching import Selection, choose_rows
-from alpkd_pipeline.training.devices import (
-    Accelerator,
-    LoadedModel,
-    environment,
-    training_hardware,
-)
+from alpkd_pipeline.training.devices import Accelerator, LoadedModel, environment, training_hardware
 from alpkd_pipeline.training.distill import Learner, LiveTeacher, distill_step
 from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import BatchOutput, iterate_outputs
@@ -61,42 +52,32 @@ def record_signals(run: RunConfig, folder: Path) -> None:
     started, splits = time.perf_counter(), ("train", run.task.dev_splits[0])
     limit = MicrobatchSize(run.teacher.training.eval_batch_size, "evaluation")
     with training_hardware(run.teacher.training) as accelerator:
+        rows, encoded = 0, run.inputs["encoded"]
         if run.teacher.is_table:
-            rows = sum(_copy_logits(run.inputs["encoded"], folder, name) for name in splits)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in splits:
+                logits = read_logits(encoded, name)
+                np.save(folder / logits_file(name), logits)
+                rows += len(logits)
         else:
             source = run.inputs["teacher"]
             model = load_finetuned(source).to(accelerator.device)
             teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
-            rows = sum(_record(run, folder, name, teacher, limit) for name in splits)
+            for name in splits:
+                split = read_encoded(encoded, name)
+                outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
+                write_signals(folder, name, len(split), outputs, run.signals.dtype)
+                rows += len(split)
     seconds = round(time.perf_counter() - started, 3)
     said = {"rows": rows, "seconds": seconds, "environment": environment(accelerator.hardware)}
     write_json(folder / SIGNALS, said | ({MEMORY: limit.noted} if limit.noted else {}))
     log.info("teacher signals: %d rows in %.1f s", rows, seconds)
 
 
-def _record(
-    run: RunConfig, folder: Path, name: str, teacher: LoadedModel, limit: MicrobatchSize
-) -> int:
-    split = read_encoded(run.inputs["encoded"], name)
-    outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
-    write_signals(folder, name, len(split), outputs, run.signals.dtype)
-    return len(split)
-
-
-def _copy_logits(encoded: Path, folder: Path, name: str) -> int:
-    logits = read_logits(encoded, name)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / logits_file(name), logits)
-    return len(logits)
-
-
 def attention_observer(
     method: Method, source: SignalSource, split: EncodedSplit, student: LoadedModel
 ) -> Observer:
-    """An observer of a method with attention: what it learns may change between two looks.
-
-    `source` gives the teacher's signals for the rows of `split` that are looked at.
-    """
+    """An observer of a method with attention; `source` has the teacher's signals for `split`."""
 
     def look(outputs: list[BatchOutput]) -> dict[str, Any]:
         stats = AttentionStats(method.buckets, method.setup.sizes.teacher_layers)
@@ -119,7 +100,7 @@ def train_student(run: RunConfig) -> None:
     with training_hardware(run.training) as accelerator:
         teacher = load_finetuned(run.inputs["teacher"])
         model = _build(run, teacher).to(accelerator.device)
-        method = _method(run, shape_of(teacher.config.to_dict()), model)
+        method = _method(run, teacher, model)
         chosen = choose_rows(run, unlabelled=method.setup.spec.terms != {"hard"})
         if chosen.left_out or chosen.without_label:
             does = "leaves them out" if chosen.left_out else "gives them no hard term"
@@ -138,15 +119,10 @@ def train_student(run: RunConfig) -> None:
         _check_rest(method, len(chosen.train_rows), run.training.batch_size)
         if "layers" in method.needs:
             _prepare(run, method, source("train"), chosen, student)
+        signals, inside = source("train") if method.needs else None, _inside(method, model, teacher)
         learner = Learner(
             student,
-            distill_step(
-                student,
-                method,
-                source("train") if method.needs else None,
-                run.pooling,
-                _inside(method, model, teacher),
-            ),
+            distill_step(student, method, signals, run.pooling, inside),
             learned=method.learned,
             rates=method.rates,
             whole_batches=method.setup.spec.fewest_rows > 1,
@@ -169,8 +145,7 @@ def _prepare(
         assert layers is not None
         return layers, batch.labels
 
-    rows = torch.from_numpy(chosen.labelled_rows)
-    method.prepare(read, rows, run.teacher.seed)
+    method.prepare(read, torch.from_numpy(chosen.labelled_rows), run.teacher.seed)
 
 
 def _source(
@@ -187,7 +162,6 @@ def _source(
 def _inside(
     method: Method, student: PreTrainedModel, teacher: PreTrainedModel
 ) -> Callable[[], AbstractContextManager[None]]:
-    """What makes the context of a student's pass in training."""
     if not method.setup.spec.swaps_blocks:
         return nullcontext
     check_swappable(student, teacher)
@@ -199,25 +173,25 @@ def _build(run: RunConfig, teacher: PreTrainedModel) -> PreTrainedModel:
     asked = run.student
     start, checkpoint = teacher, None
     if asked.init_from == "pretrained":
-        start = load_classifier(run.inputs["model"], run.task, run.seed)
+        start = encoder.load_classifier(run.inputs["model"], run.task, run.seed)
     if asked.init == "checkpoint":
         check_same_tokenizer(run.inputs["teacher"], run.inputs["checkpoint"])
-        checkpoint = load_classifier(run.inputs["checkpoint"], run.task, run.seed)
+        checkpoint = encoder.load_classifier(run.inputs["checkpoint"], run.task, run.seed)
     student = build_student(start, asked, run.seed, checkpoint)
     # Label names travel with the model, wherever its layers come from.
-    name_outputs(student.config, run.task)
+    encoder.name_outputs(student.config, run.task)
     return student
 
 
-def _method(run: RunConfig, teacher: Shape, student: PreTrainedModel) -> Method:
-    shape = shape_of(student.config.to_dict())
+def _method(run: RunConfig, teacher: PreTrainedModel, student: PreTrainedModel) -> Method:
+    source, cut = (shape_of(model.config.to_dict()) for model in (teacher, student))
     return build_method(
-        teacher_layers=teacher.layers,
-        student_layers=shape.layers,
-        teacher_width=teacher.width,
-        student_width=shape.width,
-        teacher_heads=teacher.heads,
-        student_heads=shape.heads,
+        teacher_layers=source.layers,
+        student_layers=cut.layers,
+        teacher_width=source.width,
+        student_width=cut.width,
+        teacher_heads=source.heads,
+        student_heads=cut.heads,
         task=run.task.kind,
         classes=run.task.num_labels,
         seed=run.seed,

@@ -6,23 +6,12 @@ import logging
 
 import numpy as np
 
-from alpkd_pipeline.models.encoder import (
-    load_classifier,
-    load_finetuned,
-    load_tokenizer,
-    save_classifier,
-    set_task,
-)
+from alpkd_pipeline.models import encoder, teacher_checks
+from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer
 from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.source import check_folder
 from alpkd_pipeline.models.student import count_parameters
-from alpkd_pipeline.models.teacher_checks import (
-    check_head,
-    check_predictions,
-    check_vocabulary,
-    label_order,
-)
 from alpkd_pipeline.store.event_log import EventLog
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.encode import read_encoded
@@ -49,15 +38,15 @@ def bring_teacher(run: RunConfig) -> None:
     source, task = run.inputs["model"], run.task
     check_folder(source)
     config = read_config(source)
-    check_head(config, tensor_shapes(source), task)
+    teacher_checks.check_head(config, tensor_shapes(source), task)
     tokenizer = load_tokenizer(source)
-    check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
-    named = label_order(config, task)
-    order = named or tuple(range(task.num_labels))
-    if order != tuple(range(task.num_labels)):
+    teacher_checks.check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
+    named, as_is = teacher_checks.label_order(config, task), tuple(range(task.num_labels))
+    order = named or as_is
+    if order != as_is:
         log.info("teacher: outputs put into the task's label order %s", ", ".join(task.label_names))
-    model = load_finetuned(source)
-    set_task(model, task, order)
+    model = encoder.load_finetuned(source)
+    encoder.set_task(model, task, order)
     with training_hardware(run.training) as accelerator:
         model.to(accelerator.device)
         _check_and_write(run, LoadedModel(source, model, tokenizer, accelerator), named)
@@ -71,8 +60,7 @@ def bring_table(run: RunConfig) -> None:
     source = run.inputs["model"]
     with training_hardware(run.training) as accelerator:
         model = load_classifier(source, run.task, run.seed).to(accelerator.device)
-        encoder = LoadedModel(source, model, load_tokenizer(source), accelerator)
-        _check_and_write(run, encoder, None)
+        _check_and_write(run, LoadedModel(source, model, load_tokenizer(source), accelerator), None)
 
 
 def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...] | None) -> None:
@@ -80,28 +68,23 @@ def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...
     dev = read_encoded(encoded, split)
     check_fits(teacher, encoded)
     check_saves(teacher, run.folder)
-    if run.teacher.is_table:
+    table = run.teacher.is_table
+    if table:
         logits = read_logits(encoded, split)
     else:
         logits = predict(teacher, dev, MicrobatchSize(run.training.eval_batch_size, "evaluation"))
-    check_predictions(run.task, logits, dev.labels, named, table=run.teacher.is_table)
+    teacher_checks.check_predictions(run.task, logits, dev.labels, named, table=table)
     scores = score(run.task, logits, dev.labels)
     environ = environment(teacher.accelerator.hardware)
     with EventLog(run.folder) as event_log:
         event_log.write("start", name=run.name, stage=run.stage, **environ)
         event_log.write("eval", step=0, epoch=0, scores=scores, best=True)
         event_log.write("end", seconds=0.0, steps=0)
-    save_classifier(teacher.model, teacher.tokenizer, run.folder, dev.max_length)
+    encoder.save_classifier(teacher.model, teacher.tokenizer, run.folder, dev.max_length)
     write_predictions(run.folder, run.task, "dev", dev, np.arange(len(dev)), logits)
-    metrics = {
-        "selection": "dev",
-        "scores": {"dev": scores},
-        "steps": 0,
-        "epochs": 0,
-        "seconds": None,
-        "environment": environ,
-    }
-    if not run.teacher.is_table:
+    trained = {"steps": 0, "epochs": 0, "seconds": None}
+    metrics = {"selection": "dev", "scores": {"dev": scores}, "environment": environ, **trained}
+    if not table:
         metrics["parameters"] = count_parameters(teacher.model)
     write_json(run.folder / METRICS, metrics)
 

@@ -15,14 +15,13 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.encode import EncodedSplit
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.checkpoint import remember_draws
+from alpkd_pipeline.training.diagnostics import waiting, weighted_gradients
 from alpkd_pipeline.training.distill import Learner
-from alpkd_pipeline.training.first_step import weighted_gradients
 from alpkd_pipeline.training.memory import MicrobatchSize, attempt
 from alpkd_pipeline.training.optim import set_lr
 from alpkd_pipeline.training.progress import TERMS, Progress
-from alpkd_pipeline.training.throughput import waiting
 
-Heard = list[tuple[LossTerms, list[Batch]]]
+BatchLosses = list[tuple[LossTerms, list[Batch]]]
 """For each batch of an update its losses, and the parts in which it went through the model."""
 
 
@@ -61,7 +60,7 @@ class Update:
         self.optimiser.zero_grad(set_to_none=True)
         return norm
 
-    def _fitting(self, group: list[np.ndarray], progress: Progress) -> Heard:
+    def _fitting(self, group: list[np.ndarray], progress: Progress) -> BatchLosses:
         """The gradients, with as many rows at a time as fit."""
         put_back = remember_draws(self.learner.loaded.accelerator.device)
         while True:
@@ -81,10 +80,9 @@ class Update:
             tried = min(self.limit.rows, max(map(len, group)))
             self.limit.halve(tried, fault, step=progress.steps + 1)
 
-    def _gradients(self, group: list[np.ndarray], progress: Progress) -> Heard:
-        heard: Heard = []
-        size = sum(map(len, group))
-        known = self.labelled
+    def _gradients(self, group: list[np.ndarray], progress: Progress) -> BatchLosses:
+        heard: BatchLosses = []
+        size, known = sum(map(len, group)), self.labelled
         rate = 1.0 if known is None else float(known[np.concatenate(group)].mean())
         for members in group:
             said: list[tuple[LossTerms, Batch]] = []
@@ -108,8 +106,8 @@ class Update:
 def weigh_hard(terms: LossTerms, share: float, beta: float) -> LossTerms:
     """The losses of a part, so that their mean by rows has the hard term's mean by labelled rows.
 
-    `share`: how many of the part's rows have a label over how many of the update's have one, both
-    as fractions. It is 1 for an update of one batch that went through the model as a whole.
+    `share`: the fraction of the part's rows with a label over that of the update's; 1 for an update
+    of one batch that went through the model as a whole.
     """
     hard = terms.hard * share
     return replace(terms, hard=hard, total=terms.total + beta * (hard - terms.hard))

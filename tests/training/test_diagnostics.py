@@ -7,7 +7,7 @@ import pytest
 from tests.training.toys import random_rows
 
 from alpkd_pipeline.training.batching import collate
-from alpkd_pipeline.training.throughput import Throughput, waiting
+from alpkd_pipeline.training.diagnostics import Throughput, waiting
 
 
 @pytest.fixture

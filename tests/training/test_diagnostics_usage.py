@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from alpkd_pipeline.training.throughput import SystemMetrics
+from alpkd_pipeline.training.diagnostics import SystemMetrics
 
 
 def test_a_cpu_has_memory_and_load() -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from alpkd_pipeline.distillation.signals import LossTerms
 from alpkd_pipeline.training.batching import Batch
 from alpkd_pipeline.training.devices import Accelerator
-from alpkd_pipeline.training.first_step import say_gradients, weighted_gradients
+from alpkd_pipeline.training.diagnostics import say_gradients, weighted_gradients
 
 __all__ = ["accelerator"]
 
