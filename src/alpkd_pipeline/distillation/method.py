@@ -285,11 +285,7 @@ class LayerPairs(Method):
     """
 
     def __init__(
-        self,
-        setup: Setup,
-        pairs: Sequence[tuple[int, int]],
-        measure: Measure,
-        reduction: Reduction,
+        self, setup: Setup, pairs: Sequence[tuple[int, int]], measure: Measure, reduction: Reduction
     ) -> None:
         """Fix the pairs, without any of which the term is 0, and a loss on (B, L, D_T) of both."""
         super().__init__(setup)

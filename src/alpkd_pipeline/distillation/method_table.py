@@ -38,7 +38,7 @@ SOFT_SCALE: Final = Option(
 )
 
 _REDUCTION = {
-    "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean")),
+    "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean"))
 }
 _OVERLAP = {"overlap": Option(1, "layers by which a bucket grows on both sides", minimum=1)}
 _MATCHED = {
@@ -55,7 +55,7 @@ _SIDE = {
         "what is mapped: the student's vector onto the concatenation (student) or the"
         " concatenation onto the student's width (teacher)",
         choices=("student", "teacher"),
-    ),
+    )
 }
 _ATTENTION = {
     "scale": Option(
@@ -88,9 +88,7 @@ _DRAWN_FROM = Option(
     " spread evenly (skip)",
     choices=("all", "skip"),
 )
-_GATES = {
-    "gate_lr": Option(1e-6, "peak learning rate of the gates and their norms"),
-}
+_GATES = {"gate_lr": Option(1e-6, "peak learning rate of the gates and their norms")}
 _REPLACING = {
     "replace_from": Option(
         0.5,
@@ -218,10 +216,7 @@ _ROWS = (
         {"scale": replace(_ATTENTION["scale"], default="sqrt_d")},
     ),
     _control(
-        "uniform",
-        "Uniform",
-        "As alp_kd with equal weights instead of attention.",
-        bucket="all",
+        "uniform", "Uniform", "As alp_kd with equal weights instead of attention.", bucket="all"
     ),
     _control(
         "random_layer",

@@ -156,8 +156,7 @@ def write_encoded(folder: Path, name: str, encoded: EncodedSplit) -> None:
     }
     columns |= {"label": pa.array(encoded.labels), "idx": pa.array(encoded.idx)}
     batch = pa.RecordBatch.from_pydict(
-        columns,
-        metadata={"max_length": str(encoded.max_length), "cut_rows": str(encoded.cut_rows)},
+        columns, metadata={"max_length": str(encoded.max_length), "cut_rows": str(encoded.cut_rows)}
     )
     folder.mkdir(parents=True, exist_ok=True)
     with (

@@ -28,10 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from alpkd_pipeline.distillation.losses.layer_match import (
-    SMALLEST_NORM,
-    normalised_distance,
-)
+from alpkd_pipeline.distillation.losses.layer_match import SMALLEST_NORM, normalised_distance
 from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, LayerMaps, Method, Setup
 
