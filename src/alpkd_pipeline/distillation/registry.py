@@ -20,7 +20,8 @@ from alpkd_pipeline.tasks.task import TaskKind
 
 def method_class(spec: MethodSpec) -> type[Method]:
     """The class of a method; only its own file is imported."""
-    found: type[Method] = getattr(import_module(spec.module), spec.class_name)
+    module, _, name = spec.class_path.rpartition(".")
+    found: type[Method] = getattr(import_module(module), name)
     return found
 
 
