@@ -62,20 +62,18 @@ class MethodSpec:
     code: str  # its class, below the package `methods` (`alp.Alp`)
     summary: str  # one sentence
     source: str  # the paper it comes from
-    # which parts its loss has; each has a weight (beta, eta, lambda)
+    # the parts of its loss, each with a weight (beta, eta, lambda)
     terms: frozenset[Term] = frozenset({"hard", "soft", "intermediate"})
     # which signals of the teacher it reads, out of `logits` and `layers`, or `states`, `scores` and
     # `qkv` of single tokens
     needs: frozenset[str] = frozenset({"logits", "layers"})
-    # the rule of its buckets (`all`, `no`, `po`); None when it uses none
-    bucket: BucketKind | None = None
+    bucket: BucketKind | None = None  # the rule of its buckets; None when it uses none
     measure: str = ""  # what its intermediate term is made of, in words; empty when it has none
     learned: str = ""  # what the method itself learns, in words; empty when nothing
     # whether student vectors meet teacher vectors directly, so that their widths must agree unless
     # a projection is learned
     compares_layers: bool = False
-    # whether its loss comes with attention weights over the teacher's layers
-    attention: bool = False
+    attention: bool = False  # whether its loss has attention weights over the teacher's layers
     pooling: Pooling = "cls"  # how layers become vectors when nobody says it
     deeper_by: int = 0  # how many layers more than the student the teacher must have
     # above 1: its term compares the rows of a batch with one another, so many at the least, and is

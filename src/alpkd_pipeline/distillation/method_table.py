@@ -95,10 +95,10 @@ def _like(
 def _control(
     name: str, class_name: str, summary: str, own: Mapping[str, Option] | None = None, **others: Any
 ) -> MethodSpec:
-    source = others.pop("source", "a control, not from a paper")
-    options = _REDUCTION | (own or {})
-    row = MethodSpec(name, f"controls.{class_name}", summary, source, options=options, **others)
-    return replace(row, measure="MSE", compares_layers=True)
+    row = MethodSpec(
+        name, f"controls.{class_name}", summary, "a control, not from a paper", measure="MSE"
+    )
+    return replace(row, compares_layers=True, options=_REDUCTION | (own or {}), **others)
 
 
 _ROWS = (
@@ -384,5 +384,4 @@ def resolve_method(
 
 
 def _is_finite(value: object) -> bool:
-    """Whether a value is a finite number; bool and text are not numbers here."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)

@@ -36,13 +36,12 @@ class Ckd(Method):
         reduction: Reduction,
         overlap: int = 0,
     ) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         sizes = setup.sizes
         self.buckets = make_buckets(
             setup.spec.bucket or "all", sizes.student_layers, sizes.teacher_layers, overlap
         )
         self.maps_student = projection_side == "student"
-        self.reduction: Reduction = reduction
         widths = [
             (sizes.student_width, len(bucket) * sizes.teacher_width) for bucket in self.buckets
         ]
@@ -52,8 +51,5 @@ class Ckd(Method):
         """The distance of every student layer from its bucket."""
         ours = list(student.unbind(dim=1))
         theirs = [concat_bucket(teacher, bucket) for bucket in self.buckets]
-        if self.maps_student:
-            ours = self.maps(ours)
-        else:
-            theirs = self.maps(theirs)
-        return Intermediate(layer_concat(ours, theirs, self.reduction))
+        pair = (self.maps(ours), theirs) if self.maps_student else (ours, self.maps(theirs))
+        return Intermediate(layer_concat(*pair, self.reduction))
