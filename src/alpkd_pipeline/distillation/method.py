@@ -27,9 +27,9 @@ from alpkd_pipeline.distillation.losses.precision import Reduction, no_autocast,
 from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
 from alpkd_pipeline.distillation.method_spec import MethodSettings, MethodSpec, Sizes
 from alpkd_pipeline.distillation.signals import (
-    Kept,
     LossTerms,
     Signal,
+    SignalName,
     check_outputs,
     layer_signals,
     teacher_logits,
@@ -170,7 +170,7 @@ class Method(nn.Module):
         return LossTerms(hard, soft, own.loss, total, own.weights, own.watch)
 
     def token_vectors(
-        self, name: Kept, student: Signal, teacher: Signal | None, *inner: int
+        self, name: SignalName, student: Signal, teacher: Signal | None, *inner: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A signal (B, *inner, S, width) of both sides, and the mask (B, S) of their tokens."""
         method, sizes = self.setup.spec.name, self.setup.sizes

@@ -128,11 +128,11 @@ def layer_signals(
     return token_pair(method, "layers", student, teacher, (ours, theirs))
 
 
-Kept = Literal["layers", "states", "scores", "qkv"]
+SignalName = Literal["layers", "states", "scores", "qkv"]
 
 Shape = tuple[int | None, ...]  # sizes that are expected; None for any
 
-SHAPES: dict[Kept, str] = {
+SHAPES: dict[SignalName, str] = {
     "states": "(examples, layers, tokens, width)",
     "scores": "(examples, layers, heads, tokens, tokens)",
     "qkv": "(examples, layers, 3, tokens, width)",
@@ -153,7 +153,11 @@ def token_mask(method: str, student: Signal) -> Tensor:
 
 
 def token_pair(
-    method: str, name: Kept, student: Signal, teacher: Signal | None, expected: tuple[Shape, Shape]
+    method: str,
+    name: SignalName,
+    student: Signal,
+    teacher: Signal | None,
+    expected: tuple[Shape, Shape],
 ) -> tuple[Tensor, Tensor]:
     """One token-level signal of both sides, the teacher's cut off from its gradients.
 
@@ -166,7 +170,9 @@ def token_pair(
     return ours, _checked(method, name, "teacher", teacher, shape).detach()
 
 
-def _checked(method: str, name: Kept, side: str, signal: Signal | None, shape: Shape) -> Tensor:
+def _checked(
+    method: str, name: SignalName, side: str, signal: Signal | None, shape: Shape
+) -> Tensor:
     found: Tensor | None = None if signal is None else getattr(signal, name)
     if found is None:
         raise UserError(
