@@ -93,7 +93,7 @@ def _like(
 
 
 def _control(
-    name: str, class_name: str, summary: str, own: Mapping[str, Option] | None = None, **others: Any
+    name: str, class_name: str, summary: str, own: dict[str, Option] | None = None, **others: Any
 ) -> MethodSpec:
     row = MethodSpec(
         name, f"controls.{class_name}", summary, "a control, not from a paper", measure="MSE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
@@ -86,5 +87,6 @@ def build_method(
     sizes = Sizes(teacher_layers, student_layers, *widths, teacher_heads, student_heads)
     check_sizes(spec, settings, sizes)
     setup = Setup(spec, settings, sizes, task, seed, 1 if task == "regression" else classes)
+    make: Callable[..., Method] = method_class(spec)
     with drawn_from(seed):
-        return method_class(spec)(setup, **settings.options)
+        return make(setup, **settings.options)

@@ -51,5 +51,8 @@ class Ckd(Method):
         """The distance of every student layer from its bucket."""
         ours = list(student.unbind(dim=1))
         theirs = [concat_bucket(teacher, bucket) for bucket in self.buckets]
-        pair = (self.maps(ours), theirs) if self.maps_student else (ours, self.maps(theirs))
-        return Intermediate(layer_concat(*pair, self.reduction))
+        if self.maps_student:
+            ours = self.maps(ours)
+        else:
+            theirs = self.maps(theirs)
+        return Intermediate(layer_concat(ours, theirs, self.reduction))
