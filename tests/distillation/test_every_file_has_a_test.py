@@ -30,7 +30,7 @@ def test_file_has_a_test_beside_it(folder, stem):
 
 
 def test_every_method_file_is_in_the_table_and_every_row_has_its_file():
-    assert {row.module.rsplit(".", 1)[1] for row in METHODS.values()} == set(
+    assert {row.class_path.split(".")[-2] for row in METHODS.values()} == set(
         stems(SOURCE / "methods")
     )
 

@@ -35,7 +35,7 @@ def wavy(wavy):
 @pytest.mark.parametrize("row", METHODS.values(), ids=METHODS)
 def test_every_row_has_its_class(row):
     assert issubclass(method_class(row), Method)
-    assert row.module.startswith("alpkd_pipeline.distillation.methods.")
+    assert row.class_path.startswith("alpkd_pipeline.distillation.methods.")
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def test_all_of_a_key_s_code_can_be_resolved(load: Load, monkeypatch: pytest.Mon
     places = graph.reached(sorted(entries))
     loose = {str(place) for place in places if place.name in (WHOLE, LOOSE)}
     assert loose == {"alpkd_pipeline.distillation.registry.*"}
-    assert len(entries) > len({row.class_name for row in METHODS.values()}) + 10
+    assert len(entries) > len({row.class_path for row in METHODS.values()}) + 10
     names = {place.module for place in places}
     assert not {name for name in names if name.startswith("alpkd_pipeline.store")}
     assert not {str(place) for place in places} & set(experiment_module.NO_RESULT)

@@ -21,9 +21,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.mapped_file import FilePieces, release_pages, reserve
 from alpkd_pipeline.tasks.teacher_table import logits_file
 
-RELEASE_EVERY = 8
-"""Batches after which the pages of a cache that is being written are given back."""
-
+RELEASE_EVERY = 8  # batches after which the pages of a cache that is being written are given back
 DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
 
@@ -66,14 +64,14 @@ def write_signals(
             )
         if logits is None or layers is None:
             logits = _create(folder / logits_file(split), np.float32, (rows, *said.shape[1:]))
-            shape = (rows, *states.shape[1:])
-            layers = _create(folder / f"{split}.layers.npy", DTYPES[dtype], shape)
+            path, shape = folder / f"{split}.layers.npy", (rows, *states.shape[1:])
+            layers = _create(path, DTYPES[dtype], shape)
         logits[out.rows], layers[out.rows] = said, states
         if number % RELEASE_EVERY == 0:
             release_pages(layers._mmap)  # type: ignore[attr-defined]
-    for array in (logits, layers):
-        if array is not None:
-            array.flush()
+    if logits is not None and layers is not None:
+        logits.flush()
+        layers.flush()
 
 
 def _create(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

@@ -27,9 +27,9 @@ from alpkd_pipeline.distillation.losses.precision import Reduction, no_autocast,
 from alpkd_pipeline.distillation.losses.soft import hard_loss, soft_loss
 from alpkd_pipeline.distillation.method_spec import MethodSettings, MethodSpec, Sizes
 from alpkd_pipeline.distillation.signals import (
-    Kept,
     LossTerms,
     Signal,
+    SignalName,
     check_outputs,
     layer_signals,
     teacher_logits,
@@ -79,6 +79,10 @@ class Method(nn.Module):
 
     Attributes:
         setup: what it was built from.
+        reduction: of its own term over student layers.
+        needs: the teacher's signals that are read, out of those of `MethodSpec.needs`.
+        student_tokens, teacher_tokens: the layers of each whose tokens are read; None for methods
+            on pooled layers.
         buckets: A(j) of every student layer; only methods that use buckets have it.
         own_blocks: which of the m student blocks run in the present step, where the teacher's run
             for the others; only methods that swap blocks have it.
@@ -88,26 +92,15 @@ class Method(nn.Module):
     buckets: Buckets
     own_blocks: tuple[bool, ...]
     class_weights: Tensor | None
+    student_tokens: TokenLayers | None = None
+    teacher_tokens: TokenLayers | None = None
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, reduction: Reduction = "sum") -> None:
         super().__init__()
         self.setup = setup
+        self.reduction: Reduction = reduction
+        self.needs = setup.spec.needs
         self.register_buffer("class_weights", None, persistent=False)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The teacher's signals that are read, out of those of `MethodSpec.needs`."""
-        return self.setup.spec.needs
-
-    @property
-    def student_tokens(self) -> TokenLayers | None:
-        """The student's layers whose tokens are read; None for methods on pooled layers."""
-        return None
-
-    @property
-    def teacher_tokens(self) -> TokenLayers | None:
-        """The teacher's layers whose tokens are read; None for methods on pooled layers."""
-        return None
 
     @property
     def learned(self) -> tuple[nn.Parameter, ...]:
@@ -177,7 +170,7 @@ class Method(nn.Module):
         return LossTerms(hard, soft, own.loss, total, own.weights, own.watch)
 
     def token_vectors(
-        self, name: Kept, student: Signal, teacher: Signal | None, *inner: int
+        self, name: SignalName, student: Signal, teacher: Signal | None, *inner: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A signal (B, *inner, S, width) of both sides, and the mask (B, S) of their tokens."""
         method, sizes = self.setup.spec.name, self.setup.sizes
@@ -239,7 +232,6 @@ class LayerMaps(nn.Module):
     """
 
     def __init__(self, widths: Sequence[tuple[int, int]], bias: bool = True) -> None:
-        """Draw the maps from the input and output width of each."""
         super().__init__()
         self.maps = nn.ModuleList(
             PreciseLinear(before, after, bias, device="cpu", dtype=torch.float32)
@@ -285,17 +277,12 @@ class LayerPairs(Method):
     """
 
     def __init__(
-        self,
-        setup: Setup,
-        pairs: Sequence[tuple[int, int]],
-        measure: Measure,
-        reduction: Reduction,
+        self, setup: Setup, pairs: Sequence[tuple[int, int]], measure: Measure, reduction: Reduction
     ) -> None:
         """Fix the pairs, without any of which the term is 0, and a loss on (B, L, D_T) of both."""
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         self.pairs = tuple(pairs)
         self.measure = measure
-        self.reduction: Reduction = reduction
         self.projection = Projection(setup, len(self.pairs))
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:

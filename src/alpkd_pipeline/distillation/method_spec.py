@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from alpkd_pipeline.errors import UserError
@@ -59,24 +59,21 @@ class MethodSpec:
     """One method of the table."""
 
     name: str  # what users call it
-    file: str  # the module of `methods` that holds its class
-    class_name: str  # the class in that module
+    code: str  # its class, below the package `methods` (`alp.Alp`)
     summary: str  # one sentence
     source: str  # the paper it comes from
-    # which parts its loss has; each has a weight (beta, eta, lambda)
+    # the parts of its loss, each with a weight (beta, eta, lambda)
     terms: frozenset[Term] = frozenset({"hard", "soft", "intermediate"})
     # which signals of the teacher it reads, out of `logits` and `layers`, or `states`, `scores` and
     # `qkv` of single tokens
     needs: frozenset[str] = frozenset({"logits", "layers"})
-    # the rule of its buckets (`all`, `no`, `po`); None when it uses none
-    bucket: BucketKind | None = None
+    bucket: BucketKind | None = None  # the rule of its buckets; None when it uses none
     measure: str = ""  # what its intermediate term is made of, in words; empty when it has none
     learned: str = ""  # what the method itself learns, in words; empty when nothing
     # whether student vectors meet teacher vectors directly, so that their widths must agree unless
     # a projection is learned
     compares_layers: bool = False
-    # whether its loss comes with attention weights over the teacher's layers
-    attention: bool = False
+    attention: bool = False  # whether its loss has attention weights over the teacher's layers
     pooling: Pooling = "cls"  # how layers become vectors when nobody says it
     deeper_by: int = 0  # how many layers more than the student the teacher must have
     # above 1: its term compares the rows of a batch with one another, so many at the least, and is
@@ -91,9 +88,9 @@ class MethodSpec:
     options: Mapping[str, Option] = field(default_factory=dict)  # its own settings by name
 
     @property
-    def module(self) -> str:
-        """The dotted name of its file."""
-        return f"alpkd_pipeline.distillation.methods.{self.file}"
+    def class_path(self) -> str:
+        """The dotted name of its class."""
+        return f"alpkd_pipeline.distillation.methods.{self.code}"
 
     @property
     def live(self) -> bool:
@@ -126,17 +123,9 @@ class MethodSettings:
 
     def to_dict(self) -> dict[str, str | float | bool]:
         """The settings as one flat JSON-ready mapping, `lambda` without its underscore."""
-        own = {
-            "name": self.name,
-            "beta": self.beta,
-            "eta": self.eta,
-            "lambda": self.lambda_,
-            "temperature": self.temperature,
-            "soft_scale": self.soft_scale,
-            "projection": self.projection,
-            **self.options,
-        }
-        return {key: value for key, value in own.items() if value is not None}
+        values = asdict(self)
+        values |= values.pop("options")
+        return {key.rstrip("_"): value for key, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +179,21 @@ def check_sizes(spec: MethodSpec, settings: MethodSettings, sizes: KnownSizes) -
             f"option teacher_layer={layer} of method {spec.name!r} is refused: the teacher has"
             f" {n} layers; use 1 to {n}, or 0 for the last"
         )
-    if spec.swaps_blocks:
-        _check_groups(spec, sizes)
     ours, theirs = sizes.student_heads, sizes.teacher_heads
+    if spec.swaps_blocks:
+        said = f"method {spec.name!r} puts groups of the teacher's layers in the place of student"
+        if n is not None and n % m:
+            raise UserError(
+                f"{said} layers, and {n} layers are no {m} equal groups: set student.layers to a"
+                f" divisor of {n}"
+            )
+        widths = sizes.student_width, sizes.teacher_width
+        for what, mine, wanted in (("width", *widths), ("attention heads", ours, theirs)):
+            if None not in (mine, wanted) and mine != wanted:
+                raise UserError(
+                    f"{said} layers: the student's {what} must be the teacher's {wanted}, not"
+                    f" {mine}; leave out student.hidden_size and student.heads"
+                )
     if "relation_heads" in settings.options:
         heads = int(settings.options["relation_heads"]) or theirs
         for side, width in (("teacher", sizes.teacher_width), ("student", sizes.student_width)):
@@ -208,28 +209,6 @@ def check_sizes(spec: MethodSpec, settings: MethodSettings, sizes: KnownSizes) -
             f" heads and the teacher {theirs}: take a student with {theirs} heads, or another"
             " method"
         )
-
-
-def _check_groups(spec: MethodSpec, sizes: KnownSizes) -> None:
-    """Refuse a student whose layers cannot each stand for equally many of its teacher's."""
-    m, n = sizes.student_layers, sizes.teacher_layers
-    said = (
-        f"method {spec.name!r} puts groups of the teacher's layers in the place of student layers"
-    )
-    if n is not None and n % m:
-        raise UserError(
-            f"{said}, and {n} layers are no {m} equal groups: set student.layers to a divisor of"
-            f" {n}"
-        )
-    for what, ours, theirs in (
-        ("width", sizes.student_width, sizes.teacher_width),
-        ("attention heads", sizes.student_heads, sizes.teacher_heads),
-    ):
-        if None not in (ours, theirs) and ours != theirs:
-            raise UserError(
-                f"{said}: the student's {what} must be the teacher's {theirs}, not {ours}; leave"
-                " out student.hidden_size and student.heads"
-            )
 
 
 def check_batches(spec: MethodSpec, batch_size: int, accumulation: int) -> None:

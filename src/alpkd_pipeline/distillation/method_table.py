@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from alpkd_pipeline.distillation.method_spec import (
-    BucketKind,
     MethodSettings,
     MethodSpec,
     Option,
@@ -38,25 +37,9 @@ SOFT_SCALE: Final = Option(
 )
 
 _REDUCTION = {
-    "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean")),
+    "reduction": Option("sum", "of the term over the student layers", choices=("sum", "mean"))
 }
 _OVERLAP = {"overlap": Option(1, "layers by which a bucket grows on both sides", minimum=1)}
-_MATCHED = {
-    "layers": Option(
-        "skip",
-        "teacher layers to match: spread evenly (skip) or those just below the last (last)",
-        choices=("skip", "last"),
-    ),
-    "normalise": Option(True, "compare unit vectors; false: vectors with their lengths"),
-}
-_SIDE = {
-    "projection_side": Option(
-        "student",
-        "what is mapped: the student's vector onto the concatenation (student) or the"
-        " concatenation onto the student's width (teacher)",
-        choices=("student", "teacher"),
-    ),
-}
 _ATTENTION = {
     "scale": Option(
         "none",
@@ -69,64 +52,27 @@ _ATTENTION = {
 _TEACHER_LAYER = Option(0, "the teacher layer to follow, counted from 1; 0 is its last", minimum=0)
 
 
-def _with_last(default: bool) -> dict[str, Option]:
-    return {"with_last": Option(default, "compare the student's last layer too")}
-
-
-_RAIL = {
-    "mode": Option(
-        "layer",
-        "maps for each pair of layers (layer), or one for all of a model's side by side (concat)",
-        choices=("layer", "concat"),
-    ),
-    "width": Option(128, "of the space that both models are mapped into", minimum=1),
-    "shared_map": Option(False, "one map for all layers of a model; in concat there is but one"),
-}
-_DRAWN_FROM = Option(
-    "all",
-    "what is shuffled: all teacher layers, of which the first are taken (all), or those that are"
-    " spread evenly (skip)",
-    choices=("all", "skip"),
-)
-_GATES = {
-    "gate_lr": Option(1e-6, "peak learning rate of the gates and their norms"),
-}
-_REPLACING = {
-    "replace_from": Option(
-        0.5,
-        "probability of the first step that a student layer runs and not its group of the teacher",
-        maximum=1.0,
-    ),
-    "replace_until": Option(
-        0.5, "share of all steps after which the student runs alone", maximum=1.0
-    ),
-}
-_RELATIONS = {
-    "teacher_layer": _TEACHER_LAYER,
-    "relation_heads": Option(
-        0,
-        "into how many parts vectors are cut, a divisor of both widths; 0: as many as the teacher"
-        " has attention heads",
-        minimum=0,
-    ),
-}
-
-
 _CKD = MethodSpec(
     "ckd",
-    "ckd",
-    "Ckd",
+    "ckd.Ckd",
     summary="Each student layer predicts all teacher layers, concatenated.",
     source="Wu et al., EMNLP 2020, Why Skip If You Can Combine",
     measure="distance",
     bucket="all",
     learned="W_j and b_j of every student layer",
-    options=_SIDE | _REDUCTION,
+    options={
+        "projection_side": Option(
+            "student",
+            "what is mapped: the student's vector onto the concatenation (student) or the"
+            " concatenation onto the student's width (teacher)",
+            choices=("student", "teacher"),
+        ),
+        **_REDUCTION,
+    },
 )
 _ALP = MethodSpec(
     "alp_kd",
-    "alp",
-    "Alp",
+    "alp.Alp",
     summary="Each student layer follows its attention over all teacher layers.",
     source="Passban et al., AAAI 2021, arXiv 2012.14022",
     measure="MSE",
@@ -147,31 +93,18 @@ def _like(
 
 
 def _control(
-    name: str,
-    class_name: str,
-    summary: str,
-    source: str = "a control, not from a paper",
-    bucket: BucketKind | None = None,
-    **own: Option,
+    name: str, class_name: str, summary: str, own: dict[str, Option] | None = None, **others: Any
 ) -> MethodSpec:
-    return MethodSpec(
-        name,
-        "controls",
-        class_name,
-        summary=summary,
-        source=source,
-        measure="MSE",
-        bucket=bucket,
-        compares_layers=True,
-        options=_REDUCTION | own,
+    row = MethodSpec(
+        name, f"controls.{class_name}", summary, "a control, not from a paper", measure="MSE"
     )
+    return replace(row, compares_layers=True, options=_REDUCTION | (own or {}), **others)
 
 
 _ROWS = (
     MethodSpec(
         "no_kd",
-        "kd",
-        "NoKd",
+        "kd.NoKd",
         summary="Plain fine-tuning of the same student from the same starting weights.",
         source="the baseline without a teacher",
         terms=frozenset({"hard"}),
@@ -180,8 +113,7 @@ _ROWS = (
     ),
     MethodSpec(
         "kd",
-        "kd",
-        "Kd",
+        "kd.Kd",
         summary="The student learns from labels and from the teacher's softened outputs.",
         source="Hinton et al. 2015, arXiv 1503.02531",
         terms=frozenset({"hard", "soft"}),
@@ -189,13 +121,21 @@ _ROWS = (
     ),
     MethodSpec(
         "pkd",
-        "pkd",
-        "Pkd",
+        "pkd.Pkd",
         summary="Each student layer but the last follows one teacher layer, as unit vectors.",
         source="Sun et al., EMNLP 2019, arXiv 1908.09355",
         measure="distance",
         compares_layers=True,
-        options=_MATCHED | _with_last(False) | _REDUCTION,
+        options={
+            "layers": Option(
+                "skip",
+                "teacher layers to match: spread evenly (skip) or those just below the last (last)",
+                choices=("skip", "last"),
+            ),
+            "normalise": Option(True, "compare unit vectors; false: vectors with their lengths"),
+            "with_last": Option(False, "compare the student's last layer too"),
+            **_REDUCTION,
+        },
     ),
     _CKD,
     _like(_CKD, "ckd_no", "As ckd, from its own group of teacher layers.", bucket="no"),
@@ -218,10 +158,7 @@ _ROWS = (
         {"scale": replace(_ATTENTION["scale"], default="sqrt_d")},
     ),
     _control(
-        "uniform",
-        "Uniform",
-        "As alp_kd with equal weights instead of attention.",
-        bucket="all",
+        "uniform", "Uniform", "As alp_kd with equal weights instead of attention.", bucket="all"
     ),
     _control(
         "random_layer",
@@ -232,44 +169,62 @@ _ROWS = (
         "last_layer",
         "LastLayer",
         "Only the last student layer follows a teacher layer, the last one.",
-        "a control; found strong in arXiv 2302.01530",
+        source="a control; found strong in arXiv 2302.01530",
     ),
     _control(
         "reversed",
         "Reversed",
         "Layers are matched evenly spread, but in the wrong order.",
-        "a control; found surprisingly good in arXiv 2502.04499",
+        source="a control; found surprisingly good in arXiv 2502.04499",
     ),
     _control(
         "all_to_one",
         "AllToOne",
         "Every student layer follows one and the same teacher layer.",
-        "a control; of the study arXiv 2502.04499",
-        teacher_layer=_TEACHER_LAYER,
+        source="a control; of the study arXiv 2502.04499",
+        own={"teacher_layer": _TEACHER_LAYER},
     ),
     _control(
         "shuffled",
         "Shuffled",
         "As random_layer, but in the order in which the layers are drawn.",
-        "a control; of the study arXiv 2502.04499",
-        drawn_from=_DRAWN_FROM,
+        source="a control; of the study arXiv 2502.04499",
+        own={
+            "drawn_from": Option(
+                "all",
+                "what is shuffled: all teacher layers, of which the first are taken (all), or those"
+                " that are spread evenly (skip)",
+                choices=("all", "skip"),
+            )
+        },
     ),
     MethodSpec(
         "rail_kd",
-        "rail_kd",
-        "RailKd",
+        "rail_kd.RailKd",
         summary="Each student layer follows a teacher layer drawn anew each epoch, both mapped.",
         source="Haidar et al., Findings of NAACL 2022, arXiv 2109.10164",
         measure="distance",
         learned="maps of both models into one space",
         pooling="mean",
         deeper_by=1,
-        options=_RAIL | _with_last(True) | _REDUCTION,
+        options={
+            "mode": Option(
+                "layer",
+                "maps for each pair of layers (layer), or one for all of a model's side by side"
+                " (concat)",
+                choices=("layer", "concat"),
+            ),
+            "width": Option(128, "of the space that both models are mapped into", minimum=1),
+            "shared_map": Option(
+                False, "one map for all layers of a model; in concat there is but one"
+            ),
+            "with_last": Option(True, "compare the student's last layer too"),
+            **_REDUCTION,
+        },
     ),
     MethodSpec(
         "universal_kd",
-        "universal_kd",
-        "UniversalKd",
+        "universal_kd.UniversalKd",
         summary="What student layers would answer follows an attention over the teacher's layers.",
         source="Wu et al., EMNLP 2021, Universal-KD",
         measure="divergence of outputs",
@@ -279,18 +234,24 @@ _ROWS = (
     ),
     MethodSpec(
         "minilmv2",
-        "minilmv2",
-        "MiniLmV2",
+        "minilmv2.MiniLmV2",
         summary="The last student layer relates tokens to one another as a teacher layer does.",
         source="Wang et al., Findings of ACL 2021, arXiv 2012.15828",
         needs=frozenset({"logits", "qkv"}),
         measure="divergence of relations",
-        options=_RELATIONS,
+        options={
+            "teacher_layer": _TEACHER_LAYER,
+            "relation_heads": Option(
+                0,
+                "into how many parts vectors are cut, a divisor of both widths; 0: as many as the"
+                " teacher has attention heads",
+                minimum=0,
+            ),
+        },
     ),
     MethodSpec(
         "tinybert",
-        "tinybert",
-        "TinyBert",
+        "tinybert.TinyBert",
         summary="Embeddings, token states and attention scores follow evenly spread layers.",
         source="Jiao et al., Findings of EMNLP 2020, arXiv 1909.10351",
         needs=frozenset({"logits", "states", "scores"}),
@@ -300,8 +261,7 @@ _ROWS = (
     ),
     MethodSpec(
         "fdd",
-        "fdd",
-        "Fdd",
+        "fdd.Fdd",
         summary="Layers, and the steps between them, point where evenly spread ones do.",
         source="feature dynamics distillation, ACL 2025, long paper 1125",
         measure="1 - cos of layers and of steps",
@@ -309,8 +269,7 @@ _ROWS = (
     ),
     MethodSpec(
         "cka",
-        "cka",
-        "Cka",
+        "cka.Cka",
         summary="A batch's rows lie to one another as in evenly spread teacher layers.",
         source="linear CKA (Kornblith et al. 2019, arXiv 1905.00414) as a loss, as in FSD",
         measure="-ln CKA",
@@ -319,26 +278,34 @@ _ROWS = (
     ),
     MethodSpec(
         "lad",
-        "lad",
-        "Lad",
+        "lad.Lad",
         summary="Each student layer follows teacher layers that learned gates fuse from below.",
         source="Lin et al., Sensors 2023, LAD",
         measure="MSE",
         learned="gates and their norms",
         compares_layers=True,
-        options=_GATES,
+        options={"gate_lr": Option(1e-6, "peak learning rate of the gates and their norms")},
     ),
     MethodSpec(
         "theseus",
-        "theseus",
-        "Theseus",
+        "theseus.Theseus",
         summary="Student layers take the places of groups of teacher layers, more and more often.",
         source="Xu et al., EMNLP 2020, arXiv 2002.02925",
         terms=frozenset({"hard"}),
         needs=frozenset(),
         swaps_blocks=True,
         beta=1.0,
-        options=_REPLACING,
+        options={
+            "replace_from": Option(
+                0.5,
+                "probability of the first step that a student layer runs and not its group of the"
+                " teacher",
+                maximum=1.0,
+            ),
+            "replace_until": Option(
+                0.5, "share of all steps after which the student runs alone", maximum=1.0
+            ),
+        },
     ),
 )
 
@@ -380,7 +347,18 @@ def resolve_method(
     """
     spec = get_spec(name)
     given = {key: value for key, value in weights.items() if value is not None}
-    _check_weights(spec, given)
+    for key, weight in given.items():
+        if key not in WEIGHTS:
+            raise UserError(
+                f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {', '.join(WEIGHTS)}"
+            )
+        if WEIGHTS[key] not in spec.terms:
+            raise UserError(
+                f"method {name!r} has no {WEIGHTS[key]} term: leave out its weight"
+                f" {key} (given: {weight!r})"
+            )
+        if not _is_finite(weight) or weight < 0:
+            raise UserError(f"weight {key}={weight!r} is refused: use a finite number >= 0")
     if temperature is not None and not (_is_finite(temperature) and temperature > 0):
         raise UserError(f"temperature={temperature!r} is refused: use a finite number > 0")
     known = {"projection": PROJECTION, "soft_scale": SOFT_SCALE, **spec.options}
@@ -405,21 +383,5 @@ def resolve_method(
     )
 
 
-def _check_weights(spec: MethodSpec, given: Mapping[str, float]) -> None:
-    for key, value in given.items():
-        if key not in WEIGHTS:
-            raise UserError(
-                f"unknown weight {key!r}{did_you_mean(key, WEIGHTS)}; known: {', '.join(WEIGHTS)}"
-            )
-        if WEIGHTS[key] not in spec.terms:
-            raise UserError(
-                f"method {spec.name!r} has no {WEIGHTS[key]} term: leave out its weight"
-                f" {key} (given: {value!r})"
-            )
-        if not _is_finite(value) or value < 0:
-            raise UserError(f"weight {key}={value!r} is refused: use a finite number >= 0")
-
-
 def _is_finite(value: object) -> bool:
-    """Whether a value is a finite number; bool and text are not numbers here."""
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 
 from alpkd_pipeline.distillation.buckets import check_depths
@@ -20,7 +21,8 @@ from alpkd_pipeline.tasks.task import TaskKind
 
 def method_class(spec: MethodSpec) -> type[Method]:
     """The class of a method; only its own file is imported."""
-    found: type[Method] = getattr(import_module(spec.module), spec.class_name)
+    module, _, name = spec.class_path.rpartition(".")
+    found: type[Method] = getattr(import_module(module), name)
     return found
 
 
@@ -48,17 +50,13 @@ def build_method(
 
     Args:
         name: a key of `METHODS`, for example `alp_kd`.
-        teacher_layers: n, without the embedding output.
-        student_layers: m, at most n.
-        teacher_width: D_T.
-        student_width: D_S.
-        teacher_heads: the teacher's attention heads; only methods that look at attention ask.
-        student_heads: the student's.
+        teacher_layers, student_layers: n, without the embedding output, and m, at most n.
+        teacher_width, student_width: D_T and D_S.
+        teacher_heads, student_heads: only methods that look at attention ask for them.
         task: `classification` or `regression`.
         classes: C of a classification; only methods that map layers to outputs ask.
-        beta: weight of the hard term; None means the default (0.1, or 1 for `no_kd`).
-        eta: weight of the soft term; None means 0.7.
-        lambda_: weight of the intermediate term; None means 0.2.
+        beta, eta, lambda_: weights of the hard, the soft and the intermediate term; None means 0.1
+            (1 without a teacher's signals), 0.7 and 0.2.
         temperature: T of the soft term; None means the method's own, 10 for most. No effect on a
             regression.
         soft_scale: its factor, `t2` (T squared) or `none` (1); None means the method's own, `t2`
@@ -85,9 +83,10 @@ def build_method(
     if task not in ("classification", "regression"):
         raise UserError(f"unknown task {task!r}: use classification or regression")
     check_depths(student_layers, teacher_layers)
-    numbers = (teacher_layers, student_layers, teacher_width, student_width)
-    sizes = Sizes(*numbers, teacher_heads, student_heads)
+    widths = teacher_width, student_width
+    sizes = Sizes(teacher_layers, student_layers, *widths, teacher_heads, student_heads)
     check_sizes(spec, settings, sizes)
     setup = Setup(spec, settings, sizes, task, seed, 1 if task == "regression" else classes)
+    make: Callable[..., Method] = method_class(spec)
     with drawn_from(seed):
-        return method_class(spec)(setup, **settings.options)
+        return make(setup, **settings.options)

@@ -81,13 +81,13 @@ def check_outputs(logits: Tensor, labels: Tensor, task: TaskKind) -> None:
     """
     if logits.ndim != 2 or logits.shape[0] == 0:
         raise UserError(
-            f"student logits have shape {_shape(logits)}: pass (examples, classes), with at least"
-            " one example"
+            f"student logits have shape {tuple(logits.shape)}: pass (examples, classes), with at"
+            " least one example"
         )
     if labels.shape != logits.shape[:1]:
         raise UserError(
-            f"labels have shape {_shape(labels)} for {logits.shape[0]} examples: pass one label"
-            f" per example, shape ({logits.shape[0]},)"
+            f"labels have shape {tuple(labels.shape)} for {logits.shape[0]} examples: pass one"
+            f" label per example, shape ({logits.shape[0]},)"
         )
     if task == "regression" and logits.shape[1] != 1:
         raise UserError(
@@ -107,8 +107,9 @@ def teacher_logits(method: str, teacher: Signal | None, student_logits: Tensor) 
         raise UserError(f"method {method!r} learns from a teacher: pass teacher=Signal(...)")
     if teacher.logits.shape != student_logits.shape:
         raise UserError(
-            f"teacher logits have shape {_shape(teacher.logits)}, student logits"
-            f" {_shape(student_logits)}: both must be for the same examples and the same classes"
+            f"teacher logits have shape {tuple(teacher.logits.shape)}, student logits"
+            f" {tuple(student_logits.shape)}: both must be for the same examples and the same"
+            " classes"
         )
     return teacher.logits.detach()
 
@@ -127,12 +128,11 @@ def layer_signals(
     return token_pair(method, "layers", student, teacher, (ours, theirs))
 
 
-Kept = Literal["layers", "states", "scores", "qkv"]
+SignalName = Literal["layers", "states", "scores", "qkv"]
 
-Shape = tuple[int | None, ...]
-"""Sizes that are expected; None for any."""
+Shape = tuple[int | None, ...]  # sizes that are expected; None for any
 
-SHAPES: dict[Kept, str] = {
+SHAPES: dict[SignalName, str] = {
     "states": "(examples, layers, tokens, width)",
     "scores": "(examples, layers, heads, tokens, tokens)",
     "qkv": "(examples, layers, 3, tokens, width)",
@@ -144,7 +144,7 @@ def token_mask(method: str, student: Signal) -> Tensor:
     """The student's mask as (B, S) bool."""
     mask, examples = student.mask, student.logits.shape[0]
     if mask is None or mask.ndim != 2 or mask.shape[0] != examples:
-        found = "none" if mask is None else f"shape {_shape(mask)}"
+        found = "none" if mask is None else f"shape {tuple(mask.shape)}"
         raise UserError(
             f"method {method!r} reads single tokens of {examples} examples and needs their mask"
             f" (found: {found}): pass student=Signal(..., mask=attention_mask)"
@@ -153,7 +153,11 @@ def token_mask(method: str, student: Signal) -> Tensor:
 
 
 def token_pair(
-    method: str, name: Kept, student: Signal, teacher: Signal | None, expected: tuple[Shape, Shape]
+    method: str,
+    name: SignalName,
+    student: Signal,
+    teacher: Signal | None,
+    expected: tuple[Shape, Shape],
 ) -> tuple[Tensor, Tensor]:
     """One token-level signal of both sides, the teacher's cut off from its gradients.
 
@@ -166,19 +170,20 @@ def token_pair(
     return ours, _checked(method, name, "teacher", teacher, shape).detach()
 
 
-def _checked(method: str, name: Kept, side: str, signal: Signal | None, shape: Shape) -> Tensor:
+def _checked(
+    method: str, name: SignalName, side: str, signal: Signal | None, shape: Shape
+) -> Tensor:
     found: Tensor | None = None if signal is None else getattr(signal, name)
     if found is None:
         raise UserError(
             f"method {method!r} reads the {side}'s {name}: pass"
             f" {side}=Signal(logits=..., {name}=...)"
         )
-    fits = len(shape) == found.ndim and all(
+    if len(shape) == found.ndim and all(
         want in (None, size) for want, size in zip(shape, found.shape, strict=True)
-    )
-    if fits:
+    ):
         return found
-    said = f"{side} {name} have shape {_shape(found)}, method {method!r}"
+    said = f"{side} {name} have shape {tuple(found.shape)}, method {method!r}"
     if name == "layers":
         raise UserError(
             f"{said} was built for {shape}, that is (examples, layers, width): leave the embedding"
@@ -189,7 +194,3 @@ def _checked(method: str, name: Kept, side: str, signal: Signal | None, shape: S
         f"{said} expects {words}, that is {SHAPES[name]}: pass the layers of method.{side}_tokens,"
         " in its order"
     )
-
-
-def _shape(tensor: Tensor) -> tuple[int, ...]:
-    return tuple(tensor.shape)

@@ -223,8 +223,7 @@ class Experiment(ExperimentInputs):
     @cached_property
     def student_code(self) -> str:
         """The hash of the code that makes the student."""
-        spec = get_spec(self.params.method.name)
-        method = f"{spec.module}.{spec.class_name}"
+        method = get_spec(self.params.method.name).class_path
         return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
     @_shared

@@ -27,16 +27,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 1000
-"""Rows given to the tokenizer in one call: enough to be fast, few enough to fit anywhere."""
+ROWS_AT_ONCE = 1000  # of a call of the tokenizer: enough to be fast, few enough to fit anywhere
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
     """N rows of token ids, unpadded and end to end; T tokens in all."""
 
-    # (N + 1,) int64; row i holds the tokens from offsets[i] up to offsets[i + 1]
-    offsets: np.ndarray
+    offsets: np.ndarray  # (N + 1,) int64; row i holds the tokens offsets[i] up to offsets[i + 1]
     input_ids: np.ndarray  # (T,) int32
     token_type_ids: np.ndarray | None  # (T,) int8, or None if the tokenizer makes none
     labels: np.ndarray  # (N,) int64 class ids or float64 numbers, hidden ones as in the split
@@ -59,14 +57,14 @@ class EncodedSplit:
         """The input ids and token type ids of (R,) rows in any order, end to end."""
         starts, stops = self.offsets[rows], self.offsets[rows + 1]
         if self.pieces is not None:
-            ids, types = self.pieces
-            return ids.read(starts, stops), None if types is None else types.read(starts, stops)
+            ids, kinds = self.pieces
+            return ids.read(starts, stops), None if kinds is None else kinds.read(starts, stops)
 
         def cut(values: np.ndarray) -> np.ndarray:
             return np.concatenate([values[a:b] for a, b in zip(starts, stops, strict=True)])
 
-        types_too = self.token_type_ids
-        return cut(self.input_ids), None if types_too is None else cut(types_too)
+        types = self.token_type_ids
+        return cut(self.input_ids), None if types is None else cut(types)
 
     def release(self) -> None:
         """Hold none of the file in memory until it is read again."""
@@ -81,7 +79,17 @@ def encode_split(
 
     `max_length` is the most tokens that a row may have, special ones included.
     """
-    _check_tokenizer(tokenizer, task, max_length)
+    special = tokenizer.num_special_tokens_to_add(pair=len(task.text_columns) > 1)
+    if max_length <= special:
+        raise UserError(
+            f"task.max_length {max_length} leaves no room for text: {special} tokens are special"
+        )
+    if max_length > (most := tokenizer.model_max_length):
+        name = tokenizer.name_or_path or type(tokenizer).__name__
+        raise UserError(
+            f"task.max_length {max_length} is more than the {most} tokens that the model of {name}"
+            f" reads; set it to {most} or less"
+        )
     texts = [frame[name].tolist() for name in task.text_columns]
     lengths, ids, types, cut_rows = [0], [], [], 0
     wants_types = "token_type_ids" in tokenizer.model_input_names
@@ -147,17 +155,15 @@ def write_encoded(folder: Path, name: str, encoded: EncodedSplit) -> None:
     """Write `<folder>/<name>.arrow`, one record batch, so that reading it copies nothing."""
     import pyarrow as pa
 
-    ragged = {"input_ids": encoded.input_ids, "token_type_ids": encoded.token_type_ids}
     offsets = pa.array(encoded.offsets)
     columns = {
-        name: pa.LargeListArray.from_arrays(offsets, pa.array(values))
-        for name, values in ragged.items()
-        if values is not None
+        column: pa.LargeListArray.from_arrays(offsets, pa.array(values))
+        for column in ("input_ids", "token_type_ids")
+        if (values := getattr(encoded, column)) is not None
     }
     columns |= {"label": pa.array(encoded.labels), "idx": pa.array(encoded.idx)}
     batch = pa.RecordBatch.from_pydict(
-        columns,
-        metadata={"max_length": str(encoded.max_length), "cut_rows": str(encoded.cut_rows)},
+        columns, metadata={"max_length": str(encoded.max_length), "cut_rows": str(encoded.cut_rows)}
     )
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -176,13 +182,19 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
     import pyarrow as pa
 
     path = folder / f"{name}.arrow"
+
+    def pieces(values: np.ndarray) -> FilePieces:
+        """Numbers of the file, found by where they lie in its map."""
+        offset = values.ctypes.data - np.frombuffer(pages, np.uint8).ctypes.data
+        return FilePieces(path, offset, values.dtype)
+
     # from_dlpack and not to_numpy, which imports pandas on the way.
     try:
         with path.open("rb") as file:
             pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         reader = pa.ipc.open_file(pa.py_buffer(pages))
         batch = reader.get_batch(0)
-        facts = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
+        limits = {key.decode(): int(value) for key, value in reader.schema.metadata.items()}
         has_types = "token_type_ids" in reader.schema.names
         ids = np.from_dlpack(batch.column("input_ids").values)
         types = np.from_dlpack(batch.column("token_type_ids").values) if has_types else None
@@ -192,13 +204,10 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
             token_type_ids=types,
             labels=np.from_dlpack(batch.column("label")),
             idx=np.from_dlpack(batch.column("idx")),
-            max_length=facts["max_length"],
-            cut_rows=facts["cut_rows"],
+            max_length=limits["max_length"],
+            cut_rows=limits["cut_rows"],
             pages=pages,
-            pieces=(
-                _pieces(path, pages, ids),
-                None if types is None else _pieces(path, pages, types),
-            ),
+            pieces=(pieces(ids), None if types is None else pieces(types)),
         )
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run data preparation again") from None
@@ -207,23 +216,3 @@ def read_encoded(folder: Path, name: str) -> EncodedSplit:
             f"{path} is not an encoded split ({type(error).__name__}: {first_line(error)}); delete"
             " its folder and run data preparation again"
         ) from None
-
-
-def _pieces(path: Path, pages: mmap.mmap, values: np.ndarray) -> FilePieces:
-    """Numbers of a mapped file, found by where they lie in the map."""
-    offset = values.ctypes.data - np.frombuffer(pages, np.uint8).ctypes.data
-    return FilePieces(path, offset, values.dtype)
-
-
-def _check_tokenizer(tokenizer: PreTrainedTokenizerBase, task: Task, max_length: int) -> None:
-    special = tokenizer.num_special_tokens_to_add(pair=len(task.text_columns) > 1)
-    if max_length <= special:
-        raise UserError(
-            f"task.max_length {max_length} leaves no room for text: {special} tokens are special"
-        )
-    if max_length > tokenizer.model_max_length:
-        name = tokenizer.name_or_path or type(tokenizer).__name__
-        raise UserError(
-            f"task.max_length {max_length} is more than the {tokenizer.model_max_length} tokens"
-            f" that the model of {name} reads; set it to {tokenizer.model_max_length} or less"
-        )

@@ -35,10 +35,8 @@ class GlueTask:
     task: Task  # the task itself; its name is that of the configuration of the hub data set
     folder: str  # the folder of the original download, also the stem of the submission file
     tsv: Mapping[str, TsvFile]  # our split -> file of the original download
-    # our split -> split of the hub data set, also the stem of its parquet files
-    hub_splits: Mapping[str, str]
-    # test split -> its rows; the leader board refuses files with any other number
-    test_rows: Mapping[str, int]
+    hub_splits: Mapping[str, str]  # our split -> that of the hub, the stem of its parquet files
+    test_rows: Mapping[str, int]  # test split -> its rows; the leader board refuses other numbers
     submission: Mapping[str, str]  # test split -> file name inside a leader board submission
     # what a submission writes for each class, in label order; empty for a regression, which writes
     # the number

@@ -16,21 +16,13 @@ from typing import Any
 from alpkd_pipeline.errors import UserError, some
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
 
-SHOWN_VALUES = 5
-"""How many labels that do not fit a refusal quotes."""
+# In a refusal: labels that do not fit, class names before it only counts, characters of a label.
+SHOWN_VALUES, SHOWN_NAMES, LONGEST_SHOWN = 5, 20, 60
 
-SHOWN_NAMES = 20
-"""How many class names a refusal lists before it only counts."""
-
-LONGEST_SHOWN = 60
-"""Characters of a label in a refusal."""
-
-HIDDEN_TEXT = str(HIDDEN_LABEL)
-"""The hidden label in the form of `label_text`."""
+HIDDEN_TEXT = str(HIDDEN_LABEL)  # in the form of `label_text`
 
 _MINUS_ONE = "-1 hides a label only where all of a test file are -1: leave hidden ones empty"
 
-_SEPARATORS = re.compile(r"[|,;]")
 _NUMBER = re.compile(r"([+-]?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
 
@@ -69,8 +61,7 @@ def label_text(value: object) -> str | None:
     if isinstance(value, float | Decimal) and math.isfinite(value):
         value = format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
     text = str(value).strip()
-    number = _NUMBER.fullmatch(text)
-    if number:
+    if number := _NUMBER.fullmatch(text):
         sign, whole, fraction = number.groups(default="")
         digits = f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
         return digits if digits == "0" else f"{sign.removeprefix('+')}{digits}"
@@ -81,7 +72,7 @@ def holds_several(value: object, names: Sequence[str]) -> bool:
     """Whether a cell holds more than one label: a list, or several names with separators."""
     if not isinstance(value, str):
         return isinstance(value, list | dict)
-    parts = [part.strip() for part in _SEPARATORS.split(value)]
+    parts = [part.strip() for part in re.split(r"[|,;]", value)]
     return value.strip() not in names and len(parts) > 1 and all(part in names for part in parts)
 
 

@@ -67,8 +67,7 @@ Judge = Callable[[Task, np.ndarray, np.ndarray], dict[str, float]]
 class Metric:
     """One score, the higher the better, or an error, the lower the better."""
 
-    # (N,) predictions and (N,) labels -> the score. Class ids for a classification, numbers for a
-    # regression
+    # (N,) predictions and labels, class ids or the numbers of a regression -> the score
     function: Callable[[np.ndarray, np.ndarray], float]
     kind: TaskKind  # the kind of task that it fits
     binary: bool = False  # it needs exactly two classes
@@ -171,8 +170,8 @@ def check_metrics(names: Sequence[str], kind: TaskKind, num_labels: int) -> None
             raise UserError(f"the metric '{name}' does not fit a {shape}; {choose}")
 
 
-def score_predictions(task: Task, given: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """The task's metrics of given answers: (N,) class ids or numbers against (N,) labels.
+def score_predictions(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """The task's metrics of predictions: (N,) class ids or numbers against (N,) labels.
 
     Raises:
         UserError: hidden labels or no rows.
@@ -185,7 +184,7 @@ def score_predictions(task: Task, given: np.ndarray, labels: np.ndarray) -> dict
             f"task '{task.name}': {int(hidden.sum())} of {len(labels)} labels are hidden; test"
             " splits without labels cannot be scored"
         )
-    return {name: METRICS[name](given, labels) for name in task.metrics}
+    return {name: METRICS[name](predictions, labels) for name in task.metrics}
 
 
 def score(

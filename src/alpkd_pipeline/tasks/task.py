@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 TaskKind = Literal["classification", "regression"]
 
-HIDDEN_LABEL = -1
-"""The label that GLUE gives to rows whose answer is kept secret (test splits)."""
+HIDDEN_LABEL = -1  # what GLUE gives to rows whose label is kept secret (test splits)
 
 UNLABELLED = "unlabelled"
 """The split of train rows without a label, until they join train (`validate.write_splits`)."""
@@ -23,15 +22,11 @@ class Task:
 
     name: str  # what users call it, also a folder name (`rte`)
     kind: TaskKind  # `classification` (labels 0..C-1) or `regression` (labels are real numbers)
-    # one or two column names, in the order in which they are fed to the encoder
-    text_columns: tuple[str, ...]
+    text_columns: tuple[str, ...]  # one or two, in the order in which the encoder is fed them
     label_names: tuple[str, ...]  # the name of each class in label order; empty for regression
-    # names out of `tasks.metrics.METRICS`; the first one decides what is best
-    metrics: tuple[str, ...]
-    # lowest and highest allowed label of a regression, if it has limits
-    label_range: tuple[float, float] | None = None
-    # the splits with public labels that are scored; the first one decides
-    dev_splits: tuple[str, ...] = ("dev",)
+    metrics: tuple[str, ...]  # out of `tasks.metrics.METRICS`; the first one decides what is best
+    label_range: tuple[float, float] | None = None  # of a regression, if its labels have limits
+    dev_splits: tuple[str, ...] = ("dev",)  # scored, their labels public; the first one decides
     test_splits: tuple[str, ...] = ("test",)  # the splits whose labels may be hidden
 
     @property
@@ -104,23 +99,19 @@ class SourceSpec:
     # or `table` (files of one's own)
     kind: SourceKind
     dataset: str | None = None  # hub only: the repository, `owner/name`
-    # hub only: the configuration of the repository; GLUE tasks know theirs
-    config: str | None = None
+    config: str | None = None  # hub only: of the repository; GLUE tasks know theirs
     revision: str | None = None  # hub only: the commit, 40 hex digits
     path: str | None = None  # folder: the GLUE folder; table: what `files` are relative to
     # our split -> file (table), or our split -> the repository's split (hub)
     files: Mapping[str, str] = field(default_factory=dict)
     # our column -> the column of the data; columns left out keep their names
     columns: Mapping[str, str] = field(default_factory=dict)
-    # how many rows of train are kept, before dev is cut; all of them when None
-    train_rows: int | None = None
-    # the `first` ones, or `stratified`: drawn, of each class its share
-    train_rows_by: TrainRowsBy = "first"
+    train_rows: int | None = None  # how many are kept, before dev is cut; all of them when None
+    train_rows_by: TrainRowsBy = "first"  # or `stratified`: drawn, of each class its share
     dev_fraction: float = 0.1  # the share of train that becomes dev where the data has no dev split
     seed: int = 0  # decides which rows are drawn for that share, and for `stratified` train rows
     unlabelled: bool = False  # whether train rows may lack a label; the demo then has some
-    # how many of the rows without a label are kept, the first ones; all of them when None
-    unlabelled_rows: int | None = None
+    unlabelled_rows: int | None = None  # how many of these are kept, the first; all when None
     # table only: the column that names what a row belongs to; none is in both train and dev
     group_column: str | None = None
     # table only: class -> the column with what a teacher gives it; of a regression `label` -> its

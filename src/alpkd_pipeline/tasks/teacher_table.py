@@ -26,11 +26,9 @@ PARAMETER = "task.teacher_columns"
 FORMS = {"probabilities": f"{PARAMETER}, probability of ", "logits": f"{PARAMETER}, logit of "}
 """What a table may hold, and how such a column begins; the class follows."""
 
-VALUE = f"{PARAMETER}, value"
-"""The column of a regression."""
+VALUE = f"{PARAMETER}, value"  # the column of a regression
 
-OFF_ONE = 0.01
-"""So far the probabilities of a row may be from 1 together: they may have been rounded."""
+OFF_ONE = 0.01  # so far a row's probabilities may be from 1 together: they may have been rounded
 
 LEAST = 1e-6
 """A probability below it counts as it: none is so sure of a row that its logit is infinite. A

@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT = "report.json"
-
-SHOWN_ROWS = 5
-"""How many row numbers a fault lists before it only counts."""
-
-SHOWN_VALUES = 3
-"""How many of the faulty labels a fault quotes."""
+SHOWN_ROWS, SHOWN_VALUES = 5, 3  # row numbers that a fault lists, and labels that it quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +250,11 @@ def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]
     seen = {split: set(frame["label"]) for split, frame in splits.items() if "label" in frame}
     if not all(_is_whole(label) for label in seen["train"]):  # a fault of its own
         return []
-    lacking = {at: name for at, name in enumerate(task.label_names) if at not in seen["train"]}
-    nowhere = [n for at, n in lacking.items() if not any(at in ids for ids in seen.values())]
-    other = [name for name in lacking.values() if name not in nowhere]
-    file = str(train.attrs.get("file", ""))
-    said = {"train": other, "any split": nowhere}
+    file, everywhere = str(train.attrs.get("file", "")), set().union(*seen.values())
+    said: dict[str, list[str]] = {"train": [], "any split": []}
+    for at, name in enumerate(task.label_names):
+        if at not in seen["train"]:
+            said["train" if at in everywhere else "any split"].append(name)
     advice = "add such rows, or leave the class out of task.labels and its rows out of the files"
     return [
         Fault("train", file, f"no row of {where} has the class {', '.join(names)}; {advice}")
@@ -306,25 +301,21 @@ def write_splits(
     Raises:
         UserError: every fault of every split; nothing is written.
     """
+    import pandas as pd
+
     known = Task.from_dict(dict(task))
     report = {"task": known.name, "splits": check_splits(frames, known, max_overlap)}
-    for name, frame in _joined(frames, known).items():
+    joined = dict(frames)
+    if (more := joined.pop(UNLABELLED, None)) is not None:
+        train = joined["train"]
+        more = more.assign(label=HIDDEN_LABEL if known.kind == "classification" else math.nan)
+        if more["idx"].isin(train["idx"]).any() or more["idx"].duplicated().any():
+            first = int(train["idx"].max()) + 1
+            more = more.assign(idx=range(first, first + len(more)))
+        joined["train"] = pd.concat([train, more[list(train.columns)]])
+    for name, frame in joined.items():
         # What sources note about a frame, such as its file, has no place in a result.
         frame = frame.drop(columns=GROUP, errors="ignore").reset_index(drop=True)
         frame.attrs = {}
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_json(folder / REPORT, report)
-
-
-def _joined(frames: Mapping[str, pd.DataFrame], task: Task) -> dict[str, pd.DataFrame]:
-    import pandas as pd
-
-    joined = dict(frames)
-    if (more := joined.pop(UNLABELLED, None)) is not None:
-        train = joined["train"]
-        more = more.assign(label=HIDDEN_LABEL if task.kind == "classification" else math.nan)
-        if more["idx"].isin(train["idx"]).any() or more["idx"].duplicated().any():
-            first = int(train["idx"].max()) + 1
-            more = more.assign(idx=range(first, first + len(more)))
-        joined["train"] = pd.concat([train, more[list(train.columns)]])
-    return joined

@@ -31,14 +31,13 @@ class Alp(Method):
         reduction: Reduction,
         overlap: int = 0,
     ) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
         self.buckets = make_buckets(setup.spec.bucket or "all", m, n, overlap)
         self.mask: Tensor
         self.register_buffer("mask", bucket_mask(self.buckets, n), persistent=False)
         self.scale: Scale = scale
         self.detach_weights = detach_weights
-        self.reduction: Reduction = reduction
         self.projection = Projection(setup, m)
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:

@@ -31,9 +31,8 @@ class Cka(Method):
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         self.followed = spread(setup.sizes.student_layers, setup.sizes.teacher_layers)
-        self.reduction: Reduction = reduction
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:
         """The loss of all pairs."""

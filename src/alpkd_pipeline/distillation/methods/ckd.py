@@ -36,13 +36,12 @@ class Ckd(Method):
         reduction: Reduction,
         overlap: int = 0,
     ) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         sizes = setup.sizes
         self.buckets = make_buckets(
             setup.spec.bucket or "all", sizes.student_layers, sizes.teacher_layers, overlap
         )
         self.maps_student = projection_side == "student"
-        self.reduction: Reduction = reduction
         widths = [
             (sizes.student_width, len(bucket) * sizes.teacher_width) for bucket in self.buckets
         ]

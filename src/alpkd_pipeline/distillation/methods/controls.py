@@ -24,12 +24,11 @@ class Uniform(Method):
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         m, n = setup.sizes.student_layers, setup.sizes.teacher_layers
         self.buckets = make_buckets(setup.spec.bucket or "all", m, n)
         self.mask: Tensor
         self.register_buffer("mask", bucket_mask(self.buckets, n), persistent=False)
-        self.reduction: Reduction = reduction
         self.projection = Projection(setup, m)
 
     def intermediate(self, student: Tensor, teacher: Tensor) -> Intermediate:

@@ -31,7 +31,7 @@ class Fdd(Method):
     """
 
     def __init__(self, setup: Setup) -> None:
-        super().__init__(setup)
+        super().__init__(setup, "mean")
         m = setup.sizes.student_layers
         self.followed = spread(m, setup.sizes.teacher_layers)
         self.projection = Projection(setup, m)
@@ -42,9 +42,9 @@ class Fdd(Method):
         # Before differences are taken: of half precisions little would be left.
         ours, theirs = raised(self.projection(student), chosen)
         # A distance of directions is 2 - 2 cos.
-        parts = {"trajectory": normalised_distance(ours, theirs, "mean") / 2}
+        parts = {"trajectory": normalised_distance(ours, theirs, self.reduction) / 2}
         if len(self.followed) > 1:
             steps = ours.diff(dim=1), theirs.diff(dim=1)
-            parts["dynamics"] = normalised_distance(*steps, "mean") / 2
+            parts["dynamics"] = normalised_distance(*steps, self.reduction) / 2
         watch = {part: value.detach() for part, value in parts.items()}
         return Intermediate(sum(parts.values(), ours.new_zeros(())), watch=watch)

@@ -63,7 +63,7 @@ class Lad(Method):
     """
 
     def __init__(self, setup: Setup, *, gate_lr: float) -> None:
-        super().__init__(setup)
+        super().__init__(setup, "mean")
         sizes = setup.sizes
         self.followed = spread(sizes.student_layers, sizes.teacher_layers)
         self.gate_lr = gate_lr
@@ -84,5 +84,5 @@ class Lad(Method):
             fused.append(above)
             openings.append(opened.detach().mean())
         theirs = torch.stack([fused[k - 1] for k in self.followed], dim=1)
-        loss = layer_match(self.projection(student), theirs, "mean")
+        loss = layer_match(self.projection(student), theirs, self.reduction)
         return Intermediate(loss, watch={"gates": torch.stack(openings).mean()} if openings else {})

@@ -21,15 +21,11 @@ three parts as `watch.queries`, `watch.keys` and `watch.values`.
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from alpkd_pipeline.distillation.losses.token_match import self_relations
 from alpkd_pipeline.distillation.method import Intermediate, Method, Setup
 from alpkd_pipeline.distillation.signals import Signal
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.models.shape import TokenLayers
-
-PARTS = ("queries", "keys", "values")
 
 
 class MiniLmV2(Method):
@@ -50,23 +46,15 @@ class MiniLmV2(Method):
             )
         self.teacher_layer = teacher_layer or setup.sizes.teacher_layers
         self.heads = heads
-
-    @property
-    def student_tokens(self) -> TokenLayers:
-        """Queries, keys and values of the last layer."""
-        return TokenLayers(qkv=(self.setup.sizes.student_layers,))
-
-    @property
-    def teacher_tokens(self) -> TokenLayers:
-        """Queries, keys and values of the followed layer."""
-        return TokenLayers(qkv=(self.teacher_layer,))
+        self.student_tokens = TokenLayers(qkv=(setup.sizes.student_layers,))
+        self.teacher_tokens = TokenLayers(qkv=(self.teacher_layer,))
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The sum of the three divergences."""
         ours, theirs, mask = self.token_vectors("qkv", student, teacher, 1, 3)
-        parts: dict[str, Tensor] = {
+        parts = {
             part: self_relations(ours[:, 0, i], theirs[:, 0, i], mask, self.heads)
-            for i, part in enumerate(PARTS)
+            for i, part in enumerate(("queries", "keys", "values"))
         }
         loss = parts["queries"] + parts["keys"] + parts["values"]
         return Intermediate(loss, watch={part: value.detach() for part, value in parts.items()})

@@ -28,10 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from alpkd_pipeline.distillation.losses.layer_match import (
-    SMALLEST_NORM,
-    normalised_distance,
-)
+from alpkd_pipeline.distillation.losses.layer_match import SMALLEST_NORM, normalised_distance
 from alpkd_pipeline.distillation.losses.precision import Reduction
 from alpkd_pipeline.distillation.method import Intermediate, LayerMaps, Method, Setup
 
@@ -57,11 +54,10 @@ class RailKd(Method):
         shared_map: bool,
         reduction: Reduction,
     ) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         sizes = setup.sizes
         self.compared = sizes.student_layers - (not with_last)
         self.concat, self.shared = mode == "concat", shared_map
-        self.reduction: Reduction = reduction
         joined = self.compared if self.concat else 1
         maps = 1 if self.concat or self.shared else self.compared
         self.student_maps = LayerMaps([(joined * sizes.student_width, width)] * maps)

@@ -33,8 +33,7 @@ from torch import Tensor
 from alpkd_pipeline.distillation.method import Method, Setup
 from alpkd_pipeline.distillation.signals import LossTerms, Signal
 
-_STREAM = 0x5419
-"""Keeps the draws apart from others of the same seed."""
+_STREAM = 0x5419  # keeps the draws apart from others of the same seed
 
 
 class Theseus(Method):

@@ -39,24 +39,15 @@ class TinyBert(Method):
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         sizes = setup.sizes
         self.followed = spread(sizes.student_layers, sizes.teacher_layers)
-        self.reduction: Reduction = reduction
+        layers = tuple(range(1, sizes.student_layers + 1))
+        self.student_tokens = TokenLayers(states=(0, *layers), scores=layers)
+        self.teacher_tokens = TokenLayers(states=(0, *self.followed), scores=self.followed)
         widths = sizes.student_width, sizes.teacher_width
         self.hidden_map = PreciseLinear(*widths, device="cpu")
         self.embedding_map = PreciseLinear(*widths, device="cpu")
-
-    @property
-    def student_tokens(self) -> TokenLayers:
-        """All layers, and the embeddings."""
-        layers = tuple(range(1, self.setup.sizes.student_layers + 1))
-        return TokenLayers(states=(0, *layers), scores=layers)
-
-    @property
-    def teacher_tokens(self) -> TokenLayers:
-        """The followed layers, and the embeddings."""
-        return TokenLayers(states=(0, *self.followed), scores=self.followed)
 
     def compare(self, student: Signal, teacher: Signal | None) -> Intermediate:
         """The sum of the parts."""

@@ -48,9 +48,8 @@ class UniversalKd(Method):
     """
 
     def __init__(self, setup: Setup, *, reduction: Reduction) -> None:
-        super().__init__(setup)
+        super().__init__(setup, reduction)
         sizes, classes = setup.sizes, setup.classes
-        self.reduction: Reduction = reduction
         widths = [(sizes.student_width, classes)] * (sizes.student_layers - 1)
         self.student_maps = LayerMaps(widths, bias=False)
         bound = 1 / math.sqrt(sizes.teacher_width)
