@@ -32,15 +32,12 @@ from alpkd_pipeline.store.run_folder import finished_below, newest_first
 from alpkd_pipeline.store.unfinished import taken
 from alpkd_pipeline.tracking.settings import TrackingSettings
 
-LONGEST_LOG = 300
 OLD_WORKER = "alpkd_pipeline.orchestration.sweep.worker"
 
 
 class WorkerProcess(LocalEngine):
     """One worker process on one version of the code: a project, and the folder of its package.
-
-    Older commits have a worker of the same protocol elsewhere. Use it in a `with` block.
-    """
+    Older commits have a worker of the same protocol elsewhere. Use it in a `with` block."""
 
     def __init__(self, project: Path, source: Path, log: Path, env: str | None = None) -> None:
         super().__init__(project, env, 1)
@@ -73,14 +70,12 @@ class WorkerProcess(LocalEngine):
         if found["state"] != "died":
             return found.get("error")
         said = self._log.read_text("utf-8", errors="replace").strip().splitlines()
-        return f"{found['error']}: {said[-1][:LONGEST_LOG] if said else 'it said nothing'}"
+        return f"{found['error']}: {said[-1][:300] if said else 'it said nothing'}"
 
 
 def made_run(store: Path, stage: str, params: Mapping[str, Any]) -> StoredRun | None:
-    """What was made with some parameters, found by them: its key follows from today's facts.
-
-    Of several, as a changed library leaves them in a store that is gone on with, the newest.
-    """
+    """What was made with some parameters, found by them: its key follows from today's facts. Of
+    several, as a changed library leaves them in a store that is gone on with, the newest."""
     kind, blocks = (STUDENTS, None) if stage == "student" else (TEACHERS, ("task", "teacher"))
     wanted = flat({name: params[name] for name in blocks or params if name != "run"})
     for folder in newest_first(finished_below(store / kind, "*/*")):
@@ -99,9 +94,7 @@ def exact_parameters(
     device: str | None = None,
 ) -> dict[str, Any]:
     """Everything that the rerun of a run is started with, in a fresh store, from any place.
-
-    Relative paths start in the project; a device takes the place of the recorded one.
-    """
+    Relative paths start in the project; a device takes the place of the recorded one."""
     params: dict[str, Any] = copy.deepcopy(original.run["params"])
     # Results depend on these to the last digit, and the parameters may have left them open.
     names = ("device", "precision", "threads")
@@ -201,10 +194,8 @@ def recorded_commit(original: StoredRun, project: Path) -> str:
 
 @contextmanager
 def checked_out(project: Path, commit: str, folder: Path) -> Iterator[Path]:
-    """A temporary work tree of a commit, removed in the end; gives the project's root inside.
-
-    It is a UserError that git refuses, or that the commit does not hold the project.
-    """
+    """A temporary work tree of a commit, removed in the end; gives the project's root inside. It is
+    a UserError that git refuses, or that the commit does not hold the project."""
     inside = _git(project, "rev-parse", "--show-prefix") or ""
     _remove(project, folder)  # if a killed process left it
     folder.parent.mkdir(parents=True, exist_ok=True)

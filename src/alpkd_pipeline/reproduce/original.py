@@ -127,10 +127,8 @@ class Difference:
 
 
 def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
-    """What the trainings themselves recorded differently.
-
-    The machine, builds of libraries, batches that were split and trainings that went on elsewhere.
-    """
+    """What the trainings themselves recorded differently. The machine, builds of libraries, batches
+    that were split and trainings that went on elsewhere."""
     found = []
     for what, (before, after) in differences(_conditions(then), _conditions(now)).items():
         library = what.startswith("libraries.")
@@ -138,9 +136,8 @@ def after_running(then: StoredRun, now: StoredRun) -> list[Difference]:
         if before is not None or not (library or what.startswith("attention")):
             kind: DifferenceKind = "threads" if what.startswith("threads") else "device"
             name = what.removeprefix("libraries.")
-            found.append(
-                Difference("libraries" if library else kind, name, str(before), str(after))
-            )
+            kind = "libraries" if library else kind
+            found.append(Difference(kind, name, str(before), str(after)))
     return found
 
 

@@ -30,9 +30,8 @@ def conditions(
     """
     found = [*_software(original, provenance(project)), *damage(original)]
     try:
-        experiment = Experiment(
-            check({**original.run["params"], "run": {"store": str(store)}}), project
-        )
+        params = check({**original.run["params"], "run": {"store": str(store)}})
+        experiment = Experiment(params, project)
     except UserError as error:  # today's code refuses the parameters
         return [*found, Difference("code", "code", "knew the parameters", str(error))], {}
     keys = {name: experiment.stage(name).key for name in MADE_IN_ORDER if name in original.keys}

@@ -109,11 +109,8 @@ class RerunResult:
 def terminal_text(result: RerunResult, report: str) -> str:
     """The compact account that a command ends with; its last lines say it all."""
     experiments = result.experiments
-    lines = [
-        *(line for experiment in experiments for line in _experiment_lines(experiment)),
-        *result.notes,
-        "",
-    ]
+    lines = [line for experiment in experiments for line in _experiment_lines(experiment)]
+    lines += [*result.notes, ""]
     for experiment in experiments:
         if experiment.verdict not in FROM_BEST[:2]:
             scores = [f"{model.stage} {_score(model)}" for model in experiment.models]
@@ -121,11 +118,9 @@ def terminal_text(result: RerunResult, report: str) -> str:
             lines.append(f"not reproduced: {experiment.name}: {why}")
     counts = Counter(experiment.verdict for experiment in experiments)
     told = ", ".join(f"{counts[name]} {name}" for name in FROM_BEST if counts[name])
-    of = (
-        experiments[0].original.path.name
-        if len(experiments) == 1
-        else f"of {len(experiments)} reruns {told}"
-    )
+    of = f"of {len(experiments)} reruns {told}"
+    if len(experiments) == 1:
+        of = experiments[0].original.path.name
     return "\n".join([*lines, f"report: {report}", f"{result.verdict}: {of}"])
 
 

@@ -22,12 +22,7 @@ from alpkd_pipeline.reproduce.execute import (
     made_run,
     utc_now,
 )
-from alpkd_pipeline.reproduce.original import (
-    Difference,
-    StoredRun,
-    after_running,
-    read_run,
-)
+from alpkd_pipeline.reproduce.original import Difference, StoredRun, after_running, read_run
 from alpkd_pipeline.reproduce.plan import told, what_is_made
 from alpkd_pipeline.reproduce.result import Rerun, RerunResult, report_page
 from alpkd_pipeline.reproduce.verdict import (
@@ -194,11 +189,8 @@ def last_verdicts(store: Path) -> dict[str, Verdict]:
     found: dict[str, Verdict] = {}
     for path in sorted((store / RERUN_REPORTS).glob(f"*/{VERDICT}")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # such a record says nothing
-            experiments = {
-                experiment["original"]: experiment["verdict"]
-                for experiment in read_json(path)["cells"]
-            }
-            found |= {key: verdict for key, verdict in experiments.items() if verdict != FAILED}
+            verdicts = {one["original"]: one["verdict"] for one in read_json(path)["cells"]}
+            found |= {key: verdict for key, verdict in verdicts.items() if verdict != FAILED}
     return found
 
 
@@ -212,8 +204,7 @@ class GreenComparison(NamedTuple):
 
 
 def latest_green(store: Path, where: Mapping[str, Any]) -> GreenComparison:
-    """The newest green comparison that has experiments of the wanted kind, `where` as for
-    `matches`.
+    """The newest green comparison that has experiments of the kind `where`, as for `matches`.
 
     Green is one whose files are what was sealed, its students' and their teachers' too, and none of
     whose students drifted the last time that it could be made again. A UserError says that there

@@ -21,10 +21,8 @@ TABLE = "table.json"
 
 
 def log_comparison(folder: Path, settings: TrackingSettings, table: DataFrame) -> str:
-    """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts.
-
-    Gives the run's id, the same for the same comparison; UserError where MLflow is out of reach.
-    """
+    """Record a comparison: the table as MLflow shows tables, the folder's files as artifacts. Gives
+    the run's id, the same for the same comparison; UserError where MLflow is out of reach."""
     remedy = "its files are complete, compare again when MLflow works"
     with faults_told(settings, f"the comparison {folder}", remedy):
         store, key = prepare_store(settings), RunFolder(folder).key
@@ -67,10 +65,8 @@ def _note(folder: Path, table: DataFrame) -> str:
 def tag_rerun(
     original: Path, rerun: Path, verdict: str, date: str, settings: TrackingSettings
 ) -> tuple[str | None, str | None]:
-    """Tag the runs of two folders with what the rerun came to, as far as MLflow has them.
-
-    Gives the ids of both; None for one that is not there. UserError where MLflow is out of reach.
-    """
+    """Tag the runs of two folders with what the rerun came to, as far as MLflow has them. Gives the
+    ids of both; None for one that is not there. UserError where MLflow is out of reach."""
     with faults_told(settings, f"the verdict on {original.name}", "the report has it"):
         store = prepare_store(settings)
         of, by = (_run_of(RunFolder(folder), store) for folder in (original, rerun))

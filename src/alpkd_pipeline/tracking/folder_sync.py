@@ -70,17 +70,13 @@ class FolderSync:
 
     def catch_up(self) -> str | None:
         """Push the event log's new lines, and how the training stopped if `note_end` was told.
-
-        Gives the run's id; None as long as nothing has begun.
-        """
+        Gives the run's id; None as long as nothing has begun."""
         # A folder that is gone has not begun, or was published a moment ago.
         return self._push() if self.folder.is_dir() else None
 
     def close(self, final: Path) -> str | None:
         """Push everything of a folder that was published as `final`, whose run is FINISHED then.
-
-        Gives the run's id; None when the folder holds no training.
-        """
+        Gives the run's id; None when the folder holds no training."""
         self.folder, self._finished = final, RunFolder(final)
         return self._push()
 

@@ -27,11 +27,8 @@ waits for it. One failed push is nothing: a connection may have been closed mean
 
 
 class LiveSync:
-    """The live view of one training in MLflow.
-
-    No method raises, and none waits for the store longer than it says. What could not be pushed
-    stays in the run folder for a later sync.
-    """
+    """The live view of one training in MLflow. No method raises, and none waits for the store
+    longer than it says. What could not be pushed stays in the run folder for a later sync."""
 
     def __init__(
         self,

@@ -116,10 +116,8 @@ def is_busy(error: Exception) -> bool:
 
 
 class MlflowStore:
-    """A tracking store and one experiment in it.
-
-    Every method raises what MLflow raises; none waits longer than the client's time-outs.
-    """
+    """A tracking store and one experiment in it. Every method raises what MLflow raises; none waits
+    longer than the client's time-outs."""
 
     def __init__(self, client: MlflowClient, experiment_id: str, token: str) -> None:
         # The token tells this experiment of this store from every other, also from one of the same
@@ -255,11 +253,8 @@ def _client_class() -> type[MlflowClient]:
 
 
 def _make_database(database: Path) -> None:
-    """Make a new database beside its place and put it there by rename.
-
-    A process that is killed while MLflow creates its tables leaves a database that MLflow can
-    never open again.
-    """
+    """Make a new database beside its place and put it there by rename. A process that is killed
+    while MLflow creates its tables leaves a database that MLflow can never open again."""
     for leftover in database.parent.glob(f"{glob.escape(database.name)}.*.tmp*"):
         leftover.unlink()
     temporary = database.with_name(f"{database.name}.{uuid.uuid4().hex}.tmp")
@@ -268,11 +263,9 @@ def _make_database(database: Path) -> None:
 
 
 def _make_tables(uri: str, artifact_root: Path) -> None:
-    """Make the tables of a database where they are missing, and MLflow's own first experiment.
-
-    A client would give that experiment a place in the working directory, and writes the place into
-    its SQL as it is: a quote in the folder's name ends the statement. Addresses have none.
-    """
+    """Make the tables of a database where they are missing, and MLflow's own first experiment. A
+    client would give that experiment a place in the working directory, and writes the place into
+    its SQL as it is: a quote in the folder's name ends the statement. Addresses have none."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(uri, artifact_root.as_uri())  # type: ignore[no-untyped-call]

@@ -121,10 +121,8 @@ class Models:
         return self._client.finalize_logged_model(model.model_id, "READY")
 
     def register(self, name: str, model: LoggedModel) -> tuple[str, str]:
-        """The version of a model under a name, and its alias, if it has one.
-
-        The newest version is the candidate until it is judged.
-        """
+        """The version of a model under a name, and its alias, if it has one. The newest version is
+        the candidate until it is judged."""
         with tolerating("RESOURCE_ALREADY_EXISTS"):
             self._client.create_registered_model(name)
         same = (v for v in self.versions(name) if v.tags.get("key") == model.tags["key"])
@@ -180,10 +178,8 @@ class Models:
             found = mlflow.artifacts.download_artifacts(
                 f"{version.source}/{EVIDENCE}", dst_path=place, tracking_uri=self._settings.uri
             )
-            facts, predictions = (
-                Path(found, name).read_bytes() for name in (FACTS, PREDICTIONS_CSV)
-            )
-        return json.loads(facts), predictions
+            facts = json.loads(Path(found, FACTS).read_bytes())
+            return facts, Path(found, PREDICTIONS_CSV).read_bytes()
 
 
 def _run_of(student: Path, settings: TrackingSettings, pictures: Pictures | None) -> str | None:
@@ -250,9 +246,7 @@ def _signature() -> ModelSignature:
 
 def write_evidence(folder: RunFolder, task: Mapping[str, Any], place: Path) -> None:
     """Write what a model is judged by: task, dev rows, the answers of its form, size and speed.
-
-    `task` is what a run.json says of it.
-    """
+    `task` is what a run.json says of it."""
     facts = {
         "task": task,
         "form": folder.json("export.json")["serve"],

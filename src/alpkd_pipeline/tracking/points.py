@@ -52,10 +52,8 @@ def time_ms(event: Mapping[str, Any]) -> int:
 
 
 def event_points(event: Mapping[str, Any], selection: str) -> list[Point]:
-    """The points of one event log line; lines other than `step` and `eval` have none.
-
-    What stands before a `/`, such as what the validation rows are called, is a section of charts.
-    """
+    """The points of one event log line; lines other than `step` and `eval` have none. What stands
+    before a `/`, such as what the validation rows are called, is a section of charts."""
     if event["event"] == "eval":
         attention = event.get("attention") or {}
         watched = {"attention_entropy": attention.get("entropy")}
@@ -117,16 +115,9 @@ def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(value, list):
         for place, inner in enumerate(value, start=1):
             yield from _numbers(inner, f"{name}.{place}")
-    elif _is_number(value):
-        yield _ODD_CHARACTERS.sub("_", name), float(value)
-
-
-def _is_number(value: Any) -> bool:
     # The event log writes values that are not finite as text.
-    return (isinstance(value, int | float) and not isinstance(value, bool)) or value in _NOT_FINITE
-
-
-DIGEST_LENGTH = 12
+    elif (isinstance(value, int | float) and not isinstance(value, bool)) or value in _NOT_FINITE:
+        yield _ODD_CHARACTERS.sub("_", name), float(value)
 
 
 def dataset_facts(
@@ -145,7 +136,7 @@ def dataset_facts(
     return {
         context: {
             "name": f"{task['name']}-{split}",
-            "digest": (digests or {}).get(split, data_key)[:DIGEST_LENGTH],
+            "digest": (digests or {}).get(split, data_key)[:12],
             "source_type": source_type,
             "source": mask_credentials(json.dumps(source)),
             "schema": json.dumps({"mlflow_colspec": _columns(task)}),
@@ -207,10 +198,8 @@ def find_scores(folder: Path) -> Scored | None:
 
 
 def final_points(folder: Path, run: Mapping[str, Any], scored: Scored) -> list[Point]:
-    """A model's scores as metrics, at the time of its training's end.
-
-    MLflow shows the latest value: the user's own metrics have the time of their evaluation.
-    """
+    """A model's scores as metrics, at the time of its training's end. MLflow shows the latest
+    value: the user's own metrics have the time of their evaluation."""
     at_ms = max(map(time_ms, sealed_events(RunFolder(folder))), default=0)
     first, primary = next(iter(scored.splits.values())), run["task"]["metrics"][0]
     values = {"score": first.get(primary), "final": scored.splits}

@@ -1,6 +1,4 @@
-"""From tune.yml to studies and the experiments of their trials, all checked before anything is
-run.
-"""
+"""From tune.yml to studies and the experiments of their trials, checked before anything is run."""
 
 from __future__ import annotations
 
@@ -87,9 +85,7 @@ def shared(experiment: Experiment) -> Params:
 
 
 def score_of(experiment: Experiment, selection: str) -> float:
-    """What a finished experiment is worth: the primary metric on the rows that chose its best
-    epoch.
-    """
+    """The primary metric of a finished experiment on the rows that chose its best epoch."""
     student = RunFolder(experiment.student.path)
     try:
         return float(student.metrics["scores"][selection][experiment.task.metrics[0]])

@@ -146,13 +146,12 @@ class Tuning(Campaign):
             self._tell("chosen on dev: dev scores of runs with these presets are optimistic")
         elif changes and self._experiments[0].params.teacher.brought:
             self._tell("the teacher was brought and may have seen the holdout")
-        found = [(s, best) for s in self._searches if (best := s.study.best()) is not None]
-        experiments = [
-            experiment
-            for s, best in found
+        return [
+            experiment.student.path
+            for s in self._searches
+            if (best := s.study.best()) is not None
             for experiment in s.maker.experiments(s.target, best.params)
         ]
-        return [experiment.student.path for experiment in experiments]
 
 
 def facts(spec: TuneSpec, path: Path, searches: Sequence[Search]) -> dict[str, Any]:

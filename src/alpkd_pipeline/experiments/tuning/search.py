@@ -82,9 +82,7 @@ class Running:
     def tell(self) -> float | None:
         """Tell the study what the trial was worth."""
         study, number = self.search.study, self.asked.number
-        facts: dict[str, Any] = {
-            "keys": [experiment.student.key for experiment in self.experiments]
-        }
+        facts: dict[str, Any] = {"keys": [one.student.key for one in self.experiments]}
         score = math.nan
         if self.error is None:
             try:
@@ -120,13 +118,9 @@ def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Lis
     """Run some trials to their end; each is told as soon as its last job has ended."""
     missing, untold = Missing(), list(trials)
     for trial in trials:
-        seeds = (
-            (experiment, f"{trial.name} s{experiment.params.seed}")
-            for experiment in trial.experiments
-        )
-        trial.left = {
-            job for experiment, name in seeds for job in add_student(missing, experiment, name)
-        }
+        for experiment in trial.experiments:
+            name = f"{trial.name} s{experiment.params.seed}"
+            trial.left.update(add_student(missing, experiment, name))
 
     def settle(trial: Running) -> None:
         untold.remove(trial)
@@ -152,10 +146,8 @@ def _run_round(trials: Sequence[Running], engine: Engine, told: Told, heard: Lis
 
 @contextmanager
 def held(folder: Path, names: Iterable[str]) -> Iterator[None]:
-    """Hold a search and its studies while it runs. A process that is killed lets go of them.
-
-    Two different searches may have a study in common: its name follows from what it tries.
-    """
+    """Hold a search and its studies while it runs. A process that is killed lets go of them. Two
+    different searches may have a study in common: its name follows from what it tries."""
     with ExitStack() as stack:
         for name in names:
             if not stack.enter_context(taken(lock_file(folder / name))):

@@ -59,10 +59,8 @@ def size(space: Space) -> int | None:
 
 
 def grid(space: Space, limit: int | None = None) -> list[Point]:
-    """The first points of a finite space in a fixed random order, all without a limit.
-
-    A larger limit only adds points, and methods with the same space get the same ones.
-    """
+    """The first points of a finite space in a fixed random order, all without a limit. A larger
+    limit only adds points, and methods with the same space get the same ones."""
     count = size(space) or 0
     if count > LARGEST_GRID:
         raise UserError(

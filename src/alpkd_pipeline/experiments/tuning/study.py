@@ -125,10 +125,8 @@ class Study:
         self._study.tell(number, score)
 
     def tell_failed(self, number: int, facts: Mapping[str, Any], *, used_up: bool = False) -> None:
-        """Record that a trial has no score.
-
-        If its point is to blame it counts as tried; else the next call of the search tries it.
-        """
+        """Record that a trial has no score. If its point is to blame it counts as tried; else the
+        next call of the search tries it."""
         self._remember(number, {**facts, USED_UP: True} if used_up else facts)
         self._study.tell(number, state=TrialState.FAIL)
         if not used_up:
@@ -140,10 +138,8 @@ class Study:
         return len(self._settled())
 
     def trials(self) -> list[FrozenTrial]:
-        """The trials that have a score, each point once, as many as the budget allows.
-
-        More may be there from a search with a larger budget; they would not be fair to others.
-        """
+        """The trials that have a score, each point once, as many as the budget allows. More may be
+        there from a search with a larger budget; they would not be fair to others."""
         return [t for t in self._settled() if t.state == TrialState.COMPLETE]
 
     def failed(self) -> list[FrozenTrial]:
