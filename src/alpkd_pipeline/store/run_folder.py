@@ -277,8 +277,8 @@ def finished_below(place: Path, depth: Literal["*", "*/*"] = "*") -> list[RunFol
 
 def input_place(folder: Path, place: str) -> Path:
     """Where an input that a run.json names lies. Folders of a store may be links to other disks,
-    and `..` leads up in the store then. The system would go up on the other disk, as it must where the
-    run folder itself is a link."""
+    and `..` leads up in the store then. The system would go up on the other disk, as it must where
+    the run folder itself is a link."""
     found = Path(os.path.abspath(folder / place))
     return found if found.exists() else (folder / place).resolve()
 

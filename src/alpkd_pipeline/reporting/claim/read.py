@@ -34,8 +34,8 @@ def claims_below(folder: str) -> dict[str, Path]:
 
 
 def unpacked(store: Path, claims: Mapping[str, Path]) -> list[Path]:
-    """The claims as stores, below the cache of a store; each is unpacked once. Raises UserError
-    where a file is no claim, one of another format, or its scores do not follow from its answers."""
+    """The claims as stores, below the cache of a store; each unpacked once. Raises UserError
+    where one is no claim, of another format, or its scores do not follow from its answers."""
     places = [store / CACHE / "claims" / digest[:16] for digest in claims]
     for place, claim in zip(places, claims.values(), strict=True):
         if not place.is_dir() or _wrong(place):
