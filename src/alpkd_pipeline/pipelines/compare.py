@@ -22,13 +22,8 @@ def compare_students(
     """Write the report, and the same tables as CSV, Markdown, LaTeX and JSON.
 
     The key is what lies in the store now: this run's own student was not there when the catalog
-    was loaded.
-
-    Args:
-        store: the folder of all results.
-        compare: the parameter block.
-        experiment: says where the comparison goes.
-        **_after: results that must be there first; read from the store like all others.
+    was loaded. `experiment` says where the comparison goes; `_after` are results that must be there
+    first, and are read from the store like all others.
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
     from alpkd_pipeline.gc import collected_seldom
@@ -51,12 +46,8 @@ def compare_students(
 
 
 def create_pipeline(after: Sequence[str] = ()) -> Pipeline:
-    """One node.
-
-    Args:
-        after: datasets to wait for, when the same run makes something to compare.
-    """
-    given = {"store": "store", "compare": "params:compare", "experiment": "experiment"}
-    given |= {name: name for name in after}
+    """One node; `after` are datasets to wait for, when the same run makes something to compare."""
+    inputs = {"store": "store", "compare": "params:compare", "experiment": "experiment"}
+    inputs |= {name: name for name in after}
     name, tag = "compare_students", "stage.compare"
-    return Pipeline([node(compare_students, given, "comparison", name=name, tags=tag)])
+    return Pipeline([node(compare_students, inputs, "comparison", name=name, tags=tag)])

@@ -25,6 +25,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment, free_place, lacking
 from alpkd_pipeline.store.checkpoints import Work, drop_checkpoints
 from alpkd_pipeline.store.fingerprint import provenance
+from alpkd_pipeline.store.layout import COMPARISON
 from alpkd_pipeline.store.manifest import list_files, lock_file, publish, room_for
 from alpkd_pipeline.store.run_folder import RunFolder, verify
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from alpkd_pipeline.tracking.settings import TrackingSettings
 
 log = logging.getLogger(__name__)
-
-COMPARISON = "comparison"
-"""The result that is tracked as a run of its own."""
 
 SCORED = {f"{m}_{result}": m for m in ("teacher", "student") for result in ("scores", "evaluation")}
 """Which model's tracked run gets these scores; an evaluation may have some of a user's own."""
@@ -78,10 +76,8 @@ def step(name: str, **params: str) -> Callable[[Build], Callable[..., Artifact]]
 
 
 def step_node(run: Any, stage: str, **datasets: str) -> Node:
-    """A node of a step, its stage as a tag: each argument is fed from the dataset of its name.
-
-    `datasets` are those with other names, by argument.
-    """
+    """A node of a step, its stage as a tag: each argument is fed from the dataset of its name, or
+    from one with another name in `datasets`."""
     inputs = {**run.inputs, **datasets}
     return node(run, inputs, run.result, name=run.__name__, tags=f"stage.{stage}")
 
@@ -92,10 +88,8 @@ def make(
     """Make a result unless it is there, or nobody wants it, and hand it back.
 
     `build` fills a folder and gets the inputs by name; those with a path are verified before, and
-    named in run.json.
-
-    Raises:
-        UserError: an input is damaged, the result lacks a file, or what `build` raises.
+    named in run.json. Raises UserError where an input is damaged or the result lacks a file, and
+    what `build` raises.
     """
     if artifact.is_made or not artifact.wanted:
         return artifact  # no lock is needed, which a store that is only read does not give
@@ -164,11 +158,8 @@ def _held(artifact: Artifact) -> Iterator[None]:
 
 
 def settings_of(experiment: ResolvedExperiment) -> TrackingSettings | None:
-    """Where an experiment is tracked; None if it is not.
-
-    Raises:
-        UserError: tracking is set up wrongly.
-    """
+    """Where an experiment is tracked; None if it is not. Raises UserError where tracking is set up
+    wrongly."""
     from alpkd_pipeline.tracking.settings import tracking_settings
 
     run = experiment.params["run"]
@@ -177,11 +168,8 @@ def settings_of(experiment: ResolvedExperiment) -> TrackingSettings | None:
 
 @contextmanager
 def tracked(experiment: ResolvedExperiment, artifact: Artifact, work: Work) -> Iterator[None]:
-    """Follow the making of a result, if it is one that is tracked.
-
-    It is published when the context ends. Nothing of MLflow is imported unless something is
-    trained, scored or compared.
-    """
+    """Follow the making of a result, if it is one that is tracked; it is published when the context
+    ends. Nothing of MLflow is imported unless something is trained, scored or compared."""
     settings = settings_of(experiment)
     if settings is None:
         yield

@@ -35,11 +35,8 @@ ORDER = "order"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Artifact(os.PathLike[str]):
-    """A folder that is known by the key of its contents, whatever it is called.
-
-    Making one touches nothing; it looks each time that it is asked. It is accepted wherever a path
-    is.
-    """
+    """A folder that is known by the key of its contents, whatever it is called. Making one touches
+    nothing; it looks each time that it is asked. It is accepted wherever a path is."""
 
     name: str  # its dataset in the catalog, which is also its stage
     key: str  # the hash of all that it depends on
@@ -163,16 +160,10 @@ def find_in(place: Path, key: str) -> Path | None:
     return next((folder for folder in folders if is_complete(folder, key)), None)
 
 
-_KEY = re.compile(r"[0-9a-f]{8,64}")
-
-
 def find_run(store: Path, text: str) -> Path:
     """The run folder that a user means by the first 8 or more digits of a run's key, the name of
-    its folder, or a path to it.
-
-    Raises:
-        UserError: there is none, there are several, it is not finished, or it is damaged.
-    """
+    its folder, or a path to it; UserError where there is none or several, or where it is not
+    finished, or damaged."""
     path = Path(text).expanduser()
     found = (
         [Path(os.path.abspath(path))] if (path / RUN_CONFIG).is_file() else _in_store(store, text)
@@ -194,7 +185,7 @@ def find_run(store: Path, text: str) -> Path:
 
 def _in_store(store: Path, text: str) -> list[Path]:
     places = [store / STUDENTS, store / TEACHERS]
-    if _KEY.fullmatch(text):
+    if re.fullmatch(r"[0-9a-f]{8,64}", text):
         folders = (f for place in places for f in finished_below(place, "*/*"))
         found, damages = with_key(folders, text)
         if damages:
@@ -218,10 +209,8 @@ def free_place(expected: Path, key: str) -> Path:
 
 
 def same_result(one: Path, other: Path) -> bool:
-    """Whether two folders of one key hold the same, but for how it was made.
-
-    A folder that is gone, or whose manifest does not hold, contradicts nothing.
-    """
+    """Whether two folders of one key hold the same, but for how it was made; one that is gone, or
+    whose manifest does not hold, contradicts nothing."""
     manifests = [found for found in map(read_manifest, (one, other)) if found]
     said = [
         {name: file["sha256"] for name, file in found["files"].items() if name not in MADE}

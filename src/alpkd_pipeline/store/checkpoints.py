@@ -50,16 +50,14 @@ FACTS = "facts.json"
 KEPT = 2
 """Checkpoints that stay: the last one and one to fall back on."""
 
-_NAME = "step-{:08d}"
 _STEP = re.compile(r"step-([0-9]{8})")
 
 
 def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
     """Write a folder for a step, seal it and put it in place; an older one of that step gives way.
 
-    `place` is `<work>/.checkpoints` or `<work>/.best`; `write` writes the files into the folder
-    that it is given. Raises DiskFullError where there is no room; the folders that were there
-    before are as they were.
+    `place` is `<work>/.checkpoints` or `<work>/.best`; `write` fills the folder that it is given.
+    Raises DiskFullError where there is no room; the older folders are as they were.
     """
     final, making = folder_of(place, step), place / f".making-{os.getpid()}"
     shutil.rmtree(making, ignore_errors=True)
@@ -84,7 +82,7 @@ def steps_of(place: Path) -> list[int]:
 
 def folder_of(place: Path, step: int) -> Path:
     """The folder of a step."""
-    return place / _NAME.format(step)
+    return place / f"step-{step:08d}"
 
 
 def keep_only(place: Path, steps: set[int]) -> None:
@@ -111,11 +109,9 @@ def has_checkpoint(work: Path) -> bool:
 
 
 def good_checkpoints(work: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Checkpoints whose files, event log and best model are what was written, each with its facts.
-
-    The last one comes first. A damaged one is named in the log and passed over. Raises UserError
-    where run.json is no longer the one that the training began with.
-    """
+    """Checkpoints whose files, event log and best model are what was written, each with its facts,
+    the last one first. A damaged one is named in the log and passed over. Raises UserError where
+    run.json is no longer the one that the training began with."""
     if config_changed(work):
         raise UserError(
             f"{work / RUN_CONFIG} was changed after its training began: put it back, or remove"
@@ -152,11 +148,9 @@ def config_changed(work: Path) -> bool:
 
 
 def changed_beside(checkpoint: Path) -> dict[str, dict[str, Any]]:
-    """The files of the work folder that are not what a checkpoint goes on with.
-
-    It holds sha256 and length of run.json, which never changes, and of the event log as far as it
-    went; nothing, if it is damaged or of an older version.
-    """
+    """The files of the work folder that are not what a checkpoint goes on with. It holds sha256 and
+    length of run.json, which never changes, and of the event log as far as it went; nothing, if it
+    is damaged or of an older version."""
     work, said = checkpoint.parents[1], (read_manifest(checkpoint) or {}).get("beside") or {}
     return {
         name: facts
@@ -180,10 +174,8 @@ def _prefix(path: Path, size: int | None = None) -> dict[str, Any]:
 
 
 def copy_best(work: Path, step: int) -> None:
-    """Make the best model the work's result; raises UserError where it is damaged.
-
-    The checkpoints stay until the result is published: a process that is killed here goes on too.
-    """
+    """Make the best model the work's result; raises UserError where it is damaged. Checkpoints stay
+    until the result is published: a process that is killed here goes on too."""
     best = folder_of(work / BEST, step)
     _check(best, step)
     for path in list_files(best):
@@ -242,17 +234,15 @@ class Work:
         if not (self.trains and found and found == wanted and has_checkpoint(self.folder)):
             return False
         if config_changed(self.folder):
-            told = "%s was changed after its training began: it begins again"
-            log.warning(told, self.folder / RUN_CONFIG)
+            changed = "%s was changed after its training began: it begins again"
+            log.warning(changed, self.folder / RUN_CONFIG)
             return False
         return True
 
     def begin(self, **inputs: Path | None) -> Path:
-        """Empty the folder and write its run.json; one whose training goes on stays as it is.
-
-        The folders that the work reads are written relative to it, so that a whole store can be
-        moved; None is left out. Gives the folder.
-        """
+        """Empty the folder and write its run.json, and give it; one whose training goes on stays as
+        it is. The folders that it reads, None left out, are named relative to it, so that a whole
+        store can be moved."""
         if self.resumes:
             return self.folder
         self.clear()
@@ -266,12 +256,12 @@ class Work:
 
 
 def data_digests(encoded: Path) -> dict[str, str]:
-    """Split -> sha256 of its token ids and labels: what a training read, told when it is gone.
-
-    Empty where the splits are not on this machine; DamagedError where their manifest is not what
-    was written.
-    """
+    """Split -> sha256 of its token ids and labels: what a training read, for when it is gone. Empty
+    where the splits are not on this machine; DamagedError where their manifest is damaged."""
     sealed = RunFolder(encoded)
     files = sealed.manifest["files"] if sealed.is_there else {}
-    ends = ".arrow"
-    return {n.removesuffix(ends): f["sha256"] for n, f in files.items() if n.endswith(ends)}
+    return {
+        name.removesuffix(".arrow"): file["sha256"]
+        for name, file in files.items()
+        if name.endswith(".arrow")
+    }

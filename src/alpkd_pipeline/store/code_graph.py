@@ -16,8 +16,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import cache_from_source
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,9 @@ class CodeFacts:
         stat = path.stat()
         # Editors and copies may keep size and time of modification, not inode and time of change.
         # Syntax trees are dumped differently by different Pythons.
-        times = [stat.st_mtime_ns, stat.st_ctime_ns]
-        python = list(sys.version_info[:2])
+        times, python = [stat.st_mtime_ns, stat.st_ctime_ns], list(sys.version_info[:2])
         stamp = [FORMAT, module, *times, stat.st_size, stat.st_ino, python]
-        known = self._known.get(str(path))
-        found = _remembered(known, stamp)
+        found = _remembered(self._known.get(str(path)), stamp)
         if found is None:
             found = _parse(path, module, repr(stamp))
             drop_stale_bytecode(path)
@@ -83,11 +82,9 @@ def _remembered(known: Any, stamp: list[Any]) -> FileSyntax | None:
 
 
 def drop_stale_bytecode(path: Path) -> None:
-    """Remove what Python compiled of a file before its last change, if Python would still run it.
-
-    Python goes by size and seconds of modification alone: the key would be that of the new code,
-    and the result that of the old. Raises UserError where this process has imported the old code.
-    """
+    """Remove what Python compiled of a file before its last change, if Python would still run it,
+    by size and seconds of modification alone: the key would be that of the new code, the result
+    that of the old. Raises UserError where this process has imported the old code."""
     compiled, stat = Path(cache_from_source(str(path))), path.stat()
     try:
         data = compiled.read_bytes()
@@ -127,15 +124,11 @@ class CodeGraph:
     """The definitions of one package."""
 
     def __init__(self, root: Path, facts: CodeFacts, leave_out: Iterable[str] = ()) -> None:
-        """Take the package in `root`, a folder of its name; `facts` reads its files.
-
-        `leave_out` are dotted names of definitions or modules that change no result, or tables of
-        which the caller hashes the row that is used; `name.*` is all below a package.
-        """
-        self._root = root
-        self._facts = facts
-        self._leave_out = tuple(leave_out)
-        self._files: dict[str, FileSyntax | None] = {}
+        """Take the package in `root`, a folder of its name; `facts` reads its files. `leave_out`
+        are dotted names of definitions or modules that change no result, or tables of which the
+        caller hashes the row that is used; `name.*` is all below a package."""
+        self._root, self._facts, self._leave_out = root, facts, tuple(leave_out)
+        self._file = cache(self._read)
         self._runs: dict[str, list[str]] = {}
 
     def digest(self, entries: Iterable[str]) -> str:
@@ -196,10 +189,8 @@ class CodeGraph:
             yield Place(module, WHOLE), ""
 
     def _resolve(self, name: str, *, left_out: bool = True) -> tuple[Place | str, str]:
-        """Where a dotted name is defined and what of it is meant, or the name if it is elsewhere.
-
-        A name that cannot be found stands for its whole module.
-        """
+        """Where a dotted name is defined and what of it is meant, or the name if it is elsewhere;
+        one that cannot be found stands for its whole module."""
         module, *parts = name.split(".")
         if module != self._root.name:
             return name, ""
@@ -245,17 +236,10 @@ class CodeGraph:
         names = [module, *(file.imports.values() if file else ())]
         found: dict[str, None] = {}
         for name in names:
-            parts = name.split(".")
-            for n in range(1, len(parts) + 1):
-                above = ".".join(parts[:n])
+            for above in accumulate(name.split("."), "{}.{}".format):
                 if self._file(above) and not self._is_left_out(Place(above, WHOLE)):
                     found[above] = None
         return list(found)
-
-    def _file(self, module: str) -> FileSyntax | None:
-        if module not in self._files:
-            self._files[module] = self._read(module)
-        return self._files[module]
 
     def _read(self, module: str) -> FileSyntax | None:
         package, *parts = module.split(".")

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from os.path import getsize
@@ -99,11 +100,8 @@ class UnreadableError(Exception):
 
 
 def read_sealed(folder: Path) -> dict[str, Any]:
-    """Read a folder's manifest; an UnreadableError says what is wrong with it.
-
-    A manifest holds a hash of its own contents (`read_manifest`). Beside that its text must be the
-    one in which `seal` writes these contents, to the last space.
-    """
+    """Read a folder's manifest; an UnreadableError says what is wrong with it. Beside its own hash
+    (`read_manifest`) its text must be the one that `seal` writes, to the last space."""
     try:
         text = (folder / MANIFEST).read_bytes().decode("utf-8")
         found: dict[str, Any] = json.loads(text)
@@ -132,11 +130,8 @@ Job = TypeVar("Job")
 def hash_all(
     jobs: Iterable[tuple[Job, Path]], read: Callable[[int], None] = lambda count: None
 ) -> Iterator[tuple[Job, str | OSError]]:
-    """Hash files, several at a time: each job with its sha256, or why its file cannot be read.
-
-    Jobs are taken from the iterator as they are done, some at a time; `read` is told of bytes as
-    they are read, from several threads.
-    """
+    """Hash files, several at a time: each job with its sha256, or why its file cannot be read. Jobs
+    are taken as they are done; `read` is told of bytes as they are read, from several threads."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     left, stop = iter(jobs), Event()
     with ThreadPoolExecutor(threads) as pool:
@@ -163,10 +158,8 @@ def _hash(path: Path, read: Callable[[int], None], stop: Event) -> str | OSError
 def check_contents(
     kind: str, folders: Mapping[Path, str], count: Counter[str], progress: Callable[[int], None]
 ) -> dict[Path, list[Finding]]:
-    """Read and count all files of sealed folders, given with what they are called in the report.
-
-    Gives what is wrong with each folder, in the order of its files.
-    """
+    """Read and count all files of sealed folders, given with what they are called in the report:
+    what is wrong with each folder, in the order of its files."""
     found: dict[Path, list[Finding]] = defaultdict(list)
     sealed: dict[Path, Mapping[str, Any]] = defaultdict(dict)
 
@@ -183,8 +176,10 @@ def check_contents(
                     note(folder, "damaged", MANIFEST, f": {error}")
                 continue
             count["folders"] += 1
-            for name in _extra(folder, listed):
-                note(folder, "extra", name, f" is not listed in {MANIFEST}")
+            with suppress(FileNotFoundError):  # it is being moved: a second look at the manifest
+                for path in list_files(folder):
+                    if (name := path.relative_to(folder).as_posix()) not in listed:
+                        note(folder, "extra", name, f" is not listed in {MANIFEST}")
             for name, facts in sorted(listed.items()):
                 if not (folder / name).is_file():
                     note(folder, "missing", name, " is missing")
@@ -210,21 +205,11 @@ def check_contents(
     return {folder: sorted(some, key=lambda one: one.file) for folder, some in still.items()}
 
 
-def _extra(folder: Path, listed: Mapping[str, Any]) -> list[str]:
-    """Files that are there and not listed."""
-    try:
-        names = [path.relative_to(folder).as_posix() for path in list_files(folder)]
-    except FileNotFoundError:
-        return []  # it is being moved, which a second look at the manifest shows
-    return [name for name in names if name not in listed]
-
-
 def _is_whole(path: Path, sealed: Mapping[str, Any] | None) -> bool:
     """Whether a file is what was listed; one that is not listed cannot be."""
-    if sealed is None:
-        return False
-    now = or_none(sha256_file, path), or_none(getsize, path)
-    return now == (sealed["sha256"], sealed["bytes"])
+    return sealed is not None and (
+        (or_none(sha256_file, path), or_none(getsize, path)) == (sealed["sha256"], sealed["bytes"])
+    )
 
 
 QUIET_SECONDS = 2.0

@@ -38,24 +38,18 @@ class EventLog(AbstractContextManager["EventLog"]):
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one event. Values that are not finite are written as strings (`nan`, `inf`).
-
-        Raises:
-            DiskFullError: there is no room for the line; the event log is as before.
-        """
+        Raises DiskFullError where there is no room for the line; the event log is as before."""
         line = {"event": event, "time": round(time.time(), 3), **_plain(fields)}
         data = (json.dumps(line, allow_nan=False) + "\n").encode()
         with room_for(self._path):
-            self._append(data)
+            taken = 0
+            try:
+                while taken < len(data):
+                    taken += self._file.write(data[taken:])
+            except OSError:
+                self._file.truncate(self.size)
+                raise
         self.size += len(data)
-
-    def _append(self, data: bytes) -> None:
-        taken = 0
-        try:
-            while taken < len(data):
-                taken += self._file.write(data[taken:])
-        except OSError:
-            self._file.truncate(self.size)
-            raise
 
     def close(self) -> None:
         """Close the file; more events may not be written."""
@@ -95,20 +89,16 @@ START = Place(0, b"")
 
 def sealed_events(folder: RunFolder) -> list[dict[str, Any]]:
     """The events of a finished folder; none where a teacher was brought, which has no event log.
-
-    Raises:
-        DamagedError: the event log is not what was sealed.
-    """
+    Raises DamagedError where the event log is not what was sealed."""
     lines = folder.read(EVENT_LOG).splitlines() if folder.has(EVENT_LOG) else []
     return [json.loads(line) for line in lines]
 
 
 def read_event_log(folder: Path, after: Place = START) -> tuple[list[dict[str, Any]], Place]:
-    """The whole lines of an event log from a place on.
+    """The whole lines of an event log from a place on, as events, and the place at which to go on.
 
     A last line that is still being written is left for the next call. An event log that no longer
-    has the place's line was cut (see `cut_event_log`), and may have grown again since: it is read
-    from its start. Gives the events and the place at which to go on.
+    has the place's line was cut (`cut_event_log`), and may have grown since: it is read anew.
     """
     path = folder / EVENT_LOG
     if not path.is_file():

@@ -54,10 +54,7 @@ def key_of(facts: Any) -> str:
 def code_digest(
     entries: Iterable[str], leave_out: Iterable[str] = (), facts: CodeFacts | None = None
 ) -> str:
-    """The digest of some definitions of this package, as `CodeGraph` has it.
-
-    Comments, docstrings, layout, names and places do not count.
-    """
+    """The digest of some definitions of this package, as `CodeGraph` has it."""
     return CodeGraph(PACKAGE_ROOT, facts or CodeFacts(None), leave_out).digest(entries)
 
 
@@ -87,7 +84,8 @@ def provenance(project: Path) -> dict[str, Any]:
         "git_dirty": None if status is None else bool(status),
         "lock": sha256_file(lock) if lock.is_file() else None,
         "python": platform.python_version(),
-        "instructions": _instructions(),
+        # The widest; the processor's family where it does not tell.
+        "instructions": next((n for n in INSTRUCTIONS if n in processor()[1]), platform.machine()),
         "libraries": library_versions(LIBRARIES),
     }
 
@@ -103,12 +101,6 @@ def git(project: Path, *command: str, seconds: float = 10) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _instructions() -> str:
-    """The widest vector instructions of this processor; its family where it does not tell."""
-    _, flags = processor()
-    return next((name for name in INSTRUCTIONS if name in flags), platform.machine())
-
-
 @cache
 def processor() -> tuple[str, tuple[str, ...]]:
     """The name of this machine's processor and what it can do, in the kernel's words."""
@@ -116,12 +108,10 @@ def processor() -> tuple[str, tuple[str, ...]]:
         lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor() or platform.machine(), ()
-    told = {
-        name.strip(): value.strip()
-        for name, _, value in (line.partition(":") for line in reversed(lines))
-    }
-    flags = told.get("flags") or told.get("Features") or ""
-    return told.get("model name") or platform.machine(), tuple(flags.split())
+    parts = (line.partition(":") for line in reversed(lines))
+    fields = {name.strip(): value.strip() for name, _, value in parts}
+    flags = fields.get("flags") or fields.get("Features") or ""
+    return fields.get("model name") or platform.machine(), tuple(flags.split())
 
 
 def sha256_cached(path: Path, cache_file: Path | None) -> str:
@@ -141,7 +131,7 @@ def sha256_cached(path: Path, cache_file: Path | None) -> str:
     if isinstance(known, dict) and known.get("stamp") == stamp:
         return str(known["sha256"])
     digest = sha256_file(real)
-    if _stamp(real) == stamp and _settled(real):
+    if _stamp(real) == stamp and time.time() - real.stat().st_mtime > SETTLED_SECONDS:
         entries = {**read_object(cache_file), name: {"stamp": stamp, "sha256": digest}}
         with suppress(OSError):
             write_json(cache_file, {n: e for n, e in entries.items() if os.path.exists(n)})
@@ -151,7 +141,3 @@ def sha256_cached(path: Path, cache_file: Path | None) -> str:
 def _stamp(path: Path) -> list[int]:
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-
-
-def _settled(path: Path) -> bool:
-    return time.time() - path.stat().st_mtime > SETTLED_SECONDS

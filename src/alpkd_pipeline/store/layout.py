@@ -195,14 +195,9 @@ def _left_inside(entry: Entry) -> Iterator[Entry]:
 
 
 def store_folder(project: Path, given: str) -> Path:
-    """The folder of all results, as the parameter `run.store` gives it.
-
-    Folders in it may be links, to another disk for instance.
-
-    Raises:
-        UserError: it, or a folder in it where results belong, is a link that leads to no folder,
-            or a file; or its path is not text.
-    """
+    """The folder of all results, as the parameter `run.store` gives it; folders in it may be links,
+    to another disk for instance. Raises UserError where it, or a folder in it where results belong,
+    is a link that leads to no folder, or a file, and where its path is not text."""
     path = project / Path(given).expanduser()
     try:
         str(path).encode()

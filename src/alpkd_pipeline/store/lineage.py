@@ -92,10 +92,8 @@ def disagreements(result: Result) -> Iterator[str]:
 
 
 def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
-    """Folders whose names end with other digits than their keys begin with.
-
-    A folder may be called anything; it is bad if its name promises another result.
-    """
+    """Folders whose names end with other digits than their keys begin with. A folder may be called
+    anything; it is bad if its name promises another result."""
     results = list(results)
     known = {key[:8] for r in results for key in (r.key, *map(str, r.made_from.values()))}
     for result in results:
@@ -201,20 +199,15 @@ PIPELINES = {"evaluation": "evaluate", "latency": "evaluate", "geometry": "evalu
 """Kinds that pipeline `distill`, which the commands of trainings name, does not make; and stages,
 where those of the teacher have a pipeline of their own."""
 
-_DIGITS = re.compile(r"(?<=-)[0-9a-f]{8}(?=-|$)")
-
 UNKNOWN = "the command that made it"
-
 
 Home = Callable[[str | None], Path]
 """Gives the store that a command writes to by its environment alone."""
 
 
 class Repairs:
-    """Knows which command made which key: from trainings, and from what sweeps asked for.
-
-    `home` says where a command goes that names no store; without it none has to be named.
-    """
+    """Knows which command made which key: from trainings, and from what sweeps asked for. `home`
+    says where a command goes that names no store; without it none has to be named."""
 
     def __init__(self, index: Index, home: Home | None = None) -> None:
         self._store, self._home = index.store, home
@@ -224,10 +217,8 @@ class Repairs:
             for key in result.keys.values() if result.command else ():
                 self._commands.setdefault(str(key), result.command)
         for record in sweep_records(index.store):
-            for experiment in record["cells"]:
-                self._commands.setdefault(
-                    str(experiment.get("key")), str(experiment.get("command") or "")
-                )
+            for cell in record["cells"]:
+                self._commands.setdefault(str(cell.get("key")), str(cell.get("command") or ""))
 
     def of(self, result: Result, *, trust_run: bool = True) -> str:
         """What makes a result again; its own run.json may be trusted if it is undamaged."""
@@ -239,8 +230,7 @@ class Repairs:
             keys = {**result.keys, **keys}
         # A model by its own key; what was measured of a model, by that of the model.
         for stage in (result.stage, "student", "teacher"):
-            found = self._commands.get(keys.get(stage, ""))
-            if found:
+            if found := self._commands.get(keys.get(stage, "")):
                 pipeline = PIPELINES.get(result.stage) or PIPELINES.get(kind)
                 return self.placed(with_pipeline(found, pipeline))
         return UNKNOWN
@@ -262,7 +252,7 @@ class Repairs:
 
     def named(self, folder: str) -> str | None:
         """What makes a folder again whose manifest is gone: by the digits of keys in its name."""
-        for digits in reversed(_DIGITS.findall(folder)):
+        for digits in reversed(re.findall(r"(?<=-)[0-9a-f]{8}(?=-|$)", folder)):
             for key, command in self._commands.items():
                 if command and key.startswith(digits):
                     return command

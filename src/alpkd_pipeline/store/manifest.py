@@ -33,10 +33,8 @@ def sha256_file(path: Path) -> str:
 
 
 def listed(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted; nothing if it is no folder, or none any more.
-
-    Folders are renamed while others look: `Path.glob` would raise.
-    """
+    """What lies in a folder, sorted; nothing if it is no folder, or none any more. Folders are
+    renamed while others look: `Path.glob` would raise."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -89,11 +87,8 @@ def _own_digest(manifest: dict[str, Any]) -> str:
 
 
 def is_complete(folder: Path, key: str | None = None) -> bool:
-    """Whether a folder is published: a readable manifest, every file there with its size.
-
-    The bytes themselves are compared by `RunFolder`, when they are read. A key that is given must
-    be the manifest's.
-    """
+    """Whether a folder is published: a readable manifest, with the key if one is given, every file
+    there with its size. The bytes are compared by `RunFolder`, when they are read."""
     manifest = read_manifest(folder)
     if manifest is None or (key is not None and manifest.get("key") != key):
         return False
@@ -108,9 +103,7 @@ def is_complete(folder: Path, key: str | None = None) -> bool:
 
 def publish(work: Path, final: Path, facts: dict[str, Any]) -> None:
     """Seal a finished work folder and put it in place by rename; an older result steps aside first.
-
-    Both must lie on one file system. `facts` is what the manifest says beside the files.
-    """
+    Both must lie on one file system. `facts` is what the manifest says beside the files."""
     _share(work)
     seal(work, facts)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -174,12 +167,9 @@ def read_object(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """A context that writes a path, a file or a folder; the innermost one of several tells.
-
-    Raises:
-        DiskFullError: the disk, a quota or a limit of file sizes left no room; it names the path
-            where the system names no file in it. Other errors, and one of these, stay as they are.
-    """
+    """A context that writes a path, a file or a folder; the innermost one of several tells. Raises
+    DiskFullError where the disk, a quota or a limit of file sizes left no room; it names the path
+    where the system names no file in it. Other errors, and one of these, stay as they are."""
     try:
         yield
     except DiskFullError:
@@ -210,9 +200,6 @@ LOCKS = ".locks"
 
 
 def lock_file(final: Path, key: str = "") -> Path:
-    """The lock of what lies, or will lie, at a path.
-
-    That of a result is called after its key alone: two processes that know one model by two names
-    must not make the same result twice.
-    """
+    """The lock of what lies, or will lie, at a path. That of a result is called after its key
+    alone: two processes that know one model by two names must not make the same result twice."""
     return final.parent / LOCKS / f"{key[:8] or final.name}.lock"

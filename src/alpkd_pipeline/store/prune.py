@@ -24,11 +24,9 @@ from alpkd_pipeline.store.unfinished import busy, taken
 
 
 def remove(candidate: Candidate) -> str:
-    """Remove one thing: under its lock it gets a name that nobody looks for, then it is deleted.
-
-    A process that is killed in between leaves a folder that counts as left over. Gives why it is
-    still there; nothing if it is gone.
-    """
+    """Remove one thing: under its lock it gets a name that nobody looks for, then it is deleted. A
+    process that is killed in between leaves a folder that counts as left over. Gives why it is
+    still there; nothing if it is gone."""
     if candidate.path.is_symlink():
         return "it is a link: remove it, and what it leads to, by hand"
     lock = nullcontext(True) if candidate.lock is None else taken(candidate.lock)
@@ -106,16 +104,13 @@ def plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def carry_out(plan: Plan, now: Plan) -> list[str]:
-    """Remove what was shown, as far as it may still go: one line for each thing that stays.
-
-    `now` is made after somebody said yes: things may have changed while he thought.
-    """
+    """Remove what was shown, as far as it may still go: one line for each thing that stays. `now`
+    is made after somebody said yes: things may have changed while he thought."""
     allowed = {candidate.path for candidate in now.going}
     left = []
     for candidate in filter(lambda one: os.path.lexists(one.path), plan.going):
         changed = candidate.path not in allowed and candidate.path.exists()
-        why = "it is in use by now" if changed else remove(candidate)
-        if why:
+        if why := "it is in use by now" if changed else remove(candidate):
             left.append(f"{_row(candidate, plan.store)[1]} stays: {why}")
     return left
 

@@ -52,11 +52,8 @@ class Kept:
 
 
 def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
-    """Choose the models that stay.
-
-    `asked` are the keys of the experiments that conf/ describes; None if that cannot be known: then
-    rows, token ids, signals and models all stay.
-    """
+    """Choose the models that stay. `asked` are the keys of the experiments that conf/ describes;
+    None if that cannot be known: then rows, token ids, signals and models all stay."""
     models = [r for r in index.results if r.entry.kind.name in layout.MODELS]
     lost = [e for e in index.others if e.state == "unsealed" and e.kind.name in layout.MODELS]
     there = {model.key for model in models}.union(*map(_keys, lost))
@@ -98,9 +95,7 @@ def _closed(keys: Set[str], results: Iterable[Result]) -> frozenset[str]:
 
 def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]:
     """Students of searches that nobody asked for as experiments, and teachers of nothing else.
-
-    Searches do not score their students on dev: one that has scores was asked for by name.
-    """
+    Searches do not score their students on dev: one that has scores was asked for by name."""
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
     wanted = asked | scored | layout.experiment_keys(layout.sweep_records(index.store))
     trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
@@ -180,10 +175,8 @@ def _measured(index: Index, kept: Kept, choice: Choice) -> Iterator[Candidate]:
 
 
 def _outdated(index: Index) -> Iterator[Result]:
-    """Older comparisons with the parameters of the newest one, and without students of their own.
-
-    An older one may hold the only row of a student that was deleted since: then it stays.
-    """
+    """Older comparisons with the parameters of the newest one, and without students of their own:
+    one that holds the only row of a student that was deleted since stays."""
     alike: dict[str, list[Result]] = defaultdict(list)
     for result in index.results:
         if result.entry.kind.name == layout.COMPARISON and result.run:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from os.path import getsize
@@ -39,10 +39,8 @@ class Damage:
 
 
 class DamagedError(UserError):
-    """Finished folders whose files are not what was sealed: a line for each file.
-
-    `repairs` say what to do about each; by default the folder is to be deleted and made again.
-    """
+    """Finished folders whose files are not what was sealed: a line for each file. `repairs` say
+    what to do about each; by default the folder is to be deleted and made again."""
 
     def __init__(self, damages: Iterable[Damage], repairs: Iterable[str] | None = None) -> None:
         self.damages = tuple(dict.fromkeys(damages))
@@ -54,11 +52,9 @@ class DamagedError(UserError):
 
 
 class RunFolder(os.PathLike[str]):
-    """A folder of the store. All that is read of it is compared with its manifest first.
-
-    What is damaged raises `DamagedError`, what is not there at all `FileNotFoundError`. A folder
-    that another process replaces meanwhile is read as it is then.
-    """
+    """A folder of the store. All that is read of it is compared with its manifest first: what is
+    damaged raises `DamagedError`, what is not there at all `FileNotFoundError`. A folder that
+    another process replaces meanwhile is read as it is then."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -130,12 +126,9 @@ class RunFolder(os.PathLike[str]):
         return self.store / place / self.path.parent.name
 
     def results(self, place: str) -> list[RunFolder]:
-        """The finished results of a model, of one kind, the newest first.
-
-        Raises:
-            DamagedError: a manifest does not say any more what it was made from, and the folder is
-                called after the model, or nothing else was made from it.
-        """
+        """The finished results of a model, of one kind, the newest first. Raises DamagedError where
+        a manifest does not say any more what it was made from, and the folder is called after the
+        model, or nothing else was made from it."""
         folders = finished_below(self.beside(place))
         found, damages = fitting(folders, lambda folder: self.key in folder.made_from.values())
         own = [d for d in damages if d.folder.name.startswith(f"{self.path.name}-")]
@@ -227,16 +220,13 @@ class RunFolder(os.PathLike[str]):
 
 @contextmanager
 def noted(damages: list[Damage]) -> Iterator[None]:
-    """A context in which damage is noted, so that one error can name all of it in the end.
-
-    What is removed meanwhile is passed over.
-    """
-    try:
-        yield
-    except DamagedError as error:
-        damages += error.damages
-    except FileNotFoundError:
-        pass
+    """A context in which damage is noted, so that one error can name all of it in the end; what is
+    removed meanwhile is passed over."""
+    with suppress(FileNotFoundError):
+        try:
+            yield
+        except DamagedError as error:
+            damages += error.damages
 
 
 def or_none(look: Callable[[Path], Any], path: Path) -> Any:
@@ -286,11 +276,9 @@ def finished_below(place: Path, depth: Literal["*", "*/*"] = "*") -> list[RunFol
 
 
 def input_place(folder: Path, place: str) -> Path:
-    """Where an input that a run.json names lies.
-
-    Folders of a store may be links to other disks, and `..` leads up in the store then. The system
-    would go up on the other disk, as it must where the run folder itself is a link.
-    """
+    """Where an input that a run.json names lies. Folders of a store may be links to other disks,
+    and `..` leads up in the store then. The system would go up on the other disk, as it must where
+    the run folder itself is a link."""
     found = Path(os.path.abspath(folder / place))
     return found if found.exists() else (folder / place).resolve()
 

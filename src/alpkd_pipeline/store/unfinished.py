@@ -30,10 +30,8 @@ from alpkd_pipeline.store.run_folder import RunFolder
 
 
 def is_held(lock: Path) -> bool:
-    """Whether some process holds a lock file. One that may not be opened counts as held.
-
-    Where nothing can be written nobody is at work.
-    """
+    """Whether some process holds a lock file. One that may not be opened counts as held; where
+    nothing can be written nobody is at work."""
     if not lock.is_file():
         return False
     try:
@@ -69,18 +67,15 @@ def busy(store: Path) -> list[Path]:
 def taken(lock: Path) -> Iterator[bool]:
     """Hold a lock file if nobody else does, and give whether; OSError where nobody can write."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    held = FileLock(lock, timeout=0)
     try:
-        held.acquire()
+        held = FileLock(lock, timeout=0).acquire()
     except OSError as error:
         if error.errno == errno.EROFS:
             raise
         yield False
         return
-    try:
+    with held:
         yield True
-    finally:
-        held.release()
 
 
 PRUNE = "`kedro prune` removes it"
@@ -127,11 +122,8 @@ def steps_inside(work: Path) -> list[Path]:
 
 
 def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
-    """Checkpoints that do not fit their place.
-
-    Their manifest speaks of another step than their name, or files of the work folder are not what
-    they go on with.
-    """
+    """Checkpoints that do not fit their place: the manifest speaks of another step than the name,
+    or files of the work folder are not what they go on with."""
     told = set()
     for folder in steps:
         said = (read_manifest(folder) or {}).get("step")
@@ -161,19 +153,19 @@ def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
         files = sorted((store / place).glob("[!.]*.json")) + sorted((store / place).glob("*.db"))
         count["folders"] += bool(files)
         for path in files:
-            why = _database_fault(path) if path.suffix == ".db" else _json_fault(path)
+            is_database = path.suffix == ".db"
+            why = _database_fault(path) if is_database else _json_fault(path)
             try:
                 size = path.stat().st_size
             except FileNotFoundError:
                 continue  # removed meanwhile
             count.update(files=1, bytes=size)
             if why:
-                then = (
+                do = "put a backup back, or delete it: " + (
                     "a search begins again, finished trials are found"
-                    if path.suffix == ".db"
+                    if is_database
                     else "the same command writes a new one"
                 )
-                do = f"put a backup back, or delete it: {then}"
                 yield Finding("damaged", RECORD_KIND, place, f"{path.name} {why}", do, path.name)
 
 

@@ -51,27 +51,22 @@ def verify_store(
         if look.index.store == store:
             look.take(report, progress)
         else:
-            _add_rerun(report, look.take(Report(look.index.store), progress))
+            # The store of a rerun counts as one thing.
+            rerun = look.take(Report(look.index.store), progress)
+            for each in rerun.counts.values():
+                report.counts[RERUN].update(each)
+            place = os.path.relpath(rerun.store, store)
+            report.findings += [
+                replace(one, kind=RERUN, folder=f"{place}/{one.folder}") for one in rerun.findings
+            ]
     report.seconds = time.monotonic() - began
     return report
-
-
-def _add_rerun(report: Report, rerun: Report) -> None:
-    """Count the store of a rerun as one thing."""
-    place, count = os.path.relpath(rerun.store, report.store), report.counts[RERUN]
-    for each in rerun.counts.values():
-        count.update(each)
-    report.findings += [
-        replace(found, kind=RERUN, folder=f"{place}/{found.folder}") for found in rerun.findings
-    ]
 
 
 class _Look:
     """One store, and the part of it that is to be looked at."""
 
-    def __init__(
-        self, index: lineage.Index, under: Sequence[Path], home: lineage.Home | None
-    ) -> None:
+    def __init__(self, index: lineage.Index, under: list[Path], home: lineage.Home | None) -> None:
         self.index, self._under = index, under
         self._results = [r for r in index.results if self._wanted(r.entry.path)]
         self._others = [entry for entry in index.others if self._wanted(entry.path)]

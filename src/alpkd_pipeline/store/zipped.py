@@ -14,10 +14,7 @@ from alpkd_pipeline.store.manifest import room_for
 
 def write_zip(out: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files by name, in their order, with one and the same time; in place when it is whole.
-
-    Raises:
-        UserError: it cannot be written there.
-    """
+    Raises UserError where it cannot be written."""
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with room_for(out), ZipFile(temporary, "w", ZIP_DEFLATED, compresslevel=9) as file:
@@ -27,8 +24,8 @@ def write_zip(out: Path, files: Iterable[tuple[str, bytes]]) -> None:
     except OSError as error:
         error.filename = str(out)
         if user_error(error) is None:
-            told = f"{out} cannot be written: {error.strerror}; choose another place"
-            raise UserError(told) from error
+            reason = f"{out} cannot be written: {error.strerror}; choose another place"
+            raise UserError(reason) from error
         raise
     finally:
         with suppress(OSError):

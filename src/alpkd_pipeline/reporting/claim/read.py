@@ -16,11 +16,8 @@ from alpkd_pipeline.store.manifest import room_for, sha256_file
 
 
 def claims_below(folder: str) -> dict[str, Path]:
-    """Digest -> each claim in a folder, or the claim itself; of several copies one.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Digest -> each claim in a folder, or the claim itself; of several copies one. Raises
+    UserError where there is none."""
     path = Path(folder).expanduser()
     if not path.exists():
         raise UserError(
@@ -37,12 +34,8 @@ def claims_below(folder: str) -> dict[str, Path]:
 
 
 def unpacked(store: Path, claims: Mapping[str, Path]) -> list[Path]:
-    """The claims as stores, below the cache of a store; each is unpacked once.
-
-    Raises:
-        UserError: a file is no claim, one of another format, or its scores do not follow from the
-            answers in it.
-    """
+    """The claims as stores, below the cache of a store; each unpacked once. Raises UserError
+    where one is no claim, of another format, or its scores do not follow from its answers."""
     places = [store / CACHE / "claims" / digest[:16] for digest in claims]
     for place, claim in zip(places, claims.values(), strict=True):
         if not place.is_dir() or _wrong(place):

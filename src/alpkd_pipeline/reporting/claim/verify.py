@@ -74,16 +74,12 @@ def check(folder: Path) -> Iterator[Finding]:
 
 
 def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
-    """What does not depend on how numbers follow from scores; the claim and its runs.
-
-    Raises:
-        ValueError: the claim is none, or of another format.
-    """
+    """What does not depend on how numbers follow from scores; the claim and its runs. Raises
+    ValueError where the claim is none, or of another format."""
     there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if not p.is_dir()}
     lines = (folder / SUMS).read_text("utf-8", "backslashreplace").splitlines()
-    listed = {
-        name or digest: digest for digest, _, name in (line.partition("  ") for line in lines)
-    }
+    sums = (line.partition("  ") for line in lines)
+    listed = {name or digest: digest for digest, _, name in sums}
     for name in sorted(there.keys() & listed):
         same = _sha256(there[name]) == listed[name]
         yield _finding(same, f"file {name}", "", " is not the one that was hashed")
@@ -139,8 +135,7 @@ _SEALED = (" as it was sealed", " is not as it was sealed")
 
 def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, set[str]]:
     """Every folder against what the store sealed, and whether it is of a run that is claimed; the
-    names of all files in them.
-    """
+    names of all files in them."""
     known = set()
     for path in sorted(folder.rglob("manifest.json")):
         place, name = path.parent, path.parent.relative_to(folder).as_posix()
@@ -201,9 +196,8 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
     split = run["task"]["dev_splits"][0]
     told = _json(scored / "scores.json")["splits"][split]
     with (scored / "predictions" / f"{split}.csv").open(encoding="utf-8", newline="") as file:
-        rows = [
-            (idx, float(label), float(answer)) for idx, label, answer in [*csv.reader(file)][1:]
-        ]
+        cells = [*csv.reader(file)][1:]
+    rows = [(idx, float(label), float(answer)) for idx, label, answer in cells]
     idx, labels, predictions = map(list, zip(*rows, strict=True))
     twice = "of which one stands twice, or that its scores do not count"
     once = len(set(idx)) == len(idx) == told["rows"]

@@ -53,12 +53,8 @@ claim.json holds the numbers by name, numbers.tex the same for LaTeX: \\input it
 
 
 def write_claim(sources: Sources, out: Path, work: Path) -> Path:
-    """Write the claim of a comparison as one zip; the same evidence gives the same bytes.
-
-    Args:
-        sources: of the comparison.
-        out: the zip to write.
-        work: an empty folder to write it from.
+    """Write the claim of a comparison as one zip, from an empty folder `work`; the same evidence
+    gives the same bytes.
 
     Raises:
         UserError: there is nothing to claim, runs whose answers were not kept, or scores that do
