@@ -12,8 +12,9 @@ from kedro.pipeline import Pipeline
 
 from alpkd_pipeline.errors import UserError, short
 from alpkd_pipeline.project.runner import check_devices, needed
-from alpkd_pipeline.steps.step import COMPARISON, run_pictures_of, settings_of
+from alpkd_pipeline.steps.step import run_pictures_of, settings_of
 from alpkd_pipeline.store.artifact import ResolvedExperiment
+from alpkd_pipeline.store.layout import COMPARISON
 from alpkd_pipeline.store.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -187,10 +187,10 @@ def test_an_empty_store_has_a_key_too(world: World) -> None:
 def test_what_sweeps_ask_for_makes_it_due_and_how_far_they_are_does_not(world: World) -> None:
     world.compare()
     experiment = {"key": "1" * 64, "state": "todo"}
-    world.record("sweeps", "s-1", experiments=[experiment])
+    world.record("sweeps", "s-1", cells=[experiment])
     assert not world.is_made()
     world.compare()
-    world.record("sweeps", "s-1", experiments=[{**experiment, "state": "done"}])
+    world.record("sweeps", "s-1", cells=[{**experiment, "state": "done"}])
     assert world.is_made()
 
 
@@ -202,7 +202,7 @@ def test_a_search_makes_it_due(world: World) -> None:
 
 def test_each_sweep_has_a_comparison_of_its_own(world: World) -> None:
     for name in ("s-1", "s-2"):
-        world.record("sweeps", name, experiments=[{"key": name[-1] * 64}])
+        world.record("sweeps", name, cells=[{"key": name[-1] * 64}])
     keys = {comparison_key(world.store, Asked(sweep)) for sweep in (None, "s-1", "s-2")}
     assert len(keys) == 3
     assert comparison_key(world.store, Asked("latest")) == comparison_key(world.store, Asked("s-2"))
@@ -278,6 +278,6 @@ def test_another_question_has_a_comparison_of_its_own(world: World) -> None:
 
 def test_a_sweep_of_the_same_experiments_has_the_same_comparison(world: World) -> None:
     for name in ("s-1", "s-2"):
-        world.record("sweeps", name, experiments=[{"key": "1" * 64}])
+        world.record("sweeps", name, cells=[{"key": "1" * 64}])
     keys = {comparison_key(world.store, Asked(sweep)) for sweep in ("s-1", "s-2")}
     assert len(keys) == 1

@@ -208,7 +208,7 @@ def test_the_same_seed_as_a_rerun_leaves_the_experiments_alone(store):
     store.student(0)
     store.student(1)
     store.student(1, run_type="rerun")
-    experiments = gather(store.root).runs.query("generation == 'experiment'")
+    experiments = gather(store.root).runs.query("generation == 'cell'")
     assert experiments["group"].nunique() == 1
 
 

@@ -281,7 +281,7 @@ def test_what_another_training_left_is_removed(tmp_path: Path) -> None:
 LABELLED = """
 import sys, time
 from pathlib import Path
-from alpkd_pipeline.store.artifact import Artifact, Experiment
+from alpkd_pipeline.store.artifact import Artifact, ResolvedExperiment
 from alpkd_pipeline.steps.step import make
 
 root, label = Path(sys.argv[1]), sys.argv[2]
@@ -294,7 +294,7 @@ data = Artifact("data", "ab" * 32, root / "place" / f"{label}-abababab")
 params = {"run": {"tracking": "off", "experiment": "e"}}
 print("ready", flush=True)
 input()
-print(make(Experiment({"data": data}, params, root, root), data, build, {}).path.name)
+print(make(ResolvedExperiment({"data": data}, params, root, root), data, build, {}).path.name)
 """
 
 

@@ -8,7 +8,7 @@ from alpkd_pipeline.tracking.flatten import run_tags
 from alpkd_pipeline.tracking.links import (
     COLUMNS,
     STUDENTS,
-    STUDENTS_FILTER,
+    REGULAR_FILTER,
     group_filter,
     view_tags,
 )
@@ -37,14 +37,14 @@ def test_a_group_s_filter_finds_students_alone() -> None:
 
 def test_an_experiment_has_the_view_of_all_students(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
-    (expected,) = view_tags(STUDENTS, STUDENTS_FILTER).items()
+    (expected,) = view_tags(STUDENTS, REGULAR_FILTER).items()
     experiment = store.client.get_experiment(store.experiment_id)
     assert expected in experiment.tags.items()
 
 
 def test_an_experiment_of_before_gets_it(settings: TrackingSettings) -> None:
     store = prepare_store(settings)
-    name, text = next(iter(view_tags(STUDENTS, STUDENTS_FILTER).items()))
+    name, text = next(iter(view_tags(STUDENTS, REGULAR_FILTER).items()))
     store.client.set_experiment_tag(store.experiment_id, name, "{}")
     prepare_store.cache_clear()
     prepare_store(settings)

@@ -66,9 +66,7 @@ class Asked:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the comparison's key depends on, but for the sweep, of which its experiments
-        count.
-        """
+        """What the comparison's key depends on; of a sweep only its experiments count."""
         claims = sorted(claims_below(self.claims)) if self.claims else []
         return {"only": dict(self.only), "plan": asdict(self.plan), "claims": claims}
 
@@ -128,10 +126,7 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
     students = _chosen(students, asked.only)
     planned = {key: place for claim in claims for key, place in claim["planned"].items()}
     for sweep in chosen:
-        planned |= {
-            str(experiment["key"]): experiment.get("coordinates") or {}
-            for experiment in sweep["cells"]
-        }
+        planned |= {str(one["key"]): one.get("coordinates") or {} for one in sweep["cells"]}
     known = {search["id"]: search for claim in claims for search in claim["searches"]}
     known |= {search["id"]: search for search in search_records(store)}
     searches = sorted(known.values(), key=lambda one: (str(one.get("started")), str(one["id"])))
@@ -194,9 +189,7 @@ def _with_versions(records: list[RunRecord]) -> list[RunRecord]:
 
 
 def _as_regular(record: RunRecord) -> RunRecord:
-    """A trial of a search whose key a sweep lists too: the same student, asked for as an
-    experiment.
-    """
+    """A trial that a sweep lists too is the same student, asked for as an experiment."""
     if run_type(record) != "trial":
         return record
     identity = {**record.run["identity"], "generation": REGULAR}

@@ -34,22 +34,13 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     evidence, keys = sources.evidence, sources.evidence.runs["key"]
     groups, made = grouped_table(evidence.runs), report_sections(sources)
+    last, collapsed = keys.map(sources.last_epoch), keys.map(sources.judge.collapsed)
+    records = {"students": _records(students_table(evidence.runs)), "groups": _records(groups)}
     texts = {
         PAGE: report_html(sources, made),
         "comparison.md": report_markdown(made),
-        "comparison.json": as_json(
-            {
-                "students": _records(students_table(evidence.runs)),
-                "groups": _records(groups),
-                "left_out": evidence.left_out,
-            }
-        ),
-        "students.csv": csv_text(
-            evidence.runs.assign(
-                last_epoch=keys.map(sources.last_epoch),
-                collapsed=keys.map(sources.judge.collapsed),
-            )
-        ),
+        "comparison.json": as_json(records | {"left_out": evidence.left_out}),
+        "students.csv": csv_text(evidence.runs.assign(last_epoch=last, collapsed=collapsed)),
         "groups.csv": csv_text(groups),
         "verdicts.csv": csv_text(verdict_frame(sources.verdicts)),
         "main.csv": csv_text(main_frame(sources.lines)),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 UPSTREAM = ("encoded", "teacher", "signals")
 """Entries of `identity.keys` that a student is made from; none depends on the student's seed."""
 
-_HASH = re.compile(r"[0-9a-f]{40,64}")
+_HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{32,56}")
 
 
 def facts_but_seed(record: RunRecord) -> dict[str, str]:
@@ -122,12 +122,9 @@ def tell_apart(
 
 
 def _named(facts: Mapping[str, str], names: Sequence[str]) -> str:
-    return ", ".join(f"{name}={_short(facts.get(name, '-'))}" for name in names)
-
-
-def _short(text: str) -> str:
-    """A value as people would write it, hashes cut to their first 8 digits."""
-    return _HASH.sub(lambda found: found[0][:8], text.strip('"'))
+    """Facts as people would write them, hashes cut to their first 8 digits."""
+    values = [_HASH.sub(r"\1", facts.get(name, "-").strip('"')) for name in names]
+    return ", ".join(map("{}={}".format, names, values))
 
 
 Place = tuple[str, str, int]

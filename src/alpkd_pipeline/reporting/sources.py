@@ -64,9 +64,8 @@ class Sources:
     def constants(self) -> dict[str, float]:
         """Task -> the score of whoever answers every dev row with the larger class, or the mean."""
         found: dict[str, float] = {}
-        for task, metric, key in self.experiments[["task", "metric", "key"]].itertuples(
-            index=False
-        ):
+        runs = self.experiments[["task", "metric", "key"]]
+        for task, metric, key in runs.itertuples(index=False):
             if task not in found and key in self.predictions:
                 found[task] = constant_score(metric, self.predictions[key].labels)
         return found
@@ -178,10 +177,8 @@ class Sources:
     @cached_property
     def curves(self) -> dict[str, RunCurves]:
         """Key of a run -> what its event log tells."""
-        students = self.evidence.students
-        return {
-            key: run_curves(students[key].path, students[key].primary_metric) for key in self.arm_of
-        }
+        runs = {key: self.evidence.students[key] for key in self.arm_of}
+        return {key: run_curves(run.path, run.primary_metric) for key, run in runs.items()}
 
     @cached_property
     def on_errors(self) -> str:
@@ -208,10 +205,8 @@ class Sources:
 
     def runs_at(self, place: Place) -> pd.DataFrame:
         """The runs of a task and depth."""
-        task, layers = place
-        return self.experiments[
-            (self.experiments["task"] == task) & (self.experiments["layers"] == layers)
-        ]
+        (task, layers), runs = place, self.experiments
+        return runs[(runs["task"] == task) & (runs["layers"] == layers)]
 
     def teacher_scores(self, place: Place) -> list[float]:
         """The scores of the teachers of a task and depth, each teacher once."""
@@ -220,11 +215,8 @@ class Sources:
 
     def teacher_layers(self, layers: int) -> int | None:
         """The depth of the teachers of these students, if it is one and known."""
-        found = (
-            self.experiments.loc[self.experiments["layers"] == layers, "teacher_layers"]
-            .dropna()
-            .unique()
-        )
+        runs = self.experiments
+        found = runs.loc[runs["layers"] == layers, "teacher_layers"].dropna().unique()
         return int(found[0]) if len(found) == 1 else None
 
     def depth(self, layers: int) -> str:

@@ -27,7 +27,9 @@ _USER_INFO = re.compile(r"(?<=://)[^/@]*@")
 STUDENTS = "students"
 """The key of the view of all students."""
 
-STUDENTS_FILTER = "tags.stage = 'student' and tags.generation = 'experiment'"
+STUDENTS_FILTER = "tags.stage = 'student'"
+
+REGULAR_FILTER = f"{STUDENTS_FILTER} and tags.generation = 'cell'"
 """Without the trials of searches and without reruns."""
 
 COLUMNS = {

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tracking.links import STUDENTS, STUDENTS_FILTER, view_tags
+from alpkd_pipeline.tracking.links import REGULAR_FILTER, STUDENTS, view_tags
 from alpkd_pipeline.tracking.points import Point
 from alpkd_pipeline.tracking.settings import TrackingSettings, sqlite_address
 
@@ -285,7 +285,7 @@ def _experiment(client: MlflowClient, settings: TrackingSettings) -> Experiment:
             f"the MLflow experiment {name!r} was deleted: restore it, or choose another name with"
             " --params=run.experiment=..."
         )
-    for tag, value in view_tags(STUDENTS, STUDENTS_FILTER).items():
+    for tag, value in view_tags(STUDENTS, REGULAR_FILTER).items():
         if found.tags.get(tag) != value:  # it has not the view that our links name
             with suppress(MlflowException):  # columns of a table; not worth a training's tracking
                 client.set_experiment_tag(found.experiment_id, tag, value)

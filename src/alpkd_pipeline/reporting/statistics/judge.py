@@ -34,15 +34,7 @@ from alpkd_pipeline.reporting.statistics.summary import (
     borrowed_test,
     t_quantile,
 )
-from alpkd_pipeline.reporting.statistics.words import (
-    LEVEL,
-    NOTHING,
-    Plan,
-    corrected,
-    in_words,
-    kind_of,
-    planned_share,
-)
+from alpkd_pipeline.reporting.statistics import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +100,9 @@ class Judge:
     """The tests of one comparison."""
 
     table: Sequence[Row]  # its arms
-    plan: Plan  # what was fixed before looking
-    predictions: Mapping[str, LabelledPredictions] = field(
-        default_factory=dict
-    )  # by the keys of runs
+    plan: words.Plan  # what was fixed before looking
+    # by the keys of runs
+    predictions: Mapping[str, LabelledPredictions] = field(default_factory=dict)
     # two arms -> the numbers of seeds at which they were tested before
     looks: Mapping[tuple[str, str], Sequence[int]] = field(default_factory=dict)
     _summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = field(default_factory=dict)
@@ -138,7 +129,7 @@ class Judge:
 
     def share(self, seeds: int) -> float | None:
         """What a test over so many seeds may spend of the level; None: it is not made."""
-        return planned_share(self.plan.looks, seeds) if seeds >= ENOUGH_SEEDS else None
+        return words.planned_share(self.plan.looks, seeds) if seeds >= ENOUGH_SEEDS else None
 
     def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
         """With how many seeds less the two were tested before, without a plan for it."""
@@ -236,10 +227,10 @@ def first_questions(judge: Judge) -> list[Row]:
     """
     rows = [_asked(judge, method, baseline) for method, baseline in judge.plan.primary]
     tested = [(row, test) for row in rows if (test := row.pop("_test"))]
-    for (row, _), found in zip(tested, corrected([test for _, test in tested]), strict=True):
+    for (row, _), found in zip(tested, words.corrected([test for _, test in tested]), strict=True):
         row["p_corrected"], row["p_equal"] = found
-        row["kind"] = kind_of(row["mean"], *found, LEVEL / 2)
-        row["verdict"] = in_words(row["kind"], "the margin")
+        row["kind"] = words.kind_of(row["mean"], *found, words.LEVEL / 2)
+        row["verdict"] = words.in_words(row["kind"], "the margin")
     return rows
 
 
@@ -277,8 +268,8 @@ def _asked(judge: Judge, method: str, baseline: str) -> Row:
         "depths": sorted(depths, reverse=True),
         "n": 0,
         **dict.fromkeys(("mean", "low", "high", "df", "p", "p_corrected", "p_equal")),
-        "kind": NOTHING,
-        "verdict": NOTHING,
+        "kind": words.NOTHING,
+        "verdict": words.NOTHING,
         "note": "; ".join(left_out),
         "_test": (test, 1.0, share) if share else None,
     }

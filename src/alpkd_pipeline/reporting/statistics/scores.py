@@ -60,9 +60,7 @@ def constant_score(metric: str, labels: Sequence[float]) -> float:
 
 
 def collapsed(predictions: Sequence[float], labels: Sequence[float], metric: str) -> bool:
-    """Whether a model answers one class only, or numbers that hardly differ: with a standard
-    deviation below a tenth of the labels'.
-    """
+    """Whether a model answers one class, or numbers that spread under a tenth of the labels'."""
     if metric in OF_COUNTS:
         return len(set(predictions)) == 1
     return _deviation(predictions) < _deviation(labels) / 10

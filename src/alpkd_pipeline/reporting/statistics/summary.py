@@ -264,13 +264,10 @@ def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Paire
     if len(seeds) < ENOUGH_SEEDS:
         return PairedTest(len(seeds), seen.mean, seen.std)
     test = borrowed_test([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
-    effect = _hedges(seen.n) * seen.mean / seen.std if seen.std else None
+    half = (seen.n - 1) / 2
+    # Hedges' exact factor for n - 1 degrees of freedom takes the bias out of d_z.
+    hedges = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
+    effect = hedges * seen.mean / seen.std if seen.std else None
     if not test.mean:
         effect = 0.0
     return PairedTest(seen.n, seen.mean, seen.std, seen.low, seen.high, test.different, effect)
-
-
-def _hedges(n: int) -> float:
-    """Hedges' exact factor for n - 1 degrees of freedom; it takes the bias out of d_z."""
-    half = (n - 1) / 2
-    return math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)

@@ -10,20 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 
+from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Place, Row, pair
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, TTest, paired_test
-from alpkd_pipeline.reporting.statistics.words import (
-    LEVEL,
-    NOTHING,
-    VERDICT_WORDS,
-    WORSE,
-    WORSE_WITHIN,
-    corrected,
-    in_words,
-    kind_of,
-    margin_text,
-)
 
 BASELINES = ("no_kd", "kd", "pkd")
 """What every method is held against."""
@@ -56,16 +46,16 @@ def verdicts(judge: Judge) -> list[Row]:
         ("_new", "p_new_texts", "p_equal_new_texts"),
     ):
         tested = [row for row in rows if row[test]]
-        for row, found in zip(tested, corrected([row[test] for row in tested]), strict=True):
+        for row, found in zip(tested, words.corrected([row[test] for row in tested]), strict=True):
             row.update(zip(names, found, strict=True))
     for row in rows:
         gain = (row["difference"] or 0.0) * row["sign"]
-        margin = "" if row["margin"] is None else margin_text(row["margin"], row["sign"])
+        margin = "" if row["margin"] is None else words.margin_text(row["margin"], row["sign"])
         row["family_size"] = size
-        row["kind"] = kind_of(gain, row["p_corrected"], row["p_equal"], level)
-        row["verdict"] = in_words(row["kind"], margin)
-        on_new = kind_of(gain, row["p_new_texts"], row["p_equal_new_texts"], level)
-        row["new_texts"] = in_words(on_new, margin) if row["_new"] else ""
+        row["kind"] = words.kind_of(gain, row["p_corrected"], row["p_equal"], level)
+        row["verdict"] = words.in_words(row["kind"], margin)
+        on_new = words.kind_of(gain, row["p_new_texts"], row["p_equal_new_texts"], level)
+        row["new_texts"] = words.in_words(on_new, margin) if row["_new"] else ""
         del row["_test"], row["_new"]
     return rows
 
@@ -82,7 +72,10 @@ def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
             for theirs in fitting:
                 yield same | _tested(judge, ours, theirs, margin)
             if rivals and not fitting:
-                yield same | _not_comparable(ours, rivals)
+                others = " or ".join(dict.fromkeys(row["setting_differs"] for row in rivals))
+                note = f"no comparable {baseline}: here {ours['setting_differs']}, there {others}"
+                unmatched = {"baseline_arm": "", "baseline_label": baseline, "baseline_runs": []}
+                yield same | unmatched | {"n": 0, "spread": "", "note": note}
 
 
 def held_against(method: str) -> Sequence[str]:
@@ -108,19 +101,6 @@ def _tested(judge: Judge, ours: Row, theirs: Row, margin: float | None) -> Row:
     found |= {"t": test.t, "df": test.df, "error": test.error}
     found |= {"error_new_texts": new and new.error}
     return found | {"_test": (test, margin, share), "_new": new and (new, margin, share)}
-
-
-def _not_comparable(ours: Row, rivals: Sequence[Row]) -> Row:
-    method = rivals[0]["method"]
-    others = " or ".join(dict.fromkeys(row["setting_differs"] for row in rivals))
-    return {
-        "baseline_arm": "",
-        "baseline_label": method,
-        "baseline_runs": [],
-        "n": 0,
-        "spread": "",
-        "note": f"no comparable {method}: here {ours['setting_differs']}, there {others}",
-    }
 
 
 def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | None) -> str:
@@ -167,7 +147,7 @@ def best(judge: Judge) -> list[Row]:
             share = judge.share(len(shared.ours))
             if ours["setting"] == theirs["setting"] and share is not None:
                 pairs[place, i, j] = judge.test(ours, theirs, shared), margin, share
-    said = dict(zip(pairs, corrected([*pairs.values()]), strict=True))
+    said = dict(zip(pairs, words.corrected([*pairs.values()]), strict=True))
     found = []
     for place, column in judge.places.items():
         first = best_of(column)
@@ -177,9 +157,9 @@ def best(judge: Judge) -> list[Row]:
             key = (place, min(i, at), max(i, at))
             if key in pairs:
                 gain = pairs[key][0].mean * first["sign"] * (1 if i < at else -1)
-                rivals[row["label"]] = kind_of(gain, *said[key], LEVEL)
+                rivals[row["label"]] = words.kind_of(gain, *said[key], words.LEVEL)
             elif i != at:
-                rivals[row["label"]] = NOTHING
+                rivals[row["label"]] = words.NOTHING
         note = _why_not(first, column, rivals)
         found.append({**first, "rivals": rivals, "bold": not note, "note": note})
     return found
@@ -192,10 +172,14 @@ def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> st
     for other in column:
         if other["setting"] != first["setting"]:
             return f"{other['label']} was run in another setting"
-    by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in VERDICT_WORDS}
-    if by_kind[NOTHING]:
-        return f"too few seeds, or no planned look, shared with {', '.join(by_kind[NOTHING])}"
-    same = [label for label, kind in rivals.items() if kind not in (WORSE, WORSE_WITHIN)]
+    by_kind = {
+        k: [label for label, kind in rivals.items() if kind == k] for k in words.VERDICT_WORDS
+    }
+    if by_kind[words.NOTHING]:
+        return f"too few seeds, or no planned look, shared with {', '.join(by_kind[words.NOTHING])}"
+    same = [
+        label for label, kind in rivals.items() if kind not in (words.WORSE, words.WORSE_WITHIN)
+    ]
     return f"not shown to be better than {', '.join(same)}" if same else ""
 
 

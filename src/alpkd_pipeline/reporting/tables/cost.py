@@ -106,17 +106,14 @@ def searches_table(searches: Iterable[Record]) -> Table:
         for study in record["studies"]
     ]
     found.sort(key=lambda s: (str(s["task"]), int(s["layers"]), str(s["method"]), str(s["id"])))
+    combinations = "combinations that the method has in this space"
     columns = [
         Column("method", lambda s: TableCell(str(s["method"]), mark=str(s["method"]))),
         Column("task", lambda s: str(s["task"])),
         numbers("layers", lambda s: str(s["layers"])),
         Column("search", lambda s: TableCell(str(s["id"]), small=str(s["sampler"]))),
         numbers("trials", _finished, "finished"),
-        numbers(
-            "possible",
-            lambda s: number(s.get("possible"), 0),
-            "combinations that the method has in this space",
-        ),
+        numbers("possible", lambda s: number(s.get("possible"), 0), combinations),
         Column("scored on", lambda s: ON_DEV if s["selection"] == "dev" else "holdout"),
         numbers("best score", _best_score),
         Column("best values", _best_values),

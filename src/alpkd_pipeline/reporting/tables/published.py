@@ -69,9 +69,7 @@ def percent(score: float, plus: str = "") -> str:
 
 
 def theirs(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
-    """The scores of `published` on one split of some tasks: a body for each source, below each line
-    those of others who repeated it.
-    """
+    """The scores of `published` on one split: a body for each source, reruns below each line."""
     frame = frame[(frame["split"] == split) & frame["task"].isin(tasks)]
     columns = [
         Column("method", lambda line: line["method"] + " (rerun)" * bool(line["rerun_of"])),
@@ -115,9 +113,8 @@ def ours(sources: Sources, tasks: list[str]) -> Table:
         arm = arms.get((*place, task))
         if arm is None:
             return TableCell(MISSING)
-        return TableCell(
-            points(arm["mean"], metric=arm["metric"]), href=sources.runs_of(arm["runs"])
-        )
+        mean = points(arm["mean"], metric=arm["metric"])
+        return TableCell(mean, href=sources.runs_of(arm["runs"]))
 
     columns = [
         Column("method", lambda place: place[1]),

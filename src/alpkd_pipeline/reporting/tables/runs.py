@@ -223,12 +223,10 @@ def settings_table(sources: Sources) -> Table:
         run = sources.students(arm)[0]
         environment = run.environment
         libraries = environment.get("libraries") or {}
-        versions = [
-            f"{name} {libraries[name]}" for name in ("torch", "transformers") if name in libraries
-        ]
-        known: dict[str, Any] = {
-            n: value for n, value in flat(run.run["params"]).items() if n in SHOWN
-        }
+        installed = [name for name in ("torch", "transformers") if name in libraries]
+        versions = [f"{name} {libraries[name]}" for name in installed]
+        params = flat(run.run["params"]).items()
+        known: dict[str, Any] = {name: value for name, value in params if name in SHOWN}
         known |= {"precision": environment.get("precision"), "versions": ", ".join(versions)}
         same = (arm["label"], *map(str, known.values()))
         row = rows.setdefault(same, {"arms": []})

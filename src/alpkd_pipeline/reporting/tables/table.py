@@ -110,19 +110,14 @@ class Table:
             replace(body, rows=[[TableCell(body.heading), *row] for row in body.rows], heading="")
             for body in table.bodies
         ]
-        return replace(
-            table, columns=[Column(self.group, str), *table.columns], bodies=bodies, group=""
-        )
+        columns = [Column(self.group, str), *table.columns]
+        return replace(table, columns=columns, bodies=bodies, group="")
 
     def _only(self, places: Sequence[int]) -> Table:
-        return replace(
-            self,
-            columns=[self.columns[i] for i in places],
-            bodies=[
-                replace(body, rows=[[row[i] for i in places] for row in body.rows])
-                for body in self.bodies
-            ],
-        )
+        columns = [self.columns[i] for i in places]
+        rows = ([[row[i] for i in places] for row in body.rows] for body in self.bodies)
+        bodies = [replace(body, rows=of) for body, of in zip(self.bodies, rows, strict=True)]
+        return replace(self, columns=columns, bodies=bodies)
 
 
 def cells(columns: Sequence[Column], rows: Iterable[Any]) -> list[list[TableCell]]:
@@ -218,10 +213,8 @@ def anchor(*parts: object) -> str:
 
 def depth(layers: Any, teacher_layers: Any = None) -> str:
     """`3 of 6 layers`."""
-    most = known(teacher_layers)
-    if most is None:
-        return plural(int(layers), "layer")
-    return f"{int(layers)} of {most:.0f} layers"
+    most, own = known(teacher_layers), int(layers)
+    return plural(own, "layer") if most is None else f"{own} of {most:.0f} layers"
 
 
 def _minus(text: str) -> str:

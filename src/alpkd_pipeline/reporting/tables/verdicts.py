@@ -9,16 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from alpkd_pipeline.errors import plural
+from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES, COLUMNS, REAL
-from alpkd_pipeline.reporting.statistics.words import (
-    BETTER,
-    BETTER_WITHIN,
-    NOTHING,
-    VERDICT_WORDS,
-    WORSE,
-    WORSE_WITHIN,
-    planned_share,
-)
 from alpkd_pipeline.reporting.tables.table import (
     MINUS,
     MISSING,
@@ -43,11 +35,11 @@ if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.arms import Row
 
 TONES = {
-    BETTER: "better",
-    BETTER_WITHIN: "better",
-    WORSE: "worse",
-    WORSE_WITHIN: "worse",
-    NOTHING: "quiet",
+    words.BETTER: "better",
+    words.BETTER_WITHIN: "better",
+    words.WORSE: "worse",
+    words.WORSE_WITHIN: "worse",
+    words.NOTHING: "quiet",
 }
 
 
@@ -75,7 +67,7 @@ def first_verdicts_text(rows: Sequence[Row]) -> Iterator[str]:
 
 def looks_text(looks: Sequence[int]) -> str:
     """What planned looks do to every p."""
-    shares = [f"{100 * (planned_share(looks, seeds) or 0.0):.1f} %" for seeds in looks]
+    shares = [f"{100 * (words.planned_share(looks, seeds) or 0.0):.1f} %" for seeds in looks]
     return (
         f"Looks were planned at {listed(map(str, looks))} seeds, for {listed(shares)} of the level:"
         " every p is divided by the share of its look, and pairs with another number of seeds are"
@@ -93,14 +85,11 @@ def questions_table(rows: Sequence[Row]) -> Table:
         depths = f"{listed(map(str, row['depths']))} layers"
         return f"{listed(row['tasks'])}; {depths}" if row["tasks"] else MISSING
 
+    over = "mean over depths, seeds and tasks, 1 is the margin of each task"
     columns = [
         Column("question", lambda row: TableCell(row["question"], mark=row["method"])),
         Column("verdict", _verdict),
-        numbers(
-            "gain",
-            lambda row: gain(row["mean"]),
-            "mean over depths, seeds and tasks, 1 is the margin of each task",
-        ),
+        numbers("gain", lambda row: gain(row["mean"]), over),
         numbers("95 % interval", between, "of the gain, not corrected"),
         numbers("seeds", lambda row: str(row["n"])),
         numbers("p (corrected)", lambda row: p_text(row["p_corrected"]), "of no difference"),
@@ -135,6 +124,12 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
     def against(row: Row) -> TableCell:
         return TableCell(row["baseline_label"], href=sources.runs_of(row["baseline_runs"]))
 
+    def difference(row: Row) -> str:
+        return signed(row["difference"], row["metric"])
+
+    def between(row: Row) -> str:
+        return interval(row["low"], row["high"], row["metric"])
+
     def score(column: str) -> Callable[[Row], str]:
         return lambda row: points(row[column], metric=row["metric"])
 
@@ -144,16 +139,8 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
         Column("on this dev set", _verdict),
         Column("on new texts", lambda row: row["new_texts"] or MISSING),
         numbers("seeds", lambda row: str(int(row["n"])), "that both methods have"),
-        numbers(
-            "difference",
-            lambda row: signed(row["difference"], row["metric"]),
-            "mean difference in points",
-        ),
-        numbers(
-            "95 % interval",
-            lambda row: interval(row["low"], row["high"], row["metric"]),
-            "of the mean difference by the paired t, not corrected",
-        ),
+        numbers("difference", difference, "mean difference in points"),
+        numbers("95 % interval", between, "of the mean difference by the paired t, not corrected"),
         numbers("p", lambda row: p_text(row["p"]), "of the paired t, not corrected", brief=False),
         numbers("effect", lambda row: number(row["effect"], 2), effect, brief=False),
         numbers(
@@ -193,17 +180,15 @@ def counts_table(name: str, rows: list[Row]) -> Table:
     of_label: dict[str, list[Row]] = {}
     for row in rows:
         of_label.setdefault(row["label"], []).append(row)
-    return Table(
-        f"Verdicts over the tasks, students of {name}; {family}",
-        columns,
-        [Body(cells(columns, of_label.values()))],
-    )
+    caption = f"Verdicts over the tasks, students of {name}; {family}"
+    return Table(caption, columns, [Body(cells(columns, of_label.values()))])
 
 
 def _counted(baseline: str, rows: list[Row]) -> TableCell:
     counts = Counter(str(row["kind"]) for row in rows if row["baseline"] == baseline)
-    said = [f"{counts[kind]} {kind}" for kind in VERDICT_WORDS[:-1] if counts[kind]]
-    said += [f"{NOTHING} on {plural(counts[NOTHING], 'task')}"] if counts[NOTHING] else []
-    tones = {TONES.get(kind, "") for kind in VERDICT_WORDS[:-1] if counts[kind]} - {""}
-    tone = tones.pop() if len(tones) == 1 else "" if said and not counts[NOTHING] else "quiet"
+    said = [f"{counts[kind]} {kind}" for kind in words.VERDICT_WORDS[:-1] if counts[kind]]
+    if unknown := counts[words.NOTHING]:
+        said.append(f"{words.NOTHING} on {plural(unknown, 'task')}")
+    tones = {TONES.get(kind, "") for kind in words.VERDICT_WORDS[:-1] if counts[kind]} - {""}
+    tone = tones.pop() if len(tones) == 1 else "" if said and not unknown else "quiet"
     return TableCell(", ".join(said) or MISSING, tone=tone)
