@@ -7,8 +7,8 @@ from tests.tracking.conftest import run_json
 from alpkd_pipeline.tracking.flatten import run_tags
 from alpkd_pipeline.tracking.links import (
     COLUMNS,
-    STUDENTS,
     REGULAR_FILTER,
+    STUDENTS,
     group_filter,
     view_tags,
 )

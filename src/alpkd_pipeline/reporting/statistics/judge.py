@@ -17,6 +17,7 @@ from functools import cached_property
 from itertools import product
 from operator import mul, sub
 
+from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.statistics.arms import (
     Pairing,
     Place,
@@ -34,7 +35,6 @@ from alpkd_pipeline.reporting.statistics.summary import (
     borrowed_test,
     t_quantile,
 )
-from alpkd_pipeline.reporting.statistics import words
 
 
 @dataclass(frozen=True, slots=True)
