@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.validate import DataFaults
+from alpkd_pipeline.tasks.validate import DataErrors
 
 Value = TypeVar("Value")
 
@@ -47,8 +47,8 @@ def answer(call: Callable[[], Any]) -> Any:
         return call()
     except UserError as error:
         found = error
-    lines = str(found).split("\n") if isinstance(found, DataFaults) else [str(found)]
+    lines = str(found).split("\n") if isinstance(found, DataErrors) else [str(found)]
     assert all(line.isprintable() and line.strip() for line in lines), repr(str(found))
-    if isinstance(found, DataFaults):
-        assert len(lines) == 1 + len(found.faults)
+    if isinstance(found, DataErrors):
+        assert len(lines) == 1 + len(found.errors)
     return found

@@ -13,7 +13,7 @@ from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting import report
-from alpkd_pipeline.reporting.collect import Asked
+from alpkd_pipeline.reporting.collect import Query
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.manifest import publish, read_json, seal, write_json
@@ -28,13 +28,13 @@ class World:
 
     def fresh(self) -> ComparisonDataset:
         base = self.store / "08_reporting" / "comparison"
-        asked = CompareParams().model_dump_json()
-        return ComparisonDataset(filepath=str(base), store=str(self.store), compare=asked)
+        query = CompareParams().model_dump_json()
+        return ComparisonDataset(filepath=str(base), store=str(self.store), compare=query)
 
     def now(self, order: float | None = None) -> Artifact:
         """The comparison of what is there now."""
         base = self.store / "08_reporting" / "comparison"
-        return comparison_of(Artifact("comparison", "", base, order=order), self.store, Asked())
+        return comparison_of(Artifact("comparison", "", base, order=order), self.store, Query())
 
     def is_made(self) -> bool:
         """Whether it is there, as the step and the catalog see it."""
@@ -95,8 +95,8 @@ def test_it_is_there_once_it_is_written(world: World) -> None:
     assert world.is_made()
     assert world.fresh().exists()
     assert (folder / "comparison.md").read_text() == "table"
-    assert folder.name == comparison_key(world.store, Asked())[:8]
-    assert read_json(folder / "manifest.json")["key"] == comparison_key(world.store, Asked())
+    assert folder.name == comparison_key(world.store, Query())[:8]
+    assert read_json(folder / "manifest.json")["key"] == comparison_key(world.store, Query())
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_a_damaged_table_is_not_there(world: World) -> None:
 
 
 def test_an_empty_store_has_a_key_too(world: World) -> None:
-    assert len(comparison_key(world.store, Asked())) == 64
-    assert comparison_key(world.store, Asked()) == comparison_key(world.store, Asked())
+    assert len(comparison_key(world.store, Query())) == 64
+    assert comparison_key(world.store, Query()) == comparison_key(world.store, Query())
     assert world.dataset._describe()["filepath"].endswith("comparison")
 
 
@@ -203,11 +203,11 @@ def test_a_search_makes_it_due(world: World) -> None:
 def test_each_sweep_has_a_comparison_of_its_own(world: World) -> None:
     for name in ("s-1", "s-2"):
         world.record("sweeps", name, cells=[{"key": name[-1] * 64}])
-    keys = {comparison_key(world.store, Asked(sweep)) for sweep in (None, "s-1", "s-2")}
+    keys = {comparison_key(world.store, Query(sweep)) for sweep in (None, "s-1", "s-2")}
     assert len(keys) == 3
-    assert comparison_key(world.store, Asked("latest")) == comparison_key(world.store, Asked("s-2"))
+    assert comparison_key(world.store, Query("latest")) == comparison_key(world.store, Query("s-2"))
     with pytest.raises(UserError, match="no sweep is called so"):
-        comparison_key(world.store, Asked("s-3"))
+        comparison_key(world.store, Query("s-3"))
 
 
 def test_the_pages_template_is_part_of_the_key(
@@ -219,11 +219,11 @@ def test_the_pages_template_is_part_of_the_key(
     shutil.copytree(Path(report.__file__).parents[1], copied / "reporting")
     monkeypatch.setattr(comparison, "PACKAGE_ROOT", copied)
     comparison._code.cache_clear()
-    before = comparison_key(world.store, Asked())
+    before = comparison_key(world.store, Query())
     (copied / "reporting" / "render" / "page.css").write_text("body {}")
-    assert comparison_key(world.store, Asked()) == before  # read once for each process
+    assert comparison_key(world.store, Query()) == before  # read once for each process
     comparison._code.cache_clear()
-    assert comparison_key(world.store, Asked()) != before
+    assert comparison_key(world.store, Query()) != before
     comparison._code.cache_clear()
 
 
@@ -260,24 +260,24 @@ def test_the_key_survives_folders_that_are_renamed_between_two_looks(world: Worl
     folder = world.result("kd-s0-11111111", "06_models/students")
     world.result("kd-s1-22222222", "06_models/students")
     elsewhere, task = folder.with_name("elsewhere"), folder.parent
-    comparison_key(store, Asked())  # the code is looked at once in a process
-    looks = at_every_look(store, lambda: comparison_key(store, Asked()))
+    comparison_key(store, Query())  # the code is looked at once in a process
+    looks = at_every_look(store, lambda: comparison_key(store, Query()))
     for source, target in ((folder, elsewhere), (task, task.with_name("renamed"))):
         for number in looks:
             with before_look(number, store, lambda s=source, t=target: s.rename(t)):
-                assert len(comparison_key(store, Asked())) == 64
+                assert len(comparison_key(store, Query())) == 64
             target.rename(source)
 
 
 def test_another_question_has_a_comparison_of_its_own(world: World) -> None:
     world.result("kd-s0-11111111")
     plan = Plan(primary=[("kd", "no_kd")], margin={"accuracy": 2.0}, looks=[5, 10])
-    asked = [Asked(), Asked(plan=plan), Asked(plan=Plan(looks=[5])), Asked(only={"task": ["mrpc"]})]
-    assert len({comparison_key(world.store, one) for one in asked}) == 4
+    query = [Query(), Query(plan=plan), Query(plan=Plan(looks=[5])), Query(only={"task": ["mrpc"]})]
+    assert len({comparison_key(world.store, one) for one in query}) == 4
 
 
 def test_a_sweep_of_the_same_experiments_has_the_same_comparison(world: World) -> None:
     for name in ("s-1", "s-2"):
         world.record("sweeps", name, cells=[{"key": "1" * 64}])
-    keys = {comparison_key(world.store, Asked(sweep)) for sweep in ("s-1", "s-2")}
+    keys = {comparison_key(world.store, Query(sweep)) for sweep in ("s-1", "s-2")}
     assert len(keys) == 1

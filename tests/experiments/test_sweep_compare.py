@@ -8,7 +8,7 @@ from tests.project.conftest import PROJECT, Load
 
 from alpkd_pipeline.datasets.comparison import ComparisonDataset, comparison_key
 from alpkd_pipeline.experiments.sweep import comparison_job, present_comparison
-from alpkd_pipeline.reporting.collect import Asked
+from alpkd_pipeline.reporting.collect import Query
 from alpkd_pipeline.store.manifest import publish
 
 
@@ -26,7 +26,7 @@ def test_the_page_of_the_present_comparison_or_none(load: Load, tmp_path: Path, 
     work = tmp_path / "work"
     work.mkdir()
     (work / page).write_text("x")
-    publish(work, found.path, {"key": comparison_key(experiment.store, Asked())})
+    publish(work, found.path, {"key": comparison_key(experiment.store, Query())})
     assert present_comparison(PROJECT, None, params) == found.path / page
 
 

@@ -22,7 +22,7 @@ from tests.reporting.studies import reseal, with_event_log
 from alpkd_pipeline.coordinates import PLACES
 from alpkd_pipeline.project.params import CompareParams
 from alpkd_pipeline.reporting.claim.write import write_claim
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.store.layout import SCORES, SWEEPS, TEACHERS
 from alpkd_pipeline.store.manifest import read_json, sha256_file, write_json
@@ -203,7 +203,7 @@ def answered(
 def sources_of(root: Path, **compare: Any) -> Sources:
     """The comparison of a store, as the parameters `compare` ask for it."""
     block = CompareParams.model_validate(compare).model_dump(mode="json")
-    return Sources(gather(root, Asked.of(block)))
+    return Sources(gather(root, Query.of(block)))
 
 
 def claimed(root: Path, out: Path, **compare: Any) -> Path:

@@ -8,10 +8,10 @@ from tests.reporting.studies import reseal
 
 from alpkd_pipeline.coordinates import parse_only
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 from alpkd_pipeline.reporting.frame import AFTER_MEASURES, AFTER_SCORES, BEFORE_SCORES
 from alpkd_pipeline.reporting.tables.cost import total_cost
-from alpkd_pipeline.reporting.tables.measures import told_by_runs
+from alpkd_pipeline.reporting.tables.measures import run_measures
 from alpkd_pipeline.store.manifest import read_json, seal, write_json
 
 
@@ -20,7 +20,7 @@ def test_a_row_tells_all_about_a_student(store):
     folder = store.student(seed=3, accuracy=0.8, f1=0.85, p50_ms=4.0)
     row = gather(store.root).runs.iloc[0].to_dict()
     assert [len(row.pop(name)) for name in ("group", "setting", "arm")] == [12, 12, 12]
-    for name in told_by_runs().keys() - {"seconds"}:
+    for name in run_measures().keys() - {"seconds"}:
         del row[name]
     assert row == {
         "task": "mrpc",
@@ -95,7 +95,7 @@ def test_an_empty_store_gives_an_empty_frame_with_columns(tmp_path):
         *BEFORE_SCORES,
         "score",
         *AFTER_SCORES,
-        *told_by_runs(),
+        *run_measures(),
         *AFTER_MEASURES,
     ]
     assert frame.empty
@@ -156,7 +156,7 @@ def test_students_without_dev_scores_are_counted_in_the_log(store, caplog):
 
 def test_a_value_of_only_that_no_student_has_yet_is_told(store, caplog):
     store.student(0)
-    assert len(gather(store.root, Asked(only=parse_only("method=kd|pkd,seed=0"))).runs) == 1
+    assert len(gather(store.root, Query(only=parse_only("method=kd|pkd,seed=0"))).runs) == 1
     assert [record.message for record in caplog.records] == [
         "parameter 'compare.only': no finished student is method=pkd; did you mean 'kd'?;"
         " there are: kd"
@@ -181,7 +181,7 @@ def test_where_only_means_no_student_the_value_is_named(store, only, told):
     store.student(0)
     store.student(1, change=other)
     with pytest.raises(UserError) as error:
-        gather(store.root, Asked(only=parse_only(only)))
+        gather(store.root, Query(only=parse_only(only)))
     assert str(error.value) == f"parameter 'compare.only': no finished student is {told}"
 
 

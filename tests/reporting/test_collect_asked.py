@@ -8,16 +8,16 @@ import pytest
 from tests.reporting.studies import study
 
 from alpkd_pipeline.project.params import CompareParams
-from alpkd_pipeline.reporting.collect import FILE, Asked, add_looks, gather, looks_of
+from alpkd_pipeline.reporting.collect import FILE, Query, add_looks, gather, looks_of
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.store.layout import COMPARISONS
 
 
 def test_the_defaults_ask_for_everything_and_plan_nothing():
-    asked = Asked.of(CompareParams().model_dump(mode="json"))
-    assert asked == Asked(plan=asked.plan)
-    assert (list(asked.plan.primary), asked.plan.margin, list(asked.plan.looks)) == ([], {}, [])
+    query = Query.of(CompareParams().model_dump(mode="json"))
+    assert query == Query(plan=query.plan)
+    assert (list(query.plan.primary), query.plan.margin, list(query.plan.looks)) == ([], {}, [])
 
 
 def test_every_parameter_arrives():
@@ -30,12 +30,12 @@ def test_every_parameter_arrives():
             "looks": [5, 10],
         }
     ).model_dump(mode="json")
-    asked = Asked.of(block)
-    assert asked.sweep == "latest"
-    assert asked.only == {"task": ["mrpc"], "method": ["kd", "pkd"], "seed": [0]}
-    assert asked.plan.primary == [["alp_kd", "kd"], ["kd", "no_kd"]]
-    assert asked.facts["plan"]["margin"] == {"accuracy": 0.5}
-    assert asked.facts["plan"]["looks"] == [5, 10]
+    query = Query.of(block)
+    assert query.sweep == "latest"
+    assert query.only == {"task": ["mrpc"], "method": ["kd", "pkd"], "seed": [0]}
+    assert query.plan.primary == [["alp_kd", "kd"], ["kd", "no_kd"]]
+    assert query.facts["plan"]["margin"] == {"accuracy": 0.5}
+    assert query.facts["plan"]["looks"] == [5, 10]
 
 
 def look(store, tmp_path, seeds, **plan):
@@ -45,7 +45,7 @@ def look(store, tmp_path, seeds, **plan):
             file.unlink()
         path.rmdir()
     study(store, tasks=["mrpc"], methods=["no_kd", "kd"], seeds=seeds)
-    sources = Sources(gather(store.root, Asked(plan=Plan(**plan))))
+    sources = Sources(gather(store.root, Query(plan=Plan(**plan))))
     add_looks(store.root, sources.verdicts)
     return sources.verdicts
 

@@ -4,7 +4,7 @@ import pytest
 from tests.reporting.studies import search, study, sweep
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 
 
 def test_methods_of_one_setting_share_it_and_are_arms_of_their_own(store):
@@ -38,20 +38,20 @@ def test_only_the_experiments_of_a_sweep_are_read(store):
     store.student(0, key="1" * 64)
     store.student(1, key="2" * 64)
     sweep(store.root, "grid", ["2" * 64, "9" * 64])
-    evidence = gather(store.root, Asked("latest"))
+    evidence = gather(store.root, Query("latest"))
     assert evidence.experiments["seed"].tolist() == [1]
     assert evidence.sweep["id"] == "grid"
     with pytest.raises(UserError, match="no sweep is called so"):
-        gather(store.root, Asked("other"))
+        gather(store.root, Query("other"))
 
 
 def test_only_some_coordinates_are_read(store):
     for seed in range(3):
         store.student(seed)
-    evidence = gather(store.root, Asked(only={"method": ["kd"], "seed": [0, 2]}))
+    evidence = gather(store.root, Query(only={"method": ["kd"], "seed": [0, 2]}))
     assert evidence.experiments["seed"].tolist() == [0, 2]
     with pytest.raises(UserError, match=r"no finished student is method=pkd"):
-        gather(store.root, Asked(only={"method": ["pkd"]}))
+        gather(store.root, Query(only={"method": ["pkd"]}))
 
 
 def test_a_searched_rate_keeps_methods_apart_only_where_rates_differ(store):

@@ -4,10 +4,10 @@ import pytest
 
 from alpkd_pipeline.reporting.grouping import (
     differences,
-    facts_but_seed,
     flat,
     group_id,
-    teacher_facts,
+    metadata_but_seed,
+    teacher_metadata,
     tell_apart,
 )
 from alpkd_pipeline.reporting.store import finished_runs
@@ -17,7 +17,7 @@ from alpkd_pipeline.store.layout import STUDENTS, TEACHERS
 def group(store, **options):
     folder = store.student(**options)
     record = next(r for r in finished_runs(store.root, STUDENTS) if r.path == folder)
-    return group_id(facts_but_seed(record))
+    return group_id(metadata_but_seed(record))
 
 
 def test_seeds_share_a_group(store):
@@ -147,9 +147,9 @@ def test_groups_that_only_keys_tell_apart_are_told_apart_whatever_else_differs()
 
 
 def test_rivals_are_of_one_place():
-    facts = [{"lr": "1"}, {"lr": "2"}, {"lr": "2"}]
+    metadata = [{"lr": "1"}, {"lr": "2"}, {"lr": "2"}]
     rows = [{"task": task} for task in "aab"]
-    tell_apart(rows, facts, ("id", "differs"), ["task"])
+    tell_apart(rows, metadata, ("id", "differs"), ["task"])
     assert [row["differs"] for row in rows] == ["lr=1", "lr=2", ""]
     assert rows[0]["id"] != rows[1]["id"] == rows[2]["id"]
 
@@ -157,6 +157,6 @@ def test_rivals_are_of_one_place():
 def test_a_teacher_is_its_own_training_without_its_seed(store):
     store.teacher()
     (record,) = finished_runs(store.root, TEACHERS)
-    found = teacher_facts(record)
+    found = teacher_metadata(record)
     assert found["teacher.training.epochs"] == "3"
     assert not {"teacher.seed", "method.name", "training.lr", "seed"} & set(found)

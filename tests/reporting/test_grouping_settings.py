@@ -6,7 +6,7 @@ import pytest
 from tests.reporting.experiment_frames import frame, run
 
 from alpkd_pipeline.reporting.collect import gather
-from alpkd_pipeline.reporting.grouping import add_settings, facts_but_seed
+from alpkd_pipeline.reporting.grouping import add_settings, metadata_but_seed
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import finished_runs
 from alpkd_pipeline.store.layout import STUDENTS
@@ -97,7 +97,7 @@ def test_real_records_of_two_methods_with_code_of_their_own_are_comparable(store
     store.student(0, change=no_kd)
     records = list(finished_runs(store.root, STUDENTS))
     rows = gather(store.root).runs.to_dict("records")
-    by_key = {record.key: facts_but_seed(record) for record in records}
+    by_key = {record.key: metadata_but_seed(record) for record in records}
     add_settings(rows, [by_key[row["key"]] for row in rows], [False] * len(rows))
     assert len({row["setting"] for row in rows}) == 1
     assert len({row["arm"] for row in rows}) == 2

@@ -27,11 +27,11 @@ from alpkd_pipeline.tasks.task import Task
 
 def ids(task: Task, *splits: str) -> tuple[str, list[int]]:
     """How labels, one word each, are read, and the ids of the last split's."""
-    places = {
+    locations = {
         f"s{n}": {word: f"line {at}" for at, word in enumerate(split.split(), 2)}
         for n, split in enumerate(splits)
     }
-    by, found = read_classes(places, task)
+    by, found = read_classes(locations, task)
     return by, [found[word] for word in splits[-1].split()]
 
 
@@ -216,22 +216,25 @@ def test_separator_inside_a_name_is_no_list() -> None:
 
 @pytest.mark.parametrize("label", ["high", "1,5", "true", "1_000", "nan"])
 def test_numbers_and_what_is_none(likeness: Task, label: str) -> None:
-    places = {"train": {"3.8": "line 2", label: "line 3"}, "dev": {"1e0": "line 2", "-1": "line 3"}}
-    found = read_numbers(places, likeness)
+    locations = {
+        "train": {"3.8": "line 2", label: "line 3"},
+        "dev": {"1e0": "line 2", "-1": "line 3"},
+    }
+    found = read_numbers(locations, likeness)
     assert found == {"3.8": 3.8, label: label, "1e0": 1.0, "-1": -1.0}
     assert {type(value) for value in found.values()} == {float, str}
 
 
 def test_a_minus_one_of_a_test_split_may_be_hidden_or_not(likeness: Task) -> None:
-    places = {"test": {"3": "line 2", "-1": "line 7"}}
+    locations = {"test": {"3": "line 2", "-1": "line 7"}}
     with pytest.raises(UserError) as caught:
-        read_numbers(places, likeness)
+        read_numbers(locations, likeness)
     assert str(caught.value) == (
         "task 'likeness', labels: -1 (test line 7); -1 hides a label only where all of a test file"
         " are -1: leave hidden ones empty, or let task.label_range hold -1"
     )
     signed = replace(likeness, label_range=(-1.0, 5.0))
-    assert read_numbers(places, signed) == {"3": 3.0, "-1": -1.0}
+    assert read_numbers(locations, signed) == {"3": 3.0, "-1": -1.0}
 
 
 def test_hidden_label_never_equals_a_real_one(mood: Task, likeness: Task) -> None:

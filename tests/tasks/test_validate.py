@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import DataFaults, check_splits
+from alpkd_pipeline.tasks.validate import DataErrors, check_splits
 
 
 def frame(task: Task, rows: int = 6, word: str = "row", **changes: Any) -> pd.DataFrame:
@@ -22,9 +22,9 @@ def frame(task: Task, rows: int = 6, word: str = "row", **changes: Any) -> pd.Da
 
 def faults_of(task: Task, max_overlap: float = 0.0, **splits: pd.DataFrame) -> list[str]:
     whole = {"train": frame(task), "dev": frame(task, word="dev")} | splits
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         check_splits(whole, task, max_overlap)
-    return [str(fault) for fault in caught.value.faults]
+    return [str(fault) for fault in caught.value.errors]
 
 
 def test_sound_splits_are_described(mood: Task) -> None:

@@ -1,5 +1,5 @@
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.tasks.validate import DataFaults, Fault
+from alpkd_pipeline.tasks.validate import DataErrors, Fault
 
 
 def test_one_row() -> None:
@@ -17,9 +17,9 @@ def test_rows_given_short_of_the_count() -> None:
 
 
 def test_report_has_a_header_and_one_line_each() -> None:
-    faults = DataFaults("mood", [Fault("train", "", "it has no rows"), Fault("dev", "", "b")])
-    assert isinstance(faults, UserError)
-    assert str(faults).splitlines() == [
+    errors = DataErrors("mood", [Fault("train", "", "it has no rows"), Fault("dev", "", "b")])
+    assert isinstance(errors, UserError)
+    assert str(errors).splitlines() == [
         "the data of task 'mood' has 2 faults, nothing was written; put right:",
         "  - train: it has no rows",
         "  - dev: b",

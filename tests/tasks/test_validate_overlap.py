@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import DataFaults, check_splits, text_keys
+from alpkd_pipeline.tasks.validate import DataErrors, check_splits, text_keys
 
 
 def test_both_texts_of_a_pair_must_agree(pair: Task) -> None:
@@ -20,5 +20,5 @@ def test_texts_do_not_run_together(pair: Task) -> None:
 
 def test_missing_texts_are_not_shared(mood: Task) -> None:
     frame = pd.DataFrame({"sentence": [None, "", "None"], "label": [0, 1, 0], "idx": [0, 1, 2]})
-    with pytest.raises(DataFaults, match=r"dev: 1 of 3 rows \(33.33%\) are also in train"):
+    with pytest.raises(DataErrors, match=r"dev: 1 of 3 rows \(33.33%\) are also in train"):
         check_splits({"train": frame, "dev": frame}, mood, 0.0)

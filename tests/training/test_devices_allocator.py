@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from alpkd_pipeline.training import devices
-from alpkd_pipeline.training.devices import freed_memory_kept
+from alpkd_pipeline.training.devices import freed_memory_reserved
 
 pytestmark = pytest.mark.skipif(devices._glibc() is None, reason="the C library is not glibc")
 
@@ -56,5 +56,5 @@ def test_memory_is_asked_for_once_and_given_back_at_the_end_even_of_an_error() -
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices.sys, "platform", "darwin")
-    with freed_memory_kept():
+    with freed_memory_reserved():
         assert devices._glibc() is None

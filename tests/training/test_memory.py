@@ -16,7 +16,7 @@ from alpkd_pipeline.training.memory import (
     attempt,
     is_out_of_memory,
     logged_limit,
-    memory_faults,
+    memory_errors,
 )
 
 CUDA = "CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has a total capacity of 8 GiB."
@@ -54,7 +54,7 @@ def test_other_errors_pass(error: Exception) -> None:
 
 
 def _under_memory_faults(work: Any) -> None:
-    with memory_faults():
+    with memory_errors():
         work()
 
 
@@ -120,7 +120,7 @@ def test_a_single_row_that_does_not_fit_is_the_end() -> None:
 
 
 def test_models_that_do_not_fit_are_one_line() -> None:
-    with pytest.raises(UserError) as caught, memory_faults():
+    with pytest.raises(UserError) as caught, memory_errors():
         raise torch.OutOfMemoryError(CUDA)
     assert str(caught.value).startswith("out of memory (CUDA out of memory. Tried to allocate")
     assert "\n" not in str(caught.value)

@@ -32,7 +32,7 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
     from alpkd_pipeline.reporting.claim.numbers import numbers
     from alpkd_pipeline.reporting.claim.read import is_claim
     from alpkd_pipeline.reporting.claim.write import cited, write_claim
-    from alpkd_pipeline.reporting.collect import Asked, gather
+    from alpkd_pipeline.reporting.collect import Query, gather
     from alpkd_pipeline.reporting.sources import Sources
 
     if file is not None and file.suffix != ".zip":
@@ -52,8 +52,8 @@ def claim(project: Project, file: Path | None, manuscript: Path | None) -> int:
             f"there is no \\alpkd{{...}} in {manuscript}: --check reads the numbers that are"
             " written by these macros, as docs/claims.md says, and not those that are typed"
         )
-    asked = Asked.of(project.context.params["compare"])
-    sources = Sources(gather(project.compared, asked))
+    query = Query.of(project.context.params["compare"])
+    sources = Sources(gather(project.compared, query))
     if file is not None:
         with TemporaryDirectory() as work:
             write_claim(sources, file, Path(work))

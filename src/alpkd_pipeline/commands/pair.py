@@ -53,18 +53,18 @@ def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str
     folders = [find_run(store, text) for text in (run_a, run_b)]
     if folders[0] == folders[1]:
         raise UserError(f"'{run_a}' and '{run_b}' are one run, {folders[0].name}: name two")
-    ours, theirs = map(predictions.dev_predictions, folders)
-    found = predictions.compare_predictions(ours, theirs)
-    width = max(len(ours.name), len(theirs.name), len("difference"))
-    interval, why = _interval(found, ours.task.kind == "classification")
-    yield f"{ours.task.name}, {ours.split}: {found.rows} examples, {found.metric}"
-    yield f"  {ours.name:{width}}  {found.ours:8.4f}"
-    yield f"  {theirs.name:{width}}  {found.theirs:8.4f}"
+    candidate, reference = map(predictions.dev_predictions, folders)
+    found = predictions.compare_predictions(candidate, reference)
+    width = max(len(candidate.name), len(reference.name), len("difference"))
+    interval, why = _interval(found, candidate.task.kind == "classification")
+    yield f"{candidate.task.name}, {candidate.split}: {found.rows} examples, {found.metric}"
+    yield f"  {candidate.name:{width}}  {found.candidate:8.4f}"
+    yield f"  {reference.name:{width}}  {found.reference:8.4f}"
     yield f"  {'difference':{width}}  {found.difference:+8.4f}   {interval}"
     yield why
     yield as_typed(WHAT_IT_SAYS)
     if show:
-        yield from _examples(ours, theirs, show)
+        yield from _examples(candidate, reference, show)
 
 
 def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
@@ -97,33 +97,33 @@ def _interval(found: PairBootstrap, classes: bool) -> tuple[str, str]:
     return "no interval", why
 
 
-def _examples(ours: DevPredictions, theirs: DevPredictions, count: int) -> Iterator[str]:
+def _examples(candidate: DevPredictions, reference: DevPredictions, count: int) -> Iterator[str]:
     """The examples on which two models differ most, each with its texts."""
     from alpkd_pipeline.reporting.statistics.predictions import most_different, texts_of
 
-    classes, names = ours.task.kind == "classification", ours.task.label_names
+    classes, names = candidate.task.kind == "classification", candidate.task.label_names
 
     def said(value: float) -> str:
         return names[int(value)] if classes else f"{value:.4g}"
 
-    rows = most_different(ours, theirs)
-    shown, idx = rows[:count], ours.rows.idx[rows[:count]]
+    rows = most_different(candidate, reference)
+    shown, idx = rows[:count], candidate.rows.idx[rows[:count]]
     if not len(rows):
         yield "\nThere is no example that the two answer differently."
         return
     by = "probabilities" if classes else "predictions"
     order = f"those first whose\n{by} differ most"
-    if classes and not min(model.rows.probabilities.size for model in (ours, theirs)):
+    if classes and not min(model.rows.probabilities.size for model in (candidate, reference)):
         order = "in the order of\nthe rows"
     yield (
         f"\n{len(shown):,} of {plural(len(rows), 'example')} that the two answer differently,"
         f" {order}:"
     )
-    width = max(len(ours.name), len(theirs.name))
-    for row, number, texts in zip(shown, idx, texts_of(ours, idx), strict=True):
-        label = ours.rows.labels[row]
+    width = max(len(candidate.name), len(reference.name))
+    for row, number, texts in zip(shown, idx, texts_of(candidate, idx), strict=True):
+        label = candidate.rows.labels[row]
         yield f"\nrow {number}, label: {said(label)}"
-        for model in (ours, theirs):
+        for model in (candidate, reference):
             given = model.rows.predictions[row]
             right = "" if not classes else "right  " if given == label else "wrong  "
             yield f"  {model.name:{width}}  {right}{said(given)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from alpkd_pipeline.errors import UserError
-from alpkd_pipeline.reporting.collect import Asked
+from alpkd_pipeline.reporting.collect import Query
 from alpkd_pipeline.reporting.store import READ, check_results
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.code_graph import CodeFacts
@@ -47,13 +47,13 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
         """Name the folders, and what is asked, as JSON, if anything; nothing is looked at yet."""
         self.metadata = metadata
         self._base, self._store = Path(filepath), Path(store)
-        self._asked = Asked() if compare is None else Asked.of(json.loads(compare))
+        self._query = Query() if compare is None else Query.of(json.loads(compare))
         self._saved: Path | None = None
 
     @property
     def path(self) -> Path:
         """The comparison of what is there now; the last one, if results came in meanwhile."""
-        now = self._base / comparison_key(self._store, self._asked)[:8]
+        now = self._base / comparison_key(self._store, self._query)[:8]
         return now if self._saved is None or now.is_dir() else self._saved
 
     def load(self) -> pd.DataFrame:
@@ -76,14 +76,14 @@ class ComparisonDataset(AbstractDataset[Artifact, "pd.DataFrame"]):
         self._saved = data.path
 
     def _exists(self) -> bool:
-        key = comparison_key(self._store, self._asked)
+        key = comparison_key(self._store, self._query)
         return is_complete(self._base / key[:8], key)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._base)}
 
 
-def comparison_of(base: Artifact, store: Path, asked: Asked) -> Artifact:
+def comparison_of(base: Artifact, store: Path, query: Query) -> Artifact:
     """The comparison of what is there now; one that is damaged is to be made again.
 
     `base` is the comparison without its key, at the folder of all of them.
@@ -93,7 +93,7 @@ def comparison_of(base: Artifact, store: Path, asked: Asked) -> Artifact:
             others by now, it is no comparison of what is there.
         UserError: there is no such sweep.
     """
-    key = comparison_key(store, asked)
+    key = comparison_key(store, query)
     one = replace(base, key=key, expected=base.expected / key[:8], run={**base.run, COMPARED: key})
     if one.is_made:
         with noted(damages := list[Damage]()):
@@ -104,7 +104,7 @@ def comparison_of(base: Artifact, store: Path, asked: Asked) -> Artifact:
     return one
 
 
-def comparison_key(store: Path, asked: Asked) -> str:
+def comparison_key(store: Path, query: Query) -> str:
     """The hash of all finished results, by the manifests that list their files' hashes, and of
     what is asked about them.
 
@@ -116,10 +116,10 @@ def comparison_key(store: Path, asked: Asked) -> str:
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
-    return key_of({"of": found, **_asked_for(store, asked), "code": _code(store)})
+    return key_of({"of": found, **_query_key_parts(store, query), "code": _code(store)})
 
 
-def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
+def _query_key_parts(store: Path, query: Query) -> dict[str, Any]:
     """What sweeps and searches say: which trials count, which experiments are wanted, what was
     tuned.
 
@@ -127,10 +127,10 @@ def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
     the next one may have the same experiments.
     """
     sweeps = sweep_records(store)
-    chosen = asked.sweep and chosen_sweep(sweeps, asked.sweep)
+    chosen = query.sweep and chosen_sweep(sweeps, query.sweep)
     wanted = sorted(experiment_keys([chosen])) if chosen else None
     return {
-        **asked.facts,
+        **query.key_parts,
         "cells": sorted(experiment_keys(sweeps)),
         "sweep": wanted,
         "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],

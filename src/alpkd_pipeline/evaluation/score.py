@@ -25,7 +25,7 @@ from alpkd_pipeline.training.devices import (
     accelerator_for,
     environment,
 )
-from alpkd_pipeline.training.memory import MicrobatchSize, memory_faults
+from alpkd_pipeline.training.memory import MicrobatchSize, memory_errors
 from alpkd_pipeline.training.predict import predict, write_predictions
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def loaded_model(folder: Path, task: Task, hardware: Hardware) -> Iterator[Loade
         UserError: the folder holds no fine-tuned model, or one with another number of outputs; or
             the device's memory is too short for what is done with it.
     """
-    with memory_faults(), accelerator_for(hardware) as accelerator:
+    with memory_errors(), accelerator_for(hardware) as accelerator:
         model = load_finetuned(folder)
         if model.config.num_labels != task.num_labels:
             raise UserError(

@@ -18,7 +18,7 @@ from alpkd_pipeline.project.experiment import TRAINING_LIBRARIES, Experiment
 from alpkd_pipeline.project.parameters import study_title
 from alpkd_pipeline.project.params import Params
 from alpkd_pipeline.project.presets import PresetInUse
-from alpkd_pipeline.reporting.grouping import Found, Place, findings, study_of
+from alpkd_pipeline.reporting.grouping import StudyFinding, StudyKey, findings, study_of
 from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.fingerprint import library_versions
@@ -267,7 +267,7 @@ class EarlierStudents:
         return found
 
 
-def _studies(store: Path) -> Mapping[Place, Sequence[Found]]:
+def _studies(store: Path) -> Mapping[StudyKey, Sequence[StudyFinding]]:
     try:
         return findings(search_records(store))
     except (LookupError, TypeError, ValueError, AttributeError):  # a damaged record

@@ -164,7 +164,7 @@ class Sweep(Campaign):
 
     def _seeds_needed(self) -> Iterator[str]:
         """How many seeds would show what, as far as earlier runs tell their noise."""
-        from alpkd_pipeline.reporting.collect import Asked, gather
+        from alpkd_pipeline.reporting.collect import Query, gather
         from alpkd_pipeline.reporting.sources import Sources
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
@@ -175,8 +175,8 @@ class Sweep(Campaign):
         pairs = pairs_of([sorted(methods) for methods in columns.values()])
         if pairs and self._experiments[0].store.is_dir():
             compare = self._experiments[0].params.compare.model_dump(mode="json")
-            asked = replace(Asked.of(compare), sweep=None, only={})
-            sources = Sources(gather(self._experiments[0].store, asked))
+            query = replace(Query.of(compare), sweep=None, only={})
+            sources = Sources(gather(self._experiments[0].store, query))
             tasks = sorted({task for task, _ in columns})
             yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 

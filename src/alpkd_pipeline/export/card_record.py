@@ -15,7 +15,7 @@ from alpkd_pipeline.distillation.method_table import get_spec
 from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.export.limits import share_limits
 from alpkd_pipeline.models.source import DEMO, PACKAGE, ModelRef, kind_of
-from alpkd_pipeline.reporting.grouping import Found, facts_but_seed, findings, study_of
+from alpkd_pipeline.reporting.grouping import StudyFinding, findings, metadata_but_seed, study_of
 from alpkd_pipeline.reporting.statistics.predictions import one_pair
 from alpkd_pipeline.reporting.statistics.summary import LEVEL, SeedSummary, seed_summary
 from alpkd_pipeline.reporting.store import RunRecord, finished_runs
@@ -70,7 +70,7 @@ class CardRecord:
     # of the served form on all dev rows, and the labels
     predictions: tuple[list[float], list[float]]
     bases: tuple[Base, ...]  # first that in which its weights began, then the teacher's
-    search: Found | None  # the search that found its numbers
+    search: StudyFinding | None  # the search that found its numbers
     provenance: Mapping[str, Mapping[str, Any]]  # of the models and of the export, by stage
 
 
@@ -84,7 +84,7 @@ def read_record(folder: Path) -> CardRecord:
     teacher = _of(teachers, keys["teacher"], store)
     model = _of(students, keys["student"], store) if of_student else teacher
     # A teacher's parameters hold the student that it was first trained for, so it stands alone.
-    same = [r for r in students.values() if facts_but_seed(r) == facts_but_seed(model)]
+    same = [r for r in students.values() if metadata_but_seed(r) == metadata_but_seed(model)]
     own_teacher = teacher if of_student else None
     frame = pd.read_csv(folder / "predictions" / "dev.csv", dtype={"row": str})
     task, fields = run.params["task"], ("dataset", "config", "revision", "files")

@@ -142,8 +142,8 @@ def attention_projections(
     try:
         for layer, kept in seen.items():
             block = blocks.get_submodule(str(layer - 1))
-            for place, name in enumerate(family.projections):
-                hook = partial(_keep, kept, place, parts)
+            for index, name in enumerate(family.projections):
+                hook = partial(_keep, kept, index, parts)
                 handles.append(block.get_submodule(name).register_forward_hook(hook))
         yield seen
     finally:
@@ -152,11 +152,11 @@ def attention_projections(
 
 
 def _keep(
-    kept: dict[int, Tensor], place: int, parts: int, _module: nn.Module, _args: Any, output: Tensor
+    kept: dict[int, Tensor], index: int, parts: int, _module: nn.Module, _args: Any, output: Tensor
 ) -> None:
     # Of the first call: DeBERTa projects once more, the embeddings of relative positions.
-    if place not in kept:
-        kept.update(enumerate(output.chunk(parts, dim=-1), start=place))
+    if index not in kept:
+        kept.update(enumerate(output.chunk(parts, dim=-1), start=index))
 
 
 def attention_scores(query: Tensor, key: Tensor, heads: int) -> Tensor:

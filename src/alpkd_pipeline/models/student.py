@@ -49,7 +49,7 @@ CHOICES = {"first": first, "skip": spread, "last": last}
 
 def build_student(
     start_from: PreTrainedModel,
-    asked: StudentSettings,
+    requested: StudentSettings,
     seed: int,
     checkpoint: PreTrainedModel | None = None,
 ) -> PreTrainedModel:
@@ -63,11 +63,11 @@ def build_student(
         UserError: more layers than the source or the teacher has, sizes without `random` or that
             do not fit together, no checkpoint for `checkpoint`, unknown `init` or `head`.
     """
-    layers, init = asked.layers, asked.init
+    layers, init = requested.layers, requested.init
     if init not in get_args(Init):
         raise UserError(f"student.init {init!r} is unknown; choose from {get_args(Init)}")
-    if asked.head not in get_args(Head):
-        raise UserError(f"student.head {asked.head!r} is unknown; choose from {get_args(Head)}")
+    if requested.head not in get_args(Head):
+        raise UserError(f"student.head {requested.head!r} is unknown; choose from {get_args(Head)}")
     source = checkpoint if init == "checkpoint" else start_from
     if source is None:
         raise UserError("student.init = checkpoint needs student.checkpoint, a model to cut")
@@ -77,10 +77,14 @@ def build_student(
             raise UserError(
                 f"student.layers = {layers}, but the {what} has {has}; choose 1 to {has}"
             )
-    if init != "random" and {asked.hidden_size, asked.heads, asked.intermediate_size} != {None}:
+    if init != "random" and {
+        requested.hidden_size,
+        requested.heads,
+        requested.intermediate_size,
+    } != {None}:
         raise UserError(f"sizes of the encoder are for student.init = random, not {init}")
     chosen = CHOICES.get(init, first)(layers, source.config.num_hidden_layers)
-    config = _cut_config(source.config, chosen, asked)
+    config = _cut_config(source.config, chosen, requested)
     student = fresh_model(type(source), config, seed)
     if init == "random":
         for part in ("embeddings", "embeddings_project"):
@@ -93,7 +97,7 @@ def build_student(
         if wrong := [*lost, *report.unexpected_keys]:
             raise UserError(f"layers do not fit their new place: {wrong}")
     # An encoder before fine-tuning has no head worth copying.
-    if (asked.head, asked.init_from) == ("teacher", "teacher"):
+    if (requested.head, requested.init_from) == ("teacher", "teacher"):
         own = {key for key in student.state_dict() if is_head(student, key)}
         weights = start_from.state_dict().items()
         head = {key: value for key, value in weights if is_head(start_from, key)}
@@ -103,7 +107,7 @@ def build_student(
 
 
 def _cut_config(
-    config: PretrainedConfig, chosen: Sequence[int], asked: StudentSettings
+    config: PretrainedConfig, chosen: Sequence[int], requested: StudentSettings
 ) -> PretrainedConfig:
     """The configuration of an encoder with some layers only, numbered from 1, and other sizes."""
     config = copy.deepcopy(config)
@@ -113,7 +117,9 @@ def _cut_config(
         setattr(config, name, [values[k - 1] for k in chosen])
     setattr(config, family.layers, len(chosen))
     names = (family.width, family.heads, family.inner)
-    sizes = zip(names, (asked.hidden_size, asked.heads, asked.intermediate_size), strict=True)
+    sizes = zip(
+        names, (requested.hidden_size, requested.heads, requested.intermediate_size), strict=True
+    )
     given = {name: size for name, size in sizes if size is not None}
     if not given:
         return config

@@ -108,12 +108,14 @@ def check_predictions(
         raise UserError(f"the teacher's {said}: {why} and would have taught noise")
 
 
-def check_learned(task: Task, name: str, split: str, given: np.ndarray, labels: np.ndarray) -> None:
+def check_learned(
+    task: Task, name: str, split: str, predictions: np.ndarray, labels: np.ndarray
+) -> None:
     """Refuse a teacher that was fine-tuned here and is no better than a constant answer.
 
-    `split` names the rows that chose its best epoch, `given` (N,) are its answers on them.
+    `split` names the rows that chose its best epoch, `predictions` (N,) are its answers on them.
     """
-    if said := _no_better(task, split, given, labels):
+    if said := _no_better(task, split, predictions, labels):
         raise UserError(
             f"the teacher {name} learned nothing: its {said}, and it would teach noise; train it"
             " longer (teacher.training.epochs) or with another learning rate (teacher.training.lr),"
@@ -131,10 +133,13 @@ def best_constant(task: Task, labels: np.ndarray) -> float:
     return max(found, key=lambda value: sign(name) * value)
 
 
-def _no_better(task: Task, split: str, given: np.ndarray, labels: np.ndarray) -> str:
+def _no_better(task: Task, split: str, predictions: np.ndarray, labels: np.ndarray) -> str:
     """What to say of (N,) answers that are no better than a constant one; nothing if they are."""
     name = task.primary_metric
-    found, constant = score_predictions(task, given, labels)[name], best_constant(task, labels)
+    found, constant = (
+        score_predictions(task, predictions, labels)[name],
+        best_constant(task, labels),
+    )
     said = f"{name} on {task.name} {split} is {found:.4f}, a constant answer has {constant:.4f}"
     return said if sign(name) * found <= sign(name) * constant else ""
 
@@ -151,8 +156,8 @@ def _check_order(
     orders = permutations(range(classes))
     right = {columns: sum(hits[i, j] for j, i in enumerate(columns)) for columns in orders}
     best = max(right, key=lambda columns: right[columns])
-    given = right[tuple(range(classes))]
-    if right[best] <= given:
+    predictions = right[tuple(range(classes))]
+    if right[best] <= predictions:
         return
     # Column i is the output `order[i]` of the teacher: the advice is for its own config.json.
     outputs = range(classes) if order is None else order
@@ -164,9 +169,9 @@ def _check_order(
         remedy = "correct task.teacher_columns"
     raise UserError(
         f"the teacher's labels seem to be in another order: accuracy on {task.name} dev is"
-        f" {given / len(labels):.3f} {as_given}, {right[best] / len(labels):.3f} if its outputs"
-        f" mean {', '.join(means[i] for i in range(classes))}; {remedy}, or, if its names are"
-        " right, look at the labels of your data and at task.labels"
+        f" {predictions / len(labels):.3f} {as_given}, {right[best] / len(labels):.3f} if its"
+        f" outputs mean {', '.join(means[i] for i in range(classes))}; {remedy}, or, if its names"
+        f" are right, look at the labels of your data and at task.labels"
     )
 
 

@@ -27,20 +27,20 @@ def compare_students(
     """
     from alpkd_pipeline.datasets.comparison import comparison_of
     from alpkd_pipeline.gc import collected_seldom
-    from alpkd_pipeline.reporting.collect import Asked, add_looks, gather
+    from alpkd_pipeline.reporting.collect import Query, add_looks, gather
     from alpkd_pipeline.reporting.comparison import write_comparison
     from alpkd_pipeline.reporting.sources import Sources
 
     # Before anything is read: what other processes add from here on may be missing in the tables.
-    asked = Asked.of(compare)
-    artifact = comparison_of(experiment["comparison"], store, asked)
+    query = Query.of(compare)
+    artifact = comparison_of(experiment["comparison"], store, query)
     if artifact.is_made:
         log.info("nothing new to compare")
         return artifact
     # With a thousand runs in memory searches for garbage take a tenth of the time.
     with collected_seldom():
         # Before the folder is made: a sweep that does not exist leaves nothing behind.
-        sources = Sources(gather(store, asked))
+        sources = Sources(gather(store, query))
         add_looks(store, sources.verdicts)
         return make(experiment, artifact, partial(write_comparison, sources), {})
 

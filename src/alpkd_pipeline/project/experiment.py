@@ -38,7 +38,7 @@ NO_RESULT = (
     "alpkd_pipeline.store.*",
     "alpkd_pipeline.errors",
     "alpkd_pipeline.constraints",
-    "alpkd_pipeline.training.devices.freed_memory_kept",
+    "alpkd_pipeline.training.devices.freed_memory_reserved",
     "alpkd_pipeline.training.diagnostics",
     "alpkd_pipeline.training.loop.StopRequest",
     # Tables: the row in use is part of the key.

@@ -49,7 +49,7 @@ Looks = Mapping[tuple[str, str], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """The parameters `compare`."""
 
     sweep: str | None = None  # a sweep, as for `chosen_sweep`; None: everything in the store
@@ -59,13 +59,13 @@ class Asked:
     claims: str | None = None  # a claim, or a folder with several, whose runs count too
 
     @classmethod
-    def of(cls, block: Mapping[str, Any]) -> Asked:
+    def of(cls, block: Mapping[str, Any]) -> Query:
         """Read the block as `params.CompareParams` has checked it."""
         plan = Plan(block["primary"], block["margin"], block["looks"])
         return cls(block["sweep"], parse_only(block["only"] or ""), plan, block["claims"])
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def key_parts(self) -> dict[str, Any]:
         """What the comparison's key depends on; of a sweep only its experiments count."""
         claims = sorted(claims_below(self.claims)) if self.claims else []
         return {"only": dict(self.only), "plan": asdict(self.plan), "claims": claims}
@@ -100,30 +100,30 @@ class Evidence:
         return self.runs[self.runs["generation"] == REGULAR]
 
 
-def gather(store: Path, asked: Asked | None = None) -> Evidence:
+def gather(store: Path, query: Query | None = None) -> Evidence:
     """Everything that a comparison is made from.
 
     Raises:
         DamagedError: names every file that is not what was written, of all that is compared.
         UserError: there is no such sweep, or no student is what is asked for.
     """
-    asked = asked or Asked()
-    places = unpacked(store, claims_below(asked.claims)) if asked.claims else []
+    query = query or Query()
+    places = unpacked(store, claims_below(query.claims)) if query.claims else []
     claims = [read_json(place / CLAIM) for place in places]
     stores = [store, *places]
     for place in stores:
         check_results(place)
     sweeps = sweep_records(store)
-    chosen = sweeps if asked.sweep is None else [chosen_sweep(sweeps, asked.sweep)]
+    chosen = sweeps if query.sweep is None else [chosen_sweep(sweeps, query.sweep)]
     claimed = {run["key"] for claim in claims for run in claim["runs"]}
     listed, wanted = experiment_keys(sweeps) | claimed, experiment_keys(chosen) | claimed
     teachers = _first(stores, TEACHERS)
     students = [
         _as_regular(record) if key in listed else record
         for key, record in _first(stores, STUDENTS).items()
-        if asked.sweep is None or key in wanted
+        if query.sweep is None or key in wanted
     ]
-    students = _chosen(students, asked.only)
+    students = _chosen(students, query.only)
     planned = {key: place for claim in claims for key, place in claim["planned"].items()}
     for sweep in chosen:
         planned |= {str(one["key"]): one.get("coordinates") or {} for one in sweep["cells"]}
@@ -145,10 +145,10 @@ def gather(store: Path, asked: Asked | None = None) -> Evidence:
         students={record.key: record for record in students},
         teachers=teachers,
         searches=searches,
-        sweep=None if asked.sweep is None else chosen[0],
-        plan=asked.plan,
+        sweep=None if query.sweep is None else chosen[0],
+        plan=query.plan,
         looks=looks_of(store),
-        only=asked.only,
+        only=query.only,
         planned=planned,
     )
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.grouping import (
     add_settings_of,
-    facts_but_seed,
     findings,
     flat,
     group_id,
+    metadata_but_seed,
     study_of,
-    teacher_facts,
+    teacher_metadata,
     tell_apart,
 )
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 from alpkd_pipeline.reporting.store import RunRecord, teacher_model
-from alpkd_pipeline.reporting.tables.measures import told_by_runs
+from alpkd_pipeline.reporting.tables.measures import run_measures
 from alpkd_pipeline.store.layout import Record
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def speeds(
             "latency_ms": own and _p50(own),
             "speed_up": own and other and _p50(other) / _p50(own),
             "latency_shared": bool(own) and not record.latencies,
-            "timed_on": _place(own) if own else "",
+            "timed_on": _machine(own) if own else "",
         }
 
 
@@ -81,7 +81,7 @@ def _by_shape(
     return found
 
 
-def _place(latency: Latency) -> str:
+def _machine(latency: Latency) -> str:
     """The environment of a measurement in words, unlike for unlike environments."""
     known = latency["environment"]
     name, device, threads = (known.get(n, "?") for n in ("device_name", "device", "threads"))
@@ -141,15 +141,15 @@ def run_frame(
             scored, taught, tuned, speeds(scored, taught, teachers.values()), strict=True
         )
     ]
-    facts = [facts_but_seed(record) for record in scored]
-    add_settings_of(rows, facts, tuned)
-    tell_apart(rows, facts, ("group", "differs"), _OF_GROUP)
-    of_teachers = [teacher_facts(teacher) if teacher else {} for teacher in taught]
+    metadata = [metadata_but_seed(record) for record in scored]
+    add_settings_of(rows, metadata, tuned)
+    tell_apart(rows, metadata, ("group", "differs"), _OF_GROUP)
+    of_teachers = [teacher_metadata(teacher) if teacher else {} for teacher in taught]
     # Trials are no rivals of experiments: an experiment's teacher must not be told from theirs.
     of_model = ("task", "generation", "teacher_model")
     tell_apart(rows, of_teachers, ("teacher_group", "teacher_differs"), of_model)
     names = dict.fromkeys(name for record in scored for name in record.scores)
-    tell = told_by_runs()
+    tell = run_measures()
     columns = [*BEFORE_SCORES, "score", *names, *AFTER_SCORES, *tell, *AFTER_MEASURES]
     frame = pd.DataFrame(rows, columns=columns)
     frame = frame.astype(dict.fromkeys(WHOLE, "Int64") | dict.fromkeys([*REAL, *tell], "float64"))
@@ -175,7 +175,7 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
         "teacher_score": teacher.primary_score if teacher else None,
         "parameters": _parameters(record),
         "teacher_parameters": _parameters(teacher) if teacher else None,
-        **{name: tell(record) for name, tell in told_by_runs().items()},
+        **{name: tell(record) for name, tell in run_measures().items()},
         "selection": record.metrics.get("selection"),
         "generation": run_type(record),
         "key": record.key,

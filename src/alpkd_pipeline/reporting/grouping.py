@@ -30,7 +30,7 @@ UPSTREAM = ("encoded", "teacher", "signals")
 _HASH = re.compile(r"([0-9a-f]{8})[0-9a-f]{32,56}")
 
 
-def facts_but_seed(record: RunRecord) -> dict[str, str]:
+def metadata_but_seed(record: RunRecord) -> dict[str, str]:
     """Everything that defines a student but its seed, as flat names and short texts.
 
     The teacher and the data stand in by their keys, the code by `identity.code`. Where a run does
@@ -43,7 +43,7 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
     environment = record.metrics.get("environment") or {}
     libraries = environment.get("libraries") or {}
     commit = provenance.get("git_commit") if provenance.get("git_dirty") is False else None
-    facts = flat(
+    metadata = flat(
         {
             **record.run["params"],
             "generation": identity.get("generation"),
@@ -58,19 +58,19 @@ def facts_but_seed(record: RunRecord) -> dict[str, str]:
     without_effect = {"seed", *diff.PATHS_WITHOUT_EFFECT}
     return {
         name: value
-        for name, value in facts.items()
+        for name, value in metadata.items()
         if name not in without_effect and not name.startswith(("run.", "compare."))
     }
 
 
-def teacher_facts(record: RunRecord) -> dict[str, str]:
+def teacher_metadata(record: RunRecord) -> dict[str, str]:
     """Everything that defines a teacher but its seed.
 
     Its run.json also holds the student that it was first trained for; that is no part of it.
     """
     own = ("teacher.", "task.", "library.", "key.encoded", "code", "precision", "device")
-    facts = facts_but_seed(record).items()
-    return {n: value for n, value in facts if n.startswith(own) and n != "teacher.seed"}
+    metadata = metadata_but_seed(record).items()
+    return {n: value for n, value in metadata if n.startswith(own) and n != "teacher.seed"}
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, str]:
@@ -78,9 +78,9 @@ def flat(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in diff.flat(values).items()}
 
 
-def group_id(facts: Mapping[str, str]) -> str:
+def group_id(metadata: Mapping[str, str]) -> str:
     """Twelve hex digits that two runs share when all of these facts are the same."""
-    return hashlib.sha256(json.dumps(dict(sorted(facts.items()))).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(dict(sorted(metadata.items()))).encode()).hexdigest()[:12]
 
 
 def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     differ = sorted(diff.differences(*groups.values()))
     # Keys follow from the rest: they are worth a word only where nothing else tells groups apart.
     plain = [name for name in differ if not name.startswith("key.")]
-    texts = {group: _named(facts, plain) for group, facts in groups.items()}
+    texts = {group: _named(metadata, plain) for group, metadata in groups.items()}
     times = Counter(texts.values())
     return {
         group: _named(groups[group], [*plain, *(n for n in differ if n not in plain)])
@@ -103,7 +103,7 @@ def differences(groups: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def tell_apart(
     rows: Sequence[dict[str, Any]],
-    facts: Sequence[Mapping[str, str]],
+    metadata: Sequence[Mapping[str, str]],
     names: tuple[str, str],
     within: Sequence[str],
 ) -> None:
@@ -111,28 +111,28 @@ def tell_apart(
     others that have the same in the columns `within`.
     """
     name, differs = names
-    places = [tuple(row.get(column) for column in within) for row in rows]
+    keys = [tuple(row.get(column) for column in within) for row in rows]
     rivals: dict[Hashable, dict[str, Mapping[str, str]]] = defaultdict(dict)
-    for row, place, known in zip(rows, places, facts, strict=True):
+    for row, at, known in zip(rows, keys, metadata, strict=True):
         row[name] = group_id(known)
-        rivals[place][row[name]] = known
-    told = {place: differences(found) for place, found in rivals.items()}
-    for row, place in zip(rows, places, strict=True):
-        row[differs] = told[place][row[name]]
+        rivals[at][row[name]] = known
+    told = {at: differences(found) for at, found in rivals.items()}
+    for row, at in zip(rows, keys, strict=True):
+        row[differs] = told[at][row[name]]
 
 
-def _named(facts: Mapping[str, str], names: Sequence[str]) -> str:
+def _named(metadata: Mapping[str, str], names: Sequence[str]) -> str:
     """Facts as people would write them, hashes cut to their first 8 digits."""
-    values = [_HASH.sub(r"\1", facts.get(name, "-").strip('"')) for name in names]
+    values = [_HASH.sub(r"\1", metadata.get(name, "-").strip('"')) for name in names]
     return ", ".join(map("{}={}".format, names, values))
 
 
-Place = tuple[str, str, int]
+StudyKey = tuple[str, str, int]
 """Task, method and number of layers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StudyFinding:
     """What one study of a search found."""
 
     search: str  # the search's id
@@ -140,20 +140,22 @@ class Found:
     values: Mapping[str, str]  # dotted parameter -> the best value, as compact JSON
 
 
-def findings(searches: Sequence[Record]) -> dict[Place, list[Found]]:
+def findings(searches: Sequence[Record]) -> dict[StudyKey, list[StudyFinding]]:
     """What was found for each task, method and depth, the newest first; records: the oldest."""
-    found: dict[Place, list[Found]] = defaultdict(list)
+    found: dict[StudyKey, list[StudyFinding]] = defaultdict(list)
     for record in reversed(searches):
         for study in record["studies"]:
             if study.get("best"):
-                place = (str(study["task"]), str(study["method"]), int(study["layers"]))
+                at = (str(study["task"]), str(study["method"]), int(study["layers"]))
                 selection = str(record.get("selection", "holdout"))
                 values = flat(study["best"]["values"])
-                found[place].append(Found(str(record["id"]), selection, values))
+                found[at].append(StudyFinding(str(record["id"]), selection, values))
     return dict(found)
 
 
-def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> Found | None:
+def study_of(
+    run: Mapping[str, Any], found: Mapping[StudyKey, Sequence[StudyFinding]]
+) -> StudyFinding | None:
     """The study that found the numbers of a student, by its run.json; None if they were not
     searched.
 
@@ -162,8 +164,8 @@ def study_of(run: Mapping[str, Any], found: Mapping[Place, Sequence[Found]]) -> 
     """
     params = run["params"]
     here = flat(params)
-    place = (run["task"]["name"], params["method"]["name"], params["student"]["layers"])
-    for best in found.get(place, ()):
+    at = (run["task"]["name"], params["method"]["name"], params["student"]["layers"])
+    for best in found.get(at, ()):
         chosen = best.values.items()
         # As values: 2 and 2.0 are one.
         if chosen and all(
@@ -185,8 +187,8 @@ _OF_METHOD = {"code", "key.student"}
 
 def add_settings_of(
     rows: Sequence[dict[str, Any]],
-    facts: Sequence[dict[str, str]],
-    studies: Sequence[Found | None],
+    metadata: Sequence[dict[str, str]],
+    studies: Sequence[StudyFinding | None],
 ) -> None:
     """`add_settings` to the rows of real runs, which have a `seed` and a `key`, with the studies
     that found their numbers.
@@ -194,35 +196,35 @@ def add_settings_of(
     Where one seed has the same facts twice, something differs that was not recorded: such facts
     become unlike, by the runs' keys, so that nothing is pooled.
     """
-    seeds = [(group_id(known), row["seed"]) for row, known in zip(rows, facts, strict=True)]
+    seeds = [(group_id(known), row["seed"]) for row, known in zip(rows, metadata, strict=True)]
     times = Counter(seeds)
-    for row, known, seed in zip(rows, facts, seeds, strict=True):
+    for row, known, seed in zip(rows, metadata, seeds, strict=True):
         if times[seed] > 1:
             known["key.student"] = f'"{row["key"]}"'
     # Where all have one rate in the end, a searched one is no reason to keep methods apart.
-    places = [tuple(row.get(name) for name in _RIVALS) for row in rows]
+    keys = [tuple(row.get(name) for name in _RIVALS) for row in rows]
     rates: dict[tuple[Any, ...], set[str | None]] = defaultdict(set)
-    for place, known in zip(places, facts, strict=True):
-        rates[place].add(known.get(LR))
+    for at, known in zip(keys, metadata, strict=True):
+        rates[at].add(known.get(LR))
     tuned = [
-        study is not None and LR in study.values and len(rates[place]) > 1
-        for place, study in zip(places, studies, strict=True)
+        study is not None and LR in study.values and len(rates[at]) > 1
+        for at, study in zip(keys, studies, strict=True)
     ]
-    add_settings(rows, facts, tuned)
+    add_settings(rows, metadata, tuned)
 
 
 def add_settings(
-    rows: Sequence[dict[str, Any]], facts: Sequence[Mapping[str, str]], tuned: Sequence[bool]
+    rows: Sequence[dict[str, Any]], metadata: Sequence[Mapping[str, str]], tuned: Sequence[bool]
 ) -> None:
     """Add `SETTING_COLUMNS` to the rows of a comparison.
 
     Args:
         rows: one for each run, with at least task, method, layers.
-        facts: what `grouping.facts_but_seed` says of each of these runs.
+        facts: what `grouping.metadata_but_seed` says of each of these runs.
         tuned: for each run whether its learning rate was searched, as it was for those that it is
             compared with: it is then the method's own choice and no part of the setting.
     """
-    arms = [{n: v for n, v in known.items() if n not in _OF_SEEDS} for known in facts]
+    arms = [{n: v for n, v in known.items() if n not in _OF_SEEDS} for known in metadata]
     for arm, own in zip(arms, tuned, strict=True):
         arm |= {"tuned": "true"} if own else {}
     # A searched learning rate is no part of the setting, but two of them are two arms.
@@ -230,10 +232,10 @@ def add_settings(
         {n: v for n, v in arm.items() if not _is_of_method(n) and not (own and n == LR)}
         for arm, own in zip(arms, tuned, strict=True)
     ]
-    _part_teachers(settings, arms, facts)
+    _part_teachers(settings, arms, metadata)
     tell_apart(rows, settings, ("setting", "setting_differs"), _RIVALS)
     tell_apart(rows, arms, ("arm", "arm_differs"), (*_RIVALS, "method"))
-    for row, known in zip(rows, facts, strict=True):
+    for row, known in zip(rows, metadata, strict=True):
         row["teacher_key"] = known.get(TEACHER, "").strip('"')
 
 
@@ -248,13 +250,13 @@ def _is_of_method(name: str) -> bool:
 def _part_teachers(
     settings: Sequence[dict[str, str]],
     arms: Sequence[dict[str, str]],
-    facts: Sequence[Mapping[str, str]],
+    metadata: Sequence[Mapping[str, str]],
 ) -> None:
     """Keep teachers apart that have one seed and are not the same: more than a seed differs."""
     seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     ids = [group_id(setting) for setting in settings]
-    for name, known in zip(ids, facts, strict=True):
+    for name, known in zip(ids, metadata, strict=True):
         seen[name][known.get("teacher.seed", "")].add(known.get(TEACHER, ""))
-    for name, setting, arm, known in zip(ids, settings, arms, facts, strict=True):
+    for name, setting, arm, known in zip(ids, settings, arms, metadata, strict=True):
         if any(len(keys) > 1 for keys in seen[name].values()):
             setting[TEACHER] = arm[TEACHER] = known.get(TEACHER, "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.distillation.method_table import METHODS
 from alpkd_pipeline.reporting.collect import Evidence
-from alpkd_pipeline.reporting.statistics.arms import NEEDED, Place, Row, arms, by_place
+from alpkd_pipeline.reporting.statistics.arms import NEEDED, Row, TaskDepth, arms, by_task_depth
 from alpkd_pipeline.reporting.statistics.judge import Judge, LabelledPredictions, first_questions
 from alpkd_pipeline.reporting.statistics.power import add_detectable
 from alpkd_pipeline.reporting.statistics.predictions import labels_and_predictions
@@ -144,19 +144,19 @@ class Sources:
         return place, str(row.get("label", method))
 
     @cached_property
-    def places(self) -> list[Place]:
+    def task_depths(self) -> list[TaskDepth]:
         """Every task and depth, the deepest students first."""
-        return sorted(self.by_place, key=lambda place: (-place[1], place[0]))
+        return sorted(self.by_task_depth, key=lambda place: (-place[1], place[0]))
 
     @cached_property
     def depths(self) -> list[int]:
         """The numbers of layers, the most first."""
-        return list(dict.fromkeys(layers for _, layers in self.places))
+        return list(dict.fromkeys(layers for _, layers in self.task_depths))
 
     @cached_property
     def tasks(self) -> list[str]:
         """The tasks by name."""
-        return sorted({task for task, _ in self.places})
+        return sorted({task for task, _ in self.task_depths})
 
     @cached_property
     def methods(self) -> list[str]:
@@ -165,9 +165,9 @@ class Sources:
         return sorted(found, key=lambda method: self.rank({"method": method}))
 
     @cached_property
-    def by_place(self) -> dict[Place, list[Row]]:
+    def by_task_depth(self) -> dict[TaskDepth, list[Row]]:
         """The arms of every task and depth, in the order of the methods' table."""
-        return by_place(self.arms)
+        return by_task_depth(self.arms)
 
     @cached_property
     def arm_of(self) -> dict[str, str]:
@@ -203,12 +203,12 @@ class Sources:
         found = [self.evidence.students[key] for key in arm["runs"]]
         return sorted(found, key=lambda record: int(record.run["params"]["seed"]))
 
-    def runs_at(self, place: Place) -> pd.DataFrame:
+    def runs_at(self, place: TaskDepth) -> pd.DataFrame:
         """The runs of a task and depth."""
         (task, layers), runs = place, self.experiments
         return runs[(runs["task"] == task) & (runs["layers"] == layers)]
 
-    def teacher_scores(self, place: Place) -> list[float]:
+    def teacher_scores(self, place: TaskDepth) -> list[float]:
         """The scores of the teachers of a task and depth, each teacher once."""
         here = self.runs_at(place).dropna(subset=["teacher_score"])
         return [float(score) for score in here.drop_duplicates("teacher_key")["teacher_score"]]
@@ -223,7 +223,7 @@ class Sources:
         """`3 of 6 layers`."""
         return depth(layers, self.teacher_layers(layers))
 
-    def title(self, place: Place) -> str:
+    def title(self, place: TaskDepth) -> str:
         """`mrpc, 3 of 6 layers`."""
         return f"{place[0]}, {self.depth(place[1])}"
 

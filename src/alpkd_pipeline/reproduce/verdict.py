@@ -71,17 +71,17 @@ def band_of(then: StoredRun, now: StoredRun) -> Band | None:
 def seed_scores(original: StoredRun) -> list[float]:
     """The primary scores of all runs of the store that differ from one in nothing but the seed,
     one for each seed, the original's own among them."""
-    from alpkd_pipeline.reporting.grouping import facts_but_seed, group_id, teacher_facts
+    from alpkd_pipeline.reporting.grouping import group_id, metadata_but_seed, teacher_metadata
     from alpkd_pipeline.reporting.store import finished_runs
 
     student = original.stage == "student"
-    facts, kind = (facts_but_seed, STUDENTS) if student else (teacher_facts, TEACHERS)
+    metadata, kind = (metadata_but_seed, STUDENTS) if student else (teacher_metadata, TEACHERS)
     # The original first: its own score stands for its seed.
     records = sorted(finished_runs(original.store, kind), key=lambda r: r.key != original.key)
-    group = {group_id(facts(record)) for record in records[:1] if record.key == original.key}
+    group = {group_id(metadata(record)) for record in records[:1] if record.key == original.key}
     found = dict[int, float]()
     for record in records:
-        if record.primary_score is not None and group_id(facts(record)) in group:
+        if record.primary_score is not None and group_id(metadata(record)) in group:
             params = record.run["params"] if student else record.run["params"]["teacher"]
             found.setdefault(int(params["seed"]), record.primary_score)
     return list(found.values())

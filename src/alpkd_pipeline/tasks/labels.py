@@ -17,7 +17,7 @@ from alpkd_pipeline.errors import UserError, some
 from alpkd_pipeline.tasks.task import HIDDEN_LABEL, Task, as_bytes, is_blank, is_utf8
 
 # In a refusal: labels that do not fit, class names before it only counts, characters of a label.
-SHOWN_VALUES, SHOWN_NAMES, LONGEST_SHOWN = 5, 20, 60
+LISTED_VALUES, LISTED_NAMES, LONGEST_LISTED = 5, 20, 60
 
 HIDDEN_TEXT = str(HIDDEN_LABEL)  # in the form of `label_text`
 
@@ -92,7 +92,9 @@ def class_names(names: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[str, dict[str, int]]:
+def read_classes(
+    locations: Mapping[str, Mapping[str, str]], task: Task
+) -> tuple[str, dict[str, int]]:
     """Find the reading that fits all labels of all splits.
 
     By name if every label is a class name. Else by id, 0 to C-1, if every label is one of these and
@@ -109,7 +111,7 @@ def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[s
     names = class_names(task.label_names)
     numbered = any(_NUMBER.fullmatch(name) for name in names)
     ids = {} if numbered else {str(at): at for at in range(len(names))}
-    labels = list(dict.fromkeys(label for found in places.values() for label in found))
+    labels = list(dict.fromkeys(label for found in locations.values() for label in found))
     no_names = [label for label in labels if label not in names]
     no_ids = [label for label in labels if label not in ids]
     if not no_names:
@@ -123,30 +125,30 @@ def read_classes(places: Mapping[str, Mapping[str, str]], task: Task) -> tuple[s
         if numbered
         else f"they are neither all class names ({known}) nor all ids (0 to {last})"
     )
-    shown = some([_with_places(label, places) for label in blamed], SHOWN_VALUES)
+    shown = some([_with_locations(label, locations) for label in blamed], LISTED_VALUES)
     raise UserError(f"task '{task.name}', labels: {rule}: {shown}; {_advice(blamed, last)}")
 
 
-def read_numbers(places: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:
+def read_numbers(locations: Mapping[str, Mapping[str, str]], task: Task) -> dict[str, object]:
     """The numbers that a regression's labels stand for; what is no number stays as it was.
 
     Raises:
         UserError: -1 stands among other labels of a test split, and may be a hidden one or not.
     """
     may_hide = task.test_splits if hidden_label(task) == HIDDEN_LABEL else ()
-    for split, found in places.items():
+    for split, found in locations.items():
         if split in may_hide and HIDDEN_TEXT in found:
             raise UserError(
-                f"task '{task.name}', labels: {_with_places(HIDDEN_TEXT, {split: found})};"
+                f"task '{task.name}', labels: {_with_locations(HIDDEN_TEXT, {split: found})};"
                 f" {_MINUS_ONE}, or let task.label_range hold -1"
             )
-    return {label: _number(label) for found in places.values() for label in found}
+    return {label: _number(label) for found in locations.values() for label in found}
 
 
 def listed(names: Sequence[str]) -> str:
     """Class names as a message lists them."""
-    more = f", ... ({len(names)} in all)" if len(names) > SHOWN_NAMES else ""
-    shown = (name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES])
+    more = f", ... ({len(names)} in all)" if len(names) > LISTED_NAMES else ""
+    shown = (name if name.isprintable() else repr(name) for name in names[:LISTED_NAMES])
     return ", ".join(shown) + more
 
 
@@ -171,10 +173,10 @@ def _advice(blamed: Sequence[str], last: int) -> str:
     return "correct them, or task.labels; all splits are read alike"
 
 
-def _with_places(label: str, places: Mapping[str, Mapping[str, str]]) -> str:
+def _with_locations(label: str, locations: Mapping[str, Mapping[str, str]]) -> str:
     """A label as a message shows it, bytes that are not UTF-8 as they are in the file."""
     text = label if is_utf8(label) else as_bytes(label)
     shown = label if _NUMBER.fullmatch(label) else repr(text)
-    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
-    where = [f"{split} {found[label]}" for split, found in places.items() if label in found]
+    shown = shown if len(shown) <= LONGEST_LISTED else f"{shown[:LONGEST_LISTED]}..."
+    where = [f"{split} {found[label]}" for split, found in locations.items() if label in found]
     return f"{shown} ({', '.join(where)})"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT = "report.json"
-SHOWN_ROWS, SHOWN_VALUES = 5, 3  # row numbers that a fault lists, and labels that it quotes
+LISTED_ROWS, LISTED_VALUES = 5, 3  # row numbers that a fault lists, and labels that it quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +47,26 @@ class Fault:
     def __str__(self) -> str:
         place = f"{self.split} ({self.file})" if self.file else self.split
         if self.count:
-            shown = ", ".join(str(row) for row in self.rows[:SHOWN_ROWS])
-            more = ", ..." if self.count > min(len(self.rows), SHOWN_ROWS) else ""
+            shown = ", ".join(str(row) for row in self.rows[:LISTED_ROWS])
+            more = ", ..." if self.count > min(len(self.rows), LISTED_ROWS) else ""
             place = f"{place}, {plural(self.count, self.unit)} ({shown}{more})"
         return f"{place}: {self.rule}"
 
 
-class DataFaults(UserError):  # noqa: N818 -- it holds many faults
+class DataErrors(UserError):  # noqa: N818 -- it holds many faults
     """Every fault of every split of a data set: a header line, then one line per fault.
 
     Attributes:
         faults: the faults in the order of the splits.
     """
 
-    def __init__(self, task: str, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, task: str, errors: Sequence[Fault]) -> None:
+        self.errors = tuple(errors)
         header = (
-            f"the data of task '{task}' has {plural(len(self.faults), 'fault')}, nothing was"
+            f"the data of task '{task}' has {plural(len(self.errors), 'fault')}, nothing was"
             " written; put right:"
         )
-        super().__init__("\n".join([header, *(f"  - {fault}" for fault in self.faults)]))
+        super().__init__("\n".join([header, *(f"  - {fault}" for fault in self.errors)]))
 
 
 def text_keys(frame: pd.DataFrame, task: Task) -> list[tuple[str, ...]]:
@@ -104,14 +104,14 @@ def check_splits(
     Raises:
         DataFaults: all faults of all splits.
     """
-    faults = [fault for split, frame in splits.items() for fault in row_faults(split, frame, task)]
-    faults += _class_faults(splits, task)
+    errors = [fault for split, frame in splits.items() for fault in row_errors(split, frame, task)]
+    errors += _class_errors(splits, task)
     keys = {
         split: text_keys(frame, task)
         for split, frame in splits.items()
         if set(task.text_columns) <= set(frame.columns)
     }
-    faults += _group_faults(splits, task)
+    errors += _group_errors(splits, task)
     known = set(keys.get("train", ()))
     # Students train on both; rows that lack a text are not compared.
     seen = known | set(keys.get(UNLABELLED, ()))
@@ -127,9 +127,9 @@ def check_splits(
             log.warning("%s, %s: %s", task.name, split, said)
         if split in task.dev_splits and count > max_overlap * rows:
             allowed = f"more than task.max_overlap allows ({max_overlap:.2%})"
-            faults.append(Fault(split, file, f"{said}, {allowed}; take them out of train"))
-    if faults:
-        raise DataFaults(task.name, faults)
+            errors.append(Fault(split, file, f"{said}, {allowed}; take them out of train"))
+    if errors:
+        raise DataErrors(task.name, errors)
     return {
         split: {
             "rows": len(frame),
@@ -142,7 +142,7 @@ def check_splits(
     }
 
 
-def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
+def row_errors(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
     """The rules that rows of one split break, each with its rows."""
     file = str(frame.attrs.get("file", ""))
     if frame.empty:
@@ -151,7 +151,7 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
         frame = frame.set_axis(range(1, len(frame) + 1)).rename_axis("row")
     hides = split in (*task.test_splits, UNLABELLED)
     columns = (*task.text_columns, "label", "idx")
-    faults = [
+    errors = [
         Fault(split, file, f"column '{name}' is missing") for name in columns if name not in frame
     ]
     said, taught = teacher_table.columns_of(frame, task), teacher_table.not_whole(frame, task)
@@ -173,10 +173,10 @@ def row_faults(split: str, frame: pd.DataFrame, task: Task) -> list[Fault]:
                 shown = "" if is_wrong is missing or name not in ("label", "idx") else _some(found)
                 if (split, name) == ("train", "label") and shown == "" and len(found) < len(frame):
                     shown = "; task.unlabelled=allow lets such rows train students"
-                rows = tuple(sorted(found.index)[:SHOWN_ROWS])
+                rows = tuple(sorted(found.index)[:LISTED_ROWS])
                 unit = str(frame.index.name)
-                faults.append(Fault(split, file, rule + shown, len(found), rows, unit))
-    return faults
+                errors.append(Fault(split, file, rule + shown, len(found), rows, unit))
+    return errors
 
 
 def _rules(name: str, task: Task, split: str) -> dict[str, Callable[[Any], bool]]:
@@ -238,11 +238,11 @@ def _some(values: Iterable[Any]) -> str:
     """Some of the values, behind a rule; text that is not UTF-8 as bytes."""
     whole = (as_bytes(v) if isinstance(v, str) and not is_utf8(v) else v for v in values)
     shown = list(dict.fromkeys(map(repr, whole)))
-    more = ", ..." if len(shown) > SHOWN_VALUES else ""
-    return f": {', '.join(shown[:SHOWN_VALUES])}{more}"
+    more = ", ..." if len(shown) > LISTED_VALUES else ""
+    return f": {', '.join(shown[:LISTED_VALUES])}{more}"
 
 
-def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
+def _class_errors(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
     """A class that train does not have cannot be learned, and nothing else would say so."""
     train = splits.get("train")
     if task.kind != "classification" or train is None or train.empty or "label" not in train:
@@ -263,7 +263,7 @@ def _class_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]
     ]
 
 
-def _group_faults(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
+def _group_errors(splits: Mapping[str, pd.DataFrame], task: Task) -> list[Fault]:
     """Rows of one group are so alike that a model which saw some of them knows the others."""
     found = {split: {*f[GROUP].dropna()} for split, f in splits.items() if GROUP in f}
     trained = found.get("train", set()) | found.get(UNLABELLED, set())

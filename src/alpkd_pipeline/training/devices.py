@@ -101,23 +101,23 @@ def _threads() -> int:
     return min(half, int(limit)) if limit.isdigit() and int(limit) else half
 
 
-def _device(asked: str) -> str:
+def _device(requested: str) -> str:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if asked == "auto":
+    if requested == "auto":
         return "cuda" if cuda else "mps" if mps else "cpu"
-    family, _, number = asked.partition(":")
+    family, _, number = requested.partition(":")
     there = {"cpu": True, "cuda": cuda, "mps": mps}[family]
     if not there or (number and int(number) >= torch.cuda.device_count()):
         raise UserError(
-            f"parameter 'training.device' = {asked!r}: this machine has no such device"
+            f"parameter 'training.device' = {requested!r}: this machine has no such device"
             f" (torch {torch.__version__}); use auto or cpu"
         )
-    return asked
+    return requested
 
 
-def _precision(asked: str, device: str) -> str:
-    if asked != "auto":
-        return asked
+def _precision(requested: str, device: str) -> str:
+    if requested != "auto":
+        return requested
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     # CPUs without native bf16 emulate it, slower than fp32.
@@ -141,10 +141,10 @@ def accelerator_for(hardware: Hardware) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def training_hardware(asked: TrainingSettings) -> Iterator[Accelerator]:
+def training_hardware(requested: TrainingSettings) -> Iterator[Accelerator]:
     """The hardware that a training asks for, and freed memory kept, as long as it is open."""
-    hardware = resolve_hardware(asked.device, asked.precision, asked.threads)
-    with accelerator_for(hardware) as accelerator, freed_memory_kept():
+    hardware = resolve_hardware(requested.device, requested.precision, requested.threads)
+    with accelerator_for(hardware) as accelerator, freed_memory_reserved():
         yield accelerator
 
 
@@ -169,7 +169,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 
 
 @contextmanager
-def freed_memory_kept() -> Iterator[None]:
+def freed_memory_reserved() -> Iterator[None]:
     """A context in which freed memory stays with the process; at its end all of it is given back.
 
     A step on the CPU asks for the same hundred megabytes as the one before. glibc gives freed

@@ -12,7 +12,7 @@ from alpkd_pipeline.models.teacher_checks import check_learned
 from alpkd_pipeline.store.checkpoints import drop_checkpoints, says_where_it_goes_on
 from alpkd_pipeline.store.manifest import MANIFEST, read_json, room_for, seal
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RUN_CONFIG
-from alpkd_pipeline.training.memory import memory_faults
+from alpkd_pipeline.training.memory import memory_errors
 from alpkd_pipeline.training.run_config import RunConfig, read_config
 from alpkd_pipeline.training.student import record_signals, train_student
 from alpkd_pipeline.training.teacher import bring_table, bring_teacher, train_teacher
@@ -40,7 +40,7 @@ def run_stage(folder: Path) -> Path:
             rows = pd.read_csv(file, usecols=["label", "prediction"])
             given, labels = rows["prediction"].to_numpy(), rows["label"].to_numpy()
             check_learned(run.task, teacher.name, file.stem, given, labels)
-    with says_where_it_goes_on(folder), room_for(folder), memory_faults():
+    with says_where_it_goes_on(folder), room_for(folder), memory_errors():
         makers[run.stage](run)
     return folder
 

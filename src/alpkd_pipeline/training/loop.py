@@ -36,7 +36,7 @@ class StopRequest:
         self._alarm: Any = None
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether the training is to stop."""
         return self._asked is not None
 
@@ -112,10 +112,10 @@ def fit(
         require_finite_weights(parameters, progress.steps)
         write_tensors(folder, model, parameters, optimiser, progress.sums())
 
-    def pause(epoch: int, place: int, *, due: bool) -> None:
-        if stop.asked or due:
-            saver.save(progress.steps, progress.facts(epoch, place), write)
-        if stop.asked:
+    def pause(epoch: int, group: int, *, due: bool) -> None:
+        if stop.requested or due:
+            saver.save(progress.steps, progress.snapshot(epoch, group), write)
+        if stop.requested:
             stop.stop()
 
     model.train()
@@ -127,14 +127,14 @@ def fit(
             )
             size = settings.accumulation
             groups = [batches[i : i + size] for i in range(0, len(batches), size)]
-            for place in range(progress.first_place(epoch), len(groups)):
+            for group in range(progress.first_group(epoch), len(groups)):
                 if progress.out_of_patience:
                     break
-                progress.log_step(update(groups[place], progress, epoch), epoch)
+                progress.log_step(update(groups[group], progress, epoch), epoch)
                 if progress.evaluation_due:
                     progress.consider(judge, epoch)
-                ends = place + 1 == len(groups)
-                pause(epoch, place + 1, due=saver.due(progress.steps, epoch_ends=ends))
+                ends = group + 1 == len(groups)
+                pause(epoch, group + 1, due=saver.due(progress.steps, epoch_ends=ends))
             if settings.eval_every == "epoch" or epoch == settings.epochs - 1:
                 progress.consider(judge, epoch)
                 pause(epoch, len(groups), due=False)

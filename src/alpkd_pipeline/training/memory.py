@@ -124,7 +124,7 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T 
 
 
 @contextmanager
-def memory_faults() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Where nothing can be cut, a lack of memory is one line for the user, a UserError."""
     try:
         yield

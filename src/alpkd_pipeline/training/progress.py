@@ -235,10 +235,10 @@ class Progress:
         said = f", {self._score_name} {', '.join(scores)}" if last else ""
         return f"epoch {epoch + 1}/{self._settings.epochs}{said}, {self._seconds:.0f} s"
 
-    def facts(self, epoch: int, place: int) -> dict[str, Any]:
+    def snapshot(self, epoch: int, group: int) -> dict[str, Any]:
         """What a checkpoint says of the progress, JSON-ready; see `Counts.begin_at`."""
         return {
-            **asdict(replace(self.counts, begin_at=(epoch, place), seconds=self._seconds)),
+            **asdict(replace(self.counts, begin_at=(epoch, group), seconds=self._seconds)),
             "best_step": self.counts.best_at[0] if self.counts.best else None,
             "this_epoch": self._this_epoch.counts(),
         }
@@ -247,20 +247,20 @@ class Progress:
         """The running sums since the last line of the event log, and the last step's gradient."""
         return self._sums if self._norm is None else {**self._sums, "norm": self._norm}
 
-    def restore(self, facts: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
-        """Go on from `facts` and `sums` of a checkpoint."""
-        counts = Counts(**{f.name: facts[f.name] for f in fields(Counts)})
-        best, last = facts["best"], facts["last"]
+    def restore(self, snapshot: Mapping[str, Any], sums: Mapping[str, Tensor]) -> None:
+        """Go on from `snapshot` and `sums` of a checkpoint."""
+        counts = Counts(**{f.name: snapshot[f.name] for f in fields(Counts)})
+        best, last = snapshot["best"], snapshot["last"]
         counts.best = None if best is None else Evaluation(**best)
         counts.last = None if last is None else Evaluation(**last)
-        self.counts, self._this_epoch = counts, Throughput.of(facts["this_epoch"])
+        self.counts, self._this_epoch = counts, Throughput.of(snapshot["this_epoch"])
         self._sums = dict(sums)
         self._norm = self._sums.pop("norm", None)
 
-    def first_place(self, epoch: int) -> int:
+    def first_group(self, epoch: int) -> int:
         """The place of the first group of an epoch that is still to be trained on."""
-        begun, place = self.counts.begin_at
-        return place if epoch == begun else 0
+        begun, group = self.counts.begin_at
+        return group if epoch == begun else 0
 
     def result(self, epochs: int) -> FitResult:
         """The outcome; there is a best evaluation, since the last epoch always evaluates."""

@@ -49,13 +49,13 @@ class Update:
         """
         set_lr(self.optimiser, progress.lr)
         self.learner.begin_step(progress.steps, progress.total_steps)
-        heard = self._fitting(group, progress)
-        for terms, batches in heard:
+        losses = self._fitting(group, progress)
+        for terms, batches in losses:
             progress.add(terms, batches)
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters, self.max_grad_norm)
         where = f"step {progress.steps + 1} (epoch {epoch + 1})"
         ids = self.train.idx[np.concatenate(group)]
-        _require_finite([terms.total for terms, _ in heard], norm, where, ids)
+        _require_finite([terms.total for terms, _ in losses], norm, where, ids)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
@@ -64,10 +64,10 @@ class Update:
         """The gradients, with as many rows at a time as fit."""
         put_back = remember_draws(self.learner.loaded.accelerator.device)
         while True:
-            heard, fault = attempt(self._gradients, group, progress)
+            losses, fault = attempt(self._gradients, group, progress)
             if fault is None:
-                assert heard is not None
-                return heard
+                assert losses is not None
+                return losses
             if self.learner.whole_batches:
                 raise UserError(
                     f"out of memory ({fault.splitlines()[0]}), and the method compares the rows of"
@@ -81,11 +81,11 @@ class Update:
             self.limit.halve(tried, fault, step=progress.steps + 1)
 
     def _gradients(self, group: list[np.ndarray], progress: Progress) -> BatchLosses:
-        heard: BatchLosses = []
+        losses: BatchLosses = []
         size, known = sum(map(len, group)), self.labelled
         rate = 1.0 if known is None else float(known[np.concatenate(group)].mean())
         for members in group:
-            said: list[tuple[LossTerms, Batch]] = []
+            parts: list[tuple[LossTerms, Batch]] = []
             for part in self.limit.parts(members):
                 with waiting(*progress.throughputs):
                     batch = self.learner.loaded.batch(self.train, part)
@@ -93,14 +93,14 @@ class Update:
                 if known is not None and rate:
                     beta = self.learner.term_weights["hard"]
                     terms = weigh_hard(terms, float(known[part].mean()) / rate, beta)
-                if progress.steps == 0 and not heard and not said:
+                if progress.steps == 0 and not losses and not parts:
                     weights, model = self.learner.term_weights, self.learner.loaded.model
                     progress.gradients = weighted_gradients(terms, weights, model.parameters())
                 # By rows, so that those of a smaller last batch weigh no more than others.
                 torch.autograd.backward(terms.total * (len(part) / size))
-                said.append((terms, batch))
-            heard.append((mean_terms(said), [batch for _, batch in said]))
-        return heard
+                parts.append((terms, batch))
+            losses.append((mean_terms(parts), [batch for _, batch in parts]))
+        return losses
 
 
 def weigh_hard(terms: LossTerms, share: float, beta: float) -> LossTerms:
@@ -113,10 +113,10 @@ def weigh_hard(terms: LossTerms, share: float, beta: float) -> LossTerms:
     return replace(terms, hard=hard, total=terms.total + beta * (hard - terms.hard))
 
 
-def mean_terms(said: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:
+def mean_terms(parts: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:
     """The losses of a batch from those of its parts, weighted by their rows, without a graph."""
-    size = sum(len(batch.rows) for _, batch in said)
-    shares = [len(batch.rows) / size for _, batch in said]
+    size = sum(len(batch.rows) for _, batch in parts)
+    shares = [len(batch.rows) / size for _, batch in parts]
 
     def mean(values: list[Tensor]) -> Tensor:
         if len(values) == 1:
@@ -124,10 +124,10 @@ def mean_terms(said: Sequence[tuple[LossTerms, Batch]]) -> LossTerms:
         weighed = [value.detach() * share for value, share in zip(values, shares, strict=True)]
         return torch.stack(weighed).sum(dim=0)
 
-    first = said[0][0]
+    first = parts[0][0]
     known = [name for name in TERMS if getattr(first, name) is not None]
-    found = {name: mean([getattr(terms, name) for terms, _ in said]) for name in known}
-    watch = {name: mean([terms.watch[name] for terms, _ in said]) for name in first.watch}
+    found = {name: mean([getattr(terms, name) for terms, _ in parts]) for name in known}
+    watch = {name: mean([terms.watch[name] for terms, _ in parts]) for name in first.watch}
     return replace(first, weights=None, watch=watch, **found)
 
 

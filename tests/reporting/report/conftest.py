@@ -18,20 +18,20 @@ from tests.reporting.studies import (
     with_geometry,
 )
 
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 from alpkd_pipeline.reporting.report.page import report_html, report_sections
 from alpkd_pipeline.reporting.sources import Sources
 
 
-def html_of(root: Path, sweep: str | None = None, **asked: Any) -> str:
+def html_of(root: Path, sweep: str | None = None, **query: Any) -> str:
     """The page of a store as text."""
-    sources = Sources(gather(root, Asked(sweep, **asked)))
+    sources = Sources(gather(root, Query(sweep, **query)))
     return report_html(sources, report_sections(sources))
 
 
-def page_of(root: Path, sweep: str | None = None, **asked: Any) -> Element:
+def page_of(root: Path, sweep: str | None = None, **query: Any) -> Element:
     """The page of a store."""
-    return read_page(html_of(root, sweep, **asked))
+    return read_page(html_of(root, sweep, **query))
 
 
 def section(page: Element, name: str) -> Element:

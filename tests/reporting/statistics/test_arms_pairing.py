@@ -32,19 +32,19 @@ def test_teachers_of_a_seed_are_averaged():
 
 
 def test_a_full_cross_has_as_many_pairs_as_student_seeds():
-    ours = {(seed, teacher): 0.8 + seed / 10 for seed in range(3) for teacher in "ab"}
-    theirs = {unit: score - 0.1 for unit, score in ours.items()}
-    found = pair(ours, theirs)
-    assert sorted(found.ours) == sorted(found.theirs) == [0, 1, 2]
+    candidate = {(seed, teacher): 0.8 + seed / 10 for seed in range(3) for teacher in "ab"}
+    reference = {unit: score - 0.1 for unit, score in candidate.items()}
+    found = pair(candidate, reference)
+    assert sorted(found.candidate) == sorted(found.reference) == [0, 1, 2]
     assert (found.spread, found.teachers) == ("student seeds only", 2)
 
 
 def test_only_what_both_have_under_one_teacher_is_a_pair():
     found = pair({(0, "a"): 0.9, (0, "b"): 0.1, (1, "a"): 0.7}, {(0, "a"): 0.6, (1, "b"): 0.5})
-    assert (found.ours, found.theirs) == ({0: 0.9}, {0: 0.6})
+    assert (found.candidate, found.reference) == ({0: 0.9}, {0: 0.6})
     assert found.teachers == 1
 
 
 def test_nothing_in_common_is_no_error():
     found = pair({(0, "a"): 0.9}, {})
-    assert (found.ours, found.theirs, found.spread, found.teachers) == ({}, {}, "", 0)
+    assert (found.candidate, found.reference, found.spread, found.teachers) == ({}, {}, "", 0)

@@ -18,7 +18,7 @@ LOW, MIDDLE, HIGH = [0.70, 0.71, 0.72], [0.75, 0.80, 0.76], [0.801, 0.810, 0.822
 
 
 def kd_against_no_kd(judge):
-    (column,) = judge.places.values()
+    (column,) = judge.task_depths.values()
     arms = {row["method"]: row for row in column}
     a, b = arms["kd"], arms["no_kd"]
     return judge.test(a, b, pair(a["units"], b["units"])), a, b
@@ -40,7 +40,7 @@ def test_all_methods_of_the_column_lend_their_noise():
 )
 def test_others_do_not(other):
     judge = judge_of(frame(seeds("no_kd", LOW), seeds("kd", HIGH), other))
-    there = next(rows for rows in judge.places.values() if len(rows) > 1)
+    there = next(rows for rows in judge.task_depths.values() if len(rows) > 1)
     a, b = (next(row for row in there if row["method"] == m) for m in ("kd", "no_kd"))
     assert judge.test(a, b, pair(a["units"], b["units"])) == borrowed_test(HIGH, LOW)
 
@@ -66,15 +66,15 @@ def test_predictions_add_the_noise_of_their_rows():
     experiments = frame(seeds("no_kd", LOW), seeds("kd", HIGH))
     predictions = answered(experiments, right_with(rng, 0.8))
     judge = judge_of(experiments, predictions)
-    test, ours, theirs = kd_against_no_kd(judge)
+    test, candidate, reference = kd_against_no_kd(judge)
     values = [
         [
             [float(a == y) for y, a in zip(said.labels, said.predictions, strict=True)]
             for said in (predictions[key] for key in arm["runs"])
         ]
-        for arm in (ours, theirs)
+        for arm in (candidate, reference)
     ]
-    found = judge.new_texts(test, ours, theirs)
+    found = judge.new_texts(test, candidate, reference)
     assert found.error == pytest.approx(on_new_texts(test, *map(Contributions.of, values)).error)
     assert found.error > test.error
 
@@ -115,6 +115,6 @@ def test_a_seed_of_several_teachers_contributes_their_mean():
     )
     predictions = answered(experiments, right_with(rng, 0.8))
     judge = judge_of(experiments, predictions)
-    test, ours, theirs = kd_against_no_kd(judge)
+    test, candidate, reference = kd_against_no_kd(judge)
     assert test.n == 3
-    assert judge.new_texts(test, ours, theirs).error > 0
+    assert judge.new_texts(test, candidate, reference).error > 0

@@ -11,14 +11,16 @@ from alpkd_pipeline.reporting.statistics.summary import TTest, borrowed_test
 
 def test_the_variance_is_that_of_two_factors():
     rng = np.random.default_rng(0)
-    ours, theirs = rng.normal(size=(2, 4, 30))
-    d = ours - theirs
-    test = borrowed_test(ours.mean(1).tolist(), theirs.mean(1).tolist())
+    candidate, reference = rng.normal(size=(2, 4, 30))
+    d = candidate - reference
+    test = borrowed_test(candidate.mean(1).tolist(), reference.mean(1).tolist())
     rows, seeds = d.mean(0), d.mean(1)
     rest = d - rows - seeds[:, None] + d.mean()
     v_seeds, v_rows = seeds.var(ddof=1) / 4, rows.var(ddof=1) / 30
     residual = (rest**2).sum() / (3 * 29) / (4 * 30)
-    found = on_new_texts(test, Contributions.of(ours.tolist()), Contributions.of(theirs.tolist()))
+    found = on_new_texts(
+        test, Contributions.of(candidate.tolist()), Contributions.of(reference.tolist())
+    )
     assert test.error**2 == pytest.approx(v_seeds)
     assert found.error**2 == pytest.approx(max(v_seeds, v_rows, v_seeds + v_rows - residual))
     assert (found.mean, found.df, found.n) == (test.mean, test.df, test.n)
@@ -27,12 +29,12 @@ def test_the_variance_is_that_of_two_factors():
 def test_it_is_never_surer_than_seeds_or_rows_alone():
     rng = np.random.default_rng(1)
     for _ in range(50):
-        ours, theirs = rng.integers(0, 2, (2, 3, 20)).astype(float)
-        test = borrowed_test(ours.mean(1).tolist(), theirs.mean(1).tolist())
+        candidate, reference = rng.integers(0, 2, (2, 3, 20)).astype(float)
+        test = borrowed_test(candidate.mean(1).tolist(), reference.mean(1).tolist())
         found = on_new_texts(
-            test, Contributions.of(ours.tolist()), Contributions.of(theirs.tolist())
+            test, Contributions.of(candidate.tolist()), Contributions.of(reference.tolist())
         )
-        rows = (ours - theirs).mean(0).var(ddof=1) / 20
+        rows = (candidate - reference).mean(0).var(ddof=1) / 20
         assert found.error**2 >= max(test.error**2, rows) - 1e-15
 
 

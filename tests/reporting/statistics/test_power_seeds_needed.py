@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from tests.reporting.studies import errors, study
 
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed, seeds_to_see, upper_sd
 from alpkd_pipeline.reporting.statistics.words import Plan
 
 
 def lines(store, task, pairs=72, **plan):
-    sources = Sources(gather(store.root, Asked(plan=Plan(**plan))))
+    sources = Sources(gather(store.root, Query(plan=Plan(**plan))))
     return list(seeds_needed(sources.found, sources.judge.plan, [task], pairs))
 
 

@@ -123,19 +123,21 @@ def test_a_run_is_found_by_its_key_whatever_it_is_called_and_once(store, runs):
 def test_models_that_answered_other_questions_are_refused(store, runs):
     for folder in runs:
         with_predictions(store, folder, RIGHT)
-    ours, theirs = map(dev_predictions, runs)
-    compare_predictions(ours, theirs)
-    rows = theirs.rows
+    candidate, reference = map(dev_predictions, runs)
+    compare_predictions(candidate, reference)
+    rows = reference.rows
     turned, fewer, relabelled = (
-        dataclasses.replace(theirs, rows=dataclasses.replace(rows, **changed))
+        dataclasses.replace(reference, rows=dataclasses.replace(rows, **changed))
         for changed in (
             {"idx": rows.idx[::-1]},
             {"idx": rows.idx[:-1], "labels": rows.labels[:-1]},
             {"labels": 1 - rows.labels},
         )
     )
-    cola = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, name="cola"))
-    by_f1 = dataclasses.replace(theirs, task=dataclasses.replace(theirs.task, metrics=("f1",)))
+    cola = dataclasses.replace(reference, task=dataclasses.replace(reference.task, name="cola"))
+    by_f1 = dataclasses.replace(
+        reference, task=dataclasses.replace(reference.task, metrics=("f1",))
+    )
     for other, said in (
         (turned, "in another order"),
         (fewer, "other rows"),
@@ -144,7 +146,7 @@ def test_models_that_answered_other_questions_are_refused(store, runs):
         (by_f1, "judged by accuracy and f1"),
     ):
         with pytest.raises(UserError, match=said):
-            compare_predictions(ours, other)
+            compare_predictions(candidate, other)
 
 
 def test_probabilities_come_with_the_predictions(store, runs):

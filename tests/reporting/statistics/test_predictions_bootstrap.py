@@ -33,9 +33,9 @@ GOOD, BAD = predictions(LABELS, 0.1, 1), predictions(LABELS, 0.3, 2)
 
 def test_the_scores_are_the_metrics():
     found = one_pair("accuracy", LABELS, GOOD, BAD)
-    assert found.ours == METRICS["accuracy"](GOOD, LABELS)
-    assert found.theirs == METRICS["accuracy"](BAD, LABELS)
-    assert found.difference == found.ours - found.theirs
+    assert found.candidate == METRICS["accuracy"](GOOD, LABELS)
+    assert found.reference == METRICS["accuracy"](BAD, LABELS)
+    assert found.difference == found.candidate - found.reference
     assert (found.rows, found.differing) == (400, int((GOOD != BAD).sum()))
 
 
@@ -103,19 +103,19 @@ def test_rows_that_do_not_fit_are_refused():
 def test_batches_change_nothing(monkeypatch):
     monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 100)
     rng = np.random.default_rng(0)
-    labels, ours, theirs = rng.integers(0, 2, (3, 200))
-    whole = [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")]
+    labels, candidate, reference = rng.integers(0, 2, (3, 200))
+    whole = [one_pair(m, labels, candidate, reference) for m in ("accuracy", "f1")]
     monkeypatch.setattr("alpkd_pipeline.reporting.statistics.predictions.BATCH", 1000)
-    assert [one_pair(m, labels, ours, theirs) for m in ("accuracy", "f1")] == whole
+    assert [one_pair(m, labels, candidate, reference) for m in ("accuracy", "f1")] == whole
 
 
 def test_a_large_split_does_not_fill_the_memory(monkeypatch):
     """QQP has 40,430 dev rows; all resamples at once would take gigabytes."""
     monkeypatch.setattr(f"{one_pair.__module__}.RESAMPLES", 200)
     rng = np.random.default_rng(0)
-    labels, ours, theirs = rng.integers(0, 2, (3, 40_430))
+    labels, candidate, reference = rng.integers(0, 2, (3, 40_430))
     tracemalloc.start()
-    one_pair("accuracy", labels, ours, theirs)
+    one_pair("accuracy", labels, candidate, reference)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6

@@ -29,12 +29,12 @@ def test_equality_is_two_one_sided_tests(margin):
 def test_a_table_of_three_by_hand():
     # Differences 1, 3, 2: own = var / 2 = .5 with 2 degrees of freedom. The table less its means:
     # (-1/3, 2/3, -1/3), (0, 0, 0) + ... has the sum of squares below.
-    ours, theirs, other = [1.0, 5.0, 6.0], [0.0, 2.0, 4.0], [1.0, 2.0, 3.0]
-    table = np.array([ours, theirs, other])
+    candidate, reference, other = [1.0, 5.0, 6.0], [0.0, 2.0, 4.0], [1.0, 2.0, 3.0]
+    table = np.array([candidate, reference, other])
     rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
     beyond = ((rest**2).sum() - 2 * 0.5) / 2
     weight = min(1, beyond / 0.5) / (1 / 4 + 1 / 2)
-    found = borrowed_test(ours, theirs, [other])
+    found = borrowed_test(candidate, reference, [other])
     assert found.mean == pytest.approx(2)
     assert found.df == pytest.approx(2 + weight)
     variance = (weight * beyond + 2 * 0.5) / (weight + 2)
@@ -67,8 +67,8 @@ def test_no_variance_is_below_that_of_rounding_to_a_dev_row():
 
 @pytest.mark.parametrize("n", [3, 5])
 def test_one_difference_for_all_seeds_without_a_step_is_judged_by_the_signs(n):
-    ours, theirs = [0.3, 0.7, 0.6, 0.1, 0.4][:n], [0.2, 0.6, 0.5, 0.0, 0.3][:n]
-    found = borrowed_test(ours, theirs)
+    candidate, reference = [0.3, 0.7, 0.6, 0.1, 0.4][:n], [0.2, 0.6, 0.5, 0.0, 0.3][:n]
+    found = borrowed_test(candidate, reference)
     assert (found.t, found.different) == (math.inf, 2.0 ** (1 - n))
     assert (found.equal(0.2), found.equal(0.05)) == (2.0**-n, 1)
 

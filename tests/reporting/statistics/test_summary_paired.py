@@ -77,8 +77,8 @@ def test_identical_scores_differ_by_nothing(n):
 
 @pytest.mark.parametrize("n", [3, 5, 8])
 def test_one_difference_for_all_seeds_is_judged_by_the_signs(n):
-    ours, theirs = seeds([0.3, 0.7, 0.6, 0.1] * 2), seeds([0.2, 0.6, 0.5, 0.0] * 2)
-    found = paired_test({s: ours[s] for s in range(n)}, {s: theirs[s] for s in range(n)})
+    candidate, reference = seeds([0.3, 0.7, 0.6, 0.1] * 2), seeds([0.2, 0.6, 0.5, 0.0] * 2)
+    found = paired_test({s: candidate[s] for s in range(n)}, {s: reference[s] for s in range(n)})
     assert found.difference == pytest.approx(0.1)
     assert found.p == 2.0 ** (1 - n)
     assert found.low is found.effect is None

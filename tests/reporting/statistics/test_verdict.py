@@ -110,10 +110,10 @@ def test_methods_within_the_margin_are_equal():
 
 
 def test_a_small_difference_that_is_sure_is_said_with_its_size():
-    ours = [score + d for score, d in zip(MIDDLE, (0.0040, 0.0041, 0.0042), strict=True)]
+    candidate = [score + d for score, d in zip(MIDDLE, (0.0040, 0.0041, 0.0042), strict=True)]
     for scores, word in (
-        (ours, "better"),
-        ([2 * m - o for m, o in zip(MIDDLE, ours, strict=True)], "worse"),
+        (candidate, "better"),
+        ([2 * m - o for m, o in zip(MIDDLE, candidate, strict=True)], "worse"),
     ):
         (row,) = verdicts_of(frame(seeds("no_kd", MIDDLE), seeds("kd", scores))).to_dict("records")
         assert row["verdict"] == f"{word}, by less than 1 point"

@@ -69,8 +69,11 @@ def test_of_errors_the_smallest_is_the_best():
 
 
 def test_an_error_that_is_larger_on_shared_seeds_is_not_bold():
-    ours, theirs = seeds("alp_kd", LOW, metric="rmse"), seeds("kd", [*LOW, 0.99], metric="rmse")
-    assert the(frame(ours, theirs))["note"] == "not shown to be better than kd"
+    candidate, reference = (
+        seeds("alp_kd", LOW, metric="rmse"),
+        seeds("kd", [*LOW, 0.99], metric="rmse"),
+    )
+    assert the(frame(candidate, reference))["note"] == "not shown to be better than kd"
 
 
 def test_planned_looks_hold_for_the_best_too():

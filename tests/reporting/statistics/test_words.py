@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from alpkd_pipeline.reporting.statistics.words import (
-    VERDICT_WORDS,
+    VERDICTS,
     Plan,
-    in_words,
     kind_of,
     margin_text,
+    verdict_text,
 )
 
 
@@ -28,14 +28,16 @@ from alpkd_pipeline.reporting.statistics.words import (
 )
 def test_every_kind(gain, different, equal, kind):
     assert kind_of(gain, different, equal, 0.05) == kind
-    assert kind in VERDICT_WORDS
+    assert kind in VERDICTS
 
 
 def test_the_words_say_the_margin():
-    assert in_words("equal", "1 point") == "equal within 1 point"
-    assert in_words("better within the margin", "2.5 points") == "better, by less than 2.5 points"
-    assert in_words("worse within the margin", "0.1") == "worse, by less than 0.1"
-    assert in_words("worse", "1 point") == "worse"
+    assert verdict_text("equal", "1 point") == "equal within 1 point"
+    assert (
+        verdict_text("better within the margin", "2.5 points") == "better, by less than 2.5 points"
+    )
+    assert verdict_text("worse within the margin", "0.1") == "worse, by less than 0.1"
+    assert verdict_text("worse", "1 point") == "worse"
 
 
 def test_the_size_of_a_margin():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.reporting.studies import study
 
-from alpkd_pipeline.reporting.collect import Asked, gather
+from alpkd_pipeline.reporting.collect import Query, gather
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.words import Plan
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
 
 
 def sources_of(store, **plan):
-    return Sources(gather(store.root, Asked(plan=Plan(**plan))))
+    return Sources(gather(store.root, Query(plan=Plan(**plan))))
 
 
 def texts(sources):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from alpkd_pipeline.distillation.method_table import METHODS
-from alpkd_pipeline.reporting.tables.published import FILE, percent, published, theirs
+from alpkd_pipeline.reporting.tables.published import FILE, of_papers, percent, published
 from alpkd_pipeline.tasks.glue import GLUE
 
 PLACE = ["model", "layers", "method"]
@@ -89,7 +89,7 @@ def test_scores_have_the_digits_that_were_published(score, said):
 
 
 def test_a_rerun_stands_directly_below_what_it_repeats():
-    table = theirs(published(), ["rte", "sst2"])
+    table = of_papers(published(), ["rte", "sst2"])
     lines = [[cell.text for cell in row] for body in table.bodies for row in body.rows]
     first = ["minilmv2", "6", "bert-base-uncased", "72.1", "92.4", "task-agnostic"]
     (second,) = [two for one, two in pairwise(lines) if one == first]
@@ -101,7 +101,7 @@ def test_a_rerun_stands_directly_below_what_it_repeats():
 
 
 def test_a_metric_that_does_not_decide_is_named_beside_its_number():
-    table = theirs(published(), ["mrpc"])
+    table = of_papers(published(), ["mrpc"])
     of = {(row[0].text, row[1].text): row[3].text for body in table.bodies for row in body.rows}
     assert of["alp_kd", "6"] == "85.1"
     assert of["rail_kd", "6"] == "90.8 (f1)"
@@ -110,7 +110,7 @@ def test_a_metric_that_does_not_decide_is_named_beside_its_number():
 
 
 def test_dev_and_test_rows_have_tables_of_their_own():
-    dev, test = (theirs(published(), ["cola", "rte"], split) for split in ("dev", "test"))
+    dev, test = (of_papers(published(), ["cola", "rte"], split) for split in ("dev", "test"))
     (row,) = [[cell.text for cell in row] for body in test.bodies for row in body.rows]
     assert row[:5] == ["universal_kd", "4", "bert-base-uncased", "27.0", "62.6"]
     assert "against its own dev row" in row[5]
@@ -119,7 +119,7 @@ def test_dev_and_test_rows_have_tables_of_their_own():
 
 
 def test_notes_of_a_line_are_said_once():
-    table = theirs(published(), list(GLUE)[:8])
+    table = of_papers(published(), list(GLUE)[:8])
     notes = {row[0].text: row[-1].text for body in table.bodies for row in body.rows}
     assert notes["theseus"] == (
         "stsb: one number for Pearson and Spearman; mnli: one number for matched and mismatched"

@@ -10,7 +10,7 @@ from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.sources.folder import find_files, load
 from alpkd_pipeline.tasks.task import SourceSpec, Task
-from alpkd_pipeline.tasks.validate import DataFaults, check_splits
+from alpkd_pipeline.tasks.validate import DataErrors, check_splits
 
 RTE = GLUE["rte"].task
 MRPC = GLUE["mrpc"].task
@@ -45,7 +45,7 @@ def refusal(root: Path, task: Task, spec: SourceSpec = SPEC) -> str:
     with pytest.raises(UserError) as caught:
         load(spec, task, root.parent)
     *header, line = str(caught.value).splitlines()
-    assert len(header) == isinstance(caught.value, DataFaults)
+    assert len(header) == isinstance(caught.value, DataErrors)
     return line
 
 
@@ -115,7 +115,7 @@ def test_an_original_mrpc_without_rows_is_empty_and_no_crash(root: Path) -> None
     write(root / "MRPC" / "msr_paraphrase_train.txt", MRPC_HEADER)
     frames = read(root, MRPC)
     assert [len(frames[split]) for split in ("train", "dev", "test")] == [0, 0, 1]
-    with pytest.raises(DataFaults, match="it has no rows"):
+    with pytest.raises(DataErrors, match="it has no rows"):
         check_splits(frames, MRPC, 0.0)
 
 
@@ -208,7 +208,7 @@ def test_bad_bytes_and_unknown_labels_are_reported_with_file_and_line(root: Path
     write_rte(root / "RTE")
     header = "index\tsentence1\tsentence2\tlabel"
     write(root / "RTE" / "train.tsv", header, "0\tb\udce4d\tc\tentailment", "1\tx\ty\tmaybe")
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         load_splits(SPEC, RTE, root.parent)
     train = root / "RTE" / "train.tsv"
     assert str(caught.value).splitlines()[1:] == [

@@ -14,7 +14,7 @@ from alpkd_pipeline.tasks.sources.frames import (
 )
 from alpkd_pipeline.tasks.sources.raw import RawTable
 from alpkd_pipeline.tasks.task import Task
-from alpkd_pipeline.tasks.validate import DataFaults, check_splits
+from alpkd_pipeline.tasks.validate import DataErrors, check_splits
 
 
 def raw(**cells: list[Any]) -> RawTable:
@@ -133,7 +133,7 @@ def test_an_idx_that_nobody_meant_is_ignored(
     assert "data.tsv: the column idx does not number the rows" in caplog.text
     named = build(mood, "train", {"idx": "id"}, sentence=["a", "b"], label=[0, 1], id=idx)
     assert "rows are numbered from 0" in caplog.text
-    with pytest.raises(DataFaults, match="idx"):
+    with pytest.raises(DataErrors, match="idx"):
         check_splits({"train": named}, mood, 0.0)
 
 

@@ -12,7 +12,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
-from alpkd_pipeline.tasks.validate import REPORT, DataFaults, write_splits
+from alpkd_pipeline.tasks.validate import REPORT, DataErrors, write_splits
 
 
 def rows(groups: list[object], start: int = 0) -> pd.DataFrame:
@@ -75,9 +75,9 @@ def test_one_group_cannot_be_cut(tmp_path: Path, mood: Task) -> None:
 def test_a_given_dev_file_shares_none(tmp_path: Path, mood: Task) -> None:
     # 7 and 7.0 are one group, as they are one label.
     own = spec(tmp_path, rows([7, 7, 8, 8]), dev=rows([7.0, 9.0], start=4))
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         write_splits(load_splits(own, mood, tmp_path), mood.to_dict(), 0.0, tmp_path)
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.errors
     assert fault.split == "dev"
     assert "shares 1 group of task.group_column with train: '7'" in fault.rule
 
@@ -85,7 +85,7 @@ def test_a_given_dev_file_shares_none(tmp_path: Path, mood: Task) -> None:
 def test_rows_without_a_label_have_groups_too(tmp_path: Path, mood: Task) -> None:
     more = rows(["c", "d"], start=8).drop(columns="label")
     own = spec(tmp_path, rows(["a", "a", "b", "b"]), dev=rows(["c", "e"], 4), unlabelled=more)
-    with pytest.raises(DataFaults, match="'c'"):
+    with pytest.raises(DataErrors, match="'c'"):
         write_splits(load_splits(own, mood, tmp_path), mood.to_dict(), 0.0, tmp_path)
     files = {"train": "train.csv", UNLABELLED: "unlabelled.csv"}
     rows([f"p{i}" for i in range(20)]).to_csv(tmp_path / "train.csv", index=False)
@@ -106,10 +106,10 @@ def test_groups_are_counted_and_not_kept(tmp_path: Path, mood: Task) -> None:
 
 def test_a_missing_column_and_missing_cells_are_named(tmp_path: Path, mood: Task) -> None:
     own = spec(tmp_path, rows(["a", "b"]), dev=rows(["c", "d"], start=4))
-    with pytest.raises(DataFaults, match=r"name the right one in task\.group_column"):
+    with pytest.raises(DataErrors, match=r"name the right one in task\.group_column"):
         load_splits(replace(own, group_column="whom"), mood, tmp_path)
     own = spec(tmp_path, rows(["a", None]), dev=rows(["c", "d"], start=4))
-    with pytest.raises(DataFaults, match=r"1 line \(3\): task.group_column is missing"):
+    with pytest.raises(DataErrors, match=r"1 line \(3\): task.group_column is missing"):
         write_splits(load_splits(own, mood, tmp_path), mood.to_dict(), 0.0, tmp_path)
 
 

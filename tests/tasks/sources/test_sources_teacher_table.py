@@ -12,7 +12,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.sources import load_splits, source_digest
 from alpkd_pipeline.tasks.task import SourceSpec, Task
 from alpkd_pipeline.tasks.teacher_table import VALUE, columns_of, teacher_names
-from alpkd_pipeline.tasks.validate import DataFaults, check_splits, write_splits
+from alpkd_pipeline.tasks.validate import DataErrors, check_splits, write_splits
 
 COLUMNS = {"negative": "p0", "positive": "p1"}
 WRITE: dict[str, Callable[[pd.DataFrame, Path], object]] = {
@@ -99,9 +99,9 @@ def test_every_fault_names_its_row(
 ) -> None:
     train = rows().astype({column: "object"})
     train.loc[0, column] = value
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         check(spec(tmp_path, train=train, dev=rows(4, 10)), mood, tmp_path)
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.errors
     assert words in str(fault)
     assert fault.rows == (2,)
 

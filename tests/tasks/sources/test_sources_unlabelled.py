@@ -15,7 +15,7 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.store.manifest import read_json
 from alpkd_pipeline.tasks.sources import demo, load_splits, source_digest
 from alpkd_pipeline.tasks.task import UNLABELLED, SourceSpec, Task
-from alpkd_pipeline.tasks.validate import REPORT, DataFaults, write_splits
+from alpkd_pipeline.tasks.validate import REPORT, DataErrors, write_splits
 
 LABELLED = [("good", "positive"), ("bad", "negative"), ("fine", "positive"), ("poor", "negative")]
 DEV = [("nice", "positive"), ("ugly", "negative")]
@@ -69,7 +69,7 @@ def test_empty_labels_of_train_are_allowed_if_asked(
     assert frames["train"]["sentence"].tolist() == ["good", "bad", "fine", "poor"]
     assert frames[UNLABELLED]["idx"].tolist() == [2, 5]
     refused = load_splits(spec, mood, tmp_path)
-    with pytest.raises(DataFaults, match="label is missing") as caught:
+    with pytest.raises(DataErrors, match="label is missing") as caught:
         write_splits(refused, mood.to_dict(), 0.5, tmp_path)
     assert "task.unlabelled=allow" in str(caught.value)
 
@@ -126,9 +126,9 @@ def test_labels_where_none_are_read_are_a_fault(tmp_path: Path, mood: Task) -> N
     spec = with_file(tmp_path)
     write(tmp_path / "more.csv", [("odd", None), ("new", "positive"), ("old", "negative")])
     frames = load_splits(spec, mood, tmp_path)
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         write_splits(frames, mood.to_dict(), 0.0, tmp_path)
-    (fault,) = caught.value.faults
+    (fault,) = caught.value.errors
     assert (fault.split, fault.count, fault.rows) == (UNLABELLED, 2, (3, 4))
     assert "put these rows into train" in fault.rule
 
@@ -136,7 +136,7 @@ def test_labels_where_none_are_read_are_a_fault(tmp_path: Path, mood: Task) -> N
 def test_faults_name_the_file_and_its_lines(tmp_path: Path, mood: Task) -> None:
     spec = with_file(tmp_path)
     write(tmp_path / "more.csv", [("odd", None), ("  ", None)])
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         write_splits(load_splits(spec, mood, tmp_path), mood.to_dict(), 0.0, tmp_path)
     assert "more.csv), 1 line (3): sentence is blank" in str(caught.value)
 
@@ -171,7 +171,7 @@ def test_dev_is_cut_from_labelled_rows_and_shares_no_text(
 def test_rows_of_a_given_dev_file_count_as_overlap(tmp_path: Path, mood: Task) -> None:
     spec = with_file(tmp_path)
     write(tmp_path / "more.csv", [("Nice", None)], labels=False)
-    with pytest.raises(DataFaults, match=r"task\.max_overlap"):
+    with pytest.raises(DataErrors, match=r"task\.max_overlap"):
         write_splits(load_splits(spec, mood, tmp_path), mood.to_dict(), 0.1, tmp_path)
 
 

@@ -11,13 +11,13 @@ from alpkd_pipeline.errors import UserError
 from alpkd_pipeline.tasks.glue import GLUE
 from alpkd_pipeline.tasks.sources import load_splits
 from alpkd_pipeline.tasks.task import SourceSpec, Task
-from alpkd_pipeline.tasks.validate import DataFaults
+from alpkd_pipeline.tasks.validate import DataErrors
 
 
 def report(spec: SourceSpec, task: Task, folder: Path) -> list[str]:
     """What is said, one line each, with the folder left out."""
     before = sorted(folder.rglob("*"))
-    with pytest.raises(DataFaults) as caught:
+    with pytest.raises(DataErrors) as caught:
         load_splits(spec, task, folder)
     assert sorted(folder.rglob("*")) == before
     header, *lines = str(caught.value).replace(f"{folder}/", "").splitlines()
@@ -118,7 +118,7 @@ def test_a_wrong_source_is_one_line_as_before(
     (tmp_path / "t.csv").write_text("sentence,label\na,0\n")
     with pytest.raises(UserError, match=words) as caught:
         load_splits(spec, mood, tmp_path)
-    assert not isinstance(caught.value, DataFaults)
+    assert not isinstance(caught.value, DataErrors)
     assert "\n" not in str(caught.value)
 
 

@@ -23,21 +23,21 @@ def numbers(judge: Judge) -> dict[str, str]:
     found: dict[str, str] = {}
     for arm in judge.table:
         for name in ("mean", "std", "low", "high"):
-            found[f"{_place(arm)}/{arm['label']}/{name}"] = _score(arm[name], arm)
-        found[f"{_place(arm)}/{arm['label']}/seeds"] = str(arm["n"])
+            found[f"{_prefix(arm)}/{arm['label']}/{name}"] = _score(arm[name], arm)
+        found[f"{_prefix(arm)}/{arm['label']}/seeds"] = str(arm["n"])
     for row in verdicts(judge):
         told = {name: _score(row[name], row, "+") for name in ("difference", "low", "high")}
         told |= {"seeds": str(row["n"]), "df": _number(row["df"], 3)} | _tested(row, "p", "t")
         told["new-texts"] = str(row["new_texts"] or "-")
-        place = f"{_place(row)}/{row['label']}/against/{row['baseline_label']}"
-        found |= {f"{place}/{name}": text for name, text in told.items()}
+        name_of = f"{_prefix(row)}/{row['label']}/against/{row['baseline_label']}"
+        found |= {f"{name_of}/{name}": text for name, text in told.items()}
     for row in first_questions(judge):
         told = {name: _number(row[name], 2) for name in ("low", "high")}
         told |= {"gain": _number(row["mean"], 2)} | _tested(row)
-        place = f"question/{row['method']}/{row['baseline']}"
-        found |= {f"{place}/{name}": text for name, text in told.items()}
+        name_of = f"question/{row['method']}/{row['baseline']}"
+        found |= {f"{name_of}/{name}": text for name, text in told.items()}
     for row in best(judge):
-        found[f"{_place(row)}/best"] = f"{row['label']}{' (shown)' if row['bold'] else ''}"
+        found[f"{_prefix(row)}/best"] = f"{row['label']}{' (shown)' if row['bold'] else ''}"
     return {_UNREADABLE.sub(lambda mark: f"<{ord(mark[0]):x}>", n): v for n, v in found.items()}
 
 
@@ -59,7 +59,7 @@ def latex(found: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(row: Row) -> str:
+def _prefix(row: Row) -> str:
     return f"{row['task']}/{row['layers']}"
 
 

@@ -52,7 +52,7 @@ class Run:
     key: str
     run: Any  # its run.json
     metrics: Any  # its metrics.json
-    facts: dict[str, Any]  # what `facts_of` says
+    metadata: dict[str, Any]  # what `metadata_of` says
     rows: tuple[list[str], list[float]]  # the numbers of the dev rows and their labels
     predictions: list[float]
 
@@ -64,7 +64,7 @@ def check(folder: Path) -> Iterator[Finding]:
     for name in sorted(code ^ set(CODE)):
         # An installed package goes by its own code.
         yield None if __package__ else False, f"file {name} (of another release, or none)"
-    students = [run for run in runs if run.facts["stage"] == "student"]
+    students = [run for run in runs if run.metadata["stage"] == "student"]
     there = {run.key for run in students}
     for key, place in claim["planned"].items():
         if key not in there:
@@ -101,7 +101,7 @@ def evidence(folder: Path) -> Generator[Finding, None, tuple[Any, list[Run]]]:
     for said in claim["runs"]:
         try:
             run = yield from _run(folder, said)
-            asked = first.setdefault((run.facts["task"], run.facts["data"]), run.rows)
+            asked = first.setdefault((run.metadata["task"], run.metadata["data"]), run.rows)
             other = "its rows are not those of the other runs of its task"
             yield _finding(asked == run.rows, f"{said['folder']}: ", "the rows of its task", other)
             runs.append(run)
@@ -145,8 +145,8 @@ def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, 
             sealed, made_from = manifest["sealed"], manifest.get("made_from") or {}
             text = json.dumps({n: v for n, v in sealed.items() if n != "sha256"}, sort_keys=True)
             whole = sealed.get("sha256") == hashlib.sha256(text.encode()).hexdigest()
-            facts = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
-            whole &= facts == {n: v for n, v in sealed.items() if n not in OWN}
+            metadata = {n: v for n, v in manifest.items() if n not in (*OWN, "sealed")}
+            whole &= metadata == {n: v for n, v in sealed.items() if n not in OWN}
             yield _finding(whole or "schema" not in sealed, f"{name}: manifest.json", *_SEALED)
             for file in manifest["files"]:
                 known.add(f"{name}/{file}")
@@ -164,18 +164,18 @@ def _folders(folder: Path, claimed: dict[str, str]) -> Generator[Finding, None, 
     return known
 
 
-def facts_of(run: Any, scored: Any) -> dict[str, Any]:
+def metadata_of(run: Any, scored: Any) -> dict[str, Any]:
     """What a claim says of a run: from its run.json, and from its scores.json on the first dev
     split.
     """
     from alpkd_pipeline.store.diff import flat
 
     known, metric = flat(run), run["task"]["metrics"][0]
-    facts = {name: known.get(place) for name, place in _FACTS.items()}
-    return facts | {"metric": metric, "score": scored["scores"][metric], "rows": scored["rows"]}
+    metadata = {name: known.get(place) for name, place in _METADATA.items()}
+    return metadata | {"metric": metric, "score": scored["scores"][metric], "rows": scored["rows"]}
 
 
-_FACTS = {
+_METADATA = {
     "stage": "stage",
     "key": "identity.key",
     "task": "task.name",
@@ -210,14 +210,14 @@ def _run(folder: Path, said: Any) -> Generator[Finding, None, Run]:
         same = math.isclose(found, score, rel_tol=1e-9, abs_tol=1e-12)
         claimed = "" if same else f" by its answers, claimed {score}"
         yield same, f"{name}: {metric} {found:.6f}{claimed}"
-    facts = facts_of(run, told)
-    for what, value in facts.items():
+    metadata = metadata_of(run, told)
+    for what, value in metadata.items():
         yield said.get(what) == value, f"{name}: {what} {value}{_other(said.get(what), value)}"
     made_from = _json(scored / "manifest.json")["made_from"]
-    own = made_from.get(facts["stage"]) == facts["key"]
+    own = made_from.get(metadata["stage"]) == metadata["key"]
     yield _finding(own, f"{name}: ", "its own answers", "its answers are of another run")
     metrics = _json(place / "metrics.json")
-    return Run(said, facts["key"], run, metrics, facts, (idx, labels), predictions)
+    return Run(said, metadata["key"], run, metrics, metadata, (idx, labels), predictions)
 
 
 def _other(was: Any, now: Any) -> str:
@@ -229,18 +229,18 @@ def _settings(claim: Any, runs: list[Any]) -> Generator[Finding, None, list[dict
     """Which runs are seeds of one method in one setting, from their parameters."""
     from alpkd_pipeline.reporting.grouping import (
         add_settings_of,
-        facts_but_seed,
         findings,
+        metadata_but_seed,
         study_of,
     )
     from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
 
-    searched, rows = findings(claim["searches"]), [dict(run.facts) for run in runs]
+    searched, rows = findings(claim["searches"]), [dict(run.metadata) for run in runs]
     for run in runs:
         run.run["identity"]["generation"] = "cell"
-    facts = [facts_but_seed(run) for run in runs]
-    add_settings_of(rows, facts, [study_of(run.run, searched) for run in runs])
-    for run, row, known in zip(runs, rows, facts, strict=True):
+    metadata = [metadata_but_seed(run) for run in runs]
+    add_settings_of(rows, metadata, [study_of(run.run, searched) for run in runs])
+    for run, row, known in zip(runs, rows, metadata, strict=True):
         name = run.said["folder"]
         if "key.student" in known:
             yield None, f"{name}: its seed stands twice, so it is pooled with no other"

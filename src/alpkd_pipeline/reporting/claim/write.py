@@ -25,7 +25,7 @@ from alpkd_pipeline.reporting.claim.verify import (
     SUMS,
     TEX,
     check,
-    facts_of,
+    metadata_of,
 )
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import SETTING_COLUMNS
@@ -136,7 +136,7 @@ def _copy(run: RunRecord, work: Path) -> dict[str, Any]:
     return {
         "folder": run.folder,
         "answers": predictions.path.relative_to(run.store).as_posix(),
-        **facts_of(run.run, predictions.json("scores.json")["splits"][run.dev_split]),
+        **metadata_of(run.run, predictions.json("scores.json")["splits"][run.dev_split]),
     }
 
 

@@ -15,22 +15,22 @@ from alpkd_pipeline.reporting.plots import layers, scores
 from alpkd_pipeline.reporting.plots.canvas import svg
 from alpkd_pipeline.reporting.render import Block, Heading, Legend, Plate
 from alpkd_pipeline.reporting.sources import Sources
-from alpkd_pipeline.reporting.statistics.arms import Place, Row
+from alpkd_pipeline.reporting.statistics.arms import Row, TaskDepth
 from alpkd_pipeline.reporting.statistics.verdict import best_of
 from alpkd_pipeline.reporting.store import TERMS, mean_losses, mean_scores
 from alpkd_pipeline.reporting.tables.measures import timed_alike
-from alpkd_pipeline.reporting.tables.table import depth, known, listed, points
+from alpkd_pipeline.reporting.tables.table import depth, listed, number_or_none, points
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def _plates(
-    sources: Sources, kind: str, draw: Callable[[Sources, Place, str], Iterator[Plate]]
+    sources: Sources, kind: str, draw: Callable[[Sources, TaskDepth, str], Iterator[Plate]]
 ) -> list[Plate]:
     """The pictures of every task and depth; `draw` gets a name for them."""
-    places = enumerate(sources.places)
-    return [plate for i, place in places for plate in draw(sources, place, f"{kind}-{i}")]
+    task_depths = enumerate(sources.task_depths)
+    return [plate for i, at in task_depths for plate in draw(sources, at, f"{kind}-{i}")]
 
 
 def seeds(sources: Sources) -> Iterator[Block]:
@@ -43,15 +43,15 @@ def seeds(sources: Sources) -> Iterator[Block]:
     yield _plates(sources, "seeds", _seeds)
 
 
-def _seeds(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
-    arms, title = sources.by_place[place], sources.title(place)
+def _seeds(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
+    arms, title = sources.by_task_depth[at], sources.title(at)
     best = best_of(arms)
     metric = str(best["metric"])
     label = (
         f"Scores of every seed on {title}: {plural(len(arms), 'method')};"
         f" best mean {points(best['mean'], metric=metric)} by {best['label']}"
     )
-    figure = scores.seed_dots(arms, sources.teacher_scores(place), scale(metric))
+    figure = scores.seed_dots(arms, sources.teacher_scores(at), scale(metric))
     yield Plate(svg(figure, name, label), title)
 
 
@@ -72,30 +72,30 @@ def curves(sources: Sources) -> Iterator[Block]:
         yield of_losses
 
 
-def _scores(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
+def _scores(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
     lines = []
-    for arm in sources.by_place[place]:
+    for arm in sources.by_task_depth[at]:
         runs = [run for key in arm["runs"] if (run := sources.curves[key]).scores]
         if runs:
             of_seeds = [run.scores for run in runs] if len(runs) > 1 else []
             lines.append(scores.Curve(sources.marks[arm["label"]], mean_scores(runs), of_seeds))
     if lines:
-        chosen_on = listed(sorted(sources.runs_at(place)["selection"].dropna().unique()))
-        title = sources.title(place)
+        chosen_on = listed(sorted(sources.runs_at(at)["selection"].dropna().unique()))
+        title = sources.title(at)
         label = f"Score on {chosen_on} at each evaluation, {title}, {plural(len(lines), 'line')}"
-        unit = scale(sources.by_place[place][0]["metric"])
-        figure = scores.score_curves(lines, sources.teacher_scores(place), unit)
+        unit = scale(sources.by_task_depth[at][0]["metric"])
+        figure = scores.score_curves(lines, sources.teacher_scores(at), unit)
         yield Plate(svg(figure, name, label), title)
 
 
-def _losses(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
+def _losses(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
     terms: dict[str, list[scores.Curve]] = defaultdict(list)
     for term in TERMS:
-        for arm in sources.by_place[place]:
+        for arm in sources.by_task_depth[at]:
             if line := mean_losses([sources.curves[key] for key in arm["runs"]], term):
                 terms[term].append(scores.Curve(sources.marks[arm["label"]], line))
     if terms:
-        title = sources.title(place)
+        title = sources.title(at)
         label = f"Training loss, {title}: {listed(terms)}"
         yield Plate(svg(scores.loss_curves(terms), name, label), title)
 
@@ -135,7 +135,7 @@ def _trades(
     for i, task in enumerate(sources.tasks):
         lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for arm in sources.arms:
-            cost = known(costs.get(arm["arm"]))
+            cost = number_or_none(costs.get(arm["arm"]))
             if arm["task"] == task and cost is not None:
                 lines[sources.marks[arm["label"]]].append((cost, float(arm["mean"])))
         if not lines:
@@ -158,7 +158,7 @@ def _teacher(here: pd.DataFrame, column: str, unit: float) -> tuple[float, float
     else:
         costs = here["latency_ms"] * here["speed_up"]
     by_teacher = here.assign(cost=costs).groupby("teacher_key")[["teacher_score", "cost"]].mean()
-    score, cost = (known(value) for value in by_teacher.mean())
+    score, cost = (number_or_none(value) for value in by_teacher.mean())
     return None if score is None or cost is None else (cost * unit, score)
 
 
@@ -175,16 +175,16 @@ def attention(sources: Sources) -> Iterator[Block]:
         yield plates
 
 
-def _attention(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
+def _attention(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
     by_shape: dict[tuple[int, ...], list[layers.Attention]] = defaultdict(list)
-    for arm in sources.by_place[place]:
+    for arm in sources.by_task_depth[at]:
         found: list[Any] = [run.metrics.get("attention") for run in sources.students(arm)]
         # The mean is over all runs of an arm, or there is none.
         if all(found) and len({np.shape(attention["weights"]) for attention in found}) == 1:
             with suppress(UserError):  # nothing can be drawn of a training that diverged
                 mean = layers.mean_attention(str(arm["label"]), found)
                 by_shape[mean.weights.shape].append(mean)
-    title = sources.title(place)
+    title = sources.title(at)
     for j, maps in enumerate(by_shape.values()):
         looks = "; ".join(
             f"{m.label} {', '.join(str(k + 1) for k in m.weights.argmax(axis=1))}" for m in maps
@@ -240,21 +240,21 @@ def geometry(sources: Sources) -> Iterator[Block]:
     yield distances
 
 
-def _measured(sources: Sources, place: Place, what: str) -> Iterator[tuple[Row, layers.Geometry]]:
+def _measured(sources: Sources, at: TaskDepth, what: str) -> Iterator[tuple[Row, layers.Geometry]]:
     """The arms of which something was measured, and the geometry of one of their students."""
-    for arm in sources.by_place[place]:
+    for arm in sources.by_task_depth[at]:
         # That of its lowest seed which has one.
         seen = next((run.geometry for run in sources.students(arm) if run.geometry), {})
         if seen.get(what):
             yield arm, seen
 
 
-def _plane(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
-    if measured := list(_measured(sources, place, "pca")):
+def _plane(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
+    if measured := list(_measured(sources, at, "pca")):
         # Planes of different teachers are different planes: only one can be drawn.
         first = measured[0][1]["pca"]["teacher_means"]
         same = [(arm, one) for arm, one in measured if _close(one["pca"]["teacher_means"], first)]
-        title, other = sources.title(place), len(measured) - len(same)
+        title, other = sources.title(at), len(measured) - len(same)
         label = f"Layers of {plural(len(same), 'student')} and the teacher on {title}, in a plane"
         note = f"{plural(other, 'student')} of another teacher not shown" if other else ""
         figure = layers.layer_plane([(sources.marks[arm["label"]], one) for arm, one in same])
@@ -266,14 +266,14 @@ def _close(one: Any, other: Any) -> bool:
     return np.shape(one) == np.shape(other) and np.allclose(one, other, atol=1e-3)
 
 
-def _distances(sources: Sources, place: Place, name: str) -> Iterator[Plate]:
+def _distances(sources: Sources, at: TaskDepth, name: str) -> Iterator[Plate]:
     by_shape: dict[tuple[int, ...], list[tuple[Row, layers.Geometry]]] = defaultdict(list)
-    for arm, seen in _measured(sources, place, "cosine_distance"):
+    for arm, seen in _measured(sources, at, "cosine_distance"):
         by_shape[np.shape(seen["cosine_distance"])].append((arm, seen))
     for j, (shape, alike) in enumerate(by_shape.items()):
         # Teachers of two depths have maps of two widths: a plate for each.
         one = len(by_shape) == 1
-        title = sources.title(place) if one else f"{place[0]}, {depth(place[1], shape[-1])}"
+        title = sources.title(at) if one else f"{at[0]}, {depth(at[1], shape[-1])}"
         nearest = "; ".join(
             f"{arm['label']} {', '.join(map(str, seen.get('nearest') or []))}"
             for arm, seen in alike

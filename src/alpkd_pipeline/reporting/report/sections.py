@@ -14,11 +14,16 @@ from alpkd_pipeline.reporting.render import ON_PAGE, Block, Details, Heading, Pl
 from alpkd_pipeline.reporting.sources import Sources
 from alpkd_pipeline.reporting.statistics.arms import Row
 from alpkd_pipeline.reporting.statistics.verdict import BASELINES
-from alpkd_pipeline.reporting.statistics.words import VERDICT_WORDS
+from alpkd_pipeline.reporting.statistics.words import VERDICTS
 from alpkd_pipeline.reporting.tables.confusion import confusion_tables
 from alpkd_pipeline.reporting.tables.cost import cost_table, searches_table, total_cost
 from alpkd_pipeline.reporting.tables.in_short import choices, result_table, to_take
-from alpkd_pipeline.reporting.tables.published import audit_table, ours, published, theirs
+from alpkd_pipeline.reporting.tables.published import (
+    audit_table,
+    of_papers,
+    of_this_store,
+    published,
+)
 from alpkd_pipeline.reporting.tables.runs import list_tables, settings_table
 from alpkd_pipeline.reporting.tables.table import duration, listed
 from alpkd_pipeline.reporting.tables.verdicts import (
@@ -116,7 +121,7 @@ def verdicts(sources: Sources) -> Iterator[Block]:
 
 def _forest(name: str, title: str, rows: list[Row]) -> Plate:
     counts = Counter(str(row["kind"]) for row in rows)
-    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in VERDICT_WORDS if counts[kind])
+    kinds = ", ".join(f"{counts[kind]} {kind}" for kind in VERDICTS if counts[kind])
     label = f"Differences of the methods to the baselines on {title}: {kinds}"
     by_baseline = sorted(rows, key=lambda row: BASELINES.index(row["baseline"]))
     return Plate(svg(forest(by_baseline, rows[0]["metric"]), name, label), title)
@@ -135,7 +140,7 @@ def classes(sources: Sources) -> Iterator[Block]:
             " Precision, recall and F1 of each class are means over the runs, in percent; precision"
             " is 0 where a class is never the answer."
         )
-    for place in sources.places:
+    for place in sources.task_depths:
         if tables := [*confusion_tables(sources, place)]:
             yield Details(sources.title(place), tables)
     if lacking:
@@ -163,9 +168,9 @@ def published_numbers(sources: Sources) -> Iterator[Block]:
         f"Ours: teacher {listed(sources.teacher_models)}, best epoch chosen on {chosen}, mean over"
         " seeds. Theirs: the model named in each row, chosen in their own way."
     )
-    yield theirs(numbers, tasks)
-    yield ours(sources, tasks)
-    tested = theirs(numbers, tasks, "test")
+    yield of_papers(numbers, tasks)
+    yield of_this_store(sources, tasks)
+    tested = of_papers(numbers, tasks, "test")
     if tested.bodies:
         yield tested
     yield Heading("What they are worth")

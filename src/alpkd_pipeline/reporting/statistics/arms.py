@@ -20,7 +20,7 @@ from alpkd_pipeline.reporting.statistics.summary import seed_summary
 Unit = tuple[int, str]
 """The student's seed and the key of its teacher."""
 
-Place = tuple[str, int]
+TaskDepth = tuple[str, int]
 """A task and a number of layers."""
 
 Row = dict[Any, Any]
@@ -36,18 +36,18 @@ class Pairing:
     """The scores that two methods have in common."""
 
     # student seed -> score, averaged over the teachers that both methods have
-    ours: dict[int, float]
-    theirs: dict[int, float]  # the same of the other method
+    candidate: dict[int, float]
+    reference: dict[int, float]  # the same of the other method
     spread: str  # what `spread_of` says
     teachers: int  # how many teachers were averaged in each seed, at most
 
 
-def pair(ours: Mapping[Unit, float], theirs: Mapping[Unit, float]) -> Pairing:
+def pair(candidate: Mapping[Unit, float], reference: Mapping[Unit, float]) -> Pairing:
     """The pairs of two methods: what only one of them has is left out."""
-    shared = sorted(ours.keys() & theirs.keys())
+    shared = sorted(candidate.keys() & reference.keys())
     return Pairing(
-        ours=per_seed({unit: ours[unit] for unit in shared}),
-        theirs=per_seed({unit: theirs[unit] for unit in shared}),
+        candidate=per_seed({unit: candidate[unit] for unit in shared}),
+        reference=per_seed({unit: reference[unit] for unit in shared}),
         spread=spread_of(shared),
         teachers=max(map(len, teachers_by_seed(shared).values()), default=0),
     )
@@ -88,9 +88,9 @@ def teachers_by_seed(units: Iterable[Unit]) -> dict[int, set[str]]:
     return found
 
 
-def by_place(found: Iterable[Row]) -> dict[Place, list[Row]]:
+def by_task_depth(found: Iterable[Row]) -> dict[TaskDepth, list[Row]]:
     """The arms of every task and depth, in their order."""
-    places: dict[Place, list[Row]] = defaultdict(list)
+    places: dict[TaskDepth, list[Row]] = defaultdict(list)
     for arm in found:
         places[arm["task"], arm["layers"]].append(arm)
     return dict(places)

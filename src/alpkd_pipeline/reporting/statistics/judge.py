@@ -20,10 +20,10 @@ from operator import mul, sub
 from alpkd_pipeline.reporting.statistics import words
 from alpkd_pipeline.reporting.statistics.arms import (
     Pairing,
-    Place,
     Row,
+    TaskDepth,
     Unit,
-    by_place,
+    by_task_depth,
     pair,
     per_seed,
 )
@@ -54,7 +54,7 @@ class Contributions:
         return cls(by_seed, of_row, list(map(math.fsum, by_seed)), squares)
 
 
-def on_new_texts(test: TTest, ours: Contributions, theirs: Contributions) -> TTest:
+def on_new_texts(test: TTest, candidate: Contributions, reference: Contributions) -> TTest:
     """A test over seeds with the noise of the rows in its error.
 
     Args:
@@ -67,14 +67,16 @@ def on_new_texts(test: TTest, ours: Contributions, theirs: Contributions) -> TTe
         variance of the rows' means / R and V_residual the mean square of what both leave / (S R);
         it is at least the larger of the first two. The degrees of freedom stay those of the seeds.
     """
-    seeds, rows = len(ours.of_seed), len(ours.of_row)
-    of_row = list(map(sub, ours.of_row, theirs.of_row))
-    of_seed = list(map(sub, ours.of_seed, theirs.of_seed))
+    seeds, rows = len(candidate.of_seed), len(candidate.of_row)
+    of_row = list(map(sub, candidate.of_row, reference.of_row))
+    of_seed = list(map(sub, candidate.of_seed, reference.of_seed))
     everything = math.fsum(of_seed) ** 2 / (seeds * rows)
     between_rows = sum(map(mul, of_row, of_row)) / seeds - everything
     between_seeds = math.fsum(map(mul, of_seed, of_seed)) / rows - everything
-    crossed = sum(sum(map(mul, a, b)) for a, b in zip(ours.by_seed, theirs.by_seed, strict=True))
-    squares = ours.squares + theirs.squares - 2 * crossed
+    crossed = sum(
+        sum(map(mul, a, b)) for a, b in zip(candidate.by_seed, reference.by_seed, strict=True)
+    )
+    squares = candidate.squares + reference.squares - 2 * crossed
     rest = max(0.0, squares - everything - between_rows - between_seeds)
     of_rows = between_rows / (rows - 1) / seeds / rows
     residual = rest / ((rows - 1) * (seeds - 1)) / (seeds * rows)
@@ -108,49 +110,54 @@ class Judge:
     _summed: dict[tuple[str, tuple[Unit, ...]], Contributions] = field(default_factory=dict)
 
     @cached_property
-    def places(self) -> dict[Place, list[Row]]:
+    def task_depths(self) -> dict[TaskDepth, list[Row]]:
         """The arms of every task and depth."""
-        return by_place(self.table)
+        return by_task_depth(self.table)
 
-    def test(self, ours: Row, theirs: Row, pairs: Pairing) -> TTest:
+    def test(self, candidate: Row, reference: Row, pairs: Pairing) -> TTest:
         """The borrowed t of a pair with enough shared seeds."""
-        units = ours["units"].keys() & theirs["units"].keys()
+        units = candidate["units"].keys() & reference["units"].keys()
         others = [
             list(per_seed({unit: row["units"][unit] for unit in units}).values())
-            for row in self.places[ours["task"], ours["layers"]]
-            if row is not ours
-            and row is not theirs
-            and row["setting"] == ours["setting"]
+            for row in self.task_depths[candidate["task"], candidate["layers"]]
+            if row is not candidate
+            and row is not reference
+            and row["setting"] == candidate["setting"]
             and units <= row["units"].keys()
         ]
         return borrowed_test(
-            list(pairs.ours.values()), list(pairs.theirs.values()), others, self.step(ours)
+            list(pairs.candidate.values()),
+            list(pairs.reference.values()),
+            others,
+            self.step(candidate),
         )
 
     def share(self, seeds: int) -> float | None:
         """What a test over so many seeds may spend of the level; None: it is not made."""
         return words.planned_share(self.plan.looks, seeds) if seeds >= ENOUGH_SEEDS else None
 
-    def earlier_looks(self, ours: Row, theirs: Row, seeds: int) -> list[int]:
+    def earlier_looks(self, candidate: Row, reference: Row, seeds: int) -> list[int]:
         """With how many seeds less the two were tested before, without a plan for it."""
-        seen = self.looks.get((ours["arm"], theirs["arm"]), ())
+        seen = self.looks.get((candidate["arm"], reference["arm"]), ())
         return [] if self.plan.looks else [n for n in seen if n < seeds]
 
     def step(self, arm: Row) -> float:
         """What one dev row changes the arm's score by; 0 where it has no such step."""
         return 1 / arm["rows"] if arm["metric"] == "accuracy" and arm.get("rows") else 0.0
 
-    def new_texts(self, test: TTest, ours: Row, theirs: Row) -> TTest | None:
+    def new_texts(self, test: TTest, candidate: Row, reference: Row) -> TTest | None:
         """The same test with the rows' noise; None where answers or a way to do it are missing."""
-        units = sorted(ours["units"].keys() & theirs["units"].keys())
-        keys = [row["keys"][unit] for row in (ours, theirs) for unit in units]
-        if ours["metric"] not in OF_COUNTS or not all(key in self.predictions for key in keys):
+        units = sorted(candidate["units"].keys() & reference["units"].keys())
+        keys = [row["keys"][unit] for row in (candidate, reference) for unit in units]
+        if candidate["metric"] not in OF_COUNTS or not all(key in self.predictions for key in keys):
             return None
         labels = self.predictions[keys[0]].labels
         rows = (self.predictions[key].labels for key in keys)
         if any(other is not labels and other != labels for other in rows):
             return None
-        return on_new_texts(test, *(self._contributions(row, units) for row in (ours, theirs)))
+        return on_new_texts(
+            test, *(self._contributions(row, units) for row in (candidate, reference))
+        )
 
     def _contributions(self, arm: Row, units: Sequence[Unit]) -> Contributions:
         """Of an arm's runs of these units, the mean over a seed's teachers."""
@@ -225,20 +232,20 @@ def first_questions(judge: Judge) -> list[Row]:
     `p_corrected` and `p_equal` (corrected over the first questions, which share one half of the
     level), `kind`, `verdict`, and in `note` what was left out, and why.
     """
-    rows = [_asked(judge, method, baseline) for method, baseline in judge.plan.primary]
+    rows = [_question_row(judge, method, baseline) for method, baseline in judge.plan.primary]
     tested = [(row, test) for row in rows if (test := row.pop("_test"))]
     for (row, _), found in zip(tested, words.corrected([test for _, test in tested]), strict=True):
         row["p_corrected"], row["p_equal"] = found
         row["kind"] = words.kind_of(row["mean"], *found, words.LEVEL / 2)
-        row["verdict"] = words.in_words(row["kind"], "the margin")
+        row["verdict"] = words.verdict_text(row["kind"], "the margin")
     return rows
 
 
-def _asked(judge: Judge, method: str, baseline: str) -> Row:
+def _question_row(judge: Judge, method: str, baseline: str) -> Row:
     tasks: dict[str, TaskAnswer] = {}
     depths: set[int] = set()
     left_out: list[str] = []
-    for task in dict.fromkeys(task for task, _ in judge.places):
+    for task in dict.fromkeys(task for task, _ in judge.task_depths):
         found = list(_by_depth(judge, task, method, baseline, left_out))
         if not found:
             continue
@@ -284,17 +291,20 @@ def _by_depth(
     judge: Judge, task: str, method: str, baseline: str, left_out: list[str]
 ) -> Iterator[tuple[Row, dict[int, float]]]:
     """The method's arm of a depth and the gain of each shared seed, wherever both were run once."""
-    for (name, layers), there in judge.places.items():
+    for (name, layers), there in judge.task_depths.items():
         if name != task:
             continue
         both = [[row for row in there if row["method"] == one] for one in (method, baseline)]
         pairs = [(a, b) for a, b in product(*both) if a["setting"] == b["setting"]]
         if len(pairs) == 1:
-            ours, theirs = pairs[0]
-            found = pair(ours["units"], theirs["units"])
-            if found.ours:
-                gains = {s: ours["sign"] * (x - found.theirs[s]) for s, x in found.ours.items()}
-                yield ours, gains
+            candidate, reference = pairs[0]
+            found = pair(candidate["units"], reference["units"])
+            if found.candidate:
+                gains = {
+                    s: candidate["sign"] * (x - found.reference[s])
+                    for s, x in found.candidate.items()
+                }
+                yield candidate, gains
                 continue
         if all(both):
             why = "were run several times" if pairs else "share no setting or no seed"

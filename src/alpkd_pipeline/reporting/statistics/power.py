@@ -40,7 +40,7 @@ def detectable(df: Sequence[float], level: float | np.ndarray) -> np.ndarray:
     low, high = np.zeros_like(freedom), 3 * critical + 3
     for _ in range(30):
         middle = (low + high) / 2
-        found = _found(middle, freedom, critical) >= POWER
+        found = _power(middle, freedom, critical) >= POWER
         low, high = np.where(found, low, middle), np.where(found, middle, high)
     return np.asarray(high)
 
@@ -91,7 +91,7 @@ def seeds_to_see(difference: float, level: float) -> int | None:
 
     def enough(n: int) -> bool:
         critical = stdtrit(n - 1, 1 - level / 2)
-        return bool(_found(difference * math.sqrt(n), n - 1, critical) >= POWER)
+        return bool(_power(difference * math.sqrt(n), n - 1, critical) >= POWER)
 
     return _fewest(enough)
 
@@ -116,7 +116,7 @@ def _fewest(enough: Callable[[int], bool]) -> int | None:
     return seeds if seeds <= _MOST_SEEDS else None
 
 
-def _found(shift: Any, df: Any, critical: Any) -> Any:
+def _power(shift: Any, df: Any, critical: Any) -> Any:
     """P(|T| > critical) where the true difference is so many standard errors."""
     from scipy.special import chdtr
 

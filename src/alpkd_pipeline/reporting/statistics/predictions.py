@@ -119,33 +119,33 @@ def dev_predictions(path: Path) -> DevPredictions:
     return DevPredictions(folder, task, split, rows)
 
 
-def compare_predictions(ours: DevPredictions, theirs: DevPredictions) -> PairBootstrap:
+def compare_predictions(candidate: DevPredictions, reference: DevPredictions) -> PairBootstrap:
     """`one_pair` of two models.
 
     Raises:
         UserError: they did not answer the same questions, for the reason that it says.
     """
-    both = f"{ours.name} and {theirs.name}"
-    if ours.task.name != theirs.task.name or ours.split != theirs.split:
+    both = f"{candidate.name} and {reference.name}"
+    if candidate.task.name != reference.task.name or candidate.split != reference.split:
         raise UserError(
-            f"{both} are models of different tasks, {ours.task.name} and {theirs.task.name}:"
-            " choose two of one task"
+            f"{both} are models of different tasks, {candidate.task.name} and"
+            f" {reference.task.name}: choose two of one task"
         )
-    if ours.task.primary_metric != theirs.task.primary_metric:
+    if candidate.task.primary_metric != reference.task.primary_metric:
         raise UserError(
-            f"{both} were judged by {ours.task.primary_metric} and {theirs.task.primary_metric}:"
-            " choose two with the same first metric"
+            f"{both} were judged by {candidate.task.primary_metric} and"
+            f" {reference.task.primary_metric}: choose two with the same first metric"
         )
     if not all(
-        np.array_equal(getattr(ours.rows, name), getattr(theirs.rows, name))
+        np.array_equal(getattr(candidate.rows, name), getattr(reference.rows, name))
         for name in ("idx", "labels")
     ):
         raise UserError(
-            f"{both} answered other rows of {ours.split}, or in another order: choose two that"
+            f"{both} answered other rows of {candidate.split}, or in another order: choose two that"
             " were made from the same data"
         )
-    metric, labels = ours.task.primary_metric, ours.rows.labels
-    return one_pair(metric, labels, ours.rows.predictions, theirs.rows.predictions)
+    metric, labels = candidate.task.primary_metric, candidate.rows.labels
+    return one_pair(metric, labels, candidate.rows.predictions, reference.rows.predictions)
 
 
 RESAMPLES = 2000
@@ -166,8 +166,8 @@ class PairBootstrap:
 
     metric: str
     rows: int  # the number of examples
-    ours: float  # the first model's score
-    theirs: float
+    candidate: float  # the first model's score
+    reference: float
     # lower end of the interval of ours minus theirs; where all resamples give one difference, both
     # ends are that, and say nothing
     low: float
@@ -177,7 +177,7 @@ class PairBootstrap:
     @property
     def difference(self) -> float:
         """The first model's score minus the second's."""
-        return self.ours - self.theirs
+        return self.candidate - self.reference
 
     @property
     def has_interval(self) -> bool:
@@ -194,7 +194,7 @@ def unseen_share(rows: int) -> float:
 
 
 def one_pair(
-    metric: str, labels: np.ndarray, ours: np.ndarray, theirs: np.ndarray
+    metric: str, labels: np.ndarray, candidate: np.ndarray, reference: np.ndarray
 ) -> PairBootstrap:
     """The difference of two models and its bootstrap interval over examples (percentiles).
 
@@ -207,18 +207,20 @@ def one_pair(
     Raises:
         ValueError: the three do not have the same length, at least 2.
     """
-    if not len(labels) == len(ours) == len(theirs) or len(labels) < 2:
-        raise ValueError(f"{len(labels)} labels, {len(ours)} and {len(theirs)} answers do not fit")
+    if not len(labels) == len(candidate) == len(reference) or len(labels) < 2:
+        raise ValueError(
+            f"{len(labels)} labels, {len(candidate)} and {len(reference)} answers do not fit"
+        )
     score = METRICS[metric]
-    low, high = _interval(metric, (labels, ours, theirs))
+    low, high = _interval(metric, (labels, candidate, reference))
     return PairBootstrap(
         metric=metric,
         rows=len(labels),
-        ours=score(ours, labels),
-        theirs=score(theirs, labels),
+        candidate=score(candidate, labels),
+        reference=score(reference, labels),
         low=low,
         high=high,
-        differing=int(np.sum(ours != theirs)),
+        differing=int(np.sum(candidate != reference)),
     )
 
 
@@ -228,8 +230,8 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     score = VECTORISED.get(metric, METRICS[metric])
 
     # scipy passes the axis only to statistics that are vectorised; it is always the last one.
-    def difference(labels: Any, ours: Any, theirs: Any, axis: int = -1) -> Any:
-        return score(ours, labels) - score(theirs, labels)
+    def difference(labels: Any, candidate: Any, reference: Any, axis: int = -1) -> Any:
+        return score(candidate, labels) - score(reference, labels)
 
     with warnings.catch_warnings():
         # Models that answer alike: `has_interval` tells.
@@ -248,17 +250,18 @@ def _interval(metric: str, data: tuple[np.ndarray, ...]) -> tuple[float, float]:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def most_different(ours: DevPredictions, theirs: DevPredictions) -> np.ndarray:
+def most_different(candidate: DevPredictions, reference: DevPredictions) -> np.ndarray:
     """The places of the rows that two models answer differently, the most different ones first.
 
     Numbers are as different as their distance, classes as the total variation of the two models'
     probabilities; where those were not kept, and among equals, the order of the rows decides.
     """
-    numbers = ours.task.kind == "regression"
+    numbers = candidate.task.kind == "regression"
     one, other = (
-        m.rows.predictions[:, None] if numbers else m.rows.probabilities for m in (ours, theirs)
+        m.rows.predictions[:, None] if numbers else m.rows.probabilities
+        for m in (candidate, reference)
     )
-    rows = np.flatnonzero(ours.rows.predictions != theirs.rows.predictions)
+    rows = np.flatnonzero(candidate.rows.predictions != reference.rows.predictions)
     if one.shape != other.shape:
         return rows
     return rows[np.argsort(-np.abs(one - other)[rows].sum(axis=1), kind="stable")]

@@ -106,8 +106,8 @@ def _is_flat(values: Sequence[float]) -> bool:
     return max(values) - min(values) <= 4 * 2**-23 * max(map(abs, values))
 
 
-def _pearson(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    x, y = _centred(ours), _centred(theirs)
+def _pearson(candidate: Sequence[float], reference: Sequence[float]) -> float:
+    x, y = _centred(candidate), _centred(reference)
     size = math.sqrt(math.fsum(a * a for a in x) * math.fsum(b * b for b in y))
     return math.fsum(a * b for a, b in zip(x, y, strict=True)) / size if size else 0.0
 

@@ -127,8 +127,8 @@ class TTest:
 
 
 def borrowed_test(
-    ours: Sequence[float],
-    theirs: Sequence[float],
+    candidate: Sequence[float],
+    reference: Sequence[float],
     others: Sequence[Sequence[float]] = (),
     step: float = 0.0,
 ) -> TTest:
@@ -148,8 +148,8 @@ def borrowed_test(
         variance v = (e rest + (S - 1) own) / (e + S - 1), at least step^2 / 12, error
         sqrt(2 v / S), S - 1 + e degrees of freedom.
     """
-    seeds = len(ours)
-    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    seeds = len(candidate)
+    differences = [a - b for a, b in zip(candidate, reference, strict=True)]
     mean = math.fsum(differences) / seeds
     # Scores of the same answers may differ in their last digit.
     mean = 0.0 if abs(mean) < ROUNDING else mean
@@ -157,7 +157,7 @@ def borrowed_test(
     weight, rest = 0.0, 0.0
     if others:
         degrees = (seeds - 1) * len(others)
-        rest = max(0.0, residual([ours, theirs, *others]) - own_sum) / degrees
+        rest = max(0.0, residual([candidate, reference, *others]) - own_sum) / degrees
         own = own_sum / (seeds - 1)
         weight = (1.0 if rest >= own else rest / own) / (1 / 4 + 1 / degrees)
     df = seeds - 1 + weight
@@ -245,7 +245,7 @@ class PairedTest:
     effect: float | None = None
 
 
-def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> PairedTest:
+def paired_test(candidate: Mapping[int, float], reference: Mapping[int, float]) -> PairedTest:
     """Compare two methods over the seeds that both have.
 
     Args:
@@ -257,13 +257,13 @@ def paired_test(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Paire
         all differ by the same amount there is no spread to measure by: interval and effect are not
         known, and p is that of the signs, 2 ** (1 - n).
     """
-    seeds = sorted(ours.keys() & theirs.keys())
+    seeds = sorted(candidate.keys() & reference.keys())
     if not seeds:
         return PairedTest(0)
-    seen = seed_summary([ours[seed] - theirs[seed] for seed in seeds])
+    seen = seed_summary([candidate[seed] - reference[seed] for seed in seeds])
     if len(seeds) < ENOUGH_SEEDS:
         return PairedTest(len(seeds), seen.mean, seen.std)
-    test = borrowed_test([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+    test = borrowed_test([candidate[seed] for seed in seeds], [reference[seed] for seed in seeds])
     half = (seen.n - 1) / 2
     # Hedges' exact factor for n - 1 degrees of freedom takes the bias out of d_z.
     hedges = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from itertools import combinations
 
 from alpkd_pipeline.reporting.statistics import words
-from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Place, Row, pair
+from alpkd_pipeline.reporting.statistics.arms import MIXED, Pairing, Row, TaskDepth, pair
 from alpkd_pipeline.reporting.statistics.judge import Judge
 from alpkd_pipeline.reporting.statistics.summary import ENOUGH_SEEDS, TTest, paired_test
 
@@ -26,8 +26,17 @@ _NEW = ("error_new_texts", "p_new_texts", "p_equal_new_texts")
 SEEN = ("detectable", "detectable_family", "detectable_low", "detectable_high")
 """What `power.add_detectable` finds."""
 REAL = (*_PAIRED, *_PRIMARY, *_NEW, "margin", *SEEN)
-_SAID = ("kind", "verdict", "new_texts", "spread", "family_size", "note", "runs", "baseline_runs")
-COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_SAID)
+_OF_VERDICT = (
+    "kind",
+    "verdict",
+    "new_texts",
+    "spread",
+    "family_size",
+    "note",
+    "runs",
+    "baseline_runs",
+)
+COLUMNS = (*_OF_ARM, *_BASELINE, "n", *REAL, *_OF_VERDICT)
 
 
 def verdicts(judge: Judge) -> list[Row]:
@@ -39,7 +48,7 @@ def verdicts(judge: Judge) -> list[Row]:
     `family_size` pairs of the report; then the same with the rows' noise. Where a baseline was run
     but in no such setting, a row without numbers says so.
     """
-    rows = [row for there in judge.places.values() for row in _compared(judge, there)]
+    rows = [row for there in judge.task_depths.values() for row in _compared(judge, there)]
     size, level = sum(row["_test"] is not None for row in rows), judge.plan.level
     for test, *names in (
         ("_test", "p_corrected", "p_equal"),
@@ -53,27 +62,29 @@ def verdicts(judge: Judge) -> list[Row]:
         margin = "" if row["margin"] is None else words.margin_text(row["margin"], row["sign"])
         row["family_size"] = size
         row["kind"] = words.kind_of(gain, row["p_corrected"], row["p_equal"], level)
-        row["verdict"] = words.in_words(row["kind"], margin)
+        row["verdict"] = words.verdict_text(row["kind"], margin)
         on_new = words.kind_of(gain, row["p_new_texts"], row["p_equal_new_texts"], level)
-        row["new_texts"] = words.in_words(on_new, margin) if row["_new"] else ""
+        row["new_texts"] = words.verdict_text(on_new, margin) if row["_new"] else ""
         del row["_test"], row["_new"]
     return rows
 
 
 def _compared(judge: Judge, rows: Sequence[Row]) -> Iterator[Row]:
     """The comparisons of the arms of one task and depth."""
-    for ours in rows:
-        for baseline in held_against(ours["method"]):
+    for candidate in rows:
+        for baseline in held_against(candidate["method"]):
             rivals = [row for row in rows if row["method"] == baseline]
-            fitting = [row for row in rivals if row["setting"] == ours["setting"]]
-            same = dict.fromkeys(COLUMNS) | {n: ours[n] for n in (*_OF_ARM, "runs", "sign")}
-            margin = judge.plan.margin_of(ours["metric"], ours["sign"])
+            fitting = [row for row in rivals if row["setting"] == candidate["setting"]]
+            same = dict.fromkeys(COLUMNS) | {n: candidate[n] for n in (*_OF_ARM, "runs", "sign")}
+            margin = judge.plan.margin_of(candidate["metric"], candidate["sign"])
             same |= {"baseline": baseline, "margin": margin, "_test": None, "_new": None}
-            for theirs in fitting:
-                yield same | _tested(judge, ours, theirs, margin)
+            for reference in fitting:
+                yield same | _tested(judge, candidate, reference, margin)
             if rivals and not fitting:
                 others = " or ".join(dict.fromkeys(row["setting_differs"] for row in rivals))
-                note = f"no comparable {baseline}: here {ours['setting_differs']}, there {others}"
+                note = (
+                    f"no comparable {baseline}: here {candidate['setting_differs']}, there {others}"
+                )
                 unmatched = {"baseline_arm": "", "baseline_label": baseline, "baseline_runs": []}
                 yield same | unmatched | {"n": 0, "spread": "", "note": note}
 
@@ -83,35 +94,35 @@ def held_against(method: str) -> Sequence[str]:
     return BASELINES[: BASELINES.index(method)] if method in BASELINES else BASELINES
 
 
-def _tested(judge: Judge, ours: Row, theirs: Row, margin: float | None) -> Row:
-    pairs = pair(ours["units"], theirs["units"])
-    share = judge.share(len(pairs.ours))
+def _tested(judge: Judge, candidate: Row, reference: Row, margin: float | None) -> Row:
+    pairs = pair(candidate["units"], reference["units"])
+    share = judge.share(len(pairs.candidate))
     found: Row = {
-        "baseline_arm": theirs["arm"],
-        "baseline_label": theirs["label"],
-        "baseline_runs": theirs["runs"],
-        **asdict(paired_test(pairs.ours, pairs.theirs)),
+        "baseline_arm": reference["arm"],
+        "baseline_label": reference["label"],
+        "baseline_runs": reference["runs"],
+        **asdict(paired_test(pairs.candidate, pairs.reference)),
         "spread": pairs.spread,
-        "note": _note(judge, ours, theirs, pairs, share),
+        "note": _note(judge, candidate, reference, pairs, share),
     }
     if share is None:
         return found
-    test = judge.test(ours, theirs, pairs)
-    new = judge.new_texts(test, ours, theirs)
+    test = judge.test(candidate, reference, pairs)
+    new = judge.new_texts(test, candidate, reference)
     found |= {"t": test.t, "df": test.df, "error": test.error}
     found |= {"error_new_texts": new and new.error}
     return found | {"_test": (test, margin, share), "_new": new and (new, margin, share)}
 
 
-def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | None) -> str:
+def _note(judge: Judge, candidate: Row, reference: Row, pairs: Pairing, share: float | None) -> str:
     """What a reader must know beside the numbers."""
-    notes, n = [], len(pairs.ours)
+    notes, n = [], len(pairs.candidate)
     if n < ENOUGH_SEEDS:
         notes.append(f"shared seeds: {n}, needed: {ENOUGH_SEEDS}")
     elif share is None:
         planned = " and ".join(map(str, judge.plan.looks))
         notes.append(f"{n} seeds are no planned look: these are at {planned}")
-    elif earlier := judge.earlier_looks(ours, theirs, n):
+    elif earlier := judge.earlier_looks(candidate, reference, n):
         told = " and ".join(map(str, earlier))
         notes.append(
             f"looked at before with {told} seeds, unplanned: at look {len(earlier) + 1} only a"
@@ -122,7 +133,7 @@ def _note(judge: Judge, ours: Row, theirs: Row, pairs: Pairing, share: float | N
         notes.append(f"each seed is the mean over up to {pairs.teachers} teachers")
     if pairs.spread == MIXED:
         notes.append("some seeds share a teacher, so they are not quite independent")
-    for arm in (ours, theirs):
+    for arm in (candidate, reference):
         if count := sum(judge.collapsed.get(key, False) for key in arm["runs"]):
             notes.append(
                 f"{count} of {len(arm['runs'])} runs of {arm['label']} collapsed: no t test is"
@@ -138,18 +149,18 @@ def best(judge: Judge) -> list[Row]:
     pairs of all columns are one family, since which one is best shows only afterwards. `bold` is
     true only where all others are worse; otherwise `note` says why not.
     """
-    pairs: dict[tuple[Place, int, int], tuple[TTest, float | None, float]] = {}
-    for place, column in judge.places.items():
+    pairs: dict[tuple[TaskDepth, int, int], tuple[TTest, float | None, float]] = {}
+    for place, column in judge.task_depths.items():
         margin = judge.plan.margin_of(column[0]["metric"], column[0]["sign"])
         for i, j in combinations(range(len(column)), 2):
-            ours, theirs = column[i], column[j]
-            shared = pair(ours["units"], theirs["units"])
-            share = judge.share(len(shared.ours))
-            if ours["setting"] == theirs["setting"] and share is not None:
-                pairs[place, i, j] = judge.test(ours, theirs, shared), margin, share
+            candidate, reference = column[i], column[j]
+            shared = pair(candidate["units"], reference["units"])
+            share = judge.share(len(shared.candidate))
+            if candidate["setting"] == reference["setting"] and share is not None:
+                pairs[place, i, j] = judge.test(candidate, reference, shared), margin, share
     said = dict(zip(pairs, words.corrected([*pairs.values()]), strict=True))
     found = []
-    for place, column in judge.places.items():
+    for place, column in judge.task_depths.items():
         first = best_of(column)
         at = next(i for i, row in enumerate(column) if row is first)
         rivals: dict[str, str] = {}
@@ -172,9 +183,7 @@ def _why_not(first: Row, column: Sequence[Row], rivals: Mapping[str, str]) -> st
     for other in column:
         if other["setting"] != first["setting"]:
             return f"{other['label']} was run in another setting"
-    by_kind = {
-        k: [label for label, kind in rivals.items() if kind == k] for k in words.VERDICT_WORDS
-    }
+    by_kind = {k: [label for label, kind in rivals.items() if kind == k] for k in words.VERDICTS}
     if by_kind[words.NOTHING]:
         return f"too few seeds, or no planned look, shared with {', '.join(by_kind[words.NOTHING])}"
     same = [

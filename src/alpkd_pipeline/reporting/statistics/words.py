@@ -85,7 +85,7 @@ WORSE_WITHIN = "worse within the margin"
 EQUAL = "equal"
 NOT_DISTINGUISHABLE = "not distinguishable"
 NOTHING = "nothing can be said"
-VERDICT_WORDS = (BETTER, BETTER_WITHIN, EQUAL, WORSE_WITHIN, WORSE, NOT_DISTINGUISHABLE, NOTHING)
+VERDICTS = (BETTER, BETTER_WITHIN, EQUAL, WORSE_WITHIN, WORSE, NOT_DISTINGUISHABLE, NOTHING)
 """The kinds of verdicts; the words say the margin too."""
 
 MARGINS = {"matthews": 2.5}
@@ -126,7 +126,7 @@ def kind_of(gain: float, different: float | None, equal: float | None, level: fl
     return EQUAL if within else NOT_DISTINGUISHABLE
 
 
-def in_words(kind: str, margin: str) -> str:
+def verdict_text(kind: str, margin: str) -> str:
     """`equal within 1 point`, `better, by less than 2.5 points`."""
     sized = {
         EQUAL: f"{EQUAL} within {margin}",

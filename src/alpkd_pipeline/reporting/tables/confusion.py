@@ -12,7 +12,7 @@ from alpkd_pipeline.reporting.tables.table import Body, Column, Table, cells, nu
 
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.sources import Sources
-    from alpkd_pipeline.reporting.statistics.arms import Place
+    from alpkd_pipeline.reporting.statistics.arms import TaskDepth
     from alpkd_pipeline.reporting.statistics.judge import LabelledPredictions
 
 MOST_CLASSES = 12
@@ -47,13 +47,13 @@ def class_rows(names: Sequence[str], runs: Sequence[LabelledPredictions]) -> lis
     return [ClassRow(*row) for row in zip(*found, strict=True)]
 
 
-def confusion_tables(sources: Sources, place: Place) -> Iterator[Table]:
+def confusion_tables(sources: Sources, at: TaskDepth) -> Iterator[Table]:
     """The arms of a classification and depth below one another, those whose runs have answers.
 
     One table, or one for each list of label names that runs of this task were made with.
     """
     bodies: dict[tuple[str, ...], list[Body]] = {}
-    for arm in sources.by_place[place]:
+    for arm in sources.by_task_depth[at]:
         runs = [sources.predictions[key] for key in arm["runs"] if key in sources.predictions]
         names = tuple(sources.students(arm)[0].run["task"]["label_names"])
         if runs and names:
@@ -63,7 +63,7 @@ def confusion_tables(sources: Sources, place: Place) -> Iterator[Table]:
     for names, found in bodies.items():
         counted = len(names) <= MOST_CLASSES
         said = "labels against answers, counts over all runs" if counted else "classes"
-        yield Table(f"{sources.title(place)}: {said}", _columns(names), found, group="method")
+        yield Table(f"{sources.title(at)}: {said}", _columns(names), found, group="method")
 
 
 def _columns(names: Sequence[str]) -> list[Column]:

@@ -55,8 +55,8 @@ def total_cost(evidence: Evidence) -> Cost:
     for what, said in spent:
         environment = said.get("environment") or {}
         kind = str(environment.get("device", "?")).partition(":")[0]
-        place = what, f"{environment.get('device_name', 'unknown')} ({kind})"
-        seconds[place].append(float(said.get("seconds") or 0.0))
+        where = what, f"{environment.get('device_name', 'unknown')} ({kind})"
+        seconds[where].append(float(said.get("seconds") or 0.0))
     readers = [student for student in students if student.keys.get("signals") in caches]
     return Cost(
         seconds=dict(seconds),
@@ -83,15 +83,15 @@ def _signals(store: Path) -> dict[str, dict[str, Any]]:
 def cost_table(cost: Cost, whose: str) -> Table:
     """Time by what was made and on what device, and whose time was added up."""
     columns = [
-        Column("made", lambda place: place[0]),
-        Column("on", lambda place: place[1]),
-        numbers("number", lambda place: f"{len(cost.seconds[place]):,}"),
-        numbers("time", lambda place: duration(sum(cost.seconds[place]))),
-        numbers("each", lambda place: duration(fmean(cost.seconds[place]))),
+        Column("made", lambda where: where[0]),
+        Column("on", lambda where: where[1]),
+        numbers("number", lambda where: f"{len(cost.seconds[where]):,}"),
+        numbers("time", lambda where: duration(sum(cost.seconds[where]))),
+        numbers("each", lambda where: duration(fmean(cost.seconds[where]))),
     ]
     order = ("teachers", "signals", "students")
-    places = sorted(cost.seconds, key=lambda place: (order.index(place[0]), place[1]))
-    return Table(f"Time on devices, {whose}", columns, [Body(cells(columns, places))])
+    wheres = sorted(cost.seconds, key=lambda where: (order.index(where[0]), where[1]))
+    return Table(f"Time on devices, {whose}", columns, [Body(cells(columns, wheres))])
 
 
 ON_DEV = TableCell("dev (optimistic)", tone="worse")

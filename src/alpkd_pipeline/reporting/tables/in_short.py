@@ -48,11 +48,11 @@ def choices(sources: Sources) -> Iterator[Choice]:
     """One for each task and depth, task by task, the deepest students first."""
     sizes = measured(timed_alike(sources.experiments))
     bests = {(row["task"], row["layers"]): row for row in sources.bests}
-    for place in sorted(sources.places, key=lambda place: (place[0], -place[1])):
-        best = bests[place]
+    for at in sorted(sources.task_depths, key=lambda at: (at[0], -at[1])):
+        best = bests[at]
         as_good = [
             arm
-            for arm in sources.by_place[place]
+            for arm in sources.by_task_depth[at]
             if arm["arm"] == best["arm"] or best["rivals"].get(arm["label"]) in AS_GOOD
         ]
         far = float("inf")
@@ -68,10 +68,10 @@ def choices(sources: Sources) -> Iterator[Choice]:
         seen = [
             row["detectable_family"]
             for row in sources.verdicts
-            if (row["task"], row["layers"]) == place and row["detectable_family"] is not None
+            if (row["task"], row["layers"]) == at and row["detectable_family"] is not None
         ]
         unseen = median(seen) if seen else None
-        yield Choice(sources.title(place), best, take, run, sizes[take["arm"]], unseen)
+        yield Choice(sources.title(at), best, take, run, sizes[take["arm"]], unseen)
 
 
 def result_table(sources: Sources, found: Sequence[Choice]) -> Table:

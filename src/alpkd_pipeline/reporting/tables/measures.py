@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alpkd_pipeline.reporting.formats import millions
-from alpkd_pipeline.reporting.tables.table import MISSING, known, number
+from alpkd_pipeline.reporting.tables.table import MISSING, number, number_or_none
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ def _times(value: Any) -> str:
 
 
 def _millions(value: Any) -> str:
-    count = known(value)
+    count = number_or_none(value)
     return MISSING if count is None else millions(count)
 
 
@@ -70,12 +70,12 @@ def measures() -> list[str]:
     return [measure.name for measure in MEASURES]
 
 
-def shown() -> list[Measure]:
+def table_measures() -> list[Measure]:
     """Those that the tables of scores have a column of."""
     return [measure for measure in MEASURES if measure.heading]
 
 
-def told_by_runs() -> dict[str, Callable[[RunRecord], Any]]:
+def run_measures() -> dict[str, Callable[[RunRecord], Any]]:
     """Name -> how a run tells it, of measures that say so themselves."""
     return {m.name: m.of_run for m in MEASURES if m.of_run is not None}
 
@@ -101,6 +101,6 @@ def measured(cells: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     means = frame.astype(dict.fromkeys(wanted, "float64")).groupby("arm").mean()
     means["compression"] = means["teacher_parameters"] / means["parameters"]
     return {
-        str(arm): {name: known(row[name]) for name in wanted}  # NaN is no JSON
+        str(arm): {name: number_or_none(row[name]) for name in wanted}  # NaN is no JSON
         for arm, row in means.to_dict("index").items()
     }

@@ -68,7 +68,7 @@ def percent(score: float, plus: str = "") -> str:
     return points(score / 100, 1 if score == round(score, 1) else 2, plus=plus)
 
 
-def theirs(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
+def of_papers(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
     """The scores of `published` on one split: a body for each source, reruns below each line."""
     frame = frame[(frame["split"] == split) & frame["task"].isin(tasks)]
     columns = [
@@ -81,8 +81,10 @@ def theirs(frame: pd.DataFrame, tasks: list[str], split: str = "dev") -> Table:
     bodies = []
     repeated = frame["rerun_of"].where(frame["rerun_of"] != "", frame["source"])
     for source, rows in frame.groupby(repeated, sort=False):
-        places = rows.groupby(["model", "layers", "method"], sort=False, dropna=False)
-        lines = [_line(of) for _, place in places for _, of in place.groupby("source", sort=False)]
+        columns_of = rows.groupby(["model", "layers", "method"], sort=False, dropna=False)
+        lines = [
+            _line(of) for _, column in columns_of for _, of in column.groupby("source", sort=False)
+        ]
         bodies.append(Body(cells(columns, lines), heading=str(source)))
     return Table(f"Published {split} scores in percent", columns, bodies).without_empty()
 
@@ -105,26 +107,26 @@ def _score(task: str, line: Row) -> str:
     return percent(found["score"]) + ("" if decides else f" ({found['metric'] or '?'})")
 
 
-def ours(sources: Sources, tasks: list[str]) -> Table:
+def of_this_store(sources: Sources, tasks: list[str]) -> Table:
     """Our means on the same tasks."""
     arms = {(arm["layers"], arm["label"], arm["task"]): arm for arm in sources.arms}
 
-    def score(task: str, place: tuple[int, str]) -> TableCell:
-        arm = arms.get((*place, task))
+    def score(task: str, column: tuple[int, str]) -> TableCell:
+        arm = arms.get((*column, task))
         if arm is None:
             return TableCell(MISSING)
         mean = points(arm["mean"], metric=arm["metric"])
         return TableCell(mean, href=sources.runs_of(arm["runs"]))
 
     columns = [
-        Column("method", lambda place: place[1]),
-        numbers("layers", lambda place: str(place[0])),
+        Column("method", lambda column: column[1]),
+        numbers("layers", lambda column: str(column[0])),
         *(numbers(task, partial(score, task)) for task in tasks),
     ]
     bodies = []
     for layers in sources.depths:
-        places = [(layers, label) for label in sources.labels[layers]]
-        there = [place for place in places if any((*place, task) in arms for task in tasks)]
+        columns_of = [(layers, label) for label in sources.labels[layers]]
+        there = [column for column in columns_of if any((*column, task) in arms for task in tasks)]
         bodies.append(Body(cells(columns, there)))
     return Table("Our means over seeds, in percent", columns, bodies)
 
@@ -147,14 +149,14 @@ def half_width(difference: float, disagreement: float, rows: int) -> float:
     return 100 * _Z * math.sqrt((max(disagreement, d) - d**2) / rows)
 
 
-def audited(ours: float, theirs: float, rows: int) -> dict[str, Any]:
+def audited(own: float, other: float, rows: int) -> dict[str, Any]:
     """Two accuracies in percent on a dev set of so many rows: difference, half_widths (paired at
     5, 10 and 15 % disagreement) and unpaired in points, rows needed (None for no difference) and
     the verdict, which holds the difference against the first two half-widths.
     """
-    d = round(ours - theirs, 2)
+    d = round(own - other, 2)
     widths = [half_width(d, share, rows) for share in (0.05, 0.10, 0.15)]
-    variance = sum(score * (100 - score) for score in (ours, theirs)) / rows
+    variance = sum(score * (100 - score) for score in (own, other)) / rows
     return {
         "difference": d,
         "half_widths": widths,

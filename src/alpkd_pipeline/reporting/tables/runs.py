@@ -11,7 +11,7 @@ from alpkd_pipeline.reporting.formats import millions, score_text, seconds_text
 from alpkd_pipeline.reporting.frame import REGULAR
 from alpkd_pipeline.reporting.store import teacher_model
 from alpkd_pipeline.reporting.tables.average import teacher_means
-from alpkd_pipeline.reporting.tables.measures import TIMES, measured, timed_alike, told_by_runs
+from alpkd_pipeline.reporting.tables.measures import TIMES, measured, run_measures, timed_alike
 from alpkd_pipeline.reporting.tables.table import (
     COLLAPSED,
     COLLAPSED_MEANS,
@@ -23,9 +23,9 @@ from alpkd_pipeline.reporting.tables.table import (
     anchor,
     cells,
     depth,
-    known,
     listed,
     number,
+    number_or_none,
     numbers,
     points,
 )
@@ -69,7 +69,7 @@ def grouped_table(df: pd.DataFrame) -> pd.DataFrame:
     for name in score_columns(df):
         means[f"{name} mean"] = groups[name].mean()
         means[f"{name} std"] = groups[name].std()
-    for name in (*told_by_runs(), *TIMES):
+    for name in (*run_measures(), *TIMES):
         means[name] = groups[name].mean()
     return means.reset_index()[[*means.columns, "group"]]
 
@@ -86,12 +86,14 @@ def means_table(sources: Sources, task: str) -> Table:
     names = runs.groupby("arm")["teacher"].unique()
 
     def layers(arm: Row) -> str:
-        most = known(depths[arm["arm"]])
+        most = number_or_none(depths[arm["arm"]])
         return str(arm["layers"]) if most is None else f"{arm['layers']} of {most:.0f}"
 
     def score(name: str, arm: Row) -> str:
         mean, std = means[name][arm["arm"]], deviations[name][arm["arm"]]
-        return score_text(mean) if known(std) is None else f"{score_text(mean)} ± {std:.4f}"
+        return (
+            score_text(mean) if number_or_none(std) is None else f"{score_text(mean)} ± {std:.4f}"
+        )
 
     def teacher(arm: Row) -> str:
         found = names[arm["arm"]]
@@ -159,15 +161,15 @@ def _list_columns(sources: Sources, teachers: bool = False) -> list[Column]:
 
     def layers(run: RunRecord) -> str:
         of_teacher = run.run["identity"].get("teacher_layers")
-        return asked(of_teacher if teachers else run.run["params"]["student"]["layers"])
+        return setting_text(of_teacher if teachers else run.run["params"]["student"]["layers"])
 
     def teacher_seed(run: RunRecord) -> str:
-        return asked(run.run["params"]["teacher"].get("seed"))
+        return setting_text(run.run["params"]["teacher"].get("seed"))
 
     def seed(run: RunRecord) -> str:
         return teacher_seed(run) if teachers else str(run.run["params"]["seed"])
 
-    def asked(value: Any) -> str:
+    def setting_text(value: Any) -> str:
         return "?" if value is None else str(value)
 
     def score(run: RunRecord) -> str:

@@ -27,7 +27,13 @@ from alpkd_pipeline.reporting.tables.average import (
     teacher_lines,
     teacher_means,
 )
-from alpkd_pipeline.reporting.tables.measures import Measure, measured, measures, shown, timed_alike
+from alpkd_pipeline.reporting.tables.measures import (
+    Measure,
+    measured,
+    measures,
+    table_measures,
+    timed_alike,
+)
 from alpkd_pipeline.reporting.tables.table import (
     COLLAPSED,
     COLLAPSED_MEANS,
@@ -38,8 +44,8 @@ from alpkd_pipeline.reporting.tables.table import (
     TableCell,
     cells,
     depth,
-    known,
     number,
+    number_or_none,
     numbers,
     plus_minus,
     points,
@@ -201,19 +207,19 @@ def _of_models(tasks: int) -> list[Column]:
             else MISSING
         )
 
-    def kept(row: Row) -> str:
+    def retention_text(row: Row) -> str:
         # A share of one task's score says nothing of a row that stands for several.
         line = row.get(AVERAGE, _first(row) if tasks == 1 else {})
         return number(line.get("kept")) if _is_student(row) else MISSING
 
     return [
-        numbers("kept", kept, "share of the teacher's score, in percent", brief=False),
+        numbers("kept", retention_text, "share of the teacher's score, in percent", brief=False),
         numbers(
             "rank",
             lambda row: number(row.get(AVERAGE, {}).get("rank")),
             "mean place among the students over the tasks, 1 is the best",
         ),
-        *(numbers(m.heading, of_measure(m), m.meaning, m.brief) for m in shown()),
+        *(numbers(m.heading, of_measure(m), m.meaning, m.brief) for m in table_measures()),
     ]
 
 
@@ -236,7 +242,7 @@ def _scored(task: str, counts: set[int], sources: Sources | None, row: Row) -> T
     if line is None:
         return TableCell(MISSING)
     differ = len(counts) > 1 or not _is_student(row)
-    below = [f"n = {int(line['n'])}"] if differ and known(line["n"]) else []
+    below = [f"n = {int(line['n'])}"] if differ and number_or_none(line["n"]) else []
     below += [f"last epoch {last}"] if (last := _last(line, sources)) else []
     return TableCell(
         plus_minus(line["mean"], line["std"], line["metric"])

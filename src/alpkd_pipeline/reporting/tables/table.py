@@ -98,8 +98,8 @@ class Table:
         """The same without columns in which no cell says anything."""
         rows = [row for body in self.bodies for row in body.rows]
         empty = ("", "-", MISSING)
-        places = range(len(self.columns))
-        return self._only([i for i in places if any(row[i].text not in empty for row in rows)])
+        indices = range(len(self.columns))
+        return self._only([i for i in indices if any(row[i].text not in empty for row in rows)])
 
     def brief(self) -> Table:
         """The same for a narrow page: only its `brief` columns, with the group among them."""
@@ -113,9 +113,9 @@ class Table:
         columns = [Column(self.group, str), *table.columns]
         return replace(table, columns=columns, bodies=bodies, group="")
 
-    def _only(self, places: Sequence[int]) -> Table:
-        columns = [self.columns[i] for i in places]
-        rows = ([[row[i] for i in places] for row in body.rows] for body in self.bodies)
+    def _only(self, indices: Sequence[int]) -> Table:
+        columns = [self.columns[i] for i in indices]
+        rows = ([[row[i] for i in indices] for row in body.rows] for body in self.bodies)
         bodies = [replace(body, rows=of) for body, of in zip(self.bodies, rows, strict=True)]
         return replace(self, columns=columns, bodies=bodies)
 
@@ -128,7 +128,7 @@ def cells(columns: Sequence[Column], rows: Iterable[Any]) -> list[list[TableCell
 MINUS = "−"
 
 
-def known(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
     """The number, or None for each of the ways in which a frame says that there is none."""
     try:
         number = float(value)
@@ -139,7 +139,7 @@ def known(value: Any) -> float | None:
 
 def points(value: Any, digits: int = 1, metric: str = "", plus: str = "") -> str:
     """A score from 0 to 1 in percent, without the sign: `84.3`; an error as it is: `0.634`."""
-    number = known(value)
+    number = number_or_none(value)
     return MISSING if number is None else _minus(scaled_text(number, metric, digits, plus))
 
 
@@ -150,13 +150,15 @@ def signed(value: Any, metric: str = "") -> str:
 
 def plus_minus(mean: Any, std: Any, metric: str = "") -> str:
     """`84.3 ± 0.5`, or the mean alone for one seed."""
-    texts = [points(value, metric=metric) for value in (mean, std) if known(value) is not None]
+    texts = [
+        points(value, metric=metric) for value in (mean, std) if number_or_none(value) is not None
+    ]
     return " ± ".join(texts) or MISSING
 
 
 def number(value: Any, digits: int = 1, unit: str = "") -> str:
     """A number with so many digits behind the point."""
-    found = known(value)
+    found = number_or_none(value)
     return MISSING if found is None else _minus(f"{found:,.{digits}f}") + unit
 
 
@@ -165,7 +167,7 @@ def p_text(value: Any) -> str:
 
     A p below 0.05 is never rounded up to it: the words beside it say that it is smaller.
     """
-    found = known(value)
+    found = number_or_none(value)
     if found is None:
         return MISSING
     if found < 0.001:
@@ -176,7 +178,7 @@ def p_text(value: Any) -> str:
 
 def interval(low: Any, high: Any, metric: str = "") -> str:
     """Both ends of an interval, as `signed` writes them."""
-    if known(low) is None or known(high) is None:
+    if number_or_none(low) is None or number_or_none(high) is None:
         return MISSING
     return f"{signed(low, metric)} to {signed(high, metric)}"
 
@@ -213,7 +215,7 @@ def anchor(*parts: object) -> str:
 
 def depth(layers: Any, teacher_layers: Any = None) -> str:
     """`3 of 6 layers`."""
-    most, own = known(teacher_layers), int(layers)
+    most, own = number_or_none(teacher_layers), int(layers)
     return plural(own, "layer") if most is None else f"{own} of {most:.0f} layers"
 
 

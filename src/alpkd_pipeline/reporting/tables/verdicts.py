@@ -186,9 +186,9 @@ def counts_table(name: str, rows: list[Row]) -> Table:
 
 def _counted(baseline: str, rows: list[Row]) -> TableCell:
     counts = Counter(str(row["kind"]) for row in rows if row["baseline"] == baseline)
-    said = [f"{counts[kind]} {kind}" for kind in words.VERDICT_WORDS[:-1] if counts[kind]]
+    said = [f"{counts[kind]} {kind}" for kind in words.VERDICTS[:-1] if counts[kind]]
     if unknown := counts[words.NOTHING]:
         said.append(f"{words.NOTHING} on {plural(unknown, 'task')}")
-    tones = {TONES.get(kind, "") for kind in words.VERDICT_WORDS[:-1] if counts[kind]} - {""}
+    tones = {TONES.get(kind, "") for kind in words.VERDICTS[:-1] if counts[kind]} - {""}
     tone = tones.pop() if len(tones) == 1 else "" if said and not unknown else "quiet"
     return TableCell(", ".join(said) or MISSING, tone=tone)

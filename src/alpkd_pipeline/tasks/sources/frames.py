@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SHOWN_CLASSES = 10  # how many classes the line about the labels counts one by one
+LISTED_CLASSES = 10  # how many classes the line about the labels counts one by one
 _WHOLE = re.compile(r"-?[0-9]{1,19}")  # no int64 has more digits
 
 
@@ -181,18 +181,18 @@ def read_label_columns(
 
     secret = labels.hidden_label(task)
     may_hide = secret == HIDDEN_LABEL and HIDDEN_TEXT not in labels.class_names(task.label_names)
-    places: dict[str, dict[str, str]] = {}
+    locations: dict[str, dict[str, str]] = {}
     for split, frame in frames.items():
         first = frame["label"].dropna().drop_duplicates()
-        places[split] = {label: f"{frame.index.name} {at}" for at, label in first.items()}
-        all_minus_one = split in task.test_splits and places[split].keys() == {HIDDEN_TEXT}
+        locations[split] = {label: f"{frame.index.name} {at}" for at, label in first.items()}
+        all_minus_one = split in task.test_splits and locations[split].keys() == {HIDDEN_TEXT}
         if may_hide and (minus_one_hides or all_minus_one):
-            places[split].pop(HIDDEN_TEXT, None)
+            locations[split].pop(HIDDEN_TEXT, None)
     read: Mapping[str, object]
     if task.kind == "classification":
-        by, read = labels.read_classes(places, task)
+        by, read = labels.read_classes(locations, task)
     else:
-        by, read = "", labels.read_numbers(places, task)
+        by, read = "", labels.read_numbers(locations, task)
     values: dict[str, object] = {HIDDEN_TEXT: secret, **read}
     kind, dtype = (float, "float64") if task.kind == "regression" else (int, "int64")
     typed = {}
@@ -235,9 +235,9 @@ def _log_counts(frames: Mapping[str, pd.DataFrame], task: Task, by: str) -> None
     counts = Counter(label for frame in frames.values() for label in frame["label"])
     shown = [
         f"{counts[at]:,} {name}" + (f" ({at})" if by == "id" else "")
-        for at, name in enumerate(task.label_names[:SHOWN_CLASSES])
+        for at, name in enumerate(task.label_names[:LISTED_CLASSES])
     ]
-    if task.num_labels > SHOWN_CLASSES:
+    if task.num_labels > LISTED_CLASSES:
         shown.append(f"... ({task.num_labels} classes in all)")
     if counts[HIDDEN_LABEL]:
         shown.append(f"{counts[HIDDEN_LABEL]:,} hidden")

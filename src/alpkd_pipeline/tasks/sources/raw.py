@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Characters of a CSV cell. Python's own limit, 131,072, takes a long text for an open quote.
 LONGEST_CELL = 2**31 - 1
-SHOWN_LINES = 5  # how many further malformed lines a message lists before it only counts
+LISTED_LINES = 5  # how many further malformed lines a message lists before it only counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +220,8 @@ def _refuse_malformed(path: Path, wrong: Mapping[int, str]) -> None:
     number, *others = wrong
     more = ""
     if others:
-        dots = ", ..." if len(others) > SHOWN_LINES else ""
-        lines = ", ".join(map(str, others[:SHOWN_LINES]))
+        dots = ", ..." if len(others) > LISTED_LINES else ""
+        lines = ", ".join(map(str, others[:LISTED_LINES]))
         more = f" (malformed too: {len(others)} more, line {lines}{dots})"
     raise UserError(f"{path}, line {number}: {wrong[number]}{more}")
 

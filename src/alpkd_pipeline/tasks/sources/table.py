@@ -17,7 +17,7 @@ from alpkd_pipeline.tasks.sources.frames import SplitFile
 from alpkd_pipeline.tasks.sources.raw import is_there, read_table
 from alpkd_pipeline.tasks.task import GROUP, UNLABELLED, SourceSpec, Task
 from alpkd_pipeline.tasks.teacher_table import teacher_names
-from alpkd_pipeline.tasks.validate import SHOWN_ROWS, DataFaults, Fault, row_faults
+from alpkd_pipeline.tasks.validate import LISTED_ROWS, DataErrors, Fault, row_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,16 +67,16 @@ def read_files(
     move or drop rows before labels are read, with `minus_one_hides` as `read_label_columns` says.
     UserError with all faults of all files, or where nothing else is wrong with what cannot be
     arranged or read as labels."""
-    faults: dict[str, list[Fault]] = {split: [] for split in files}
+    errors: dict[str, list[Fault]] = {split: [] for split in files}
     splits: dict[str, pd.DataFrame] = {}
     for split, file in files.items():
         try:
-            splits[split] = _completed(file, task, split, faults[split])
+            splits[split] = _completed(file, task, split, errors[split])
         except UserError as error:
             rule = str(error).removeprefix(str(file.path)).lstrip(", ")
-            faults[split].append(Fault(split, str(file.path), rule))
+            errors[split].append(Fault(split, str(file.path), rule))
     first = None
-    if not any(faults.values()):
+    if not any(errors.values()):
         try:
             return frames.read_label_columns(arrange(splits), task, minus_one_hides=minus_one_hides)
         except UserError as error:
@@ -94,28 +94,28 @@ def read_files(
                 else _with_some_label(frame, task, labelled)
             )
     for split, frame in splits.items():
-        of_rows = row_faults(split, _with_some_label(frame, task, frame.attrs["several"]), task)
-        faults[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
-    others = [fault for of_split in faults.values() for fault in of_split]
+        of_rows = row_errors(split, _with_some_label(frame, task, frame.attrs["several"]), task)
+        errors[split] += [fault for fault in of_rows if fault.rule not in frame.attrs["missing"]]
+    others = [fault for of_split in errors.values() for fault in of_split]
     if first is not None and not others:
         raise first
-    raise DataFaults(task.name, [*others, *labels])
+    raise DataErrors(task.name, [*others, *labels])
 
 
-def _completed(file: SplitFile, task: Task, split: str, faults: list[Fault]) -> pd.DataFrame:
+def _completed(file: SplitFile, task: Task, split: str, errors: list[Fault]) -> pd.DataFrame:
     """A file's frame, with nothing in place of what keeps it from becoming one, which is added to
     the faults. In the frame's `attrs` are the rules that speak of what is `missing`, and the
     numbers of the rows with `several` labels."""
     columns = file.columns
     raw = file.reader(file.path, columns.values())
     missing = frames.missing_columns(raw, columns, split in task.test_splits)
-    faults += [Fault(split, raw.file, rule) for rule in missing.values()]
+    errors += [Fault(split, raw.file, rule) for rule in missing.values()]
     cells = {**raw.cells, **{columns[ours]: [None] * len(raw.numbers) for ours in missing}}
     several = frames.several_labels(raw, columns["label"], task)
     if several:
         rule = "the label holds several values; keep one, or make one task for each label"
-        first = tuple(several[:SHOWN_ROWS])
-        faults.append(Fault(split, raw.file, rule, len(several), first, raw.unit))
+        first = tuple(several[:LISTED_ROWS])
+        errors.append(Fault(split, raw.file, rule, len(several), first, raw.unit))
         emptied, pairs = set(several), zip(raw.numbers, raw.cells[columns["label"]], strict=True)
         cells[columns["label"]] = [None if n in emptied else value for n, value in pairs]
     names = (*raw.names, *(columns[ours] for ours in missing))
