@@ -34,8 +34,8 @@ def test_every_parameter_arrives():
     assert query.sweep == "latest"
     assert query.only == {"task": ["mrpc"], "method": ["kd", "pkd"], "seed": [0]}
     assert query.plan.primary == [["alp_kd", "kd"], ["kd", "no_kd"]]
-    assert query.facts["plan"]["margin"] == {"accuracy": 0.5}
-    assert query.facts["plan"]["looks"] == [5, 10]
+    assert query.key_parts["plan"]["margin"] == {"accuracy": 0.5}
+    assert query.key_parts["plan"]["looks"] == [5, 10]
 
 
 def look(store, tmp_path, seeds, **plan):

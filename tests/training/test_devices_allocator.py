@@ -14,7 +14,7 @@ STEPS = """
 import resource
 from pathlib import Path
 import torch
-from alpkd_pipeline.training.devices import freed_memory_kept
+from alpkd_pipeline.training.devices import freed_memory_reserved
 
 def faults_of_a_step():
     # What a training does again and again: ask for 40 MB of memory, fill it, free it.
@@ -34,7 +34,7 @@ before = held_megabytes()
 faults_of_a_step()
 outside = faults_of_a_step()
 try:
-    with freed_memory_kept():
+    with freed_memory_reserved():
         # Where the parts come to lie is settled after a few steps.
         inside, held = min(faults_of_a_step() for _ in range(4)), held_megabytes()
         raise RuntimeError

@@ -30,9 +30,9 @@ def _exit(number: int, _frame: object) -> None:
 )
 def test_a_signal_waits_until_it_is_asked_for(number: int, raised: type[BaseException]) -> None:
     with StopRequest() as stop:
-        assert not stop.asked
+        assert not stop.requested
         signal.raise_signal(number)
-        assert stop.asked
+        assert stop.requested
         with pytest.raises(raised):
             stop.stop()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -60,7 +60,7 @@ def test_without_a_signal_nothing_is_left_behind() -> None:
     alarm = signal.getsignal(signal.SIGALRM)
     with StopRequest() as stop:
         assert signal.getsignal(signal.SIGTERM) is not _exit
-    assert not stop.asked
+    assert not stop.requested
     assert signal.getsignal(signal.SIGTERM) is _exit
     assert signal.getsignal(signal.SIGALRM) is alarm
 
@@ -69,7 +69,7 @@ def test_a_process_that_ignores_ctrl_c_goes_on_doing_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
-        assert not stop.asked
+        assert not stop.requested
 
 
 def test_other_threads_leave_signals_alone() -> None:
@@ -77,7 +77,7 @@ def test_other_threads_leave_signals_alone() -> None:
 
     def train() -> None:
         with StopRequest() as stop:
-            seen.append((stop.asked, signal.getsignal(signal.SIGTERM)))
+            seen.append((stop.requested, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=train)
     thread.start()

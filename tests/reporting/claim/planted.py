@@ -103,8 +103,8 @@ class Claim:
         """Make all numbers what they would be if the claim were true, as its own code computes
         them.
         """
-        runs = [run for run in self.read() if run.facts["stage"] == "student"]
-        rows = [run.facts | {name: run.said[name] for name in SETTING_COLUMNS} for run in runs]
+        runs = [run for run in self.read() if run.metadata["stage"] == "student"]
+        rows = [run.metadata | {name: run.said[name] for name in SETTING_COLUMNS} for run in runs]
         said = {run.key: LabelledPredictions(run.rows[1], run.predictions) for run in runs}
         plan = Plan(**read_json(self.folder / "claim.json")["plan"])
         found = numbers(Judge(arms(rows), plan, said))

@@ -60,7 +60,9 @@ def constant_score(metric: str, labels: Sequence[float]) -> float:
 
 
 def collapsed(predictions: Sequence[float], labels: Sequence[float], metric: str) -> bool:
-    """Whether a model answers one class, or numbers that spread under a tenth of the labels'."""
+    """Whether a model answers one class, or numbers whose standard deviation is under a tenth of
+    the labels'.
+    """
     if metric in OF_COUNTS:
         return len(set(predictions)) == 1
     return _deviation(predictions) < _deviation(labels) / 10

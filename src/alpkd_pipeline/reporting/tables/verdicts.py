@@ -92,7 +92,11 @@ def questions_table(rows: Sequence[Row]) -> Table:
         numbers("gain", lambda row: gain(row["mean"]), over),
         numbers("95 % interval", between, "of the gain, not corrected"),
         numbers("seeds", lambda row: str(row["n"])),
-        numbers("p (corrected)", lambda row: p_text(row["p_corrected"]), "of no difference"),
+        numbers(
+            "p (corrected)",
+            lambda row: p_text(row["p_corrected"]),
+            f"of no difference; shown below {p_text(words.LEVEL / 2)}",
+        ),
         numbers("p (equal)", lambda row: p_text(row["p_equal"]), "of a margin or more"),
         Column("over", rests_on),
         Column("left out", lambda row: TableCell(row["note"], tone="quiet")),
@@ -146,7 +150,8 @@ def verdict_table(sources: Sources, name: str, rows: list[Row]) -> Table:
         numbers(
             "p (corrected)",
             lambda row: p_text(row["p_corrected"]),
-            "of no difference, by the borrowed t over all pairs of the report",
+            "of no difference, by the borrowed t over all pairs of the report; shown below"
+            f" {p_text(sources.judge.plan.level)}",
         ),
         numbers(
             "p (equal)",
