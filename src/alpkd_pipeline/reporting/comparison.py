@@ -28,7 +28,7 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
 
     Returns:
         report.html (to read), comparison.md (the same in short), comparison.json (all of it),
-        students.csv (each run, trials and reruns too, told apart by the column `run_type`),
+        students.csv (each run, trials and reruns too, told apart by the column `generation`),
         groups.csv (means over seeds), verdicts.csv, main.csv and tables.tex (the main tables).
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def write_comparison(sources: Sources, out: Path) -> list[Path]:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """The frame as CSV; keys of runs stand in one experiment, with spaces between them."""
+    """The frame as CSV; keys of runs stand in one cell, with spaces between them."""
     lists = [name for name in ("runs", "baseline_runs") if name in frame.columns]
     flat = frame.assign(**{name: frame[name].map(" ".join) for name in lists})
     return str(flat.to_csv(None, index=False, lineterminator="\n"))

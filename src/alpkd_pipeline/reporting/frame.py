@@ -185,7 +185,7 @@ def _row(store: Path, record: RunRecord, teacher: RunRecord | None) -> dict[str,
 
 
 def run_type(record: RunRecord) -> str:
-    """What a run was made as: `experiment`, `trial` or `rerun`."""
+    """What a run was made as: `cell` for an experiment, `trial` or `rerun`."""
     return str(record.run["identity"].get("generation", REGULAR))
 
 
