@@ -17,8 +17,6 @@ from alpkd_pipeline.store.manifest import is_complete, lock_file
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, written_ns
 from alpkd_pipeline.store.unfinished import at_work_on, is_held, is_training
 
-TRIAL = "trial"
-
 SETTLED_SECONDS = 600.0
 """What has no manifest and was written to a shorter time ago may belong to a process whose lock
 cannot be seen from here, such as one on another machine."""
@@ -98,7 +96,7 @@ def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]
     Searches do not score their students on dev: one that has scores was asked for by name."""
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
     wanted = asked | scored | layout.experiment_keys(layout.sweep_records(index.store))
-    trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
+    trials = [m for m in models if block(m.run, "identity").get("generation") == "trial"]
     ours = [model for model in trials if model.key not in wanted]
     students = [model for model in ours if model.stage == "student"]
     needed = {m.made_from.get("teacher") for m in models if m not in students}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +22,7 @@ from alpkd_pipeline.store.checkpoints import (
     has_checkpoint,
     steps_of,
 )
-from alpkd_pipeline.store.contents import Finding, State
+from alpkd_pipeline.store.contents import Finding, State, made_again
 from alpkd_pipeline.store.layout import ARTIFACT_TYPES, COMPARISON, COMPARISONS, RECORDS, Entry
 from alpkd_pipeline.store.manifest import LOCKS, MANIFEST, is_complete, listed, read_manifest
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -90,8 +89,8 @@ def finding(entry: Entry, store: Path, placed: Callable[[str], str]) -> Finding:
     if at_work_on(entry):
         if entry.state == "work":
             return found("at work", "a process is making it", "it is not looked into")
-        unsealed = entry.state == "unsealed"
-        return found("at work", f"a process is {'making it' if unsealed else 'writing here'}")
+        doing = "making it" if entry.state == "unsealed" else "writing here"
+        return found("at work", f"a process is {doing}")
     if entry.state == "work":
         if not is_training(entry.path):
             return found("unfinished", "it was interrupted; it begins again", PRUNE)
@@ -100,12 +99,11 @@ def finding(entry: Entry, store: Path, placed: Callable[[str], str]) -> Finding:
         command = str(RunFolder(entry.path).unchecked_run.get("command") or "the same command")
         return found("unfinished", f"interrupted {where}", f"{placed(command)} goes on")
     if entry.state == "unsealed":
+        what = f"{MANIFEST} is missing"
         if entry.key8 is None:
-            return found(
-                "unfinished", f"{MANIFEST} is missing: it is not finished, or not a result"
-            )
-        again = f"rm -r {shlex.quote(str(entry.path))}, then the command that made it"
-        return found("missing", f"{MANIFEST} is missing", again, MANIFEST)
+            return found("unfinished", f"{what}: it is not finished, or not a result")
+        again = made_again(entry.path, "the command that made it")
+        return found("missing", what, again, MANIFEST)
     if entry.state == "left over":
         return found("left over", "what a process left half done when it was killed", PRUNE)
     if is_complete(entry.final):
@@ -154,7 +152,7 @@ def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
         count["folders"] += bool(files)
         for path in files:
             is_database = path.suffix == ".db"
-            why = _database_fault(path) if is_database else _json_fault(path)
+            why = (_database_fault if is_database else _json_fault)(path)
             try:
                 size = path.stat().st_size
             except FileNotFoundError:

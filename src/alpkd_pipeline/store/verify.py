@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,6 @@ from alpkd_pipeline.store.run_folder import RUN_CONFIG
 CHECKPOINT = "checkpoint"
 RERUN = "rerun"
 """How checkpoints of interrupted trainings, and the stores of reruns, are counted."""
-
-FALL_BACK = "the training passes over it and goes on from an older checkpoint, or begins again"
 
 
 def verify_store(
@@ -101,10 +99,16 @@ class _Look:
         if steps := [step for work in idle for step in unfinished.steps_inside(work)]:
             names = {step: os.path.relpath(step, store) for step in steps}
             faults = check_contents(CHECKPOINT, names, report.counts[CHECKPOINT], progress)
+            do = "the training passes over it and goes on from an older checkpoint, or begins again"
             for some in faults.values():
-                found += _with_remedy(some, FALL_BACK)
+                found += _with_remedy(some, do)
             found += unfinished.wrong_steps(steps, store)
-        found += self._contradictions()
+        by_path = {result.entry.path: result for result in self.index.results}
+        for r in self._results:
+            for what in (*lineage.disagreements(r), *lineage.wrong_inputs(r, by_path)):
+                found.append(r.finding("mismatched", what, self._repairs.again(r)))
+        found += lineage.wrong_names(self.index.results)
+        found += lineage.copies(self.index.results)
         found += [unfinished.finding(entry, store, self._repairs.placed) for entry in self._others]
         found = [one for one in found if self._wanted(self._at(one))]
         if not self._under:
@@ -132,14 +136,6 @@ class _Look:
 
     def _wanted(self, path: Path) -> bool:
         return not self._under or any(_meet(p, q) for p in self._under for q in _both(path))
-
-    def _contradictions(self) -> Iterator[Finding]:
-        results = self.index.results
-        by_path = {result.entry.path: result for result in results}
-        for result in self._results:
-            for what in (*lineage.disagreements(result), *lineage.wrong_inputs(result, by_path)):
-                yield result.finding("mismatched", what, self._repairs.again(result))
-        yield from (*lineage.wrong_names(results), *lineage.copies(results))
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder
