@@ -128,8 +128,7 @@ class CodeGraph:
         are dotted names of definitions or modules that change no result, or tables of which the
         caller hashes the row that is used; `name.*` is all below a package."""
         self._root, self._facts, self._leave_out = root, facts, tuple(leave_out)
-        self._file = cache(self._read)
-        self._runs: dict[str, list[str]] = {}
+        self._file, self._runs = cache(self._read), cache(self._effects)
 
     def digest(self, entries: Iterable[str]) -> str:
         """A hash of what some definitions do, with all that they reach; LookupError without one."""
@@ -161,7 +160,7 @@ class CodeGraph:
                 ]
                 for statement in self._statements(place)
             ]
-            runs = () if place.name == LOOSE else self._effects(place.module)
+            runs = () if place.name == LOOSE else self._runs(place.module)
             found[place] = [content, [counted(Place(module, LOOSE)) for module in runs]]
         return found
 
@@ -220,26 +219,22 @@ class CodeGraph:
 
     def _effects(self, module: str) -> list[str]:
         """Where statements run, besides definitions, when a module is imported."""
-        if module not in self._runs:
-            found = [module]
-            for each in found:  # it grows meanwhile
-                found += [name for name in self._imported(each) if name not in found]
-            files = {name: self._file(name) for name in found}
-            self._runs[module] = [
-                n for n, f in files.items() if f and any(s.loose for s in f.statements)
-            ]
-        return self._runs[module]
+        found = [module]
+        for each in found:  # it grows meanwhile
+            found += [name for name in self._imported(each) if name not in found]
+        files = {name: self._file(name) for name in found}
+        return [n for n, f in files.items() if f and any(s.loose for s in f.statements)]
 
     def _imported(self, module: str) -> list[str]:
         """The modules that a module imports, with the packages that they and it lie in."""
         file = self._file(module)
         names = [module, *(file.imports.values() if file else ())]
-        found: dict[str, None] = {}
-        for name in names:
-            for above in accumulate(name.split("."), "{}.{}".format):
-                if self._file(above) and not self._is_left_out(Place(above, WHOLE)):
-                    found[above] = None
-        return list(found)
+        above = (at for name in names for at in accumulate(name.split("."), "{}.{}".format))
+        return [
+            at
+            for at in dict.fromkeys(above)
+            if self._file(at) and not self._is_left_out(Place(at, WHOLE))
+        ]
 
     def _read(self, module: str) -> FileSyntax | None:
         package, *parts = module.split(".")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store import layout
 from alpkd_pipeline.store.artifact import lacking, same_result
 from alpkd_pipeline.store.contents import (
     Finding,
@@ -22,14 +23,6 @@ from alpkd_pipeline.store.contents import (
     read_sealed,
 )
 from alpkd_pipeline.store.diff import block
-from alpkd_pipeline.store.layout import (
-    ARTIFACT_TYPES,
-    COMPARED,
-    COMPARISON,
-    Entry,
-    entries,
-    sweep_records,
-)
 from alpkd_pipeline.store.manifest import MANIFEST
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, RunFolder
 
@@ -38,7 +31,7 @@ from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, Ru
 class Result:
     """A published folder without the list of its files."""
 
-    entry: Entry  # where it lies
+    entry: layout.Entry  # where it lies
     name: str  # its path, relative to the store
     stage: str
     key: str
@@ -59,8 +52,8 @@ class Result:
     @property
     def keys(self) -> Mapping[str, str]:
         """The keys of everything above it and its own, as run.json has them."""
-        if self.entry.kind.name == COMPARISON:
-            return {"comparison": self.run.get(COMPARED, self.key)}
+        if self.entry.kind.name == layout.COMPARISON:
+            return {"comparison": self.run.get(layout.COMPARED, self.key)}
         return keys_in(self.run)
 
     @property
@@ -169,14 +162,14 @@ class Index:
 
     store: Path  # the folder of all results
     results: tuple[Result, ...]  # the published folders
-    others: tuple[Entry, ...]  # everything else in the places of results
+    others: tuple[layout.Entry, ...]  # everything else in the places of results
     unreadable: tuple[Finding, ...]  # folders with a manifest that does not hold
 
 
 def read_index(store: Path) -> Index:
     """Read every manifest of a store."""
-    results, others, unreadable = list[Result](), list[Entry](), list[Finding]()
-    for entry in entries(store):
+    results, others, unreadable = list[Result](), list[layout.Entry](), list[Finding]()
+    for entry in layout.entries(store):
         if entry.state != "published":
             others.append(entry)
             continue
@@ -222,14 +215,14 @@ class Repairs:
             # Of what was trained from a key any command makes it again on its way.
             for key in result.keys.values() if result.command else ():
                 self._commands.setdefault(str(key), result.command)
-        for record in sweep_records(index.store):
+        for record in layout.sweep_records(index.store):
             for cell in record["cells"]:
                 self._commands.setdefault(str(cell.get("key")), str(cell.get("command") or ""))
 
     def of(self, result: Result, *, trust_run: bool = True) -> str:
         """What makes a result again; its own run.json may be trusted if it is undamaged."""
         kind = result.entry.kind.name
-        if kind == COMPARISON:
+        if kind == layout.COMPARISON:
             return self.placed("kedro run --pipeline=compare")
         keys: Mapping[str, str] = {**result.made_from, result.stage: result.key}
         if trust_run:
@@ -291,8 +284,8 @@ def with_commands(error: UserError, home: Home | None = None) -> UserError:
 
     def remedy(damage: Damage) -> str:
         folder, command = damage.folder, UNKNOWN
-        for kind in ARTIFACT_TYPES:
-            place = folder.parent if kind.name == COMPARISON else folder.parent.parent
+        for kind in layout.ARTIFACT_TYPES:
+            place = folder.parent if kind.name == layout.COMPARISON else folder.parent.parent
             if place.as_posix().endswith(f"/{kind.place}"):
                 trust_run = damage.file != RUN_CONFIG
                 command = repairs(place.parents[1]).of_folder(

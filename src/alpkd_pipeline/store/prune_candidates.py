@@ -61,19 +61,13 @@ def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
     if asked is None or doubtful:
         return Kept((), there, None, doubtful)
     trials = _trials(index, models, asked) if choice.trials else []
-    stay = [model for model in models if model not in trials]
-    needed = _needed(index, stay, choice) | asked
-    return Kept(trials, there, _closed(needed, index.results))
-
-
-def _needed(index: Index, stay: Iterable[Result], choice: Choice) -> set[str]:
-    """The keys of models and of what they were made from, as far as they name it themselves."""
     # Needed too: what is not finished yet, unless it is to go.
     states = ("unsealed",) if choice.interrupted else ("unsealed", "work")
-    needed = set().union(*(_keys(entry) for entry in index.others if entry.state in states))
-    for model in stay:
-        needed |= {model.key, *model.made_from.values(), *keys_in(model.run).values()}
-    return needed
+    needed = set(asked).union(*(_keys(entry) for entry in index.others if entry.state in states))
+    for model in models:
+        if model not in trials:
+            needed |= {model.key, *model.made_from.values(), *keys_in(model.run).values()}
+    return Kept(trials, there, _closed(needed, index.results))
 
 
 def _keys(entry: layout.Entry) -> set[str]:

@@ -121,8 +121,7 @@ def steps_inside(work: Path) -> list[Path]:
 
 def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
     """Checkpoints that do not fit their place: the manifest speaks of another step than the name,
-    or files of the work folder are not what they go on with."""
-    told = set()
+    or files of the work folder are not what they go on with, said for each of its checkpoints."""
     for folder in steps:
         said = (read_manifest(folder) or {}).get("step")
         if said is not None and f"step-{said:08d}" != folder.name:
@@ -130,11 +129,9 @@ def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
             yield Finding("mismatched", "checkpoint", name, what, "it is passed over")
         where = os.path.relpath(folder.parents[1], store)
         for name in changed_beside(folder):
-            if (where, name) not in told:
-                told.add((where, name))
-                do = "the training begins again, or goes on from an older checkpoint"
-                what = f"{name} is not what was written"
-                yield Finding("damaged", "checkpoint", where, what, do, name)
+            do = "the training begins again, or goes on from an older checkpoint"
+            what = f"{name} is not what was written"
+            yield Finding("damaged", "checkpoint", where, what, do, name)
 
 
 def is_training(work: Path) -> bool:

@@ -102,7 +102,7 @@ class _Look:
             do = "the training passes over it and goes on from an older checkpoint, or begins again"
             for some in faults.values():
                 found += _with_remedy(some, do)
-            found += unfinished.wrong_steps(steps, store)
+            found += dict.fromkeys(unfinished.wrong_steps(steps, store))
         by_path = {result.entry.path: result for result in self.index.results}
         for r in self._results:
             for what in (*lineage.disagreements(r), *lineage.wrong_inputs(r, by_path)):
