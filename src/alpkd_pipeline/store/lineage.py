@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -90,10 +90,9 @@ def disagreements(result: Result) -> Iterator[str]:
             yield f"{MANIFEST} has {key[:8]} as key of '{stage}', {RUN_CONFIG} has {other}"
 
 
-def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
+def wrong_names(results: Sequence[Result]) -> Iterator[Finding]:
     """Folders whose names end with other digits than their keys begin with. A folder may be called
     anything; it is bad if its name promises another result."""
-    results = list(results)
     known = {key[:8] for r in results for key in (r.key, *map(str, r.made_from.values()))}
     for result in results:
         key8 = result.entry.key8
@@ -140,9 +139,8 @@ def copies(results: Sequence[Result]) -> Iterator[Finding]:
                 yield other.finding("mismatched", f"{what} and other contents", do)
 
 
-def orphans(results: Iterable[Result]) -> Iterator[Finding]:
+def orphans(results: Sequence[Result]) -> Iterator[Finding]:
     """Keys that something was made from and that are not in the store: one finding for each."""
-    results = list(results)
     there = {(result.stage, result.key) for result in results}
     children: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
