@@ -52,7 +52,7 @@ def submit(
     """
     from alpkd_pipeline.distillation.method_table import get_spec
     from alpkd_pipeline.evaluation.glue_zip import AX, gather, predict_ax
-    from alpkd_pipeline.store.zipped import write_zip
+    from alpkd_pipeline.store.manifest import write_zip
 
     if out.suffix != ".zip" or not out.parent.is_dir():
         raise UserError(f"--out={out}: give a name that ends with .zip, in a folder that is there")

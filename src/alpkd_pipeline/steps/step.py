@@ -147,14 +147,12 @@ def _held(artifact: Artifact) -> Iterator[None]:
     where.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(where)
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except Timeout:
         log.info("waiting: another process is making %s", artifact.path.name)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def settings_of(experiment: ResolvedExperiment) -> TrackingSettings | None:

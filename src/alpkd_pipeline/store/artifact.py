@@ -80,9 +80,9 @@ class Artifact(os.PathLike[str]):
         if not self.used:
             return True
         found = self.found
-        if found is None or self.order is None:
-            return found is not None
-        return (read_manifest(found) or {}).get(ORDER) == self.order
+        return found is not None and (
+            self.order is None or (read_manifest(found) or {}).get(ORDER) == self.order
+        )
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -211,10 +211,10 @@ def free_place(expected: Path, key: str) -> Path:
 def same_result(one: Path, other: Path) -> bool:
     """Whether two folders of one key hold the same, but for how it was made; one that is gone, or
     whose manifest does not hold, contradicts nothing."""
-    manifests = [found for found in map(read_manifest, (one, other)) if found]
     said = [
         {name: file["sha256"] for name, file in found["files"].items() if name not in MADE}
-        for found in manifests
+        for found in map(read_manifest, (one, other))
+        if found
     ]
     return len(said) < 2 or said[0] == said[1]
 

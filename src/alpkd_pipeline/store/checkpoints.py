@@ -41,16 +41,11 @@ log = logging.getLogger(__name__)
 CHECKPOINTS = ".checkpoints"
 BEST = ".best"
 
-BESIDE = (RUN_CONFIG, EVENT_LOG)
-"""Files of the work folder that a checkpoint goes on with, as far as they were written by then."""
-
 FACTS = "facts.json"
 """What a checkpoint says beside its tensors."""
 
 KEPT = 2
 """Checkpoints that stay: the last one and one to fall back on."""
-
-_STEP = re.compile(r"step-([0-9]{8})")
 
 
 def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
@@ -65,7 +60,10 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
         with room_for(final):
             making.mkdir(parents=True)
             write(making)
-            seal(making, {"step": step, "beside": _beside(place.parent)})
+            # What it goes on with of the work folder, as far as that was written by then.
+            beside = [place.parent / name for name in (RUN_CONFIG, EVENT_LOG)]
+            said = {path.name: _prefix(path) for path in beside if path.is_file()}
+            seal(making, {"step": step, "beside": said})
         if final.exists():
             shutil.rmtree(final)
         os.rename(making, final)
@@ -76,7 +74,7 @@ def publish_step(place: Path, step: int, write: Callable[[Path], None]) -> Path:
 
 def steps_of(place: Path) -> list[int]:
     """The steps that have a folder, the first one first; copies that people put beside are none."""
-    names = (_STEP.fullmatch(path.name) for path in listed(place))
+    names = (re.fullmatch(r"step-([0-9]{8})", path.name) for path in listed(place))
     return sorted(int(name[1]) for name in names if name)
 
 
@@ -143,8 +141,8 @@ def _check(folder: Path, step: int) -> None:
 
 def config_changed(work: Path) -> bool:
     """Whether a checkpoint was made with another run.json than the one that is there now."""
-    steps = (folder_of(work / CHECKPOINTS, step) for step in steps_of(work / CHECKPOINTS))
-    return any(RUN_CONFIG in changed_beside(folder) for folder in steps)
+    place = work / CHECKPOINTS
+    return any(RUN_CONFIG in changed_beside(folder_of(place, step)) for step in steps_of(place))
 
 
 def changed_beside(checkpoint: Path) -> dict[str, dict[str, Any]]:
@@ -157,10 +155,6 @@ def changed_beside(checkpoint: Path) -> dict[str, dict[str, Any]]:
         for name, facts in said.items()
         if facts != _prefix(work / name, None if name == RUN_CONFIG else int(facts["bytes"]))
     }
-
-
-def _beside(work: Path) -> dict[str, dict[str, Any]]:
-    return {name: _prefix(work / name) for name in BESIDE if (work / name).is_file()}
 
 
 def _prefix(path: Path, size: int | None = None) -> dict[str, Any]:

@@ -110,7 +110,7 @@ WHOLE, LOOSE, LEFT_OUT = "*", "()", "left out"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Definition:
     """A definition; or by the names above all of a module, or what runs when it is imported."""
 
     module: str
@@ -128,8 +128,7 @@ class CodeGraph:
         are dotted names of definitions or modules that change no result, or tables of which the
         caller hashes the row that is used; `name.*` is all below a package."""
         self._root, self._facts, self._leave_out = root, facts, tuple(leave_out)
-        self._file = cache(self._read)
-        self._runs: dict[str, list[str]] = {}
+        self._file, self._runs = cache(self._read), cache(self._effects)
 
     def digest(self, entries: Iterable[str]) -> str:
         """A hash of what some definitions do, with all that they reach; LookupError without one."""
@@ -137,14 +136,14 @@ class CodeGraph:
         self._facts.save()
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def reached(self, entries: Iterable[str]) -> dict[Place, Any]:
+    def reached(self, entries: Iterable[str]) -> dict[Definition, Any]:
         """What some definitions depend on, each place with its content, in the order in which
         references lead to it."""
         waiting = list(dict.fromkeys(self._entry(name) for name in entries))
         number = {place: n for n, place in enumerate(waiting)}
-        found: dict[Place, Any] = {}
+        found: dict[Definition, Any] = {}
 
-        def counted(target: Place | str) -> int | str:
+        def counted(target: Definition | str) -> int | str:
             if isinstance(target, str):
                 return target
             if target not in number:
@@ -161,17 +160,17 @@ class CodeGraph:
                 ]
                 for statement in self._statements(place)
             ]
-            runs = () if place.name == LOOSE else self._effects(place.module)
-            found[place] = [content, [counted(Place(module, LOOSE)) for module in runs]]
+            runs = () if place.name == LOOSE else self._runs(place.module)
+            found[place] = [content, [counted(Definition(module, LOOSE)) for module in runs]]
         return found
 
-    def _entry(self, name: str) -> Place:
+    def _entry(self, name: str) -> Definition:
         target, rest = self._resolve(name, left_out=False)
-        if not isinstance(target, Place) or target.name == WHOLE or rest:
+        if not isinstance(target, Definition) or target.name == WHOLE or rest:
             raise LookupError(f"there is no definition {name}")
         return target
 
-    def _statements(self, place: Place) -> list[Statement]:
+    def _statements(self, place: Definition) -> list[Statement]:
         file = self._file(place.module)
         if file is None:
             return []
@@ -182,13 +181,13 @@ class CodeGraph:
             return [each for each in file.statements if each.loose]
         return [each for each in file.statements if place.name in each.names]
 
-    def _targets(self, module: str, statement: Statement) -> Iterator[tuple[Place | str, str]]:
+    def _targets(self, module: str, statement: Statement) -> Iterator[tuple[Definition | str, str]]:
         for name in statement.refers_to:
             yield self._resolve(f"{module}{name}" if name.startswith(".") else name)
         if not set(BY_TEXT).isdisjoint(statement.refers_to):
-            yield Place(module, WHOLE), ""
+            yield Definition(module, WHOLE), ""
 
-    def _resolve(self, name: str, *, left_out: bool = True) -> tuple[Place | str, str]:
+    def _resolve(self, name: str, *, left_out: bool = True) -> tuple[Definition | str, str]:
         """Where a dotted name is defined and what of it is meant, or the name if it is elsewhere;
         one that cannot be found stands for its whole module."""
         module, *parts = name.split(".")
@@ -198,20 +197,20 @@ class CodeGraph:
             file = self._file(module)
             own, rest = parts[0], parts[1:]
             if file is not None and any(own in each.names for each in file.statements):
-                found, name = Place(module, own), ".".join(rest)
+                found, name = Definition(module, own), ".".join(rest)
                 break
             origin = file.imports.get(own, "") if file is not None else ""
             if origin not in ("", f"{module}.{own}"):
                 return self._resolve(".".join([origin, *rest]), left_out=left_out)
             if self._file(f"{module}.{own}") is None:
-                found, name = Place(module, WHOLE), ".".join(parts)
+                found, name = Definition(module, WHOLE), ".".join(parts)
                 break
             module, parts = f"{module}.{own}", rest
         else:
-            found, name = Place(module, WHOLE), ""
+            found, name = Definition(module, WHOLE), ""
         return (LEFT_OUT, "") if left_out and self._is_left_out(found) else (found, name)
 
-    def _is_left_out(self, place: Place) -> bool:
+    def _is_left_out(self, place: Definition) -> bool:
         return any(
             out in (place.module, str(place))
             or (out.endswith(".*") and f"{place.module}.".startswith(out[:-1]))
@@ -220,26 +219,22 @@ class CodeGraph:
 
     def _effects(self, module: str) -> list[str]:
         """Where statements run, besides definitions, when a module is imported."""
-        if module not in self._runs:
-            found = [module]
-            for each in found:  # it grows meanwhile
-                found += [name for name in self._imported(each) if name not in found]
-            files = {name: self._file(name) for name in found}
-            self._runs[module] = [
-                n for n, f in files.items() if f and any(s.loose for s in f.statements)
-            ]
-        return self._runs[module]
+        found = [module]
+        for each in found:  # it grows meanwhile
+            found += [name for name in self._imported(each) if name not in found]
+        files = {name: self._file(name) for name in found}
+        return [n for n, f in files.items() if f and any(s.loose for s in f.statements)]
 
     def _imported(self, module: str) -> list[str]:
         """The modules that a module imports, with the packages that they and it lie in."""
         file = self._file(module)
         names = [module, *(file.imports.values() if file else ())]
-        found: dict[str, None] = {}
-        for name in names:
-            for above in accumulate(name.split("."), "{}.{}".format):
-                if self._file(above) and not self._is_left_out(Place(above, WHOLE)):
-                    found[above] = None
-        return list(found)
+        above = (at for name in names for at in accumulate(name.split("."), "{}.{}".format))
+        return [
+            at
+            for at in dict.fromkeys(above)
+            if self._file(at) and not self._is_left_out(Definition(at, WHOLE))
+        ]
 
     def _read(self, module: str) -> FileSyntax | None:
         package, *parts = module.split(".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 import time
 from collections import Counter, defaultdict
@@ -55,7 +56,9 @@ class Finding:
         return self.state in get_args(Bad)
 
 
-COUNTED = ("folders", "files", "bytes")
+def made_again(folder: Path, command: str) -> str:
+    """What to type: what is damaged counts as there until it is gone."""
+    return f"rm -r {shlex.quote(str(folder))}, then {command}"
 
 
 @dataclass(slots=True)
@@ -84,7 +87,11 @@ class Report:
             "sound": self.is_sound,
             "seconds": round(self.seconds, 3),
             "kinds": [
-                {"kind": kind, **{n: c[n] for n in COUNTED}, "bad": self.bad_folders(kind)}
+                {
+                    "kind": kind,
+                    **{n: c[n] for n in ("folders", "files", "bytes")},
+                    "bad": self.bad_folders(kind),
+                }
                 for kind, c in self.counts.items()
             ],
             "findings": [asdict(finding) for finding in self.findings],

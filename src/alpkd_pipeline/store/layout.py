@@ -225,9 +225,6 @@ def _check_folder(path: Path) -> None:
 
 log = logging.getLogger(__name__)
 
-LATEST = "latest"
-"""Stands for the sweep that was started last."""
-
 Record = Mapping[str, Any]
 
 
@@ -247,8 +244,9 @@ def experiment_keys(records: Iterable[Record]) -> frozenset[str]:
 
 
 def chosen_sweep(records: Sequence[Record], asked: str) -> Record:
-    """The one sweep that is meant by an id, the beginning of one, or `latest`; or UserError."""
-    if asked == LATEST and records:
+    """The one sweep that is meant by an id, the beginning of one, or `latest` for the one that
+    was started last; or UserError."""
+    if asked == "latest" and records:
         return records[-1]
     known = {str(record["id"]): record for record in records}
     fitting = [asked] if asked in known else [name for name in known if name.startswith(asked)]

@@ -6,24 +6,23 @@ import os
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from alpkd_pipeline.errors import UserError
+from alpkd_pipeline.store import layout
 from alpkd_pipeline.store.artifact import lacking, same_result
-from alpkd_pipeline.store.contents import Finding, State, UnreadableError, read_sealed
-from alpkd_pipeline.store.diff import block
-from alpkd_pipeline.store.layout import (
-    ARTIFACT_TYPES,
-    COMPARED,
-    COMPARISON,
-    Entry,
-    entries,
-    sweep_records,
+from alpkd_pipeline.store.contents import (
+    Finding,
+    State,
+    UnreadableError,
+    made_again,
+    read_sealed,
 )
+from alpkd_pipeline.store.diff import block
 from alpkd_pipeline.store.manifest import MANIFEST
 from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, RunFolder
 
@@ -32,7 +31,7 @@ from alpkd_pipeline.store.run_folder import RUN_CONFIG, Damage, DamagedError, Ru
 class Result:
     """A published folder without the list of its files."""
 
-    entry: Entry  # where it lies
+    entry: layout.Entry  # where it lies
     name: str  # its path, relative to the store
     stage: str
     key: str
@@ -53,8 +52,8 @@ class Result:
     @property
     def keys(self) -> Mapping[str, str]:
         """The keys of everything above it and its own, as run.json has them."""
-        if self.entry.kind.name == COMPARISON:
-            return {"comparison": self.run.get(COMPARED, self.key)}
+        if self.entry.kind.name == layout.COMPARISON:
+            return {"comparison": self.run.get(layout.COMPARED, self.key)}
         return keys_in(self.run)
 
     @property
@@ -91,10 +90,9 @@ def disagreements(result: Result) -> Iterator[str]:
             yield f"{MANIFEST} has {key[:8]} as key of '{stage}', {RUN_CONFIG} has {other}"
 
 
-def wrong_names(results: Iterable[Result]) -> Iterator[Finding]:
+def wrong_names(results: Sequence[Result]) -> Iterator[Finding]:
     """Folders whose names end with other digits than their keys begin with. A folder may be called
     anything; it is bad if its name promises another result."""
-    results = list(results)
     known = {key[:8] for r in results for key in (r.key, *map(str, r.made_from.values()))}
     for result in results:
         key8 = result.entry.key8
@@ -141,9 +139,8 @@ def copies(results: Sequence[Result]) -> Iterator[Finding]:
                 yield other.finding("mismatched", f"{what} and other contents", do)
 
 
-def orphans(results: Iterable[Result]) -> Iterator[Finding]:
+def orphans(results: Sequence[Result]) -> Iterator[Finding]:
     """Keys that something was made from and that are not in the store: one finding for each."""
-    results = list(results)
     there = {(result.stage, result.key) for result in results}
     children: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
@@ -163,14 +160,14 @@ class Index:
 
     store: Path  # the folder of all results
     results: tuple[Result, ...]  # the published folders
-    others: tuple[Entry, ...]  # everything else in the places of results
+    others: tuple[layout.Entry, ...]  # everything else in the places of results
     unreadable: tuple[Finding, ...]  # folders with a manifest that does not hold
 
 
 def read_index(store: Path) -> Index:
     """Read every manifest of a store."""
-    results, others, unreadable = list[Result](), list[Entry](), list[Finding]()
-    for entry in entries(store):
+    results, others, unreadable = list[Result](), list[layout.Entry](), list[Finding]()
+    for entry in layout.entries(store):
         if entry.state != "published":
             others.append(entry)
             continue
@@ -179,8 +176,8 @@ def read_index(store: Path) -> Index:
             facts = read_sealed(entry.path)
         except UnreadableError as error:
             if entry.path.exists():  # else it was renamed or removed just now
-                do = f"rm -r {shlex.quote(str(entry.path))}, then {UNKNOWN}"
-                kind, what = entry.kind.name, f"{MANIFEST}: {error}"
+                do, kind = made_again(entry.path, UNKNOWN), entry.kind.name
+                what = f"{MANIFEST}: {error}"
                 unreadable.append(Finding("damaged", kind, name, what, do, MANIFEST))
             continue
         files = facts.pop("files")
@@ -210,20 +207,20 @@ class Repairs:
     says where a command goes that names no store; without it none has to be named."""
 
     def __init__(self, index: Index, home: Home | None = None) -> None:
-        self._store, self._home = index.store, home
+        self._index, self._home = index, home
         self._commands: dict[str, str] = {}
         for result in index.results:
             # Of what was trained from a key any command makes it again on its way.
             for key in result.keys.values() if result.command else ():
                 self._commands.setdefault(str(key), result.command)
-        for record in sweep_records(index.store):
+        for record in layout.sweep_records(index.store):
             for cell in record["cells"]:
                 self._commands.setdefault(str(cell.get("key")), str(cell.get("command") or ""))
 
     def of(self, result: Result, *, trust_run: bool = True) -> str:
         """What makes a result again; its own run.json may be trusted if it is undamaged."""
         kind = result.entry.kind.name
-        if kind == COMPARISON:
+        if kind == layout.COMPARISON:
             return self.placed("kedro run --pipeline=compare")
         keys: Mapping[str, str] = {**result.made_from, result.stage: result.key}
         if trust_run:
@@ -244,24 +241,32 @@ class Repairs:
         if self._home is None or words[:2] != ["kedro", "run"]:
             return command
         env = next((w.removeprefix("--env=") for w in words if w.startswith("--env=")), None)
-        if self._home(env) == self._store.resolve():
+        if self._home(env) == self._index.store.resolve():
             return command
         given = next((word for word in words if word.startswith("--params=")), "")
-        place = f"{given},run.store={self._store}" if given else f"--params=run.store={self._store}"
-        return shlex.join([*(word for word in words if word != given), place])
+        place = f"run.store={self._index.store}"
+        params = f"{given},{place}" if given else f"--params={place}"
+        return shlex.join([*(word for word in words if word != given), params])
 
-    def named(self, folder: str) -> str | None:
-        """What makes a folder again whose manifest is gone: by the digits of keys in its name."""
-        for digits in reversed(re.findall(r"(?<=-)[0-9a-f]{8}(?=-|$)", folder)):
-            for key, command in self._commands.items():
-                if command and key.startswith(digits):
-                    return command
-        return None
+    def of_folder(self, folder: Path, kind: str, *, trust_run: bool = True) -> str:
+        """What makes a folder again, also one whose manifest does not hold any more."""
+        for result in self._index.results:
+            if result.entry.path == folder:
+                return self.of(result, trust_run=trust_run)
+        # No manifest vouches for its own run.json any more: first the digits of keys in its name.
+        named = (
+            command
+            for digits in reversed(re.findall(r"(?<=-)[0-9a-f]{8}(?=-|$)", folder.name))
+            for key, command in self._commands.items()
+            if command and key.startswith(digits)
+        )
+        own = RunFolder(folder).unchecked_run.get("command")
+        command = next(named, None) or str(own or UNKNOWN)
+        return self.placed(with_pipeline(command, PIPELINES.get(kind)))
 
     def again(self, result: Result, *, trust_run: bool = True) -> str:
-        """What to type: what is damaged counts as there until it is gone."""
-        command = self.of(result, trust_run=trust_run)
-        return f"rm -r {shlex.quote(str(result.entry.path))}, then {command}"
+        """What to type to have a result again."""
+        return made_again(result.entry.path, self.of(result, trust_run=trust_run))
 
 
 def with_pipeline(command: str, pipeline: str | None) -> str:
@@ -273,24 +278,17 @@ def with_commands(error: UserError, home: Home | None = None) -> UserError:
     """The same error; one that names damaged folders with the commands that make them again."""
     if not isinstance(error, DamagedError):
         return error
-    index = cache(read_index)
-    return DamagedError(error.damages, [_do(damage, index, home) for damage in error.damages])
+    repairs = cache(lambda store: Repairs(read_index(store), home))
 
+    def remedy(damage: Damage) -> str:
+        folder, command = damage.folder, UNKNOWN
+        for kind in layout.ARTIFACT_TYPES:
+            place = folder.parent if kind.name == layout.COMPARISON else folder.parent.parent
+            if place.as_posix().endswith(f"/{kind.place}"):
+                trust_run = damage.file != RUN_CONFIG
+                command = repairs(place.parents[1]).of_folder(
+                    folder, kind.name, trust_run=trust_run
+                )
+        return made_again(folder, command)
 
-def _do(damage: Damage, index: Callable[[Path], Index], home: Home | None) -> str:
-    folder = damage.folder
-    remove = f"rm -r {shlex.quote(str(folder))}"
-    for kind in ARTIFACT_TYPES:
-        place = folder.parent if kind.name == COMPARISON else folder.parent.parent
-        if place.as_posix().endswith(f"/{kind.place}"):
-            known = index(place.parents[1])
-            repairs = Repairs(known, home)
-            found = next((r for r in known.results if r.entry.path == folder), None)
-            if found is not None:
-                return repairs.again(found, trust_run=damage.file != RUN_CONFIG)
-            # No manifest vouches for its own run.json any more.
-            own = RunFolder(folder).unchecked_run.get("command")
-            command = repairs.named(folder.name) or str(own or UNKNOWN)
-            command = repairs.placed(with_pipeline(command, PIPELINES.get(kind.name)))
-            return f"{remove}, then {command}"
-    return f"{remove}, then {UNKNOWN}"
+    return DamagedError(error.damages, map(remedy, error.damages))

@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from alpkd_pipeline.errors import DiskFullError, no_room
+from alpkd_pipeline.errors import DiskFullError, UserError, no_room, user_error
 
 MANIFEST = "manifest.json"
 
@@ -187,12 +188,31 @@ def room_for(path: Path) -> Iterator[None]:
 
 def _free(path: Path) -> str:
     """How many megabytes (10^6 bytes) are free where a path lies, in words."""
-    there = next((place for place in (path, *path.parents) if place.exists()), None)
     try:
-        free = None if there is None else shutil.disk_usage(there).free
-    except OSError:
-        free = None
-    return "" if free is None else f" ({free / 1e6:.1f} MB free there)"
+        there = next(place for place in (path, *path.parents) if place.exists())
+        return f" ({shutil.disk_usage(there).free / 1e6:.1f} MB free there)"
+    except (OSError, StopIteration):
+        return ""
+
+
+def write_zip(out: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write a zip of files by name, in their order, with one and the same time, so that equal files
+    are equal zips to the byte; in place when it is whole. UserError where it cannot be written."""
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        with room_for(out), ZipFile(temporary, "w", ZIP_DEFLATED, compresslevel=9) as file:
+            for name, content in files:
+                file.writestr(ZipInfo(name), content, ZIP_DEFLATED)
+        temporary.replace(out)
+    except OSError as error:
+        error.filename = str(out)
+        if user_error(error) is None:
+            why = f"{out} cannot be written: {error.strerror}; choose another place"
+            raise UserError(why) from error
+        raise
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 LOCKS = ".locks"

@@ -36,7 +36,10 @@ def remove(candidate: Candidate) -> str:
                 return "another process is at work on it"
             if not candidate.is_result and candidate.lock and not is_settled(candidate.path):
                 return "something was written there just now"
-            hidden = _hide(candidate.path)
+            hidden = candidate.path
+            if not hidden.name.startswith("."):  # else nobody looks for it
+                hidden = hidden.with_name(f".{hidden.name}.{uuid.uuid4().hex}{PRUNED}")
+                os.rename(candidate.path, hidden)
         if hidden.is_dir():
             shutil.rmtree(hidden)
         else:
@@ -44,14 +47,6 @@ def remove(candidate: Candidate) -> str:
     except OSError as error:
         return f"{error.strerror}: {error.filename}"
     return ""
-
-
-def _hide(path: Path) -> Path:
-    if path.name.startswith("."):
-        return path  # nobody looks for it
-    hidden = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PRUNED}")
-    os.rename(path, hidden)
-    return hidden
 
 
 @dataclass(frozen=True, slots=True)

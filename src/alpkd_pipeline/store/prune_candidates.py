@@ -17,8 +17,6 @@ from alpkd_pipeline.store.manifest import is_complete, lock_file
 from alpkd_pipeline.store.run_folder import DamagedError, RunFolder, written_ns
 from alpkd_pipeline.store.unfinished import at_work_on, is_held, is_training
 
-TRIAL = "trial"
-
 SETTLED_SECONDS = 600.0
 """What has no manifest and was written to a shorter time ago may belong to a process whose lock
 cannot be seen from here, such as one on another machine."""
@@ -63,19 +61,13 @@ def kept_models(index: Index, choice: Choice, asked: Set[str] | None) -> Kept:
     if asked is None or doubtful:
         return Kept((), there, None, doubtful)
     trials = _trials(index, models, asked) if choice.trials else []
-    stay = [model for model in models if model not in trials]
-    needed = _needed(index, stay, choice) | asked
-    return Kept(trials, there, _closed(needed, index.results))
-
-
-def _needed(index: Index, stay: Iterable[Result], choice: Choice) -> set[str]:
-    """The keys of models and of what they were made from, as far as they name it themselves."""
     # Needed too: what is not finished yet, unless it is to go.
     states = ("unsealed",) if choice.interrupted else ("unsealed", "work")
-    needed = set().union(*(_keys(entry) for entry in index.others if entry.state in states))
-    for model in stay:
-        needed |= {model.key, *model.made_from.values(), *keys_in(model.run).values()}
-    return needed
+    needed = set(asked).union(*(_keys(entry) for entry in index.others if entry.state in states))
+    for model in models:
+        if model not in trials:
+            needed |= {model.key, *model.made_from.values(), *keys_in(model.run).values()}
+    return Kept(trials, there, _closed(needed, index.results))
 
 
 def _keys(entry: layout.Entry) -> set[str]:
@@ -98,7 +90,7 @@ def _trials(index: Index, models: list[Result], asked: Set[str]) -> list[Result]
     Searches do not score their students on dev: one that has scores was asked for by name."""
     scored = {k for r in index.results if r.stage.endswith("_scores") for k in r.made_from.values()}
     wanted = asked | scored | layout.experiment_keys(layout.sweep_records(index.store))
-    trials = [m for m in models if block(m.run, "identity").get("generation") == TRIAL]
+    trials = [m for m in models if block(m.run, "identity").get("generation") == "trial"]
     ours = [model for model in trials if model.key not in wanted]
     students = [model for model in ours if model.stage == "student"]
     needed = {m.made_from.get("teacher") for m in models if m not in students}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shlex
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +22,7 @@ from alpkd_pipeline.store.checkpoints import (
     has_checkpoint,
     steps_of,
 )
-from alpkd_pipeline.store.contents import Finding, State
+from alpkd_pipeline.store.contents import Finding, State, made_again
 from alpkd_pipeline.store.layout import ARTIFACT_TYPES, COMPARISON, COMPARISONS, RECORDS, Entry
 from alpkd_pipeline.store.manifest import LOCKS, MANIFEST, is_complete, listed, read_manifest
 from alpkd_pipeline.store.run_folder import RunFolder
@@ -90,8 +89,8 @@ def finding(entry: Entry, store: Path, placed: Callable[[str], str]) -> Finding:
     if at_work_on(entry):
         if entry.state == "work":
             return found("at work", "a process is making it", "it is not looked into")
-        unsealed = entry.state == "unsealed"
-        return found("at work", f"a process is {'making it' if unsealed else 'writing here'}")
+        doing = "making it" if entry.state == "unsealed" else "writing here"
+        return found("at work", f"a process is {doing}")
     if entry.state == "work":
         if not is_training(entry.path):
             return found("unfinished", "it was interrupted; it begins again", PRUNE)
@@ -100,12 +99,11 @@ def finding(entry: Entry, store: Path, placed: Callable[[str], str]) -> Finding:
         command = str(RunFolder(entry.path).unchecked_run.get("command") or "the same command")
         return found("unfinished", f"interrupted {where}", f"{placed(command)} goes on")
     if entry.state == "unsealed":
+        what = f"{MANIFEST} is missing"
         if entry.key8 is None:
-            return found(
-                "unfinished", f"{MANIFEST} is missing: it is not finished, or not a result"
-            )
-        again = f"rm -r {shlex.quote(str(entry.path))}, then the command that made it"
-        return found("missing", f"{MANIFEST} is missing", again, MANIFEST)
+            return found("unfinished", f"{what}: it is not finished, or not a result")
+        again = made_again(entry.path, "the command that made it")
+        return found("missing", what, again, MANIFEST)
     if entry.state == "left over":
         return found("left over", "what a process left half done when it was killed", PRUNE)
     if is_complete(entry.final):
@@ -123,8 +121,7 @@ def steps_inside(work: Path) -> list[Path]:
 
 def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
     """Checkpoints that do not fit their place: the manifest speaks of another step than the name,
-    or files of the work folder are not what they go on with."""
-    told = set()
+    or files of the work folder are not what they go on with, said for each of its checkpoints."""
     for folder in steps:
         said = (read_manifest(folder) or {}).get("step")
         if said is not None and f"step-{said:08d}" != folder.name:
@@ -132,11 +129,9 @@ def wrong_steps(steps: Iterable[Path], store: Path) -> Iterator[Finding]:
             yield Finding("mismatched", "checkpoint", name, what, "it is passed over")
         where = os.path.relpath(folder.parents[1], store)
         for name in changed_beside(folder):
-            if (where, name) not in told:
-                told.add((where, name))
-                do = "the training begins again, or goes on from an older checkpoint"
-                what = f"{name} is not what was written"
-                yield Finding("damaged", "checkpoint", where, what, do, name)
+            do = "the training begins again, or goes on from an older checkpoint"
+            what = f"{name} is not what was written"
+            yield Finding("damaged", "checkpoint", where, what, do, name)
 
 
 def is_training(work: Path) -> bool:
@@ -154,7 +149,7 @@ def check_records(store: Path, count: Counter[str]) -> Iterator[Finding]:
         count["folders"] += bool(files)
         for path in files:
             is_database = path.suffix == ".db"
-            why = _database_fault(path) if is_database else _json_fault(path)
+            why = (_database_fault if is_database else _json_fault)(path)
             try:
                 size = path.stat().st_size
             except FileNotFoundError:

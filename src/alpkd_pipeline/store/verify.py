@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,6 @@ from alpkd_pipeline.store.run_folder import RUN_CONFIG
 CHECKPOINT = "checkpoint"
 RERUN = "rerun"
 """How checkpoints of interrupted trainings, and the stores of reruns, are counted."""
-
-FALL_BACK = "the training passes over it and goes on from an older checkpoint, or begins again"
 
 
 def verify_store(
@@ -40,12 +38,12 @@ def verify_store(
     places = [store, *(place for rerun in idle for place in stores_of(rerun))]
     looks = [_Look(lineage.read_index(place), under, home) for place in places]
     for path in paths:
-        if not any(look.reaches(place) for look in looks for place in _both(path)):
+        if not any(look.reaches(path) for look in looks):
             raise UserError(
                 f"nothing of the store {store} lies at {path}: name a folder inside it, or another"
                 " store with --params=run.store=..."
             )
-    progress.total = sum(look.bytes for look in looks)
+    progress.total = sum(result.bytes for look in looks for result in look.results)
     report = Report(store)
     for look in looks:
         if look.index.store == store:
@@ -68,27 +66,22 @@ class _Look:
 
     def __init__(self, index: lineage.Index, under: list[Path], home: lineage.Home | None) -> None:
         self.index, self._under = index, under
-        self._results = [r for r in index.results if self._wanted(r.entry.path)]
+        self.results = [r for r in index.results if self._wanted(r.entry.path)]
         self._others = [entry for entry in index.others if self._wanted(entry.path)]
         self._repairs = lineage.Repairs(index, home)
 
-    @property
-    def bytes(self) -> int:
-        """How much there is to read, checkpoints left out."""
-        return sum(result.bytes for result in self._results)
-
     def reaches(self, path: Path) -> bool:
         """Whether a folder of this store lies at a path, below it or around it."""
-        entries = [*(result.entry for result in self._results), *self._others]
+        entries = [*(result.entry for result in self.results), *self._others]
         folders = [entry.path for entry in entries] + [*map(self._at, self.index.unreadable)]
-        return any(_meet(path, place) for folder in folders for place in _both(folder))
+        return any(_meet(_both(path), folder) for folder in folders)
 
     def take(self, report: Report, progress: ByteProgress) -> Report:
         """Fill the report."""
         store = self.index.store
         found = [*self.index.unreadable]
         for kind in ARTIFACT_TYPES:
-            results = {r.entry.path: r for r in self._results if r.entry.kind == kind}
+            results = {r.entry.path: r for r in self.results if r.entry.kind == kind}
             if results:
                 names = {path: result.name for path, result in results.items()}
                 faults = check_contents(kind.name, names, report.counts[kind.name], progress)
@@ -101,10 +94,16 @@ class _Look:
         if steps := [step for work in idle for step in unfinished.steps_inside(work)]:
             names = {step: os.path.relpath(step, store) for step in steps}
             faults = check_contents(CHECKPOINT, names, report.counts[CHECKPOINT], progress)
+            do = "the training passes over it and goes on from an older checkpoint, or begins again"
             for some in faults.values():
-                found += _with_remedy(some, FALL_BACK)
-            found += unfinished.wrong_steps(steps, store)
-        found += self._contradictions()
+                found += _with_remedy(some, do)
+            found += dict.fromkeys(unfinished.wrong_steps(steps, store))
+        by_path = {result.entry.path: result for result in self.index.results}
+        for r in self.results:
+            for what in (*lineage.disagreements(r), *lineage.wrong_inputs(r, by_path)):
+                found.append(r.finding("mismatched", what, self._repairs.again(r)))
+        found += lineage.wrong_names(self.index.results)
+        found += lineage.copies(self.index.results)
         found += [unfinished.finding(entry, store, self._repairs.placed) for entry in self._others]
         found = [one for one in found if self._wanted(self._at(one))]
         if not self._under:
@@ -126,20 +125,12 @@ class _Look:
         """Results that are others now than when the store was listed."""
         return {
             r.entry.path
-            for r in self._results
+            for r in self.results
             if (read_manifest(r.entry.path) or r.facts).get(OWN_DIGEST) != r.facts.get(OWN_DIGEST)
         }
 
     def _wanted(self, path: Path) -> bool:
-        return not self._under or any(_meet(p, q) for p in self._under for q in _both(path))
-
-    def _contradictions(self) -> Iterator[Finding]:
-        results = self.index.results
-        by_path = {result.entry.path: result for result in results}
-        for result in self._results:
-            for what in (*lineage.disagreements(result), *lineage.wrong_inputs(result, by_path)):
-                yield result.finding("mismatched", what, self._repairs.again(result))
-        yield from (*lineage.wrong_names(results), *lineage.copies(results))
+        return not self._under or _meet(self._under, path)
 
     def _at(self, finding: Finding) -> Path:
         return self.index.store / finding.folder
@@ -150,8 +141,9 @@ def _both(path: Path) -> tuple[Path, Path]:
     return Path(os.path.abspath(path)), path.resolve()
 
 
-def _meet(one: Path, other: Path) -> bool:
-    return one == other or one in other.parents or other in one.parents
+def _meet(paths: Iterable[Path], path: Path) -> bool:
+    """Whether a path lies at, below or around one of some."""
+    return any(p == q or p in q.parents or q in p.parents for p in paths for q in _both(path))
 
 
 def _with_remedy(faults: Sequence[Finding], do: str) -> list[Finding]:

@@ -33,9 +33,8 @@ from alpkd_pipeline.reporting.statistics.predictions import read_predictions
 from alpkd_pipeline.reporting.store import RunRecord
 from alpkd_pipeline.store.event_log import EVENT_LOG
 from alpkd_pipeline.store.layout import LATENCY
-from alpkd_pipeline.store.manifest import seal, sha256_file, write_json
+from alpkd_pipeline.store.manifest import seal, sha256_file, write_json, write_zip
 from alpkd_pipeline.store.run_folder import PREDICTIONS, RunFolder
-from alpkd_pipeline.store.zipped import write_zip
 
 EVALUATION = b'{"event": "eval"'
 

@@ -6,7 +6,7 @@ from zipfile import ZipFile
 import pytest
 
 from alpkd_pipeline.errors import UserError, user_error
-from alpkd_pipeline.store.zipped import write_zip
+from alpkd_pipeline.store.manifest import write_zip
 
 FILES = [("b.txt", b"two"), ("a/c.txt", b"one" * 99)]
 
