@@ -57,7 +57,6 @@ def default_workers(
     return max(1, processors() // most)
 
 
-WORKER = "alpkd_pipeline.experiments.worker"
 GRACE_SECONDS = 20.0
 """How long a worker that was told to stop may take to close what is open."""
 
@@ -99,7 +98,7 @@ class LocalEngine:
     @property
     def worker(self) -> str:
         """The module that a process runs."""
-        return WORKER
+        return "alpkd_pipeline.experiments.worker"
 
     def log_of(self, slot: int) -> Path:
         """Where the worker of a slot writes all it has to say."""
@@ -117,7 +116,9 @@ class LocalEngine:
             code = process.wait()
             found = found or answer("died", f"the worker process died ({_reason(code)})")
         if found["state"] != "done":
-            return {**found, "error": f"{found['error']} [log: {self._shown(self.log_of(slot))}]"}
+            log = self.log_of(slot)
+            log = log.relative_to(self._project) if log.is_relative_to(self._project) else log
+            return {**found, "error": f"{found['error']} [log: {log}]"}
         return found
 
     def stop(self) -> None:
@@ -142,15 +143,11 @@ class LocalEngine:
                 return None
             process = self._processes.get(slot)
             if process is None or process.poll() is not None:
-                words, env = [str(self._project), self._env or ""], self._environment(slot)
-                process = talking_process(
-                    self.worker, words, self.log_of(slot), self._project, **env
-                )
+                words, log = [str(self._project), self._env or ""], self.log_of(slot)
+                env = self._environment(slot)
+                process = talking_process(self.worker, words, log, self._project, **env)
                 self._processes[slot] = process
             return process
-
-    def _shown(self, log: Path) -> Path:
-        return log.relative_to(self._project) if log.is_relative_to(self._project) else log
 
     def _environment(self, slot: int) -> dict[str, str]:
         """What must be set before torch is imported."""

@@ -1,6 +1,4 @@
-"""A sweep as sweep.yml describes it, and its experiments; what tune.yml shares with it is here
-too.
-"""
+"""A sweep as sweep.yml describes it, its experiments, and what tune.yml shares with it."""
 
 from __future__ import annotations
 
@@ -169,9 +167,7 @@ class CampaignSpec(_Block):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def given(self, coordinates: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
-        """What tells an experiment apart, what the file sets of it, and what wins over both,
-        nested.
-        """
+        """An experiment's coordinates, what the file sets, and what wins over both, nested."""
         found = merged(coordinate_params(coordinates), self.params)
         for rule in self.overrides:
             if matches(rule.where.named, coordinates):
@@ -195,8 +191,7 @@ PointState = Literal["done", "stale", "todo"]
 
 @dataclass(frozen=True, slots=True)
 class GridPoint:
-    """An experiment of a grid, what tuned presets set of it, how far it is, and why it is made
-    again.
+    """An experiment of a grid, its tuned preset, how far it is, and why it is made again.
 
     `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
@@ -227,8 +222,7 @@ def expand(
     on_top: Mapping[str, Any] | None = None,
     only: Mapping[str, Any] | None = None,
 ) -> list[GridPoint]:
-    """The experiments of a sweep, or of the part that `only` chooses, all experiments of the first
-    seed first.
+    """The experiments of a sweep or of the part that `only` chooses, the first seed's first.
 
     `on_top` are nested parameters that win over everything else, those of the command line.
 

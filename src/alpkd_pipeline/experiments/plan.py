@@ -23,13 +23,7 @@ from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.layout import search_records
-from alpkd_pipeline.store.run_folder import (
-    Damage,
-    RunFolder,
-    finished_below,
-    newest_first,
-    noted,
-)
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, newest_first, noted
 
 StepKind = Literal["teacher", "signals", "cell", "measurement"]
 STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
@@ -78,10 +72,11 @@ def _planned(grid: GridPoint, earlier: EarlierStudents) -> GridPoint:
     except UserError as error:
         # A task of one's own in conf/ is not yet in the grid.
         own = str(error).startswith("parameter 'task.")
-        hint = (
-            f" (an experiment's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
+        listed = (
+            f"an experiment's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name"
         )
-        raise UserError(f"experiment {grid.name}: {error}{hint if own else ''}") from None
+        hint = f" ({listed})" if own else ""
+        raise UserError(f"experiment {grid.name}: {error}{hint}") from None
     why = _damage(experiment.student, experiment.student_scores)
     if experiment.student_scores.found and not why:
         scores = RunFolder(experiment.student_scores.path)
@@ -208,13 +203,11 @@ def _add_measurements(steps: Missing, experiments: Sequence[GridPoint]) -> None:
     The latency once a shape. Nothing is trained for it.
     """
     chosen, taken = dict[str, GridPoint](), set[str]()
-    for planned in sorted(
-        experiments, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)
-    ):
+    seeds = itemgetter("seed", "teacher_seed")
+    for planned in sorted(experiments, key=lambda planned: seeds(planned.coordinates)):
         chosen.setdefault(study_title(planned.coordinates), planned)
-    timed = {
-        _shape(p.experiment) for p in experiments if steps.is_there(p.experiment.student_latency)
-    }
+    all_of_them = [planned.experiment for planned in experiments]
+    timed = {_shape(e) for e in all_of_them if steps.is_there(e.student_latency)}
     for title, planned in chosen.items():
         experiment, made = planned.experiment, steps.name_of(planned.experiment.student_scores)
         if made is None and not steps.is_there(experiment.student):
@@ -250,14 +243,9 @@ class EarlierStudents:
         self.studies = cache(_studies)  # that searches have recorded, by store
 
     def like(self, experiment: Experiment) -> list[Mapping[str, Any]]:
-        """The run.json of each finished student with the coordinates of an experiment, newest
-        first.
-        """
-        place, seed, found = (
-            experiment.student.expected,
-            experiment.params.teacher.seed,
-            list[Any](),
-        )
+        """The run.json of each finished student of an experiment's coordinates, newest first."""
+        place, seed = experiment.student.expected, experiment.params.teacher.seed
+        found = list[Any]()
         for folder in self._folders(place.parent):
             if folder.path.name.rpartition("-")[0] == place.name.rpartition("-")[0]:
                 with suppress(OSError, ValueError, KeyError, TypeError):  # of another shape
@@ -298,9 +286,7 @@ def why_stale(
 
 def differences(experiment: Experiment, run: Mapping[str, Any]) -> tuple[str, ...]:
     """What of an experiment differs from a finished run."""
-    now = {
-        name: block for name, block in experiment.params.plain().items() if name in run["params"]
-    }
+    now = {n: block for n, block in experiment.params.plain().items() if n in run["params"]}
     # A parameter that was added since, and left at nothing, says nothing.
     changed = diff.differences(now, run["params"])
     params = [name for name in changed if name not in diff.PATHS_WITHOUT_EFFECT]
@@ -325,6 +311,5 @@ def _changed_inputs(
         about_data = any(name.startswith(("task.", "teacher.model")) for name in params)
         return [] if about_data else ["data"]
     about_teacher = any(name.startswith("teacher.") for name in params)
-    return (
-        ["teacher"] if keys.get("teacher") != experiment.teacher.key and not about_teacher else []
-    )
+    same = keys.get("teacher") == experiment.teacher.key
+    return [] if same or about_teacher else ["teacher"]

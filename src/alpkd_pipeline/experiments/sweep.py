@@ -63,9 +63,8 @@ class Sweep(Campaign):
         on_top = merged({"run": {"group": name}}, self.loader.runtime_params or {})
         grid = expand(self.spec, conf, self.project, self.env, on_top, self.only)
         self.plan = make_plan(grid, measure=self.spec.measure)
-        self._take(
-            name, [planned.experiment for planned in self.plan.experiments], len(self.plan.steps)
-        )
+        experiments = [planned.experiment for planned in self.plan.experiments]
+        self._take(name, experiments, len(self.plan.steps))
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -117,9 +116,8 @@ class Sweep(Campaign):
 
     def _students(self) -> list[Path]:
         """Those that have a score."""
-        return [
-            p.experiment.student.path for p in self.plan.experiments if dev_score(p) is not None
-        ]
+        scored = [p for p in self.plan.experiments if dev_score(p) is not None]
+        return [planned.experiment.student.path for planned in scored]
 
     def _metrics(self) -> dict[str, float]:
         failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
@@ -149,13 +147,10 @@ class Sweep(Campaign):
         states = [planned.state for planned in self.plan.experiments]
         counts = [f"{states.count(state)} {word}" for state, word in _STATES.items()]
         yield f"{len(states)} experiments: {', '.join(counts)}"
-        others = [
-            plural(len(steps), *words)
-            for kind, words in _OTHERS.items()
-            if (steps := self.plan.of_kind(kind))
-        ]
-        if others:
-            yield f"beside them: {', '.join(others)}"
+        others = {words: len(self.plan.of_kind(kind)) for kind, words in _OTHERS.items()}
+        if any(others.values()):
+            told = (plural(count, *words) for words, count in others.items() if count)
+            yield f"beside them: {', '.join(told)}"
         guess = estimate(self.plan.steps)
         if guess.seconds:
             yield about(guess.seconds, workers, " of training")
@@ -206,16 +201,12 @@ def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
 
     jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
-    experiments = [
-        {
-            "coordinates": p.coordinates,
-            "key": p.experiment.student.key,
-            "command": p.experiment.command,
-        }
-        | ended(p.name, done=p.state == "done" or p.experiment.student_scores.found is not None)
-        for p in plan.experiments
-    ]
-    return {"cells": experiments, "jobs": jobs}
+    cells = []
+    for p in plan.experiments:
+        done = p.state == "done" or p.experiment.student_scores.found is not None
+        named = {"coordinates": p.coordinates, "key": p.experiment.student.key}
+        cells.append({**named, "command": p.experiment.command, **ended(p.name, done=done)})
+    return {"cells": cells, "jobs": jobs}
 
 
 MOST_FAILURES = 20
@@ -223,9 +214,7 @@ MOST_FAILURES = 20
 
 
 def sweep_table(experiments: Sequence[GridPoint]) -> Table:
-    """One line for each task, depth and method: how many experiments are there, and their
-    scores.
-    """
+    """A line for each task, depth and method: how many experiments are there, their scores."""
     found: dict[tuple[str, int, str], list[GridPoint]] = defaultdict(list)
     for planned in experiments:
         at = planned.coordinates

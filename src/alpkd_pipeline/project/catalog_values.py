@@ -1,6 +1,4 @@
-"""What `${experiment:...}` means in the catalog: the values of an experiment that datasets are made
-with.
-"""
+"""What `${experiment:...}` means in the catalog: an experiment's values that datasets need."""
 
 from __future__ import annotations
 
@@ -124,8 +122,7 @@ def is_used(experiment: Experiment, name: str) -> bool:
 
 def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:
     """What run.json says about how a result is made."""
-    stage = experiment.stage(name)
-    about_student = name.startswith("student")
+    stage, about_student = experiment.stage(name), name.startswith("student")
     untold = {"run", "compare"} if RESULTS[name] == "export" else {"run", "compare", "export"}
     params = {k: v for k, v in experiment.params.plain().items() if k not in untold}
     if experiment.params.task.metrics is not None:
@@ -136,8 +133,7 @@ def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:
         "stage": name,
         "name": experiment.student_name if about_student else experiment.teacher_name,
         "task": experiment.task.to_dict(),
-        # Where results go is not what they are, and an address may hold a password.
-        "params": params,
+        "params": params,  # without where results go: an address may hold a password
         "identity": {
             "key": stage.key,
             "keys": {**_upstream_keys(experiment, stage), name: stage.key},
@@ -174,7 +170,7 @@ def _upstream_keys(experiment: Experiment, stage: Artifact) -> dict[str, str]:
 def _description(experiment: Experiment, about_student: bool) -> str:
     given = experiment.params
     teacher = f"{given.teacher.model} fine-tuned on {experiment.task.name}"
-    if experiment.params.teacher.is_table:
+    if given.teacher.is_table:
         teacher = f"columns of the table of {experiment.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."

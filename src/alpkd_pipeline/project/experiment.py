@@ -53,14 +53,11 @@ READ_CONFIG = "alpkd_pipeline.training.run_config.read_config"
 
 
 def _shared(make: Callable[[Experiment], Artifact]) -> cached_property[Artifact]:
-    """A stage that follows from the parameters `task` and `teacher` alone, as many experiments
-    share.
-    """
+    """A stage of the parameters `task` and `teacher` alone, which many experiments share."""
 
     def find(experiment: Experiment) -> Artifact:
-        return experiment.facts.once(
-            (make.__name__, experiment.store, *experiment.given), lambda: make(experiment)
-        )
+        what = (make.__name__, experiment.store, *experiment.given)
+        return experiment.facts.once(what, lambda: make(experiment))
 
     find.__doc__ = make.__doc__
     return cached_property(find)
@@ -140,18 +137,16 @@ class Experiment(ExperimentInputs):
     @_shared
     def encoded(self) -> Artifact:
         """The splits as token ids."""
-        upstream = {"splits": self.splits.key}
+        max_length, what = self.params.task.max_length, ("tokenizer", self.model)
         facts = {
-            "tokenizer": self.facts.once(
-                ("tokenizer", self.model), lambda: tokenizer_key(self.model, self.project)
-            ),
-            "max_length": self.params.task.max_length,
+            "tokenizer": self.facts.once(what, lambda: tokenizer_key(self.model, self.project)),
+            "max_length": max_length,
             "family": self._family(self.model),
             "code": self._code("alpkd_pipeline.models.encoder.encode_folder"),
             "libraries": library_versions(("tokenizers",)),
         }
-        name = f"{self.model_label}-{self.params.task.max_length}t"
-        return self._stage("encoded", facts, upstream, name)
+        upstream = {"splits": self.splits.key}
+        return self._stage("encoded", facts, upstream, f"{self.model_label}-{max_length}t")
 
     @_shared
     def teacher(self) -> Artifact:
@@ -226,13 +221,8 @@ class Experiment(ExperimentInputs):
         method = get_spec(self.params.method.name).class_path
         return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
-    @_shared
-    def teacher_scores(self) -> Artifact:
-        """The teacher's scores on the dev splits."""
-        upstream = {"teacher": self.teacher.key, "encoded": self.encoded.key}
-        name = self.teacher.expected.name
-        return self._stage("teacher_scores", self._score_facts, upstream, name)
-
+    # Scores on the dev splits.
+    teacher_scores = _made_of("teacher", "_score_facts", "encoded")
     student_scores = _made_of("student", "_score_facts", "encoded")
     # Both models on every split: predictions, scores, submission files, size.
     teacher_evaluation = _made_of("teacher", "_evaluation_facts", "encoded")
@@ -269,10 +259,9 @@ class Experiment(ExperimentInputs):
 
     @cached_property
     def _export_facts(self) -> dict[str, Any]:
-        asked = asdict(self.params.export)
-        published = {n: v for n, v in asked.items() if n not in ("register", "opset")}
+        settings = asdict(self.params.export)
         return {
-            "settings": published,
+            "settings": {n: v for n, v in settings.items() if n not in ("register", "opset")},
             # Answers of int8 depend on the processor, speeds on the machine.
             "processor": processor(),
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
