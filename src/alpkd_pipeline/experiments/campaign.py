@@ -58,10 +58,7 @@ def write_record(path: Path, facts: Mapping[str, Any], *, ended: bool) -> None:
 
 @dataclass(eq=False, repr=False)
 class Campaign(ABC):
-    """A sweep or a search. It is planned as it is made, and writes nothing before it is run.
-
-    A subclass knows what there is to make, and what to say of it; what becomes of it is told here.
-    """
+    """A sweep or a search. It is planned as it is made, and writes nothing before it is run."""
 
     kind: ClassVar[CampaignKind]
     spec: CampaignSpec = field(init=False)

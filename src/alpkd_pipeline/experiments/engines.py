@@ -57,6 +57,7 @@ def default_workers(
     return max(1, processors() // most)
 
 
+WORKER = "alpkd_pipeline.experiments.worker"
 GRACE_SECONDS = 20.0
 """How long a worker that was told to stop may take to close what is open."""
 
@@ -67,10 +68,9 @@ LOOK_SECONDS = 1.0
 class LocalEngine:
     """Worker processes that keep Kedro, torch and MLflow loaded from one job to the next.
 
-    A process of its own per slot: if one dies, only its own job is lost. Processes start with the
-    first job of their slot. Slot k sees the k-th of some GPUs, named as in CUDA_VISIBLE_DEVICES,
-    round and round; without any, workers see what this process sees. Use it in a `with` block, or
-    call `stop`.
+    A process per slot: if one dies, only its own job is lost. It starts with the slot's first job.
+    Slot k sees the k-th of some GPUs, named as in CUDA_VISIBLE_DEVICES, round and round; without
+    any, workers see what this process sees. Use it in a `with` block, or call `stop`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class LocalEngine:
     @property
     def worker(self) -> str:
         """The module that a process runs."""
-        return "alpkd_pipeline.experiments.worker"
+        return WORKER
 
     def log_of(self, slot: int) -> Path:
         """Where the worker of a slot writes all it has to say."""
@@ -116,9 +116,7 @@ class LocalEngine:
             code = process.wait()
             found = found or answer("died", f"the worker process died ({_reason(code)})")
         if found["state"] != "done":
-            log = self.log_of(slot)
-            log = log.relative_to(self._project) if log.is_relative_to(self._project) else log
-            return {**found, "error": f"{found['error']} [log: {log}]"}
+            return {**found, "error": f"{found['error']} [log: {self._shown(self.log_of(slot))}]"}
         return found
 
     def stop(self) -> None:
@@ -148,6 +146,9 @@ class LocalEngine:
                 process = talking_process(self.worker, words, log, self._project, **env)
                 self._processes[slot] = process
             return process
+
+    def _shown(self, log: Path) -> Path:
+        return log.relative_to(self._project) if log.is_relative_to(self._project) else log
 
     def _environment(self, slot: int) -> dict[str, str]:
         """What must be set before torch is imported."""

@@ -38,9 +38,9 @@ SET_BY_THE_GRID = dict(
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = next((value for n, value in enumerate(values) if value in values[:n]), None)
-    if twice is not None:
-        raise ValueError(f"{twice!r} is given twice")
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"{value!r} is given twice")
     return values
 
 
@@ -58,9 +58,8 @@ def _nested_settings(values: dict[str, Any]) -> dict[str, Any]:
         if name in given:
             raise ValueError(f"'{name}' tells experiments apart: give its values in {place}")
     if "run" in tree:
-        raise ValueError(
-            "'run' is the same for all experiments: give it with --params or in parameters"
-        )
+        remedy = "give it with --params or in parameters"
+        raise ValueError(f"'run' is the same for all experiments: {remedy}")
     return tree
 
 

@@ -119,11 +119,10 @@ class Missing:
         *,
         params: Params | None = None,
     ) -> list[str]:
-        """Plan the job that makes some results of an experiment, unless the last one is planned
-        already.
+        """Plan the job that makes some results, unless the last is planned; its name, as a need.
 
         It refuses to make others than planned. It is done with the experiment's parameters or with
-        those given, and alone where it measures. Gives its name, as what others need.
+        those given, and alone where it measures.
         """
         key = stages[-1].key
         if key not in self._steps:
@@ -161,14 +160,11 @@ class Missing:
         """
         needs = list[str]()
         if not (self.is_there(experiment.teacher) and self.is_there(made)):
-            needs = self.add(
-                "teacher", experiment, teacher, "finetune_teacher", [made], params=params
-            )
+            job = teacher, "finetune_teacher", [made]
+            needs = self.add("teacher", experiment, *job, params=params)
         if experiment.needs_signals and not self.is_there(experiment.signals):
-            stages = [experiment.signals]
-            needs = self.add(
-                "signals", experiment, signals, "distill", stages, needs, params=params
-            )
+            job = signals, "distill", [experiment.signals]
+            needs = self.add("signals", experiment, *job, needs, params=params)
         return needs
 
     def is_there(self, stage: Artifact) -> bool:
@@ -179,8 +175,7 @@ class Missing:
 
     def name_of(self, stage: Artifact) -> str | None:
         """The job that will make a result, if one is planned."""
-        step = self._steps.get(stage.key)
-        return step.job.name if step else None
+        return self._steps[stage.key].job.name if stage.key in self._steps else None
 
 
 def _add_experiment(steps: Missing, planned: GridPoint) -> None:
@@ -229,10 +224,6 @@ def _shape(experiment: Experiment) -> tuple[Any, ...]:
     start = replace(given.student, init_from="teacher", head="teacher")
     how = given.training.device, given.training.threads, given.training.precision
     return (experiment.encoded.key, experiment.model, *how, start)
-
-
-MOST_NAMES = 4
-"""How many parameters are named."""
 
 
 class EarlierStudents:
@@ -293,7 +284,7 @@ def differences(experiment: Experiment, run: Mapping[str, Any]) -> tuple[str, ..
     then = (run.get("provenance") or {}).get("libraries") or {}
     versions = library_versions(TRAINING_LIBRARIES).items()
     libraries = [f"{n} {then[n]} -> {v}" for n, v in versions if then.get(n, v) != v]
-    found = [f"parameters ({some(params, MOST_NAMES)})"] if params else []
+    found = [f"parameters ({some(params, 4)})"] if params else []
     if run["identity"].get("code") != experiment.student_code:
         found.append("code")
     if libraries:

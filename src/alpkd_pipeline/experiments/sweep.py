@@ -151,11 +151,11 @@ class Sweep(Campaign):
         if any(others.values()):
             told = (plural(count, *words) for words, count in others.items() if count)
             yield f"beside them: {', '.join(told)}"
-        guess = estimate(self.plan.steps)
-        if guess.seconds:
-            yield about(guess.seconds, workers, " of training")
-        if guess.unknown:
-            yield f"no estimate for {plural(guess.unknown, 'training')}: none like it yet"
+        seconds, unknown = estimate(self.plan.steps)
+        if seconds:
+            yield about(seconds, workers, " of training")
+        if unknown:
+            yield f"no estimate for {plural(unknown, 'training')}: none like it yet"
 
     def _seeds_needed(self) -> Iterator[str]:
         """How many seeds would show what, as far as earlier runs tell their noise."""
@@ -163,15 +163,15 @@ class Sweep(Campaign):
         from alpkd_pipeline.reporting.sources import Sources
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
-        columns = defaultdict[tuple[str, int], set[str]](set)
+        columns, first = defaultdict[tuple[str, int], set[str]](set), self._experiments[0]
         for planned in self.plan.experiments:
-            place = planned.coordinates
-            columns[place["task"], place["layers"]].add(place["method"])
+            at = planned.coordinates
+            columns[at["task"], at["layers"]].add(at["method"])
         pairs = pairs_of([sorted(methods) for methods in columns.values()])
-        if pairs and self._experiments[0].store.is_dir():
-            compare = self._experiments[0].params.compare.model_dump(mode="json")
+        if pairs and first.store.is_dir():
+            compare = first.params.compare.model_dump(mode="json")
             asked = replace(Asked.of(compare), sweep=None, only={})
-            sources = Sources(gather(self._experiments[0].store, asked))
+            sources = Sources(gather(first.store, asked))
             tasks = sorted({task for task, _ in columns})
             yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
@@ -195,10 +195,9 @@ def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     known = {outcome.job.name: outcome for outcome in outcomes}
 
     def ended(name: str, *, done: bool = False) -> dict[str, Any]:
-        found = known.get(name)
-        if found is None:
-            return {"state": "done" if done else "todo", "error": None, "seconds": None}
-        return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
+        if found := known.get(name):
+            return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
+        return {"state": "done" if done else "todo", "error": None, "seconds": None}
 
     jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
     cells = []
@@ -248,9 +247,6 @@ def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """What was not done and why, one line each; jobs that were only waiting are counted."""
     told = [outcome_line(o) for o in outcomes if o.state in ("failed", "interrupted")]
     waiting = [o.error for o in outcomes if o.state == "not run"]
-    lines = told[:MOST_FAILURES]
-    if len(told) > MOST_FAILURES:
-        lines.append(f"and {len(told) - MOST_FAILURES} more")
-    if waiting:
-        lines.append(f"not run: {plural(len(waiting), 'job')} ({waiting[0]})")
-    return lines
+    more = [f"and {len(told) - MOST_FAILURES} more"] if len(told) > MOST_FAILURES else []
+    not_run = [f"not run: {plural(len(waiting), 'job')} ({waiting[0]})"] if waiting else []
+    return [*told[:MOST_FAILURES], *more, *not_run]

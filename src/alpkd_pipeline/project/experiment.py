@@ -137,16 +137,16 @@ class Experiment(ExperimentInputs):
     @_shared
     def encoded(self) -> Artifact:
         """The splits as token ids."""
-        max_length, what = self.params.task.max_length, ("tokenizer", self.model)
+        upstream, what = {"splits": self.splits.key}, ("tokenizer", self.model)
         facts = {
             "tokenizer": self.facts.once(what, lambda: tokenizer_key(self.model, self.project)),
-            "max_length": max_length,
+            "max_length": self.params.task.max_length,
             "family": self._family(self.model),
             "code": self._code("alpkd_pipeline.models.encoder.encode_folder"),
             "libraries": library_versions(("tokenizers",)),
         }
-        upstream = {"splits": self.splits.key}
-        return self._stage("encoded", facts, upstream, f"{self.model_label}-{max_length}t")
+        name = f"{self.model_label}-{self.params.task.max_length}t"
+        return self._stage("encoded", facts, upstream, name)
 
     @_shared
     def teacher(self) -> Artifact:
