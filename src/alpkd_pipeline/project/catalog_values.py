@@ -94,8 +94,10 @@ class CatalogValues:
             if group in experiment.force or again & set(stage.made_from):
                 again.add(name)
             order = experiment.ordered if name in again else None
+            used = not (experiment.params.teacher.is_table and name in OF_A_MODEL)
+            used = experiment.needs_signals if name == "signals" else used
             facts = run_facts(experiment, name)
-            found[name] = replace(stage, run=facts, used=is_used(experiment, name), order=order)
+            found[name] = replace(stage, run=facts, used=used, order=order)
         compare = experiment.params.compare.model_dump(mode="json")
         compared = {name for name in again if RESULTS[name] != "export"}
         found["comparison"] = Artifact(
@@ -111,13 +113,6 @@ class CatalogValues:
 def _json(value: Any) -> str:
     """Paths as text, objects as their attributes."""
     return json.dumps(value, default=lambda one: str(one) if isinstance(one, Path) else vars(one))
-
-
-def is_used(experiment: Experiment, name: str) -> bool:
-    """Whether an experiment has a use for a result."""
-    if name == "signals":
-        return experiment.needs_signals
-    return not (experiment.params.teacher.is_table and name in OF_A_MODEL)
 
 
 def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:

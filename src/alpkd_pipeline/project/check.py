@@ -92,9 +92,8 @@ def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
     for name, preset in found.items():
         get_spec(str(name))
         if not isinstance(preset, dict):
-            raise UserError(
-                f"parameter 'methods.{name}' = {quoted(preset)}: should map names to values"
-            )
+            wanted = "should map names to values"
+            raise UserError(f"parameter 'methods.{name}' = {quoted(preset)}: {wanted}")
         try:
             _complete(MethodParams.model_validate({"name": name, **preset}))
         except (UserError, ValidationError) as error:

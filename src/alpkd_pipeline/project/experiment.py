@@ -317,9 +317,8 @@ class Experiment(ExperimentInputs):
         )
 
     def _model_digest(self, model: ModelRef) -> dict[str, Any]:
-        return self.facts.once(
-            ("model", model), lambda: model_digest(model, self.project, self.digest_cache)
-        )
+        cache = self.digest_cache
+        return self.facts.once(("model", model), lambda: model_digest(model, self.project, cache))
 
     def _family(self, model: ModelRef) -> str:
         """The row of a model's family; all rows for a hub model, which may not be here yet."""
@@ -343,10 +342,9 @@ class Experiment(ExperimentInputs):
 
     def stage(self, name: str) -> Artifact:
         """A result by the name of its dataset; a UserError if there is no such result."""
-        found = getattr(self, name, None)
-        if not isinstance(found, Artifact):
-            raise UserError(f"the catalog asks for an unknown stage '{name}'")
-        return found
+        if isinstance(found := getattr(self, name, None), Artifact):
+            return found
+        raise UserError(f"the catalog asks for an unknown stage '{name}'")
 
     @property
     def comparison_path(self) -> Path:

@@ -209,10 +209,8 @@ def validate(values: dict[str, Any]) -> Params:
 
 def _check_student(student: StudentSettings) -> None:
     if student.init == "checkpoint" and student.checkpoint is None:
-        raise UserError(
-            "parameter 'student.init' = 'checkpoint' needs 'student.checkpoint':"
-            " a hub id or a folder with a smaller pretrained encoder"
-        )
+        needed = "'student.checkpoint': a hub id or a folder with a smaller pretrained encoder"
+        raise UserError(f"parameter 'student.init' = 'checkpoint' needs {needed}")
     read_with = {"checkpoint": "checkpoint"}
     read_with |= dict.fromkeys(("hidden_size", "heads", "intermediate_size"), "random")
     for name, init in read_with.items():

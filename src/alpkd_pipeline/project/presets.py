@@ -46,9 +46,8 @@ class Preset:
 def read_presets(raw: Any) -> tuple[Preset, ...]:
     """The entries of the parameter `tuned`, each checked whether an experiment uses it or not."""
     if not isinstance(raw, list | tuple | None):
-        raise UserError(
-            f"parameter 'tuned' = {quoted(raw)}: should be a list of entries {{where, set}}"
-        )
+        wanted = "should be a list of entries {where, set}"
+        raise UserError(f"parameter 'tuned' = {quoted(raw)}: {wanted}")
     entries = enumerate(raw or (), start=1)
     return tuple(_entry(f"parameter 'tuned', entry {n}", entry) for n, entry in entries)
 
