@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,10 +58,7 @@ def write_record(path: Path, facts: Mapping[str, Any], *, ended: bool) -> None:
 
 @dataclass(eq=False, repr=False)
 class Campaign(ABC):
-    """A sweep or a search. It is planned as it is made, and writes nothing before it is run.
-
-    A subclass knows what there is to make, and what to say of it; what becomes of it is told here.
-    """
+    """A sweep or a search. It is planned as it is made, and writes nothing before it is run."""
 
     kind: ClassVar[CampaignKind]
     spec: CampaignSpec = field(init=False)
@@ -73,19 +69,12 @@ class Campaign(ABC):
     command: str
 
     def _take(self, name: str, experiments: Sequence[Experiment], most: int) -> None:
-        """Take a name, and with it a place for the record and for the run in MLflow.
-
-        The experiments ask for all that jobs will need; `most` is how many jobs there are at most.
-        """
-        self.name, self._experiments, self._most, run = (
-            name,
-            experiments,
-            most,
-            experiments[0].params.run,
-        )
+        """Take a name; the experiments ask for all that the jobs need, which are at most `most`."""
+        self.name, self._experiments, self._most = name, experiments, most
+        self._console = Console(highlight=False, emoji=False)
         self._record = experiments[0].store / FOLDERS[self.kind] / f"{name}.json"
         self._files = {"record": self._record}
-        self._group = TrackedGroup(run, name, self.project)
+        self._group = TrackedGroup(experiments[0].params.run, name, self.project)
 
     def tell_plan(self, engine: str, workers: int | None) -> int:
         """Say what is to be done, and how long it may take; gives 0. Nothing is written."""
@@ -107,10 +96,7 @@ class Campaign(ABC):
         return EXIT_CODES[status]
 
     def _to_its_end(self, engine: Engine) -> Status:
-        """Do the work; however it ends, its record is written and its run in MLflow closed.
-
-        Ctrl-C (KeyboardInterrupt) ends it as KILLED, any other exception is raised.
-        """
+        """Do the work; however it ends, its record is written and its run in MLflow closed."""
         status: Status = "FAILED"
         try:
             try:
@@ -118,7 +104,7 @@ class Campaign(ABC):
                 status = self._work(engine)
             finally:
                 engine.stop()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # all else is raised
             status = "KILLED"
         finally:
             try:
@@ -140,9 +126,8 @@ class Campaign(ABC):
         Without `workers` as many jobs run at once as this machine has room for; never more than
         there are.
         """
-        blocks = [
-            b for c in self._experiments for b in (c.params.training, c.params.teacher.training)
-        ]
+        params = [experiment.params for experiment in self._experiments]
+        blocks = [block for p in params for block in (p.training, p.teacher.training)]
         gpus = gpus_for(block.device for block in blocks)
         threads = (block.threads for block in blocks)
         count = workers or default_workers(gpus, self.spec.experiments_per_gpu, threads)
@@ -150,13 +135,10 @@ class Campaign(ABC):
         if name == "local":
             return LocalEngine(self.project, self.env, count, gpus=gpus)
         if importlib.util.find_spec("ray") is None:
-            raise UserError(
-                "--engine ray needs the extra [ray]: pip install -c constraints.txt '.[ray]'"
-            )
-        ray = self.spec.ray
-        return RayEngine(
-            self.project, self.env, count, ray.gpus_per_experiment, ray.address, say=self._tell
-        )
+            remedy = "pip install -c constraints.txt '.[ray]'"
+            raise UserError(f"--engine ray needs the extra [ray]: {remedy}")
+        given = self.spec.ray.gpus_per_experiment, self.spec.ray.address
+        return RayEngine(self.project, self.env, count, *given, say=self._tell)
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -164,10 +146,6 @@ class Campaign(ABC):
 
     def _tell(self, line: str) -> None:
         self._console.print(line, markup=False, soft_wrap=True)
-
-    @cached_property
-    def _console(self) -> Console:
-        return Console(highlight=False, emoji=False)
 
     @abstractmethod
     def _plan_lines(self, slots: int, *, dry_run: bool) -> Iterable[str]:

@@ -68,10 +68,9 @@ LOOK_SECONDS = 1.0
 class LocalEngine:
     """Worker processes that keep Kedro, torch and MLflow loaded from one job to the next.
 
-    A process of its own per slot: if one dies, only its own job is lost. Processes start with the
-    first job of their slot. Slot k sees the k-th of some GPUs, named as in CUDA_VISIBLE_DEVICES,
-    round and round; without any, workers see what this process sees. Use it in a `with` block, or
-    call `stop`.
+    A process per slot: if one dies, only its own job is lost. It starts with the slot's first job.
+    Slot k sees the k-th of some GPUs, named as in CUDA_VISIBLE_DEVICES, round and round; without
+    any, workers see what this process sees. Use it in a `with` block, or call `stop`.
     """
 
     def __init__(
@@ -142,10 +141,9 @@ class LocalEngine:
                 return None
             process = self._processes.get(slot)
             if process is None or process.poll() is not None:
-                words, env = [str(self._project), self._env or ""], self._environment(slot)
-                process = talking_process(
-                    self.worker, words, self.log_of(slot), self._project, **env
-                )
+                words, log = [str(self._project), self._env or ""], self.log_of(slot)
+                env = self._environment(slot)
+                process = talking_process(self.worker, words, log, self._project, **env)
                 self._processes[slot] = process
             return process
 

@@ -41,11 +41,8 @@ class Estimate(NamedTuple):
 
 def estimate(steps: Sequence[Step]) -> Estimate:
     """The trainings among some steps; signals, scores and measurements are short beside them."""
-    made = {
-        stage.expected
-        for step in steps
-        for stage in (step.experiment.teacher, step.experiment.student)
-    }
+    experiments = [step.experiment for step in steps]
+    made = {stage.expected for e in experiments for stage in (e.teacher, e.student)}
     trained = (step for step in steps if step.kind in ("teacher", "cell"))
     return estimated(((step.experiment, step.kind == "teacher", 1) for step in trained), made)
 
@@ -53,8 +50,7 @@ def estimate(steps: Sequence[Step]) -> Estimate:
 def estimated(
     trainings: Iterable[tuple[Experiment, bool, int]], made: Collection[Path] | None = None
 ) -> Estimate:
-    """All trainings together, of an experiment's teacher or (False) its student, each so many
-    times.
+    """All trainings together, each of an experiment's teacher or (False) student, so many times.
 
     `made` is that of `finished_trainings`.
     """

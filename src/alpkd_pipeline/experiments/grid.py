@@ -1,6 +1,4 @@
-"""A sweep as sweep.yml describes it, and its experiments; what tune.yml shares with it is here
-too.
-"""
+"""A sweep as sweep.yml describes it, its experiments, and what tune.yml shares with it."""
 
 from __future__ import annotations
 
@@ -40,9 +38,9 @@ SET_BY_THE_GRID = dict(
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = next((value for n, value in enumerate(values) if value in values[:n]), None)
-    if twice is not None:
-        raise ValueError(f"{twice!r} is given twice")
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"{value!r} is given twice")
     return values
 
 
@@ -60,9 +58,8 @@ def _nested_settings(values: dict[str, Any]) -> dict[str, Any]:
         if name in given:
             raise ValueError(f"'{name}' tells experiments apart: give its values in {place}")
     if "run" in tree:
-        raise ValueError(
-            "'run' is the same for all experiments: give it with --params or in parameters"
-        )
+        remedy = "give it with --params or in parameters"
+        raise ValueError(f"'run' is the same for all experiments: {remedy}")
     return tree
 
 
@@ -169,9 +166,7 @@ class CampaignSpec(_Block):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def given(self, coordinates: Mapping[str, Any], on_top: Mapping[str, Any]) -> dict[str, Any]:
-        """What tells an experiment apart, what the file sets of it, and what wins over both,
-        nested.
-        """
+        """An experiment's coordinates, what the file sets, and what wins over both, nested."""
         found = merged(coordinate_params(coordinates), self.params)
         for rule in self.overrides:
             if matches(rule.where.named, coordinates):
@@ -195,8 +190,7 @@ PointState = Literal["done", "stale", "todo"]
 
 @dataclass(frozen=True, slots=True)
 class GridPoint:
-    """An experiment of a grid, what tuned presets set of it, how far it is, and why it is made
-    again.
+    """An experiment of a grid, its tuned preset, how far it is, and why it is made again.
 
     `stale`: it was there once, with other code, data or numbers, or has lost bytes.
     """
@@ -227,8 +221,7 @@ def expand(
     on_top: Mapping[str, Any] | None = None,
     only: Mapping[str, Any] | None = None,
 ) -> list[GridPoint]:
-    """The experiments of a sweep, or of the part that `only` chooses, all experiments of the first
-    seed first.
+    """The experiments of a sweep or of the part that `only` chooses, the first seed's first.
 
     `on_top` are nested parameters that win over everything else, those of the command line.
 

@@ -46,9 +46,7 @@ class Outcome:
     """How a job ended."""
 
     job: Job
-    # `done`; `failed`; `not run`, because something that it needs was not done or the whole was
-    # stopped before its turn; `interrupted`, stopped while it ran
-    state: State
+    state: State  # `not run`: what it needs was not done, or all was stopped before its turn
     seconds: float = 0.0  # how long it took, 0 if it never began
     error: str | None = None
     diverged: bool = False  # whether it failed because its own training left the finite numbers
@@ -72,9 +70,8 @@ def answer(
 ) -> dict[str, str]:
     """Any other answer.
 
-    `failed`: trying again would fail again; `diverged`: it failed because the training left the
-    finite numbers; `interrupted`: the worker was told to stop; `died`: the process is gone, another
-    one may fare better.
+    `failed`: trying again would fail again; `diverged`: likewise, the training left the finite
+    numbers; `interrupted`: the worker was told to stop; `died`: another process may fare better.
     """
     return {"state": state, "error": error}
 
@@ -193,10 +190,8 @@ class _Scheduler:
         if self.stopping or any(job.exclusive for job in busy):
             return None
         to_come = self._waiting.keys() | {job.name for job in busy}
-        for job in self._waiting.values():
-            if to_come.isdisjoint(job.needs) and not (job.exclusive and busy):
-                return job
-        return None
+        ready = (job for job in self._waiting.values() if to_come.isdisjoint(job.needs))
+        return next((job for job in ready if not (job.exclusive and busy)), None)
 
     def _work(self, slot: int, job: Job) -> None:
         """Have a job run, once more if its worker dies."""

@@ -23,13 +23,7 @@ from alpkd_pipeline.store import diff
 from alpkd_pipeline.store.artifact import Artifact
 from alpkd_pipeline.store.fingerprint import library_versions
 from alpkd_pipeline.store.layout import search_records
-from alpkd_pipeline.store.run_folder import (
-    Damage,
-    RunFolder,
-    finished_below,
-    newest_first,
-    noted,
-)
+from alpkd_pipeline.store.run_folder import Damage, RunFolder, finished_below, newest_first, noted
 
 StepKind = Literal["teacher", "signals", "cell", "measurement"]
 STEP_KINDS: tuple[StepKind, ...] = get_args(StepKind)
@@ -78,10 +72,11 @@ def _planned(grid: GridPoint, earlier: EarlierStudents) -> GridPoint:
     except UserError as error:
         # A task of one's own in conf/ is not yet in the grid.
         own = str(error).startswith("parameter 'task.")
-        hint = (
-            f" (an experiment's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name)"
+        listed = (
+            f"an experiment's task is one of `tasks` in {SWEEP_FILE} or tune.yml, not task.name"
         )
-        raise UserError(f"experiment {grid.name}: {error}{hint if own else ''}") from None
+        hint = f" ({listed})" if own else ""
+        raise UserError(f"experiment {grid.name}: {error}{hint}") from None
     why = _damage(experiment.student, experiment.student_scores)
     if experiment.student_scores.found and not why:
         scores = RunFolder(experiment.student_scores.path)
@@ -124,11 +119,10 @@ class Missing:
         *,
         params: Params | None = None,
     ) -> list[str]:
-        """Plan the job that makes some results of an experiment, unless the last one is planned
-        already.
+        """Plan the job that makes some results, unless the last is planned; its name, as a need.
 
         It refuses to make others than planned. It is done with the experiment's parameters or with
-        those given, and alone where it measures. Gives its name, as what others need.
+        those given, and alone where it measures.
         """
         key = stages[-1].key
         if key not in self._steps:
@@ -166,14 +160,11 @@ class Missing:
         """
         needs = list[str]()
         if not (self.is_there(experiment.teacher) and self.is_there(made)):
-            needs = self.add(
-                "teacher", experiment, teacher, "finetune_teacher", [made], params=params
-            )
+            job = teacher, "finetune_teacher", [made]
+            needs = self.add("teacher", experiment, *job, params=params)
         if experiment.needs_signals and not self.is_there(experiment.signals):
-            stages = [experiment.signals]
-            needs = self.add(
-                "signals", experiment, signals, "distill", stages, needs, params=params
-            )
+            job = signals, "distill", [experiment.signals]
+            needs = self.add("signals", experiment, *job, needs, params=params)
         return needs
 
     def is_there(self, stage: Artifact) -> bool:
@@ -184,8 +175,7 @@ class Missing:
 
     def name_of(self, stage: Artifact) -> str | None:
         """The job that will make a result, if one is planned."""
-        step = self._steps.get(stage.key)
-        return step.job.name if step else None
+        return self._steps[stage.key].job.name if stage.key in self._steps else None
 
 
 def _add_experiment(steps: Missing, planned: GridPoint) -> None:
@@ -208,13 +198,11 @@ def _add_measurements(steps: Missing, experiments: Sequence[GridPoint]) -> None:
     The latency once a shape. Nothing is trained for it.
     """
     chosen, taken = dict[str, GridPoint](), set[str]()
-    for planned in sorted(
-        experiments, key=lambda p: itemgetter("seed", "teacher_seed")(p.coordinates)
-    ):
+    seeds = itemgetter("seed", "teacher_seed")
+    for planned in sorted(experiments, key=lambda planned: seeds(planned.coordinates)):
         chosen.setdefault(study_title(planned.coordinates), planned)
-    timed = {
-        _shape(p.experiment) for p in experiments if steps.is_there(p.experiment.student_latency)
-    }
+    all_of_them = [planned.experiment for planned in experiments]
+    timed = {_shape(e) for e in all_of_them if steps.is_there(e.student_latency)}
     for title, planned in chosen.items():
         experiment, made = planned.experiment, steps.name_of(planned.experiment.student_scores)
         if made is None and not steps.is_there(experiment.student):
@@ -238,10 +226,6 @@ def _shape(experiment: Experiment) -> tuple[Any, ...]:
     return (experiment.encoded.key, experiment.model, *how, start)
 
 
-MOST_NAMES = 4
-"""How many parameters are named."""
-
-
 class EarlierStudents:
     """The finished students of a store, by the part of their names that is not a key."""
 
@@ -250,14 +234,9 @@ class EarlierStudents:
         self.studies = cache(_studies)  # that searches have recorded, by store
 
     def like(self, experiment: Experiment) -> list[Mapping[str, Any]]:
-        """The run.json of each finished student with the coordinates of an experiment, newest
-        first.
-        """
-        place, seed, found = (
-            experiment.student.expected,
-            experiment.params.teacher.seed,
-            list[Any](),
-        )
+        """The run.json of each finished student of an experiment's coordinates, newest first."""
+        place, seed = experiment.student.expected, experiment.params.teacher.seed
+        found = list[Any]()
         for folder in self._folders(place.parent):
             if folder.path.name.rpartition("-")[0] == place.name.rpartition("-")[0]:
                 with suppress(OSError, ValueError, KeyError, TypeError):  # of another shape
@@ -298,16 +277,14 @@ def why_stale(
 
 def differences(experiment: Experiment, run: Mapping[str, Any]) -> tuple[str, ...]:
     """What of an experiment differs from a finished run."""
-    now = {
-        name: block for name, block in experiment.params.plain().items() if name in run["params"]
-    }
+    now = {n: block for n, block in experiment.params.plain().items() if n in run["params"]}
     # A parameter that was added since, and left at nothing, says nothing.
     changed = diff.differences(now, run["params"])
     params = [name for name in changed if name not in diff.PATHS_WITHOUT_EFFECT]
     then = (run.get("provenance") or {}).get("libraries") or {}
     versions = library_versions(TRAINING_LIBRARIES).items()
     libraries = [f"{n} {then[n]} -> {v}" for n, v in versions if then.get(n, v) != v]
-    found = [f"parameters ({some(params, MOST_NAMES)})"] if params else []
+    found = [f"parameters ({some(params, 4)})"] if params else []
     if run["identity"].get("code") != experiment.student_code:
         found.append("code")
     if libraries:
@@ -325,6 +302,5 @@ def _changed_inputs(
         about_data = any(name.startswith(("task.", "teacher.model")) for name in params)
         return [] if about_data else ["data"]
     about_teacher = any(name.startswith("teacher.") for name in params)
-    return (
-        ["teacher"] if keys.get("teacher") != experiment.teacher.key and not about_teacher else []
-    )
+    same = keys.get("teacher") == experiment.teacher.key
+    return [] if same or about_teacher else ["teacher"]

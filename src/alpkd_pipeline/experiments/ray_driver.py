@@ -179,9 +179,8 @@ def join(order: RayOrder) -> None:
         )
     except (OSError, ValueError, RuntimeError) as error:
         where = order.address or "on this machine"
-        raise UserError(
-            f"--engine ray: Ray {where} cannot be reached ({first_line(error)})"
-        ) from None
+        why = f"Ray {where} cannot be reached ({first_line(error)})"
+        raise UserError(f"--engine ray: {why}") from None
     there = _ray().cluster_resources()
     for name, each in (("CPU", 1.0), ("GPU", order.gpus)):
         if each and there.get(name, 0.0) < each * order.workers - 1e-6:

@@ -63,9 +63,8 @@ class Sweep(Campaign):
         on_top = merged({"run": {"group": name}}, self.loader.runtime_params or {})
         grid = expand(self.spec, conf, self.project, self.env, on_top, self.only)
         self.plan = make_plan(grid, measure=self.spec.measure)
-        self._take(
-            name, [planned.experiment for planned in self.plan.experiments], len(self.plan.steps)
-        )
+        experiments = [planned.experiment for planned in self.plan.experiments]
+        self._take(name, experiments, len(self.plan.steps))
 
     @contextmanager
     def _held(self) -> Iterator[None]:
@@ -117,9 +116,8 @@ class Sweep(Campaign):
 
     def _students(self) -> list[Path]:
         """Those that have a score."""
-        return [
-            p.experiment.student.path for p in self.plan.experiments if dev_score(p) is not None
-        ]
+        scored = [p for p in self.plan.experiments if dev_score(p) is not None]
+        return [planned.experiment.student.path for planned in scored]
 
     def _metrics(self) -> dict[str, float]:
         failed = {outcome.job.name for outcome in self._outcomes if outcome.state == "failed"}
@@ -149,18 +147,15 @@ class Sweep(Campaign):
         states = [planned.state for planned in self.plan.experiments]
         counts = [f"{states.count(state)} {word}" for state, word in _STATES.items()]
         yield f"{len(states)} experiments: {', '.join(counts)}"
-        others = [
-            plural(len(steps), *words)
-            for kind, words in _OTHERS.items()
-            if (steps := self.plan.of_kind(kind))
-        ]
-        if others:
-            yield f"beside them: {', '.join(others)}"
-        guess = estimate(self.plan.steps)
-        if guess.seconds:
-            yield about(guess.seconds, workers, " of training")
-        if guess.unknown:
-            yield f"no estimate for {plural(guess.unknown, 'training')}: none like it yet"
+        others = {words: len(self.plan.of_kind(kind)) for kind, words in _OTHERS.items()}
+        if any(others.values()):
+            told = (plural(count, *words) for words, count in others.items() if count)
+            yield f"beside them: {', '.join(told)}"
+        seconds, unknown = estimate(self.plan.steps)
+        if seconds:
+            yield about(seconds, workers, " of training")
+        if unknown:
+            yield f"no estimate for {plural(unknown, 'training')}: none like it yet"
 
     def _seeds_needed(self) -> Iterator[str]:
         """How many seeds would show what, as far as earlier runs tell their noise."""
@@ -168,15 +163,15 @@ class Sweep(Campaign):
         from alpkd_pipeline.reporting.sources import Sources
         from alpkd_pipeline.reporting.statistics.power import pairs_of, seeds_needed
 
-        columns = defaultdict[tuple[str, int], set[str]](set)
+        columns, first = defaultdict[tuple[str, int], set[str]](set), self._experiments[0]
         for planned in self.plan.experiments:
-            place = planned.coordinates
-            columns[place["task"], place["layers"]].add(place["method"])
+            at = planned.coordinates
+            columns[at["task"], at["layers"]].add(at["method"])
         pairs = pairs_of([sorted(methods) for methods in columns.values()])
-        if pairs and self._experiments[0].store.is_dir():
-            compare = self._experiments[0].params.compare.model_dump(mode="json")
+        if pairs and first.store.is_dir():
+            compare = first.params.compare.model_dump(mode="json")
             query = replace(Query.of(compare), sweep=None, only={})
-            sources = Sources(gather(self._experiments[0].store, query))
+            sources = Sources(gather(first.store, query))
             tasks = sorted({task for task, _ in columns})
             yield from seeds_needed(sources.found, sources.judge.plan, tasks, pairs)
 
@@ -200,22 +195,17 @@ def facts(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     known = {outcome.job.name: outcome for outcome in outcomes}
 
     def ended(name: str, *, done: bool = False) -> dict[str, Any]:
-        found = known.get(name)
-        if found is None:
-            return {"state": "done" if done else "todo", "error": None, "seconds": None}
-        return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
+        if found := known.get(name):
+            return {"state": found.state, "error": found.error, "seconds": round(found.seconds, 3)}
+        return {"state": "done" if done else "todo", "error": None, "seconds": None}
 
     jobs = [{"name": s.job.name, "kind": s.kind, **ended(s.job.name)} for s in plan.steps]
-    experiments = [
-        {
-            "coordinates": p.coordinates,
-            "key": p.experiment.student.key,
-            "command": p.experiment.command,
-        }
-        | ended(p.name, done=p.state == "done" or p.experiment.student_scores.found is not None)
-        for p in plan.experiments
-    ]
-    return {"cells": experiments, "jobs": jobs}
+    cells = []
+    for p in plan.experiments:
+        done = p.state == "done" or p.experiment.student_scores.found is not None
+        named = {"coordinates": p.coordinates, "key": p.experiment.student.key}
+        cells.append({**named, "command": p.experiment.command, **ended(p.name, done=done)})
+    return {"cells": cells, "jobs": jobs}
 
 
 MOST_FAILURES = 20
@@ -223,9 +213,7 @@ MOST_FAILURES = 20
 
 
 def sweep_table(experiments: Sequence[GridPoint]) -> Table:
-    """One line for each task, depth and method: how many experiments are there, and their
-    scores.
-    """
+    """A line for each task, depth and method: how many experiments are there, their scores."""
     found: dict[tuple[str, int, str], list[GridPoint]] = defaultdict(list)
     for planned in experiments:
         at = planned.coordinates
@@ -259,9 +247,6 @@ def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """What was not done and why, one line each; jobs that were only waiting are counted."""
     told = [outcome_line(o) for o in outcomes if o.state in ("failed", "interrupted")]
     waiting = [o.error for o in outcomes if o.state == "not run"]
-    lines = told[:MOST_FAILURES]
-    if len(told) > MOST_FAILURES:
-        lines.append(f"and {len(told) - MOST_FAILURES} more")
-    if waiting:
-        lines.append(f"not run: {plural(len(waiting), 'job')} ({waiting[0]})")
-    return lines
+    more = [f"and {len(told) - MOST_FAILURES} more"] if len(told) > MOST_FAILURES else []
+    not_run = [f"not run: {plural(len(waiting), 'job')} ({waiting[0]})"] if waiting else []
+    return [*told[:MOST_FAILURES], *more, *not_run]

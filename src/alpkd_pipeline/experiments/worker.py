@@ -38,25 +38,24 @@ def run_job(project: Path, env: str | None, job: Job) -> Mapping[str, str]:
 
     # Remembered for the life of a process elsewhere; here the work tree may change between jobs.
     provenance.cache_clear()
+    session: Any
     try:
         refuse_another_result(project, job)
         given = {EXACT: dict(job.params), COMMAND: job.command}
         with KedroSession.create(
             project, env=env, runtime_params=given, save_on_close=False
-        ) as opened:
-            session: Any = opened
-            session.run(
-                pipeline_names=[job.pipeline], to_outputs=list(job.to_outputs), runner=StageRunner()
-            )
+        ) as session:
+            wanted = list(job.to_outputs)
+            session.run(pipeline_names=[job.pipeline], to_outputs=wanted, runner=StageRunner())
     except (KeyboardInterrupt, SystemExit):
         return answer("interrupted", "the worker was stopped")
     except Exception as error:
         traceback.print_exc()
-        told = one_line(error, partial(conf_store, project))
+        line = one_line(error, partial(conf_store, project))
         # What was not imported was not raised; torch is too heavy to be imported for a question.
         update = sys.modules.get("alpkd_pipeline.training.update")
         diverged = update is not None and isinstance(user_error(error), update.DivergedError)
-        return answer("diverged" if diverged else "failed", told)
+        return answer("diverged" if diverged else "failed", line)
     finally:
         # Nothing of a job is left on the GPU, which another worker may share.
         torch = sys.modules.get("torch")

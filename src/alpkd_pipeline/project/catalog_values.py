@@ -1,6 +1,4 @@
-"""What `${experiment:...}` means in the catalog: the values of an experiment that datasets are made
-with.
-"""
+"""What `${experiment:...}` means in the catalog: an experiment's values that datasets need."""
 
 from __future__ import annotations
 
@@ -96,8 +94,10 @@ class CatalogValues:
             if group in experiment.force or again & set(stage.made_from):
                 again.add(name)
             order = experiment.ordered if name in again else None
+            used = not (experiment.params.teacher.is_table and name in OF_A_MODEL)
+            used = experiment.needs_signals if name == "signals" else used
             facts = run_facts(experiment, name)
-            found[name] = replace(stage, run=facts, used=is_used(experiment, name), order=order)
+            found[name] = replace(stage, run=facts, used=used, order=order)
         compare = experiment.params.compare.model_dump(mode="json")
         compared = {name for name in again if RESULTS[name] != "export"}
         found["comparison"] = Artifact(
@@ -115,17 +115,9 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=lambda one: str(one) if isinstance(one, Path) else vars(one))
 
 
-def is_used(experiment: Experiment, name: str) -> bool:
-    """Whether an experiment has a use for a result."""
-    if name == "signals":
-        return experiment.needs_signals
-    return not (experiment.params.teacher.is_table and name in OF_A_MODEL)
-
-
 def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:
     """What run.json says about how a result is made."""
-    stage = experiment.stage(name)
-    about_student = name.startswith("student")
+    stage, about_student = experiment.stage(name), name.startswith("student")
     untold = {"run", "compare"} if RESULTS[name] == "export" else {"run", "compare", "export"}
     params = {k: v for k, v in experiment.params.plain().items() if k not in untold}
     if experiment.params.task.metrics is not None:
@@ -136,8 +128,7 @@ def run_facts(experiment: Experiment, name: str) -> dict[str, Any]:
         "stage": name,
         "name": experiment.student_name if about_student else experiment.teacher_name,
         "task": experiment.task.to_dict(),
-        # Where results go is not what they are, and an address may hold a password.
-        "params": params,
+        "params": params,  # without where results go: an address may hold a password
         "identity": {
             "key": stage.key,
             "keys": {**_upstream_keys(experiment, stage), name: stage.key},
@@ -174,7 +165,7 @@ def _upstream_keys(experiment: Experiment, stage: Artifact) -> dict[str, str]:
 def _description(experiment: Experiment, about_student: bool) -> str:
     given = experiment.params
     teacher = f"{given.teacher.model} fine-tuned on {experiment.task.name}"
-    if experiment.params.teacher.is_table:
+    if given.teacher.is_table:
         teacher = f"columns of the table of {experiment.task.name}"
     if not about_student:
         return f"Teacher: {teacher}, seed {given.teacher.seed}."

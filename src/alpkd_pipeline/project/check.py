@@ -1,6 +1,4 @@
-"""From merged configuration to the complete parameters of an experiment, and what of them cannot
-be.
-"""
+"""From merged configuration to the complete parameters of an experiment, checked."""
 
 from __future__ import annotations
 
@@ -87,20 +85,15 @@ def _without_presets(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked_presets(raw: Any) -> dict[Any, dict[str, Any]]:
-    """Every method's preset; all of them are checked, also those that this experiment does not
-    use.
-    """
-    if raw is None:
-        return {}
-    if not isinstance(raw, dict):
+    """Every method's preset; all are checked, also those that this experiment does not use."""
+    if not isinstance(raw, dict | None):
         raise UserError(f"parameter 'methods' = {quoted(raw)}: should map method names to presets")
-    found = {name: preset or {} for name, preset in raw.items()}
+    found = {name: preset or {} for name, preset in (raw or {}).items()}
     for name, preset in found.items():
         get_spec(str(name))
         if not isinstance(preset, dict):
-            raise UserError(
-                f"parameter 'methods.{name}' = {quoted(preset)}: should map names to values"
-            )
+            wanted = "should map names to values"
+            raise UserError(f"parameter 'methods.{name}' = {quoted(preset)}: {wanted}")
         try:
             _complete(MethodParams.model_validate({"name": name, **preset}))
         except (UserError, ValidationError) as error:
@@ -169,7 +162,8 @@ def _check_source(experiment: ExperimentInputs) -> None:
 
 def _check_rows(experiment: ExperimentInputs) -> None:
     """What is read of some sources, or means something for some tasks, only."""
-    given, own = experiment.params.task, experiment.params.task.source == "table"
+    params, given = experiment.params, experiment.params.task
+    own = given.source == "table"
     if UNLABELLED in given.files and not (
         own or (given.source == "hub" and given.name not in GLUE)
     ):
@@ -184,10 +178,7 @@ def _check_rows(experiment: ExperimentInputs) -> None:
             "parameter 'task.unlabelled_rows': no row may lack a label; set task.unlabelled=allow"
             " (labels of train), or task.files.unlabelled"
         )
-    blocks = {
-        "training": experiment.params.training,
-        "teacher.training": experiment.params.teacher.training,
-    }
+    blocks = {"training": params.training, "teacher.training": params.teacher.training}
     for block, training in blocks.items():
         if training.class_weights != "none" and experiment.task.kind == "regression":
             raise UserError(
@@ -198,11 +189,8 @@ def _check_rows(experiment: ExperimentInputs) -> None:
 
 def _check_table(experiment: ExperimentInputs) -> None:
     """Whether the columns of a table as teacher fit the task, and the rest fits such a teacher."""
-    given, params, spec = (
-        experiment.params.task,
-        experiment.params,
-        get_spec(experiment.params.method.name),
-    )
+    params, given = experiment.params, experiment.params.task
+    spec = get_spec(params.method.name)
     if given.teacher_columns:
         if given.source != "table":
             raise UserError("parameter 'task.teacher_columns' is only read with task.source=table")
@@ -222,10 +210,8 @@ def _check_table(experiment: ExperimentInputs) -> None:
         "student.head=fresh": params.student.head == "teacher",
     }
     for remedy in (remedy for remedy, wrong in refused.items() if wrong):
-        raise UserError(
-            "parameter 'teacher.source' = 'table': a table has answers and no weights; set"
-            f" {remedy}"
-        )
+        why = "a table has answers and no weights"
+        raise UserError(f"parameter 'teacher.source' = 'table': {why}; set {remedy}")
     if spec.live or not spec.needs <= {"logits"}:
         raise UserError(
             f"parameter 'teacher.source' = 'table': method '{spec.name}' looks into the teacher's"
@@ -284,11 +270,8 @@ def _check_start(experiment: ExperimentInputs) -> None:
 
 
 def _check_sizes(experiment: ExperimentInputs) -> None:
-    method, teacher, width = (
-        experiment.params.method,
-        experiment.teacher_shape,
-        experiment.student_width,
-    )
+    teacher, width = experiment.teacher_shape, experiment.student_width
+    method, training = experiment.params.method, experiment.params.training
     spec = get_spec(method.name)
     directly = spec.compares_layers and method.projection == "none"
     if directly and teacher and width not in (None, teacher.width):
@@ -306,7 +289,6 @@ def _check_sizes(experiment: ExperimentInputs) -> None:
         student_heads=experiment.student_heads,
     )
     check_sizes(spec, settings, sizes)
-    training = experiment.params.training
     check_batches(spec, training.batch_size, training.accumulation)
     if "scores" in spec.needs:
         for model_type in experiment.model_types:

@@ -37,22 +37,15 @@ COMMAND = "command"
 
 
 def project_context(
-    project: Path | None,
-    env: str | None,
-    given: Mapping[str, Any],
-    conf_source: str | None = None,
+    project: Path | None, env: str | None, given: Mapping[str, Any], conf_source: str | None = None
 ) -> Any:
     """Kedro's context of a project: its catalog and its configuration."""
     from kedro.framework.session import KedroSession
 
+    session: Any
     with KedroSession.create(
-        project,
-        env=env,
-        runtime_params=dict(given),
-        conf_source=conf_source,
-        save_on_close=False,
-    ) as opened:
-        session: Any = opened
+        project, env=env, runtime_params=dict(given), conf_source=conf_source, save_on_close=False
+    ) as session:
         return session.load_context()
 
 
@@ -180,20 +173,17 @@ class ExperimentConfigLoader(OmegaConfigLoader):
         try:
             return dict(super().__getitem__("parameters"))
         except MissingConfigException as error:
-            raise self._missing(error) from None
+            folder = self.folders[0]
+            if self.env and not folder.is_dir():
+                raise self._no_environment() from None
+            why = f"the parameters cannot be read: {_flat(error)}"
+            missing = f"there is no {folder}: make that folder, which may be empty"
+            raise UserError(why if folder.is_dir() else missing) from None
         except YAMLError as error:
             raise UserError(f"conf/ is not valid YAML: {_flat(error)}") from None
         except (OmegaConfBaseException, OSError, ValueError, TypeError, AttributeError) as error:
             # Such as the same key in two files, a list for a whole file, or ${a name} of nothing.
             raise UserError(f"the parameters cannot be put together: {_flat(error)}") from None
-
-    def _missing(self, error: MissingConfigException) -> UserError:
-        folder = Path(self.conf_source) / str(self.env or self.default_run_env)
-        if folder.is_dir():
-            return UserError(f"the parameters cannot be read: {_flat(error)}")
-        if self.env:
-            return self._no_environment()
-        return UserError(f"there is no {folder}: make that folder, which may be empty")
 
     def _no_environment(self) -> UserError:
         conf = Path(self.conf_source)
@@ -206,15 +196,12 @@ class ExperimentConfigLoader(OmegaConfigLoader):
 
     @cached_property
     def experiment(self) -> Experiment:
-        """The experiment that the parameters define, checked as far as this machine's files
-        allow.
-        """
+        """The experiment of the parameters, checked as far as this machine's files allow."""
         project = find_kedro_project(Path(self.conf_source)) or Path.cwd()
         params, given = self.params, self.runtime_params
-        exact = EXACT in given
-        command = str(given.get(COMMAND, "")) if exact else repeat_command(self.env, given)
+        command = given.get(COMMAND, "") if EXACT in given else repeat_command(self.env, given)
         with _one_line():
-            experiment = Experiment(params, project, command)
+            experiment = Experiment(params, project, str(command))
             experiment.force, experiment.ordered = parse_force(str(self._force)), self._ordered
             check_experiment(experiment)
         return experiment

@@ -53,14 +53,11 @@ READ_CONFIG = "alpkd_pipeline.training.run_config.read_config"
 
 
 def _shared(make: Callable[[Experiment], Artifact]) -> cached_property[Artifact]:
-    """A stage that follows from the parameters `task` and `teacher` alone, as many experiments
-    share.
-    """
+    """A stage of the parameters `task` and `teacher` alone, which many experiments share."""
 
     def find(experiment: Experiment) -> Artifact:
-        return experiment.facts.once(
-            (make.__name__, experiment.store, *experiment.given), lambda: make(experiment)
-        )
+        what = (make.__name__, experiment.store, *experiment.given)
+        return experiment.facts.once(what, lambda: make(experiment))
 
     find.__doc__ = make.__doc__
     return cached_property(find)
@@ -140,11 +137,9 @@ class Experiment(ExperimentInputs):
     @_shared
     def encoded(self) -> Artifact:
         """The splits as token ids."""
-        upstream = {"splits": self.splits.key}
+        upstream, what = {"splits": self.splits.key}, ("tokenizer", self.model)
         facts = {
-            "tokenizer": self.facts.once(
-                ("tokenizer", self.model), lambda: tokenizer_key(self.model, self.project)
-            ),
+            "tokenizer": self.facts.once(what, lambda: tokenizer_key(self.model, self.project)),
             "max_length": self.params.task.max_length,
             "family": self._family(self.model),
             "code": self._code("alpkd_pipeline.models.encoder.encode_folder"),
@@ -226,13 +221,8 @@ class Experiment(ExperimentInputs):
         method = get_spec(self.params.method.name).class_path
         return self._code(READ_CONFIG, "alpkd_pipeline.training.student.train_student", method)
 
-    @_shared
-    def teacher_scores(self) -> Artifact:
-        """The teacher's scores on the dev splits."""
-        upstream = {"teacher": self.teacher.key, "encoded": self.encoded.key}
-        name = self.teacher.expected.name
-        return self._stage("teacher_scores", self._score_facts, upstream, name)
-
+    # Scores on the dev splits.
+    teacher_scores = _made_of("teacher", "_score_facts", "encoded")
     student_scores = _made_of("student", "_score_facts", "encoded")
     # Both models on every split: predictions, scores, submission files, size.
     teacher_evaluation = _made_of("teacher", "_evaluation_facts", "encoded")
@@ -269,10 +259,9 @@ class Experiment(ExperimentInputs):
 
     @cached_property
     def _export_facts(self) -> dict[str, Any]:
-        asked = asdict(self.params.export)
-        published = {n: v for n, v in asked.items() if n not in ("register", "opset")}
+        settings = asdict(self.params.export)
         return {
-            "settings": published,
+            "settings": {n: v for n, v in settings.items() if n not in ("register", "opset")},
             # Answers of int8 depend on the processor, speeds on the machine.
             "processor": processor(),
             "machine": os.uname().nodename if hasattr(os, "uname") else "",
@@ -328,9 +317,8 @@ class Experiment(ExperimentInputs):
         )
 
     def _model_digest(self, model: ModelRef) -> dict[str, Any]:
-        return self.facts.once(
-            ("model", model), lambda: model_digest(model, self.project, self.digest_cache)
-        )
+        cache = self.digest_cache
+        return self.facts.once(("model", model), lambda: model_digest(model, self.project, cache))
 
     def _family(self, model: ModelRef) -> str:
         """The row of a model's family; all rows for a hub model, which may not be here yet."""
@@ -354,10 +342,9 @@ class Experiment(ExperimentInputs):
 
     def stage(self, name: str) -> Artifact:
         """A result by the name of its dataset; a UserError if there is no such result."""
-        found = getattr(self, name, None)
-        if not isinstance(found, Artifact):
-            raise UserError(f"the catalog asks for an unknown stage '{name}'")
-        return found
+        if isinstance(found := getattr(self, name, None), Artifact):
+            return found
+        raise UserError(f"the catalog asks for an unknown stage '{name}'")
 
     @property
     def comparison_path(self) -> Path:

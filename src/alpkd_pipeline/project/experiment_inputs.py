@@ -1,6 +1,4 @@
-"""What the parameters of an experiment name: a task, its source, encoders, and what people call
-them.
-"""
+"""What an experiment's parameters name: a task, its source, encoders, and their names."""
 
 from __future__ import annotations
 
@@ -89,9 +87,8 @@ class ExperimentInputs:
     params: Params  # checked
     project: Path  # the project's root; relative paths start here
     command: str = ""  # what makes this experiment, for people to repeat it
-    facts: SharedFacts = field(
-        default_factory=SharedFacts
-    )  # what experiments of a moment find out once
+    # What experiments of a moment find out once.
+    facts: SharedFacts = field(default_factory=SharedFacts)
 
     @cached_property
     def task(self) -> Task:
@@ -108,14 +105,13 @@ class ExperimentInputs:
     def source(self) -> SourceSpec:
         """Where the task's rows come from."""
         given = self.params.task
-        path = _glue_folder() if given.source == "folder" and given.path is None else given.path
-        dataset, revision = given.dataset, given.revision
-        if given.source == "hub" and dataset is None and given.name in GLUE:
-            dataset, revision = HUB_DATASET, revision or HUB_REVISION
-        same = given.model_dump(include={entry.name for entry in fields(SourceSpec)})
-        unlabelled = given.unlabelled == "allow"
-        own = {"kind": given.source, "path": path, "dataset": dataset, "revision": revision}
-        return SourceSpec(**{**same, **own, "unlabelled": unlabelled})
+        found = given.model_dump(include={entry.name for entry in fields(SourceSpec)})
+        found |= {"kind": given.source, "unlabelled": given.unlabelled == "allow"}
+        if given.source == "folder" and given.path is None:
+            found["path"] = _glue_folder()
+        if given.source == "hub" and given.dataset is None and given.name in GLUE:
+            found |= {"dataset": HUB_DATASET, "revision": given.revision or HUB_REVISION}
+        return SourceSpec(**found)
 
     @property
     def model(self) -> ModelRef:
@@ -207,8 +203,7 @@ class ExperimentInputs:
             words.append(_label(student.checkpoint))
         elif student.init != "first":
             words.append(student.init)
-        if student.init_from != "teacher":
-            words.append(student.init_from)
+        words += [student.init_from] if student.init_from != "teacher" else []
         return "-".join([*words, f"s{given.seed}"])
 
     @property
@@ -235,7 +230,6 @@ def _label(model: str) -> str:
 
 
 KNOWN: dict[str, Task] = {DEMO.name: DEMO, **{name: row.task for name, row in GLUE.items()}}
-
 
 OWN = ("text_columns", "labels", "kind", "label_range")
 """What defines a task of the user's own."""

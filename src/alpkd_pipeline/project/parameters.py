@@ -1,6 +1,4 @@
-"""Nested parameters, the dotted names of their values, and what tells the experiments of a grid
-apart.
-"""
+"""Nested parameters, the dotted names of their values, and the coordinates of experiments."""
 
 from __future__ import annotations
 

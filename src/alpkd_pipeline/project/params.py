@@ -6,7 +6,7 @@ are validated, and with them what only commands and pipelines need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -28,6 +28,7 @@ NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Real = Annotated[float, Number()]
 Whole = Annotated[int, Number()]
 Share = Annotated[float, Number(ge=0.0, lt=1.0)]
+Look = Annotated[Whole, Field(ge=3)]
 
 
 def _words(value: Any) -> Any:
@@ -166,9 +167,7 @@ class CompareParams(_Block):
     """The first questions: each a method and the one that it is held against."""
     margin: dict[str, Annotated[Real, Field(gt=0)]] = {}
     """By metric, in points (errors: in their own unit); metrics that are left out keep theirs."""
-    looks: Annotated[
-        tuple[Annotated[Whole, Field(ge=3)], ...], Numbers, AfterValidator(_rising)
-    ] = ()
+    looks: Annotated[tuple[Look, ...], Numbers, AfterValidator(_rising)] = ()
     """The numbers of seeds at which the experiment was planned to be looked at."""
     claims: PathText | None = None
     """A claim of `kedro claim`, or a folder with several, whose runs count too."""
@@ -202,20 +201,16 @@ def validate(values: dict[str, Any]) -> Params:
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
-        remedy = ": set it in conf/ or with --params={}=..."
-        raise UserError(
-            first_problem(error, values, _unknown, noun="parameter ", remedy=remedy)
-        ) from None
+        more = {"noun": "parameter ", "remedy": ": set it in conf/ or with --params={}=..."}
+        raise UserError(first_problem(error, values, _unknown, **more)) from None
     _check_student(params.student)
     return params
 
 
 def _check_student(student: StudentSettings) -> None:
     if student.init == "checkpoint" and student.checkpoint is None:
-        raise UserError(
-            "parameter 'student.init' = 'checkpoint' needs 'student.checkpoint':"
-            " a hub id or a folder with a smaller pretrained encoder"
-        )
+        needed = "'student.checkpoint': a hub id or a folder with a smaller pretrained encoder"
+        raise UserError(f"parameter 'student.init' = 'checkpoint' needs {needed}")
     read_with = {"checkpoint": "checkpoint"}
     read_with |= dict.fromkeys(("hidden_size", "heads", "intermediate_size"), "random")
     for name, init in read_with.items():
@@ -229,25 +224,21 @@ def _check_student(student: StudentSettings) -> None:
 def _unknown(path: list[str]) -> str:
     name = ".".join(path)
     if ":" in path[0]:
-        return (
-            f"unknown parameter '{name}' (write --params={name.replace(':', '.')}=..., not {name})"
-        )
+        typed = f"--params={name.replace(':', '.')}=..."
+        return f"unknown parameter '{name}' (write {typed}, not {name})"
     prefix = "".join(f"{part}." for part in path[:-1])
     siblings = ", ".join(sorted(prefix + field for field in fields_at(Params, path[:-1])))
     hint = did_you_mean(name, known_names(), "; {}") or f"; known: {siblings}"
     return f"unknown parameter '{name}'{hint}"
 
 
-def known_names() -> list[str]:
-    """Every parameter's dotted name."""
-    return sorted(_names(Params, ""))
-
-
-def _names(block: type, prefix: str) -> Iterator[str]:
+def known_names(block: type = Params, prefix: str = "") -> list[str]:
+    """Every parameter's dotted name, or those below a block."""
+    names = []
     for entry, annotation in entries(block).items():
-        yield f"{prefix}{entry}"
-        if inner := block_in(annotation):
-            yield from _names(inner, f"{prefix}{entry}.")
+        inner = block_in(annotation)
+        names += [prefix + entry, *(known_names(inner, f"{prefix}{entry}.") if inner else ())]
+    return sorted(names)
 
 
 def fields_at(block: type, path: Sequence[str]) -> list[str]:

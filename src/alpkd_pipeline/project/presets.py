@@ -45,13 +45,11 @@ class Preset:
 
 def read_presets(raw: Any) -> tuple[Preset, ...]:
     """The entries of the parameter `tuned`, each checked whether an experiment uses it or not."""
-    if raw is None:
-        return ()
-    if not isinstance(raw, list | tuple):
-        raise UserError(
-            f"parameter 'tuned' = {quoted(raw)}: should be a list of entries {{where, set}}"
-        )
-    return tuple(_entry(f"parameter 'tuned', entry {n}", e) for n, e in enumerate(raw, start=1))
+    if not isinstance(raw, list | tuple | None):
+        wanted = "should be a list of entries {where, set}"
+        raise UserError(f"parameter 'tuned' = {quoted(raw)}: {wanted}")
+    entries = enumerate(raw or (), start=1)
+    return tuple(_entry(f"parameter 'tuned', entry {n}", entry) for n, entry in entries)
 
 
 def tuned(values: Mapping[str, Any], presets: tuple[Preset, ...]) -> dict[str, Any]:
@@ -142,9 +140,7 @@ def preset_path(conf: Path, env: str | None) -> Path:
 
 
 def write_presets(path: Path, found: Sequence[Preset]) -> None:
-    """Put entries last into a file, so that they win; those of the same experiments are
-    replaced.
-    """
+    """Put entries last into a file, where they win; they replace those of the same experiments."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Another search may end at the same time; each must see what the other has written.
     with FileLock(path.with_name(f".{path.name}.lock")):

@@ -16,7 +16,6 @@ from alpkd_pipeline.store.artifact import ResolvedExperiment
 if TYPE_CHECKING:
     from pluggy import PluginManager  # a part of Kedro
 
-
 Catalog: TypeAlias = "CatalogProtocol[Any, Any] | SharedMemoryCatalogProtocol"
 
 LATE = "stage.compare"
@@ -77,8 +76,6 @@ class StageRunner(SequentialRunner):
         """Nothing to suggest: the same command goes on where this one stopped."""
 
 
-ALWAYS_THERE = {"auto", "cpu"}
-
 TEACHER = "teacher.training.device"
 DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device"}
 """The parameter that names a stage's device."""
@@ -87,7 +84,7 @@ DEVICE_OF = {"teacher": TEACHER, "signals": TEACHER, "student": "training.device
 def check_devices(results: Iterable[str], experiment: ResolvedExperiment) -> None:
     """Refuse a device that is not there; without this a student's is missed after its teacher."""
     asked = {experiment.param(DEVICE_OF[name]) for name in results if name in DEVICE_OF}
-    for device in sorted(asked - ALWAYS_THERE):
+    for device in sorted(asked - {"auto", "cpu"}):
         from alpkd_pipeline.training.devices import resolve_hardware  # and with it torch
 
         resolve_hardware(device, "auto", "auto")
