@@ -149,7 +149,9 @@ def _experiment_lines(experiment: Rerun) -> Iterator[str]:
         yield f"  {model.stage}"
         yield f"    weights  {f'equal ({then})' if same else f'differ ({then} -> {now})'}"
         yield f"    losses   {model.losses}"
-        yield f"    answers  {_predictions(model)}"
+        other = "; ".join(str(answer) for answer in model.predictions if not answer.equal)
+        equal = f"all {model.predictions[-1].rows} equal" if model.predictions else "none kept"
+        yield f"    answers  {other or equal}"
         yield f"    {_score(model)}"
         yield from (f"    not compared: {why}" for why in (model.missing, model.skipped) if why)
     code = "unchanged"
@@ -160,13 +162,6 @@ def _experiment_lines(experiment: Rerun) -> Iterator[str]:
     yield f"  data       {experiment.data}"
     yield f"  code       {code}"
     yield from (f"  differs    {difference}" for difference in experiment.differences)
-
-
-def _predictions(model: ModelComparison) -> str:
-    if not model.predictions:
-        return "none kept"
-    other = [str(answer) for answer in model.predictions if not answer.equal]
-    return "; ".join(other) or f"all {model.predictions[-1].rows} equal"
 
 
 def _score(model: ModelComparison) -> str:

@@ -139,14 +139,15 @@ class DataComparison:
 def compare_data(then: StoredRun, now: StoredRun) -> DataComparison:
     """Compare the encoded splits of two trainings: their hashes, and rows where these differ."""
     theirs, ours = data_digests(then), data_digests(now)
-    changes = (
-        _change(then, now, split)
-        for split in sorted({*theirs, *ours})
+    changes = []
+    for split in sorted({*theirs, *ours}) if theirs and ours else ():
         # Other bytes alone come from another version of the library that writes the files.
-        if theirs.get(split) != ours.get(split) and not _same_table(then, now, split)
-    )
-    known = bool(theirs and ours)
-    return DataComparison(known, tuple(changes) if known else ())
+        if theirs.get(split) != ours.get(split) and not _same_table(then, now, split):
+            before, after = _frame(then, split), _frame(now, split)
+            rows = [None if frame is None else len(frame) for frame in (before, after)]
+            changed = None if before is None or after is None else changed_rows(before, after)
+            changes.append(SplitChange(split, changed, *rows))
+    return DataComparison(bool(theirs and ours), tuple(changes))
 
 
 def data_digests(run: StoredRun) -> dict[str, str]:
@@ -157,13 +158,6 @@ def data_digests(run: StoredRun) -> dict[str, str]:
 
 def _encoded(run: StoredRun) -> Path:
     return run.path / run.run.get("inputs", {}).get("encoded", "nowhere")
-
-
-def _change(then: StoredRun, now: StoredRun, split: str) -> SplitChange:
-    before, after = _frame(then, split), _frame(now, split)
-    rows = [None if frame is None else len(frame) for frame in (before, after)]
-    changed = None if before is None or after is None else changed_rows(before, after)
-    return SplitChange(split, changed, *rows)
 
 
 def _same_table(then: StoredRun, now: StoredRun, split: str) -> bool:

@@ -132,16 +132,13 @@ def note(run: Mapping[str, Any], results: str = "", place: str = "") -> str:
 
 
 def _texts(values: Mapping[str, Any], limit: int = MAX_TAG) -> dict[str, str]:
-    texts = {name: _text(value) for name, value in values.items()}
-    return {name: _cut(text, limit) for name, text in texts.items() if text}
-
-
-def _text(value: Any) -> str:
-    """A value as people write it; empty for nothing."""
-    if value is None or value in ("", [], (), {}):
-        return ""
-    plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return mask_credentials(plain)
+    """Values as people write them, without those that are empty."""
+    texts = {}
+    for name, value in values.items():
+        if value is not None and value not in ("", [], (), {}):
+            plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            texts[name] = _cut(mask_credentials(plain), limit)
+    return texts
 
 
 def _cut(text: str, limit: int) -> str:

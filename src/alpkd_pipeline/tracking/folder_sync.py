@@ -89,14 +89,11 @@ class FolderSync:
             if run_id is not None and self._finished is not None:
                 self._close(self._finished, run_id)
             elif run_id is not None:
-                self._catch_up(run_id)
+                self._push_events(run_id)
+                if (ended := self._state.ended) is not None:
+                    self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
+                    self._store.end(run_id, ended.status, ended.time_ms)
         return run_id
-
-    def _catch_up(self, run_id: str) -> None:
-        self._push_events(run_id)
-        if (ended := self._state.ended) is not None:
-            self._store.set_tags(run_id, {"error": mask_credentials(ended.reason)[:1000]})
-            self._store.end(run_id, ended.status, ended.time_ms)
 
     def _close(self, done: RunFolder, run_id: str) -> None:
         if not self._state.finished:

@@ -29,7 +29,6 @@ from alpkd_pipeline.tracking.settings import TrackingSettings, faults_told, read
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models import ModelSignature
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +72,11 @@ def publish_model(
         model = models.find(RunFolder(folder).key) or models.log(
             RunFolder(folder), student, _run_of(student, settings, pictures), example
         )
-        if register is None:
-            return f"models:/{model.model_id} in MLflow at {settings.shown}"
-        number, alias = models.register(register, model)
-        called = f" ({alias})" if alias else ""
-        return f"models:/{register}/{number}{called} in MLflow at {settings.shown}"
+        name = model.model_id
+        if register is not None:
+            number, alias = models.register(register, model)
+            name = f"{register}/{number} ({alias})" if alias else f"{register}/{number}"
+        return f"models:/{name} in MLflow at {settings.shown}"
 
 
 class Models:
@@ -200,13 +199,19 @@ def write_model(
     """Write MLflow's folder of a model, with the files of the form that is served."""
     import mlflow.pyfunc
     import pandas as pd
-    from mlflow.models import Model
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Map
 
     settings = folder.json("export.json")
     names = ("text", "text_pair")[: len(settings["text_columns"])]
     files = ["export.json", "runtime.py", "tokenizer.json", "README.md"]
     files.append(settings["forms"][settings["serve"]])
     folder.verify(files)
+    answer: dict[str, Any] = {"label": DataType.string, "score": DataType.double}
+    answer |= {"probabilities": Map(DataType.double), "truncated": DataType.boolean}
+    # An input signature would drop columns that it does not know.
+    outputs = Schema([ColSpec(kind, name) for name, kind in answer.items()])
     with TemporaryDirectory() as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in files:
@@ -218,7 +223,7 @@ def write_model(
             python_model=CODE,
             artifacts={PART: str(Path(place) / PART)},
             mlflow_model=Model(run_id=model.source_run_id, model_id=model.model_id),
-            signature=_signature(),
+            signature=ModelSignature(outputs=outputs),
             input_example=pd.DataFrame([example], columns=[*names]),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in LIBRARIES],
             metadata={"input": dict.fromkeys(names, "string"), "task": settings["task"]},
@@ -231,17 +236,6 @@ def write_model(
     flavor["model_code_path"] = CODE.name
     flavor["artifacts"][PART]["uri"] = flavor["artifacts"][PART]["path"]
     saved.save(path / "MLmodel")
-
-
-def _signature() -> ModelSignature:
-    """What the model answers. An input signature would drop columns that it does not know."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Map
-
-    answer: dict[str, Any] = {"label": DataType.string, "score": DataType.double}
-    answer |= {"probabilities": Map(DataType.double), "truncated": DataType.boolean}
-    return ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in answer.items()]))
 
 
 def write_evidence(folder: RunFolder, task: Mapping[str, Any], place: Path) -> None:

@@ -133,13 +133,16 @@ def dataset_facts(
         return {}
     task = run["task"]
     source_type, source = _source(run["params"]["task"])
+    label = "double" if task.get("kind") == "regression" else "long"
+    types = {**dict.fromkeys(task.get("text_columns", []), "string"), "label": label}
+    columns = [{"type": kind, "name": name, "required": True} for name, kind in types.items()]
     return {
         context: {
             "name": f"{task['name']}-{split}",
             "digest": (digests or {}).get(split, data_key)[:12],
             "source_type": source_type,
             "source": mask_credentials(json.dumps(source)),
-            "schema": json.dumps({"mlflow_colspec": _columns(task)}),
+            "schema": json.dumps({"mlflow_colspec": columns}),
         }
         for context, split in {"train": "train", "dev": task.get("dev_splits", ["dev"])[0]}.items()
     }
@@ -158,12 +161,6 @@ def _source(params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         glue = f"$ALPKD_GLUE_DIR/{params.get('name')}"
         return "local", {"uri": params.get("path") or (json.dumps(files) if files else glue)}
     return "code", {"tags": {"mlflow.source.name": f"alpkd_pipeline: {kind}"}}
-
-
-def _columns(task: Mapping[str, Any]) -> list[dict[str, Any]]:
-    label = "double" if task.get("kind") == "regression" else "long"
-    types = {**dict.fromkeys(task.get("text_columns", []), "string"), "label": label}
-    return [{"type": kind, "name": name, "required": True} for name, kind in types.items()]
 
 
 @dataclass(frozen=True, slots=True)

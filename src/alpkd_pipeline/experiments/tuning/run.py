@@ -194,11 +194,9 @@ def study_record(coordinates: Mapping[str, Any], study: Study) -> dict[str, Any]
 
 def with_others(path: Path, given: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Some studies, and those of a record that are of another task, method or depth."""
-    found = {_place(study): study for study in (*read_object(path).get("studies", []), *given)}
-    return [found[place] for place in sorted(found)]
-
-
-_place = itemgetter(*COORDINATES)
+    coordinates = itemgetter(*COORDINATES)
+    studies = {coordinates(one): one for one in (*read_object(path).get("studies", []), *given)}
+    return [studies[key] for key in sorted(studies)]
 
 
 def point_text(point: Point) -> str:
