@@ -39,11 +39,7 @@ def score_run(
     size, on = run.training.eval_batch_size, _hardware(run)
     table = run.stage.startswith("teacher") and run.teacher.is_table
     score_splits(
-        *(model, encoded, run.task, folder, on),
-        splits=names,
-        batch_size=size,
-        by=by,
-        table=table,
+        *(model, encoded, run.task, folder, on), splits=names, batch_size=size, by=by, table=table
     )
 
 
