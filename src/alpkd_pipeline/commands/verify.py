@@ -42,8 +42,7 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> int:
     return int(not report.is_sound)
 
 
-MOST_NOTES = 20
-"""Notes of a kind that are listed; of what is bad everything is."""
+MOST_NOTES = 20  # of a kind that are listed; of what is bad everything is
 
 
 def report_lines(report: Report) -> Iterator[str]:

@@ -116,25 +116,19 @@ def comparison_key(store: Path, asked: Asked) -> str:
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
-    return key_of({"of": found, **_asked_for(store, asked), "code": _code(store)})
-
-
-def _asked_for(store: Path, asked: Asked) -> dict[str, Any]:
-    """What sweeps and searches say: which trials count, which experiments are wanted, what was
-    tuned.
-
-    Of a sweep's record only the experiments count: it is written again while the sweep goes on, and
-    the next one may have the same experiments.
-    """
+    # Of a sweep's record only the experiments count: it is written again while the sweep goes on,
+    # and the next one may have the same experiments.
     sweeps = sweep_records(store)
     chosen = asked.sweep and chosen_sweep(sweeps, asked.sweep)
-    wanted = sorted(experiment_keys([chosen])) if chosen else None
-    return {
+    parts = {
+        "of": found,
         **asked.facts,
         "cells": sorted(experiment_keys(sweeps)),
-        "sweep": wanted,
+        "sweep": sorted(experiment_keys([chosen])) if chosen else None,
         "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],
+        "code": _code(store),
     }
+    return key_of(parts)
 
 
 @cache

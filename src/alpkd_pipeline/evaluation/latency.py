@@ -97,7 +97,6 @@ def time_calls(
 
 
 def _seconds(loaded: LoadedModel, split: EncodedSplit, rows: np.ndarray) -> float:
-    """How long one pass over some rows takes."""
     batch = collate(split, rows, loaded.pad_id)
     started = time.perf_counter()
     moved = batch.to(loaded.accelerator.device)
