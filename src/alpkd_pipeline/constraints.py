@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 COMMIT = r"^[0-9a-f]{40}$"
 SHA256 = r"^[0-9a-f]{64}$"
 
-LONGEST_NAME = 255
-"""Bytes in the name of a file or folder, in every file system of today."""
+LONGEST_NAME = 255  # bytes of a file or folder, in every file system of today
 
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
 _ADDRESS = re.compile(f"({_SCHEME}::)*{_SCHEME}:/")
@@ -48,7 +47,6 @@ class Number:
     lt: float | None = None
 
     def __get_pydantic_core_schema__(self, kind: Any, inner: Inner) -> CoreSchema:
-        """The schema that pydantic validates by."""
         from pydantic_core.core_schema import no_info_before_validator_function
 
         limits = {name: value for name, value in asdict(self).items() if value is not None}
@@ -64,7 +62,6 @@ class Text:
     pattern: str
 
     def __get_pydantic_core_schema__(self, kind: Any, inner: Inner) -> CoreSchema:
-        """The schema that pydantic validates by."""
         schema: Any = {**inner(kind), "pattern": self.pattern}
         return schema
 
@@ -76,7 +73,6 @@ class Place:
     least: int = 0  # characters
 
     def __get_pydantic_core_schema__(self, kind: Any, inner: Inner) -> CoreSchema:
-        """The schema that pydantic validates by."""
         from pydantic_core.core_schema import no_info_after_validator_function
 
         schema: Any = {**inner(kind), "min_length": self.least}
@@ -116,17 +112,15 @@ def possible_path(value: str) -> str:
 
 def block_of(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     """A dataclass from what `dataclasses.asdict` made of it; values are not checked."""
-    hints = get_type_hints(kind)
-
-    def whole(name: str, value: Any) -> Any:
-        inner = hints.get(name)
-        return block_of(inner, value) if isinstance(inner, type) and is_dataclass(inner) else value
-
-    return kind(**{name: whole(name, value) for name, value in values.items()})
+    whole = dict(values)
+    for name, inner in get_type_hints(kind).items():
+        if name in whole and isinstance(inner, type) and is_dataclass(inner):
+            whole[name] = block_of(inner, whole[name])
+    return kind(**whole)
 
 
 def beyond_defaults(settings: DataclassInstance) -> dict[str, Any]:
     """The entries of a dataclass that differ from their defaults, by name."""
     usual = {field.name: field.default for field in fields(settings)}
-    found = {name: getattr(settings, name) for name in usual}
-    return {n: v for n, v in found.items() if usual[n] is MISSING or v != usual[n]}
+    present = {name: getattr(settings, name) for name in usual}
+    return {n: v for n, v in present.items() if usual[n] is MISSING or v != usual[n]}

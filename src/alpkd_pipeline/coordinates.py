@@ -17,6 +17,8 @@ PLACES = {
 """What tells the experiments of a grid apart, and the parameters that say it."""
 
 COORDINATES = tuple(PLACES)
+NUMBERS = ("layers", "seed", "teacher_seed")
+MOST_TOLD = 12  # so many values that are there are listed
 
 
 def as_list(value: Any) -> Any:
@@ -35,9 +37,7 @@ def said(where: Mapping[str, Any]) -> str:
 
 
 def absent(where: Mapping[str, Any], experiments: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Each value of a `where` that no experiment has, with the nearest one and those that are
-    there.
-    """
+    """Each value of a `where` that no experiment has, with the nearest one and those there are."""
     for name, wanted in where.items():
         there = list(dict.fromkeys(str(experiment[name]) for experiment in experiments))
         for value in map(str, as_list(wanted)):
@@ -58,12 +58,6 @@ def chosen(
     for told in [*absent(where, experiments), *([] if found else [said(where)])]:
         raise UserError(f"{none} is {told}")
     return found
-
-
-MOST_TOLD = 12
-"""So many values that are there are listed."""
-
-NUMBERS = ("layers", "seed", "teacher_seed")
 
 
 def parse_only(text: str) -> dict[str, Any]:

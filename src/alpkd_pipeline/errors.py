@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 LONGEST_LINE = 4000
 """Characters of a message's line; a value of a data set that it quotes may hold a whole book."""
 
-
 _USER_INFO = re.compile(r"(?<=://)[^\s\"'<>]*@")
 _SECRET_OPTION = re.compile(r"([?&]\w*(?:password|passwd|pwd|token|secret)=)[^&\s\"'<>]*", re.I)
 
@@ -73,17 +72,13 @@ def no_room(error: BaseException | None) -> tuple[str, str | None] | None:
     """
     while error is not None:
         system = error if isinstance(error, OSError) else None
-        number = (system and system.errno) or _told_number(error)
+        told = _NUMBER.search(str(error))
+        number = (system and system.errno) or (int(told[1]) if told else 0)
         if number in NO_ROOM:
             named = system and system.filename
             return os.strerror(number), str(named) if named else None
         error = error.__cause__ or error.__context__
     return None
-
-
-def _told_number(error: BaseException) -> int:
-    said = _NUMBER.search(str(error))
-    return int(said[1]) if said else 0
 
 
 def user_error(error: BaseException | None) -> UserError | None:
@@ -93,8 +88,7 @@ def user_error(error: BaseException | None) -> UserError | None:
         if isinstance(found, UserError):
             return found
         found = found.__cause__ or found.__context__
-    full = no_room(error)
-    if full is None:
+    if (full := no_room(error)) is None:
         return _no_entry(error)
     what, file = full
     return DiskFullError(
@@ -164,8 +158,7 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 
-LONGEST_ERROR = 300
-"""Letters of an error in a table; the log has all of it."""
+LONGEST_ERROR = 300  # letters of an error in a table; the log has all of it
 
 
 def kind_and_line(error: BaseException) -> str:
@@ -194,7 +187,6 @@ _PLAIN = {
     "missing": "should have more entries",  # of a list; names that are missing are told as such
 }
 """What pydantic says in words of its own, by its kinds of errors."""
-
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 """What it calls an entry that a model, or a dataclass, does not have."""
@@ -258,9 +250,8 @@ def _written(problem: Any, values: Any) -> list[str]:
     return [*path, gap] if problem["type"] == "missing" and isinstance(gap, str) else path
 
 
+# The environment variable that names the program to the processes that a command starts.
 PROGRAM = "ALPKD_PROGRAM"
-"""The environment variable that tells it to the processes that a command starts."""
-
 COMMAND_NAMES = "catalog|champion|claim|pair|prune|rerun|run|schedule|submit|sweep|sync|tune|verify"
 _COMMANDS = re.compile(rf"(?<![\w./-])kedro(?= (?:{COMMAND_NAMES})\b)")
 

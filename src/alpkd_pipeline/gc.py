@@ -6,8 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-OBJECTS = 50_000
-"""New objects between two searches; Python's own number is 700."""
+OBJECTS = 50_000  # new ones between two searches; Python's own number is 700
 
 
 def collect_seldom() -> None:

@@ -85,20 +85,22 @@ def _sum_up(
     student, comparison = there.get("student"), there.get(COMPARISON)
     lines = closing_lines(student, comparison, settings.ui_command if settings else None)
     if settings is not None:
-        lines += _links(settings, student, comparison, _path(catalog, "store"))
+        from alpkd_pipeline.tracking.links import comparison_lines, run_lines
+
+        if student is not None:
+            lines += run_lines(settings, student)
+        if comparison is not None:
+            from alpkd_pipeline.tracking.comparison import compared_folders
+
+            folders = compared_folders(comparison, _path(catalog, "store"))
+            lines += comparison_lines(settings, folders)
     for line in lines:
         print(line)  # noqa: T201
 
 
 def _tell_export(experiment: ResolvedExperiment, name: str) -> None:
-    """What is published of a model, how fast it is, and where MLflow has it.
-
-    Told each time, as the export itself may have been made when MLflow was away, or without a name
-    to be registered by.
-
-    Raises:
-        UserError: it could not be registered as `export.register` asks.
-    """
+    # Each time: the export itself may have been made when MLflow was away, or without a name to be
+    # registered by.
     from rich.console import Console
 
     from alpkd_pipeline.export.gate import outcome_line
@@ -127,21 +129,6 @@ def _tell_export(experiment: ResolvedExperiment, name: str) -> None:
         log.warning("%s", error)
 
 
-def _links(
-    settings: TrackingSettings, student: Path | None, comparison: Path | None, store: Path
-) -> list[str]:
-    """What to open in MLflow: the student's run, the students of the comparison."""
-    from alpkd_pipeline.tracking.links import comparison_lines, run_lines
-
-    lines = [] if student is None else run_lines(settings, student)
-    if comparison is not None:
-        from alpkd_pipeline.tracking.comparison import compared_folders
-
-        lines += comparison_lines(settings, compared_folders(comparison, store))
-    return lines
-
-
 def _path(catalog: DataCatalog, name: str) -> Path:
-    """Where a result lies, whether it is there yet or not."""
     dataset: Any = catalog[name]
     return Path(dataset.path)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from alpkd_pipeline.pipelines import (
-    compare,
-    data_prep,
-    distill,
-    evaluate,
-    export,
-    finetune_teacher,
-)
+from alpkd_pipeline.pipelines import compare, data_prep, distill, evaluate, export, finetune_teacher
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,21 +16,14 @@ def describe_callback(params: dict[str, Any], **options: Any) -> None:
     assert kedro_describe.callback is not None
     kedro_describe.callback(**options)
     with one_line_errors():
-        paths = dataset_paths(options["env"], params)
+        from alpkd_pipeline.project.config_loader import project_context
+
+        found = project_context(None, options["env"], params).catalog
+        paths = {name: getattr(found.get(name), "path", None) for name in sorted(found.keys())}
     click.echo("paths:")
     for name, path in paths.items():
-        click.echo(f"  {name}: {path}")
-
-
-def dataset_paths(env: str | None, params: dict[str, Any]) -> dict[str, Path]:
-    """The folder of each result of the experiment that conf/ and parameters define, by dataset
-    name.
-    """
-    from alpkd_pipeline.project.config_loader import project_context
-
-    found = project_context(None, env, params).catalog
-    paths = {name: getattr(found.get(name), "path", None) for name in found.keys()}  # noqa: SIM118
-    return {name: path for name, path in sorted(paths.items()) if path is not None}
+        if path is not None:
+            click.echo(f"  {name}: {path}")
 
 
 PARAMS = click.Option(["--params"], default="", callback=read_params, help="Such as seed=3.")

@@ -71,7 +71,7 @@ def project_options(params_help: str) -> Callable[[Command], Command]:
     """
 
     def decorate(command: Command) -> Command:
-        @click.option("--env", "-e", default=None, help="Kedro configuration environment.")
+        @click.option("--env", "-e", help="Kedro configuration environment.")
         @click.option("--params", default="", callback=read_params, help=params_help)
         @click.pass_obj
         @wraps(command)
@@ -87,23 +87,22 @@ def project_options(params_help: str) -> Callable[[Command], Command]:
     return decorate
 
 
-ENGINES = ("local", "ray")
-
-
 def campaign_options(what: str, dry_run: str, only: str) -> Callable[[Command], Command]:
     """What a sweep and a search ask in other words: how many at once, where, and which of them."""
     options = (
         click.option(
             "--workers",
             type=click.IntRange(min=1),
-            default=None,
             help=f"{what} at the same time; by default as many as the GPUs or the processors"
             " allow.",
         ),
         click.option("--dry-run", is_flag=True, help=dry_run),
         click.option("--only", default="", metavar="WHICH", help=only),
         click.option(
-            "--engine", type=click.Choice(ENGINES), default="local", help="Where workers run."
+            "--engine",
+            type=click.Choice(("local", "ray")),
+            default="local",
+            help="Where workers run.",
         ),
     )
 

@@ -16,13 +16,7 @@ from alpkd_pipeline.errors import UserError, as_typed, plural
 if TYPE_CHECKING:
     from alpkd_pipeline.reporting.statistics.predictions import DevPredictions, PairBootstrap
 
-WHAT_IT_SAYS = (
-    "This describes these two models on these examples. It says nothing about the methods that"
-    " made them:\nthat takes several seeds of each (`kedro run --pipeline=compare`)."
-)
-
-TEXT_LINES = 3
-"""So many lines of a text are shown."""
+TEXT_LINES = 3  # so many of a text are shown
 
 
 @click.command("pair")
@@ -62,7 +56,10 @@ def compared(store: Path, run_a: str, run_b: str, show: int = 0) -> Iterator[str
     yield f"  {reference.name:{width}}  {found.reference:8.4f}"
     yield f"  {'difference':{width}}  {found.difference:+8.4f}   {interval}"
     yield why
-    yield as_typed(WHAT_IT_SAYS)
+    yield as_typed(
+        "This describes these two models on these examples. It says nothing about the methods that"
+        " made them:\nthat takes several seeds of each (`kedro run --pipeline=compare`)."
+    )
     if show:
         yield from _examples(candidate, reference, show)
 

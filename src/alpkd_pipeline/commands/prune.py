@@ -45,23 +45,19 @@ def prune(project: Project, dry_run: bool, yes: bool, **more: bool) -> int:
     if not plan.going:
         click.echo("nothing to remove")
         return 0
-    if dry_run or not _agreed(yes, plan.total):
-        click.echo(f"would remove {plan.total}" if dry_run else "nothing was removed")
+    if dry_run:
+        click.echo(f"would remove {plan.total}")
+        return 0
+    if not yes and not sys.stdin.isatty():
+        raise click.ClickException(f"nobody to ask: --yes removes these ({plan.total})")
+    if not yes and not click.confirm(f"Remove {plan.total}?"):
+        click.echo("nothing was removed")
         return 0
     left = carry_out(plan, make_plan(store, choice, asked))
     for line in left:
         click.echo(line, err=True)
     click.echo(f"removed: {plan.total}" + (f", but for {len(left)} of them" if left else ""))
     return int(bool(left))
-
-
-def _agreed(yes: bool, total: str) -> bool:
-    """Whether somebody said yes."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise click.ClickException(f"nobody to ask: --yes removes these ({total})")
-    return click.confirm(f"Remove {total}?")
 
 
 def _asked(project: Project) -> frozenset[str] | None:

@@ -29,18 +29,15 @@ FORCE_HELP = (
 
 
 def _options() -> list[click.Parameter]:
-    options = [copy.copy(o) for o in kedro_run.params if o.name != "only_missing_outputs"]
-    for option in options:
-        if option.name == "runner":
-            option.default = RUNNER
-        if option.name == "params":
-            option.callback = read_params
-        if option.name == "conf_source":
-            option.callback = read_conf_source
-        if option.name == "pipeline" and isinstance(option, click.Option):
-            option.help = "Name of the pipeline to run; without it all of them run."
-    options.append(click.Option(["--force"], default="", metavar="STAGES", help=FORCE_HELP))
-    return options
+    options = {o.name: copy.copy(o) for o in kedro_run.params if o.name != "only_missing_outputs"}
+    options["runner"].default = RUNNER
+    options["params"].callback = read_params
+    options["conf_source"].callback = read_conf_source
+    pipeline = options["pipeline"]
+    assert isinstance(pipeline, click.Option)
+    pipeline.help = "Name of the pipeline to run; without it all of them run."
+    force = click.Option(["--force"], default="", metavar="STAGES", help=FORCE_HELP)
+    return [*options.values(), force]
 
 
 def read_conf_source(
@@ -99,9 +96,7 @@ def _check_slice(options: Mapping[str, Any]) -> None:
     within = f" in {', '.join(options['pipelines'])}" if options["pipelines"] else ""
     nodes = [node.name for node in chosen.nodes]
     known = {
-        "node_names": ("node", nodes),
-        "from_nodes": ("node", nodes),
-        "to_nodes": ("node", nodes),
+        **dict.fromkeys(("node_names", "from_nodes", "to_nodes"), ("node", nodes)),
         "tags": ("tag", sorted({tag for node in chosen.nodes for tag in node.tags})),
         "from_inputs": ("input", sorted(chosen.all_inputs())),
         "to_outputs": ("output", sorted(chosen.all_outputs())),

@@ -23,7 +23,6 @@ from alpkd_pipeline.commands.common import (
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
-    default=None,
     help="Trials of each study, instead of the number in tune.yml.",
 )
 @stoppable

@@ -42,8 +42,7 @@ def verify(project: Project, paths: tuple[Path, ...], as_json: bool) -> int:
     return int(not report.is_sound)
 
 
-MOST_NOTES = 20
-"""Notes of a kind that are listed; of what is bad everything is."""
+MOST_NOTES = 20  # of a kind that are listed; of what is bad everything is
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -55,28 +54,20 @@ def report_lines(report: Report) -> Iterator[str]:
         for kind, c in report.counts.items()
         if c["files"] or report.bad_folders(kind)
     ]
-    yield from aligned([heading, *rows])
+    # The first column to the left, numbers to the right.
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    for kind, *numbers in (heading, *rows):
+        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        yield "  ".join([f"  {kind:<{widths[0]}}", *cells])
     for state in get_args(State):
         yield from _of_state([f for f in report.findings if f.state == state])
-    yield last_line(report)
-
-
-def last_line(report: Report) -> str:
-    """Whether the store is sound, in one line."""
     total = sum(count["bytes"] for count in report.counts.values())
     read = f"{size(total)} read in {report.seconds:.1f} s"
     bad = {(finding.kind, finding.folder) for finding in report.findings if finding.is_bad}
-    if not bad:
-        return f"sound: all that is finished is what was written ({read})"
-    return f"not sound: {len(bad)} folder{'s are' if len(bad) > 1 else ' is'} bad ({read})"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as columns; the first one to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for first, *others in rows:
-        experiments = [c.rjust(width) for c, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([f"  {first:<{widths[0]}}", *experiments])
+    if bad:
+        yield f"not sound: {len(bad)} folder{'s are' if len(bad) > 1 else ' is'} bad ({read})"
+    else:
+        yield f"sound: all that is finished is what was written ({read})"
 
 
 def _of_state(findings: Sequence[Finding]) -> Iterator[str]:

@@ -24,7 +24,6 @@ class Frames(Artifact, Mapping[str, "pd.DataFrame"]):
     """Splits, checked or as token ids: a pandas frame for each name, read when it is asked for."""
 
     def __getitem__(self, split: str) -> pd.DataFrame:
-        """The rows of a split."""
         import pandas as pd
 
         folder = self.folder
@@ -41,12 +40,10 @@ class Frames(Artifact, Mapping[str, "pd.DataFrame"]):
         return frame
 
     def __iter__(self) -> Iterator[str]:
-        """The names of the splits."""
         files = [Path(name) for name in self.folder.manifest["files"]]
         return iter(sorted(f.stem for f in files if f.suffix in (".parquet", ".arrow")))
 
     def __len__(self) -> int:
-        """How many there are."""
         return len([*iter(self)])
 
     @property
@@ -129,19 +126,15 @@ class Values(Predicted, Mapping[str, Any]):
         return {**found.pop("splits", {}), **found}
 
     def __getitem__(self, name: str) -> Any:
-        """A value by its name."""
         return self._content[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
         return iter(self._content)
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._content)
 
     def __repr__(self) -> str:
-        """As the dictionary that it stands for."""
         return repr(self._content) if self.is_made else f"<{self.name}: not made yet>"
 
 
@@ -200,7 +193,6 @@ class ExperimentDataset(Input[ResolvedExperiment]):
     what = "an experiment"
 
     def __init__(self, *, experiment: str, metadata: Any = None) -> None:
-        """Take it as JSON."""
         self.metadata = metadata
         given = json.loads(experiment)
         artifacts = {n: handle(n, facts) for n, facts in given.pop("artifacts").items()}

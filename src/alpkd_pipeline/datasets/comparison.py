@@ -116,25 +116,19 @@ def comparison_key(store: Path, query: Query) -> str:
         with suppress(FileNotFoundError):  # renamed or removed meanwhile
             # Copies have one manifest, and count once.
             found.setdefault(sha256_file(folder / MANIFEST), folder.relative_to(store).as_posix())
-    return key_of({"of": found, **_query_key_parts(store, query), "code": _code(store)})
-
-
-def _query_key_parts(store: Path, query: Query) -> dict[str, Any]:
-    """What sweeps and searches say: which trials count, which experiments are wanted, what was
-    tuned.
-
-    Of a sweep's record only the experiments count: it is written again while the sweep goes on, and
-    the next one may have the same experiments.
-    """
+    # Of a sweep's record only the experiments count: it is written again while the sweep goes on,
+    # and the next one may have the same experiments.
     sweeps = sweep_records(store)
     chosen = query.sweep and chosen_sweep(sweeps, query.sweep)
-    wanted = sorted(experiment_keys([chosen])) if chosen else None
-    return {
+    parts = {
+        "of": found,
         **query.key_parts,
         "cells": sorted(experiment_keys(sweeps)),
-        "sweep": wanted,
+        "sweep": sorted(experiment_keys([chosen])) if chosen else None,
         "searches": [sha256_file(path) for path in sorted((store / SEARCHES).glob("*.json"))],
+        "code": _code(store),
     }
+    return key_of(parts)
 
 
 @cache

@@ -31,7 +31,6 @@ class PlainCatalog(DataCatalog):
     """
 
     def __setitem__(self, key: str, value: Any) -> None:
-        """Add a dataset or a value under a name."""
         if isinstance(value, PLAIN):
             value = MemoryDataset(value, copy_mode="deepcopy")
         super().__setitem__(key, value)
@@ -58,7 +57,6 @@ class StoreDataset(Input[Path]):
     what = "the store"
 
     def __init__(self, *, filepath: str, metadata: Any = None) -> None:
-        """Name the folder."""
         self.path = self.handle = Path(filepath)
         self.metadata = metadata
 
@@ -83,7 +81,6 @@ class Encoder(os.PathLike[str]):
         return folder
 
     def __fspath__(self) -> str:
-        """The path, so that it is accepted wherever one is."""
         return str(self.path)
 
 

@@ -22,11 +22,8 @@ from alpkd_pipeline.training.memory import MicrobatchSize
 from alpkd_pipeline.training.predict import iterate_outputs
 
 BATCH_SIZE = 64
-POINTS = 64
-"""Examples that are drawn one by one in the plane; means are over all examples."""
-
-DIGITS = 5
-"""Coarse enough that the order in which threads add up does not show."""
+POINTS = 64  # examples that are drawn one by one in the plane; means are over all examples
+DIGITS = 5  # coarse enough that the order in which threads add up does not show
 
 
 def measure_geometry(

@@ -23,7 +23,6 @@ AX = "AX.tsv"
 AX_ROWS = 1_104
 AX_COLUMNS = ("index", "sentence1", "sentence2")
 
-
 Command = Callable[[str, RunFolder | None], str]
 """What makes and evaluates the student of a task, or evaluates the one that there is."""
 

@@ -63,10 +63,7 @@ def measure_latency(
         one = time_calls(predict, singles, warmup, budget_seconds / 2)
         many = time_calls(predict, batches, warmup, budget_seconds / 2)
     return {
-        "batch_1": {
-            "p50_ms": float(np.percentile(one, 50) * 1e3),
-            "repeats": len(one),
-        },
+        "batch_1": {"p50_ms": float(np.percentile(one, 50) * 1e3), "repeats": len(one)},
         "batched": {
             "batch_size": batch_size,
             "examples_per_second": float(batch_size / np.median(many)),
@@ -100,7 +97,6 @@ def time_calls(
 
 
 def _seconds(loaded: LoadedModel, split: EncodedSplit, rows: np.ndarray) -> float:
-    """How long one pass over some rows takes."""
     batch = collate(split, rows, loaded.pad_id)
     started = time.perf_counter()
     moved = batch.to(loaded.accelerator.device)

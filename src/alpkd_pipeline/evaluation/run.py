@@ -39,11 +39,7 @@ def score_run(
     size, on = run.training.eval_batch_size, _hardware(run)
     table = run.stage.startswith("teacher") and run.teacher.is_table
     score_splits(
-        *(model, encoded, run.task, folder, on),
-        splits=names,
-        batch_size=size,
-        by=by,
-        table=table,
+        *(model, encoded, run.task, folder, on), splits=names, batch_size=size, by=by, table=table
     )
 
 
@@ -68,7 +64,6 @@ def evaluate_run(model: Path, encoded: Path, folder: Path) -> None:
 
 
 def _submit(task: Task, folder: Path) -> None:
-    """GLUE's submission files beside the predictions, for GLUE tasks with their test splits."""
     files = {split: folder / "predictions" / f"{split}.csv" for split in task.test_splits}
     glue = task.name in GLUE and task.label_names == GLUE[task.name].task.label_names
     if not glue or not all(path.is_file() for path in files.values()):
@@ -138,7 +133,6 @@ def write_submission(
 
 
 def _in_order(frame: pd.DataFrame, what: str, rows: int) -> pd.DataFrame:
-    """The rows sorted by their index, which must be 0 to rows - 1."""
     if len(frame) != rows:
         raise UserError(
             f"predictions of {what} have {len(frame)} rows, but GLUE's split has {rows}:"

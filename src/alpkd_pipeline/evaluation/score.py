@@ -19,12 +19,7 @@ from alpkd_pipeline.tasks.labels import is_hidden
 from alpkd_pipeline.tasks.metrics import Judge, score, score_predictions
 from alpkd_pipeline.tasks.task import UNLABELLED, Task
 from alpkd_pipeline.tasks.teacher_table import read_logits
-from alpkd_pipeline.training.devices import (
-    Hardware,
-    LoadedModel,
-    accelerator_for,
-    environment,
-)
+from alpkd_pipeline.training.devices import Hardware, LoadedModel, accelerator_for, environment
 from alpkd_pipeline.training.memory import MicrobatchSize, memory_errors
 from alpkd_pipeline.training.predict import predict, write_predictions
 

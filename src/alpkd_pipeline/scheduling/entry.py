@@ -83,8 +83,7 @@ WantedBy=timers.target
     return {f"{unit}.service": service, f"{unit}.timer": timer}
 
 
-MARK = "# {} alpkd_pipeline schedule {} of {}"
-"""The lines around an entry."""
+MARK = "# {} alpkd_pipeline schedule {} of {}"  # the lines around an entry
 
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -178,10 +177,8 @@ def schedules(crontab: str, project: Path) -> dict[str, str]:
 
 def _block(project: Path, name: str = r"[\w-]+") -> re.Pattern[str]:
     place = re.escape(str(project.resolve()))
-    begin, end = (
-        MARK.format(">>>", f"(?P<name>{name})", place),
-        MARK.format("<<<", "(?P=name)", place),
-    )
+    begin = MARK.format(">>>", f"(?P<name>{name})", place)
+    end = MARK.format("<<<", "(?P=name)", place)
     # Between the marks stands no other mark: one that was left alone must not swallow what follows.
     return re.compile(rf"^{begin}\n(?P<body>(?:(?!# (?:>>>|<<<) ).*\n)*?){end}\n", re.MULTILINE)
 

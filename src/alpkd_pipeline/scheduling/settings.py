@@ -16,12 +16,9 @@ from pydantic import BaseModel, ValidationError
 
 from alpkd_pipeline.errors import UserError, mask_credentials, said_of
 
-ENV_FILE = Path("conf") / "local" / "schedule.env"
-"""Variables for scheduled commands, one NAME=value a line; never printed."""
-
+ENV_FILE = Path("conf") / "local" / "schedule.env"  # its values are never printed
+# Characters of the shortest value that is masked: `1` and `true` are no secrets and are everywhere.
 SHORTEST = 6
-"""Characters of the shortest value that is masked: `1` and `true` are no secrets and are
-everywhere."""
 
 _LINE = re.compile(r"""(?:export )?\s*([a-z_]\w*)\s*=\s*(["']?)(.*)\2""", re.ASCII | re.IGNORECASE)
 

@@ -26,23 +26,13 @@ from alpkd_pipeline.scheduling import settings
 from alpkd_pipeline.store.manifest import read_object, write_json
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-NOTIFY_SECONDS = 60.0
-"""How long telling people may take."""
-
+NOTIFY_SECONDS = 60.0  # how long telling people may take
+# How long to read on after the command's end: a process that it left behind may keep the pipe.
 LAST_WORDS_SECONDS = 5.0
-"""How long to read on after the command's end: a process that it left behind may keep the pipe."""
-
-STILL_RUNNING = 75
-"""The exit code of a start that found another one running: EX_TEMPFAIL of sysexits.h."""
-
+STILL_RUNNING = 75  # exit code where another start still runs: EX_TEMPFAIL of sysexits.h
 LOCK, LAST = ".lock", "last.json"
-
-KEPT = 30
-"""How many logs of a schedule stay."""
-
-LAST_LINES = 20
-"""How many lines of the output go into a report."""
+KEPT = 30  # logs of a schedule that stay
+LAST_LINES = 20  # lines of the output that go into a report
 
 
 def check_name(name: str) -> None:
