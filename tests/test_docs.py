@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import PROJECT
 
+from alpkd_pipeline.distillation.method_table import METHODS
+
 PAGES = sorted(path for path in PROJECT.glob("docs/*.md") if path.name != "log.md")
 PACKAGE = PROJECT / "src" / "alpkd_pipeline"
 ROOTS = (PROJECT, PACKAGE, PACKAGE / "distillation", PACKAGE / "reporting", PROJECT / "tests")
@@ -51,6 +53,12 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 def test_readme_is_read_in_five_minutes() -> None:
     text = re.sub(r"```.*?```", "", (PROJECT / "README.md").read_text("utf-8"), flags=re.DOTALL)
     assert len(text.split()) <= 1700
+
+
+def test_readme_counts_the_methods() -> None:
+    text = (PROJECT / "README.md").read_text("utf-8")
+    assert f"one of {len(METHODS) - 1} other methods" in text
+    assert f"| methods of distillation | {len(METHODS)} |" in text
 
 
 @pytest.mark.slow

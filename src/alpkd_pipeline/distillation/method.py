@@ -63,7 +63,7 @@ LabelledLayers = Callable[[Tensor], tuple[Tensor, Tensor]]
 class Intermediate(NamedTuple):
     """A method's own term: a scalar before its weight, and attention weights (B, m, n), if any.
 
-    What to watch are scalars to be logged beside it, without a graph.
+    What to watch are scalars to be logged beside it: copies, without a graph.
     """
 
     loss: Tensor
@@ -104,7 +104,7 @@ class Method(nn.Module):
 
     @property
     def learned(self) -> tuple[nn.Parameter, ...]:
-        """What the method itself learns; empty for most methods."""
+        """What the method itself learns; empty for most methods. Vectors have no weight decay."""
         return tuple(self.parameters())
 
     @property
