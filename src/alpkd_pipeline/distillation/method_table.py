@@ -101,8 +101,8 @@ def _control(
     return replace(row, compares_layers=True, options=_REDUCTION | (own or {}), **others)
 
 
-# In the order of every table. New rows come last: methods without a mark of their own take the spare
-# ones of `plots/canvas.py` in this order.
+# In the order of every table. New rows come last: methods without a mark of their own take the
+# spare ones of `plots/canvas.py` in this order.
 _ROWS = (
     MethodSpec(
         "no_kd",
