@@ -181,18 +181,21 @@ def check_sizes(spec: MethodSpec, settings: MethodSettings, sizes: KnownSizes) -
         )
     ours, theirs = sizes.student_heads, sizes.teacher_heads
     if spec.swaps_blocks:
-        said = f"method {spec.name!r} puts groups of the teacher's layers in the place of student"
+        said = (
+            f"method {spec.name!r} puts groups of the teacher's layers in the place of student"
+            " layers"
+        )
         if n is not None and n % m:
             raise UserError(
-                f"{said} layers, and {n} layers are no {m} equal groups: set student.layers to a"
-                f" divisor of {n}"
+                f"{said}, and {n} layers are no {m} equal groups: set student.layers to a divisor"
+                f" of {n}"
             )
         widths = sizes.student_width, sizes.teacher_width
         for what, mine, wanted in (("width", *widths), ("attention heads", ours, theirs)):
             if None not in (mine, wanted) and mine != wanted:
                 raise UserError(
-                    f"{said} layers: the student's {what} must be the teacher's {wanted}, not"
-                    f" {mine}; leave out student.hidden_size and student.heads"
+                    f"{said}: the student's {what} must be the teacher's {wanted}, not {mine};"
+                    " leave out student.hidden_size and student.heads"
                 )
     if "relation_heads" in settings.options:
         heads = int(settings.options["relation_heads"]) or theirs

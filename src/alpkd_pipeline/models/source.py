@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from alpkd_pipeline.errors import UserError, first_line
 from alpkd_pipeline.models import model_files
-from alpkd_pipeline.models.model_files import CONFIG, TOKENIZER_FILES, WEIGHTS, weight_files
 from alpkd_pipeline.store.fingerprint import sha256_cached
 from alpkd_pipeline.tasks.sources.hub import COMMIT, PROBE_SECONDS
 
@@ -84,7 +83,7 @@ def locate(ref: ModelRef, project: Path, *, download: bool) -> Path:
 def peek_config(ref: ModelRef, project: Path) -> dict[str, Any] | None:
     """A model's `read_config` if it is on this machine; nothing is downloaded."""
     folder = _local_folder(ref, kind_of(ref, project), project)
-    if folder is None or not (folder / CONFIG).is_file():
+    if folder is None or not (folder / model_files.CONFIG).is_file():
         return None
     return model_files.read_config(folder)
 
@@ -99,7 +98,7 @@ def check_folder(folder: Path) -> None:
     model_files.check_files(folder)
     config, path = model_files.read_config(folder), folder / "tokenizer_config.json"
     settings = model_files.read_json_object(path) or {}
-    for file, found in ((folder / CONFIG, config), (path, settings)):
+    for file, found in ((folder / model_files.CONFIG, config), (path, settings)):
         if "auto_map" in found:
             raise UserError(f"{file} has auto_map: models that bring code are refused")
     for key, value in settings.items():
@@ -111,14 +110,14 @@ def check_folder(folder: Path) -> None:
             )
     if (folder / "adapter_config.json").exists():
         raise UserError(f"{folder} is an adapter; merge it into its model and save that")
-    if not weight_files(folder):
+    if not model_files.weight_files(folder):
         pickles = ", ".join(sorted(p.name for p in folder.glob("*.bin")))
         raise UserError(
-            f"{folder} has {pickles or 'no weights'} and no {WEIGHTS}: weights only as safetensors,"
-            " because loading a pickle can run code"
+            f"{folder} has {pickles or 'no weights'} and no {model_files.WEIGHTS}: weights only as"
+            " safetensors, because loading a pickle can run code"
         )
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise UserError(f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)})")
+    if not any((folder / name).is_file() for name in model_files.TOKENIZER_FILES):
+        raise UserError(f"{folder} has no tokenizer ({', '.join(model_files.TOKENIZER_FILES)})")
     model_files.check_sizes(folder, config, model_files.tensor_shapes(folder))
 
 
@@ -161,10 +160,10 @@ def _is_whole(folder: Path) -> bool:
     # An interrupted download lacks the weights: the small files arrive long before them. Weights
     # that are a pickle count too, so that they are refused by that name.
     try:
-        weights = any(folder.glob("*.bin")) or bool(weight_files(folder))
+        weights = any(folder.glob("*.bin")) or bool(model_files.weight_files(folder))
     except UserError:  # shards of which some are missing
         weights = False
-    return weights and (folder / CONFIG).is_file()
+    return weights and (folder / model_files.CONFIG).is_file()
 
 
 def _download(ref: ModelRef) -> Path:
@@ -205,13 +204,13 @@ def model_digest(ref: ModelRef, project: Path, cache_file: Path | None = None) -
         hub_snapshot(ref)  # refuses a revision that is not a commit
         return {"hub": ref.model, "revision": ref.revision}
     folder = locate(ref, project, download=False)
-    files = [folder / CONFIG, *weight_files(folder)]
+    files = [folder / model_files.CONFIG, *model_files.weight_files(folder)]
     return {"files": {path.name: sha256_cached(path, cache_file) for path in files}}
 
 
 def verify_weights(folder: Path, expected_sha256: str) -> None:
     """Refuse weights that have not the sha256 that the user pinned, or come in several files."""
-    files = weight_files(folder)
+    files = model_files.weight_files(folder)
     if len(files) != 1:
         raise UserError(f"{folder} has {len(files)} weight files; a sha256 can be pinned for one")
     found = sha256_cached(files[0], None)

@@ -22,6 +22,7 @@ from alpkd_pipeline.run_settings import (
     TeacherSettings,
     TrainingSettings,
 )
+from alpkd_pipeline.tasks.task import SourceKind, TaskKind, TrainRowsBy
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -66,7 +67,7 @@ class TaskParams(_Block):
     """The task, where its rows come from, and how they are checked and cut."""
 
     name: str = Field(pattern=NAME)
-    source: Literal["demo", "hub", "folder", "table"]
+    source: SourceKind
     dataset: str | None = None
     config: str | None = None
     revision: str | None = Field(default=None, pattern=COMMIT)
@@ -75,12 +76,12 @@ class TaskParams(_Block):
     columns: dict[str, str] = {}
     text_columns: Annotated[Words, Field(min_length=1, max_length=2)] | None = None
     labels: Words | None = None
-    kind: Literal["classification", "regression"] | None = None
+    kind: TaskKind | None = None
     label_range: Annotated[tuple[Real, Real], Numbers] | None = None
     metrics: Annotated[Paths, Field(min_length=1)] | None = None
     max_length: Annotated[Whole, Field(ge=4, le=8192)]
     train_rows: Annotated[Whole, Field(ge=1)] | None = None
-    train_rows_by: Literal["first", "stratified"] = "first"
+    train_rows_by: TrainRowsBy = "first"
     dev_fraction: Annotated[Share, Field(gt=0)] = 0.1
     max_overlap: Share = 0.02
     unlabelled: Literal["refuse", "allow"] = "refuse"

@@ -16,16 +16,27 @@ import torch
 from alpkd_pipeline.models.encoder import save_classifier
 from alpkd_pipeline.models.seen_rows import SeenRows, keep_seen_rows, seen_tokens, whole_embedding
 from alpkd_pipeline.models.student import count_parameters
-from alpkd_pipeline.store import event_log as logs
 from alpkd_pipeline.store.checkpoints import BEST, copy_best, drop_beaten, publish_step
-from alpkd_pipeline.store.event_log import EVENT_LOG, MEMORY, EventLog
+from alpkd_pipeline.store.event_log import (
+    EVENT_LOG,
+    MEMORY,
+    EventLog,
+    cut_event_log,
+    read_event_log,
+)
 from alpkd_pipeline.store.manifest import write_json
 from alpkd_pipeline.tasks.metrics import score
 from alpkd_pipeline.tasks.task import UNLABELLED
-from alpkd_pipeline.training import devices
 from alpkd_pipeline.training.batching import Selection
 from alpkd_pipeline.training.checkpoint import latest
-from alpkd_pipeline.training.devices import RESUME, LoadedModel, environment
+from alpkd_pipeline.training.devices import (
+    RESUME,
+    LoadedModel,
+    differences,
+    environment,
+    last_environment,
+    say_differences,
+)
 from alpkd_pipeline.training.distill import Learner
 from alpkd_pipeline.training.loop import fit
 from alpkd_pipeline.training.memory import MicrobatchSize, logged_limit
@@ -107,16 +118,16 @@ def train_and_write(
     if go_on is None:
         (run.folder / EVENT_LOG).unlink(missing_ok=True)
     else:
-        logs.cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
+        cut_event_log(run.folder, int(go_on[1]["event_log_bytes"]))
     with EventLog(run.folder) as event_log:
-        before = logs.read_event_log(run.folder)[0]
+        before = read_event_log(run.folder)[0]
         if go_on is None:
             event_log.write("start", name=run.name, stage=run.stage, **environ)
         else:
             after = int(go_on[1]["steps"])
             log.info("%s: going on after step %d", run.name, after)
-            differs = devices.differences(devices.last_environment(before), environ)
-            devices.say_differences(run.name, after, differs)
+            differs = differences(last_environment(before), environ)
+            say_differences(run.name, after, differs)
             event_log.write(RESUME, after_step=after, differs=differs, **environ)
         limit = logged_limit(asked.eval_batch_size, "evaluation", event_log, before)
         scorer = Scorer(run, chosen, loaded, observer, seen, limit)
@@ -137,7 +148,7 @@ def train_and_write(
         }
         if chosen.without_label or chosen.left_out:
             metrics[UNLABELLED] = {"rows": chosen.without_label, "left_out": chosen.left_out}
-        write_json(run.folder / METRICS, metrics | deviations(logs.read_event_log(run.folder)[0]))
+        write_json(run.folder / METRICS, metrics | deviations(read_event_log(run.folder)[0]))
         event_log.write("end", seconds=result.seconds, steps=result.steps)
 
 

@@ -21,7 +21,6 @@ from alpkd_pipeline.distillation.registry import build_method
 from alpkd_pipeline.distillation.signals import Signal, SignalSource
 from alpkd_pipeline.errors import UserError, plural
 from alpkd_pipeline.models import encoder
-from alpkd_pipeline.models.encoder import load_finetuned, load_tokenizer
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.student import build_student, check_swappable, encoder_blocks, swapped
 from alpkd_pipeline.models.tokenizer_identity import check_same_tokenizer
@@ -61,8 +60,8 @@ def record_signals(run: RunConfig, folder: Path) -> None:
                 rows += len(logits)
         else:
             source = run.inputs["teacher"]
-            model = load_finetuned(source).to(accelerator.device)
-            teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
+            model = encoder.load_finetuned(source).to(accelerator.device)
+            teacher = LoadedModel(source, model, encoder.load_tokenizer(source), accelerator)
             for name in splits:
                 split = read_encoded(encoded, name)
                 outputs = iterate_outputs(teacher, split, limit, pooling=run.pooling, layers=True)
@@ -98,7 +97,7 @@ def train_student(run: RunConfig) -> None:
     if "signals" in run.inputs and not run.inputs["signals"].is_dir():
         record_signals(run, run.inputs["signals"])
     with training_hardware(run.training) as accelerator:
-        teacher = load_finetuned(run.inputs["teacher"])
+        teacher = encoder.load_finetuned(run.inputs["teacher"])
         model = _build(run, teacher).to(accelerator.device)
         method = _method(run, teacher, model)
         chosen = choose_rows(run, unlabelled=method.setup.spec.terms != {"hard"})
@@ -109,7 +108,7 @@ def train_student(run: RunConfig) -> None:
         kind = run.training.class_weights
         method.class_weights = chosen.class_weights(kind, run.task.num_labels)
         method = method.to(accelerator.device)
-        own, tokenizer = run.inputs.get("checkpoint"), load_tokenizer(run.inputs["teacher"])
+        own, tokenizer = run.inputs.get("checkpoint"), encoder.load_tokenizer(run.inputs["teacher"])
         folder = own or run.inputs.get("model") or run.inputs["teacher"]
         student = LoadedModel(folder, model, tokenizer, accelerator)
         check_fits(student, run.inputs["encoded"])

@@ -7,7 +7,6 @@ import logging
 import numpy as np
 
 from alpkd_pipeline.models import encoder, teacher_checks
-from alpkd_pipeline.models.encoder import load_classifier, load_tokenizer
 from alpkd_pipeline.models.model_files import read_config, tensor_shapes
 from alpkd_pipeline.models.shape import shape_of
 from alpkd_pipeline.models.source import check_folder
@@ -39,7 +38,7 @@ def bring_teacher(run: RunConfig) -> None:
     check_folder(source)
     config = read_config(source)
     teacher_checks.check_head(config, tensor_shapes(source), task)
-    tokenizer = load_tokenizer(source)
+    tokenizer = encoder.load_tokenizer(source)
     teacher_checks.check_vocabulary(len(tokenizer), shape_of(config).vocab_size)
     named, as_is = teacher_checks.label_order(config, task), tuple(range(task.num_labels))
     order = named or as_is
@@ -59,8 +58,10 @@ def bring_table(run: RunConfig) -> None:
     """
     source = run.inputs["model"]
     with training_hardware(run.training) as accelerator:
-        model = load_classifier(source, run.task, run.seed).to(accelerator.device)
-        _check_and_write(run, LoadedModel(source, model, load_tokenizer(source), accelerator), None)
+        model = encoder.load_classifier(source, run.task, run.seed).to(accelerator.device)
+        _check_and_write(
+            run, LoadedModel(source, model, encoder.load_tokenizer(source), accelerator), None
+        )
 
 
 def _check_and_write(run: RunConfig, teacher: LoadedModel, named: tuple[int, ...] | None) -> None:
@@ -93,8 +94,8 @@ def train_teacher(run: RunConfig) -> None:
     """Fine-tune the encoder in `inputs.model` with a fresh head, and write the run folder."""
     source = run.inputs["model"]
     with training_hardware(run.training) as accelerator:
-        model = load_classifier(source, run.task, run.seed).to(accelerator.device)
-        teacher = LoadedModel(source, model, load_tokenizer(source), accelerator)
+        model = encoder.load_classifier(source, run.task, run.seed).to(accelerator.device)
+        teacher = LoadedModel(source, model, encoder.load_tokenizer(source), accelerator)
         check_fits(teacher, run.inputs["encoded"])
         check_saves(teacher, run.folder)
         chosen = choose_rows(run)

@@ -36,14 +36,14 @@ class Measure:
     heading: str = ""  # in the tables of scores; empty: in the CSV files alone
     meaning: str = ""  # of the heading
     text: Callable[[Any], str] = number  # how the number is written
-    of_teacher: bool = False  # whether the tables say it in the teacher's rows
+    in_teacher_rows: bool = False  # whether the tables say it in the teacher's rows
     brief: bool = True  # whether the narrow tables of Markdown and LaTeX have it too
     # how a run tells it; None: `run_frame` and `sizes` know it
     of_run: Callable[[RunRecord], Any] | None = None
 
 
 MEASURES = (
-    Measure("parameters", "parameters", "", _millions, of_teacher=True, brief=False),
+    Measure("parameters", "parameters", "", _millions, in_teacher_rows=True, brief=False),
     Measure("teacher_parameters"),
     Measure(
         "compression", "smaller", "the teacher's parameters over the student's", _times, brief=False

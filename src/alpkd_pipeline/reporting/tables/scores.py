@@ -203,7 +203,7 @@ def _of_models(tasks: int) -> list[Column]:
     def of_measure(measure: Measure) -> Callable[[Row], str]:
         return lambda row: (
             measure.text(row.get(AVERAGE, _first(row)).get(measure.name))
-            if measure.of_teacher or _is_student(row)
+            if measure.in_teacher_rows or _is_student(row)
             else MISSING
         )
 
